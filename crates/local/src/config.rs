@@ -1,0 +1,122 @@
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use entity_stream_protocol::limits;
+
+/// How to run the local system. [`Config::default`] is what a bare `entity-stream local` means.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where the gateway, the `@connections` API and the event bus listen. Port 0 takes a free port.
+    pub listen: SocketAddr,
+    /// Where the embedded DynamoDB listens. Port 0 takes a free port.
+    pub dynamodb: SocketAddr,
+    /// The file that holds the table; in memory without one.
+    pub data: Option<PathBuf>,
+    /// The stage's name, the first part of a path on API Gateway. Paths without it work too.
+    pub stage: String,
+    /// What a client meets whose connection is refused for want of authority.
+    pub refuse_with: RefuseWith,
+    /// Where the four functions run.
+    pub functions: FunctionHost,
+    /// `EVENT_STREAMING_ENABLED`, as the functions that run in-process see it.
+    pub event_streaming_enabled: bool,
+    /// `AUTH_ENABLED`, as the functions that run in-process see it.
+    pub auth_enabled: bool,
+    /// The times that API Gateway and Lambda fix and tests shorten.
+    pub times: Times,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 3000)),
+            dynamodb: SocketAddr::from(([127, 0, 0, 1], 8000)),
+            data: None,
+            stage: "local".to_owned(),
+            refuse_with: RefuseWith::default(),
+            functions: FunctionHost::default(),
+            event_streaming_enabled: true,
+            auth_enabled: false,
+            times: Times::default(),
+        }
+    }
+}
+
+/// What a client meets whose connection is refused with 401 or 403.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RefuseWith {
+    /// The handshake completes and the connection is closed with 1008 and a reason, as clients of the original contract expect.
+    #[default]
+    Close,
+    /// The handshake fails with the HTTP status, as on API Gateway; a browser reports 1006.
+    Status,
+}
+
+/// Where the four functions run.
+#[derive(Clone, Debug, Default)]
+pub enum FunctionHost {
+    /// In this process: the same handlers, fed with the same JSON.
+    #[default]
+    InProcess,
+    /// Behind Lambda's Invoke API at this URL, such as `http://localhost:9000` of `cargo lambda watch`.
+    Lambda {
+        /// Scheme, host and port.
+        endpoint: String,
+        /// The functions' names there.
+        names: FunctionNames,
+    },
+}
+
+/// The names under which the four functions are invoked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FunctionNames {
+    /// `$connect`'s function.
+    pub connect: String,
+    /// `$disconnect`'s function.
+    pub disconnect: String,
+    /// `$default`'s function.
+    pub default: String,
+    /// The event rule's target.
+    pub broadcast: String,
+}
+
+impl Default for FunctionNames {
+    /// The names of the binaries.
+    fn default() -> Self {
+        Self {
+            connect: "connect".to_owned(),
+            disconnect: "disconnect".to_owned(),
+            default: "default".to_owned(),
+            broadcast: "broadcast".to_owned(),
+        }
+    }
+}
+
+/// The times that API Gateway and Lambda fix.
+#[derive(Clone, Debug)]
+pub struct Times {
+    /// Silence in both directions after which a connection is closed with 1001.
+    pub idle_timeout: Duration,
+    /// Age at which a connection is closed with 1001.
+    pub max_duration: Duration,
+    /// How long an integration may take; API Gateway allows 29 seconds at most.
+    pub integration_timeout: Duration,
+    /// How long one invocation of `broadcast` may take: its function's time-out.
+    pub broadcast_timeout: Duration,
+    /// The waits before the retries of a failed asynchronous invocation, whose number is theirs.
+    pub retry_delays: Vec<Duration>,
+}
+
+impl Default for Times {
+    /// API Gateway's and Lambda's own.
+    fn default() -> Self {
+        Self {
+            idle_timeout: limits::IDLE_TIMEOUT,
+            max_duration: limits::CONNECTION_LIFETIME,
+            integration_timeout: Duration::from_secs(29),
+            broadcast_timeout: Duration::from_secs(60),
+            retry_delays: vec![Duration::from_secs(60), Duration::from_secs(120)],
+        }
+    }
+}

@@ -1,0 +1,321 @@
+use std::fmt;
+
+use serde_json::{Map, Value};
+
+use crate::limits::{MESSAGE_BYTES, REQUEST_ID_LENGTH};
+use crate::{Filter, InvalidFilter};
+
+/// A message from a client, understood and valid.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientMessage {
+    /// What the client asks for.
+    pub action: Action,
+    /// Echoed in the answer. Without one, a `subscribe` or `unsubscribe` that succeeds is not answered: clients of the
+    /// original contract know only events and `pong`, and some fail on any other frame.
+    pub request_id: Option<RequestId>,
+}
+
+/// What a client can ask for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Replace the connection's whole filter.
+    Subscribe(Filter),
+    /// Receive nothing until the next `subscribe`.
+    Unsubscribe,
+    /// Keep the connection alive.
+    Ping,
+    /// Renew the connection's authorisation with a fresh token.
+    Authenticate(AccessToken),
+}
+
+/// A client's token. `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct AccessToken(String);
+
+impl AccessToken {
+    /// The token itself, for the one place that verifies it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for AccessToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AccessToken(…)")
+    }
+}
+
+/// A client's own name for a request: a string of at most 128 characters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestId(String);
+
+impl RequestId {
+    /// Takes a request id as it is.
+    ///
+    /// # Errors
+    /// The text's length in characters, if that is over 128.
+    pub fn parse(text: &str) -> Result<Self, usize> {
+        let length = text.chars().count();
+        if length <= REQUEST_ID_LENGTH { Ok(Self(text.to_owned())) } else { Err(length) }
+    }
+
+    /// The id as the client wrote it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Why a message could not be honoured, as programs read it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ErrorCode {
+    /// The frame is not JSON.
+    InvalidJson,
+    /// JSON, but not a message of the contract.
+    InvalidMessage,
+    /// There is no such action.
+    UnknownAction,
+    /// `entityTypes` is not acceptable.
+    InvalidEntityTypes,
+    /// `idPattern` is not acceptable.
+    InvalidIdPattern,
+    /// The token is missing, invalid or expired.
+    Unauthorized,
+    /// The token is valid but does not allow this.
+    Forbidden,
+    /// Over 128 KB.
+    MessageTooLarge,
+    /// The connection's record is gone; reconnect.
+    NotConnected,
+    /// Our fault; try again.
+    Internal,
+}
+
+impl ErrorCode {
+    /// Every code of the contract.
+    pub const ALL: [Self; 10] = [
+        Self::InvalidJson,
+        Self::InvalidMessage,
+        Self::UnknownAction,
+        Self::InvalidEntityTypes,
+        Self::InvalidIdPattern,
+        Self::Unauthorized,
+        Self::Forbidden,
+        Self::MessageTooLarge,
+        Self::NotConnected,
+        Self::Internal,
+    ];
+
+    /// The code on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidJson => "invalid_json",
+            Self::InvalidMessage => "invalid_message",
+            Self::UnknownAction => "unknown_action",
+            Self::InvalidEntityTypes => "invalid_entity_types",
+            Self::InvalidIdPattern => "invalid_id_pattern",
+            Self::Unauthorized => "unauthorized",
+            Self::Forbidden => "forbidden",
+            Self::MessageTooLarge => "message_too_large",
+            Self::NotConnected => "not_connected",
+            Self::Internal => "internal",
+        }
+    }
+}
+
+/// An `error` answer: the message changed nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejection {
+    /// For programs.
+    pub code: ErrorCode,
+    /// For people: what is wrong and what would be right. Never a stack, a table name or a token.
+    pub message: String,
+    /// The action the client asked for, as far as it could be read.
+    pub action: Option<String>,
+    /// The request's id, if it had one that could be read.
+    pub request_id: Option<RequestId>,
+}
+
+const ACTIONS: [&str; 4] = ["subscribe", "unsubscribe", "ping", "authenticate"];
+/// A longer action is not echoed: no client of ours sends one.
+const ECHOED_ACTION_LENGTH: usize = 64;
+
+impl ClientMessage {
+    /// Reads the text of one frame. Fields that are not part of the contract are ignored.
+    ///
+    /// # Errors
+    /// The [`Rejection`] to answer with.
+    pub fn parse(text: &str) -> Result<Self, Rejection> {
+        if text.len() > MESSAGE_BYTES {
+            return Err(unaddressed(ErrorCode::MessageTooLarge, "a message has at most 128 KB".to_owned()));
+        }
+        let value: Value = serde_json::from_str(text).map_err(|error| {
+            let message = format!("the message is not JSON: {error}; send one JSON object per text frame");
+            unaddressed(ErrorCode::InvalidJson, message)
+        })?;
+        let Value::Object(fields) = value else {
+            return Err(unaddressed(
+                ErrorCode::InvalidMessage,
+                r#"a message is a JSON object such as {"action":"ping"}"#.to_owned(),
+            ));
+        };
+        let action = fields.get("action").and_then(Value::as_str);
+        let request_id = match fields.get("requestId") {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) => RequestId::parse(text).map(Some).map_err(|_| ()),
+            Some(_) => Err(()),
+        };
+        let reject = |code, message| Rejection {
+            code,
+            message,
+            action: action.filter(|a| a.len() <= ECHOED_ACTION_LENGTH).map(str::to_owned),
+            request_id: request_id.as_ref().ok().cloned().flatten(),
+        };
+        let Ok(request_id) = &request_id else {
+            let message = format!("requestId is a string of at most {REQUEST_ID_LENGTH} characters");
+            return Err(reject(ErrorCode::InvalidMessage, message));
+        };
+        let action = match action {
+            Some("subscribe") => Action::Subscribe(read_filter(&fields).map_err(|error| match error {
+                InvalidFilter::EntityTypes(message) => reject(ErrorCode::InvalidEntityTypes, message),
+                InvalidFilter::IdPattern(message) => reject(ErrorCode::InvalidIdPattern, message),
+            })?),
+            Some("unsubscribe") => Action::Unsubscribe,
+            Some("ping") => Action::Ping,
+            Some("authenticate") => match fields.get("token").and_then(Value::as_str) {
+                Some(token) if !token.is_empty() => Action::Authenticate(AccessToken(token.to_owned())),
+                _ => return Err(reject(ErrorCode::InvalidMessage, "authenticate needs token, a string".to_owned())),
+            },
+            Some(_) => {
+                return Err(reject(
+                    ErrorCode::UnknownAction,
+                    format!("there is no such action; the actions are {}", ACTIONS.join(", ")),
+                ));
+            }
+            None => {
+                return Err(reject(
+                    ErrorCode::InvalidMessage,
+                    format!("a message has an action, a string: one of {}", ACTIONS.join(", ")),
+                ));
+            }
+        };
+        Ok(Self { action, request_id: request_id.clone() })
+    }
+
+    /// The action's name on the wire.
+    pub fn action_name(&self) -> &'static str {
+        match self.action {
+            Action::Subscribe(_) => ACTIONS[0],
+            Action::Unsubscribe => ACTIONS[1],
+            Action::Ping => ACTIONS[2],
+            Action::Authenticate(_) => ACTIONS[3],
+        }
+    }
+
+    /// An answer to this message that refuses it.
+    pub fn reject(&self, code: ErrorCode, message: impl Into<String>) -> Rejection {
+        Rejection {
+            code,
+            message: message.into(),
+            action: Some(self.action_name().to_owned()),
+            request_id: self.request_id.clone(),
+        }
+    }
+}
+
+fn unaddressed(code: ErrorCode, message: String) -> Rejection {
+    Rejection { code, message, action: None, request_id: None }
+}
+
+fn read_filter(fields: &Map<String, Value>) -> Result<Filter, InvalidFilter> {
+    let types = match fields.get("entityTypes") {
+        None | Some(Value::Null) => Some(Vec::new()),
+        Some(Value::Array(items)) => items.iter().map(Value::as_str).collect(),
+        Some(_) => None,
+    };
+    let Some(types) = types else {
+        let message = "entityTypes is an array of strings; leave it out to receive every type";
+        return Err(InvalidFilter::EntityTypes(message.to_owned()));
+    };
+    let pattern = match fields.get("idPattern") {
+        None | Some(Value::Null) => None,
+        Some(Value::String(pattern)) => Some(pattern.as_str()),
+        Some(_) => {
+            let message = "idPattern is a string, a regular expression; leave it out to receive every id";
+            return Err(InvalidFilter::IdPattern(message.to_owned()));
+        }
+    };
+    Filter::new(types, pattern)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn code(text: &str) -> ErrorCode {
+        ClientMessage::parse(text).unwrap_err().code
+    }
+
+    #[test]
+    fn reads_the_messages_of_the_contract() {
+        let message = ClientMessage::parse(
+            r#"{"action":"subscribe","entityTypes":["Room","Sensor"],"idPattern":"urn:.*","requestId":"1","extra":true}"#,
+        )
+        .unwrap();
+        assert_eq!(message.action, Action::Subscribe(Filter::new(["Room", "Sensor"], Some("urn:.*")).unwrap()));
+        assert_eq!(message.request_id, RequestId::parse("1").ok());
+        let everything =
+            ClientMessage::parse(r#"{"action":"subscribe","entityTypes":[],"idPattern":"","requestId":null}"#).unwrap();
+        assert_eq!(everything.action, Action::Subscribe(Filter::default()));
+        assert_eq!(everything.request_id, None);
+    }
+
+    #[test]
+    fn every_refusal_has_its_code() {
+        assert_eq!(code("{"), ErrorCode::InvalidJson);
+        assert_eq!(code("[]"), ErrorCode::InvalidMessage);
+        assert_eq!(code("{}"), ErrorCode::InvalidMessage);
+        assert_eq!(code(r#"{"action":7}"#), ErrorCode::InvalidMessage);
+        assert_eq!(code(r#"{"action":"fly"}"#), ErrorCode::UnknownAction);
+        assert_eq!(code(r#"{"action":"ping","requestId":7}"#), ErrorCode::InvalidMessage);
+        assert_eq!(code(r#"{"action":"authenticate"}"#), ErrorCode::InvalidMessage);
+        assert_eq!(code(r#"{"action":"subscribe","entityTypes":"Room"}"#), ErrorCode::InvalidEntityTypes);
+        assert_eq!(code(r#"{"action":"subscribe","entityTypes":[1]}"#), ErrorCode::InvalidEntityTypes);
+        assert_eq!(code(r#"{"action":"subscribe","idPattern":1}"#), ErrorCode::InvalidIdPattern);
+        assert_eq!(code(r#"{"action":"subscribe","idPattern":"("}"#), ErrorCode::InvalidIdPattern);
+        assert_eq!(code(&format!(r#"{{"action":"{}"}}"#, "x".repeat(MESSAGE_BYTES))), ErrorCode::MessageTooLarge);
+    }
+
+    #[test]
+    fn a_refusal_echoes_action_and_request_id() {
+        let rejection = ClientMessage::parse(r#"{"action":"subscribe","idPattern":"(","requestId":"7"}"#).unwrap_err();
+        assert_eq!(rejection.action.as_deref(), Some("subscribe"));
+        assert_eq!(rejection.request_id, RequestId::parse("7").ok());
+    }
+
+    #[test]
+    fn a_token_is_not_shown() {
+        let message = ClientMessage::parse(r#"{"action":"authenticate","token":"eyJsecret"}"#).unwrap();
+        assert!(!format!("{message:?}").contains("eyJsecret"));
+        let bad = ClientMessage::parse(r#"{"action":"authenticate","token":["eyJsecret"]}"#).unwrap_err();
+        assert!(!format!("{bad:?}").contains("eyJsecret"));
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(text in any::<String>()) {
+            let _ = ClientMessage::parse(&text);
+        }
+
+        #[test]
+        fn never_panics_on_subscriptions(types in any::<Vec<String>>(), pattern in any::<String>(), id in any::<String>()) {
+            let message = serde_json::json!({
+                "action": "subscribe", "entityTypes": types, "idPattern": pattern, "requestId": id
+            });
+            if let Err(rejection) = ClientMessage::parse(&message.to_string()) {
+                prop_assert_eq!(rejection.action.as_deref(), Some("subscribe"));
+            }
+        }
+    }
+}

@@ -1,0 +1,240 @@
+use std::collections::HashSet;
+use std::fmt;
+
+use regex::{Regex, RegexBuilder};
+
+use crate::limits::{COMPILED_PATTERN_BYTES, FILTER_TYPES, ID_PATTERN_LENGTH};
+use crate::{EntityChange, EntityType};
+
+/// Which changes of its tenant a connection wants: those whose type is among the filter's, if it names any, and whose
+/// entity id its pattern matches, if it has one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    entity_types: Vec<EntityType>,
+    id_pattern: Option<IdPattern>,
+}
+
+/// Why a filter is refused. The messages are for clients: they say what would be right.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidFilter {
+    /// The entity types are not acceptable.
+    #[error("{0}")]
+    EntityTypes(String),
+    /// The pattern is not acceptable.
+    #[error("{0}")]
+    IdPattern(String),
+}
+
+impl Filter {
+    /// A filter of these types and this pattern. Repeated types count once; no types, and an empty pattern, do not restrict.
+    ///
+    /// # Errors
+    /// [`InvalidFilter`] for more than 50 types, a type of no or over 256 characters, or a pattern that
+    /// [`IdPattern::parse`] refuses.
+    pub fn new<T: Into<String>>(
+        types: impl IntoIterator<Item = T>,
+        id_pattern: Option<&str>,
+    ) -> Result<Self, InvalidFilter> {
+        let mut seen = HashSet::new();
+        let mut entity_types = Vec::new();
+        for name in types {
+            let entity_type =
+                EntityType::parse(name).map_err(|error| InvalidFilter::EntityTypes(format!("entityTypes: {error}")))?;
+            if seen.insert(entity_type.clone()) {
+                entity_types.push(entity_type);
+            }
+            if entity_types.len() > FILTER_TYPES {
+                return Err(InvalidFilter::EntityTypes(format!(
+                    "entityTypes: a filter has at most {FILTER_TYPES} types; leave them out to receive every type"
+                )));
+            }
+        }
+        let id_pattern = id_pattern.filter(|pattern| !pattern.is_empty()).map(IdPattern::parse).transpose()?;
+        Ok(Self { entity_types, id_pattern })
+    }
+
+    /// A filter that was valid when it was stored.
+    pub fn from_stored(entity_types: Vec<EntityType>, id_pattern: Option<IdPattern>) -> Self {
+        Self { entity_types, id_pattern }
+    }
+
+    /// The types it is restricted to, each once, in the order they were given; empty for every type.
+    pub fn entity_types(&self) -> &[EntityType] {
+        &self.entity_types
+    }
+
+    /// The pattern it is restricted to, if any.
+    pub fn id_pattern(&self) -> Option<&IdPattern> {
+        self.id_pattern.as_ref()
+    }
+
+    /// Whether a change passes: one of its types is among the filter's, and the pattern matches its id.
+    ///
+    /// The broadcaster does not call this: it finds the types by table key and compiles each distinct pattern once. It
+    /// is the definition that both are tested against, and what a client with an event in hand can ask.
+    pub fn matches(&self, change: &EntityChange) -> bool {
+        let type_matches = self.entity_types.is_empty()
+            || change.entity_types.iter().any(|entity_type| self.entity_types.contains(entity_type));
+        type_matches
+            && self.id_pattern.as_ref().is_none_or(|pattern| {
+                PatternMatcher::compile(pattern).is_ok_and(|matcher| matcher.matches(&change.entity_id))
+            })
+    }
+}
+
+/// A regular expression for entity ids, in the `regex` crate's syntax, of at most 512 characters. It matches anywhere
+/// in the id unless anchored, as `idPattern` does in NGSI brokers.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct IdPattern(String);
+
+impl IdPattern {
+    /// Takes a pattern that compiles within the size limit.
+    ///
+    /// # Errors
+    /// [`InvalidFilter::IdPattern`], which names look-around and back-references if the pattern has them.
+    pub fn parse(text: &str) -> Result<Self, InvalidFilter> {
+        if text.chars().count() > ID_PATTERN_LENGTH {
+            return Err(InvalidFilter::IdPattern(format!(
+                "idPattern: a pattern has at most {ID_PATTERN_LENGTH} characters"
+            )));
+        }
+        let pattern = Self(text.to_owned());
+        PatternMatcher::compile(&pattern)?;
+        Ok(pattern)
+    }
+
+    /// A pattern that was valid when it was stored; it is not compiled again.
+    pub fn from_stored(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The pattern as the client wrote it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for IdPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A compiled [`IdPattern`]. Matching takes time linear in the id's length, whatever the pattern.
+#[derive(Clone, Debug)]
+pub struct PatternMatcher(Regex);
+
+impl PatternMatcher {
+    /// Compiles a pattern, which is the expensive half: keep the result.
+    ///
+    /// # Errors
+    /// [`InvalidFilter::IdPattern`] if it is no pattern or compiles to more than the limit.
+    pub fn compile(pattern: &IdPattern) -> Result<Self, InvalidFilter> {
+        RegexBuilder::new(pattern.as_str())
+            .size_limit(COMPILED_PATTERN_BYTES)
+            .dfa_size_limit(COMPILED_PATTERN_BYTES)
+            .build()
+            .map(Self)
+            .map_err(|error| InvalidFilter::IdPattern(explain(&error)))
+    }
+
+    /// Whether the pattern matches somewhere in this id.
+    pub fn matches(&self, entity_id: &str) -> bool {
+        self.0.is_match(entity_id)
+    }
+}
+
+fn explain(error: &regex::Error) -> String {
+    match error {
+        regex::Error::CompiledTooBig(_) => {
+            "idPattern: the pattern is too large once compiled; use smaller repetitions or fewer alternatives"
+                .to_owned()
+        }
+        // A syntax error is drawn over several lines; the last one says what is wrong.
+        other => {
+            let text = other.to_string();
+            let reason = text.lines().last().unwrap_or_default();
+            let reason = reason.strip_prefix("error: ").unwrap_or(reason);
+            format!("idPattern: not a regular expression of the Rust regex syntax: {reason}")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn pattern_error(pattern: &str) -> String {
+        IdPattern::parse(pattern).unwrap_err().to_string()
+    }
+
+    fn change(entity_type: &str, id: &str) -> EntityChange {
+        let detail = serde_json::json!({
+            "type": "entityUpdated", "tenant": "t", "entityType": entity_type, "entityId": id
+        });
+        EntityChange::parse(&detail.to_string()).unwrap()
+    }
+
+    #[test]
+    fn says_that_look_around_and_back_references_are_not_supported() {
+        assert!(pattern_error("(?=a)").contains("look-around"), "{}", pattern_error("(?=a)"));
+        assert!(pattern_error(r"(a)\1").contains("backreferences"), "{}", pattern_error(r"(a)\1"));
+    }
+
+    #[test]
+    fn refuses_what_costs_too_much() {
+        assert!(pattern_error(r"(\w{100}){100}").contains("too large"), "{}", pattern_error(r"(\w{100}){100}"));
+        assert!(pattern_error(&"a".repeat(513)).contains("512"));
+        assert!(IdPattern::parse(&"é".repeat(512)).is_ok());
+    }
+
+    #[test]
+    fn an_error_is_one_line() {
+        assert!(!pattern_error("(").contains('\n'));
+        assert!(pattern_error("(").contains("unclosed group"));
+    }
+
+    #[test]
+    fn matches_anywhere_unless_anchored() {
+        let filter = |pattern| Filter::new(["Room"], Some(pattern)).unwrap();
+        assert!(filter("Room:0").matches(&change("Room", "urn:ngsi-ld:Room:001")));
+        assert!(!filter("^Room").matches(&change("Room", "urn:ngsi-ld:Room:001")));
+        assert!(!filter("Room:0").matches(&change("Sensor", "urn:ngsi-ld:Room:001")));
+    }
+
+    #[test]
+    fn counts_a_repeated_type_once_and_fifty_at_most() {
+        let names = |n: usize| (0..n).map(|i| format!("T{i}")).collect::<Vec<_>>();
+        assert!(Filter::new(names(50), None).is_ok());
+        assert!(matches!(Filter::new(names(51), None), Err(InvalidFilter::EntityTypes(_))));
+        let twice: Vec<_> = names(50).into_iter().chain(names(50)).collect();
+        assert_eq!(Filter::new(twice, None).unwrap().entity_types().len(), 50);
+        assert!(Filter::new(["é".repeat(256)], None).is_ok());
+        assert!(Filter::new([""], None).is_err());
+        assert!(Filter::new(["é".repeat(257)], None).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn no_pattern_panics_and_an_accepted_one_matches_as_regex_does(pattern in any::<String>(), id in any::<String>()) {
+            if let Ok(filter) = Filter::new(["T"], Some(&pattern)) {
+                if !id.is_empty() {
+                    let expected = pattern.is_empty() || regex::Regex::new(&pattern).unwrap().is_match(&id);
+                    prop_assert_eq!(filter.matches(&change("T", &id)), expected);
+                }
+            }
+        }
+
+        #[test]
+        fn types_restrict_to_exactly_those_named(
+            wanted in prop::collection::vec("[A-D]", 0..4),
+            entity_type in "[A-D]",
+        ) {
+            let filter = Filter::new(wanted.clone(), None).unwrap();
+            let expected = wanted.is_empty() || wanted.contains(&entity_type);
+            prop_assert_eq!(filter.matches(&change(&entity_type, "x")), expected);
+        }
+    }
+}

@@ -1,0 +1,86 @@
+use std::fmt;
+
+use crate::limits::TENANT_LENGTH;
+
+/// A tenant's name in its canonical, lower-case form: 1 to 63 of `a-z 0-9 _ -`, starting with a letter or a digit.
+///
+/// Compared in lower case, as brokers treat `Fiware-Service`. Since nothing else gets in, a tenant can be put into a
+/// table key without escaping.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Tenant(String);
+
+/// Why a text is not a tenant name. Safe to show to a client: it does not repeat the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a tenant is 1 to 63 of A-Z a-z 0-9 _ -, starting with a letter or a digit")]
+pub struct InvalidTenant;
+
+impl Tenant {
+    /// Reads a tenant name in any case.
+    ///
+    /// # Errors
+    /// [`InvalidTenant`] for anything but 1 to 63 of `A-Z a-z 0-9 _ -` that starts with a letter or a digit.
+    pub fn parse(text: &str) -> Result<Self, InvalidTenant> {
+        let bytes = text.as_bytes();
+        let starts_well = bytes.first().is_some_and(u8::is_ascii_alphanumeric);
+        let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+        if starts_well && bytes.len() <= TENANT_LENGTH && bytes.iter().all(allowed) {
+            Ok(Self(text.to_ascii_lowercase()))
+        } else {
+            Err(InvalidTenant)
+        }
+    }
+
+    /// The canonical name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Tenant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::str::FromStr for Tenant {
+    type Err = InvalidTenant;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::parse(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn is_compared_in_lower_case() {
+        assert_eq!(Tenant::parse("SmartCity"), Tenant::parse("smartcity"));
+    }
+
+    #[test]
+    fn refuses_what_could_reach_another_partition() {
+        for text in ["", "_a", "-a", "a#b", "a b", "a*", "*", "ａ", "a\u{212a}", "a%23", "a/b", "a\0", "é"] {
+            assert_eq!(Tenant::parse(text), Err(InvalidTenant), "{text:?}");
+        }
+        assert!(Tenant::parse(&"a".repeat(63)).is_ok());
+        assert!(Tenant::parse(&"a".repeat(64)).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn accepts_exactly_what_the_contract_says(text in any::<String>()) {
+            let contract = regex::Regex::new(r"\A[A-Za-z0-9][A-Za-z0-9_-]{0,62}\z").unwrap();
+            prop_assert_eq!(Tenant::parse(&text).is_ok(), contract.is_match(&text));
+        }
+
+        #[test]
+        fn keeps_every_valid_name(text in "[A-Za-z0-9][A-Za-z0-9_-]{0,62}") {
+            let tenant = Tenant::parse(&text);
+            prop_assert_eq!(tenant.map(|t| t.to_string()), Ok(text.to_ascii_lowercase()));
+        }
+    }
+}
