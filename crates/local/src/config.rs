@@ -2,7 +2,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use entity_stream_protocol::limits;
+use entity_stream_protocol::{Clock, limits};
 
 /// How to run the local system. [`Config::default`] is what a bare `entity-stream local` means.
 #[derive(Clone, Debug)]
@@ -25,6 +25,11 @@ pub struct Config {
     pub auth_enabled: bool,
     /// The times that API Gateway and Lambda fix and tests shorten.
     pub times: Times,
+    /// Whether messages of one connection are handled one after the other. API Gateway promises no order, so by default
+    /// they are handled at the same time.
+    pub serial_messages: bool,
+    /// The time of day for the functions that run in-process.
+    pub clock: Clock,
 }
 
 impl Default for Config {
@@ -39,6 +44,8 @@ impl Default for Config {
             event_streaming_enabled: true,
             auth_enabled: false,
             times: Times::default(),
+            serial_messages: false,
+            clock: Clock::system(),
         }
     }
 }

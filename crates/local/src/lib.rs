@@ -1,1 +1,116 @@
-//! placeholder
+//! The whole system in one process: what `entity-stream local` runs and the end-to-end tests start on free ports.
+//!
+//! The four functions and their AWS clients are the deployed ones. What is replaced is the cloud around them, behind the
+//! same wire formats: API Gateway's WebSocket front door and its `@connections` API, EventBridge's `PutEvents` with
+//! Lambda's retries and dead letters, and DynamoDB (the embedded engine `dynoxide`). Where AWS's behaviour is documented
+//! or has been observed, it is reproduced; the modules say where it is not known.
+
+mod aws_error;
+mod bus;
+mod config;
+mod dynamodb;
+mod error;
+mod functions;
+mod gateway;
+mod router;
+mod settings;
+mod state;
+
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+pub use crate::config::{Config, FunctionHost, FunctionNames, RefuseWith, Times};
+use crate::dynamodb::DynamoDb;
+pub use crate::error::StartError;
+use crate::functions::Functions;
+pub use crate::settings::{REGION, TABLE, aws_config};
+use crate::state::State;
+
+/// How long clients have to take their leave when the system stops.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// The running system. Dropping it without [`Local::shutdown`] stops it too, but clients then see their connection break.
+#[derive(Debug)]
+pub struct Local {
+    address: SocketAddr,
+    dynamodb: DynamoDb,
+    state: Arc<State>,
+    server: JoinHandle<()>,
+}
+
+impl Local {
+    /// Starts everything. When this has returned, everything listens.
+    ///
+    /// # Errors
+    /// [`StartError`] for a port that is taken, a data file that cannot be used, or a setting that makes no sense.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        // Each client takes a file descriptor, and the usual limit of 1,024 would be the first thing in the way.
+        if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
+            tracing::debug!(%error, "could not raise the limit of open files");
+        }
+        let failed = |source: std::io::Error| StartError::listen("the gateway", "--port", config.listen, &source);
+        let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        let dynamodb = DynamoDb::start(config.dynamodb, config.data.as_deref()).await?;
+        let table = settings::table(&dynamodb.url());
+        table.create_if_missing().await?;
+        let functions = Functions::new(&config, table, reachable(address))?;
+        let state = Arc::new(State::new(config, functions));
+        let server = tokio::spawn(router::serve(listener, Arc::clone(&state)));
+        Ok(Self { address, dynamodb, state, server })
+    }
+
+    /// Where the gateway listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The URL for WebSocket clients, without the query.
+    pub fn websocket_url(&self) -> String {
+        format!("ws://{}", host(self.address))
+    }
+
+    /// The URL of the event bus, and of the `@connections` API without a stage.
+    pub fn http_url(&self) -> String {
+        format!("http://{}", host(self.address))
+    }
+
+    /// The endpoint of the embedded DynamoDB.
+    pub fn dynamodb_url(&self) -> String {
+        self.dynamodb.url()
+    }
+
+    /// Closes every connection with 1001, lets `$disconnect` run for each, and stops.
+    pub async fn shutdown(self) {
+        self.server.abort();
+        self.state.connections.close_all();
+        self.state.sessions.close();
+        if tokio::time::timeout(FAREWELL, self.state.sessions.wait()).await.is_err() {
+            tracing::warn!("some clients did not take their leave in time");
+        }
+        self.state.bus.stop();
+        self.dynamodb.stop().await;
+    }
+}
+
+/// `localhost` where that is what it is: it is what people type, and browsers treat it as a secure origin.
+fn host(address: SocketAddr) -> String {
+    if address.ip() == Ipv4Addr::LOCALHOST || address.ip().is_unspecified() {
+        format!("localhost:{}", address.port())
+    } else {
+        address.to_string()
+    }
+}
+
+/// Where this process reaches what listens on an address: one that stands for every interface is none to connect to.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    match address {
+        SocketAddr::V4(v4) if v4.ip().is_unspecified() => (Ipv4Addr::LOCALHOST, v4.port()).into(),
+        SocketAddr::V6(v6) if v6.ip().is_unspecified() => (Ipv6Addr::LOCALHOST, v6.port()).into(),
+        other => other,
+    }
+}

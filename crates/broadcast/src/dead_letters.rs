@@ -1,0 +1,45 @@
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::error::DisplayErrorContext;
+use aws_sdk_sqs::types::MessageAttributeValue;
+use entity_stream_runtime::Failure;
+
+/// The queue for events that can reach nobody.
+///
+/// The function puts them there itself, because the only other way to Lambda's dead-letter queue is to fail, and Lambda
+/// would run the event twice more before.
+#[derive(Clone, Debug)]
+pub struct DeadLetterQueue {
+    client: Client,
+    url: String,
+}
+
+impl DeadLetterQueue {
+    /// The queue at this URL.
+    pub fn new(client: Client, url: impl Into<String>) -> Self {
+        Self { client, url: url.into() }
+    }
+
+    /// Puts an event on the queue in the form that Lambda's own dead letters have: the event as the body, what is wrong
+    /// with it as attributes.
+    /// Source: "Capturing records of Lambda asynchronous invocations", AWS Lambda Developer Guide.
+    pub(crate) async fn send(&self, event: &str, reason: &str) -> Result<(), Failure> {
+        self.client
+            .send_message()
+            .queue_url(&self.url)
+            .message_body(event)
+            .message_attributes("ErrorCode", text("UndeliverableChange")?)
+            .message_attributes("ErrorMessage", text(reason)?)
+            .send()
+            .await
+            .map(|_| ())
+            .map_err(|error| Failure::new("DeadLetterQueueUnavailable", DisplayErrorContext(error).to_string()))
+    }
+}
+
+fn text(value: &str) -> Result<MessageAttributeValue, Failure> {
+    MessageAttributeValue::builder()
+        .data_type("String")
+        .string_value(value)
+        .build()
+        .map_err(|error| Failure::new("DeadLetterQueueUnavailable", error.to_string()))
+}

@@ -1,0 +1,48 @@
+use std::ops::AddAssign;
+
+use entity_stream_delivery::Outcome;
+use serde::Serialize;
+
+/// What became of an invocation's connections.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    /// Connections whose filter matched.
+    pub matched: usize,
+    /// Those that got the event.
+    pub delivered: usize,
+    /// Those that had ended, and were forgotten.
+    pub gone: usize,
+    /// Those that did not get it before the deadline.
+    pub failed: usize,
+    /// Those that `@connections` will never take it for.
+    pub rejected: usize,
+    /// Events that can reach nobody.
+    pub undeliverable: usize,
+    /// DynamoDB read capacity units consumed.
+    pub read_capacity: f64,
+}
+
+impl Report {
+    pub(crate) fn count(&mut self, outcome: &Outcome) {
+        self.matched += 1;
+        match outcome {
+            Outcome::Delivered => self.delivered += 1,
+            Outcome::Gone => self.gone += 1,
+            Outcome::TooLarge | Outcome::Rejected(_) => self.rejected += 1,
+            Outcome::Throttled | Outcome::Failed(_) => self.failed += 1,
+        }
+    }
+}
+
+impl AddAssign for Report {
+    fn add_assign(&mut self, other: Self) {
+        self.matched += other.matched;
+        self.delivered += other.delivered;
+        self.gone += other.gone;
+        self.failed += other.failed;
+        self.rejected += other.rejected;
+        self.undeliverable += other.undeliverable;
+        self.read_capacity += other.read_capacity;
+    }
+}

@@ -1,0 +1,92 @@
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+use entity_stream_connections::Interest;
+use entity_stream_delivery::Outcome;
+use entity_stream_protocol::limits::YOUNG_CONNECTION;
+use tokio::time::Instant;
+
+use crate::Broadcast;
+use crate::messages::Messages;
+
+impl Broadcast {
+    /// Sends an event to one connection, and does what its outcome asks for.
+    pub(crate) async fn send(&self, messages: &Messages<'_>, interest: Interest, deadline: Instant) -> Outcome {
+        let mut delays = ExponentialBuilder::default()
+            .with_min_delay(Duration::from_millis(50))
+            .with_max_delay(Duration::from_secs(2))
+            .with_jitter()
+            .without_max_times()
+            .build();
+        loop {
+            let outcome = self.post(messages, &interest, deadline).await;
+            if outcome != Outcome::Gone {
+                return outcome;
+            }
+            // `@connections` answers 410 until `$connect` has returned, and the interest is in the table before that. A
+            // connection that has really ended is told from one that is arriving by its record, which goes first.
+            if interest.connection_age(self.clock.now()) >= YOUNG_CONNECTION || !self.is_registered(&interest).await {
+                return self.forget(&interest).await;
+            }
+            let delay = delays.next().unwrap_or(Duration::from_secs(2));
+            if Instant::now() + delay >= deadline {
+                return Outcome::Failed("410 for a connection younger than 30 seconds".to_owned());
+            }
+            tokio::time::sleep(delay).await;
+        }
+    }
+
+    /// Sends an event to the first member of a group that takes it, and returns what became of each that was tried.
+    pub(crate) async fn send_to_one(
+        &self,
+        messages: &Messages<'_>,
+        members: Vec<Interest>,
+        deadline: Instant,
+    ) -> Vec<Outcome> {
+        let mut outcomes = Vec::new();
+        for member in members {
+            let outcome = self.send(messages, member, deadline).await;
+            let next = outcome == Outcome::Gone;
+            outcomes.push(outcome);
+            if !next {
+                break;
+            }
+        }
+        outcomes
+    }
+
+    async fn post(&self, messages: &Messages<'_>, interest: &Interest, deadline: Instant) -> Outcome {
+        let id = &interest.connection_id;
+        let outcome = self.management_api.post_until(id, messages.message(interest.format), deadline).await;
+        let outcome = if outcome == Outcome::TooLarge {
+            self.management_api.post_until(id, messages.truncated(interest.format), deadline).await
+        } else {
+            outcome
+        };
+        match &outcome {
+            Outcome::Delivered | Outcome::Gone => {}
+            other => tracing::warn!(connection_id = %id, outcome = other.describe(), "event not delivered"),
+        }
+        outcome
+    }
+
+    /// Whether the connection still has a record. If the table does not answer, it is taken to be alive.
+    async fn is_registered(&self, interest: &Interest) -> bool {
+        match self.table.find(&interest.connection_id, self.clock.now()).await {
+            Ok(connection) => connection.is_some(),
+            Err(error) => {
+                tracing::warn!(connection_id = %interest.connection_id, %error, "could not look a connection up");
+                true
+            }
+        }
+    }
+
+    async fn forget(&self, interest: &Interest) -> Outcome {
+        tracing::debug!(connection_id = %interest.connection_id, "forgetting a connection that is gone");
+        if let Err(error) = self.table.forget_gone(interest).await {
+            // The next event that meets it will try again.
+            tracing::warn!(connection_id = %interest.connection_id, %error, "could not forget a connection");
+        }
+        Outcome::Gone
+    }
+}

@@ -1,0 +1,62 @@
+//! The AWS JSON protocol, in which EventBridge and SQS take their requests.
+
+use axum::body::{Body, to_bytes};
+use axum::extract::Request;
+use axum::http::{Response, StatusCode};
+use serde_json::{Value, json};
+
+use super::{put_events, send_message};
+use crate::aws_error::{answer, with_type};
+use crate::state::State;
+
+const CONTENT_TYPE: &str = "application/x-amz-json-1.1";
+/// Largest request that is read. The entries of a `PutEvents` may have 1 MB; JSON strings can be written six times longer.
+const BODY_BYTES: usize = 8 * 1024 * 1024;
+
+/// A refusal of a whole request.
+#[derive(Debug)]
+pub(crate) struct ApiError {
+    pub(crate) error_type: &'static str,
+    pub(crate) message: String,
+}
+
+impl ApiError {
+    pub(crate) fn validation(message: impl Into<String>) -> Self {
+        Self { error_type: "ValidationException", message: message.into() }
+    }
+}
+
+/// Whether a request is for SQS.
+pub(crate) fn is_sqs(request: &Request) -> bool {
+    target(request).starts_with("AmazonSQS.")
+}
+
+/// Answers a request to the bus, or to the dead-letter queue.
+pub(crate) async fn handle(state: &State, request: Request) -> Response<Body> {
+    let target = target(&request);
+    let Ok(body) = to_bytes(request.into_body(), BODY_BYTES).await else {
+        return refuse(&ApiError::validation("The request is too large."));
+    };
+    let result = match target.as_str() {
+        "AWSEvents.PutEvents" => put_events::handle(state, &body),
+        "AmazonSQS.SendMessage" => send_message::handle(state, &body),
+        _ => Err(ApiError {
+            error_type: "UnknownOperationException",
+            message: "The local system takes AWSEvents.PutEvents here, with X-Amz-Target and a JSON body.".to_owned(),
+        }),
+    };
+    match result {
+        Ok(value) => answer(StatusCode::OK, CONTENT_TYPE, value.to_string()),
+        Err(error) => refuse(&error),
+    }
+}
+
+fn target(request: &Request) -> String {
+    let target = request.headers().get("x-amz-target").and_then(|value| value.to_str().ok());
+    target.unwrap_or_default().to_owned()
+}
+
+fn refuse(error: &ApiError) -> Response<Body> {
+    let body: Value = json!({ "__type": error.error_type, "message": error.message });
+    with_type(answer(StatusCode::BAD_REQUEST, CONTENT_TYPE, body.to_string()), error.error_type)
+}

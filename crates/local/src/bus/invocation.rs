@@ -1,0 +1,95 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use entity_stream_protocol::ChangeType;
+use serde::Deserialize;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use super::dead_letters::{DeadLetter, DeadLetters};
+use crate::config::Times;
+use crate::functions::{Function, Functions, InvokeError};
+
+/// Most broadcasts at once. Lambda would run a thousand; more than a few gain nothing on one machine.
+const CONCURRENT_BROADCASTS: usize = 16;
+
+/// The event bus and its one rule.
+#[derive(Debug)]
+pub(crate) struct Bus {
+    functions: Arc<Functions>,
+    dead_letters: Arc<DeadLetters>,
+    concurrency: Arc<Semaphore>,
+    timeout: Duration,
+    retry_delays: Arc<[Duration]>,
+    stopped: CancellationToken,
+}
+
+#[derive(Deserialize)]
+struct Matched {
+    #[serde(rename = "type")]
+    _change_type: ChangeType,
+}
+
+impl Bus {
+    pub(crate) fn new(functions: Arc<Functions>, times: &Times) -> Self {
+        Self {
+            functions,
+            dead_letters: Arc::default(),
+            concurrency: Arc::new(Semaphore::new(CONCURRENT_BROADCASTS)),
+            timeout: times.broadcast_timeout,
+            retry_delays: times.retry_delays.clone().into(),
+            stopped: CancellationToken::new(),
+        }
+    }
+
+    pub(crate) fn dead_letters(&self) -> &DeadLetters {
+        &self.dead_letters
+    }
+
+    /// Stops what is under way; events that are waiting to be tried again are lost with the process, as the bus is.
+    pub(crate) fn stop(&self) {
+        self.stopped.cancel();
+    }
+
+    /// Whether the rule's pattern matches: `detail.type` is one of the three change types.
+    pub(crate) fn rule_matches(detail: &str) -> bool {
+        serde_json::from_str::<Matched>(detail).is_ok()
+    }
+
+    /// Invokes the broadcast function asynchronously, as Lambda does for EventBridge: the caller does not wait, a
+    /// failure is tried twice more, and then the event is a dead letter.
+    /// Source: "Understanding retry behavior in Lambda", AWS Lambda Developer Guide.
+    pub(crate) fn invoke(&self, event: String) {
+        let (functions, dead_letters) = (Arc::clone(&self.functions), Arc::clone(&self.dead_letters));
+        let (concurrency, delays) = (Arc::clone(&self.concurrency), Arc::clone(&self.retry_delays));
+        let timeout = self.timeout;
+        let work = async move {
+            let payload = Bytes::from(event);
+            let mut attempts = 0;
+            let error = loop {
+                attempts += 1;
+                let result = {
+                    let Ok(_permit) = concurrency.acquire().await else { return };
+                    functions.invoke(Function::Broadcast, payload.clone(), timeout).await
+                };
+                let error = match result {
+                    Ok(_) => return,
+                    Err(error) => error,
+                };
+                let Some(delay) = delays.get(attempts - 1) else { break error };
+                tracing::warn!(%error, attempts, retry_in = ?delay, "broadcast failed");
+                tokio::time::sleep(*delay).await;
+            };
+            let (error_code, error_message) = match error {
+                InvokeError::Function { kind, message } => (kind, message),
+                InvokeError::TimedOut(_) => ("TimedOut".to_owned(), error.to_string()),
+                InvokeError::Unavailable(_) => ("Unavailable".to_owned(), error.to_string()),
+            };
+            let event = String::from_utf8_lossy(&payload).into_owned();
+            dead_letters.push(DeadLetter { event, error_code, error_message, attempts });
+        };
+        let stopped = self.stopped.clone();
+        tokio::spawn(async move { stopped.run_until_cancelled(work).await });
+    }
+}

@@ -1,0 +1,9 @@
+//! The event bus: EventBridge's `PutEvents`, the rule that invokes the broadcast function, and its dead letters.
+
+pub(crate) mod api;
+mod dead_letters;
+mod invocation;
+mod put_events;
+mod send_message;
+
+pub(crate) use invocation::Bus;

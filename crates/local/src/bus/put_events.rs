@@ -1,0 +1,161 @@
+//! `PutEvents`: "PutEvents", Amazon EventBridge API Reference.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+use super::Bus;
+use super::api::ApiError;
+use crate::gateway::timestamp;
+use crate::settings::REGION;
+use crate::state::State;
+
+/// Most entries in one request.
+const ENTRIES: usize = 10;
+/// Most bytes that the entries of one request may have together.
+const TOTAL_BYTES: usize = 1024 * 1024;
+/// What an entry's `Time` counts for.
+const TIME_BYTES: usize = 14;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Request {
+    #[serde(default)]
+    entries: Vec<Entry>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Entry {
+    source: Option<String>,
+    detail_type: Option<String>,
+    detail: Option<String>,
+    time: Option<f64>,
+    #[serde(default)]
+    resources: Option<Vec<String>>,
+}
+
+/// The envelope that EventBridge gives to Lambda.
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Envelope<'a> {
+    version: &'static str,
+    id: &'a str,
+    detail_type: &'a str,
+    source: &'a str,
+    account: &'static str,
+    time: String,
+    region: &'static str,
+    resources: &'a [String],
+    detail: Box<RawValue>,
+}
+
+struct EntryError {
+    code: &'static str,
+    message: String,
+}
+
+/// Accepts or refuses each entry by itself; the results have the entries' order.
+pub(crate) fn handle(state: &State, body: &[u8]) -> Result<Value, ApiError> {
+    let request: Request = serde_json::from_slice(body)
+        .map_err(|error| ApiError { error_type: "SerializationException", message: error.to_string() })?;
+    let entries = request.entries;
+    if !(1..=ENTRIES).contains(&entries.len()) {
+        return Err(ApiError::validation(format!(
+            "1 validation error detected: Value at 'entries' failed to satisfy constraint: Member must have length \
+             between 1 and {ENTRIES}"
+        )));
+    }
+    if entries.iter().map(Entry::bytes).sum::<usize>() > TOTAL_BYTES {
+        return Err(ApiError::validation("Total size of the entries in the request is over the limit."));
+    }
+    if entries.iter().all(|entry| entry.missing().is_some()) {
+        let missing = entries.first().and_then(Entry::missing).unwrap_or("Detail");
+        return Err(ApiError::validation(format!("{missing} is a required argument.")));
+    }
+    let now = timestamp(state.config.clock.now().millis());
+    let mut failed = 0;
+    let results: Vec<Value> = entries
+        .iter()
+        .map(|entry| match accept(entry, now) {
+            Ok((id, event, matched)) => {
+                if matched {
+                    state.bus.invoke(event);
+                } else {
+                    tracing::info!(event_id = id, "published event matches no rule: its detail.type is no change type");
+                }
+                json!({ "EventId": id })
+            }
+            Err(error) => {
+                failed += 1;
+                json!({ "ErrorCode": error.code, "ErrorMessage": error.message })
+            }
+        })
+        .collect();
+    Ok(json!({ "FailedEntryCount": failed, "Entries": results }))
+}
+
+impl Entry {
+    /// Source: "Calculating PutEvents event entry size", Amazon EventBridge User Guide.
+    fn bytes(&self) -> usize {
+        let texts = [&self.source, &self.detail_type, &self.detail];
+        let resources = self.resources.iter().flatten().map(String::len).sum::<usize>();
+        let time = if self.time.is_some() { TIME_BYTES } else { 0 };
+        texts.into_iter().flatten().map(String::len).sum::<usize>() + resources + time
+    }
+
+    fn missing(&self) -> Option<&'static str> {
+        let is_missing = |text: &Option<String>| text.as_deref().unwrap_or_default().is_empty();
+        [("Source", &self.source), ("DetailType", &self.detail_type), ("Detail", &self.detail)]
+            .into_iter()
+            .find_map(|(name, text)| is_missing(text).then_some(name))
+    }
+}
+
+fn accept(entry: &Entry, now: Timestamp) -> Result<(String, String, bool), EntryError> {
+    if let Some(name) = entry.missing() {
+        let message = format!("Parameter {name} is not valid. Reason: {name} is a required argument.");
+        return Err(EntryError { code: "InvalidArgument", message });
+    }
+    let (source, detail_type) =
+        (entry.source.as_deref().unwrap_or_default(), entry.detail_type.as_deref().unwrap_or_default());
+    if source.starts_with("aws.") {
+        let message = "Not authorized for the source.".to_owned();
+        return Err(EntryError { code: "NotAuthorizedForSourceException", message });
+    }
+    let malformed = || EntryError { code: "MalformedDetail", message: "Detail is malformed.".to_owned() };
+    let detail = entry.detail.clone().unwrap_or_default();
+    // An object; its values are not read, because a number may be larger than any type of ours.
+    serde_json::from_str::<HashMap<String, IgnoredAny>>(&detail).map_err(|_| malformed())?;
+    let matched = Bus::rule_matches(&detail);
+    let time = match entry.time {
+        Some(seconds) => time_of(seconds).ok_or_else(|| EntryError {
+            code: "InvalidArgument",
+            message: "Parameter Time is not valid. Reason: Time is in seconds since the epoch.".to_owned(),
+        })?,
+        None => now,
+    };
+    let id = uuid::Uuid::new_v4().to_string();
+    let envelope = Envelope {
+        version: "0",
+        id: &id,
+        detail_type,
+        source,
+        account: "000000000000",
+        time: time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        region: REGION,
+        resources: entry.resources.as_deref().unwrap_or_default(),
+        detail: RawValue::from_string(detail).map_err(|_| malformed())?,
+    };
+    let event = serde_json::to_string(&envelope).map_err(|_| malformed())?;
+    Ok((id, event, matched))
+}
+
+#[allow(clippy::cast_possible_truncation, reason = "EventBridge drops fractions of a second too")]
+fn time_of(seconds: f64) -> Option<Timestamp> {
+    Timestamp::from_second(seconds as i64).ok()
+}

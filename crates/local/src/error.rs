@@ -1,0 +1,55 @@
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use entity_stream_connections::TableError;
+use entity_stream_runtime::InvalidVariable;
+
+/// Why the local system could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A port is taken, or may not be listened on.
+    #[error("{what} cannot listen on {address}: {reason}; choose another port with {option}")]
+    Listen {
+        /// What was to listen.
+        what: &'static str,
+        /// The command's option for the port.
+        option: &'static str,
+        /// Where.
+        address: SocketAddr,
+        /// Why not.
+        reason: String,
+    },
+    /// The data file cannot be opened or written.
+    #[error("the data file {} cannot be used: {reason}", path.display())]
+    Data {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+    /// The embedded DynamoDB does not work.
+    #[error("the embedded DynamoDB does not work: {0}")]
+    Table(#[from] TableError),
+    /// A setting for the functions makes no sense.
+    #[error(transparent)]
+    Setting(#[from] InvalidVariable),
+    /// The URL given for the functions makes no sense.
+    #[error("{0:?} is no Lambda endpoint: it is an http URL without a path, such as http://localhost:9000")]
+    LambdaEndpoint(String),
+}
+
+impl StartError {
+    pub(crate) fn listen(
+        what: &'static str,
+        option: &'static str,
+        address: SocketAddr,
+        error: &std::io::Error,
+    ) -> Self {
+        let reason = match error.kind() {
+            std::io::ErrorKind::AddrInUse => "another program listens there".to_owned(),
+            std::io::ErrorKind::PermissionDenied => "this needs more rights".to_owned(),
+            _ => error.to_string(),
+        };
+        Self::Listen { what, option, address, reason }
+    }
+}

@@ -1,0 +1,125 @@
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use entity_stream_broadcast::{Broadcast, DeadLetterQueue};
+use entity_stream_connect::Connect;
+use entity_stream_connections::Table;
+use entity_stream_default::DefaultRoute;
+use entity_stream_delivery::ManagementApi;
+use entity_stream_disconnect::Disconnect;
+use entity_stream_protocol::Clock;
+use entity_stream_runtime::environment::{DEAD_LETTER_QUEUE_URL, WS_API_ENDPOINT};
+use entity_stream_runtime::{Environment, Failure};
+use lambda_runtime::{Context, LambdaEvent};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::{Function, InvokeError};
+use crate::settings::{aws_config, environment};
+use crate::{Config, StartError};
+
+/// The functions' handlers in this process, fed with the JSON that Lambda would give them.
+#[derive(Debug)]
+pub(crate) struct InProcess {
+    connect: Arc<Connect>,
+    disconnect: Arc<Disconnect>,
+    default: Arc<DefaultRoute>,
+    broadcast: Arc<Broadcast>,
+    clock: Clock,
+}
+
+impl InProcess {
+    pub(crate) fn new(config: &Config, table: Table, address: SocketAddr) -> Result<Self, StartError> {
+        let environment = environment(config, address);
+        let clock = config.clock.clone();
+        // One client for each function, as each has its own process on AWS.
+        let management_api = || management_api(&environment, address);
+        let broadcast = Broadcast::new(
+            &environment,
+            table.clone(),
+            management_api()?,
+            dead_letters(&environment, address),
+            clock.clone(),
+        )?;
+        Ok(Self {
+            connect: Arc::new(Connect::new(&environment, table.clone(), clock.clone())?),
+            disconnect: Arc::new(Disconnect::new(table.clone())),
+            default: Arc::new(DefaultRoute::new(table, management_api()?, clock.clone())),
+            broadcast: Arc::new(broadcast),
+            clock,
+        })
+    }
+
+    pub(crate) async fn invoke(
+        &self,
+        function: Function,
+        payload: Bytes,
+        limit: Duration,
+    ) -> Result<Bytes, InvokeError> {
+        let mut context = Context::default();
+        context.request_id = uuid::Uuid::new_v4().to_string();
+        context.deadline = self.clock.now().plus(limit).millis();
+        match function {
+            Function::Connect => {
+                let connect = Arc::clone(&self.connect);
+                run(payload, context, async move |event| connect.handle(event).await).await
+            }
+            Function::Disconnect => {
+                let disconnect = Arc::clone(&self.disconnect);
+                run(payload, context, async move |event| disconnect.handle(event).await).await
+            }
+            Function::Default => {
+                let default = Arc::clone(&self.default);
+                run(payload, context, async move |event| default.handle(event).await).await
+            }
+            Function::Broadcast => {
+                let broadcast = Arc::clone(&self.broadcast);
+                run(payload, context, async move |event| broadcast.handle(event).await).await
+            }
+        }
+    }
+}
+
+/// Runs a handler on a task of its own: a panic is that invocation's error and nobody else's, as in Lambda.
+async fn run<A, R, F>(
+    payload: Bytes,
+    context: Context,
+    handle: impl FnOnce(LambdaEvent<A>) -> F,
+) -> Result<Bytes, InvokeError>
+where
+    A: DeserializeOwned,
+    R: Serialize + Send + 'static,
+    F: Future<Output = Result<R, Failure>> + Send + 'static,
+{
+    let event = serde_json::from_slice(&payload).map_err(|error| failed("InvalidEvent", error.to_string()))?;
+    let mut task = AbortOnDrop(tokio::spawn(handle(LambdaEvent::new(event, context))));
+    let result = (&mut task.0).await.map_err(|error| failed("Panic", error.to_string()))?;
+    let output = result.map_err(|failure| failed(failure.kind, failure.message))?;
+    serde_json::to_vec(&output).map(Bytes::from).map_err(|error| failed("InvalidResult", error.to_string()))
+}
+
+/// An invocation that nobody waits for any more ends, as Lambda ends one at its time-out.
+struct AbortOnDrop<T>(tokio::task::JoinHandle<T>);
+
+impl<T> Drop for AbortOnDrop<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+fn failed(kind: &str, message: String) -> InvokeError {
+    InvokeError::Function { kind: kind.to_owned(), message }
+}
+
+fn management_api(environment: &Environment, address: SocketAddr) -> Result<ManagementApi, StartError> {
+    debug_assert!(environment.optional(WS_API_ENDPOINT).is_some());
+    Ok(environment.management_api(&aws_config(&format!("http://{address}")))?)
+}
+
+fn dead_letters(environment: &Environment, address: SocketAddr) -> Option<DeadLetterQueue> {
+    let client = aws_sdk_sqs::Client::new(&aws_config(&format!("http://{address}")));
+    environment.optional(DEAD_LETTER_QUEUE_URL).map(|url| DeadLetterQueue::new(client, url))
+}

@@ -1,0 +1,152 @@
+//! Opening a connection: API Gateway holds the handshake until `$connect` has returned.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+use entity_stream_protocol::ConnectionId;
+use hyper_util::rt::TokioIo;
+use serde_json::json;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_tungstenite::tungstenite::protocol::Role;
+
+use super::connections::{Connection, Connections, LastActive};
+use super::frames::websocket_config;
+use super::ids::new_id;
+use super::integration::ProxyResult;
+use super::proxy_event::EventSource;
+use super::session::{self, Session};
+use crate::aws_error::json as json_answer;
+use crate::config::RefuseWith;
+use crate::functions::{Function, InvokeError};
+use crate::state::State;
+
+/// Longest URL of a handshake, in characters.
+const URL_LENGTH: usize = 4096;
+
+/// Answers a request for the WebSocket endpoint.
+pub(crate) async fn handle(state: Arc<State>, client: SocketAddr, mut request: Request) -> Response<Body> {
+    let key = match check(&request) {
+        Ok(key) => key,
+        Err(refusal) => return *refusal,
+    };
+    let Ok(connection_id) = ConnectionId::parse(new_id()) else {
+        return refuse(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error");
+    };
+    let now = state.config.clock.now();
+    let source = EventSource {
+        connection_id: connection_id.clone(),
+        connected_at: now,
+        source_ip: client.ip().to_string(),
+        user_agent: text(request.headers(), header::USER_AGENT),
+        domain_name: text(request.headers(), header::HOST).unwrap_or_default(),
+        stage: state.config.stage.clone(),
+    };
+    let event = source.connect(now, request.headers(), request.uri().query());
+    let limit = state.config.times.integration_timeout;
+    let result = match state.functions.invoke(Function::Connect, event.payload, limit).await {
+        Ok(result) => result,
+        Err(error) => {
+            tracing::error!(%connection_id, %error, "$connect failed");
+            return match error {
+                InvokeError::TimedOut(_) => refuse(StatusCode::GATEWAY_TIMEOUT, "Endpoint request timed out"),
+                _ => refuse(StatusCode::BAD_GATEWAY, "Internal server error"),
+            };
+        }
+    };
+    let Some(result) = ProxyResult::parse(&result) else {
+        tracing::error!(%connection_id, "$connect returned a malformed result");
+        return refuse(StatusCode::BAD_GATEWAY, "Internal server error");
+    };
+    let upgrade = hyper::upgrade::on(&mut request);
+    if result.accepts() {
+        let (outbox, inbox) = Connections::outbox();
+        let last_active = LastActive::new(now);
+        let connection = Connection {
+            outbox: outbox.clone(),
+            connected_at: now,
+            last_active: last_active.clone(),
+            source_ip: source.source_ip.clone(),
+            user_agent: source.user_agent.clone(),
+        };
+        // From here on `@connections` knows it; what is sent before the client has read the 101 waits in its outbox.
+        state.connections.insert(connection_id, connection);
+        let session = Session { source, outbox, inbox, last_active };
+        state.sessions.spawn(session::run(Arc::clone(&state), session, upgrade));
+        return switch_protocols(&key, result.subprotocol());
+    }
+    let status = StatusCode::from_u16(result.status_code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let for_want_of_authority = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
+    let reason = result.message().unwrap_or_else(|| status.canonical_reason().unwrap_or("refused").to_owned());
+    if state.config.refuse_with == RefuseWith::Status || !for_want_of_authority {
+        return refuse(status, &reason);
+    }
+    // The handshake succeeds only to be able to say 1008, so it has to succeed for browsers that offer a token too.
+    let subprotocol = offers_access_token(request.headers()).then_some("access_token");
+    tokio::spawn(async move {
+        if let Ok(upgraded) = upgrade.await {
+            let io = TokioIo::new(upgraded);
+            let socket = WebSocketStream::from_raw_socket(io, Role::Server, Some(websocket_config())).await;
+            session::say_goodbye(socket, 1008, &reason).await;
+        }
+    });
+    switch_protocols(&key, subprotocol)
+}
+
+/// The client's key, if the request is a WebSocket handshake (RFC 6455, section 4.2.1).
+fn check(request: &Request) -> Result<HeaderValue, Box<Response<Body>>> {
+    let has = |name, token: &str| {
+        text(request.headers(), name)
+            .is_some_and(|value| value.split(',').any(|part| part.trim().eq_ignore_ascii_case(token)))
+    };
+    if request.method() != Method::GET || !has(header::CONNECTION, "upgrade") || !has(header::UPGRADE, "websocket") {
+        let message = "This is a WebSocket endpoint: connect with ws://, and ?tenant=NAME";
+        let mut response = refuse(StatusCode::UPGRADE_REQUIRED, message);
+        response.headers_mut().insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+        return Err(Box::new(response));
+    }
+    if request.uri().to_string().len() > URL_LENGTH {
+        return Err(Box::new(refuse(StatusCode::URI_TOO_LONG, "the URL has at most 4096 characters")));
+    }
+    let version = text(request.headers(), header::SEC_WEBSOCKET_VERSION);
+    match request.headers().get(header::SEC_WEBSOCKET_KEY) {
+        Some(key) if version.as_deref() == Some("13") => Ok(key.clone()),
+        _ => {
+            let mut response = refuse(StatusCode::BAD_REQUEST, "not a WebSocket handshake of version 13");
+            response.headers_mut().insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+            Err(Box::new(response))
+        }
+    }
+}
+
+fn switch_protocols(key: &HeaderValue, subprotocol: Option<&str>) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let headers = response.headers_mut();
+    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    if let Ok(accept) = HeaderValue::from_str(&derive_accept_key(key.as_bytes())) {
+        headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+    }
+    if let Some(Ok(subprotocol)) = subprotocol.map(HeaderValue::from_str) {
+        headers.insert(header::SEC_WEBSOCKET_PROTOCOL, subprotocol);
+    }
+    response
+}
+
+/// A handshake that fails. What API Gateway puts into the body is not known; a message helps whoever looks.
+fn refuse(status: StatusCode, message: &str) -> Response<Body> {
+    json_answer(status, &json!({ "message": message }))
+}
+
+fn offers_access_token(headers: &HeaderMap) -> bool {
+    text(headers, header::SEC_WEBSOCKET_PROTOCOL)
+        .is_some_and(|offer| offer.split(',').any(|protocol| protocol.trim() == "access_token"))
+}
+
+fn text(headers: &HeaderMap, name: header::HeaderName) -> Option<String> {
+    headers.get(name)?.to_str().ok().map(str::to_owned)
+}

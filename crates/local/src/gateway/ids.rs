@@ -1,0 +1,40 @@
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE;
+use entity_stream_protocol::ConnectionId;
+
+/// An id in API Gateway's form: 15 characters of URL-safe base64 and `=`.
+pub(crate) fn new_id() -> String {
+    let bytes: [u8; 11] = std::array::from_fn(|_| fastrand::u8(..));
+    URL_SAFE.encode(bytes)
+}
+
+/// A message's id: it ends as its connection's id does.
+pub(crate) fn message_id(connection_id: &ConnectionId) -> String {
+    let connection_id = connection_id.as_str();
+    let tail = connection_id.get(connection_id.len().saturating_sub(8)..).unwrap_or_default();
+    let mut id = new_id();
+    id.truncate(8);
+    id + tail
+}
+
+/// Whether API Gateway could have issued an id: it decodes as base64.
+pub(crate) fn is_well_formed(id: &str) -> bool {
+    ConnectionId::parse(id).is_ok() && URL_SAFE.decode(id).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_look_like_api_gateways() {
+        let id = new_id();
+        assert_eq!((id.len(), id.ends_with('=')), (16, true), "{id}");
+        assert!(is_well_formed(&id));
+        let connection_id = ConnectionId::parse(id).unwrap();
+        let message_id = message_id(&connection_id);
+        assert_eq!(message_id.len(), 16);
+        assert!(message_id.ends_with(&connection_id.as_str()[8..]));
+        assert!(!is_well_formed("not-an-id!") && !is_well_formed("short"));
+    }
+}

@@ -1,0 +1,104 @@
+//! The `@connections` API.
+
+use axum::body::{Body, to_bytes};
+use axum::extract::Request;
+use axum::http::{HeaderName, HeaderValue, Method, Response, StatusCode};
+use entity_stream_protocol::limits::MESSAGE_BYTES;
+use serde_json::json;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio_tungstenite::tungstenite::Utf8Bytes;
+
+use super::connections::{Connection, Outgoing};
+use super::ids::{is_well_formed, new_id};
+use super::proxy_event::timestamp;
+use crate::aws_error::{answer, json, with_type};
+use crate::state::State;
+
+const APIGW_ID: HeaderName = HeaderName::from_static("x-amz-apigw-id");
+const JSON: &str = "application/json";
+
+/// Answers a request for one connection.
+pub(crate) async fn handle(state: &State, id: &str, request: Request) -> Response<Body> {
+    let method = request.method().clone();
+    let response = match method {
+        Method::POST => post(state, id, request).await,
+        Method::GET | Method::DELETE => match find(state, id) {
+            Err(refusal) => *refusal,
+            Ok(connection) if method == Method::GET => get(&connection),
+            Ok(connection) => delete(&connection).await,
+        },
+        _ => forbidden(),
+    };
+    with_apigw_id(response)
+}
+
+/// What API Gateway answers on paths and stages that it does not have.
+pub(crate) fn forbidden() -> Response<Body> {
+    let response = json(StatusCode::FORBIDDEN, &json!({ "message": "Forbidden" }));
+    with_apigw_id(with_type(response, "ForbiddenException"))
+}
+
+async fn post(state: &State, id: &str, request: Request) -> Response<Body> {
+    let Ok(body) = to_bytes(request.into_body(), MESSAGE_BYTES).await else {
+        let body = json!({ "message": "The message is larger than 128 KB" });
+        return with_type(json(StatusCode::PAYLOAD_TOO_LARGE, &body), "PayloadTooLargeException");
+    };
+    let connection = match find(state, id) {
+        Ok(connection) => connection,
+        Err(refusal) => return *refusal,
+    };
+    // Bodies go out as text frames, which hold UTF-8. What API Gateway does with others is not known.
+    let Ok(text) = Utf8Bytes::try_from(body) else {
+        let body = json!({ "message": "The message is not UTF-8" });
+        return with_type(json(StatusCode::BAD_REQUEST, &body), "BadRequestException");
+    };
+    match connection.outbox.try_send(Outgoing::Text(text)) {
+        Ok(()) => {
+            connection.last_active.touch(state.config.clock.now());
+            answer(StatusCode::OK, JSON, Body::empty())
+        }
+        Err(TrySendError::Full(_)) => {
+            let body = json!({ "message": "The client's buffer is full" });
+            with_type(json(StatusCode::TOO_MANY_REQUESTS, &body), "LimitExceededException")
+        }
+        Err(TrySendError::Closed(_)) => gone(),
+    }
+}
+
+fn get(connection: &Connection) -> Response<Body> {
+    let time = |millis| timestamp(millis).strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string();
+    let body = json!({
+        "identity": { "sourceIp": connection.source_ip, "userAgent": connection.user_agent },
+        "connectedAt": time(connection.connected_at.millis()),
+        "lastActiveAt": time(connection.last_active.get()),
+    });
+    json(StatusCode::OK, &body)
+}
+
+async fn delete(connection: &Connection) -> Response<Body> {
+    let close = Outgoing::Close { code: 1000, reason: "Connection Closed Normally" };
+    match connection.outbox.send(close).await {
+        Ok(()) => answer(StatusCode::NO_CONTENT, JSON, Body::empty()),
+        Err(_) => gone(),
+    }
+}
+
+fn find(state: &State, id: &str) -> Result<Connection, Box<Response<Body>>> {
+    if !is_well_formed(id) {
+        let body = json!({ "message": format!("Invalid connectionId: {id}") });
+        return Err(Box::new(with_type(json(StatusCode::BAD_REQUEST, &body), "BadRequestException")));
+    }
+    state.connections.get(id).ok_or_else(|| Box::new(gone()))
+}
+
+/// The body is empty: the type is in the header alone.
+fn gone() -> Response<Body> {
+    with_type(answer(StatusCode::GONE, JSON, Body::empty()), "GoneException")
+}
+
+fn with_apigw_id(mut response: Response<Body>) -> Response<Body> {
+    if let Ok(id) = HeaderValue::from_str(&new_id()) {
+        response.headers_mut().insert(APIGW_ID, id);
+    }
+    response
+}

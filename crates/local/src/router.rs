@@ -1,0 +1,64 @@
+//! One port for everything but DynamoDB: which request is whose.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{ConnectInfo, Request, State as Shared};
+use axum::http::{Method, Response, StatusCode};
+use axum::serve::ListenerExt;
+use percent_encoding::percent_decode_str;
+use serde_json::json;
+use tokio::net::TcpListener;
+
+use crate::aws_error::json;
+use crate::state::State;
+use crate::{bus, gateway};
+
+/// Serves until the task is aborted.
+pub(crate) async fn serve(listener: TcpListener, state: Arc<State>) {
+    let app = Router::new().fallback(route).with_state(state);
+    // Small messages, each of which somebody waits for.
+    let listener = listener.tap_io(|stream| {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "could not switch Nagle's algorithm off");
+        }
+    });
+    let app = app.into_make_service_with_connect_info::<SocketAddr>();
+    if let Err(error) = axum::serve(listener, app).await {
+        tracing::error!(%error, "the gateway ended");
+    }
+}
+
+async fn route(
+    Shared(state): Shared<Arc<State>>,
+    ConnectInfo(client): ConnectInfo<SocketAddr>,
+    request: Request,
+) -> Response<Body> {
+    let path: Vec<String> = segments(request.uri().path());
+    let path: Vec<&str> = path.iter().map(String::as_str).collect();
+    let stage = state.config.stage.as_str();
+    match path[..] {
+        ["_local", "health"] => json(StatusCode::OK, &json!({ "status": "ok" })),
+        ["_local", "dead-letters"] => json(StatusCode::OK, &state.bus.dead_letters().to_json()),
+        ["@connections", id] => gateway::management::handle(&state, id, request).await,
+        [first, "@connections", id] if first == stage => gateway::management::handle(&state, id, request).await,
+        [] if request.method() == Method::POST => bus::api::handle(&state, request).await,
+        // SQS requests go to the queue's own path with older SDKs, and to the root with newer ones.
+        [_, _] if request.method() == Method::POST && bus::api::is_sqs(&request) => {
+            bus::api::handle(&state, request).await
+        }
+        [] => gateway::handshake::handle(state, client, request).await,
+        [first] if first == stage => gateway::handshake::handle(state, client, request).await,
+        _ => gateway::management::forbidden(),
+    }
+}
+
+/// The decoded parts of a path: clients write `@connections` and the `=` of an id both plain and percent-encoded.
+fn segments(path: &str) -> Vec<String> {
+    path.split('/')
+        .filter(|segment| !segment.is_empty())
+        .map(|segment| percent_decode_str(segment).decode_utf8_lossy().into_owned())
+        .collect()
+}

@@ -1,0 +1,49 @@
+//! What stands for the deployment: the region, the credentials and the environment of the functions.
+
+use std::net::SocketAddr;
+
+use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider};
+use entity_stream_connections::Table;
+use entity_stream_runtime::Environment;
+use entity_stream_runtime::environment::{
+    AUTH_ENABLED, DEAD_LETTER_QUEUE_URL, EVENT_STREAMING_ENABLED, WS_API_ENDPOINT, WS_CONNECTIONS_TABLE,
+};
+
+use crate::Config;
+
+/// The region that everything local is in.
+pub const REGION: &str = "us-east-1";
+/// The name of the table of connections.
+pub const TABLE: &str = "entity-stream-connections";
+/// The path of the dead-letter queue, as SQS has it: account and name.
+const QUEUE_PATH: &str = "000000000000/entity-stream-dead-letters";
+
+/// The AWS configuration for a local endpoint: nothing is read from the machine's own AWS settings, so that nothing local
+/// ever reaches a real account.
+pub fn aws_config(endpoint: &str) -> aws_config::SdkConfig {
+    let credentials = Credentials::new("local", "local", None, None, "entity-stream local");
+    aws_config::SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(REGION))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .endpoint_url(endpoint)
+        .build()
+}
+
+pub(crate) fn table(dynamodb_url: &str) -> Table {
+    Table::new(aws_sdk_dynamodb::Client::new(&aws_config(dynamodb_url)), TABLE)
+}
+
+/// The environment of the functions, as the template sets it on AWS.
+pub(crate) fn environment(config: &Config, address: SocketAddr) -> Environment {
+    let values = [
+        (EVENT_STREAMING_ENABLED, config.event_streaming_enabled.to_string()),
+        (AUTH_ENABLED, config.auth_enabled.to_string()),
+        (WS_CONNECTIONS_TABLE, TABLE.to_owned()),
+        (WS_API_ENDPOINT, format!("http://{address}/{}", config.stage)),
+        (DEAD_LETTER_QUEUE_URL, format!("http://{address}/{QUEUE_PATH}")),
+    ];
+    Environment::new(move |name| {
+        values.iter().find(|(variable, _)| variable.name == name).map(|(_, value)| value.clone())
+    })
+}
