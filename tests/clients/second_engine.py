@@ -1,0 +1,53 @@
+"""Runs a command with a second, independent DynamoDB engine at its side: moto's.
+
+    python second_engine.py cargo test -p entity-stream-connections
+
+The engine's address is in ENTITY_STREAM_TEST_DYNAMODB_ENDPOINT, and the exit code is the command's. It is moto and not
+dynalite because dynalite knows neither TransactWriteItems nor UpdateTimeToLive.
+"""
+
+import os
+import subprocess
+import sys
+import threading
+
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+VARIABLE = "ENTITY_STREAM_TEST_DYNAMODB_ENDPOINT"
+
+
+class OneAtATime:
+    """moto copies and restores whole tables around a transaction and takes no lock: without this one, requests that
+    overlap lose each other's writes, which DynamoDB never does."""
+
+    def __init__(self, application):
+        self.application = application
+        self.lock = threading.Lock()
+
+    def __call__(self, environ, start_response):
+        with self.lock:
+            return list(self.application(environ, start_response))
+
+
+class Quiet(WSGIRequestHandler):
+    def log(self, *_):
+        pass
+
+
+def main(command: list[str]) -> int:
+    if not command:
+        print(__doc__, file=sys.stderr)
+        return 2
+    application = OneAtATime(DomainDispatcherApplication(create_backend_app))
+    server = make_server("127.0.0.1", 0, application, threaded=True, request_handler=Quiet)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        endpoint = f"http://127.0.0.1:{server.server_port}"
+        return subprocess.run(command, env=os.environ | {VARIABLE: endpoint}).returncode
+    finally:
+        server.shutdown()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

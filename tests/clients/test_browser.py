@@ -1,0 +1,172 @@
+"""The seeds' browser clients, unmodified, in headless Chromium."""
+
+import functools
+import http.server
+import json
+import shutil
+import threading
+from contextlib import contextmanager
+
+import pytest
+from playwright.sync_api import ConsoleMessage, Page, sync_playwright
+
+from harness import PATIENCE, SEEDS, LocalSystem
+
+QUIET = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+class Console:
+    """What a page says: console messages as `(level, text)`, uncaught exceptions as `("exception", text)`."""
+
+    def __init__(self, page: Page):
+        self.page = page
+        self.messages: list[tuple[str, str]] = []
+        page.on("console", lambda message: self.messages.append((message.type, self._text(message))))
+        page.on("pageerror", lambda error: self.messages.append(("exception", str(error))))
+
+    @staticmethod
+    def _text(message: ConsoleMessage) -> str:
+        """The message with its objects in full; Chromium's own text abbreviates them."""
+        values = [argument.json_value() for argument in message.args]
+        return " ".join(value if isinstance(value, str) else json.dumps(value) for value in values) or message.text
+
+    def wait_for(self, text: str) -> str:
+        deadline = PATIENCE * 1000
+        while not (found := self.find(text)):
+            assert deadline > 0, f"the page never said {text!r}; it said {self.messages}"
+            self.page.wait_for_timeout(50)  # Playwright hands over messages only while it is being waited for.
+            deadline -= 50
+        return found
+
+    def find(self, text: str) -> str | None:
+        return next((message for _, message in self.messages if text in message), None)
+
+    def expect_no_errors(self):
+        errors = [message for message in self.messages if message[0] in ("error", "exception")]
+        assert not errors, f"the page reported {errors}"
+
+
+@contextmanager
+def chromium(*flags: str):
+    executable = shutil.which("chromium")
+    assert executable, "chromium is missing: apt-get install chromium"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=[*QUIET, *flags])
+        try:
+            page = browser.new_page()
+            page.set_default_timeout(PATIENCE * 1000)
+            yield page
+        finally:
+            browser.close()
+
+
+def test_quick_start_page_shows_published_changes(local: LocalSystem):
+    # The page says `localhost:3000`. Chromium takes that to wherever the system listens, so the page stays as it is.
+    with chromium(f"--host-resolver-rules=MAP localhost:3000 localhost:{local.port}") as page:
+        console = Console(page)
+        page.goto((SEEDS / "quick-start.html").as_uri())
+        console.wait_for("Connection successful")
+        local.wait_for_interest("demo", "Room")
+
+        local.publish("demo", "Printer", "urn:ngsi-ld:Printer:001")
+        local.publish("demo", "Room", "urn:ngsi-ld:Room:001", '{"temperature":{"type":"Number","value":23.5}}')
+        shown = page.locator("#events div")
+        shown.first.wait_for()
+        local.publish("demo", "Sensor", "urn:ngsi-ld:Sensor:001", "{}")
+        shown.nth(1).wait_for()
+
+        # These two and nothing else: neither what it did not subscribe to nor an answer that it did not ask for.
+        assert shown.all_inner_texts() == [
+            'entityUpdated: urn:ngsi-ld:Room:001 - {"temperature":{"type":"Number","value":23.5}}',
+            "entityUpdated: urn:ngsi-ld:Sensor:001 - {}",
+        ]
+        console.expect_no_errors()
+        local.stop()
+        console.wait_for("Disconnected")
+
+
+class Broker(http.server.BaseHTTPRequestHandler):
+    """What the JavaScript client has beside the stream: a page that it is part of, and `/auth/login` on the same host."""
+
+    def __init__(self, script: str, *arguments):
+        self.script = script
+        super().__init__(*arguments)
+
+    def do_GET(self):
+        self.respond("text/html; charset=utf-8", f"<!DOCTYPE html><title>client</title><script>{self.script}</script>")
+
+    def do_POST(self):
+        assert self.path == "/auth/login", self.path
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.respond("application/json", json.dumps({"accessToken": "not-a-real.access-token.at-all"}))
+
+    def respond(self, content_type: str, body: str):
+        self.send_response(200)
+        self.send_header("Content-Type", content_type)
+        self.end_headers()
+        self.wfile.write(body.encode())
+
+    def log_message(self, *_):
+        pass
+
+
+@contextmanager
+def authenticated_client(stream_url: str):
+    """The JavaScript client in a page. Its two placeholder URLs are filled in; nothing else of it changes."""
+    script = (SEEDS / "javascript-with-authentication.js").read_text()
+    with http.server.ThreadingHTTPServer(("localhost", 0), None) as server:
+        for placeholder, url in [
+            ("https://your-api.example.com", f"http://localhost:{server.server_port}"),
+            ("wss://your-api.execute-api.ap-northeast-1.amazonaws.com/prod", stream_url),
+        ]:
+            assert script.count(placeholder) == 1, f"{placeholder} is in the client {script.count(placeholder)} times"
+            script = script.replace(placeholder, url)
+        server.RequestHandlerClass = functools.partial(Broker, script)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            with chromium() as page:
+                console = Console(page)
+                page.goto(f"http://localhost:{server.server_port}/")
+                yield console
+        finally:
+            server.shutdown()
+
+
+# On API Gateway the URL has a stage, locally it need not.
+@pytest.mark.parametrize("stage", ["", "/local"])
+def test_javascript_client_with_token_logs_events(local: LocalSystem, stage: str):
+    with authenticated_client(f"ws://localhost:{local.port}{stage}") as console:
+        # A browser drops the connection unless the handshake's response selects a sub-protocol that it offered.
+        console.wait_for("Authenticated connection successful")
+        local.wait_for_interest("demo", "Vehicle")
+
+        local.publish("demo", "Room", "urn:ngsi-ld:Room:001")
+        event_id = local.publish("demo", "Vehicle", "urn:ngsi-ld:Vehicle:042", '{"speed":50}')
+        logged = console.wait_for("Event received")
+        event = json.loads(logged[logged.index("{") :])
+        assert (event["id"], event["entityId"], event["data"]) == (event_id, "urn:ngsi-ld:Vehicle:042", {"speed": 50})
+        console.expect_no_errors()
+
+        local.stop()
+        assert "1001" in console.wait_for("Disconnected")
+        received = [text for _, text in console.messages if "Event received" in text]
+        assert len(received) == 1, f"one event was for this client, it logged {received}"
+
+
+def test_javascript_client_meets_1008_when_it_is_refused():
+    system = LocalSystem(AUTH_ENABLED="true")
+    try:
+        with authenticated_client(f"ws://localhost:{system.port}") as console:
+            console.wait_for("Authentication error: Token is invalid or expired")
+        system.stop()
+    finally:
+        system.process.kill()
+        print(system.process.output())

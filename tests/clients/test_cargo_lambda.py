@@ -1,0 +1,121 @@
+"""The four real binaries under `cargo lambda watch`, behind the local gateway."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+
+from harness import PATIENCE, REPOSITORY, LocalSystem, Process, environment_without_aws, free_port, wait_until
+
+# `cargo lambda watch` builds a function when it is first invoked, which may take minutes on a small machine.
+BUILD_PATIENCE = 1200.0
+
+
+class Functions:
+    """`cargo lambda watch` over this workspace."""
+
+    def __init__(self, port: int, **variables: str):
+        self.port = port
+        # cargo-lambda is installed beside this Python, where cargo finds it as a subcommand only by the search path.
+        search_path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        self.environment = environment_without_aws(PATH=search_path, **variables)
+        command = ["cargo", "lambda", "watch", "--ignore-changes", "--invoke-port", port]
+        self.process = Process(command, name="cargo lambda watch", env=self.environment, cwd=REPOSITORY)
+
+    def invoke(self, function: str, event: str) -> dict:
+        """`cargo lambda invoke`, as the README has it."""
+        command = ["cargo", "lambda", "invoke", function, "--data-file", f"events/{event}"]
+        finished = subprocess.run(
+            [*command, "--invoke-port", str(self.port)],
+            cwd=REPOSITORY,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=BUILD_PATIENCE,
+        )
+        assert finished.returncode == 0, f"{' '.join(command)}:\n{finished.stdout}{finished.stderr}"
+        return json.loads(finished.stdout)
+
+
+@pytest.fixture(scope="module")
+def deployed():
+    """The local gateway in front of the functions, and the functions."""
+    lambda_port = free_port()
+    system = LocalSystem("--lambda-endpoint", f"http://localhost:{lambda_port}")
+    functions = None
+    try:
+        functions = Functions(
+            lambda_port,
+            EVENT_STREAMING_ENABLED="true",
+            AUTH_ENABLED="false",
+            WS_CONNECTIONS_TABLE=system.table(),
+            WS_API_ENDPOINT=f"{system.url}/local",
+            AWS_ENDPOINT_URL_DYNAMODB=system.dynamodb_url,
+            AWS_REGION="us-east-1",
+            AWS_ACCESS_KEY_ID="local",
+            AWS_SECRET_ACCESS_KEY="local",
+        )
+        yield system, functions
+        system.stop()
+        functions.process.interrupt()
+    finally:
+        system.process.kill()
+        print(system.process.output())
+        if functions:
+            functions.process.kill()
+            print(functions.process.output())
+
+
+# First, because it builds what the gateway could not wait for: an integration has 29 seconds.
+@pytest.mark.parametrize(
+    ("function", "event", "answer"),
+    [
+        ("connect", "connect/no-token.json", {"statusCode": 200}),
+        ("connect", "connect/access-token-protocol.json", {"statusCode": 200}),
+        ("connect", "connect/tenant-missing.json", {"statusCode": 400}),
+        ("default", "default/ping.json", {"statusCode": 200}),
+        ("disconnect", "disconnect/closed-normally-1000.json", {"statusCode": 200}),
+        ("broadcast", "broadcast/updated.json", {"delivered": 0}),
+    ],
+)
+def test_cargo_lambda_invoke(deployed, function, event, answer):
+    _, functions = deployed
+    answered = functions.invoke(function, event)
+    assert answer.items() <= answered.items(), f"{event} is answered with {answered}, not with {answer}"
+
+
+def test_a_change_arrives_through_the_real_binaries(deployed):
+    system, functions = deployed
+    with connect(system.websocket_url("harbour"), subprotocols=["access_token", "not-a-real-token"]) as client:
+        assert client.subprotocol == "access_token"
+        client.send(json.dumps({"action": "subscribe", "entityTypes": ["Room"], "requestId": "1"}))
+        assert json.loads(client.recv(timeout=PATIENCE)) == {
+            "type": "subscribed",
+            "entityTypes": ["Room"],
+            "requestId": "1",
+        }
+
+        system.publish("harbour", "Printer", "urn:ngsi-ld:Printer:001")
+        event_id = system.publish("harbour", "Room", "urn:ngsi-ld:Room:001", '{"a":12345678901234567890,"b":1.0}')
+        message = client.recv(timeout=PATIENCE)
+        assert json.loads(message)["id"] == event_id
+        assert '"data":{"a":12345678901234567890,"b":1.0}' in message
+
+        client.send("not json")
+        assert json.loads(client.recv(timeout=PATIENCE))["code"] == "invalid_json"
+    wait_until(
+        lambda: not any(pk.startswith("T#harbour#") for pk, _ in system.table_keys()),
+        "the real $disconnect to forget the connection",
+    )
+
+
+def test_a_refusal_of_the_real_binary_reaches_the_client(deployed):
+    system, _ = deployed
+    with pytest.raises(InvalidStatus) as refused:
+        connect(f"ws://localhost:{system.port}?tenant=a%23b")
+    assert refused.value.response.status_code == 400

@@ -1,0 +1,102 @@
+"""`wscat`, as the seeds use it: in a terminal, typing."""
+
+import json
+import os
+import pty
+import shlex
+import shutil
+import subprocess
+import termios
+import time
+
+from harness import NODE_MODULES, PATIENCE, SEEDS, LocalSystem
+
+PLACEHOLDER = "wss://{api-id}.execute-api.{region}.amazonaws.com/{stage}"
+
+
+class Terminal:
+    """A terminal with a command in it."""
+
+    def __init__(self, command: list[str]):
+        self.controller, inside = pty.openpty()
+        # What is typed need not be seen twice: wscat draws the line that is being edited itself.
+        attributes = termios.tcgetattr(inside)
+        attributes[3] &= ~termios.ECHO
+        termios.tcsetattr(inside, termios.TCSANOW, attributes)
+        self.child = subprocess.Popen(command, stdin=inside, stdout=inside, stderr=inside, start_new_session=True)
+        os.close(inside)
+        os.set_blocking(self.controller, False)
+        self.screen = ""
+
+    def type(self, line: str):
+        os.write(self.controller, f"{line}\n".encode())
+
+    def wait_for(self, text: str):
+        deadline = time.monotonic() + PATIENCE
+        while text not in self.screen:
+            assert time.monotonic() < deadline, f"{text!r} never appeared in the terminal:\n{self.screen}"
+            try:
+                self.screen += os.read(self.controller, 65536).decode()
+            except BlockingIOError:
+                time.sleep(0.05)
+            except OSError as error:  # EIO: the command has ended.
+                raise AssertionError(f"{text!r} never appeared in the terminal:\n{self.screen}") from error
+
+    def received(self) -> list[str]:
+        """The messages that wscat has shown, each after `< `."""
+        lines = self.screen.replace("\r", "\n").split("\n")
+        return [line[line.index("< ") + 2 : line.rindex("}") + 1] for line in lines if "< {" in line]
+
+    def close(self):
+        self.child.kill()
+        self.child.wait()
+        os.close(self.controller)
+
+
+def seed_session(url: str) -> tuple[list[str], list[str]]:
+    """The command and the lines to type, out of the seeds' `wscat` example."""
+    lines = (SEEDS / "wscat.txt").read_text().splitlines()
+    (command,) = [line for line in lines if line.startswith("wscat")]
+    assert command.count(PLACEHOLDER) == 1
+    typed = [line.removeprefix("> ") for line in lines if line.startswith("> ")]
+    return shlex.split(command.replace(PLACEHOLDER, url)), typed
+
+
+def wscat(arguments: list[str]) -> Terminal:
+    assert shutil.which("node"), "node is missing"
+    program = NODE_MODULES / ".bin" / "wscat"
+    assert program.exists(), f"{program} is missing: run `npm ci` in tests/clients"
+    return Terminal([str(program), "--no-color", *arguments])
+
+
+def test_wscat_session(local: LocalSystem):
+    (_, *arguments), (subscribe, ping) = seed_session(f"ws://localhost:{local.port}")
+    assert "Authorization: Bearer YOUR_TOKEN" in arguments
+    terminal = wscat(arguments)
+    try:
+        terminal.wait_for("Connected")
+        terminal.type(subscribe)
+        local.wait_for_interest("smartcity", "Room")
+        terminal.type(ping)
+        terminal.wait_for('{"type":"pong"}')
+
+        local.publish("smartcity", "Printer", "urn:ngsi-ld:Printer:001")
+        local.publish("smartcity", "Room", "urn:ngsi-ld:Room:001")
+        terminal.wait_for("urn:ngsi-ld:Room:001")
+        terminal.type(json.dumps({"action": "unsubscribe", "requestId": "bye"}))
+        terminal.wait_for('{"type":"unsubscribed","requestId":"bye"}')
+
+        types = [json.loads(message)["type"] for message in terminal.received()]
+        assert types == ["pong", "entityUpdated", "unsubscribed"], terminal.screen
+        local.stop()
+        terminal.wait_for("Disconnected (code: 1001")
+    finally:
+        terminal.close()
+
+
+def test_wscat_is_refused_without_a_tenant(local: LocalSystem):
+    terminal = wscat(["-c", f"ws://localhost:{local.port}"])
+    try:
+        terminal.wait_for("Unexpected server response: 400")
+    finally:
+        terminal.close()
