@@ -1,0 +1,183 @@
+use anyhow::{anyhow, ensure};
+use entity_stream_protocol::{ChangeType, EntityChange, Tenant, UndeliverableChange};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+/// Who publishes.
+pub(crate) const SOURCE: &str = "entity-stream.cli";
+/// What is published.
+pub(crate) const DETAIL_TYPE: &str = "entity.changed";
+/// `PutEvents` takes less than this, counted as in [`Entry::size`].
+/// Source: "Calculating PutEvents event entry size", Amazon EventBridge User Guide; the limit is PutEvents' own page's.
+pub(crate) const ENTRY_BYTES: usize = 1024 * 1024;
+
+/// One event to be published, known to be deliverable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// The line of the input that it came from; 0 for an event that was not read from one.
+    pub(crate) line: u64,
+    detail: String,
+}
+
+/// The detail of an event that is made here rather than read.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Detail<'a, D> {
+    #[serde(rename = "type")]
+    pub(crate) change_type: ChangeType,
+    pub(crate) tenant: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) service_path: Option<&'a str>,
+    pub(crate) entity_id: &'a str,
+    pub(crate) entity_type: entity_stream_protocol::EntityTypes,
+    pub(crate) data: D,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) changed_attributes: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) timestamp: Option<&'a str>,
+}
+
+impl<D: Serialize> Detail<'_, D> {
+    /// The detail as an entry.
+    pub(crate) fn entry(&self) -> anyhow::Result<Entry> {
+        Entry::new(serde_json::to_string(self)?, 0)
+    }
+}
+
+#[derive(Deserialize)]
+struct TenantOnly<'a> {
+    /// `null` is a value too: only a tenant that is absent is filled in.
+    #[serde(borrow, default, deserialize_with = "present")]
+    tenant: Option<&'a RawValue>,
+}
+
+fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
+    Deserialize::deserialize(deserializer).map(Some)
+}
+
+impl Entry {
+    /// Takes one line of input: an event's detail, whose tenant is `tenant`, or is filled in if it has none. Apart from
+    /// that the text stays as it is, because `data` passes through byte for byte.
+    pub(crate) fn from_line(text: &str, line: u64, tenant: &Tenant) -> anyhow::Result<Self> {
+        let text = text.trim();
+        ensure!(
+            text.starts_with('{'),
+            "a line is one JSON object, such as {{\"type\":\"entityUpdated\",\"entityId\":\"urn:1\",\"entityType\":\"Room\",\"data\":{{}}}}"
+        );
+        let found: TenantOnly<'_> = serde_json::from_str(text).map_err(|error| readable(&error))?;
+        let Some(found) = found.tenant else {
+            // At the end, so that the columns in an error are those of the line.
+            let fields = text.strip_suffix('}').unwrap_or(text);
+            let comma = if fields.trim_end().ends_with('{') { "" } else { "," };
+            return Self::new(format!(r#"{fields}{comma}"tenant":"{tenant}"}}"#), line);
+        };
+        let entry = Self::new(text.to_owned(), line)?;
+        let same = serde_json::from_str::<String>(found.get()).ok().and_then(|name| Tenant::parse(&name).ok());
+        ensure!(same.as_ref() == Some(tenant), "the line's tenant is not `{tenant}`: publish each tenant on its own");
+        Ok(entry)
+    }
+
+    fn new(detail: String, line: u64) -> anyhow::Result<Self> {
+        EntityChange::parse(&detail).map_err(|error| match error {
+            UndeliverableChange::Malformed(error) => readable(&error),
+            // The contract's reasons name a field of an event; here the event is the line.
+            other => anyhow!("{}", other.to_string().trim_start_matches("detail.")),
+        })?;
+        let entry = Self { line, detail };
+        ensure!(
+            entry.size() < ENTRY_BYTES,
+            "the event has {} bytes; an event bus takes less than 1 MB",
+            crate::terminal::grouped(entry.size() as u64)
+        );
+        Ok(entry)
+    }
+
+    /// The event's detail, a JSON object.
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// What the entry counts for against the limits of `PutEvents`.
+    pub(crate) fn size(&self) -> usize {
+        SOURCE.len() + DETAIL_TYPE.len() + self.detail.len()
+    }
+}
+
+/// serde_json's reason with only the column: the text is one line of the input, whose number is said elsewhere.
+fn readable(error: &serde_json::Error) -> anyhow::Error {
+    let text = error.to_string();
+    let (column, place) = (error.column(), format!(" at line {} column {}", error.line(), error.column()));
+    match text.strip_suffix(&place) {
+        // A field that is missing is missing everywhere.
+        Some(reason) if reason.starts_with("missing field") => anyhow!("{reason}"),
+        Some(reason) => anyhow!("{reason} at column {column}"),
+        None => anyhow!("{text}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const REST: &str = r#""type":"entityUpdated","entityId":"i","entityType":"T""#;
+
+    fn demo() -> Tenant {
+        Tenant::parse("demo").unwrap()
+    }
+
+    fn read(text: &str) -> anyhow::Result<Entry> {
+        Entry::from_line(text, 7, &demo())
+    }
+
+    fn reason(text: &str) -> String {
+        read(text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_missing_tenant_is_filled_in_and_nothing_else_is_touched() {
+        let data = r#"{"b": 1.0, "a":12345678901234567890123,  "e":1E5,"u":"\u00e9"}"#;
+        let entry = read(&format!(" {{ {REST},\"data\":{data}}}\r")).unwrap();
+        assert_eq!(entry.detail(), format!(r#"{{ {REST},"data":{data},"tenant":"demo"}}"#));
+        assert_eq!(entry.line, 7);
+    }
+
+    #[test]
+    fn the_same_tenant_may_be_there_in_any_case() {
+        let text = format!(r#"{{{REST},"tenant":"DEMO"}}"#);
+        assert_eq!(read(&text).unwrap().detail(), text);
+    }
+
+    #[test]
+    fn says_what_is_wrong_with_a_line() {
+        assert!(reason(&format!(r#"{{{REST},"tenant":"other"}}"#)).contains("not `demo`"));
+        assert!(reason(&format!(r#"{{{REST},"tenant":"a#b"}}"#)).starts_with("tenant: a tenant is 1 to 63"));
+        assert!(reason(&format!(r#"{{{REST},"tenant":null}}"#)).contains("invalid type: null"));
+        assert_eq!(reason("{}"), "missing field `type`");
+        assert!(reason("[]").contains("a line is one JSON object"));
+        assert!(reason("{").contains("EOF"));
+        assert!(!reason("{").contains("line 1"), "{}", reason("{"));
+        assert_eq!(reason(&format!(r#"{{{REST},"data":[1]}}"#)), "data is a JSON object");
+        assert!(reason(&format!(r#"{{{REST}}} {{"#)).contains("trailing characters at column"));
+        let huge = format!(r#"{{{REST},"data":{{"x":"{}"}}}}"#, "x".repeat(ENTRY_BYTES));
+        assert!(reason(&huge).contains("less than 1 MB"));
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(text in any::<String>(), rest in r#"\{[ ",:a-z{}0-9]{0,30}"#) {
+            let _ = (read(&text), read(&rest));
+        }
+
+        #[test]
+        fn whatever_is_accepted_is_of_the_tenant(name in "[a-c]", has in any::<bool>()) {
+            let tenant = Tenant::parse("a").unwrap();
+            let text = if has { format!(r#"{{"tenant":"{name}",{REST}}}"#) } else { format!("{{{REST}}}") };
+            match Entry::from_line(&text, 1, &tenant) {
+                Ok(entry) => prop_assert_eq!(EntityChange::parse(entry.detail()).unwrap().tenant, tenant),
+                Err(_) => prop_assert!(has && name != "a"),
+            }
+        }
+    }
+}

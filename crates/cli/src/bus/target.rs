@@ -1,0 +1,110 @@
+use anyhow::{Context, bail, ensure};
+use aws_config::{BehaviorVersion, Region};
+use aws_sdk_eventbridge::Client;
+use aws_sdk_eventbridge::config::retry::RetryConfig;
+use aws_sdk_eventbridge::config::{Config, Credentials, ProvideCredentials};
+use std::time::Duration;
+use tokio_tungstenite::tungstenite::http::Uri;
+
+use super::Publisher;
+use crate::terminal::printable;
+
+const LOCAL: &str = "http://localhost:3000";
+
+/// Where events are published.
+#[derive(Clone, Debug, Default, clap::Args)]
+#[command(next_help_heading = "Where to publish")]
+pub(crate) struct Target {
+    /// The event bus's endpoint [default: http://localhost:3000, the local system]
+    #[arg(long, value_name = "URL")]
+    pub(crate) endpoint_url: Option<String>,
+    /// Publish to this EventBridge bus (name or ARN) instead, with the usual AWS credentials
+    #[arg(long, value_name = "NAME")]
+    pub(crate) event_bus: Option<String>,
+    /// The profile of the AWS configuration to take credentials and region from [env: AWS_PROFILE]
+    #[arg(long, value_name = "NAME", requires = "event_bus")]
+    pub(crate) profile: Option<String>,
+    /// The bus's region [env: AWS_REGION]
+    #[arg(long, value_name = "REGION", requires = "event_bus")]
+    pub(crate) region: Option<String>,
+}
+
+impl Target {
+    /// The local system at this URL.
+    pub(crate) fn local(endpoint_url: String) -> Self {
+        Self { endpoint_url: Some(endpoint_url), ..Self::default() }
+    }
+
+    /// A publisher to this target. Nothing has been sent yet, but the credentials are there.
+    pub(crate) async fn publisher(&self) -> anyhow::Result<Publisher> {
+        let endpoint = self.endpoint_url.as_deref();
+        if let Some(endpoint) = endpoint {
+            check(endpoint)?;
+        }
+        match &self.event_bus {
+            Some(bus) => self.cloud(bus).await,
+            None => Ok(local(endpoint.unwrap_or(LOCAL))),
+        }
+    }
+
+    async fn cloud(&self, bus: &str) -> anyhow::Result<Publisher> {
+        ensure!(!bus.is_empty(), "--event-bus is the name or the ARN of an EventBridge bus, such as `default`");
+        let mut loader = aws_config::defaults(BehaviorVersion::latest());
+        if let Some(profile) = &self.profile {
+            loader = loader.profile_name(profile);
+        }
+        if let Some(region) = &self.region {
+            loader = loader.region(Region::new(region.clone()));
+        }
+        if let Some(endpoint) = &self.endpoint_url {
+            loader = loader.endpoint_url(endpoint);
+        }
+        let config = loader.load().await;
+        if config.region().is_none() {
+            bail!("no AWS region: give --region, or set AWS_REGION or the profile's `region`");
+        }
+        // Asked for here, because the error of a request that lacks them names neither them nor a remedy.
+        let credentials = config.credentials_provider().context("no AWS credentials are configured")?;
+        credentials.provide_credentials().await.context(
+            "no AWS credentials: log in with `aws sso login`, or set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+        )?;
+        Ok(Publisher::new(Client::new(&config), Some(bus.to_owned()), format!("the event bus {bus}")))
+    }
+}
+
+/// The local system checks no signature, but the SDK insists on making one.
+fn local(endpoint: &str) -> Publisher {
+    let config = Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .endpoint_url(endpoint)
+        .region(Region::new("us-east-1"))
+        .credentials_provider(Credentials::new("local", "local", None, None, "local"))
+        // On one machine a failure passes quickly or not at all.
+        .retry_config(RetryConfig::standard().with_initial_backoff(Duration::from_millis(50)))
+        .build();
+    let place = format!("{endpoint} (is `entity-stream local` running there?)");
+    Publisher::new(Client::from_conf(config), None, place)
+}
+
+fn check(endpoint: &str) -> anyhow::Result<()> {
+    let uri = endpoint.parse::<Uri>().ok();
+    let valid = uri.is_some_and(|uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some());
+    ensure!(valid, "--endpoint-url is a URL such as {LOCAL}, not `{}`", printable(endpoint));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_is_an_http_url() {
+        for endpoint in ["http://localhost:3000", "https://events.eu-west-1.amazonaws.com", "http://[::1]:3000/"] {
+            assert!(check(endpoint).is_ok(), "{endpoint}");
+        }
+        for endpoint in ["localhost:3000", "ws://localhost:3000", "", "http://", "/x", "http//x"] {
+            let message = check(endpoint).unwrap_err().to_string();
+            assert!(message.contains("http://localhost:3000"), "{message}");
+        }
+    }
+}

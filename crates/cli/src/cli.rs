@@ -1,0 +1,56 @@
+use clap::builder::Styles;
+use clap::builder::styling::AnsiColor;
+use clap::{Parser, Subcommand};
+
+use crate::commands::{completions, listen, local, publish, simulate};
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+/// Entity changes, streamed to WebSocket clients: from an event bus, filtered, per tenant.
+#[derive(Debug, Parser)]
+#[command(
+    name = "entity-stream",
+    version,
+    styles = STYLES,
+    max_term_width = 110,
+    arg_required_else_help = true,
+    after_help = "\
+Try it:
+  entity-stream local --simulate demo        the whole system, with a simulated city in the tenant `demo`
+  entity-stream listen demo                  in a second terminal: see its changes arrive"
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Local(local::Args),
+    Listen(listen::Args),
+    Publish(publish::Args),
+    Simulate(simulate::Args),
+    Completions(completions::Args),
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn no_token_is_shown() {
+        let cli = Cli::try_parse_from(["entity-stream", "listen", "demo", "--token", "eyJsecret"]).unwrap();
+        assert!(!format!("{cli:?}").contains("eyJsecret"));
+    }
+}

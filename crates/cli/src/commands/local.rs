@@ -1,0 +1,263 @@
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use entity_stream_local::{Config, FunctionHost, FunctionNames, Local, RefuseWith, Times};
+use entity_stream_protocol::Tenant;
+use entity_stream_runtime::Environment;
+use entity_stream_runtime::environment::{AUTH_ENABLED, EVENT_STREAMING_ENABLED, Variable};
+use jiff::SignedDuration;
+
+use super::banner::Banner;
+use crate::bus::Target;
+use crate::interrupt::Interrupt;
+use crate::logs;
+use crate::progress::Progress;
+use crate::simulation::{Rate, Simulation};
+
+/// The longest time that an option takes: what is meant as "never".
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// Run the whole system on this machine
+///
+/// Runs the production functions behind the wire formats of API Gateway, EventBridge and DynamoDB. Nothing leaves the
+/// machine, and no AWS account is needed. The log goes to standard error, its level by RUST_LOG.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  entity-stream local --simulate demo
+  entity-stream local --port 3100 --dynamodb-port 8100 --data connections.db
+  entity-stream local --lambda-endpoint http://localhost:9000     with `cargo lambda watch` in another terminal
+
+Environment:
+  EVENT_STREAMING_ENABLED   true or false: whether events are streamed at all [default here: true]
+  AUTH_ENABLED              true or false: whether a connection needs a token [default here: false]
+  RUST_LOG                  the log's level or directives [default: warn,entity_stream=info]")]
+pub(crate) struct Args {
+    /// The address to listen on: localhost, or an IP address such as 0.0.0.0
+    #[arg(long, value_name = "HOST", default_value = "localhost", value_parser = host)]
+    host: IpAddr,
+    /// The port of the WebSocket gateway, the @connections API and the event bus; 0 takes a free one
+    #[arg(long, value_name = "PORT", default_value = "3000")]
+    port: u16,
+    /// The port of the embedded DynamoDB; 0 takes a free one
+    #[arg(long, value_name = "PORT", default_value = "8000")]
+    dynamodb_port: u16,
+    /// Keep the table in this file; in memory without it
+    #[arg(long, value_name = "FILE")]
+    data: Option<PathBuf>,
+    /// The stage's name in the @connections URL
+    #[arg(long, value_name = "NAME", default_value = "local")]
+    stage: String,
+    /// What meets a client that is not let in: a close with 1008, or the handshake's status as on API Gateway
+    #[arg(long, value_enum, default_value_t = Refusal::Close)]
+    refuse_with: Refusal,
+    /// Publish simulated changes of this tenant's rooms, sensors and vehicles
+    #[arg(long, value_name = "TENANT")]
+    simulate: Option<Tenant>,
+    /// Simulated changes per second
+    #[arg(long, value_name = "N", default_value = "1", requires = "simulate")]
+    simulate_rate: Rate,
+    #[command(flatten)]
+    functions: Functions,
+    #[command(flatten)]
+    times: Advanced,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Refusal {
+    /// The handshake completes and the connection is closed with 1008
+    Close,
+    /// The handshake fails with 401 or 403
+    Status,
+}
+
+/// Where the functions run.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Functions")]
+struct Functions {
+    /// Invoke the functions through Lambda's Invoke API at this URL instead of running them in this process
+    #[arg(long, value_name = "URL")]
+    lambda_endpoint: Option<String>,
+    /// The name of $connect's function there
+    #[arg(long, value_name = "NAME", default_value = "connect", requires = "lambda_endpoint")]
+    connect_function: String,
+    /// The name of $disconnect's function there
+    #[arg(long, value_name = "NAME", default_value = "disconnect", requires = "lambda_endpoint")]
+    disconnect_function: String,
+    /// The name of $default's function there
+    #[arg(long, value_name = "NAME", default_value = "default", requires = "lambda_endpoint")]
+    default_function: String,
+    /// The name of the event rule's function there
+    #[arg(long, value_name = "NAME", default_value = "broadcast", requires = "lambda_endpoint")]
+    broadcast_function: String,
+}
+
+/// What API Gateway fixes.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "What API Gateway fixes")]
+struct Advanced {
+    /// Close a connection that is silent for so long [default: 10m]
+    #[arg(long, value_name = "TIME", value_parser = duration, hide_short_help = true)]
+    idle_timeout: Option<Duration>,
+    /// Close a connection after so long [default: 2h]
+    #[arg(long, value_name = "TIME", value_parser = duration, hide_short_help = true)]
+    max_duration: Option<Duration>,
+    /// Give up on a function after so long [default: 29s]
+    #[arg(long, value_name = "TIME", value_parser = duration, hide_short_help = true)]
+    integration_timeout: Option<Duration>,
+    /// Handle the messages of one connection one after the other, which API Gateway does not promise
+    #[arg(long, hide_short_help = true)]
+    serial_messages: bool,
+}
+
+pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
+    logs::start(logs::OF_THE_SYSTEM)?;
+    let mut interrupt = Interrupt::install()?;
+    let config = config(&args, &Environment::process())?;
+    let banner = Banner::new(&config, args.simulate.as_ref());
+    let local = Local::start(config).await.context("the local system cannot start")?;
+    banner.show(&local);
+    tokio::select! {
+        () = interrupt.received() => {}
+        result = simulate(&args, local.http_url()) => {
+            // The rest of the system is of use without it.
+            if let Err(error) = result {
+                tracing::warn!("the simulation has ended: {error:#}");
+            }
+            interrupt.received().await;
+        }
+    }
+    local.shutdown().await;
+    Ok(())
+}
+
+/// Runs the simulation, if there is to be one, for as long as the system runs.
+async fn simulate(args: &Args, endpoint: String) -> anyhow::Result<()> {
+    let Some(tenant) = args.simulate.clone() else { return Ok(()) };
+    let publisher = Target::local(endpoint).publisher().await?;
+    let simulation = Simulation { tenant, rate: args.simulate_rate, count: None, seed: None };
+    simulation.run(publisher, std::future::pending(), &mut Progress::silent()).await
+}
+
+fn config(args: &Args, environment: &Environment) -> anyhow::Result<Config> {
+    let usual = Times::default();
+    let plain = |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b));
+    if !plain(&args.stage) {
+        bail!("--stage is a name of A-Z a-z 0-9 _ -, such as `local`");
+    }
+    Ok(Config {
+        listen: (args.host, args.port).into(),
+        dynamodb: (args.host, args.dynamodb_port).into(),
+        data: args.data.clone(),
+        stage: args.stage.clone(),
+        refuse_with: match args.refuse_with {
+            Refusal::Close => RefuseWith::Close,
+            Refusal::Status => RefuseWith::Status,
+        },
+        functions: match args.functions.lambda_endpoint.clone() {
+            None => FunctionHost::InProcess,
+            Some(endpoint) => FunctionHost::Lambda {
+                endpoint,
+                names: FunctionNames {
+                    connect: args.functions.connect_function.clone(),
+                    disconnect: args.functions.disconnect_function.clone(),
+                    default: args.functions.default_function.clone(),
+                    broadcast: args.functions.broadcast_function.clone(),
+                },
+            },
+        },
+        event_streaming_enabled: flag(environment, EVENT_STREAMING_ENABLED, true)?,
+        auth_enabled: flag(environment, AUTH_ENABLED, false)?,
+        times: Times {
+            idle_timeout: args.times.idle_timeout.unwrap_or(usual.idle_timeout),
+            max_duration: args.times.max_duration.unwrap_or(usual.max_duration),
+            integration_timeout: args.times.integration_timeout.unwrap_or(usual.integration_timeout),
+            ..usual
+        },
+        serial_messages: args.times.serial_messages,
+        ..Config::default()
+    })
+}
+
+/// A variable that holds `true` or `false`. Stricter than the deployed functions, which take anything but `true` for no:
+/// here somebody sits in front of it who can correct a slip.
+fn flag(environment: &Environment, variable: Variable, unset: bool) -> anyhow::Result<bool> {
+    match environment.optional(variable).as_deref() {
+        None => Ok(unset),
+        Some("true") => Ok(true),
+        Some("false") => Ok(false),
+        Some(_) => bail!("the variable {} holds true or false, or is not set ({unset})", variable.name),
+    }
+}
+
+fn host(text: &str) -> Result<IpAddr, String> {
+    match text {
+        "localhost" => Ok(Ipv4Addr::LOCALHOST.into()),
+        _ => text.parse().map_err(|_| "a host is localhost, or an IP address such as 0.0.0.0 or ::1".to_owned()),
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let duration = text.parse::<SignedDuration>().ok().and_then(|duration| Duration::try_from(duration).ok());
+    let valid = duration.filter(|duration| !duration.is_zero() && *duration <= LONGEST);
+    valid.ok_or_else(|| "a time is a number with its unit, such as 500ms, 90s, 10m or 1h30m".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{Cli, Command};
+    use clap::Parser;
+
+    fn parse(args: &[&str], environment: &'static [(&str, &str)]) -> anyhow::Result<Config> {
+        let cli = Cli::try_parse_from(["entity-stream", "local"].iter().chain(args))?;
+        let Command::Local(args) = cli.command else { unreachable!() };
+        let lookup =
+            |name: &str| environment.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+        config(&args, &Environment::new(lookup))
+    }
+
+    #[test]
+    fn without_options_it_is_the_default() {
+        let config = parse(&[], &[]).unwrap();
+        let default = Config::default();
+        assert_eq!((config.listen, config.dynamodb), (default.listen, default.dynamodb));
+        assert_eq!((config.stage, config.refuse_with), (default.stage, default.refuse_with));
+        assert_eq!(config.times.idle_timeout, default.times.idle_timeout);
+        assert!(config.event_streaming_enabled && !config.auth_enabled);
+        assert!(matches!(config.functions, FunctionHost::InProcess));
+        let Ok(lambda) = parse(&["--lambda-endpoint", "http://localhost:9000"], &[]) else { panic!() };
+        let FunctionHost::Lambda { names, .. } = lambda.functions else { panic!() };
+        assert_eq!(names, FunctionNames::default());
+    }
+
+    #[test]
+    fn the_environment_counts_and_a_slip_is_named() {
+        assert!(parse(&[], &[("AUTH_ENABLED", "true")]).unwrap().auth_enabled);
+        assert!(!parse(&[], &[("EVENT_STREAMING_ENABLED", "false")]).unwrap().event_streaming_enabled);
+        assert!(parse(&[], &[("EVENT_STREAMING_ENABLED", "")]).unwrap().event_streaming_enabled);
+        let error = parse(&[], &[("EVENT_STREAMING_ENABLED", "maybe")]).unwrap_err().to_string();
+        assert!(error.contains("EVENT_STREAMING_ENABLED holds true or false"), "{error}");
+    }
+
+    #[test]
+    fn times_are_humane() {
+        assert_eq!(duration("10m"), Ok(Duration::from_secs(600)));
+        assert_eq!(duration("1h30m"), Ok(Duration::from_secs(5400)));
+        assert_eq!(duration("250 ms"), Ok(Duration::from_millis(250)));
+        for text in ["", "10", "-1s", "0s", "soon", "9999999h", "1 year"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_host_is_an_address() {
+        assert_eq!(host("localhost"), Ok(Ipv4Addr::LOCALHOST.into()));
+        assert!(host("0.0.0.0").is_ok() && host("::").is_ok());
+        assert!(host("example.com").is_err());
+        assert!(parse(&["--stage", "a/b"], &[]).is_err());
+        assert!(parse(&["--stage", ""], &[]).is_err());
+    }
+}

@@ -1,0 +1,19 @@
+mod banner;
+pub(crate) mod completions;
+pub(crate) mod listen;
+pub(crate) mod local;
+pub(crate) mod publish;
+pub(crate) mod simulate;
+
+use crate::cli::Command;
+
+/// Runs a command to its end.
+pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Local(args) => local::run(args).await,
+        Command::Listen(args) => listen::run(args).await,
+        Command::Publish(args) => publish::run(args).await,
+        Command::Simulate(args) => simulate::run(args).await,
+        Command::Completions(args) => completions::run(&args),
+    }
+}

@@ -1,0 +1,203 @@
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, anyhow, bail, ensure};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use entity_stream_protocol::{ChangeType, EntityType, EntityTypes, Tenant};
+use serde_json::value::RawValue;
+use tokio::time::{Instant, sleep_until};
+
+use crate::bus::{Batch, Detail, Entry, InFlight, Line, Lines, Outcome, Target};
+use crate::interrupt::Interrupt;
+use crate::logs;
+use crate::progress::Progress;
+use crate::terminal;
+
+/// How long a batch may wait for more lines: what trickles in is published as it comes.
+const LINGER: Duration = Duration::from_millis(20);
+
+/// Publish entity changes
+///
+/// Publishes one change given by options, or many from a file of JSON lines. Everything is checked before it is sent;
+/// `data` arrives byte for byte as it is given.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  entity-stream publish demo --type entityUpdated --entity-type Room --entity-id urn:ngsi-ld:Room:001 \\
+      --data '{\"temperature\":{\"type\":\"Number\",\"value\":23.5}}' --changed-attribute temperature
+  entity-stream publish demo --type entityDeleted --entity-type Room --entity-id urn:ngsi-ld:Room:001
+  entity-stream publish demo --file events.ndjson
+  tail -f events.ndjson | entity-stream publish demo --file -
+  entity-stream publish demo --file events.ndjson --event-bus city --region eu-west-1
+
+A line of a file is an event's detail; the tenant is filled in where it is missing:
+  {\"type\":\"entityUpdated\",\"entityId\":\"urn:ngsi-ld:Room:001\",\"entityType\":\"Room\",\"data\":{\"temperature\":{\"type\":\"Number\",\"value\":23.5}}}")]
+pub(crate) struct Args {
+    /// Whose entities they are
+    tenant: Tenant,
+    /// What happened
+    #[arg(long = "type", value_name = "TYPE", required_unless_present = "file", value_parser = change_type())]
+    change_type: Option<ChangeType>,
+    /// The entity's type; several make an entity of several types
+    #[arg(long, value_name = "TYPE", required_unless_present = "file")]
+    entity_type: Vec<EntityType>,
+    /// The entity's id
+    #[arg(long, value_name = "ID", required_unless_present = "file")]
+    entity_id: Option<String>,
+    /// Its attributes, a JSON object [default: {}]
+    #[arg(long, value_name = "JSON")]
+    data: Option<String>,
+    /// The name of an attribute that changed; may be given several times
+    #[arg(long, value_name = "NAME")]
+    changed_attribute: Vec<String>,
+    /// The entity's `Fiware-ServicePath` [default: /]
+    #[arg(long, value_name = "PATH")]
+    service_path: Option<String>,
+    /// When it happened, such as 2026-01-31T12:00:00Z [default: when it is published]
+    #[arg(long, value_name = "TIME")]
+    timestamp: Option<String>,
+    /// Publish every line of this file, or of standard input if it is `-`
+    #[arg(long, value_name = "FILE", conflicts_with_all = [
+        "change_type", "entity_type", "entity_id", "data", "changed_attribute", "service_path", "timestamp",
+    ])]
+    file: Option<PathBuf>,
+    /// Requests under way at a time; with more than one, a change may overtake the one before it
+    #[arg(long, value_name = "N", default_value = "1", requires = "file")]
+    in_flight: NonZeroUsize,
+    #[command(flatten)]
+    target: Target,
+}
+
+fn change_type() -> impl TypedValueParser<Value = ChangeType> {
+    PossibleValuesParser::new(ChangeType::ALL.map(ChangeType::as_str)).try_map(|name| {
+        ChangeType::ALL.into_iter().find(|known| known.as_str() == name).ok_or_else(|| format!("{name} is no type"))
+    })
+}
+
+pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
+    logs::start(logs::OF_A_TOOL)?;
+    match &args.file {
+        Some(path) => many(&args, path).await,
+        None => one(&args).await,
+    }
+}
+
+async fn one(args: &Args) -> anyhow::Result<()> {
+    let entry = entry(args)?;
+    let outcomes = args.target.publisher().await?.put(&[entry]).await?;
+    match outcomes.into_iter().next() {
+        Some(Outcome::Published(id)) => terminal::line(format!("published as {id}")),
+        Some(Outcome::Rejected(reason)) => bail!("the event was rejected: {reason}"),
+        None => bail!("the event bus did not say what became of the event"),
+    }
+}
+
+/// The event that the options describe.
+fn entry(args: &Args) -> anyhow::Result<Entry> {
+    let change_type = args.change_type.context("--type is missing")?;
+    let data = args.data.as_deref().unwrap_or("{}");
+    let data: &RawValue = serde_json::from_str(data).context("--data is not JSON")?;
+    ensure!(data.get().starts_with('{'), "--data is a JSON object, such as '{{\"temperature\":23.5}}'");
+    let only_on_updates = args.changed_attribute.is_empty() || change_type == ChangeType::EntityUpdated;
+    ensure!(only_on_updates, "--changed-attribute goes with --type entityUpdated only");
+    if let Some(timestamp) = &args.timestamp {
+        let valid = timestamp.parse::<jiff::Timestamp>().is_ok();
+        ensure!(valid, "--timestamp is a time with its offset, such as 2026-01-31T12:00:00Z");
+    }
+    let entity_type = match args.entity_type.as_slice() {
+        [one] => EntityTypes::One(one.clone()),
+        many => EntityTypes::Many(many.to_vec()),
+    };
+    let detail = Detail {
+        change_type,
+        tenant: args.tenant.as_str(),
+        service_path: args.service_path.as_deref(),
+        entity_id: args.entity_id.as_deref().unwrap_or_default(),
+        entity_type,
+        data,
+        changed_attributes: Some(args.changed_attribute.clone()).filter(|names| !names.is_empty()),
+        timestamp: args.timestamp.as_deref(),
+    };
+    detail.entry().context("the event cannot be delivered")
+}
+
+async fn many(args: &Args, path: &Path) -> anyhow::Result<()> {
+    let mut interrupt = Interrupt::install()?;
+    let mut lines = Lines::open(path)?;
+    let mut progress = Progress::new(lines.bytes);
+    let mut in_flight = InFlight::new(args.target.publisher().await?, args.in_flight);
+    let mut ended = tokio::select! {
+        result = send(&args.tenant, &mut lines, &mut in_flight, &mut progress) => result,
+        () = interrupt.received() => Err(anyhow!("interrupted")),
+    };
+    // However it ended, what is under way counts.
+    while !in_flight.is_idle() {
+        match in_flight.next().await {
+            Ok(finished) => report(finished, &mut progress),
+            Err(error) => ended = ended.and(Err(error)),
+        }
+    }
+    progress.clear();
+    if let Err(error) = ended {
+        return Err(error.context(format!("stopped after {}", progress.summary())));
+    }
+    terminal::note(progress.summary());
+    let (rejected, all) = (progress.total_rejected(), progress.total_rejected() + progress.total_published());
+    ensure!(rejected == 0, "{} of {} rejected", terminal::grouped(rejected), terminal::counted(all, "event"));
+    Ok(())
+}
+
+/// Publishes every line, in batches.
+async fn send(
+    tenant: &Tenant,
+    lines: &mut Lines,
+    in_flight: &mut InFlight,
+    progress: &mut Progress,
+) -> anyhow::Result<()> {
+    let (mut batch, mut position) = (Batch::default(), 0);
+    let mut due = Instant::now();
+    loop {
+        let flush = tokio::select! {
+            finished = in_flight.next(), if !in_flight.is_idle() => {
+                report(finished?, progress);
+                false
+            }
+            line = lines.next() => {
+                let Some(Line { number, end, text }) = line else { break };
+                position = end;
+                match text.and_then(|text| Entry::from_line(&text, number, tenant)) {
+                    Err(error) => progress.rejected(&format!("line {number}: {error:#}")),
+                    Ok(entry) => {
+                        if batch.is_empty() {
+                            due = Instant::now() + LINGER;
+                        }
+                        if let Err(entry) = batch.push(entry) {
+                            report(in_flight.send(std::mem::take(&mut batch)).await?, progress);
+                            due = Instant::now() + LINGER;
+                            // An empty batch takes any entry.
+                            let _ = batch.push(entry);
+                        }
+                    }
+                }
+                batch.is_full()
+            }
+            () = sleep_until(due), if !batch.is_empty() => true,
+        };
+        if flush {
+            report(in_flight.send(std::mem::take(&mut batch)).await?, progress);
+        }
+        progress.draw(position);
+    }
+    report(in_flight.send(batch).await?, progress);
+    Ok(())
+}
+
+fn report(finished: Vec<(Entry, Outcome)>, progress: &mut Progress) {
+    for (entry, outcome) in finished {
+        match outcome {
+            Outcome::Published(_) => progress.published(),
+            Outcome::Rejected(reason) => progress.rejected(&format!("line {}: {reason}", entry.line)),
+        }
+    }
+}

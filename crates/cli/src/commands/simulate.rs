@@ -1,0 +1,50 @@
+use entity_stream_protocol::Tenant;
+
+use crate::bus::Target;
+use crate::interrupt::Interrupt;
+use crate::logs;
+use crate::progress::Progress;
+use crate::simulation::{Rate, Simulation};
+use crate::terminal;
+
+/// Publish plausible changes of rooms, sensors and vehicles
+///
+/// The rooms are heated, filled and aired, the sensors drift with the weather, and the vehicles drive through the
+/// city; now and then an entity appears or goes. The faster the rate, the larger the city.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  entity-stream simulate demo
+  entity-stream simulate demo --rate 1000 --count 60000
+  entity-stream simulate demo --rate 0.1 --event-bus city --region eu-west-1")]
+pub(crate) struct Args {
+    /// Whose entities they are
+    tenant: Tenant,
+    /// Events per second, from 0.001 to 10000
+    #[arg(long, value_name = "N", default_value = "1")]
+    rate: Rate,
+    /// End after so many events
+    #[arg(long, value_name = "N")]
+    count: Option<u64>,
+    /// Simulate the city that this number stands for, the same one each time
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    #[command(flatten)]
+    target: Target,
+}
+
+pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
+    logs::start(logs::OF_A_TOOL)?;
+    let mut interrupt = Interrupt::install()?;
+    let publisher = args.target.publisher().await?;
+    let simulation = Simulation { tenant: args.tenant, rate: args.rate, count: args.count, seed: args.seed };
+    let mut progress = Progress::new(None);
+    let ended = simulation.run(publisher, interrupt.received(), &mut progress).await;
+    progress.clear();
+    if let Err(error) = ended {
+        return Err(error.context(format!("stopped after {}", progress.summary())));
+    }
+    terminal::note(format!("{}, {}", progress.summary(), progress.rate()));
+    anyhow::ensure!(progress.total_rejected() == 0, "the event bus rejected some of the events");
+    Ok(())
+}

@@ -1,0 +1,70 @@
+use anyhow::Context;
+use tokio::sync::watch;
+
+/// The exit code of a program that a person interrupted: 128 + SIGINT.
+const FORCED_EXIT: i32 = 130;
+
+/// Ctrl-C or SIGTERM. The first asks the command to end, the second ends the process wherever it is stuck.
+#[derive(Clone, Debug)]
+pub(crate) struct Interrupt(watch::Receiver<bool>);
+
+impl Interrupt {
+    /// Takes over both signals.
+    pub(crate) fn install() -> anyhow::Result<Self> {
+        let mut signals = Signals::install().context("cannot listen for Ctrl-C")?;
+        let (sender, receiver) = watch::channel(false);
+        tokio::spawn(async move {
+            signals.next().await;
+            let _ = sender.send(true);
+            signals.next().await;
+            std::process::exit(FORCED_EXIT);
+        });
+        Ok(Self(receiver))
+    }
+
+    /// Waits for the first signal; at once if it has been. May be dropped and called again.
+    pub(crate) async fn received(&mut self) {
+        if self.0.wait_for(|received| *received).await.is_err() {
+            // The sender lives as long as the process waits for signals; without it, none can come.
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+#[cfg(unix)]
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn install() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+#[cfg(not(unix))]
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    #[allow(clippy::unnecessary_wraps, reason = "the same signature as on Unix")]
+    fn install() -> std::io::Result<Self> {
+        Ok(Self)
+    }
+
+    async fn next(&mut self) {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}

@@ -1,0 +1,24 @@
+use std::io::IsTerminal;
+
+use anyhow::Context;
+use tracing_subscriber::EnvFilter;
+
+/// What the local system logs unless `RUST_LOG` says otherwise.
+pub(crate) const OF_THE_SYSTEM: &str = "warn,entity_stream=info";
+/// What the other commands log unless `RUST_LOG` says otherwise: their own words are enough.
+pub(crate) const OF_A_TOOL: &str = "off";
+
+/// Sends the log to standard error.
+pub(crate) fn start(default: &str) -> anyhow::Result<()> {
+    let directives = std::env::var("RUST_LOG").ok().filter(|text| !text.is_empty());
+    let filter = EnvFilter::try_new(directives.as_deref().unwrap_or(default))
+        .context("RUST_LOG holds a level or directives, such as debug or warn,entity_stream=debug")?;
+    let subscriber = tracing_subscriber::fmt()
+        .compact()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .finish();
+    // Not `init`, which would take in the `log` crate too: the WebSocket library writes whole requests there, token and all.
+    tracing::subscriber::set_global_default(subscriber).context("cannot start the log")
+}

@@ -1,0 +1,31 @@
+//! The command `entity-stream`: run the whole system on one machine, listen to it, publish to it, simulate a city in it.
+
+mod bus;
+mod cli;
+mod commands;
+mod interrupt;
+mod logs;
+mod progress;
+mod simulation;
+mod stream;
+mod terminal;
+mod world;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return terminal::failure(&anyhow::Error::new(error).context("cannot start the runtime")),
+    };
+    let result = runtime.block_on(commands::run(cli.command));
+    // A read of standard input cannot be cancelled; waiting for it would hang until the next line.
+    runtime.shutdown_background();
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => terminal::failure(&error),
+    }
+}

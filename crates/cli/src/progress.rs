@@ -1,0 +1,94 @@
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::terminal::{counted, grouped, note};
+
+/// What is done before this has passed needs no bar.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// How far a command has come, on standard error and only if that is a terminal.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    bar: ProgressBar,
+    started: Instant,
+    shown: bool,
+    published: u64,
+    rejected: u64,
+}
+
+impl Progress {
+    /// Progress through an input of so many bytes, or one that has no known end.
+    pub(crate) fn new(bytes: Option<u64>) -> Self {
+        let bar = ProgressBar::with_draw_target(bytes, ProgressDrawTarget::hidden());
+        let template = if bytes.is_some() { "{bar:30} {percent:>3}%  {msg}" } else { "{spinner} {msg}" };
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        Self { bar, started: Instant::now(), shown: false, published: 0, rejected: 0 }
+    }
+
+    /// Counts, and shows nothing.
+    pub(crate) fn silent() -> Self {
+        Self { shown: true, ..Self::new(None) }
+    }
+
+    /// One more event is published.
+    pub(crate) fn published(&mut self) {
+        self.published += 1;
+    }
+
+    /// One more event is rejected; `what` says which and why.
+    pub(crate) fn rejected(&mut self, what: &str) {
+        self.rejected += 1;
+        self.note(what);
+    }
+
+    /// One more event is rejected, for a reason that has been told often enough.
+    pub(crate) fn rejected_quietly(&mut self) {
+        self.rejected += 1;
+    }
+
+    /// Writes a line without tearing the bar.
+    pub(crate) fn note(&self, text: &str) {
+        self.bar.suspend(|| note(text));
+    }
+
+    /// Draws the state; `position` is a byte of the input.
+    pub(crate) fn draw(&mut self, position: u64) {
+        if !self.shown && self.started.elapsed() >= PATIENCE {
+            self.bar.set_draw_target(ProgressDrawTarget::stderr());
+            self.shown = true;
+        }
+        self.bar.set_position(position);
+        self.bar.set_message(format!("{}, {}", self.summary(), self.rate()));
+    }
+
+    /// Removes the bar.
+    pub(crate) fn clear(&self) {
+        self.bar.finish_and_clear();
+    }
+
+    /// The number of events published so far.
+    pub(crate) fn total_published(&self) -> u64 {
+        self.published
+    }
+
+    /// The number of events rejected so far.
+    pub(crate) fn total_rejected(&self) -> u64 {
+        self.rejected
+    }
+
+    /// `1,234 events published`, with those rejected if there are any.
+    pub(crate) fn summary(&self) -> String {
+        let published = format!("{} published", counted(self.published, "event"));
+        if self.rejected == 0 { published } else { format!("{published}, {} rejected", grouped(self.rejected)) }
+    }
+
+    /// Events published per second, on average since the beginning.
+    #[allow(clippy::cast_precision_loss, reason = "a rate is rounded anyway")]
+    pub(crate) fn rate(&self) -> String {
+        let rate = self.published as f64 / self.started.elapsed().as_secs_f64().max(0.001);
+        if rate < 100.0 { format!("{rate:.1}/s") } else { format!("{}/s", grouped(rate as u64)) }
+    }
+}

@@ -1,0 +1,14 @@
+//! The receiving end: one WebSocket connection, what comes over it, and how it looks.
+
+mod address;
+mod frame;
+mod listener;
+mod pretty;
+mod refusal;
+mod seen;
+mod session;
+mod token;
+
+pub(crate) use address::Address;
+pub(crate) use listener::{Listener, Output};
+pub(crate) use token::Token;

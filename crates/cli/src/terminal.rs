@@ -1,0 +1,97 @@
+//! The only module that writes to the terminal.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use anstyle::{AnsiColor, Style};
+
+const ERROR: Style = AnsiColor::Red.on_default().bold();
+
+/// Whoever reads our standard output has read enough, like `head`. Not a failure: the command ends quietly.
+#[derive(Debug)]
+pub(crate) struct ClosedPipe;
+
+impl fmt::Display for ClosedPipe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("standard output was closed")
+    }
+}
+
+impl std::error::Error for ClosedPipe {}
+
+/// What a write to standard output means for the command.
+pub(crate) fn written(result: io::Result<()>) -> anyhow::Result<()> {
+    result.map_err(|error| match error.kind() {
+        io::ErrorKind::BrokenPipe => ClosedPipe.into(),
+        _ => anyhow::Error::new(error).context("cannot write to standard output"),
+    })
+}
+
+/// Writes one line to standard output, colours and all only if it is a terminal, and flushes it.
+pub(crate) fn line(text: impl fmt::Display) -> anyhow::Result<()> {
+    let mut stdout = anstream::stdout().lock();
+    written(writeln!(stdout, "{text}").and_then(|()| stdout.flush()))
+}
+
+/// Writes one line to standard output byte for byte and flushes it.
+pub(crate) fn raw_line(text: &str) -> anyhow::Result<()> {
+    let mut stdout = io::stdout().lock();
+    let result = stdout.write_all(text.as_bytes()).and_then(|()| stdout.write_all(b"\n"));
+    written(result.and_then(|()| stdout.flush()))
+}
+
+/// Tells the person at the terminal something, on standard error.
+pub(crate) fn note(text: impl fmt::Display) {
+    // Nobody is left to tell if standard error is closed.
+    let _ = writeln!(anstream::stderr().lock(), "{}", printable(&text.to_string()));
+}
+
+/// Reports why the command failed, in one line, and gives its exit code.
+pub(crate) fn failure(error: &anyhow::Error) -> ExitCode {
+    if error.is::<ClosedPipe>() {
+        return ExitCode::SUCCESS;
+    }
+    let text = format!("{error:#}");
+    let _ = writeln!(anstream::stderr().lock(), "{ERROR}error:{ERROR:#} {}", printable(&text));
+    ExitCode::FAILURE
+}
+
+/// The text with every control character replaced: what others wrote must not move the cursor or set a window's title.
+pub(crate) fn printable(text: &str) -> Cow<'_, str> {
+    let control = |character: char| match character {
+        '\n' | '\r' | '\t' => ' ',
+        character if character.is_control() => char::REPLACEMENT_CHARACTER,
+        character => character,
+    };
+    if text.contains(char::is_control) { text.chars().map(control).collect::<String>().into() } else { text.into() }
+}
+
+/// A number with its thousands apart: `1,234,567`.
+pub(crate) fn grouped(number: u64) -> String {
+    indicatif::HumanCount(number).to_string()
+}
+
+/// A count with its noun: `1 event`, `2 events`.
+pub(crate) fn counted(number: u64, noun: &str) -> String {
+    format!("{} {noun}{}", grouped(number), if number == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_reaches_the_terminal_that_could_control_it() {
+        assert_eq!(printable("a\u{1b}[2Jb\u{7}\u{9b}c\r\nd é"), "a\u{fffd}[2Jb\u{fffd}\u{fffd}c  d é");
+        assert!(matches!(printable("plain é"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn counts_read_well() {
+        assert_eq!(counted(1, "event"), "1 event");
+        assert_eq!(counted(0, "event"), "0 events");
+        assert_eq!(counted(1_234_567, "event"), "1,234,567 events");
+    }
+}

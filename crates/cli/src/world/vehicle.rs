@@ -1,0 +1,101 @@
+use super::{Attributes, Chance, number, point};
+
+/// The middle of the city, longitude and latitude: Madrid's Puerta del Sol, far from any sea that one could drive into.
+pub(super) const CENTRE: (f64, f64) = (-3.7038, 40.4168);
+/// Metres in one degree of latitude.
+pub(super) const METRES_PER_DEGREE: f64 = 111_320.0;
+/// Beyond this distance from the middle, in metres, drivers turn back.
+pub(super) const CITY_RADIUS: f64 = 6000.0;
+/// A vehicle is simulated in steps no longer than this, in seconds: on a longer one it would drive through the houses.
+const STEP: f64 = 5.0;
+
+/// A delivery van: drives at the speed of its street, turns at corners, stops at lights and at customers' doors.
+#[derive(Debug)]
+pub(super) struct Vehicle {
+    /// Metres east and north of the middle.
+    east: f64,
+    north: f64,
+    /// Degrees clockwise from north, as a compass shows it.
+    heading: f64,
+    /// Kilometres per hour.
+    speed: f64,
+    limit: f64,
+    /// Seconds that it still stands.
+    standing: f64,
+    /// Percent.
+    fuel: f64,
+}
+
+impl Vehicle {
+    pub(super) fn new(chance: &mut Chance) -> Self {
+        Self {
+            east: chance.between(-3000.0, 3000.0),
+            north: chance.between(-3000.0, 3000.0),
+            heading: chance.between(0.0, 360.0),
+            speed: chance.between(0.0, 50.0),
+            limit: 50.0,
+            standing: 0.0,
+            fuel: chance.between(30.0, 100.0),
+        }
+    }
+
+    pub(super) fn step(&mut self, seconds: f64, chance: &mut Chance) {
+        let mut left = seconds;
+        while left > 0.0 {
+            let part = left.min(STEP);
+            self.drive(part, chance);
+            left -= part;
+        }
+    }
+
+    fn drive(&mut self, seconds: f64, chance: &mut Chance) {
+        if self.standing > 0.0 {
+            self.standing -= seconds;
+            self.speed = 0.0;
+            return;
+        }
+        if chance.happens(seconds, 90.0) {
+            // Red lights, and one stop in four is a delivery.
+            self.standing = if chance.below(4) == 0 { chance.between(60.0, 240.0) } else { chance.between(10.0, 60.0) };
+        }
+        if chance.happens(seconds, 60.0) {
+            self.limit = [30.0, 50.0, 50.0, 70.0][chance.index(4)];
+        }
+        self.speed = chance.drift(self.speed, self.limit * 0.85, 6.0, 4.0, seconds).clamp(0.0, self.limit * 1.1);
+        self.steer(seconds, chance);
+        let metres = self.speed / 3.6 * seconds;
+        let (sine, cosine) = self.heading.to_radians().sin_cos();
+        self.east += metres * sine;
+        self.north += metres * cosine;
+        // Ten litres for a hundred kilometres, from a tank of fifty.
+        self.fuel -= metres / 5000.0;
+        if self.fuel < 8.0 {
+            self.fuel = 100.0;
+            self.standing = 180.0;
+        }
+    }
+
+    fn steer(&mut self, seconds: f64, chance: &mut Chance) {
+        if self.east.hypot(self.north) > CITY_RADIUS {
+            self.heading = (-self.east).atan2(-self.north).to_degrees() + chance.normal() * 10.0;
+        } else if chance.happens(seconds, 40.0) {
+            // A corner.
+            self.heading += if chance.below(2) == 0 { 90.0 } else { -90.0 } + chance.normal() * 5.0;
+        } else {
+            self.heading += chance.normal() * 2.0 * seconds.sqrt();
+        }
+        self.heading = self.heading.rem_euclid(360.0);
+    }
+
+    pub(super) fn attributes(&self) -> Attributes {
+        let latitude = CENTRE.1 + self.north / METRES_PER_DEGREE;
+        let longitude = CENTRE.0 + self.east / (METRES_PER_DEGREE * CENTRE.1.to_radians().cos());
+        vec![
+            ("location", point(longitude, latitude)),
+            ("speed", number(self.speed, 1)),
+            // 359.7 rounds to 0, not to 360.
+            ("heading", number(self.heading.round().rem_euclid(360.0), 0)),
+            ("fuelLevel", number(self.fuel, 0)),
+        ]
+    }
+}
