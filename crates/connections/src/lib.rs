@@ -1,1 +1,30 @@
-//! placeholder
+//! Who listens: the DynamoDB table of connections and their interests. The only crate that knows its keys.
+//!
+//! | item | pk | sk |
+//! |---|---|---|
+//! | connection | `C#{connectionId}` | `C` |
+//! | interest | `T#{tenant}#{entityType}` or `T#{tenant}#*` | `{hash}#{connectionId}` |
+//!
+//! A connection has one interest item for each type of its filter, or one under `*` if the filter names none, or none at
+//! all while it is unsubscribed. An event therefore costs the partitions it can match, however many connections the
+//! tenant has, and all of it is read from the base table with strong consistency: once a `subscribe` has returned, no
+//! later event can miss it.
+//!
+//! The connection item lists the interests, carries a revision, and every change of the interests is one transaction
+//! that is conditional on that revision. Concurrent messages of one connection, and a `subscribe` racing a disconnect,
+//! therefore leave exactly the items of whoever came last, or nothing.
+
+mod attributes;
+mod connection;
+mod error;
+mod interest;
+mod keys;
+mod schema;
+mod subscribe;
+mod table;
+
+pub use connection::Connection;
+pub use error::TableError;
+pub use interest::{Interest, InterestPage, InterestPages};
+pub use schema::{PARTITION_KEY, SORT_KEY, TTL_ATTRIBUTE};
+pub use table::Table;

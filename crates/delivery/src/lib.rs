@@ -1,1 +1,9 @@
-//! placeholder
+//! How a message reaches a connection: the `@connections` API of API Gateway and its outcomes.
+//!
+//! An outcome is a value, not an error: a broadcast has one for each of its connections and accounts for all of them.
+
+mod management_api;
+mod outcome;
+
+pub use management_api::{InvalidEndpoint, ManagementApi};
+pub use outcome::Outcome;

@@ -6,6 +6,7 @@
 
 mod change;
 mod client;
+mod clock;
 mod cloudevents;
 mod connect_query;
 mod connection_id;
@@ -19,6 +20,7 @@ mod tenant;
 
 pub use change::{ChangeType, EntityChange, EntityTypes, UndeliverableChange};
 pub use client::{AccessToken, Action, ClientMessage, ErrorCode, Rejection, RequestId};
+pub use clock::{Clock, EpochMillis};
 pub use connect_query::{ConnectQuery, InvalidConnectQuery};
 pub use connection_id::{ConnectionId, InvalidConnectionId};
 pub use entity_type::{EntityType, InvalidEntityType};

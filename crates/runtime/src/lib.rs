@@ -1,1 +1,16 @@
-//! placeholder
+//! How a function lives in Lambda: the settings it reads before its first event, its logs, its AWS clients, and the form
+//! in which events reach it and errors leave it. What the function does is in its own crate.
+
+mod aws;
+pub mod environment;
+mod failure;
+mod gateway_event;
+mod logs;
+mod run;
+
+pub use aws::aws_config;
+pub use environment::{Environment, InvalidVariable};
+pub use failure::Failure;
+pub use gateway_event::{Caller, respond};
+pub use logs::start_logs;
+pub use run::run;

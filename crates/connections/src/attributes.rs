@@ -1,0 +1,38 @@
+//! Names and conversions of attributes, so that no other module spells them.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+
+/// An item as the SDK has it.
+pub(crate) type Item = HashMap<String, AttributeValue>;
+
+pub(crate) const PK: &str = crate::schema::PARTITION_KEY;
+pub(crate) const SK: &str = crate::schema::SORT_KEY;
+pub(crate) const EXPIRES_AT: &str = crate::schema::TTL_ATTRIBUTE;
+pub(crate) const CONNECTION_ID: &str = "connectionId";
+pub(crate) const TENANT: &str = "tenant";
+pub(crate) const CONNECTED_AT: &str = "connectedAt";
+pub(crate) const FORMAT: &str = "format";
+pub(crate) const GROUP: &str = "group";
+pub(crate) const ID_PATTERN: &str = "idPattern";
+pub(crate) const ENTITY_TYPES: &str = "entityTypes";
+pub(crate) const SUBSCRIBED: &str = "subscribed";
+pub(crate) const REVISION: &str = "revision";
+pub(crate) const LEFTOVERS: &str = "leftovers";
+
+pub(crate) fn string(text: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(text.into())
+}
+
+pub(crate) fn number(value: u64) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
+
+pub(crate) fn get_string<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
+    item.get(name)?.as_s().ok().map(String::as_str)
+}
+
+pub(crate) fn get_number(item: &Item, name: &str) -> Option<u64> {
+    item.get(name)?.as_n().ok()?.parse().ok()
+}

@@ -1,0 +1,170 @@
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use entity_stream_protocol::limits::CONNECTION_LIFETIME;
+use entity_stream_protocol::{ConnectionId, EntityType, EpochMillis, Filter, Format, GroupId, IdPattern, Tenant};
+
+use crate::attributes::{
+    CONNECTED_AT, CONNECTION_ID, ENTITY_TYPES, EXPIRES_AT, FORMAT, GROUP, ID_PATTERN, Item, LEFTOVERS, REVISION,
+    SUBSCRIBED, TENANT, get_number, get_string, number, string,
+};
+use crate::keys::{Scope, connection_key, interest_key};
+
+/// A registered connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Connection {
+    /// API Gateway's id.
+    pub id: ConnectionId,
+    /// Whose changes it receives.
+    pub tenant: Tenant,
+    /// When API Gateway began its handshake.
+    pub connected_at: EpochMillis,
+    /// What it wants; nothing at all while it is unsubscribed.
+    pub filter: Option<Filter>,
+    /// How it wants its events.
+    pub format: Format,
+    /// The consumer group it belongs to, if any.
+    pub group: Option<GroupId>,
+}
+
+impl Connection {
+    /// When its record expires: API Gateway has closed it by then.
+    pub fn expires_at(&self) -> EpochMillis {
+        self.connected_at.plus(CONNECTION_LIFETIME)
+    }
+
+    /// How old it is at `now`.
+    pub fn age(&self, now: EpochMillis) -> Duration {
+        now.since(self.connected_at)
+    }
+}
+
+/// A connection item as it is stored.
+#[derive(Clone, Debug)]
+pub(crate) struct StoredConnection {
+    pub(crate) connection: Connection,
+    /// Grows with every change of the filter.
+    pub(crate) revision: u64,
+    /// Scopes whose interest items did not fit into the transaction that replaced them, and remain to be removed.
+    pub(crate) leftovers: Vec<Scope>,
+}
+
+impl StoredConnection {
+    /// The scopes of the interest items that belong to the filter.
+    pub(crate) fn scopes(filter: Option<&Filter>) -> Vec<Scope> {
+        match filter {
+            None => Vec::new(),
+            Some(filter) if filter.entity_types().is_empty() => vec![Scope::Every],
+            Some(filter) => filter.entity_types().iter().cloned().map(Scope::Type).collect(),
+        }
+    }
+
+    /// The scopes of all interest items that exist for it.
+    pub(crate) fn stored_scopes(&self) -> Vec<Scope> {
+        let mut scopes = Self::scopes(self.connection.filter.as_ref());
+        scopes.extend(self.leftovers.iter().cloned());
+        scopes
+    }
+
+    pub(crate) fn to_item(&self) -> Item {
+        let connection = &self.connection;
+        let mut item = connection_key(&connection.id);
+        item.insert(TENANT.to_owned(), string(connection.tenant.as_str()));
+        item.insert(CONNECTED_AT.to_owned(), number(connection.connected_at.millis()));
+        item.insert(EXPIRES_AT.to_owned(), number(connection.expires_at().seconds()));
+        item.insert(FORMAT.to_owned(), string(connection.format.as_str()));
+        item.insert(REVISION.to_owned(), number(self.revision));
+        item.insert(SUBSCRIBED.to_owned(), AttributeValue::Bool(connection.filter.is_some()));
+        if let Some(group) = &connection.group {
+            item.insert(GROUP.to_owned(), string(group.as_str()));
+        }
+        if let Some(filter) = &connection.filter {
+            item.insert(ENTITY_TYPES.to_owned(), entity_types_attribute(filter));
+            if let Some(pattern) = filter.id_pattern() {
+                item.insert(ID_PATTERN.to_owned(), string(pattern.as_str()));
+            }
+        }
+        if !self.leftovers.is_empty() {
+            item.insert(LEFTOVERS.to_owned(), scopes_attribute(&self.leftovers));
+        }
+        item
+    }
+
+    /// Reads an item that this crate wrote; `None` for anything else.
+    pub(crate) fn from_item(id: &ConnectionId, item: &Item) -> Option<Self> {
+        let subscribed = *item.get(SUBSCRIBED)?.as_bool().ok()?;
+        let filter = if subscribed {
+            let types: Option<Vec<EntityType>> = item
+                .get(ENTITY_TYPES)?
+                .as_l()
+                .ok()?
+                .iter()
+                .map(|value| EntityType::parse(value.as_s().ok()?).ok())
+                .collect();
+            let pattern = get_string(item, ID_PATTERN).map(|text| IdPattern::from_stored(text.to_owned()));
+            Some(Filter::from_stored(types?, pattern))
+        } else {
+            None
+        };
+        let connection = Connection {
+            id: id.clone(),
+            tenant: Tenant::parse(get_string(item, TENANT)?).ok()?,
+            connected_at: millis(get_number(item, CONNECTED_AT)?),
+            filter,
+            format: Format::parse(get_string(item, FORMAT)?).ok()?,
+            group: match get_string(item, GROUP) {
+                Some(group) => Some(GroupId::parse(group).ok()?),
+                None => None,
+            },
+        };
+        let leftovers = match item.get(LEFTOVERS) {
+            Some(scopes) => scopes.as_l().ok()?.iter().map(read_scope).collect::<Option<_>>()?,
+            None => Vec::new(),
+        };
+        Some(Self { connection, revision: get_number(item, REVISION)?, leftovers })
+    }
+}
+
+/// The interest item of one scope: all that a delivery needs to know.
+pub(crate) fn interest_item(connection: &Connection, filter: &Filter, scope: &Scope) -> Item {
+    let mut item = interest_key(&connection.tenant, scope, &connection.id);
+    item.insert(CONNECTION_ID.to_owned(), string(connection.id.as_str()));
+    item.insert(CONNECTED_AT.to_owned(), number(connection.connected_at.millis()));
+    item.insert(EXPIRES_AT.to_owned(), number(connection.expires_at().seconds()));
+    item.insert(FORMAT.to_owned(), string(connection.format.as_str()));
+    if let Some(group) = &connection.group {
+        item.insert(GROUP.to_owned(), string(group.as_str()));
+    }
+    if let Some(pattern) = filter.id_pattern() {
+        item.insert(ID_PATTERN.to_owned(), string(pattern.as_str()));
+    }
+    item
+}
+
+pub(crate) fn entity_types_attribute(filter: &Filter) -> AttributeValue {
+    AttributeValue::L(filter.entity_types().iter().map(|entity_type| string(entity_type.as_str())).collect())
+}
+
+pub(crate) fn scopes_attribute(scopes: &[Scope]) -> AttributeValue {
+    AttributeValue::L(
+        scopes
+            .iter()
+            .map(|scope| match scope {
+                Scope::Type(entity_type) => string(entity_type.as_str()),
+                Scope::Every => AttributeValue::Bool(true),
+            })
+            .collect(),
+    )
+}
+
+fn read_scope(value: &AttributeValue) -> Option<Scope> {
+    match value {
+        AttributeValue::S(entity_type) => Some(Scope::Type(EntityType::parse(entity_type).ok()?)),
+        AttributeValue::Bool(true) => Some(Scope::Every),
+        _ => None,
+    }
+}
+
+pub(crate) fn millis(value: u64) -> EpochMillis {
+    EpochMillis::new(i64::try_from(value).unwrap_or(i64::MAX))
+}

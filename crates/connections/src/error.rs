@@ -1,0 +1,56 @@
+use std::error::Error;
+use std::fmt::Write;
+
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+
+/// Why the table could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum TableError {
+    /// There is no such connection, or its record has expired: the client has to reconnect.
+    #[error("the connection is not registered")]
+    NotConnected,
+    /// Other messages of the same connection kept changing its filter at the same time: try again.
+    #[error("the connection's filter is being changed by too many messages at once")]
+    Contended,
+    /// DynamoDB refused or could not be reached, after the client's own retries.
+    #[error("DynamoDB {operation}: {reason}")]
+    Dynamo {
+        /// The API operation.
+        operation: &'static str,
+        /// The error code and message, or what kept the request from being answered.
+        reason: String,
+        /// The SDK's error.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// DynamoDB kept leaving parts of a batch unprocessed, as it does when it throttles.
+    #[error("DynamoDB BatchWriteItem left {0} items unprocessed")]
+    Unprocessed(usize),
+}
+
+impl TableError {
+    /// Wraps an SDK error so that its `Display` names the cause: the SDK's own says just "service error".
+    pub(crate) fn dynamo<E>(operation: &'static str) -> impl FnOnce(SdkError<E>) -> Self
+    where
+        E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+    {
+        move |error| {
+            let reason = match (error.code(), error.message()) {
+                (Some(code), Some(message)) => format!("{code}: {message}"),
+                (Some(code), None) => code.to_owned(),
+                _ => chain(&error),
+            };
+            Self::Dynamo { operation, reason, source: Box::new(error) }
+        }
+    }
+}
+
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let _ = write!(text, ": {cause}");
+        next = cause.source();
+    }
+    text
+}

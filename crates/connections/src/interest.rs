@@ -1,0 +1,141 @@
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
+use entity_stream_protocol::{ConnectionId, EntityType, EpochMillis, Format, GroupId, IdPattern, Tenant};
+
+use crate::attributes::{
+    CONNECTED_AT, CONNECTION_ID, EXPIRES_AT, FORMAT, GROUP, ID_PATTERN, Item, PK, SK, get_number, get_string, number,
+    string,
+};
+use crate::connection::millis;
+use crate::keys::{Scope, interest_partition};
+use crate::{Table, TableError};
+
+/// One connection's interest in what an event is about: all that its delivery needs to know.
+#[derive(Clone, Debug)]
+pub struct Interest {
+    /// Whom to deliver to.
+    pub connection_id: ConnectionId,
+    /// The pattern that the entity id has to match, if any.
+    pub id_pattern: Option<IdPattern>,
+    /// How the event is to be written.
+    pub format: Format,
+    /// The consumer group, if it belongs to one.
+    pub group: Option<GroupId>,
+    /// When the connection was opened.
+    pub connected_at: EpochMillis,
+    pub(crate) key: (String, String),
+}
+
+impl Interest {
+    /// How old the connection is at `now`.
+    pub fn connection_age(&self, now: EpochMillis) -> Duration {
+        now.since(self.connected_at)
+    }
+
+    fn from_item(item: &Item) -> Option<Self> {
+        Some(Self {
+            connection_id: ConnectionId::parse(get_string(item, CONNECTION_ID)?).ok()?,
+            id_pattern: get_string(item, ID_PATTERN).map(|text| IdPattern::from_stored(text.to_owned())),
+            format: Format::parse(get_string(item, FORMAT)?).ok()?,
+            group: match get_string(item, GROUP) {
+                Some(group) => Some(GroupId::parse(group).ok()?),
+                None => None,
+            },
+            connected_at: millis(get_number(item, CONNECTED_AT)?),
+            key: (get_string(item, PK)?.to_owned(), get_string(item, SK)?.to_owned()),
+        })
+    }
+}
+
+/// Some of the interests of one partition.
+#[derive(Clone, Debug, Default)]
+pub struct InterestPage {
+    /// The interests that have not expired.
+    pub interests: Vec<Interest>,
+    /// The read capacity units that DynamoDB charged.
+    pub capacity: f64,
+}
+
+/// The interests of one partition, read page by page with strong consistency.
+#[derive(Debug)]
+pub struct InterestPages {
+    table: Table,
+    partition: String,
+    now: EpochMillis,
+    start: Option<Item>,
+    finished: bool,
+}
+
+impl InterestPages {
+    /// The next page, until there are no more. A page may be empty and yet not be the last.
+    ///
+    /// # Errors
+    /// [`TableError::Dynamo`]; the same page can be asked for again.
+    pub async fn next(&mut self) -> Result<Option<InterestPage>, TableError> {
+        if self.finished {
+            return Ok(None);
+        }
+        let output = self
+            .table
+            .client
+            .query()
+            .table_name(&self.table.name)
+            .consistent_read(true)
+            .key_condition_expression("#pk = :pk")
+            .filter_expression("#expiresAt > :now")
+            .expression_attribute_names("#pk", PK)
+            .expression_attribute_names("#expiresAt", EXPIRES_AT)
+            .expression_attribute_values(":pk", string(&self.partition))
+            .expression_attribute_values(":now", number(self.now.seconds()))
+            .set_exclusive_start_key(self.start.clone())
+            .set_limit(self.table.page_size)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await
+            .map_err(TableError::dynamo("Query"))?;
+        let capacity = output.consumed_capacity().and_then(|capacity| capacity.capacity_units()).unwrap_or_default();
+        let interests = output.items().iter().filter_map(read_or_warn).collect();
+        self.start = output.last_evaluated_key;
+        self.finished = self.start.as_ref().is_none_or(Item::is_empty);
+        Ok(Some(InterestPage { interests, capacity }))
+    }
+}
+
+/// An item that this crate did not write must not keep an event from everybody else.
+fn read_or_warn(item: &Item) -> Option<Interest> {
+    let interest = Interest::from_item(item);
+    if interest.is_none() {
+        let sort_key = item.get(SK).and_then(|value| AttributeValue::as_s(value).ok());
+        tracing::warn!(sort_key, "ignored an interest item that is malformed");
+    }
+    interest
+}
+
+impl Table {
+    /// The partitions that hold the connections which may want a change of an entity of these types: one for each type,
+    /// and the one of connections without a type filter. Read them at the same time: they are independent. A connection
+    /// whose filter names several of the types appears in several.
+    pub fn interests<'a>(
+        &self,
+        tenant: &Tenant,
+        entity_types: impl IntoIterator<Item = &'a EntityType>,
+        now: EpochMillis,
+    ) -> Vec<InterestPages> {
+        let mut scopes = vec![Scope::Every];
+        for entity_type in entity_types {
+            let scope = Scope::Type(entity_type.clone());
+            if !scopes.contains(&scope) {
+                scopes.push(scope);
+            }
+        }
+        let pages = |scope| InterestPages {
+            table: self.clone(),
+            partition: interest_partition(tenant, &scope),
+            now,
+            start: None,
+            finished: false,
+        };
+        scopes.into_iter().map(pages).collect()
+    }
+}

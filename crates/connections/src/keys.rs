@@ -1,0 +1,87 @@
+use entity_stream_protocol::{ConnectionId, EntityType, Tenant, stable_hash};
+
+use crate::attributes::{Item, PK, SK, string};
+
+/// The sort key of every connection item.
+const CONNECTION_SORT_KEY: &str = "C";
+
+/// What an interest is in: one type, or all of them.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Scope {
+    Every,
+    Type(EntityType),
+}
+
+impl Scope {
+    fn key_part(&self) -> String {
+        match self {
+            Self::Every => "*".to_owned(),
+            Self::Type(entity_type) => escape(entity_type.as_str()),
+        }
+    }
+}
+
+/// Keeps a type named `*` out of the partition for every type, and `#` (types are often URIs) a separator. At most 256
+/// characters become at most 1,024 bytes, of the 2,048 that a partition key may have.
+fn escape(entity_type: &str) -> String {
+    entity_type.replace('%', "%25").replace('#', "%23").replace('*', "%2A")
+}
+
+pub(crate) fn connection_key(id: &ConnectionId) -> Item {
+    key(format!("C#{id}"), CONNECTION_SORT_KEY.to_owned())
+}
+
+pub(crate) fn interest_partition(tenant: &Tenant, scope: &Scope) -> String {
+    format!("T#{tenant}#{}", scope.key_part())
+}
+
+pub(crate) fn interest_key(tenant: &Tenant, scope: &Scope, id: &ConnectionId) -> Item {
+    key(interest_partition(tenant, scope), interest_sort_key(id))
+}
+
+/// The hash spreads connections evenly over a partition, so that a large one can be read in parallel key ranges.
+fn interest_sort_key(id: &ConnectionId) -> String {
+    format!("{:016x}#{id}", stable_hash(id.as_str().as_bytes()))
+}
+
+fn key(pk: String, sk: String) -> Item {
+    Item::from([(PK.to_owned(), string(pk)), (SK.to_owned(), string(sk))])
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn partition(tenant: &str, entity_type: &str) -> String {
+        let scope = Scope::Type(EntityType::parse(entity_type).unwrap());
+        interest_partition(&Tenant::parse(tenant).unwrap(), &scope)
+    }
+
+    #[test]
+    fn a_type_named_star_is_not_every_type() {
+        let tenant = Tenant::parse("t").unwrap();
+        assert_eq!(interest_partition(&tenant, &Scope::Every), "T#t#*");
+        assert_eq!(partition("t", "*"), "T#t#%2A");
+        assert_eq!(partition("t", "%2A"), "T#t#%252A");
+    }
+
+    #[test]
+    fn the_longest_type_fits_a_partition_key() {
+        assert!(partition(&"t".repeat(63), &"#".repeat(256)).len() <= 2048);
+        assert!(partition(&"t".repeat(63), &"\u{10ffff}".repeat(256)).len() <= 2048);
+    }
+
+    proptest! {
+        #[test]
+        fn different_tenants_or_types_never_share_a_partition(
+            a in "[a-z0-9][a-z0-9_-]{0,8}", b in "[a-z0-9][a-z0-9_-]{0,8}",
+            x in "[#*%25A-C\\PC]{1,8}", y in "[#*%25A-C\\PC]{1,8}",
+        ) {
+            prop_assert_eq!(partition(&a, &x) == partition(&b, &y), a == b && x == y);
+            let every = interest_partition(&Tenant::parse(&a).unwrap(), &Scope::Every);
+            prop_assert_ne!(partition(&b, &y), every);
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! The table's definition, as `template.yaml` creates it on AWS. The local system and the tests create it from here.
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::client::Waiters;
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType, TimeToLiveSpecification,
+};
+
+use crate::table::invalid;
+use crate::{Table, TableError};
+
+/// The partition key, a string.
+pub const PARTITION_KEY: &str = "pk";
+/// The sort key, a string.
+pub const SORT_KEY: &str = "sk";
+/// The TTL attribute, in seconds since the epoch. DynamoDB deletes late, so every read ignores what has expired.
+pub const TTL_ATTRIBUTE: &str = "expiresAt";
+
+/// How long a new table may take to become active.
+const CREATION: Duration = Duration::from_secs(60);
+
+impl Table {
+    /// Creates the table with on-demand capacity and TTL, unless it exists, and waits until it can be used.
+    ///
+    /// # Errors
+    /// [`TableError::Dynamo`] if DynamoDB cannot be reached or refuses.
+    pub async fn create_if_missing(&self) -> Result<(), TableError> {
+        match self.client.describe_table().table_name(&self.name).send().await {
+            Ok(_) => return Ok(()),
+            Err(error) if error.as_service_error().is_some_and(|e| e.is_resource_not_found_exception()) => {}
+            Err(error) => return Err(TableError::dynamo("DescribeTable")(error)),
+        }
+        let mut create = self.client.create_table().table_name(&self.name).billing_mode(BillingMode::PayPerRequest);
+        for (name, key_type) in [(PARTITION_KEY, KeyType::Hash), (SORT_KEY, KeyType::Range)] {
+            let attribute =
+                AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S).build();
+            let key = KeySchemaElement::builder().attribute_name(name).key_type(key_type).build();
+            create = create
+                .attribute_definitions(attribute.map_err(invalid("CreateTable"))?)
+                .key_schema(key.map_err(invalid("CreateTable"))?);
+        }
+        create.send().await.map_err(TableError::dynamo("CreateTable"))?;
+        self.client.wait_until_table_exists().table_name(&self.name).wait(CREATION).await.map_err(|error| {
+            TableError::Dynamo { operation: "DescribeTable", reason: error.to_string(), source: Box::new(error) }
+        })?;
+        let ttl = TimeToLiveSpecification::builder().attribute_name(TTL_ATTRIBUTE).enabled(true).build();
+        let update = self.client.update_time_to_live().table_name(&self.name);
+        update
+            .time_to_live_specification(ttl.map_err(invalid("CreateTable"))?)
+            .send()
+            .await
+            .map_err(TableError::dynamo("UpdateTimeToLive"))?;
+        Ok(())
+    }
+}

@@ -1,0 +1,174 @@
+use std::time::Duration;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::{DeleteRequest, PutRequest, ReturnValue, WriteRequest};
+use entity_stream_protocol::{ConnectionId, EpochMillis, Tenant};
+
+use crate::attributes::{Item, PK, SK, string};
+use crate::connection::{StoredConnection, interest_item};
+use crate::keys::{connection_key, interest_key};
+use crate::{Connection, Interest, TableError};
+
+/// Most writes that `BatchWriteItem` takes at once.
+const BATCH: usize = 25;
+/// How often a batch whose writes DynamoDB left unprocessed is sent again.
+const BATCH_ATTEMPTS: u32 = 8;
+
+/// The table of connections and interests.
+#[derive(Clone, Debug)]
+pub struct Table {
+    pub(crate) client: Client,
+    pub(crate) name: String,
+    pub(crate) page_size: Option<i32>,
+}
+
+impl Table {
+    /// The table of this name, reached through this client.
+    pub fn new(client: Client, name: impl Into<String>) -> Self {
+        Self { client, name: name.into(), page_size: None }
+    }
+
+    /// Reads interests in pages of this many items, where DynamoDB's own limit of 1 MB does not end them earlier.
+    #[must_use]
+    pub fn with_page_size(mut self, items: i32) -> Self {
+        self.page_size = Some(items);
+        self
+    }
+
+    /// The table's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Registers a connection with the filter it starts with. Once this has returned, no later event misses it.
+    ///
+    /// The connection item is written before its interests, so that whoever meets an interest can trust that a missing
+    /// connection is gone and not just arriving.
+    ///
+    /// # Errors
+    /// [`TableError::Dynamo`] or [`TableError::Unprocessed`]: refuse the connection. What was written expires.
+    pub async fn register(&self, connection: &Connection) -> Result<(), TableError> {
+        let stored = StoredConnection { connection: connection.clone(), revision: 1, leftovers: Vec::new() };
+        self.client
+            .put_item()
+            .table_name(&self.name)
+            .set_item(Some(stored.to_item()))
+            .send()
+            .await
+            .map_err(TableError::dynamo("PutItem"))?;
+        let Some(filter) = &connection.filter else { return Ok(()) };
+        let interests = stored.stored_scopes().into_iter().map(|scope| {
+            let put = PutRequest::builder().set_item(Some(interest_item(connection, filter, &scope))).build();
+            put.map(|put| WriteRequest::builder().put_request(put).build())
+        });
+        let interests = interests.collect::<Result<Vec<_>, _>>().map_err(invalid("BatchWriteItem"))?;
+        self.write_all(interests).await
+    }
+
+    /// A connection as it is registered now, unless its record has expired at `now`.
+    ///
+    /// # Errors
+    /// [`TableError::Dynamo`].
+    pub async fn find(&self, id: &ConnectionId, now: EpochMillis) -> Result<Option<Connection>, TableError> {
+        Ok(self.find_stored(id, now).await?.map(|stored| stored.connection))
+    }
+
+    pub(crate) async fn find_stored(
+        &self,
+        id: &ConnectionId,
+        now: EpochMillis,
+    ) -> Result<Option<StoredConnection>, TableError> {
+        let output = self
+            .client
+            .get_item()
+            .table_name(&self.name)
+            .set_key(Some(connection_key(id)))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(TableError::dynamo("GetItem"))?;
+        let stored = output.item().and_then(|item| StoredConnection::from_item(id, item));
+        Ok(stored.filter(|stored| stored.connection.expires_at().seconds() > now.seconds()))
+    }
+
+    /// Removes a connection and its interests, and returns its tenant. Does nothing if it is not registered, so it can be
+    /// repeated.
+    ///
+    /// The connection item goes first: from then on no `subscribe` succeeds, and what the item listed is all there is.
+    ///
+    /// # Errors
+    /// [`TableError::Dynamo`] or [`TableError::Unprocessed`]. Interests that remain are removed by the first event
+    /// that meets them, or expire.
+    pub async fn forget(&self, id: &ConnectionId) -> Result<Option<Tenant>, TableError> {
+        let output = self
+            .client
+            .delete_item()
+            .table_name(&self.name)
+            .set_key(Some(connection_key(id)))
+            .return_values(ReturnValue::AllOld)
+            .send()
+            .await
+            .map_err(TableError::dynamo("DeleteItem"))?;
+        let Some(stored) = output.attributes().and_then(|item| StoredConnection::from_item(id, item)) else {
+            return Ok(None);
+        };
+        let keys = stored.stored_scopes().into_iter().map(|scope| interest_key(&stored.connection.tenant, &scope, id));
+        self.delete_all(keys).await?;
+        Ok(Some(stored.connection.tenant))
+    }
+
+    /// Removes a connection that an event met through this interest and found gone: all that [`Table::forget`] removes,
+    /// and the interest itself, which is an orphan if an earlier removal was interrupted.
+    ///
+    /// # Errors
+    /// As [`Table::forget`].
+    pub async fn forget_gone(&self, interest: &Interest) -> Result<(), TableError> {
+        self.forget(&interest.connection_id).await?;
+        let (pk, sk) = &interest.key;
+        self.delete_all([Item::from([(PK.to_owned(), string(pk)), (SK.to_owned(), string(sk))])]).await
+    }
+
+    async fn delete_all(&self, keys: impl IntoIterator<Item = Item>) -> Result<(), TableError> {
+        let deletes = keys.into_iter().map(|key| {
+            let delete = DeleteRequest::builder().set_key(Some(key)).build();
+            delete.map(|delete| WriteRequest::builder().delete_request(delete).build())
+        });
+        let deletes = deletes.collect::<Result<Vec<_>, _>>().map_err(invalid("BatchWriteItem"))?;
+        self.write_all(deletes).await
+    }
+
+    async fn write_all(&self, mut writes: Vec<WriteRequest>) -> Result<(), TableError> {
+        let mut attempt = 0;
+        while !writes.is_empty() {
+            let rest = writes.split_off(writes.len().min(BATCH));
+            let output = self
+                .client
+                .batch_write_item()
+                .request_items(&self.name, writes)
+                .send()
+                .await
+                .map_err(TableError::dynamo("BatchWriteItem"))?;
+            let mut unprocessed = output.unprocessed_items.unwrap_or_default().remove(&self.name).unwrap_or_default();
+            if !unprocessed.is_empty() {
+                attempt += 1;
+                if attempt == BATCH_ATTEMPTS {
+                    return Err(TableError::Unprocessed(unprocessed.len() + rest.len()));
+                }
+                pause(attempt).await;
+            }
+            unprocessed.extend(rest);
+            writes = unprocessed;
+        }
+        Ok(())
+    }
+}
+
+/// Full-jitter backoff from 20 ms on, for what the SDK does not retry by itself.
+pub(crate) async fn pause(attempt: u32) {
+    let ceiling = 20_u64 << attempt.min(6);
+    tokio::time::sleep(Duration::from_millis(fastrand::u64(1..=ceiling))).await;
+}
+
+pub(crate) fn invalid(operation: &'static str) -> impl Fn(aws_sdk_dynamodb::error::BuildError) -> TableError {
+    move |error| TableError::Dynamo { operation, reason: error.to_string(), source: Box::new(error) }
+}

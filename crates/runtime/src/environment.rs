@@ -1,0 +1,202 @@
+//! The environment variables of the functions: what each one holds, and reading them.
+
+use std::fmt;
+use std::sync::Arc;
+
+use aws_config::SdkConfig;
+use entity_stream_connections::Table;
+use entity_stream_delivery::ManagementApi;
+
+/// An environment variable of the functions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Variable {
+    /// Its name.
+    pub name: &'static str,
+    /// What it holds, to complete "it holds …".
+    pub holds: &'static str,
+}
+
+/// Whether the functions do anything: `true`, or anything else for no.
+pub const EVENT_STREAMING_ENABLED: Variable =
+    Variable { name: "EVENT_STREAMING_ENABLED", holds: "true to stream events; anything else switches streaming off" };
+/// The name of the table of connections.
+pub const WS_CONNECTIONS_TABLE: Variable =
+    Variable { name: "WS_CONNECTIONS_TABLE", holds: "the name of the DynamoDB table of connections" };
+/// The `@connections` endpoint.
+pub const WS_API_ENDPOINT: Variable = Variable {
+    name: "WS_API_ENDPOINT",
+    holds: "the @connections endpoint, https://API.execute-api.REGION.amazonaws.com/STAGE (https, not wss, with the stage)",
+};
+/// Whether a connection needs a token.
+pub const AUTH_ENABLED: Variable =
+    Variable { name: "AUTH_ENABLED", holds: "true if a connection needs a token, false if anybody may listen" };
+/// The queue for events that can reach nobody.
+pub const DEAD_LETTER_QUEUE_URL: Variable =
+    Variable { name: "DEAD_LETTER_QUEUE_URL", holds: "the URL of the SQS queue for events that can reach nobody" };
+/// How many messages a broadcast has under way at once.
+pub const BROADCAST_CONCURRENCY: Variable = Variable {
+    name: "BROADCAST_CONCURRENCY",
+    holds: "how many messages a broadcast has under way at once, 1 to 10000 (default 64)",
+};
+/// The level of the logs.
+pub const AWS_LAMBDA_LOG_LEVEL: Variable = Variable {
+    name: "AWS_LAMBDA_LOG_LEVEL",
+    holds: "the level of the logs, or tracing directives: error, warn, info (the default), debug, trace",
+};
+
+/// Every variable that the functions read. The documentation and the template are held against it.
+pub const ALL: [Variable; 7] = [
+    EVENT_STREAMING_ENABLED,
+    WS_CONNECTIONS_TABLE,
+    WS_API_ENDPOINT,
+    AUTH_ENABLED,
+    DEAD_LETTER_QUEUE_URL,
+    BROADCAST_CONCURRENCY,
+    AWS_LAMBDA_LOG_LEVEL,
+];
+
+/// A variable that is missing or malformed. Its value is not repeated: it might be a secret in the wrong place.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{} {problem}: it holds {}", variable.name, variable.holds)]
+pub struct InvalidVariable {
+    /// Which one.
+    pub variable: Variable,
+    /// What is wrong with it, to follow its name.
+    pub problem: &'static str,
+}
+
+/// Where settings come from: the process's environment, or in the local system and in tests something that stands for it.
+#[derive(Clone)]
+pub struct Environment(Arc<Lookup>);
+
+type Lookup = dyn Fn(&str) -> Option<String> + Send + Sync;
+
+impl Environment {
+    /// The process's own environment.
+    pub fn process() -> Self {
+        Self::new(|name| std::env::var(name).ok())
+    }
+
+    /// An environment that holds what `lookup` returns.
+    pub fn new(lookup: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(lookup))
+    }
+
+    /// A variable's value; an empty one counts as missing.
+    pub fn optional(&self, variable: Variable) -> Option<String> {
+        (self.0)(variable.name).filter(|value| !value.is_empty())
+    }
+
+    /// A variable's value.
+    ///
+    /// # Errors
+    /// [`InvalidVariable`] if it is missing or empty.
+    pub fn required(&self, variable: Variable) -> Result<String, InvalidVariable> {
+        self.optional(variable).ok_or(InvalidVariable { variable, problem: "is not set" })
+    }
+
+    /// A variable that holds `true` or `false`.
+    ///
+    /// # Errors
+    /// [`InvalidVariable`] if it is missing or anything else.
+    pub fn flag(&self, variable: Variable) -> Result<bool, InvalidVariable> {
+        match self.required(variable)?.as_str() {
+            "true" => Ok(true),
+            "false" => Ok(false),
+            _ => Err(InvalidVariable { variable, problem: "is neither true nor false" }),
+        }
+    }
+
+    /// A variable that holds a whole number of this range, or nothing.
+    ///
+    /// # Errors
+    /// [`InvalidVariable`] if it is anything else.
+    pub fn number(
+        &self,
+        variable: Variable,
+        range: std::ops::RangeInclusive<usize>,
+    ) -> Result<Option<usize>, InvalidVariable> {
+        let Some(text) = self.optional(variable) else { return Ok(None) };
+        match text.parse() {
+            Ok(number) if range.contains(&number) => Ok(Some(number)),
+            _ => Err(InvalidVariable { variable, problem: "is out of range or no whole number" }),
+        }
+    }
+
+    /// Whether events are streamed at all.
+    pub fn streaming_enabled(&self) -> bool {
+        self.optional(EVENT_STREAMING_ENABLED).as_deref() == Some("true")
+    }
+
+    /// The table of connections.
+    ///
+    /// # Errors
+    /// [`InvalidVariable`] if [`WS_CONNECTIONS_TABLE`] is missing.
+    pub fn table(&self, config: &SdkConfig) -> Result<Table, InvalidVariable> {
+        let name = self.required(WS_CONNECTIONS_TABLE)?;
+        Ok(Table::new(aws_sdk_dynamodb::Client::new(config), name))
+    }
+
+    /// The `@connections` API.
+    ///
+    /// # Errors
+    /// [`InvalidVariable`] if [`WS_API_ENDPOINT`] is missing or is no such endpoint.
+    pub fn management_api(&self, config: &SdkConfig) -> Result<ManagementApi, InvalidVariable> {
+        let endpoint = self.required(WS_API_ENDPOINT)?;
+        ManagementApi::new(config, &endpoint)
+            .map_err(|_| InvalidVariable { variable: WS_API_ENDPOINT, problem: "is not such an endpoint" })
+    }
+}
+
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Environment(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment(pairs: &'static [(&str, &str)]) -> Environment {
+        Environment::new(|name| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()))
+    }
+
+    #[test]
+    fn an_error_names_the_variable_and_what_it_holds_but_not_its_value() {
+        let missing = environment(&[]).required(WS_CONNECTIONS_TABLE).unwrap_err().to_string();
+        assert_eq!(missing, "WS_CONNECTIONS_TABLE is not set: it holds the name of the DynamoDB table of connections");
+        let empty = environment(&[("WS_CONNECTIONS_TABLE", "")]).required(WS_CONNECTIONS_TABLE);
+        assert_eq!(empty.unwrap_err().problem, "is not set");
+        let malformed = environment(&[("AUTH_ENABLED", "s3cret")]).flag(AUTH_ENABLED).unwrap_err().to_string();
+        assert!(malformed.starts_with("AUTH_ENABLED is neither true nor false"), "{malformed}");
+        assert!(!malformed.contains("s3cret"));
+    }
+
+    #[test]
+    fn an_endpoint_is_an_http_url() {
+        let config = SdkConfig::builder().build();
+        for endpoint in ["wss://a.execute-api.eu-west-1.amazonaws.com/prod", "a.execute-api", "https://"] {
+            let environment = Environment::new(move |_| Some(endpoint.to_owned()));
+            let error = environment.management_api(&config).unwrap_err().to_string();
+            assert!(error.contains("https, not wss"), "{error}");
+        }
+    }
+
+    #[test]
+    fn streaming_is_on_only_for_true() {
+        assert!(environment(&[("EVENT_STREAMING_ENABLED", "true")]).streaming_enabled());
+        assert!(!environment(&[("EVENT_STREAMING_ENABLED", "yes")]).streaming_enabled());
+        assert!(!environment(&[]).streaming_enabled());
+    }
+
+    #[test]
+    fn a_number_stays_in_its_range() {
+        let concurrency = |value: &'static str| {
+            Environment::new(move |_| Some(value.to_owned())).number(BROADCAST_CONCURRENCY, 1..=10_000)
+        };
+        assert_eq!(concurrency("64"), Ok(Some(64)));
+        assert_eq!(concurrency(""), Ok(None));
+        assert!(concurrency("0").is_err() && concurrency("many").is_err());
+    }
+}
