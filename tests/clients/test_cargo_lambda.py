@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -26,6 +27,19 @@ class Functions:
         self.environment = environment_without_aws(PATH=search_path, **variables)
         command = ["cargo", "lambda", "watch", "--ignore-changes", "--invoke-port", port]
         self.process = Process(command, name="cargo lambda watch", env=self.environment, cwd=REPOSITORY)
+        try:
+            wait_until(self._accepts_connections, "cargo lambda watch to accept connections")
+        except BaseException:
+            self.process.kill()
+            raise
+
+    def _accepts_connections(self) -> bool:
+        self.process.expect_running()
+        try:
+            socket.create_connection(("localhost", self.port)).close()
+            return True
+        except ConnectionRefusedError:
+            return False
 
     def invoke(self, function: str, event: str) -> dict:
         """`cargo lambda invoke`, as the README has it."""

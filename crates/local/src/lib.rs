@@ -84,6 +84,11 @@ impl Local {
         self.dynamodb.url()
     }
 
+    /// Waits until every event published so far has reached its audience, or is a dead letter.
+    pub async fn settled(&self) {
+        self.state.bus.settled().await;
+    }
+
     /// Closes every connection with 1001, lets `$disconnect` run for each, and stops.
     pub async fn shutdown(self) {
         self.server.abort();

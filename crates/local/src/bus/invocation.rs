@@ -4,7 +4,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use entity_stream_protocol::ChangeType;
 use serde::Deserialize;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::dead_letters::{DeadLetter, DeadLetters};
@@ -23,6 +23,24 @@ pub(crate) struct Bus {
     timeout: Duration,
     retry_delays: Arc<[Duration]>,
     stopped: CancellationToken,
+    /// How many events are under way, between their retries too.
+    under_way: watch::Sender<usize>,
+}
+
+/// Counts an event as under way for as long as it lives.
+struct UnderWay(watch::Sender<usize>);
+
+impl UnderWay {
+    fn new(count: &watch::Sender<usize>) -> Self {
+        count.send_modify(|count| *count += 1);
+        Self(count.clone())
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count -= 1);
+    }
 }
 
 #[derive(Deserialize)]
@@ -40,6 +58,7 @@ impl Bus {
             timeout: times.broadcast_timeout,
             retry_delays: times.retry_delays.clone().into(),
             stopped: CancellationToken::new(),
+            under_way: watch::Sender::new(0),
         }
     }
 
@@ -50,6 +69,12 @@ impl Bus {
     /// Stops what is under way; events that are waiting to be tried again are lost with the process, as the bus is.
     pub(crate) fn stop(&self) {
         self.stopped.cancel();
+    }
+
+    /// Waits until no event is under way: everything published so far has reached its audience, or is a dead letter.
+    pub(crate) async fn settled(&self) {
+        // It fails only without a sender, and this is one.
+        let _ = self.under_way.subscribe().wait_for(|count| *count == 0).await;
     }
 
     /// Whether the rule's pattern matches: `detail.type` is one of the three change types.
@@ -64,7 +89,9 @@ impl Bus {
         let (functions, dead_letters) = (Arc::clone(&self.functions), Arc::clone(&self.dead_letters));
         let (concurrency, delays) = (Arc::clone(&self.concurrency), Arc::clone(&self.retry_delays));
         let timeout = self.timeout;
+        let under_way = UnderWay::new(&self.under_way);
         let work = async move {
+            let _under_way = under_way;
             let payload = Bytes::from(event);
             let mut attempts = 0;
             let error = loop {

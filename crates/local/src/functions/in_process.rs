@@ -45,7 +45,7 @@ impl InProcess {
             clock.clone(),
         )?;
         Ok(Self {
-            connect: Arc::new(Connect::new(&environment, table.clone(), clock.clone())?),
+            connect: Arc::new(Connect::new(&environment, table.clone())?),
             disconnect: Arc::new(Disconnect::new(table.clone())),
             default: Arc::new(DefaultRoute::new(table, management_api()?, clock.clone())),
             broadcast: Arc::new(broadcast),

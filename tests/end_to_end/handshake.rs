@@ -1,0 +1,102 @@
+//! Opening a connection, and being refused.
+
+use entity_stream_local::{Config, RefuseWith};
+use serde_json::{Value, json};
+
+use crate::harness::{Client, System, config, request, room};
+
+const KEY: (&str, &str) = ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");
+
+async fn refusal(system: &System, query: &str) -> (u16, String) {
+    let refusal = Client::connect(&system.url(query), &[]).await.err().expect("the handshake fails");
+    let body: Value = serde_json::from_str(&refusal.body).unwrap_or_default();
+    (refusal.status, body["message"].as_str().unwrap_or_default().to_owned())
+}
+
+#[tokio::test]
+async fn a_malformed_query_is_refused_with_400_and_a_reason() {
+    let system = System::start().await;
+    for (query, reason) in [
+        ("", "tenant is required"),
+        ("tenant=", "a tenant is 1 to 63"),
+        ("tenant=a&tenant=b", "more than once"),
+        ("tenant=a&idPattern=(", "unclosed group"),
+        ("tenant=a&entityTypes=A,,B", "1 to 256"),
+        ("tenant=a&format=xml", "json (the default) or cloudevents"),
+        ("tenant=a&group_id=a%20b", "group_id"),
+    ] {
+        let (status, message) = refusal(&system, query).await;
+        assert_eq!(status, 400, "{query}");
+        assert!(message.contains(reason), "{query}: {message}");
+    }
+    assert!(system.items().await.is_empty(), "nobody was registered");
+}
+
+#[tokio::test]
+async fn the_offered_access_token_is_selected_and_the_token_not_repeated() {
+    let system = System::start().await;
+    let offer = [("sec-websocket-protocol", "access_token, eyJhbGciOi.J9.x")];
+    let mut client = Client::connect(&system.url("tenant=demo"), &offer).await.unwrap();
+    assert_eq!(client.headers["sec-websocket-protocol"], "access_token");
+    assert!(!format!("{:?}", client.headers).contains("eyJhbGciOi"));
+    system.publish(&room("demo", "r")).await;
+    assert_eq!(client.event_id().await, "r");
+    let without = system.connect("tenant=demo").await;
+    assert!(!without.headers.contains_key("sec-websocket-protocol"), "nothing is selected that was not offered");
+}
+
+#[tokio::test]
+async fn who_may_not_listen_meets_1008_or_the_status() {
+    let close = System::start_with(Config { auth_enabled: true, ..config() }).await;
+    for headers in [&[][..], &[("authorization", "Bearer x.y.z")], &[("sec-websocket-protocol", "access_token, x.y.z")]]
+    {
+        let mut client = Client::connect(&close.url("tenant=demo"), headers).await.expect("the handshake completes");
+        let (code, reason) = client.closed().await;
+        assert_eq!(code, 1008);
+        assert!(reason.contains("authentication"), "{reason}");
+    }
+    assert_eq!(refusal(&close, "").await.0, 400, "a malformed query is no question of authority");
+    let status = System::start_with(Config { auth_enabled: true, refuse_with: RefuseWith::Status, ..config() }).await;
+    assert_eq!(refusal(&status, "tenant=demo").await.0, 401);
+    for system in [close, status] {
+        assert!(system.items().await.is_empty(), "nobody was registered");
+    }
+}
+
+#[tokio::test]
+async fn while_streaming_is_off_connections_are_refused_and_events_ignored() {
+    let system = System::start_with(Config { event_streaming_enabled: false, ..config() }).await;
+    assert_eq!(refusal(&system, "tenant=demo").await, (503, "event streaming is switched off".to_owned()));
+    system.publish(&room("demo", "r")).await;
+    system.publish(&json!({ "type": "entityUpdated" })).await;
+    assert!(system.dead_letters().await.is_empty());
+}
+
+#[tokio::test]
+async fn requests_that_are_no_handshake_are_told_so() {
+    let system = System::start().await;
+    let url = format!("{}/?tenant=demo", system.local.http_url());
+    let plain = request("GET", &url, &[], "").await;
+    assert_eq!((plain.status, plain.header("upgrade")), (426, Some("websocket")));
+    let upgrade = [("connection", "Upgrade"), ("upgrade", "websocket")];
+    assert_eq!(request("GET", &url, &upgrade, "").await.status, 400, "no key");
+    let old = [upgrade[0], upgrade[1], KEY, ("sec-websocket-version", "8")];
+    let answer = request("GET", &url, &old, "").await;
+    assert_eq!((answer.status, answer.header("sec-websocket-version")), (400, Some("13")));
+    let handshake = [upgrade[0], upgrade[1], KEY, ("sec-websocket-version", "13")];
+    let long = format!("{url}&x={}", "x".repeat(4096));
+    assert_eq!(request("GET", &long, &handshake, "").await.status, 414);
+    for path in ["nowhere", "local/nowhere", "prod"] {
+        let answer = request("GET", &format!("{}/{path}", system.local.http_url()), &handshake, "").await;
+        assert_eq!((answer.status, answer.text()), (403, r#"{"message":"Forbidden"}"#), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn the_stage_may_stand_in_the_path() {
+    let system = System::start().await;
+    let url = format!("{}/local?tenant=demo", system.local.websocket_url());
+    let mut client = Client::connect(&url, &[]).await.unwrap();
+    system.publish(&room("demo", "r")).await;
+    assert_eq!(client.event_id().await, "r");
+}

@@ -1,0 +1,15 @@
+//! The system from the outside: WebSocket clients, AWS SDKs and plain HTTP against a local system on free ports.
+
+mod bus;
+mod closing;
+mod handlers;
+mod handshake;
+mod harness;
+mod invoke_api;
+mod management;
+mod messages;
+mod scale;
+mod starting;
+mod streaming;
+mod tenants;
+mod young;

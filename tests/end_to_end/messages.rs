@@ -1,0 +1,144 @@
+//! What clients send, and what they are answered.
+
+use entity_stream_local::Config;
+use serde_json::{Value, json};
+
+use crate::harness::{System, change, config, room};
+
+fn filter_of_fifty(prefix: &str) -> Value {
+    json!({ "entityTypes": (0..50).map(|n| format!("{prefix}{n}")).collect::<Vec<_>>() })
+}
+
+#[tokio::test]
+async fn requests_with_an_id_are_answered_with_it() {
+    let system = System::start().await;
+    let mut client = system.connect("tenant=demo").await;
+    let subscribe = json!({ "action": "subscribe", "entityTypes": ["Room"], "idPattern": "^a", "requestId": "7" });
+    let subscribed = json!({ "type": "subscribed", "entityTypes": ["Room"], "idPattern": "^a", "requestId": "7" });
+    assert_eq!(client.ask(&subscribe).await, subscribed);
+    let unsubscribe = json!({ "action": "unsubscribe", "requestId": "8" });
+    assert_eq!(client.ask(&unsubscribe).await, json!({ "type": "unsubscribed", "requestId": "8" }));
+    let ping = json!({ "action": "ping", "requestId": "9" });
+    assert_eq!(client.ask(&ping).await, json!({ "type": "pong", "requestId": "9" }));
+}
+
+#[tokio::test]
+async fn clients_of_the_original_contract_get_only_events_and_pong() {
+    let system = System::start_with(Config { serial_messages: true, ..config() }).await;
+    let mut client = system.connect("tenant=demo").await;
+    client.send(r#"{"action":"subscribe","entityTypes":["Room"]}"#).await;
+    client.send(r#"{"action":"ping"}"#).await;
+    assert_eq!(client.text().await, r#"{"type":"pong"}"#, "a subscribe that succeeds is not answered");
+    system.publish(&change("demo", "Sensor", "s")).await;
+    system.publish(&room("demo", "r")).await;
+    assert_eq!(client.event_id().await, "r");
+    client.send(r#"{"action":"unsubscribe"}"#).await;
+    client.nothing_more(&system).await;
+}
+
+#[tokio::test]
+async fn subscribe_replaces_the_whole_filter() {
+    let system = System::start().await;
+    let mut client = system.connect("tenant=demo").await;
+    client.subscribe(&json!({ "entityTypes": ["Room"], "idPattern": "^a" })).await;
+    client.subscribe(&json!({ "entityTypes": ["Sensor"] })).await;
+    system.publish(&room("demo", "a")).await;
+    system.publish(&change("demo", "Sensor", "b")).await;
+    assert_eq!(client.event_id().await, "b");
+    client.subscribe(&json!({ "entityTypes": [], "idPattern": "" })).await;
+    system.publish(&room("demo", "c")).await;
+    assert_eq!(client.event_id().await, "c");
+}
+
+#[tokio::test]
+async fn after_unsubscribe_nothing_arrives_until_the_next_subscribe() {
+    let system = System::start().await;
+    let mut client = system.connect("tenant=demo").await;
+    let mut witness = system.connect("tenant=demo").await;
+    client.ask(&json!({ "action": "unsubscribe", "requestId": "1" })).await;
+    system.publish(&room("demo", "unseen")).await;
+    assert_eq!(witness.event_id().await, "unseen");
+    client.subscribe(&json!({})).await;
+    system.publish(&room("demo", "seen")).await;
+    assert_eq!(client.event_id().await, "seen");
+}
+
+#[tokio::test]
+async fn fifty_types_are_swapped_for_fifty_others() {
+    let system = System::start().await;
+    let mut client = system.connect("tenant=demo").await;
+    client.subscribe(&filter_of_fifty("Old")).await;
+    client.subscribe(&filter_of_fifty("New")).await;
+    assert_eq!(system.items().await.len(), 51, "the connection and fifty interests");
+    for n in 0..50 {
+        system.publish(&change("demo", &format!("Old{n}"), "old")).await;
+    }
+    system.publish(&change("demo", "New49", "new")).await;
+    assert_eq!(client.event_id().await, "new");
+}
+
+#[tokio::test]
+async fn a_message_that_cannot_be_honoured_is_answered_and_changes_nothing() {
+    let system = System::start().await;
+    let mut client = system.connect("tenant=demo").await;
+    client.subscribe(&json!({ "entityTypes": ["Room"] })).await;
+    let too_many: Vec<String> = (0..51).map(|n| format!("T{n}")).collect();
+    let refused = [
+        ("not JSON".to_owned(), "invalid_json"),
+        (r#"{action: "subscribe"}"#.to_owned(), "invalid_json"),
+        ("[1]".to_owned(), "invalid_message"),
+        (json!({ "requestId": "r" }).to_string(), "invalid_message"),
+        (json!({ "action": "dance", "requestId": "r" }).to_string(), "unknown_action"),
+        (json!({ "action": "subscribe", "entityTypes": "Room" }).to_string(), "invalid_entity_types"),
+        (json!({ "action": "subscribe", "entityTypes": too_many }).to_string(), "invalid_entity_types"),
+        (json!({ "action": "subscribe", "idPattern": "(?=x)" }).to_string(), "invalid_id_pattern"),
+        (json!({ "action": "subscribe", "idPattern": "(" }).to_string(), "invalid_id_pattern"),
+        (json!({ "action": "authenticate", "token": "eyJhbGciOiJub25lIn0.e30." }).to_string(), "unauthorized"),
+    ];
+    for (message, code) in refused {
+        client.send(message.clone()).await;
+        let answer = client.json().await;
+        assert_eq!((&answer["type"], &answer["code"]), (&json!("error"), &json!(code)), "{message}: {answer}");
+        let text = answer["message"].as_str().unwrap();
+        assert!(text.len() > 10 && !text.contains("entity-stream-connections"), "{text}");
+        assert!(!answer.to_string().contains("eyJ"), "a token is not repeated");
+    }
+    let with_id = json!({ "action": "subscribe", "idPattern": "(", "requestId": "r" });
+    let answer = client.ask(&with_id).await;
+    assert_eq!((&answer["action"], &answer["requestId"]), (&json!("subscribe"), &json!("r")));
+    system.publish(&change("demo", "Sensor", "s")).await;
+    system.publish(&room("demo", "r")).await;
+    assert_eq!(client.event_id().await, "r", "the filter is what it was");
+}
+
+#[tokio::test]
+async fn a_connection_whose_record_is_gone_is_told_to_reconnect() {
+    let system = System::start().await;
+    let mut client = system.connect("tenant=demo").await;
+    system.table().forget(&system.only_connection().await).await.unwrap();
+    let answer = client.ask(&json!({ "action": "subscribe", "requestId": "1" })).await;
+    assert_eq!(answer["code"], json!("not_connected"), "{answer}");
+    assert!(system.items().await.is_empty(), "nothing was left behind");
+}
+
+#[tokio::test]
+async fn messages_handled_at_the_same_time_leave_one_of_the_filters() {
+    let system = System::start().await;
+    let mut client = system.connect("tenant=demo").await;
+    for n in 0..24 {
+        let types = json!([format!("A{n}"), format!("B{n}")]);
+        client
+            .send(json!({ "action": "subscribe", "entityTypes": types, "requestId": n.to_string() }).to_string())
+            .await;
+    }
+    for _ in 0..24 {
+        let answer = client.json().await;
+        assert_eq!(answer["type"], json!("subscribed"), "{answer}");
+    }
+    let items = system.items().await;
+    let mut partitions: Vec<&str> =
+        items.iter().filter_map(|item| item["pk"].as_s().unwrap().strip_prefix("T#demo#")).collect();
+    partitions.sort_unstable();
+    assert_eq!(partitions.len(), 2, "{partitions:?}");
+    assert_eq!(partitions[0].strip_prefix('A'), partitions[1].strip_prefix('B'), "one filter, not a mixture");
+}
