@@ -1,1 +1,133 @@
+//! The event bus: `PutEvents`, retries and dead letters.
 
+use serde_json::{Value, json};
+
+use crate::harness::{Endpoint, Reply, System, config, entry, request, room};
+use entity_stream_local::{Config, FunctionHost, FunctionNames};
+
+async fn put(system: &System, body: &Value) -> (u16, Value) {
+    let headers = [("x-amz-target", "AWSEvents.PutEvents"), ("content-type", "application/x-amz-json-1.1")];
+    let answer = request("POST", &system.local.http_url(), &headers, body.to_string()).await;
+    (answer.status, serde_json::from_slice(&answer.body).unwrap())
+}
+
+fn raw(source: &str, detail: &str) -> Value {
+    json!({ "Source": source, "DetailType": "entity.changed", "Detail": detail, "EventBusName": "default" })
+}
+
+#[tokio::test]
+async fn entries_are_accepted_or_refused_one_by_one_in_order() {
+    let system = System::start().await;
+    let mut client = system.connect("tenant=demo").await;
+    let good = room("demo", "good").to_string();
+    let mut no_type = raw("demo.app", &good);
+    no_type.as_object_mut().unwrap().remove("DetailType");
+    let entries = [
+        raw("demo.app", "{bad"),
+        raw("demo.app", &good),
+        raw("demo.app", "[1]"),
+        raw("aws.ec2", &good),
+        no_type,
+        raw("demo.app", r#"{"type":"somethingElse"}"#),
+    ];
+    let (status, answer) = put(&system, &json!({ "Entries": entries })).await;
+    assert_eq!((status, &answer["FailedEntryCount"]), (200, &json!(4)));
+    let codes: Vec<&Value> = answer["Entries"].as_array().unwrap().iter().map(|entry| &entry["ErrorCode"]).collect();
+    let expected =
+        json!(["MalformedDetail", null, "MalformedDetail", "NotAuthorizedForSourceException", "InvalidArgument", null]);
+    assert_eq!(json!(codes), expected);
+    assert!(answer["Entries"][5]["EventId"].is_string(), "accepted, though no rule matches it");
+    let event = client.json().await;
+    assert_eq!(event["id"], answer["Entries"][1]["EventId"], "the envelope's id is the event's");
+    client.nothing_more(&system).await;
+    assert!(system.dead_letters().await.is_empty(), "what no rule matches is no dead letter");
+}
+
+#[tokio::test]
+async fn requests_that_are_malformed_as_a_whole_are_refused_as_a_whole() {
+    let system = System::start().await;
+    let entry = raw("demo.app", &room("demo", "r").to_string());
+    let large = raw("demo.app", &json!({ "blob": "x".repeat(600_000) }).to_string());
+    for (body, reason) in [
+        (json!({ "Entries": vec![entry.clone(); 11] }), "between 1 and 10"),
+        (json!({ "Entries": [] }), "between 1 and 10"),
+        (json!({ "Entries": [large.clone(), large] }), "over the limit"),
+        (json!({ "Entries": [{ "DetailType": "x", "Detail": "{}" }] }), "Source is a required argument"),
+    ] {
+        let (status, answer) = put(&system, &body).await;
+        assert_eq!((status, &answer["__type"]), (400, &json!("ValidationException")), "{reason}");
+        assert!(answer["message"].as_str().unwrap().contains(reason), "{answer}");
+    }
+    let other = request("POST", &system.local.http_url(), &[("x-amz-target", "AWSEvents.PutRule")], "{}").await;
+    assert_eq!((other.status, other.header("x-amzn-errortype")), (400, Some("UnknownOperationException")));
+}
+
+#[tokio::test]
+async fn ten_events_of_one_request_all_arrive() {
+    let system = System::start().await;
+    let mut client = system.connect("tenant=demo").await;
+    let ids: Vec<String> = (0..10).map(|n| format!("urn:{n}")).collect();
+    system.put_events(ids.iter().map(|id| entry(&room("demo", id).to_string())).collect()).await;
+    let mut received = Vec::new();
+    for _ in &ids {
+        received.push(client.event_id().await);
+    }
+    received.sort();
+    assert_eq!(received, ids);
+}
+
+#[tokio::test]
+async fn the_time_of_an_entry_becomes_the_timestamp() {
+    let system = System::start().await;
+    let mut client = system.connect("tenant=demo").await;
+    let mut detail = room("demo", "r");
+    detail.as_object_mut().unwrap().remove("timestamp");
+    let mut entry = raw("demo.app", &detail.to_string());
+    entry["Time"] = json!(1_767_323_045.5);
+    put(&system, &json!({ "Entries": [entry] })).await;
+    assert_eq!(client.json().await["timestamp"], json!("2026-01-02T03:04:05Z"));
+}
+
+#[tokio::test]
+async fn what_can_reach_nobody_is_a_dead_letter_once_and_without_retries() {
+    let system = System::start().await;
+    let mut nameless = room("demo", "r");
+    nameless.as_object_mut().unwrap().remove("tenant");
+    let id = system.publish(&nameless).await;
+    let letters = system.until_dead_letters(1).await;
+    system.local.settled().await;
+    assert_eq!(system.dead_letters().await.len(), 1);
+    assert_eq!((&letters[0]["errorCode"], &letters[0]["attempts"]), (&json!("UndeliverableChange"), &json!(1)));
+    assert!(letters[0]["errorMessage"].as_str().unwrap().contains("missing field `tenant`"), "{}", letters[0]);
+    assert_eq!((&letters[0]["event"]["id"], &letters[0]["event"]["detail"]), (&json!(id), &nameless));
+}
+
+#[tokio::test]
+async fn a_broadcast_that_fails_is_tried_twice_more_and_then_a_dead_letter() {
+    let error = r#"{"errorType":"TableUnavailable","errorMessage":"no table"}"#;
+    let lambda =
+        Endpoint::script([Reply::Status(200, &[("x-amz-function-error", "Unhandled")], error.to_owned())]).await;
+    let functions = FunctionHost::Lambda { endpoint: lambda.url.clone(), names: FunctionNames::default() };
+    let system = System::start_with(Config { functions, ..config() }).await;
+    let id = system.publish(&room("demo", "r")).await;
+    let letters = system.until_dead_letters(1).await;
+    assert_eq!(
+        (&letters[0]["errorCode"], &letters[0]["errorMessage"]),
+        (&json!("TableUnavailable"), &json!("no table"))
+    );
+    assert_eq!((&letters[0]["attempts"], &letters[0]["event"]["id"]), (&json!(3), &json!(id)));
+    let asked = lambda.asked();
+    assert_eq!(asked.len(), 3);
+    assert!(asked.iter().all(|asked| asked.path == "/2015-03-31/functions/broadcast/invocations"));
+    assert!(asked.windows(2).all(|pair| pair[0].body == pair[1].body), "the same event each time");
+}
+
+#[tokio::test]
+async fn a_broadcast_that_works_in_the_end_is_no_dead_letter() {
+    let lambda = Endpoint::script([Reply::status(500), Reply::json("{}")]).await;
+    let functions = FunctionHost::Lambda { endpoint: lambda.url.clone(), names: FunctionNames::default() };
+    let system = System::start_with(Config { functions, ..config() }).await;
+    system.publish(&room("demo", "r")).await;
+    system.local.settled().await;
+    assert_eq!((lambda.asked().len(), system.dead_letters().await.len()), (2, 0));
+}

@@ -1,1 +1,111 @@
+//! Functions behind Lambda's Invoke API, and what clients meet when a function does not work.
 
+use std::time::Duration;
+
+use entity_stream_local::{Config, FunctionHost, FunctionNames, Times};
+use serde_json::json;
+
+use crate::harness::{Client, Endpoint, Reply, System, config};
+
+const ACCEPT: &str = r#"{"statusCode":200}"#;
+
+async fn system(endpoint: &str) -> System {
+    let functions = FunctionHost::Lambda { endpoint: endpoint.to_owned(), names: FunctionNames::default() };
+    let times = Times { integration_timeout: Duration::from_millis(300), ..config().times };
+    System::start_with(Config { functions, times, ..config() }).await
+}
+
+fn function_error() -> Reply {
+    Reply::Status(
+        200,
+        &[("x-amz-function-error", "Unhandled")],
+        r#"{"errorType":"Boom","errorMessage":"secret detail"}"#.to_owned(),
+    )
+}
+
+#[tokio::test]
+async fn the_functions_names_can_be_chosen() {
+    let lambda = Endpoint::script([Reply::json(ACCEPT)]).await;
+    let names = FunctionNames {
+        connect: "my-connect".into(),
+        disconnect: "my-disconnect".into(),
+        default: "my-default".into(),
+        broadcast: "my-broadcast".into(),
+    };
+    let functions = FunctionHost::Lambda { endpoint: format!("{}/", lambda.url), names };
+    let system = System::start_with(Config { functions, ..config() }).await;
+    let mut client = system.connect("tenant=demo").await;
+    client.send("x").await;
+    system.publish(&crate::harness::room("demo", "r")).await;
+    client.close().await;
+    crate::harness::until("all four are invoked", async || lambda.asked().len() == 4).await;
+    let mut paths: Vec<String> = lambda.asked().into_iter().map(|asked| asked.path).collect();
+    paths.sort();
+    let expected = ["my-broadcast", "my-connect", "my-default", "my-disconnect"];
+    assert_eq!(paths, expected.map(|name| format!("/2015-03-31/functions/{name}/invocations")));
+    assert!(lambda.asked().iter().all(|asked| asked.method == "POST"));
+}
+
+#[tokio::test]
+async fn a_connect_that_does_not_work_fails_the_handshake() {
+    for (reply, status) in [
+        (function_error(), 502),
+        (Reply::Status(500, &[], r#"{"errorType":"Boom","errorMessage":"x"}"#.to_owned()), 502),
+        (Reply::json("null"), 502),
+        (Reply::json(r#"{"statusCode":200,"Data":"x"}"#), 502),
+        (Reply::Never, 504),
+        (Reply::json(r#"{"statusCode":418,"body":"{\"message\":\"teapot\"}"}"#), 418),
+    ] {
+        let lambda = Endpoint::script([reply.clone()]).await;
+        let system = system(&lambda.url).await;
+        let refusal = Client::connect(&system.url("tenant=demo"), &[]).await.err().expect("it fails");
+        assert_eq!(refusal.status, status, "{reply:?}");
+        assert!(!refusal.body.contains("secret"), "{}", refusal.body);
+    }
+}
+
+#[tokio::test]
+async fn nobody_at_the_endpoint_is_502() {
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let system = system(&format!("http://{nobody}")).await;
+    let refusal = Client::connect(&system.url("tenant=demo"), &[]).await.err().expect("it fails");
+    assert_eq!(refusal.status, 502);
+}
+
+#[tokio::test]
+async fn a_default_that_does_not_work_is_answered_with_an_error_frame() {
+    for reply in [
+        function_error(),
+        Reply::Status(500, &[], String::new()),
+        Reply::json("null"),
+        Reply::json(r#"{"statusCode":200,"ConnectionId":"x"}"#),
+        Reply::Never,
+    ] {
+        let answer = reply.clone();
+        let lambda = Endpoint::new(
+            move |asked| {
+                if asked.path.contains("/default/") { answer.clone() } else { Reply::json(ACCEPT) }
+            },
+        )
+        .await;
+        let system = system(&lambda.url).await;
+        let mut client = system.connect("tenant=demo").await;
+        client.send(r#"{"action":"subscribe"}"#).await;
+        let frame = client.text().await;
+        assert!(frame.starts_with(r#"{"message": "Internal server error", "connectionId":""#), "{reply:?}: {frame}");
+        let frame: serde_json::Value = serde_json::from_str(&frame).unwrap();
+        assert!(frame["connectionId"].is_string() && frame["requestId"].is_string());
+        client.send(r#"{"action":"ping"}"#).await;
+        assert_eq!(client.json().await, json!({ "type": "pong" }), "the connection stays open");
+    }
+}
+
+#[tokio::test]
+async fn the_result_of_a_one_way_route_is_dropped() {
+    let lambda = Endpoint::script([Reply::json(r#"{"statusCode":200,"body":"not for the client"}"#)]).await;
+    let system = system(&lambda.url).await;
+    let mut client = system.connect("tenant=demo").await;
+    client.send("anything").await;
+    crate::harness::until("the message is handled", async || lambda.asked().len() == 2).await;
+    client.nothing_more(&system).await;
+}

@@ -1,1 +1,133 @@
+//! The `@connections` API, through the AWS SDK and as plain HTTP.
 
+use aws_sdk_apigatewaymanagement::Client as Sdk;
+use aws_sdk_apigatewaymanagement::primitives::Blob;
+use entity_stream_local::aws_config;
+use serde_json::{Value, json};
+
+use crate::harness::{Client, System, request};
+
+fn sdk(system: &System, stage: &str) -> Sdk {
+    Sdk::new(&aws_config(&format!("{}{stage}", system.local.http_url())))
+}
+
+async fn connection(system: &System) -> (Client, String) {
+    let headers = [("user-agent", "probe/1.0")];
+    let client = Client::connect(&system.url("tenant=demo"), &headers).await.unwrap();
+    (client, system.only_connection().await.to_string())
+}
+
+#[tokio::test]
+async fn the_sdk_posts_looks_and_closes() {
+    let system = System::start().await;
+    let (mut client, id) = connection(&system).await;
+    for stage in ["", "/local"] {
+        let api = sdk(&system, stage);
+        api.post_to_connection().connection_id(&id).data(Blob::new("hello")).send().await.unwrap();
+        assert_eq!(client.text().await, "hello");
+        let seen = api.get_connection().connection_id(&id).send().await.unwrap();
+        let identity = seen.identity().unwrap();
+        assert_eq!((identity.source_ip(), identity.user_agent()), (Some("127.0.0.1"), Some("probe/1.0")));
+        assert!(seen.last_active_at().unwrap() >= seen.connected_at().unwrap());
+    }
+    let api = sdk(&system, "/local");
+    api.delete_connection().connection_id(&id).send().await.unwrap();
+    assert_eq!(client.closed().await.0, 1000);
+    system.until_nobody_is_registered().await;
+    let gone = api.post_to_connection().connection_id(&id).data(Blob::new("late")).send().await.unwrap_err();
+    assert!(gone.into_service_error().is_gone_exception());
+    let gone = api.get_connection().connection_id(&id).send().await.unwrap_err();
+    assert!(gone.into_service_error().is_gone_exception());
+    let gone = api.delete_connection().connection_id(&id).send().await.unwrap_err();
+    assert!(gone.into_service_error().is_gone_exception());
+}
+
+#[tokio::test]
+async fn answers_have_api_gateways_form() {
+    let system = System::start().await;
+    let (mut client, id) = connection(&system).await;
+    let base = system.local.http_url();
+    let plain = id.clone();
+    let encoded = id.replace('=', "%3D");
+    for path in [
+        format!("/@connections/{plain}"),
+        format!("/local/@connections/{encoded}"),
+        format!("/%40connections/{encoded}"),
+    ] {
+        let posted = request("POST", &format!("{base}{path}"), &[], "x").await;
+        assert_eq!((posted.status, posted.text()), (200, ""), "{path}");
+        assert_eq!(posted.header("content-type"), Some("application/json"));
+        assert!(posted.header("x-amzn-requestid").is_some() && posted.header("x-amz-apigw-id").is_some());
+        assert_eq!(client.text().await, "x");
+    }
+    let seen = request("GET", &format!("{base}/@connections/{id}"), &[], "").await;
+    let body: Value = serde_json::from_slice(&seen.body).unwrap();
+    assert_eq!(body["identity"], json!({ "sourceIp": "127.0.0.1", "userAgent": "probe/1.0" }));
+    let connected_at = body["connectedAt"].as_str().unwrap();
+    assert!(connected_at.len() == 24 && connected_at.ends_with('Z'), "ISO 8601 with milliseconds: {connected_at}");
+}
+
+#[tokio::test]
+async fn refusals_have_their_status_type_and_body() {
+    let system = System::start().await;
+    let (_client, id) = connection(&system).await;
+    let base = system.local.http_url();
+    let too_large = "x".repeat(128 * 1024 + 1);
+    let cases = [
+        ("POST", "/@connections/XyZ12cdeIAMCJ1g=".to_owned(), "x", 410, "GoneException", ""),
+        ("GET", "/local/@connections/XyZ12cdeIAMCJ1g%3D".to_owned(), "", 410, "GoneException", ""),
+        (
+            "POST",
+            "/@connections/nonsense!".to_owned(),
+            "x",
+            400,
+            "BadRequestException",
+            r#"{"message":"Invalid connectionId: nonsense!"}"#,
+        ),
+        ("POST", format!("/prod/@connections/{id}"), "x", 403, "ForbiddenException", r#"{"message":"Forbidden"}"#),
+        (
+            "POST",
+            format!("/@connections/{id}"),
+            &too_large,
+            413,
+            "PayloadTooLargeException",
+            r#"{"message":"The message is larger than 128 KB"}"#,
+        ),
+        ("PUT", format!("/@connections/{id}"), "", 403, "ForbiddenException", r#"{"message":"Forbidden"}"#),
+    ];
+    for (method, path, body, status, error_type, expected) in cases {
+        let answer = request(method, &format!("{base}{path}"), &[], body.to_owned()).await;
+        assert_eq!((answer.status, answer.header("x-amzn-errortype")), (status, Some(error_type)), "{method} {path}");
+        assert_eq!(answer.text(), expected, "{method} {path}");
+    }
+}
+
+#[tokio::test]
+async fn the_largest_message_arrives_whole() {
+    let system = System::start().await;
+    let (mut client, id) = connection(&system).await;
+    let largest = "é".repeat(64 * 1024);
+    let api = sdk(&system, "");
+    api.post_to_connection().connection_id(&id).data(Blob::new(largest.clone())).send().await.unwrap();
+    assert!(client.text().await == largest, "in frames of 32 KB, cut inside characters");
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_is_throttled_and_keeps_its_place() {
+    let system = System::start().await;
+    let (mut client, id) = connection(&system).await;
+    let url = format!("{}/@connections/{id}", system.local.http_url());
+    let message = "x".repeat(128 * 1024);
+    let mut taken = 0;
+    let throttled = loop {
+        let answer = request("POST", &url, &[], message.clone()).await;
+        if answer.status != 200 {
+            break answer;
+        }
+        taken += 1;
+    };
+    assert_eq!((throttled.status, throttled.header("x-amzn-errortype")), (429, Some("LimitExceededException")));
+    for _ in 0..taken {
+        assert_eq!(client.text().await.len(), message.len(), "what was taken is delivered");
+    }
+}

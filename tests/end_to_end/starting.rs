@@ -1,1 +1,78 @@
+//! Starting, and what keeps the system from it.
 
+use std::net::SocketAddr;
+
+use entity_stream_local::{Config, FunctionHost, FunctionNames, Local};
+use serde_json::json;
+
+use crate::harness::{System, config, request, room};
+
+async fn problem(config: Config) -> String {
+    let error = Local::start(config).await.expect_err("it cannot start").to_string();
+    assert!(!error.contains('\n'), "one line: {error}");
+    error
+}
+
+#[tokio::test]
+async fn health_is_good_once_it_has_started() {
+    let system = System::start().await;
+    let health = request("GET", &format!("{}/_local/health", system.local.http_url()), &[], "").await;
+    assert_eq!((health.status, health.text()), (200, r#"{"status":"ok"}"#));
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_is_named() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let error = problem(Config { listen: address, ..config() }).await;
+    assert!(error.contains(&address.to_string()) && error.contains("--port"), "{error}");
+    let error = problem(Config { dynamodb: address, ..config() }).await;
+    assert!(error.contains(&address.to_string()) && error.contains("--dynamodb-port"), "{error}");
+}
+
+#[tokio::test]
+async fn a_data_file_that_cannot_be_used_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = folder.path().join("missing").join("table.db");
+    let error = problem(Config { data: Some(missing.clone()), ..config() }).await;
+    assert!(error.contains(missing.to_str().unwrap()) && error.contains("No such file"), "{error}");
+    let error = problem(Config { data: Some(folder.path().to_owned()), ..config() }).await;
+    assert!(error.contains("directory"), "{error}");
+    let other = folder.path().join("notes.txt");
+    std::fs::write(&other, "these are notes and not a database, and they are long enough to be looked at").unwrap();
+    let error = problem(Config { data: Some(other.clone()), ..config() }).await;
+    assert!(error.contains("notes.txt"), "{error}");
+    assert!(std::fs::read_to_string(&other).unwrap().starts_with("these are notes"), "it is left alone");
+}
+
+#[tokio::test]
+async fn a_lambda_endpoint_that_is_none_is_named() {
+    for endpoint in ["localhost:9000", "https://localhost:9000", "http://localhost:9000/path", "nonsense"] {
+        let functions = FunctionHost::Lambda { endpoint: endpoint.to_owned(), names: FunctionNames::default() };
+        let error = problem(Config { functions, ..config() }).await;
+        assert!(error.contains(endpoint) && error.contains("http://localhost:9000"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn data_in_a_file_outlives_the_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = Some(folder.path().join("table.db"));
+    let system = System::start_with(Config { data: data.clone(), ..config() }).await;
+    let client = aws_sdk_dynamodb::Client::new(&entity_stream_local::aws_config(&system.local.dynamodb_url()));
+    let note = aws_sdk_dynamodb::types::AttributeValue::S("kept".to_owned());
+    let put = client.put_item().table_name(entity_stream_local::TABLE).item("pk", note.clone()).item("sk", note);
+    put.send().await.unwrap();
+    system.local.shutdown().await;
+    let system = System::start_with(Config { data, ..config() }).await;
+    assert_eq!(system.items().await.len(), 1);
+}
+
+#[tokio::test]
+async fn every_interface_can_be_listened_on() {
+    let listen = SocketAddr::from(([0, 0, 0, 0], 0));
+    let system = System::start_with(Config { listen, ..config() }).await;
+    let mut client = system.connect("tenant=demo").await;
+    system.publish(&room("demo", "r")).await;
+    assert_eq!(client.json().await["entityId"], json!("r"));
+}

@@ -1,6 +1,8 @@
 //! A local system on free ports, and what talks to it.
 
 mod client;
+mod endpoint;
+mod functions;
 mod http;
 
 use std::net::SocketAddr;
@@ -12,8 +14,10 @@ use entity_stream_local::{Config, Local, TABLE, Times, aws_config};
 use entity_stream_protocol::{Clock, ConnectionId};
 use serde_json::{Value, json};
 
-pub(crate) use client::{Client, Refusal};
-pub(crate) use http::{Answer, request};
+pub(crate) use client::Client;
+pub(crate) use endpoint::{Endpoint, Reply};
+pub(crate) use functions::{Functions, envelope, lambda_event, result};
+pub(crate) use http::request;
 
 /// How long anything may take before a test fails. Far more than it takes: a loaded machine is no bug.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);

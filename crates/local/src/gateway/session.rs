@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::protocol::frame::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::{Message, Role};
 use tokio_tungstenite::tungstenite::{Error, Utf8Bytes};
@@ -177,6 +178,8 @@ fn broken(error: &Error) -> End {
             refused(1009, &format!("a frame has at most 32 KB, a message {} KB", MESSAGE_BYTES / 1024))
         }
         Error::Utf8(_) => refused(1007, "a text message is UTF-8"),
+        // The client has gone without a close frame: what it did wrong is not for it to hear.
+        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => lost(),
         Error::Protocol(_) => refused(1002, "protocol error"),
         _ => lost(),
     }

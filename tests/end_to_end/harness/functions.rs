@@ -1,0 +1,101 @@
+//! The handlers by themselves, as Lambda runs them: the local system lends its table, and `@connections` is at the end of
+//! a wire that the test holds.
+
+use entity_stream_broadcast::{Broadcast, DeadLetterQueue, Report};
+use entity_stream_connect::Connect;
+use entity_stream_connections::{Connection, Table};
+use entity_stream_default::DefaultRoute;
+use entity_stream_delivery::ManagementApi;
+use entity_stream_disconnect::Disconnect;
+use entity_stream_local::aws_config;
+use entity_stream_protocol::{Clock, ConnectionId, Filter, Format, Tenant};
+use entity_stream_runtime::{Environment, Failure};
+use lambda_runtime::{Context, LambdaEvent};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::{Endpoint, Hands, System};
+
+/// The four functions around a table and an `@connections` endpoint.
+pub(crate) struct Functions {
+    pub(crate) connect: Connect,
+    pub(crate) disconnect: Disconnect,
+    pub(crate) default: DefaultRoute,
+    pub(crate) broadcast: Broadcast,
+    pub(crate) table: Table,
+    clock: Clock,
+}
+
+impl Functions {
+    pub(crate) fn new(system: &System, connections_api: &Endpoint, hands: &Hands) -> Self {
+        Self::with_settings(system, connections_api, hands, "true", "false")
+    }
+
+    pub(crate) fn with_settings(
+        system: &System,
+        connections_api: &Endpoint,
+        hands: &Hands,
+        streaming: &'static str,
+        auth: &'static str,
+    ) -> Self {
+        let environment = Environment::new(move |name| match name {
+            "EVENT_STREAMING_ENABLED" => Some(streaming.to_owned()),
+            "AUTH_ENABLED" => Some(auth.to_owned()),
+            _ => None,
+        });
+        let (table, clock) = (system.table(), hands.clock());
+        let api = || ManagementApi::new(&aws_config(&connections_api.url), &connections_api.url).unwrap();
+        let bus = system.local.http_url();
+        let queue = DeadLetterQueue::new(aws_sdk_sqs::Client::new(&aws_config(&bus)), format!("{bus}/0/dead-letters"));
+        let broadcast = Broadcast::new(&environment, table.clone(), api(), Some(queue), clock.clone()).unwrap();
+        Self {
+            connect: Connect::new(&environment, table.clone()).unwrap(),
+            disconnect: Disconnect::new(table.clone()),
+            default: DefaultRoute::new(table.clone(), api(), clock.clone()),
+            broadcast,
+            table,
+            clock,
+        }
+    }
+
+    /// Registers a connection that has just been opened.
+    pub(crate) async fn register(&self, id: &str, tenant: &str) -> ConnectionId {
+        let connection = Connection {
+            id: ConnectionId::parse(id).unwrap(),
+            tenant: Tenant::parse(tenant).unwrap(),
+            connected_at: self.clock.now(),
+            filter: Some(Filter::default()),
+            format: Format::Json,
+            group: None,
+        };
+        self.table.register(&connection).await.unwrap();
+        connection.id
+    }
+
+    /// Hands the broadcast function an event that it has to be done with in `seconds`.
+    pub(crate) async fn broadcast(&self, event: &str, seconds: u64) -> Result<Report, Failure> {
+        let mut event: LambdaEvent<_> = lambda_event(event);
+        event.context.deadline = self.clock.now().plus(std::time::Duration::from_secs(seconds)).millis();
+        self.broadcast.handle(event).await
+    }
+}
+
+/// An event as Lambda hands it over.
+pub(crate) fn lambda_event<A: DeserializeOwned>(payload: &str) -> LambdaEvent<A> {
+    LambdaEvent::new(serde_json::from_str(payload).expect("the event has the shape that AWS sends"), Context::default())
+}
+
+/// A result as Lambda returns it.
+pub(crate) fn result(output: &impl Serialize) -> Value {
+    serde_json::to_value(output).unwrap()
+}
+
+/// An EventBridge event around a detail.
+pub(crate) fn envelope(id: &str, detail: &Value) -> String {
+    serde_json::json!({
+        "version": "0", "id": id, "detail-type": "entity.changed", "source": "demo.app", "account": "123456789012",
+        "time": "2026-01-02T03:04:05Z", "region": "us-east-1", "resources": [], "detail": detail,
+    })
+    .to_string()
+}
