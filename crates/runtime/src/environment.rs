@@ -184,6 +184,23 @@ mod tests {
     }
 
     #[test]
+    fn every_variable_is_documented() {
+        let readme = include_str!("../../../README.md");
+        for variable in ALL {
+            assert!(readme.contains(&format!("| `{}` |", variable.name)), "{} is not in README.md", variable.name);
+        }
+        let documented =
+            readme.lines().filter(|line| line.starts_with("| `") && line.contains("_") && line.ends_with('|'));
+        let names = documented.filter_map(|line| line.split('`').nth(1)).filter(|name| name.to_uppercase() == *name);
+        for name in names {
+            assert!(
+                ALL.iter().any(|variable| variable.name == name),
+                "README.md documents {name}, which nothing reads"
+            );
+        }
+    }
+
+    #[test]
     fn streaming_is_on_only_for_true() {
         assert!(environment(&[("EVENT_STREAMING_ENABLED", "true")]).streaming_enabled());
         assert!(!environment(&[("EVENT_STREAMING_ENABLED", "yes")]).streaming_enabled());
