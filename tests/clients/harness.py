@@ -116,7 +116,7 @@ class LocalSystem:
     """`entity-stream local` on free ports."""
 
     def __init__(self, *flags: str, **variables: str):
-        assert BINARY.exists(), f"{BINARY} is missing: run `cargo build --workspace` first"
+        assert BINARY.exists(), f"{BINARY} is missing: run `cargo build` first"
         self.port, self.dynamodb_port = free_port(), free_port()
         command = [BINARY, "local", "--port", self.port, "--dynamodb-port", self.dynamodb_port, *flags]
         self.process = Process(command, name="entity-stream local", env=environment_without_aws(**variables))
