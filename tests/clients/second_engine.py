@@ -1,6 +1,6 @@
 """Runs a command with a second, independent DynamoDB engine at its side: moto's.
 
-    python second_engine.py cargo test -p entity-stream-connections
+    python second_engine.py cargo test -p entity-stream-connections --test table
 
 The engine's address is in ENTITY_STREAM_TEST_DYNAMODB_ENDPOINT, and the exit code is the command's. It is moto and not
 dynalite because dynalite knows neither TransactWriteItems nor UpdateTimeToLive.
