@@ -3,8 +3,11 @@ use std::io::IsTerminal;
 use anyhow::Context;
 use tracing_subscriber::EnvFilter;
 
-/// What the local system logs unless `RUST_LOG` says otherwise.
-pub(crate) const OF_THE_SYSTEM: &str = "warn,entity_stream=info";
+/// What the local system logs unless `RUST_LOG` says otherwise. To the DynamoDB engine every condition that does not hold
+/// is worth a warning; to us it is how tables are created and races are decided.
+pub(crate) const OF_THE_SYSTEM: &str = "warn,dynoxide=error,entity_stream=info";
+/// The same with a simulation running, whose every event would be a line.
+pub(crate) const OF_A_SIMULATED_SYSTEM: &str = "warn,dynoxide=error,entity_stream=info,entity_stream_broadcast=warn";
 /// What the other commands log unless `RUST_LOG` says otherwise: their own words are enough.
 pub(crate) const OF_A_TOOL: &str = "off";
 

@@ -22,7 +22,7 @@ fn main() -> ExitCode {
         Err(error) => return terminal::failure(&anyhow::Error::new(error).context("cannot start the runtime")),
     };
     let result = runtime.block_on(commands::run(cli.command));
-    // A read of standard input cannot be cancelled; waiting for it would hang until the next line.
+    // The lookup of a name cannot be cancelled; waiting for it would hang until the resolver gives up.
     runtime.shutdown_background();
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -53,9 +53,19 @@ pub(crate) fn failure(error: &anyhow::Error) -> ExitCode {
     if error.is::<ClosedPipe>() {
         return ExitCode::SUCCESS;
     }
-    let text = format!("{error:#}");
-    let _ = writeln!(anstream::stderr().lock(), "{ERROR}error:{ERROR:#} {}", printable(&text));
+    let _ = writeln!(anstream::stderr().lock(), "{ERROR}error:{ERROR:#} {}", printable(&chain(error)));
     ExitCode::FAILURE
+}
+
+/// An error and its causes. Many libraries repeat a cause in their own words; once is enough.
+fn chain(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
 }
 
 /// The text with every control character replaced: what others wrote must not move the cursor or set a window's title.
@@ -86,6 +96,12 @@ mod tests {
     fn nothing_reaches_the_terminal_that_could_control_it() {
         assert_eq!(printable("a\u{1b}[2Jb\u{7}\u{9b}c\r\nd é"), "a\u{fffd}[2Jb\u{fffd}\u{fffd}c  d é");
         assert!(matches!(printable("plain é"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let error = anyhow::anyhow!("no such file").context("cannot open: no such file").context("cannot start");
+        assert_eq!(chain(&error), "cannot start: cannot open: no such file");
     }
 
     #[test]

@@ -7,7 +7,7 @@ mod lines;
 mod publisher;
 mod target;
 
-pub(crate) use batch::Batch;
+pub(crate) use batch::{BATCH_ENTRIES, Batch};
 pub(crate) use entry::{Detail, Entry};
 pub(crate) use in_flight::InFlight;
 pub(crate) use lines::{Line, Lines};

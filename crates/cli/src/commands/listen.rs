@@ -13,9 +13,10 @@ use crate::terminal;
 #[command(after_help = "\
 Examples:
   entity-stream listen demo
-  entity-stream listen demo --entity-type Room --entity-type Sensor --id-pattern '^urn:ngsi-ld:.*:00[1-9]$'
+  entity-stream listen demo --entity-type Room --entity-type Sensor
+  entity-stream listen demo --id-pattern ':Vehicle:00[1-9]$'
   entity-stream listen demo --output json --count 100 | jq .data
-  ENTITY_STREAM_TOKEN=… entity-stream listen smartcity --url wss://a1b2c3.execute-api.eu-west-1.amazonaws.com/prod")]
+  entity-stream listen city --url wss://a1b2c3.execute-api.eu-west-1.amazonaws.com/prod")]
 pub(crate) struct Args {
     /// Whose changes
     tenant: Tenant,
@@ -35,7 +36,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
     /// How to print events
-    #[arg(long, value_enum, default_value_t = Output::Pretty)]
+    #[arg(long, value_name = "HOW", value_enum, default_value_t = Output::Pretty)]
     output: Output,
     /// What to receive: the event itself, or a CloudEvents 1.0 envelope around it
     #[arg(long, value_name = "json|cloudevents", default_value = "json", value_parser = Format::parse)]
@@ -54,5 +55,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     }
     // Fails only if one is installed already, which is as good.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    Listener { address, token, filter, output: args.output, count: args.count }.run(&mut interrupt).await
+    Listener { tenant: args.tenant, address, token, filter, output: args.output, count: args.count }
+        .run(&mut interrupt)
+        .await
 }

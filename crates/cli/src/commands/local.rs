@@ -28,12 +28,13 @@ const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 Examples:
   entity-stream local --simulate demo
   entity-stream local --port 3100 --dynamodb-port 8100 --data connections.db
-  entity-stream local --lambda-endpoint http://localhost:9000     with `cargo lambda watch` in another terminal
+  entity-stream local --lambda-endpoint http://localhost:9000
+      with `cargo lambda watch` in another terminal
 
 Environment:
-  EVENT_STREAMING_ENABLED   true or false: whether events are streamed at all [default here: true]
-  AUTH_ENABLED              true or false: whether a connection needs a token [default here: false]
-  RUST_LOG                  the log's level or directives [default: warn,entity_stream=info]")]
+  EVENT_STREAMING_ENABLED   true or false: whether events are streamed at all [default: true]
+  AUTH_ENABLED              true or false: whether a connection needs a token [default: false]
+  RUST_LOG                  the log's level or directives [default: info of our own]")]
 pub(crate) struct Args {
     /// The address to listen on: localhost, or an IP address such as 0.0.0.0
     #[arg(long, value_name = "HOST", default_value = "localhost", value_parser = host)]
@@ -51,7 +52,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME", default_value = "local")]
     stage: String,
     /// What meets a client that is not let in: a close with 1008, or the handshake's status as on API Gateway
-    #[arg(long, value_enum, default_value_t = Refusal::Close)]
+    #[arg(long, value_name = "HOW", value_enum, default_value_t = Refusal::Close)]
     refuse_with: Refusal,
     /// Publish simulated changes of this tenant's rooms, sensors and vehicles
     #[arg(long, value_name = "TENANT")]
@@ -113,7 +114,7 @@ struct Advanced {
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
-    logs::start(logs::OF_THE_SYSTEM)?;
+    logs::start(if args.simulate.is_some() { logs::OF_A_SIMULATED_SYSTEM } else { logs::OF_THE_SYSTEM })?;
     let mut interrupt = Interrupt::install()?;
     let config = config(&args, &Environment::process())?;
     let banner = Banner::new(&config, args.simulate.as_ref());

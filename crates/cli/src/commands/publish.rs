@@ -22,17 +22,22 @@ const LINGER: Duration = Duration::from_millis(20);
 /// Publishes one change given by options, or many from a file of JSON lines. Everything is checked before it is sent;
 /// `data` arrives byte for byte as it is given.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
+#[command(
+    override_usage = "\
+entity-stream publish <TENANT> --type <TYPE> --entity-type <TYPE> --entity-id <ID> [OPTIONS]
+       entity-stream publish <TENANT> --file <FILE> [OPTIONS]",
+    after_help = "\
 Examples:
-  entity-stream publish demo --type entityUpdated --entity-type Room --entity-id urn:ngsi-ld:Room:001 \\
-      --data '{\"temperature\":{\"type\":\"Number\",\"value\":23.5}}' --changed-attribute temperature
-  entity-stream publish demo --type entityDeleted --entity-type Room --entity-id urn:ngsi-ld:Room:001
+  entity-stream publish demo --type entityUpdated --entity-type Room --entity-id room-1 \\
+      --data '{\"temperature\":{\"type\":\"Number\",\"value\":23.5}}'
+  entity-stream publish demo --type entityDeleted --entity-type Room --entity-id room-1
   entity-stream publish demo --file events.ndjson
   tail -f events.ndjson | entity-stream publish demo --file -
   entity-stream publish demo --file events.ndjson --event-bus city --region eu-west-1
 
 A line of a file is an event's detail; the tenant is filled in where it is missing:
-  {\"type\":\"entityUpdated\",\"entityId\":\"urn:ngsi-ld:Room:001\",\"entityType\":\"Room\",\"data\":{\"temperature\":{\"type\":\"Number\",\"value\":23.5}}}")]
+  {\"type\":\"entityUpdated\",\"entityId\":\"room-1\",\"entityType\":\"Room\",\"data\":{\"co2\":612}}"
+)]
 pub(crate) struct Args {
     /// Whose entities they are
     tenant: Tenant,

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
-use entity_stream_protocol::Filter;
+use entity_stream_protocol::{Filter, Tenant};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_tungstenite::connect_async_with_config;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
@@ -42,6 +42,8 @@ pub(crate) enum Output {
 /// Prints one tenant's events, across connections.
 #[derive(Debug)]
 pub(crate) struct Listener {
+    /// Whose events.
+    pub(crate) tenant: Tenant,
     /// Where from.
     pub(crate) address: Address,
     /// What to show at the door.
@@ -119,7 +121,7 @@ impl Listener {
         session::run(socket, &self.filter, self.token.is_some(), |incoming| match incoming {
             Incoming::Subscribed => {
                 note(match state.been_connected {
-                    false => format!("listening to {}, Ctrl-C ends", self.address),
+                    false => format!("listening to {} at {}; Ctrl-C ends", self.tenant, self.address),
                     true => "connected again; what was published in between is missed".to_owned(),
                 });
                 (state.been_connected, state.subscribed_at) = (true, Some(Instant::now()));

@@ -65,12 +65,16 @@ pub(super) fn close(frame: Option<&CloseFrame>, has_token: bool) -> Failure {
     let reason = shortened(frame.reason.as_str());
     let code = u16::from(frame.code);
     if frame.code == CloseCode::Policy {
-        let reason = if reason.is_empty() { unauthorized(has_token).to_owned() } else { reason };
-        let hint = if has_token { "" } else { "; a token goes into --token or ENTITY_STREAM_TOKEN" };
-        return Failure::Final(anyhow!("refused with close code {code}: {reason}{hint}"));
+        let said = if reason.is_empty() { reason } else { format!(" ({reason})") };
+        return Failure::Final(anyhow!("refused with close code {code}: {}{said}", policy(has_token)));
     }
     let reason = if reason.is_empty() { String::new() } else { format!(": {reason}") };
     Failure::Passing(format!("the server closed the connection with {code}{reason}"))
+}
+
+/// A close does not say whether the token is missing, invalid or another tenant's.
+fn policy(has_token: bool) -> &'static str {
+    if has_token { "the token is not accepted, or does not allow this tenant" } else { unauthorized(has_token) }
 }
 
 fn unauthorized(has_token: bool) -> &'static str {

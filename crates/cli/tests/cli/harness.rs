@@ -1,0 +1,132 @@
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use entity_stream_local::{Config, Local};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::process::{Child, ChildStderr, ChildStdout, Command};
+use tokio::time::timeout;
+
+/// What should take milliseconds, on a machine that is busy.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A local system on free ports.
+pub(crate) async fn system() -> Local {
+    system_with(Config::default()).await
+}
+
+/// The same with other settings.
+pub(crate) async fn system_with(config: Config) -> Local {
+    let free = ([127, 0, 0, 1], 0).into();
+    Local::start(Config { listen: free, dynamodb: free, ..config }).await.unwrap()
+}
+
+/// The command in an environment that holds only what is given.
+fn command(args: &[&str], environment: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_entity-stream"));
+    command.args(args).env_clear().envs(environment.iter().copied()).kill_on_drop(true);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// A command that has ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// Runs a command to its end.
+pub(crate) async fn run(args: &[&str]) -> Ended {
+    run_with(args, &[], "").await
+}
+
+/// Runs a command to its end, with an environment and an input.
+pub(crate) async fn run_with(args: &[&str], environment: &[(&str, &str)], input: &str) -> Ended {
+    let mut child = command(args, environment).spawn().unwrap();
+    // A command that does not read its input closes it.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes()).await;
+    let output = timeout(PATIENCE, child.wait_with_output()).await.expect("the command ends").unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Ended { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+}
+
+/// A command that is running.
+pub(crate) struct Running {
+    child: Child,
+    stdout: Option<Lines<BufReader<ChildStdout>>>,
+    stderr: Lines<BufReader<ChildStderr>>,
+}
+
+/// Starts a command.
+pub(crate) fn start(args: &[&str]) -> Running {
+    start_with(args, &[])
+}
+
+/// Starts a command with an environment.
+pub(crate) fn start_with(args: &[&str], environment: &[(&str, &str)]) -> Running {
+    let mut child = command(args, environment).spawn().unwrap();
+    let stdout = Some(BufReader::new(child.stdout.take().unwrap()).lines());
+    let stderr = BufReader::new(child.stderr.take().unwrap()).lines();
+    Running { child, stdout, stderr }
+}
+
+/// Starts `listen`, and waits until what is published arrives.
+pub(crate) async fn listen(system: &Local, tenant: &str, more: &[&str]) -> Running {
+    let url = system.websocket_url();
+    let mut listener = start(&[&["listen", tenant, "--url", &url], more].concat());
+    listener.says("listening to").await;
+    listener
+}
+
+impl Running {
+    /// The next line of standard output.
+    pub(crate) async fn line(&mut self) -> String {
+        let lines = self.stdout.as_mut().expect("standard output is open");
+        timeout(PATIENCE, lines.next_line()).await.expect("a line comes").unwrap().expect("there is another line")
+    }
+
+    /// Waits for a line on standard output that contains this.
+    pub(crate) async fn prints(&mut self, text: &str) -> String {
+        loop {
+            let line = self.line().await;
+            if line.contains(text) {
+                return line;
+            }
+        }
+    }
+
+    /// Waits for a line on standard error that contains this.
+    pub(crate) async fn says(&mut self, text: &str) -> String {
+        loop {
+            let line = timeout(PATIENCE, self.stderr.next_line()).await.unwrap_or_else(|_| panic!("says {text:?}"));
+            let line = line.unwrap().unwrap_or_else(|| panic!("ended without saying {text:?}"));
+            if line.contains(text) {
+                return line;
+            }
+        }
+    }
+
+    /// Gives the command more input.
+    pub(crate) async fn input(&mut self, text: &str) {
+        let stdin = self.child.stdin.as_mut().unwrap();
+        stdin.write_all(text.as_bytes()).await.unwrap();
+        stdin.flush().await.unwrap();
+    }
+
+    /// Stops reading standard output, as `head` does.
+    pub(crate) fn close_stdout(&mut self) {
+        self.stdout = None;
+    }
+
+    /// Sends a signal by its name.
+    pub(crate) async fn signal(&self, name: &str) {
+        let process = self.child.id().expect("it is running").to_string();
+        assert!(Command::new("kill").args(["-s", name, &process]).status().await.unwrap().success());
+    }
+
+    /// Waits for the end.
+    pub(crate) async fn exit(&mut self) -> ExitStatus {
+        timeout(PATIENCE, self.child.wait()).await.expect("the command ends").unwrap()
+    }
+}

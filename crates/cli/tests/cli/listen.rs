@@ -1,0 +1,186 @@
+use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::http::StatusCode;
+
+use crate::harness::{listen, run, run_with, start, start_with, system};
+use crate::server::WebSocketServer;
+
+fn event(id: &str) -> String {
+    json!({ "type": "entityUpdated", "id": id, "tenant": "demo", "servicePath": "/", "entityId": "urn:1",
+        "entityType": "Room", "data": { "co2": 1 }, "timestamp": "2026-01-02T03:04:05Z" })
+    .to_string()
+}
+
+#[tokio::test]
+async fn prints_events_byte_for_byte_and_ends_after_the_count() {
+    let system = system().await;
+    let mut listener = listen(&system, "demo", &["--output", "json", "--count", "1"]).await;
+    let data = r#"{"b": 1.0, "a":12345678901234567890123,  "e":1E5}"#;
+    let line = format!(r#"{{"type":"entityCreated","entityId":"urn:1","entityType":["A","B"],"data":{data}}}"#);
+    let args = ["publish", "demo", "--file", "-", "--endpoint-url", &system.http_url()];
+    assert_eq!(run_with(&args, &[], &line).await.code, Some(0));
+    let printed = listener.line().await;
+    assert!(printed.contains(&format!(r#","entityType":["A","B"],"data":{data},"#)), "{printed}");
+    assert_eq!(listener.exit().await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn prints_what_passes_the_filter_and_belongs_to_the_tenant() {
+    let system = system().await;
+    let filter = ["--entity-type", "Room", "--entity-type", "a,b", "--id-pattern", "^urn:[12]$", "--count", "2"];
+    let mut listener = listen(&system, "demo", &filter).await;
+    let http = system.http_url();
+    let publish = async |tenant: &str, entity_type: &str, id: &str| {
+        let kind = ["publish", tenant, "--type", "entityDeleted", "--entity-type", entity_type];
+        let ended = run(&[&kind[..], &["--entity-id", id, "--endpoint-url", &http]].concat()).await;
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        assert!(ended.stdout.starts_with("published as "), "{ended:?}");
+    };
+    publish("other", "Room", "urn:1").await;
+    publish("demo", "Sensor", "urn:1").await;
+    publish("demo", "Room", "urn:3").await;
+    publish("demo", "Room", "urn:1").await;
+    assert!(listener.line().await.ends_with("deleted Room urn:1"));
+    publish("demo", "a,b", "urn:2").await;
+    assert!(listener.line().await.ends_with("deleted a,b urn:2"));
+    assert_eq!(listener.exit().await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn wraps_in_cloud_events_on_request() {
+    let system = system().await;
+    let more = ["--format", "cloudevents", "--output", "json", "--count", "1"];
+    let mut listener = listen(&system, "demo", &more).await;
+    let args = ["simulate", "demo", "--count", "1", "--endpoint-url", &system.http_url()];
+    assert_eq!(run(&args).await.code, Some(0));
+    let printed: Value = serde_json::from_str(&listener.line().await).unwrap();
+    assert_eq!((&printed["specversion"], &printed["source"]), (&json!("1.0"), &json!("/tenants/demo")));
+}
+
+#[tokio::test]
+async fn subscribes_and_shows_its_token_to_the_server_alone() {
+    let server = WebSocketServer::start().await;
+    let args =
+        ["listen", "Demo", "--url", &server.url, "--entity-type", "Room", "--id-pattern", "^urn", "--count", "1"];
+    let environment = [("ENTITY_STREAM_TOKEN", "eyJsecret"), ("RUST_LOG", "trace")];
+    let (ended, ()) = tokio::join!(run_with(&args, &environment, ""), async {
+        let mut client = server.accept().await;
+        assert_eq!(client.uri, "/?tenant=demo&entityTypes=Room&idPattern=%5Eurn");
+        assert_eq!(client.headers["authorization"], "Bearer eyJsecret");
+        assert!(client.headers["user-agent"].to_str().unwrap().starts_with("entity-stream/"));
+        let subscribe = client.subscribed().await;
+        assert_eq!(subscribe["action"], "subscribe");
+        assert_eq!((&subscribe["entityTypes"], &subscribe["idPattern"]), (&json!(["Room"]), &json!("^urn")));
+        client.send(&event("1")).await;
+        assert!(client.closed().await, "it takes its leave");
+    });
+    assert_eq!(ended.code, Some(0));
+    assert!(!format!("{ended:?}").contains("eyJsecret"));
+}
+
+#[tokio::test]
+async fn connects_again_and_prints_a_repeated_event_once() {
+    let server = WebSocketServer::start().await;
+    let mut listener = start(&["listen", "demo", "--url", &server.url, "--output", "json", "--count", "3"]);
+    let mut client = server.accept().await;
+    client.subscribed().await;
+    client.send(&event("1")).await;
+    client.send(&event("1")).await;
+    client.send(r#"{"type":"pong"}"#).await;
+    client.send("not JSON").await;
+    client.send(&event("2")).await;
+    client.close(1001, "Going away").await;
+    let said = listener.says("lost the connection").await;
+    assert!(said.contains("1001: Going away; trying again in "), "{said}");
+    server.refuse(StatusCode::SERVICE_UNAVAILABLE, "").await;
+    assert!(listener.says("cannot connect").await.contains("503"));
+    let mut client = server.accept().await;
+    client.subscribed().await;
+    listener.says("connected again").await;
+    client.send(&event("2")).await;
+    client.send(&event("3")).await;
+    for id in ["1", "2", "3"] {
+        assert_eq!(listener.line().await, event(id));
+    }
+    assert_eq!(listener.exit().await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn does_not_insist_where_it_is_refused() {
+    let server = WebSocketServer::start().await;
+    for (status, expected) in [
+        (StatusCode::BAD_REQUEST, "refused with 400"),
+        (StatusCode::UNAUTHORIZED, "refused with 401: a token is required; give it with --token"),
+        (StatusCode::FORBIDDEN, "refused with 403"),
+        (StatusCode::NOT_FOUND, "answers 404"),
+    ] {
+        let args = ["listen", "demo", "--url", &server.url];
+        let (ended, ()) = tokio::join!(run(&args), server.refuse(status, r#"{"message":"the reason"}"#));
+        assert_eq!(ended.code, Some(1), "{ended:?}");
+        assert!(ended.stderr.contains(expected) && ended.stderr.contains("the reason"), "{ended:?}");
+        assert_eq!(ended.stderr.lines().count(), 1, "{ended:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_close_with_1008_is_final() {
+    let server = WebSocketServer::start().await;
+    let args = ["listen", "demo", "--url", &server.url, "--token", "eyJsecret"];
+    let (ended, ()) = tokio::join!(run(&args), async {
+        server.accept().await.close(1008, "the token has expired").await;
+    });
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stderr.contains("refused with close code 1008"), "{ended:?}");
+    assert!(ended.stderr.contains("the token has expired") && !ended.stderr.contains("eyJsecret"), "{ended:?}");
+}
+
+#[tokio::test]
+async fn an_error_answer_to_subscribe_is_final_and_the_servers_fault_is_not() {
+    let server = WebSocketServer::start().await;
+    let mut listener = start(&["listen", "demo", "--url", &server.url]);
+    for (code, frame) in [("internal", "error"), ("", "gateway")] {
+        let mut client = server.accept().await;
+        let id = client.message().await["requestId"].clone();
+        let answer = match frame {
+            "gateway" => json!({ "message": "Internal server error", "connectionId": "x", "requestId": "y" }),
+            _ => json!({ "type": "error", "code": code, "message": "our fault", "requestId": id }),
+        };
+        client.send(&answer.to_string()).await;
+        listener.says("trying again").await;
+    }
+    let mut client = server.accept().await;
+    let id = client.message().await["requestId"].clone();
+    let answer =
+        json!({ "type": "error", "code": "invalid_id_pattern", "message": "no \u{1b}[2Jgood", "requestId": id });
+    client.send(&answer.to_string()).await;
+    let said = listener.says("the server refused: no").await;
+    assert!(!said.contains('\u{1b}'), "{said:?}");
+    assert_eq!(listener.exit().await.code(), Some(1));
+}
+
+#[tokio::test]
+async fn ends_quietly_when_nobody_reads_any_more() {
+    let server = WebSocketServer::start().await;
+    let mut listener = start(&["listen", "demo", "--url", &server.url]);
+    let mut client = server.accept().await;
+    client.subscribed().await;
+    client.send(&event("1")).await;
+    listener.line().await;
+    listener.close_stdout();
+    client.send(&event("2")).await;
+    assert!(client.closed().await);
+    assert_eq!(listener.exit().await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn takes_its_leave_when_it_is_interrupted() {
+    let server = WebSocketServer::start().await;
+    for signal in ["INT", "TERM"] {
+        let mut listener = start_with(&["listen", "demo", "--url", &server.url], &[]);
+        let mut client = server.accept().await;
+        client.subscribed().await;
+        listener.says("listening to demo").await;
+        listener.signal(signal).await;
+        assert!(client.closed().await);
+        assert_eq!(listener.exit().await.code(), Some(0));
+    }
+}

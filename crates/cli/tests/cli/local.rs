@@ -1,0 +1,92 @@
+use futures_util::StreamExt;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+
+use crate::harness::{Running, run, run_with, start, start_with};
+
+const FREE: [&str; 5] = ["local", "--port", "0", "--dynamodb-port", "0"];
+
+/// The URL in the banner's row.
+async fn url(system: &mut Running, row: &str) -> String {
+    let line = system.prints(row).await;
+    line.split_whitespace().find(|word| word.contains("://")).unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn shows_where_it_is_and_closes_its_clients_when_it_stops() {
+    let mut system = start(&FREE);
+    let websocket = url(&mut system, "WebSocket").await;
+    let bus = url(&mut system, "Event bus").await;
+    let dynamodb = url(&mut system, "DynamoDB").await;
+    let line = system.prints("Try: ").await;
+    let base = websocket.strip_suffix("?tenant=demo").unwrap().to_owned();
+    assert!(line.contains(&format!("listen demo --url {base}")), "{line}");
+    assert!(bus.starts_with("http://localhost:") && dynamodb.starts_with("http://"));
+
+    let (mut client, _) = tokio_tungstenite::connect_async(websocket.replace("?", "/?")).await.unwrap();
+    system.signal("INT").await;
+    let close = loop {
+        match client.next().await {
+            Some(Ok(Message::Close(Some(frame)))) => break frame.code,
+            Some(Ok(_)) => {}
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(close, CloseCode::Away);
+    // The client's answer to the close goes out when it is polled again.
+    while let Some(Ok(_)) = client.next().await {}
+    assert_eq!(system.exit().await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn simulates_a_city_on_request() {
+    let mut system = start(&[&FREE[..], &["--simulate", "City", "--simulate-rate", "20"]].concat());
+    let websocket = url(&mut system, "WebSocket").await;
+    system.prints("published to the tenant city").await;
+    let base = websocket.strip_suffix("?tenant=city").unwrap();
+    let ended = run(&["listen", "city", "--url", base, "--count", "5"]).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert_eq!(ended.stdout.lines().filter(|line| line.contains(" urn:ngsi-ld:")).count(), 5, "{ended:?}");
+    system.signal("TERM").await;
+    assert_eq!(system.exit().await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn keeps_to_the_environment() {
+    let mut system = start_with(&FREE, &[("EVENT_STREAMING_ENABLED", "false")]);
+    let websocket = url(&mut system, "WebSocket").await;
+    system.prints("connections are refused with 503").await;
+    let mut listener = start(&["listen", "demo", "--url", websocket.split('?').next().unwrap()]);
+    listener.says("503").await;
+
+    for refusal in ["close", "status"] {
+        let args = [&FREE[..], &["--refuse-with", refusal]].concat();
+        let mut system = start_with(&args, &[("AUTH_ENABLED", "true")]);
+        let websocket = url(&mut system, "WebSocket").await;
+        let ended = run(&["listen", "demo", "--url", websocket.split('?').next().unwrap()]).await;
+        assert_eq!(ended.code, Some(1));
+        let expected = if refusal == "close" { "refused with close code 1008" } else { "refused with 401" };
+        assert!(ended.stderr.contains(expected), "{ended:?}");
+    }
+}
+
+#[tokio::test]
+async fn says_in_one_line_why_it_cannot_start() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    type Case<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], &'a str);
+    let cases: [Case<'_>; 6] = [
+        (&["--port", &port, "--dynamodb-port", "0"], &[], "--port"),
+        (&["--port", "0", "--dynamodb-port", &port], &[], "--dynamodb-port"),
+        (&["--port", "0", "--dynamodb-port", "0", "--data", "/dev/null/x"], &[], "/dev/null/x"),
+        (&["--port", "0", "--dynamodb-port", "0", "--lambda-endpoint", "x"], &[], "http://localhost:9000"),
+        (&[], &[("AUTH_ENABLED", "yes")], "AUTH_ENABLED holds true or false"),
+        (&[], &[("RUST_LOG", "a=b=c")], "RUST_LOG"),
+    ];
+    for (args, environment, expected) in cases {
+        let ended = run_with(&[&["local"], args].concat(), environment, "").await;
+        assert_eq!(ended.code, Some(1), "{args:?}: {ended:?}");
+        assert!(ended.stderr.starts_with("error: ") && ended.stderr.contains(expected), "{args:?}: {ended:?}");
+        assert_eq!(ended.stderr.lines().count(), 1, "{args:?}: {ended:?}");
+    }
+}

@@ -1,0 +1,12 @@
+//! The command as people and scripts meet it: the real binary, against a local system or a server that misbehaves on
+//! purpose.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that panics has failed, and says where")]
+
+mod bad_input;
+mod harness;
+mod listen;
+mod local;
+mod publish;
+mod server;
+mod simulate;
