@@ -33,6 +33,11 @@ pub enum Action {
 pub struct AccessToken(String);
 
 impl AccessToken {
+    /// Takes a token as it is, unless it is empty.
+    pub fn new(text: &str) -> Option<Self> {
+        (!text.is_empty()).then(|| Self(text.to_owned()))
+    }
+
     /// The token itself, for the one place that verifies it.
     pub fn expose(&self) -> &str {
         &self.0
@@ -181,9 +186,9 @@ impl ClientMessage {
             })?),
             Some("unsubscribe") => Action::Unsubscribe,
             Some("ping") => Action::Ping,
-            Some("authenticate") => match fields.get("token").and_then(Value::as_str) {
-                Some(token) if !token.is_empty() => Action::Authenticate(AccessToken(token.to_owned())),
-                _ => return Err(reject(ErrorCode::InvalidMessage, "authenticate needs token, a string".to_owned())),
+            Some("authenticate") => match fields.get("token").and_then(Value::as_str).and_then(AccessToken::new) {
+                Some(token) => Action::Authenticate(token),
+                None => return Err(reject(ErrorCode::InvalidMessage, "authenticate needs token, a string".to_owned())),
             },
             Some(_) => {
                 return Err(reject(

@@ -30,6 +30,43 @@ pub const WS_API_ENDPOINT: Variable = Variable {
 /// Whether a connection needs a token.
 pub const AUTH_ENABLED: Variable =
     Variable { name: "AUTH_ENABLED", holds: "true if a connection needs a token, false if anybody may listen" };
+/// The secret that signs tokens, for local use.
+pub const JWT_SECRET: Variable = Variable {
+    name: "JWT_SECRET",
+    holds: "the secret that signs tokens, at least 32 bytes (for local use; on AWS use JWT_SECRET_ARN)",
+};
+/// Where the secret that signs tokens is kept.
+pub const JWT_SECRET_ARN: Variable = Variable {
+    name: "JWT_SECRET_ARN",
+    holds: "the ARN of the Secrets Manager secret that signs tokens, at least 32 bytes",
+};
+/// The public keys of an identity provider.
+pub const JWT_JWKS_URL: Variable =
+    Variable { name: "JWT_JWKS_URL", holds: "the https URL of the identity provider's public keys (JWKS)" };
+/// The only issuer whose tokens are accepted.
+pub const JWT_ISSUER: Variable = Variable { name: "JWT_ISSUER", holds: "the iss that a token has to have" };
+/// The only audience whose tokens are accepted.
+pub const JWT_AUDIENCE: Variable = Variable { name: "JWT_AUDIENCE", holds: "the aud that a token has to have" };
+/// The claims that hold the tenant.
+pub const JWT_TENANT_CLAIMS: Variable = Variable {
+    name: "JWT_TENANT_CLAIMS",
+    holds: "the claims that hold the tenant, comma-separated, the first present counts (default tenant,tenantId,tenantName)",
+};
+/// The claim that holds the role.
+pub const JWT_ROLE_CLAIM: Variable = Variable {
+    name: "JWT_ROLE_CLAIM",
+    holds: "the claim that holds the role, with dots for a way through objects (default role)",
+};
+/// Whether a client may authenticate with its first message.
+pub const AUTH_IN_BAND: Variable = Variable {
+    name: "AUTH_IN_BAND",
+    holds: "true to let clients without a token connect and authenticate with their first message (default false)",
+};
+/// The origins whose pages may connect.
+pub const ALLOWED_ORIGINS: Variable = Variable {
+    name: "ALLOWED_ORIGINS",
+    holds: "the origins whose pages may connect, comma-separated, each like https://app.example.com or https://*.example.com (default all)",
+};
 /// The queue for events that can reach nobody.
 pub const DEAD_LETTER_QUEUE_URL: Variable =
     Variable { name: "DEAD_LETTER_QUEUE_URL", holds: "the URL of the SQS queue for events that can reach nobody" };
@@ -45,11 +82,20 @@ pub const AWS_LAMBDA_LOG_LEVEL: Variable = Variable {
 };
 
 /// Every variable that the functions read. The documentation and the template are held against it.
-pub const ALL: [Variable; 7] = [
+pub const ALL: [Variable; 16] = [
     EVENT_STREAMING_ENABLED,
     WS_CONNECTIONS_TABLE,
     WS_API_ENDPOINT,
     AUTH_ENABLED,
+    JWT_SECRET,
+    JWT_SECRET_ARN,
+    JWT_JWKS_URL,
+    JWT_ISSUER,
+    JWT_AUDIENCE,
+    JWT_TENANT_CLAIMS,
+    JWT_ROLE_CLAIM,
+    AUTH_IN_BAND,
+    ALLOWED_ORIGINS,
     DEAD_LETTER_QUEUE_URL,
     BROADCAST_CONCURRENCY,
     AWS_LAMBDA_LOG_LEVEL,
@@ -105,6 +151,14 @@ impl Environment {
             "false" => Ok(false),
             _ => Err(InvalidVariable { variable, problem: "is neither true nor false" }),
         }
+    }
+
+    /// A variable that holds `true` or `false`, or nothing for `false`.
+    ///
+    /// # Errors
+    /// [`InvalidVariable`] if it is anything else.
+    pub fn optional_flag(&self, variable: Variable) -> Result<bool, InvalidVariable> {
+        if self.optional(variable).is_some() { self.flag(variable) } else { Ok(false) }
     }
 
     /// A variable that holds a whole number of this range, or nothing.

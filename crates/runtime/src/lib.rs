@@ -1,6 +1,7 @@
 //! How a function lives in Lambda: the settings it reads before its first event, its logs, its AWS clients, and the form
 //! in which events reach it and errors leave it. What the function does is in its own crate.
 
+mod authentication;
 mod aws;
 pub mod environment;
 mod failure;
@@ -8,6 +9,7 @@ mod gateway_event;
 mod logs;
 mod run;
 
+pub use authentication::{AuthenticationError, authenticator};
 pub use aws::aws_config;
 pub use environment::{Environment, InvalidVariable};
 pub use failure::Failure;

@@ -2,9 +2,13 @@ use std::fmt::Display;
 use std::process::ExitCode;
 
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
+use metrics_cloudwatch_embedded::Builder;
 use serde::{Deserialize, Serialize};
 
 use crate::{Environment, start_logs};
+
+/// The CloudWatch namespace of the metrics.
+const NAMESPACE: &str = "EntityStream";
 
 /// Runs a function: starts the logs, builds it once, and hands it one event after another until Lambda stops the process.
 ///
@@ -29,7 +33,24 @@ where
             return ExitCode::FAILURE;
         }
     };
-    match lambda_runtime::run(service_fn(|event| Box::pin(handle(&function, event)))).await {
+    // Metrics go where logs go, in CloudWatch's embedded metric format, once for each invocation.
+    let metrics = match Builder::new().cloudwatch_namespace(NAMESPACE).init() {
+        Ok(metrics) => metrics,
+        Err(error) => {
+            tracing::error!(%error, "the function cannot start");
+            return ExitCode::FAILURE;
+        }
+    };
+    let service = service_fn(|event| {
+        Box::pin(async {
+            let result = handle(&function, event).await;
+            if let Err(error) = metrics.flush(std::io::stdout()) {
+                tracing::warn!(%error, "metrics not written");
+            }
+            result
+        })
+    });
+    match lambda_runtime::run(service).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(error, "the Lambda runtime ended");

@@ -1,0 +1,208 @@
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper::Uri;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, KeyAlgorithm, PublicKeyUse};
+use jsonwebtoken::{Algorithm, DecodingKey};
+use tokio::sync::{Mutex, RwLock};
+use tokio::time::{Instant, timeout};
+
+use crate::Refusal;
+use crate::verifier::KeyFor;
+
+/// How long a connection may wait for the issuer's keys.
+const FETCH_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long keys are used before they are fetched again, to notice those that were withdrawn.
+const FRESH: Duration = Duration::from_secs(60 * 60);
+/// How long no keys are fetched after they were, whatever tokens ask for: a flood of made-up key ids costs one fetch.
+const COOL_DOWN: Duration = Duration::from_secs(30);
+/// Largest key set that is read.
+const KEY_SET_BYTES: usize = 512 * 1024;
+
+/// An issuer's public keys, fetched when they are needed and kept for as long as they are needed: while the endpoint is
+/// down, the keys it last gave remain in use.
+#[derive(Clone)]
+pub struct JwksCache(Arc<Cache>);
+
+struct Cache {
+    uri: Uri,
+    client: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
+    fetch_timeout: Duration,
+    cool_down: Duration,
+    keys: RwLock<Option<Fetched>>,
+    /// When a fetch was last tried. Held during a fetch, so that there is one at a time.
+    tried: Mutex<Option<Instant>>,
+}
+
+struct Fetched {
+    set: JwkSet,
+    at: Instant,
+}
+
+/// A text that is no URL for keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a JWKS URL is an https URL (http only for this machine)")]
+pub struct InvalidJwksUrl;
+
+impl JwksCache {
+    /// The keys at this URL. Nothing is fetched yet.
+    ///
+    /// # Errors
+    /// [`InvalidJwksUrl`] for anything but an `https` URL, or `http` on this machine: who can change keys on their way
+    /// can sign tokens.
+    pub fn new(url: &str) -> Result<Self, InvalidJwksUrl> {
+        let uri: Uri = url.parse().map_err(|_| InvalidJwksUrl)?;
+        let is_local = matches!(uri.host(), Some("localhost" | "127.0.0.1" | "[::1]"));
+        match uri.scheme_str() {
+            Some("https") if uri.host().is_some() => {}
+            Some("http") if is_local => {}
+            _ => return Err(InvalidJwksUrl),
+        }
+        let connector = HttpsConnectorBuilder::new().with_native_roots().map_err(|_| InvalidJwksUrl)?;
+        let connector = connector.https_or_http().enable_http1().build();
+        Ok(Self(Arc::new(Cache {
+            uri,
+            client: Client::builder(TokioExecutor::new()).build(connector),
+            fetch_timeout: FETCH_TIMEOUT,
+            cool_down: COOL_DOWN,
+            keys: RwLock::new(None),
+            tried: Mutex::new(None),
+        })))
+    }
+
+    /// The same with other times, for tests.
+    #[must_use]
+    pub fn with_times(self, fetch_timeout: Duration, cool_down: Duration) -> Self {
+        let cache = &*self.0;
+        Self(Arc::new(Cache {
+            uri: cache.uri.clone(),
+            client: cache.client.clone(),
+            fetch_timeout,
+            cool_down,
+            keys: RwLock::new(None),
+            tried: Mutex::new(None),
+        }))
+    }
+
+    /// The key of this id; without an id, the only key there is.
+    pub(crate) async fn key_for(&self, id: Option<&str>) -> Result<KeyFor, Refusal> {
+        match self.find(id).await {
+            Found::Fresh(key) => return Ok(key),
+            // Somebody has to look for newer keys, but nobody has to wait for that.
+            Found::Stale(key) => {
+                let cache = Arc::clone(&self.0);
+                tokio::spawn(async move { cache.fetch().await });
+                return Ok(key);
+            }
+            Found::Nothing => {}
+        }
+        self.0.fetch().await;
+        match self.find(id).await {
+            Found::Fresh(key) | Found::Stale(key) => Ok(key),
+            Found::Nothing if self.0.keys.read().await.is_none() => Err(Refusal::KeysUnavailable),
+            Found::Nothing => Err(Refusal::UnknownKey),
+        }
+    }
+
+    async fn find(&self, id: Option<&str>) -> Found {
+        let keys = self.0.keys.read().await;
+        let Some(fetched) = &*keys else { return Found::Nothing };
+        let mut usable = fetched.set.keys.iter().filter_map(|jwk| Some((jwk, usable(jwk)?)));
+        let key = match id {
+            Some(id) => usable.find(|(jwk, _)| jwk.common.key_id.as_deref() == Some(id)),
+            None => usable.next().filter(|_| usable.next().is_none()),
+        };
+        match key {
+            Some((_, key)) if fetched.at.elapsed() < FRESH => Found::Fresh(key),
+            Some((_, key)) => Found::Stale(key),
+            None => Found::Nothing,
+        }
+    }
+}
+
+enum Found {
+    Fresh(KeyFor),
+    Stale(KeyFor),
+    Nothing,
+}
+
+impl Cache {
+    /// Fetches the keys, unless that was tried a moment ago.
+    async fn fetch(&self) {
+        let mut tried = self.tried.lock().await;
+        if tried.is_some_and(|tried| tried.elapsed() < self.cool_down) {
+            return;
+        }
+        let result = timeout(self.fetch_timeout, self.get()).await;
+        // From now on, and not from its start: those who waited for this fetch must not start the next.
+        *tried = Some(Instant::now());
+        match result {
+            Ok(Ok(set)) => {
+                tracing::info!(keys = set.keys.len(), "fetched the issuer's keys");
+                *self.keys.write().await = Some(Fetched { set, at: Instant::now() });
+            }
+            Ok(Err(reason)) => tracing::warn!(reason, "could not fetch the issuer's keys"),
+            Err(_) => tracing::warn!("could not fetch the issuer's keys: no answer in time"),
+        }
+    }
+
+    async fn get(&self) -> Result<JwkSet, String> {
+        let response = self.client.get(self.uri.clone()).await.map_err(|error| error.to_string())?;
+        if !response.status().is_success() {
+            return Err(format!("status {}", response.status().as_u16()));
+        }
+        let body = Limited::new(response.into_body(), KEY_SET_BYTES).collect().await;
+        let body = body.map_err(|_| "the answer broke off or is too large".to_owned())?.to_bytes();
+        serde_json::from_slice(&body).map_err(|error| format!("not a key set: {error}"))
+    }
+}
+
+impl fmt::Debug for JwksCache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "JwksCache({:?})", self.0.uri.host())
+    }
+}
+
+/// A key that verifies signatures, with the algorithms of its type, or the one that it names. A symmetric key in a set
+/// that anybody can read is no secret.
+fn usable(jwk: &Jwk) -> Option<KeyFor> {
+    if matches!(jwk.common.public_key_use, Some(PublicKeyUse::Encryption)) {
+        return None;
+    }
+    let of_type = match &jwk.algorithm {
+        AlgorithmParameters::RSA(_) => vec![
+            Algorithm::RS256,
+            Algorithm::RS384,
+            Algorithm::RS512,
+            Algorithm::PS256,
+            Algorithm::PS384,
+            Algorithm::PS512,
+        ],
+        AlgorithmParameters::EllipticCurve(parameters) => match parameters.curve {
+            EllipticCurve::P256 => vec![Algorithm::ES256],
+            EllipticCurve::P384 => vec![Algorithm::ES384],
+            _ => return None,
+        },
+        AlgorithmParameters::OctetKeyPair(parameters) if parameters.curve == EllipticCurve::Ed25519 => {
+            vec![Algorithm::EdDSA]
+        }
+        _ => return None,
+    };
+    let algorithms = match jwk.common.key_algorithm {
+        None => of_type,
+        Some(named) => of_type.into_iter().filter(|algorithm| is_same(named, *algorithm)).collect(),
+    };
+    let key = DecodingKey::from_jwk(jwk).ok()?;
+    (!algorithms.is_empty()).then_some(KeyFor { key, algorithms })
+}
+
+fn is_same(named: KeyAlgorithm, algorithm: Algorithm) -> bool {
+    format!("{named:?}").eq_ignore_ascii_case(&format!("{algorithm:?}"))
+}

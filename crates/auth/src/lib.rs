@@ -1,0 +1,27 @@
+//! Who may listen: finding a credential in a handshake, verifying it, and deciding on a tenant.
+//!
+//! The rule, in one sentence: whoever proves an identity that has not expired may listen to the tenants of that identity,
+//! and a super admin to every tenant. Everything that is not clearly that is refused, with a [`Refusal`] that says why to
+//! the operator and as little as possible to the client.
+
+mod access;
+mod api_keys;
+mod claims;
+mod credential;
+mod identity;
+mod jwks;
+mod origin;
+mod refusal;
+mod secret;
+mod verifier;
+
+pub use access::Authenticator;
+pub use api_keys::{ApiKey, ApiKeyError, ApiKeyName, ApiKeyRecord, ApiKeys, InvalidApiKeyName};
+pub use claims::{ClaimPath, ClaimPaths};
+pub use credential::{Credential, HandshakeCredentials};
+pub use identity::{Identity, Role, UnknownRole};
+pub use jwks::{InvalidJwksUrl, JwksCache};
+pub use origin::{AllowedOrigins, InvalidOrigin};
+pub use refusal::Refusal;
+pub use secret::{SECRET_BYTES, ShortSecret, SigningSecret};
+pub use verifier::{Keys, Verifier};

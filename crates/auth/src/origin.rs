@@ -1,0 +1,120 @@
+/// The origins whose pages may connect. A client that sends no `Origin` is no browser, and is not affected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AllowedOrigins(Vec<Pattern>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Pattern {
+    Exact(String),
+    /// Any subdomain, however deep: what stands before and after the `*`.
+    Subdomains {
+        scheme: String,
+        suffix: String,
+    },
+}
+
+/// A text that is no list of origins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("origins are comma-separated, each like https://app.example.com or https://*.example.com, without a path")]
+pub struct InvalidOrigin;
+
+impl AllowedOrigins {
+    /// Reads a comma-separated list.
+    ///
+    /// # Errors
+    /// [`InvalidOrigin`] if an entry is neither an origin nor one with `*.` before its domain.
+    pub fn parse(list: &str) -> Result<Self, InvalidOrigin> {
+        list.split(',').map(|origin| parse(origin.trim())).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Whether a page of this origin may connect. Compared in lower case, as schemes and hosts are.
+    pub fn allow(&self, origin: &str) -> bool {
+        let origin = origin.to_ascii_lowercase();
+        self.0.iter().any(|pattern| match pattern {
+            Pattern::Exact(exact) => *exact == origin,
+            Pattern::Subdomains { scheme, suffix } => origin
+                .strip_prefix(scheme.as_str())
+                .and_then(|rest| rest.strip_suffix(suffix.as_str()))
+                .is_some_and(is_host),
+        })
+    }
+}
+
+fn parse(origin: &str) -> Result<Pattern, InvalidOrigin> {
+    let origin = origin.to_ascii_lowercase();
+    let (scheme, host) = origin.split_once("://").ok_or(InvalidOrigin)?;
+    let (name, port) = host.split_once(':').map_or((host, None), |(name, port)| (name, Some(port)));
+    let port_is_good = port.is_none_or(|port| port.parse::<u16>().is_ok());
+    if !matches!(scheme, "http" | "https") || !port_is_good {
+        return Err(InvalidOrigin);
+    }
+    match name.strip_prefix("*.") {
+        Some(domain) if is_host(domain) => Ok(Pattern::Subdomains {
+            scheme: format!("{scheme}://"),
+            suffix: format!(".{domain}{}", port.map(|port| format!(":{port}")).unwrap_or_default()),
+        }),
+        None if is_host(name) => Ok(Pattern::Exact(origin)),
+        _ => Err(InvalidOrigin),
+    }
+}
+
+fn is_host(text: &str) -> bool {
+    let is_label = |label: &str| {
+        !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    };
+    text.split('.').all(is_label)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exact_origins_and_subdomains_are_allowed() {
+        let origins =
+            AllowedOrigins::parse("https://app.example.com, https://*.example.org,http://localhost:5173").unwrap();
+        for origin in [
+            "https://app.example.com",
+            "https://a.example.org",
+            "https://a.b.example.org",
+            "http://localhost:5173",
+            "HTTPS://APP.example.com",
+        ] {
+            assert!(origins.allow(origin), "{origin}");
+        }
+        for origin in [
+            "http://app.example.com",
+            "https://app.example.com:8443",
+            "https://example.org",
+            "https://evilexample.org",
+            "https://a.example.org.evil.com",
+            "https://evil.com/.example.org",
+            "https://evil.com#.example.org",
+            "https://.example.org",
+            "null",
+            "",
+            "http://localhost",
+            "https://user@a.example.org",
+            "https://a.example.org:444",
+        ] {
+            assert!(!origins.allow(origin), "{origin}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_origin_is_not_taken_for_one() {
+        for list in [
+            "",
+            "*",
+            "https://*",
+            "https://*.",
+            "app.example.com",
+            "https://a.example.com/",
+            "https://a,,https://b",
+            "ftp://a.example.com",
+            "https://a*.example.com",
+            "https://a:port",
+        ] {
+            assert_eq!(AllowedOrigins::parse(list), Err(InvalidOrigin), "{list:?}");
+        }
+    }
+}

@@ -1,0 +1,146 @@
+/// Why somebody may not listen. [`Refusal::reason`] is for logs and metrics; [`Refusal::message`] is for the client, and
+/// gives away nothing that helps to forge a credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum Refusal {
+    /// No credential at all.
+    #[error("no credential")]
+    NoCredential,
+    /// A credential that is there but cannot be read, or is there twice.
+    #[error("malformed credential")]
+    MalformedCredential,
+    /// A token longer than any that is issued.
+    #[error("credential too long")]
+    CredentialTooLong,
+    /// The token is not signed with an algorithm that the configured key allows.
+    #[error("algorithm not allowed")]
+    Algorithm,
+    /// The token's key is not among the issuer's.
+    #[error("unknown key")]
+    UnknownKey,
+    /// The issuer's keys cannot be had.
+    #[error("keys unavailable")]
+    KeysUnavailable,
+    /// The signature is wrong.
+    #[error("wrong signature")]
+    Signature,
+    /// The token has no `exp`, or one that is no time.
+    #[error("no expiry")]
+    NoExpiry,
+    /// The token has expired.
+    #[error("expired")]
+    Expired,
+    /// The token is not valid yet.
+    #[error("not valid yet")]
+    NotYetValid,
+    /// The token is from another issuer.
+    #[error("wrong issuer")]
+    Issuer,
+    /// The token is for somebody else.
+    #[error("wrong audience")]
+    Audience,
+    /// The token has no `sub`.
+    #[error("no subject")]
+    Subject,
+    /// The token's role is missing or unknown.
+    #[error("unknown role")]
+    Role,
+    /// There is no such API key, or it is wrong, expired or revoked.
+    #[error("wrong API key")]
+    ApiKey,
+    /// The table of API keys cannot be read.
+    #[error("API keys unavailable")]
+    ApiKeysUnavailable,
+    /// The identity may not listen to this tenant.
+    #[error("tenant not allowed")]
+    Tenant,
+    /// A renewal is for another subject than the connection's.
+    #[error("another subject")]
+    AnotherSubject,
+    /// The browser's page is not from an allowed origin.
+    #[error("origin not allowed")]
+    Origin,
+}
+
+impl Refusal {
+    /// Every reason there is.
+    pub const ALL: [Self; 19] = [
+        Self::NoCredential,
+        Self::MalformedCredential,
+        Self::CredentialTooLong,
+        Self::Algorithm,
+        Self::UnknownKey,
+        Self::KeysUnavailable,
+        Self::Signature,
+        Self::NoExpiry,
+        Self::Expired,
+        Self::NotYetValid,
+        Self::Issuer,
+        Self::Audience,
+        Self::Subject,
+        Self::Role,
+        Self::ApiKey,
+        Self::ApiKeysUnavailable,
+        Self::Tenant,
+        Self::AnotherSubject,
+        Self::Origin,
+    ];
+
+    /// One word for logs and metrics.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::NoCredential => "no_credential",
+            Self::MalformedCredential => "malformed_credential",
+            Self::CredentialTooLong => "credential_too_long",
+            Self::Algorithm => "algorithm",
+            Self::UnknownKey => "unknown_key",
+            Self::KeysUnavailable => "keys_unavailable",
+            Self::Signature => "signature",
+            Self::NoExpiry => "no_expiry",
+            Self::Expired => "expired",
+            Self::NotYetValid => "not_yet_valid",
+            Self::Issuer => "issuer",
+            Self::Audience => "audience",
+            Self::Subject => "subject",
+            Self::Role => "role",
+            Self::ApiKey => "api_key",
+            Self::ApiKeysUnavailable => "api_keys_unavailable",
+            Self::Tenant => "tenant",
+            Self::AnotherSubject => "another_subject",
+            Self::Origin => "origin",
+        }
+    }
+
+    /// The status of a refused handshake: 403 if we know who it is, or from where, and 401 if not.
+    pub fn status(self) -> u16 {
+        match self {
+            Self::Tenant | Self::AnotherSubject | Self::Origin => 403,
+            _ => 401,
+        }
+    }
+
+    /// What the client is told.
+    pub fn message(self) -> &'static str {
+        match self {
+            Self::NoCredential => {
+                "authentication is required: send a token in Authorization: Bearer, in Sec-WebSocket-Protocol after \
+                 access_token, or in ?token="
+            }
+            Self::MalformedCredential | Self::CredentialTooLong => "the credential is malformed",
+            Self::Expired => "the token has expired: get a fresh one",
+            Self::NotYetValid => "the token is not valid yet",
+            Self::Role => "the token has no role that this service knows",
+            Self::Tenant => "this identity may not listen to this tenant",
+            Self::AnotherSubject => "a connection is renewed by its own subject",
+            Self::Origin => "pages of this origin may not connect",
+            Self::KeysUnavailable | Self::ApiKeysUnavailable => "the credential cannot be checked now: try again",
+            Self::ApiKey => "the API key is not valid",
+            Self::Algorithm
+            | Self::UnknownKey
+            | Self::Signature
+            | Self::NoExpiry
+            | Self::Issuer
+            | Self::Audience
+            | Self::Subject => "the token is not valid",
+        }
+    }
+}
