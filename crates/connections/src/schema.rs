@@ -26,11 +26,31 @@ impl Table {
     /// # Errors
     /// [`TableError::Dynamo`] if DynamoDB cannot be reached or refuses.
     pub async fn create_if_missing(&self) -> Result<(), TableError> {
-        match self.client.describe_table().table_name(&self.name).send().await {
-            Ok(_) => return Ok(()),
-            Err(error) if error.as_service_error().is_some_and(|e| e.is_resource_not_found_exception()) => {}
+        let created = match self.client.describe_table().table_name(&self.name).send().await {
+            Ok(_) => false,
+            Err(error) if error.as_service_error().is_some_and(|e| e.is_resource_not_found_exception()) => {
+                self.create().await?
+            }
             Err(error) => return Err(TableError::dynamo("DescribeTable")(error)),
+        };
+        self.client.wait_until_table_exists().table_name(&self.name).wait(CREATION).await.map_err(|error| {
+            TableError::Dynamo { operation: "DescribeTable", reason: error.to_string(), source: Box::new(error) }
+        })?;
+        if created {
+            let ttl = TimeToLiveSpecification::builder().attribute_name(TTL_ATTRIBUTE).enabled(true).build();
+            let update = self.client.update_time_to_live().table_name(&self.name);
+            update
+                .time_to_live_specification(ttl.map_err(invalid("UpdateTimeToLive"))?)
+                .send()
+                .await
+                .map_err(TableError::dynamo("UpdateTimeToLive"))?;
         }
+        Ok(())
+    }
+
+    /// Begins to create the table. `false` if another process was quicker: then that one also enables TTL, which DynamoDB
+    /// refuses to do twice.
+    async fn create(&self) -> Result<bool, TableError> {
         let mut create = self.client.create_table().table_name(&self.name).billing_mode(BillingMode::PayPerRequest);
         for (name, key_type) in [(PARTITION_KEY, KeyType::Hash), (SORT_KEY, KeyType::Range)] {
             let attribute =
@@ -40,17 +60,10 @@ impl Table {
                 .attribute_definitions(attribute.map_err(invalid("CreateTable"))?)
                 .key_schema(key.map_err(invalid("CreateTable"))?);
         }
-        create.send().await.map_err(TableError::dynamo("CreateTable"))?;
-        self.client.wait_until_table_exists().table_name(&self.name).wait(CREATION).await.map_err(|error| {
-            TableError::Dynamo { operation: "DescribeTable", reason: error.to_string(), source: Box::new(error) }
-        })?;
-        let ttl = TimeToLiveSpecification::builder().attribute_name(TTL_ATTRIBUTE).enabled(true).build();
-        let update = self.client.update_time_to_live().table_name(&self.name);
-        update
-            .time_to_live_specification(ttl.map_err(invalid("CreateTable"))?)
-            .send()
-            .await
-            .map_err(TableError::dynamo("UpdateTimeToLive"))?;
-        Ok(())
+        match create.send().await {
+            Ok(_) => Ok(true),
+            Err(error) if error.as_service_error().is_some_and(|e| e.is_resource_in_use_exception()) => Ok(false),
+            Err(error) => Err(TableError::dynamo("CreateTable")(error)),
+        }
     }
 }

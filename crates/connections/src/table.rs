@@ -1,6 +1,8 @@
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::types::{DeleteRequest, PutRequest, ReturnValue, WriteRequest};
 use entity_stream_protocol::{ConnectionId, EpochMillis, Tenant};
 
@@ -11,8 +13,8 @@ use crate::{Connection, Interest, TableError};
 
 /// Most writes that `BatchWriteItem` takes at once.
 const BATCH: usize = 25;
-/// How often a batch whose writes DynamoDB left unprocessed is sent again.
-const BATCH_ATTEMPTS: u32 = 8;
+/// How often a write that DynamoDB left unprocessed, or refused because of a transaction, is sent at most.
+const ATTEMPTS: u32 = 8;
 
 /// The table of connections and interests.
 #[derive(Clone, Debug)]
@@ -100,16 +102,8 @@ impl Table {
     /// [`TableError::Dynamo`] or [`TableError::Unprocessed`]. Interests that remain are removed by the first event
     /// that meets them, or expire.
     pub async fn forget(&self, id: &ConnectionId) -> Result<Option<Tenant>, TableError> {
-        let output = self
-            .client
-            .delete_item()
-            .table_name(&self.name)
-            .set_key(Some(connection_key(id)))
-            .return_values(ReturnValue::AllOld)
-            .send()
-            .await
-            .map_err(TableError::dynamo("DeleteItem"))?;
-        let Some(stored) = output.attributes().and_then(|item| StoredConnection::from_item(id, item)) else {
+        let item = self.delete_connection(id).await?;
+        let Some(stored) = item.and_then(|item| StoredConnection::from_item(id, &item)) else {
             return Ok(None);
         };
         let keys = stored.stored_scopes().into_iter().map(|scope| interest_key(&stored.connection.tenant, &scope, id));
@@ -126,6 +120,21 @@ impl Table {
         self.forget(&interest.connection_id).await?;
         let (pk, sk) = &interest.key;
         self.delete_all([Item::from([(PK.to_owned(), string(pk)), (SK.to_owned(), string(sk))])]).await
+    }
+
+    /// Deletes a connection item and returns it.
+    async fn delete_connection(&self, id: &ConnectionId) -> Result<Option<Item>, TableError> {
+        let mut attempt = 1;
+        loop {
+            let delete = self.client.delete_item().table_name(&self.name).set_key(Some(connection_key(id)));
+            match delete.return_values(ReturnValue::AllOld).send().await {
+                Ok(output) => return Ok(output.attributes),
+                // A subscribe of the same connection is under way. The SDK does not retry this.
+                Err(error) if attempt < ATTEMPTS && is_conflict(&error) => pause(attempt).await,
+                Err(error) => return Err(TableError::dynamo("DeleteItem")(error)),
+            }
+            attempt += 1;
+        }
     }
 
     async fn delete_all(&self, keys: impl IntoIterator<Item = Item>) -> Result<(), TableError> {
@@ -151,7 +160,7 @@ impl Table {
             let mut unprocessed = output.unprocessed_items.unwrap_or_default().remove(&self.name).unwrap_or_default();
             if !unprocessed.is_empty() {
                 attempt += 1;
-                if attempt == BATCH_ATTEMPTS {
+                if attempt == ATTEMPTS {
                     return Err(TableError::Unprocessed(unprocessed.len() + rest.len()));
                 }
                 pause(attempt).await;
@@ -161,6 +170,10 @@ impl Table {
         }
         Ok(())
     }
+}
+
+fn is_conflict(error: &SdkError<DeleteItemError>) -> bool {
+    error.as_service_error().is_some_and(DeleteItemError::is_transaction_conflict_exception)
 }
 
 /// Full-jitter backoff from 20 ms on, for what the SDK does not retry by itself.

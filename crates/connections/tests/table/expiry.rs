@@ -1,0 +1,65 @@
+use std::time::Duration;
+
+use entity_stream_connections::{Connection, TableError};
+use entity_stream_protocol::limits::CONNECTION_LIFETIME;
+use entity_stream_protocol::{EpochMillis, Filter};
+
+use crate::support::{TestTable, connection, entity_type, filter, ids, now, tenant};
+
+/// A second before, and exactly at, the moment when connections opened `now` expire.
+fn around_expiry() -> (EpochMillis, EpochMillis) {
+    (now().plus(CONNECTION_LIFETIME - Duration::from_secs(1)), now().plus(CONNECTION_LIFETIME))
+}
+
+#[tokio::test]
+async fn an_expired_connection_is_not_found() {
+    let t = TestTable::create().await;
+    let alice = connection("alice", filter(["Room"]));
+    t.register([&alice]).await;
+    let (before, after) = around_expiry();
+
+    assert_eq!(t.table.find(&alice.id, before).await.unwrap(), Some(alice.clone()));
+    assert_eq!(t.table.find(&alice.id, after).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn an_expired_connection_is_of_no_interest() {
+    let t = TestTable::create().await;
+    let young =
+        Connection { connected_at: now().plus(Duration::from_secs(1)), ..connection("young", filter(["Room"])) };
+    t.register([&connection("typed", filter(["Room"])), &connection("every", Filter::default()), &young]).await;
+    let (before, after) = around_expiry();
+    let rooms = [entity_type("Room")];
+
+    assert_eq!(ids(&t.interests_at(&tenant("demo"), &rooms, before).await), ["every", "typed", "young"]);
+    assert_eq!(ids(&t.interests_at(&tenant("demo"), &rooms, after).await), ["young"]);
+}
+
+#[tokio::test]
+async fn an_expired_connection_cannot_subscribe() {
+    let t = TestTable::create().await;
+    let alice = connection("alice", filter(["Room"]));
+    t.register([&alice]).await;
+    let (before, after) = around_expiry();
+    let untouched = t.items().await;
+
+    for wanted in [Some(filter(["Sensor"])), Some(filter(["Room"])), None] {
+        let result = t.table.subscribe(&alice.id, wanted.as_ref(), after).await;
+        assert!(matches!(result, Err(TableError::NotConnected)), "{wanted:?}: {result:?}");
+        assert_eq!(t.items().await, untouched, "{wanted:?} changed something");
+    }
+    t.table.subscribe(&alice.id, Some(&filter(["Sensor"])), before).await.unwrap();
+    t.assert_holds([&Connection { filter: Some(filter(["Sensor"])), ..alice }], "a second earlier it can").await;
+}
+
+#[tokio::test]
+async fn an_expired_connection_can_be_forgotten() {
+    let t = TestTable::create().await;
+    let long_gone = Connection { connected_at: EpochMillis::new(0), ..connection("alice", filter(["Room"])) };
+    // As items that DynamoDB has not got round to deleting yet.
+    t.register([&long_gone]).await;
+
+    assert_eq!(t.table.forget(&long_gone.id).await.unwrap(), Some(tenant("demo")));
+
+    t.assert_empty("forgotten").await;
+}

@@ -1,0 +1,86 @@
+//! Items in the table that this crate did not write: by hand, or by a release that is not out yet.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use entity_stream_connections::TableError;
+use entity_stream_protocol::Filter;
+
+use crate::support::{Item, TestTable, connection, filter, id, ids, now};
+
+fn text(text: &str) -> AttributeValue {
+    AttributeValue::S(text.to_owned())
+}
+
+/// Alice's item in a partition, and ways in which it can be wrong.
+fn malformed(interest: &Item) -> Vec<Item> {
+    let changes = [
+        ("connectionId", None),
+        ("connectionId", Some(text("not an id"))),
+        ("connectionId", Some(AttributeValue::N("1".to_owned()))),
+        ("format", None),
+        ("format", Some(text("xml"))),
+        ("group", Some(text("not a group"))),
+        ("connectedAt", None),
+        ("connectedAt", Some(text("yesterday"))),
+        ("connectedAt", Some(AttributeValue::N("-1".to_owned()))),
+        ("connectedAt", Some(AttributeValue::N("1.5".to_owned()))),
+        // Nor a text, which DynamoDB takes for not greater than any number; moto fails at comparing the two.
+        ("expiresAt", None),
+    ];
+    let change = |(i, (name, value)): (usize, (&str, Option<AttributeValue>))| {
+        let mut item = interest.clone();
+        // Some come before the genuine ones, some after.
+        item.insert("sk".to_owned(), text(&format!("{}{i}", ["!", "~"][i % 2])));
+        match value {
+            Some(value) => item.insert(name.to_owned(), value),
+            None => item.remove(name),
+        };
+        item
+    };
+    let mut items: Vec<_> = changes.into_iter().enumerate().map(change).collect();
+    items.push(Item::from([("pk".to_owned(), interest["pk"].clone()), ("sk".to_owned(), text("bare"))]));
+    items
+}
+
+#[tokio::test]
+async fn keep_no_event_from_anybody_else() {
+    for (wanted, partition) in [(filter(["Room"]), "T#demo#Room"), (Filter::default(), "T#demo#*")] {
+        let t = TestTable::create().await;
+        t.register([&connection("alice", wanted.clone()), &connection("bob", wanted)]).await;
+        let items = t.items().await;
+        let interest = items.iter().find(|((pk, _), _)| pk == partition).map(|(_, item)| item).unwrap();
+        for item in malformed(interest) {
+            t.put(item).await;
+        }
+
+        assert_eq!(ids(&t.interests(&["Room"]).await), ["alice", "bob"], "{partition}");
+    }
+}
+
+#[tokio::test]
+async fn with_attributes_of_a_later_release_are_read() {
+    let t = TestTable::create().await;
+    t.register([&connection("alice", filter(["Room"]))]).await;
+    for mut item in t.items().await.into_values() {
+        item.insert("later".to_owned(), AttributeValue::Bool(true));
+        t.put(item).await;
+    }
+
+    assert_eq!(ids(&t.interests(&["Room"]).await), ["alice"]);
+    assert!(t.table.find(&id("alice"), now()).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn under_a_connections_key_are_no_connection() {
+    let key = || [("pk".to_owned(), text("C#alice")), ("sk".to_owned(), text("C"))];
+    let subscribed = ("subscribed".to_owned(), text("yes"));
+    for item in [Item::from(key()), Item::from_iter(key().into_iter().chain([subscribed]))] {
+        let t = TestTable::create().await;
+        t.put(item).await;
+
+        assert_eq!(t.table.find(&id("alice"), now()).await.unwrap(), None);
+        let result = t.table.subscribe(&id("alice"), Some(&filter(["Room"])), now()).await;
+        assert!(matches!(result, Err(TableError::NotConnected)), "{result:?}");
+        assert_eq!(t.table.forget(&id("alice")).await.unwrap(), None);
+        t.assert_empty("forgotten all the same").await;
+    }
+}

@@ -1,0 +1,120 @@
+//! Any sequence of operations, compared with what a map would hold.
+
+use std::collections::BTreeMap;
+
+use entity_stream_connections::{Connection, TableError};
+use entity_stream_protocol::{Filter, Tenant};
+use proptest::prelude::*;
+
+use crate::support::{TestTable, connection, entity_type, filter, id, ids, names, now, tenant};
+
+const TYPES: [&str; 6] = ["Room", "room", "*", "a#b", "a%23b", "Wide0"];
+const TENANTS: [&str; 2] = ["demo", "other"];
+/// So few that operations meet.
+const CONNECTIONS: [&str; 3] = ["alice", "bob", "carol"];
+
+#[derive(Clone, Debug)]
+enum Operation {
+    Register(Filter),
+    Subscribe(Filter),
+    Unsubscribe,
+    Forget,
+    ForgetGone,
+}
+
+fn filters() -> impl Strategy<Value = Filter> {
+    let types = prop::sample::subsequence(TYPES.to_vec(), 0..=TYPES.len()).prop_shuffle();
+    let pattern = prop::option::of(prop::sample::select(vec!["^urn", "001$"]));
+    let narrow = (types, pattern).prop_map(|(types, pattern)| Filter::new(types, pattern).unwrap());
+    // Two of these do not fit into one transaction.
+    let wide = prop::sample::select(vec!["Wide", "Broad"]).prop_map(|prefix| filter(names(prefix, 50)));
+    prop_oneof![9 => narrow, 1 => wide]
+}
+
+fn operations() -> impl Strategy<Value = Operation> {
+    prop_oneof![
+        3 => filters().prop_map(Operation::Register),
+        5 => filters().prop_map(Operation::Subscribe),
+        1 => Just(Operation::Unsubscribe),
+        1 => Just(Operation::Forget),
+        1 => Just(Operation::ForgetGone),
+    ]
+}
+
+fn tenant_of(name: &str) -> Tenant {
+    tenant(TENANTS[usize::from(name == "carol")])
+}
+
+async fn apply(t: &TestTable, model: &mut BTreeMap<&str, Connection>, name: &'static str, operation: Operation) {
+    match operation {
+        // API Gateway never gives two connections the same id.
+        Operation::Register(_) if model.contains_key(name) => {}
+        Operation::Register(filter) => {
+            let connection = Connection { tenant: tenant_of(name), ..connection(name, filter) };
+            t.register([&connection]).await;
+            model.insert(name, connection);
+        }
+        Operation::Subscribe(filter) => subscribe(t, model, name, Some(filter)).await,
+        Operation::Unsubscribe => subscribe(t, model, name, None).await,
+        Operation::Forget => {
+            let forgotten = t.table.forget(&id(name)).await.unwrap();
+            assert_eq!(forgotten, model.remove(name).map(|connection| connection.tenant));
+        }
+        Operation::ForgetGone => {
+            let types = TYPES.map(entity_type);
+            let interests = t.interests_at(&tenant_of(name), &types, now()).await;
+            if let Some(interest) = interests.iter().find(|interest| interest.connection_id == id(name)) {
+                t.table.forget_gone(interest).await.unwrap();
+                assert!(model.remove(name).is_some(), "an interest of a connection that is not there");
+            }
+        }
+    }
+}
+
+async fn subscribe(t: &TestTable, model: &mut BTreeMap<&str, Connection>, name: &str, filter: Option<Filter>) {
+    let result = t.table.subscribe(&id(name), filter.as_ref(), now()).await;
+    match model.get_mut(name) {
+        Some(connection) => {
+            assert_eq!(result.unwrap(), connection.tenant);
+            connection.filter = filter;
+        }
+        None => assert!(matches!(result, Err(TableError::NotConnected)), "{result:?}"),
+    }
+}
+
+/// What an event of each type finds in each tenant.
+async fn assert_audiences(t: &TestTable, model: &BTreeMap<&str, Connection>) {
+    for tenant in TENANTS.map(tenant) {
+        for entity_type in TYPES.map(entity_type) {
+            let wants =
+                |filter: &Filter| filter.entity_types().is_empty() || filter.entity_types().contains(&entity_type);
+            let wanted = model
+                .values()
+                .filter(|connection| connection.tenant == tenant && connection.filter.as_ref().is_some_and(wants))
+                .map(|connection| connection.id.as_str());
+            let interests = t.interests_at(&tenant, std::slice::from_ref(&entity_type), now()).await;
+            assert_eq!(ids(&interests), wanted.collect::<Vec<_>>(), "{tenant}, {entity_type:?}");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_table_holds_what_a_map_would(
+        operations in prop::collection::vec((prop::sample::select(CONNECTIONS.to_vec()), operations()), 1..20)
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let t = TestTable::create().await;
+            let mut model = BTreeMap::new();
+            for (step, (name, operation)) in operations.into_iter().enumerate() {
+                let context = format!("step {step}, {name}: {operation:?}");
+                apply(&t, &mut model, name, operation).await;
+                t.assert_holds(model.values(), &context).await;
+            }
+            assert_audiences(&t, &model).await;
+        });
+    }
+}

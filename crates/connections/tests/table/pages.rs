@@ -1,0 +1,115 @@
+use std::time::Duration;
+
+use entity_stream_connections::{Connection, InterestPage, InterestPages};
+use entity_stream_protocol::limits::CONNECTION_LIFETIME;
+use entity_stream_protocol::{EntityType, Filter};
+
+use crate::support::{TestTable, connection, entity_type, filter, ids, names, now, tenant};
+
+async fn all_pages(mut pages: InterestPages) -> Vec<InterestPage> {
+    let mut all = Vec::new();
+    while let Some(page) = pages.next().await.unwrap() {
+        all.push(page);
+    }
+    assert!(pages.next().await.unwrap().is_none(), "the end stays the end");
+    all
+}
+
+/// The pages of the partition of one type; that of every type has to be empty.
+async fn room_pages(t: &TestTable, size: i32) -> Vec<InterestPage> {
+    let table = t.table.clone().with_page_size(size);
+    let mut partitions = table.interests(&tenant("demo"), &[entity_type("Room")], now()).into_iter();
+    let (Some(every), Some(rooms), None) = (partitions.next(), partitions.next(), partitions.next()) else {
+        panic!("two partitions")
+    };
+    assert!(all_pages(every).await.iter().all(|page| page.interests.is_empty()), "nobody wants every type");
+    all_pages(rooms).await
+}
+
+fn sorted(mut names: Vec<String>) -> Vec<String> {
+    names.sort();
+    names
+}
+
+#[tokio::test]
+async fn every_connection_is_on_exactly_one_page() {
+    let t = TestTable::create().await;
+    let everybody: Vec<_> = names("c", 100).iter().map(|name| connection(name, filter(["Room"]))).collect();
+    t.register(&everybody).await;
+    let everybody = sorted(names("c", 100));
+
+    for size in [7, 10, 99, 100, 1000] {
+        let pages = room_pages(&t, size).await;
+        let sizes: Vec<_> = pages.iter().map(|page| page.interests.len()).collect();
+        assert!(sizes.iter().all(|len| *len <= usize::try_from(size).unwrap()), "{sizes:?} of at most {size}");
+        assert!(sizes.len() >= 100_usize.div_ceil(usize::try_from(size).unwrap()), "{sizes:?} of at most {size}");
+        let interests: Vec<_> = pages.into_iter().flat_map(|page| page.interests).collect();
+        assert_eq!(ids(&interests), everybody, "pages of {size}");
+    }
+    assert_eq!(ids(&t.interests(&["Room"]).await), everybody, "the engine's own pages");
+}
+
+#[tokio::test]
+async fn a_page_of_nothing_but_expired_interests_is_not_the_end() {
+    let t = TestTable::create().await;
+    let everybody: Vec<_> = names("c", 28).iter().map(|name| connection(name, filter(["Room"]))).collect();
+    t.register(&everybody).await;
+    let second: Vec<_> = room_pages(&t, 7).await[1].interests.iter().map(|i| i.connection_id.clone()).collect();
+    for old in everybody.iter().filter(|connection| second.contains(&connection.id)) {
+        let connected_at = entity_stream_protocol::EpochMillis::new(0);
+        t.register([&Connection { connected_at, ..old.clone() }]).await;
+    }
+
+    let pages = room_pages(&t, 7).await;
+
+    let sizes: Vec<_> = pages.iter().map(|page| page.interests.len()).collect();
+    assert_eq!(sizes.iter().filter(|len| **len > 0).collect::<Vec<_>>(), [&7, &7, &7], "{sizes:?}");
+    assert_eq!(sizes[1], 0, "{sizes:?}");
+    let left = everybody.iter().filter(|connection| !second.contains(&connection.id));
+    let left = sorted(left.map(|connection| connection.id.to_string()).collect());
+    let interests: Vec<_> = pages.into_iter().flat_map(|page| page.interests).collect();
+    assert_eq!(ids(&interests), left);
+}
+
+#[tokio::test]
+async fn nobody_left_is_no_interest() {
+    let t = TestTable::create().await;
+    t.register(names("c", 10).iter().map(|name| connection(name, filter(["Room"]))).collect::<Vec<_>>().iter()).await;
+
+    let after = now().plus(CONNECTION_LIFETIME + Duration::from_secs(1));
+
+    assert_eq!(ids(&t.interests_at(&tenant("demo"), &[entity_type("Room")], after).await), [""; 0]);
+}
+
+#[tokio::test]
+async fn there_is_one_partition_for_each_type_and_one_for_all() {
+    let t = TestTable::create().await;
+    t.register([&connection("alice", Filter::default())]).await;
+    let partitions = |types: &[EntityType]| t.table.interests(&tenant("demo"), types, now()).len();
+
+    assert_eq!(partitions(&[]), 1);
+    assert_eq!(partitions(&[entity_type("Room")]), 2);
+    assert_eq!(partitions(&[entity_type("Room"), entity_type("Sensor"), entity_type("Room")]), 3);
+    assert_eq!(ids(&t.interests(&[]).await), ["alice"]);
+}
+
+/// An event costs what it matches, not what the tenant holds.
+#[tokio::test]
+async fn connections_that_want_other_types_cost_nothing() {
+    async fn capacity(t: &TestTable) -> f64 {
+        let mut capacity = 0.0;
+        for partition in t.table.interests(&tenant("demo"), &[entity_type("Room")], now()) {
+            capacity += all_pages(partition).await.iter().map(|page| page.capacity).sum::<f64>();
+        }
+        capacity
+    }
+    let t = TestTable::create().await;
+    t.register([&connection("alice", filter(["Room"]))]).await;
+    let alone = capacity(&t).await;
+    assert!(alone > 0.0, "DynamoDB charges for reading {alone}");
+
+    let others: Vec<_> = names("c", 60).iter().map(|name| connection(name, filter(["Sensor"]))).collect();
+    t.register(&others).await;
+
+    assert!((capacity(&t).await - alone).abs() < f64::EPSILON, "{} instead of {alone}", capacity(&t).await);
+}

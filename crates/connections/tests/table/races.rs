@@ -1,0 +1,114 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use entity_stream_connections::{Connection, TableError};
+use entity_stream_protocol::Filter;
+
+use crate::support::{Steps, TestTable, config, connection, filter, id, ids, names, now};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn twenty_subscribes_at_once_end_with_one_of_them() {
+    let filters: Vec<_> = (0..20_usize)
+        .map(|i| {
+            let types = (0..=i % 4).map(|j| format!("Type{}", (i + 7 * j) % 10));
+            Filter::new(types, (i % 3 == 0).then(|| format!("^urn:{i}")).as_deref()).unwrap()
+        })
+        .collect();
+    let t = Arc::new(TestTable::create().await);
+    let alice = connection("alice", Filter::default());
+    t.register([&alice]).await;
+
+    let start = |wanted: &Filter| {
+        let (t, wanted) = (Arc::clone(&t), wanted.clone());
+        tokio::spawn(async move { t.table.subscribe(&id("alice"), Some(&wanted), now()).await })
+    };
+    let subscribes: Vec<_> = filters.iter().map(start).collect();
+    for (i, subscribe) in subscribes.into_iter().enumerate() {
+        let result = subscribe.await.unwrap();
+        assert!(result.is_ok(), "subscribe {i}: {result:?}");
+    }
+
+    let last = t.table.find(&alice.id, now()).await.unwrap().and_then(|connection| connection.filter).unwrap();
+    assert!(filters.contains(&last), "nobody asked for {last:?}");
+    t.assert_holds([&Connection { filter: Some(last), ..alice }], "in the end").await;
+}
+
+/// Whatever comes first and wherever the other comes in between: an ended connection leaves nothing behind.
+async fn subscribe_against_forget(from: Option<Filter>, to: Option<Filter>, rounds: usize) {
+    let t = TestTable::create().await;
+    let steps = Steps::default();
+    let watched = t.through(config().interceptor(steps.clone()));
+    let alice = connection("alice", from);
+    let (mut subscribed, mut refused) = (0, 0);
+    for round in 0..rounds {
+        // Two transactions with a read before each are four requests.
+        for step in 0..=9 {
+            t.register([&alice]).await;
+            steps.restart();
+            let subscribe = async {
+                let result = watched.subscribe(&alice.id, to.as_ref(), now()).await;
+                steps.over();
+                result
+            };
+            let forget = async {
+                steps.reached(step).await;
+                t.table.forget(&alice.id).await
+            };
+            let (result, forgotten) = tokio::join!(subscribe, forget);
+            assert!(matches!(forgotten, Ok(Some(_))), "round {round}, step {step}: {forgotten:?}");
+            match result {
+                Ok(_) => subscribed += 1,
+                Err(TableError::NotConnected) => refused += 1,
+                Err(error) => panic!("round {round}, step {step}: {error}"),
+            }
+            t.assert_empty(&format!("round {round}, step {step}")).await;
+        }
+    }
+    assert!(subscribed > 0 && refused > 0, "either came first at times: {subscribed} and {refused}");
+}
+
+#[tokio::test]
+async fn a_subscribe_against_forget_leaves_nothing() {
+    subscribe_against_forget(Some(filter(["A", "B"])), Some(filter(["B", "C"])), 15).await;
+}
+
+#[tokio::test]
+async fn a_first_subscribe_against_forget_leaves_nothing() {
+    subscribe_against_forget(Some(Filter::default()), Some(filter(["A"])), 10).await;
+}
+
+#[tokio::test]
+async fn an_unsubscribe_against_forget_leaves_nothing() {
+    subscribe_against_forget(Some(filter(["A", "B"])), None, 10).await;
+}
+
+#[tokio::test]
+async fn a_swap_in_two_transactions_against_forget_leaves_nothing() {
+    subscribe_against_forget(Some(filter(names("Old", 50))), Some(filter(names("New", 50))), 2).await;
+}
+
+/// A type that both the old and the new filter name: no reader may catch the moment between them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_type_that_stays_is_never_missed() {
+    let t = Arc::new(TestTable::create().await);
+    t.register([&connection("alice", filter(["Room", "A"]))]).await;
+    let done = Arc::new(AtomicBool::new(false));
+    let reader = tokio::spawn({
+        let (t, done) = (Arc::clone(&t), Arc::clone(&done));
+        async move {
+            let mut reads = 0;
+            while !done.load(Ordering::Relaxed) {
+                assert_eq!(ids(&t.interests(&["Room"]).await), ["alice"], "read {reads}");
+                reads += 1;
+            }
+        }
+    });
+
+    for round in 0..40 {
+        let wanted = Filter::new(["Room", ["A", "B"][round % 2]], Some(&format!("^urn:{round}"))).unwrap();
+        t.table.subscribe(&id("alice"), Some(&wanted), now()).await.unwrap();
+    }
+
+    done.store(true, Ordering::Relaxed);
+    reader.await.unwrap();
+}

@@ -1,0 +1,145 @@
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::AttributeValue;
+use entity_stream_connections::{Connection, Interest, Table};
+use entity_stream_protocol::{EntityType, EpochMillis, IdPattern, Tenant, stable_hash};
+
+use super::{config, entity_type, now, tenant};
+
+pub(crate) type Item = HashMap<String, AttributeValue>;
+type Key = (String, String);
+
+/// A table that no other test knows, and a client that sees its raw items.
+pub(crate) struct TestTable {
+    pub(crate) table: Table,
+    pub(crate) client: Client,
+}
+
+impl TestTable {
+    pub(crate) async fn create() -> Self {
+        let this = Self::named_only();
+        this.table.create_if_missing().await.unwrap();
+        this
+    }
+
+    /// A random name of a table that does not exist yet.
+    pub(crate) fn named_only() -> Self {
+        let client = Client::from_conf(config().build());
+        let table = Table::new(client.clone(), format!("test-{:032x}", fastrand::u128(..)));
+        Self { table, client }
+    }
+
+    /// The same table through a client with other settings.
+    pub(crate) fn through(&self, config: aws_sdk_dynamodb::config::Builder) -> Table {
+        Table::new(Client::from_conf(config.build()), self.table.name())
+    }
+
+    pub(crate) async fn register(&self, connections: impl IntoIterator<Item = &Connection>) {
+        for connection in connections {
+            self.table.register(connection).await.unwrap();
+        }
+    }
+
+    pub(crate) async fn put(&self, item: Item) {
+        self.client.put_item().table_name(self.table.name()).set_item(Some(item)).send().await.unwrap();
+    }
+
+    /// Every item there is.
+    pub(crate) async fn items(&self) -> BTreeMap<Key, Item> {
+        let scan = self.client.scan().table_name(self.table.name()).consistent_read(true);
+        let items = scan.into_paginator().items().send().collect::<Result<Vec<Item>, _>>().await.unwrap();
+        items.into_iter().map(|item| ((string(&item, "pk"), string(&item, "sk")), item)).collect()
+    }
+
+    pub(crate) async fn assert_empty(&self, context: &str) {
+        self.assert_holds([], context).await;
+    }
+
+    /// Holds the raw items against the layout that `architecture.md` documents, written down here a second time: there
+    /// are exactly those of these connections, and they say what they should.
+    pub(crate) async fn assert_holds<'a>(&self, wanted: impl IntoIterator<Item = &'a Connection>, context: &str) {
+        let items = self.items().await;
+        let mut keys = BTreeSet::new();
+        for connection in wanted {
+            let found = self.table.find(&connection.id, connection.connected_at).await.unwrap();
+            assert_eq!(found.as_ref(), Some(connection), "{context}: what find returns");
+            let key = (format!("C#{}", connection.id), "C".to_owned());
+            let stored = items.get(&key).unwrap_or_else(|| panic!("{context}: no item {key:?}"));
+            assert!(!stored.contains_key("leftovers"), "{context}: {key:?} has {:?}", stored["leftovers"]);
+            keys.insert(key);
+            for key in interest_keys(connection) {
+                if let Some(item) = items.get(&key) {
+                    assert_interest(connection, item, &format!("{context}: {key:?}"));
+                }
+                keys.insert(key);
+            }
+        }
+        let there: BTreeSet<Key> = items.into_keys().collect();
+        let missing: Vec<_> = keys.difference(&there).collect();
+        let extra: Vec<_> = there.difference(&keys).collect();
+        assert!(missing.is_empty() && extra.is_empty(), "{context}: missing {missing:#?}, too many {extra:#?}");
+    }
+
+    /// The interests that an event of these types finds in the tenant `demo`.
+    pub(crate) async fn interests(&self, types: &[&str]) -> Vec<Interest> {
+        let types: Vec<_> = types.iter().map(|name| entity_type(name)).collect();
+        self.interests_at(&tenant("demo"), &types, now()).await
+    }
+
+    pub(crate) async fn interests_at(&self, tenant: &Tenant, types: &[EntityType], now: EpochMillis) -> Vec<Interest> {
+        let mut interests = Vec::new();
+        for mut pages in self.table.interests(tenant, types, now) {
+            while let Some(page) = pages.next().await.unwrap() {
+                interests.extend(page.interests);
+            }
+        }
+        interests
+    }
+}
+
+/// The connections of interests, sorted; one that is met twice is there twice.
+pub(crate) fn ids(interests: &[Interest]) -> Vec<&str> {
+    let mut ids: Vec<_> = interests.iter().map(|interest| interest.connection_id.as_str()).collect();
+    ids.sort_unstable();
+    ids
+}
+
+fn interest_keys(connection: &Connection) -> Vec<Key> {
+    let types: Vec<String> = match &connection.filter {
+        None => Vec::new(),
+        Some(filter) if filter.entity_types().is_empty() => vec!["*".to_owned()],
+        Some(filter) => filter.entity_types().iter().map(|name| escaped(name.as_str())).collect(),
+    };
+    let sort_key = format!("{:016x}#{}", stable_hash(connection.id.as_str().as_bytes()), connection.id);
+    types.into_iter().map(|name| (format!("T#{}#{name}", connection.tenant), sort_key.clone())).collect()
+}
+
+fn escaped(entity_type: &str) -> String {
+    let escape = |c| match c {
+        '%' | '#' | '*' => format!("%{:02X}", u32::from(c)),
+        _ => c.to_string(),
+    };
+    entity_type.chars().map(escape).collect()
+}
+
+fn assert_interest(connection: &Connection, item: &Item, context: &str) {
+    let text = |text: &str| Some(AttributeValue::S(text.to_owned()));
+    let number = |value: u64| Some(AttributeValue::N(value.to_string()));
+    let pattern = connection.filter.as_ref().and_then(|filter| filter.id_pattern()).map(IdPattern::as_str);
+    let wanted = [
+        ("connectionId", text(connection.id.as_str())),
+        ("connectedAt", number(connection.connected_at.millis())),
+        ("expiresAt", number(connection.connected_at.millis() / 1000 + 2 * 60 * 60)),
+        ("format", text(connection.format.as_str())),
+        ("group", connection.group.as_ref().and_then(|group| text(group.as_str()))),
+        ("idPattern", pattern.and_then(text)),
+    ];
+    for (name, value) in wanted {
+        assert_eq!(item.get(name), value.as_ref(), "{context}: {name}");
+    }
+}
+
+fn string(item: &Item, name: &str) -> String {
+    item[name].as_s().unwrap().clone()
+}
