@@ -37,6 +37,12 @@ pub(crate) enum Command {
     Completions(completions::Args),
 }
 
+/// Reads the number of events after which a command ends.
+pub(crate) fn count(text: &str) -> Result<u64, String> {
+    let count = text.parse().ok().filter(|count| *count > 0);
+    count.ok_or_else(|| "a count is a whole number of at least 1".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;

@@ -1,5 +1,6 @@
 use entity_stream_protocol::{EntityType, Filter, Format, Tenant};
 
+use crate::cli::count;
 use crate::interrupt::Interrupt;
 use crate::logs;
 use crate::stream::{Address, Listener, Output, Token};
@@ -33,7 +34,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TOKEN", env = "ENTITY_STREAM_TOKEN", hide_env_values = true)]
     token: Option<Token>,
     /// End after so many events
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = count)]
     count: Option<u64>,
     /// How to print events
     #[arg(long, value_name = "HOW", value_enum, default_value_t = Output::Pretty)]

@@ -1,6 +1,7 @@
 use entity_stream_protocol::Tenant;
 
 use crate::bus::Target;
+use crate::cli::count;
 use crate::interrupt::Interrupt;
 use crate::logs;
 use crate::progress::Progress;
@@ -24,7 +25,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value = "1")]
     rate: Rate,
     /// End after so many events
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = count)]
     count: Option<u64>,
     /// Simulate the city that this number stands for, the same one each time
     #[arg(long, value_name = "N")]

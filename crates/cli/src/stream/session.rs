@@ -1,7 +1,9 @@
 use std::time::Duration;
 
+use entity_stream_protocol::{EntityType, Filter, IdPattern};
 use futures_util::{SinkExt, StreamExt};
 use serde::Serialize;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::{Error, Message};
@@ -9,7 +11,6 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 use super::frame::{ErrorFrame, Frame};
 use super::refusal::{self, Failure};
-use entity_stream_protocol::{EntityType, Filter};
 
 /// How long the server may take to answer.
 const ANSWER: Duration = Duration::from_secs(30);
@@ -52,8 +53,8 @@ pub(super) enum End {
 }
 
 /// Subscribes, and passes on what comes until `receive` answers false or the connection ends.
-pub(super) async fn run(
-    socket: &mut Socket,
+pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
+    socket: &mut WebSocketStream<S>,
     filter: &Filter,
     has_token: bool,
     mut receive: impl FnMut(Incoming<'_>) -> anyhow::Result<bool>,
@@ -61,7 +62,7 @@ pub(super) async fn run(
     let subscribe = Subscribe {
         action: "subscribe",
         entity_types: filter.entity_types(),
-        id_pattern: filter.id_pattern().map(entity_stream_protocol::IdPattern::as_str),
+        id_pattern: filter.id_pattern().map(IdPattern::as_str),
         request_id: REQUEST_ID,
     };
     if let Err(error) = socket.send(Message::text(serde_json::to_string(&subscribe)?)).await {
@@ -147,4 +148,59 @@ fn lost(error: &Error) -> End {
 
 fn passing(reason: String) -> End {
     End::Failed(Failure::Passing(reason))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{DuplexStream, duplex};
+    use tokio_tungstenite::tungstenite::protocol::Role;
+
+    async fn pair() -> (WebSocketStream<DuplexStream>, WebSocketStream<DuplexStream>) {
+        let (client, server) = duplex(64 * 1024);
+        let client = WebSocketStream::from_raw_socket(client, Role::Client, None);
+        (client.await, WebSocketStream::from_raw_socket(server, Role::Server, None).await)
+    }
+
+    async fn run_until_it_ends(mut client: WebSocketStream<DuplexStream>) -> String {
+        match run(&mut client, &Filter::default(), false, |_| Ok(true)).await.unwrap() {
+            End::Failed(Failure::Passing(reason)) => reason,
+            End::Failed(Failure::Final(error)) => panic!("{error}"),
+            End::Enough => panic!("enough"),
+        }
+    }
+
+    async fn next(server: &mut WebSocketStream<DuplexStream>) -> String {
+        server.next().await.unwrap().unwrap().into_text().unwrap().to_string()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn pings_every_five_minutes_and_notices_that_nobody_answers() {
+        let (client, mut server) = pair().await;
+        let session = tokio::spawn(run_until_it_ends(client));
+        assert_eq!(next(&mut server).await, r#"{"action":"subscribe","requestId":"subscribe"}"#);
+        server.send(Message::text(r#"{"type":"subscribed","requestId":"subscribe"}"#)).await.unwrap();
+        let mut since = Instant::now();
+        for answered in [true, true, false] {
+            assert_eq!(next(&mut server).await, r#"{"action":"ping"}"#);
+            assert_eq!(since.elapsed().as_secs(), PING.as_secs());
+            since = Instant::now();
+            if answered {
+                server.send(Message::text(r#"{"type":"pong"}"#)).await.unwrap();
+            }
+        }
+        assert_eq!(session.await.unwrap(), "no answer in 30 seconds");
+        assert_eq!(since.elapsed().as_secs(), ANSWER.as_secs());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn does_not_wait_for_ever_for_its_subscription() {
+        let (client, mut server) = pair().await;
+        let session = tokio::spawn(run_until_it_ends(client));
+        next(&mut server).await;
+        // Events alone are no promise that the filter is in force, nor is the answer to another request.
+        server.send(Message::text(r#"{"type":"entityUpdated","id":"1"}"#)).await.unwrap();
+        server.send(Message::text(r#"{"type":"subscribed","requestId":"other"}"#)).await.unwrap();
+        assert_eq!(session.await.unwrap(), "no answer in 30 seconds");
+    }
 }

@@ -18,6 +18,7 @@ async fn a_slip_is_explained() {
         (vec!["simulate", "demo", "--rate", "0"], 2, "from 0.001 to 10000"),
         (vec!["listen", "demo", "--url", "http://h"], 1, "try ws://h"),
         (vec!["listen", "demo", "--id-pattern", "(?=a)"], 1, "look-around"),
+        (vec!["listen", "demo", "--count", "0"], 2, "a whole number of at least 1"),
         (vec!["listen", "demo", "--format", "xml"], 2, "format is json"),
         (vec!["local", "--idle-timeout", "10"], 2, "500ms, 90s, 10m or 1h30m"),
         (vec!["local", "--host", "example.com"], 2, "a host is localhost"),

@@ -86,8 +86,8 @@ impl Client {
         while let Some(Ok(_)) = self.socket.next().await {}
     }
 
-    /// What the client closes with.
-    pub(crate) async fn closed(mut self) -> bool {
+    /// Waits for the end, and tells whether the client took its leave.
+    pub(crate) async fn closed(&mut self) -> bool {
         while let Some(message) = self.socket.next().await {
             match message {
                 Ok(Message::Close(_)) => return true,
