@@ -18,8 +18,8 @@ VARIABLE = "ENTITY_STREAM_TEST_DYNAMODB_ENDPOINT"
 
 
 class OneAtATime:
-    """moto copies and restores whole tables around a transaction and takes no lock: without this one, requests that
-    overlap lose each other's writes, which DynamoDB never does."""
+    """moto takes no locks: without this one, a request now and then breaks down because another changes the table under
+    it, and a transaction that fails, for which moto puts back a copy of the table, undoes writes beside it."""
 
     def __init__(self, application):
         self.application = application
