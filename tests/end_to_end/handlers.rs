@@ -35,7 +35,7 @@ fn at(event: &str) -> entity_stream_protocol::EpochMillis {
 async fn setting() -> (System, Endpoint, Functions) {
     let system = System::start().await;
     let api = Endpoint::script([Reply::status(200)]).await;
-    let functions = Functions::new(&system, &api, &Hands::default());
+    let functions = Functions::new(&system, &api, &Hands::default()).await;
     (system, api, functions)
 }
 
@@ -72,8 +72,11 @@ async fn connect() {
 #[tokio::test]
 async fn connect_with_authentication_or_streaming_switched_off() {
     let (system, api, _) = setting().await;
-    for (streaming, auth, status) in [("true", "true", 401), ("false", "false", 503), ("on", "false", 503)] {
-        let functions = Functions::with_settings(&system, &api, &Hands::default(), streaming, auth);
+    const AUTH: &[(&str, &str)] = &[("AUTH_ENABLED", "true"), ("JWT_SECRET", "a secret of at least thirty-two bytes")];
+    const OFF: &[(&str, &str)] = &[("EVENT_STREAMING_ENABLED", "false")];
+    const NOT_TRUE: &[(&str, &str)] = &[("EVENT_STREAMING_ENABLED", "on")];
+    for (settings, status) in [(AUTH, 401), (OFF, 503), (NOT_TRUE, 503)] {
+        let functions = Functions::with_settings(&system, &api, &Hands::default(), settings).await;
         for (name, event) in samples("connect") {
             let response = result(&functions.connect.handle(lambda_event(&event)).await.unwrap());
             let malformed = status == 401 && response["statusCode"] == json!(400);
@@ -104,7 +107,7 @@ async fn default() {
             other => panic!("events/default/{other}.json has no expectation"),
         };
         let api = Endpoint::script([Reply::status(200)]).await;
-        let functions = Functions::new(&system, &api, &Hands::default());
+        let functions = Functions::new(&system, &api, &Hands::default()).await;
         let id = functions.register(connection_id(&event).as_str(), "demo").await;
         let response = result(&functions.default.handle(lambda_event(&event)).await.unwrap());
         assert_eq!(response["statusCode"], json!(200), "{name}");

@@ -1,6 +1,6 @@
 //! Opening a connection, and being refused.
 
-use entity_stream_local::{Config, RefuseWith};
+use entity_stream_local::Config;
 use serde_json::{Value, json};
 
 use crate::harness::{Client, System, config, request, room};
@@ -43,24 +43,6 @@ async fn the_offered_access_token_is_selected_and_the_token_not_repeated() {
     assert_eq!(client.event_id().await, "r");
     let without = system.connect("tenant=demo").await;
     assert!(!without.headers.contains_key("sec-websocket-protocol"), "nothing is selected that was not offered");
-}
-
-#[tokio::test]
-async fn who_may_not_listen_meets_1008_or_the_status() {
-    let close = System::start_with(Config { auth_enabled: true, ..config() }).await;
-    for headers in [&[][..], &[("authorization", "Bearer x.y.z")], &[("sec-websocket-protocol", "access_token, x.y.z")]]
-    {
-        let mut client = Client::connect(&close.url("tenant=demo"), headers).await.expect("the handshake completes");
-        let (code, reason) = client.closed().await;
-        assert_eq!(code, 1008);
-        assert!(reason.contains("authentication"), "{reason}");
-    }
-    assert_eq!(refusal(&close, "").await.0, 400, "a malformed query is no question of authority");
-    let status = System::start_with(Config { auth_enabled: true, refuse_with: RefuseWith::Status, ..config() }).await;
-    assert_eq!(refusal(&status, "tenant=demo").await.0, 401);
-    for system in [close, status] {
-        assert!(system.items().await.is_empty(), "nobody was registered");
-    }
 }
 
 #[tokio::test]

@@ -1,5 +1,11 @@
 //! The system from the outside: WebSocket clients, AWS SDKs and plain HTTP against a local system on free ports.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on has failed; helpers are no #[test]s"
+)]
+
 mod bus;
 mod closing;
 mod handlers;

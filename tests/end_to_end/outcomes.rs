@@ -11,7 +11,7 @@ const ID: &str = "XyZ12cdeIAMCJ1g=";
 async fn a_connection_that_is_still_opening_is_tried_again_and_never_forgotten() {
     let system = System::start().await;
     let api = Endpoint::script([GONE, GONE, GONE, Reply::status(200)]).await;
-    let functions = Functions::new(&system, &api, &Hands::default());
+    let functions = Functions::new(&system, &api, &Hands::default()).await;
     functions.register(ID, "demo").await;
     let report = functions.broadcast(&envelope("e1", &room("demo", "r")), 30).await.unwrap();
     assert_eq!((report.delivered, report.gone), (1, 0));
@@ -23,7 +23,7 @@ async fn a_connection_that_is_still_opening_is_tried_again_and_never_forgotten()
 async fn a_connection_that_stays_closed_while_young_fails_the_event_but_is_kept() {
     let system = System::start().await;
     let api = Endpoint::script([GONE]).await;
-    let functions = Functions::new(&system, &api, &Hands::default());
+    let functions = Functions::new(&system, &api, &Hands::default()).await;
     functions.register(ID, "demo").await;
     let failure = functions.broadcast(&envelope("e1", &room("demo", "r")), 2).await.unwrap_err();
     assert_eq!(failure.kind, "DeliveryIncomplete");
@@ -36,7 +36,7 @@ async fn a_connection_that_is_no_longer_young_is_forgotten() {
     // Once with the error type in its header, once as a proxy might mangle it: the status alone decides.
     for gone in [GONE, Reply::Status(410, &[("content-type", "text/html")], "<h1>Gone</h1>".to_owned())] {
         let (api, hands) = (Endpoint::script([gone]).await, Hands::default());
-        let functions = Functions::new(&system, &api, &hands);
+        let functions = Functions::new(&system, &api, &hands).await;
         functions.register(ID, "demo").await;
         hands.forward(31);
         let report = functions.broadcast(&envelope("e1", &room("demo", "r")), 30).await.unwrap();
@@ -50,7 +50,7 @@ async fn a_connection_that_is_no_longer_young_is_forgotten() {
 async fn an_orphan_is_removed_at_once() {
     let system = System::start().await;
     let api = Endpoint::script([GONE]).await;
-    let functions = Functions::new(&system, &api, &Hands::default());
+    let functions = Functions::new(&system, &api, &Hands::default()).await;
     functions.register(ID, "demo").await;
     // As if `$disconnect` had died after its first write.
     let client = aws_sdk_dynamodb::Client::new(&entity_stream_local::aws_config(&system.local.dynamodb_url()));
@@ -75,7 +75,7 @@ async fn failures_of_one_connection_are_not_the_others() {
         }
     })
     .await;
-    let functions = Functions::new(&system, &api, &Hands::default());
+    let functions = Functions::new(&system, &api, &Hands::default()).await;
     for id in ["FineAAAAAAAAAAA=", "Throttled11111A=", "FineBBBBBBBBBBB=", "Odd000000000000="] {
         functions.register(id, "demo").await;
     }
@@ -92,7 +92,7 @@ async fn what_api_gateway_finds_too_large_is_sent_truncated() {
     let system = System::start().await;
     let too_large = Reply::Status(413, &[("x-amzn-errortype", "PayloadTooLargeException")], "{}".to_owned());
     let api = Endpoint::script([too_large, Reply::status(200)]).await;
-    let functions = Functions::new(&system, &api, &Hands::default());
+    let functions = Functions::new(&system, &api, &Hands::default()).await;
     functions.register(ID, "demo").await;
     let report = functions.broadcast(&envelope("e1", &room("demo", "r")), 30).await.unwrap();
     assert_eq!(report.delivered, 1);

@@ -3,6 +3,21 @@ use entity_stream_protocol::{EpochMillis, Tenant};
 use crate::credential::token_credential;
 use crate::{ApiKeys, Credential, Identity, Refusal, Verifier};
 
+/// A refusal, and whom it met if that is known: a subject is only known from a credential that was verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// Why.
+    pub reason: Refusal,
+    /// Whom.
+    pub subject: Option<String>,
+}
+
+impl From<Refusal> for Refused {
+    fn from(reason: Refusal) -> Self {
+        Self { reason, subject: None }
+    }
+}
+
 /// Says whose credential it is, and whether that gives access to a tenant.
 #[derive(Clone, Debug)]
 pub struct Authenticator {
@@ -19,24 +34,24 @@ impl Authenticator {
     /// Whose credential this is, if it gives access to the tenant.
     ///
     /// # Errors
-    /// The [`Refusal`] to log and to answer with.
-    pub async fn admit(&self, credential: &Credential, tenant: &Tenant, now: EpochMillis) -> Result<Identity, Refusal> {
+    /// [`Refused`]: the reason to log and to answer with, and the subject if that is known.
+    pub async fn admit(&self, credential: &Credential, tenant: &Tenant, now: EpochMillis) -> Result<Identity, Refused> {
         let identity = match credential {
             Credential::Token(token) => self.verifier.verify(token, now).await?,
             Credential::ApiKey { name, key } => self.api_keys.verify(name, key, now).await?,
         };
         if identity.may_listen_to(tenant) {
-            return Ok(identity);
+            Ok(identity)
+        } else {
+            Err(Refused { reason: Refusal::Tenant, subject: Some(identity.subject) })
         }
-        tracing::info!(subject = identity.subject, role = %identity.role, "an identity asked for another tenant");
-        Err(Refusal::Tenant)
     }
 
     /// The same for a token in a message.
     ///
     /// # Errors
-    /// The [`Refusal`] to log and to answer with.
-    pub async fn admit_token(&self, token: &str, tenant: &Tenant, now: EpochMillis) -> Result<Identity, Refusal> {
+    /// [`Refused`]: the reason to log and to answer with, and the subject if that is known.
+    pub async fn admit_token(&self, token: &str, tenant: &Tenant, now: EpochMillis) -> Result<Identity, Refused> {
         self.admit(&token_credential(token)?, tenant, now).await
     }
 }

@@ -15,7 +15,7 @@ mod refusal;
 mod secret;
 mod verifier;
 
-pub use access::Authenticator;
+pub use access::{Authenticator, Refused};
 pub use api_keys::{ApiKey, ApiKeyError, ApiKeyName, ApiKeyRecord, ApiKeys, InvalidApiKeyName};
 pub use claims::{ClaimPath, ClaimPaths};
 pub use credential::{Credential, HandshakeCredentials};

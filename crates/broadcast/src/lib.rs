@@ -142,6 +142,7 @@ impl Broadcast {
             matched = report.matched,
             delivered = report.delivered,
             gone = report.gone,
+            expired = report.expired,
             failed = report.failed,
             read_capacity = report.read_capacity,
             milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),

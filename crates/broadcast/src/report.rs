@@ -13,6 +13,8 @@ pub struct Report {
     pub delivered: usize,
     /// Those that had ended, and were forgotten.
     pub gone: usize,
+    /// Those whose authorisation had expired, and were closed.
+    pub expired: usize,
     /// Those that did not get it before the deadline.
     pub failed: usize,
     /// Those that `@connections` will never take it for.
@@ -29,6 +31,7 @@ impl Report {
         match outcome {
             Outcome::Delivered => self.delivered += 1,
             Outcome::Gone => self.gone += 1,
+            Outcome::Expired => self.expired += 1,
             Outcome::TooLarge | Outcome::Rejected(_) => self.rejected += 1,
             Outcome::Throttled | Outcome::Failed(_) => self.failed += 1,
         }
@@ -40,6 +43,7 @@ impl AddAssign for Report {
         self.matched += other.matched;
         self.delivered += other.delivered;
         self.gone += other.gone;
+        self.expired += other.expired;
         self.failed += other.failed;
         self.rejected += other.rejected;
         self.undeliverable += other.undeliverable;

@@ -1,44 +1,60 @@
 //! The `$connect` function: admits a connection and registers it.
 //!
 //! - **Trigger**: a WebSocket handshake, which API Gateway holds until this function has answered.
-//! - **Reads**: the query (`tenant`, `entityTypes`, `idPattern`, `format`, `group_id`) and the offered sub-protocols.
+//! - **Reads**: the query (`tenant`, `entityTypes`, `idPattern`, `format`, `group_id`), the credential, and the offered
+//!   sub-protocols.
 //! - **Writes**: the connection and its interests, before the handshake completes, so that no event is missed after it.
 //! - **Answers**: 200, and `Sec-WebSocket-Protocol: access_token` if the client offered that; 400 for a malformed query,
-//!   401 if it may not listen, 503 while streaming is switched off, 500 if the table cannot be written.
+//!   401 or 403 if it may not listen, 503 while streaming is switched off, 500 if the table cannot be written.
 //! - **Fails** only on an event that is not API Gateway's.
 //!
 //! It never posts to its own connection: `@connections` answers 410 until this function has returned.
 
-mod subprotocol;
-
-use std::collections::HashMap;
+mod admission;
+mod handshake;
 
 use aws_lambda_events::apigw::{ApiGatewayProxyResponse, ApiGatewayWebsocketProxyRequest};
+use entity_stream_auth::{AllowedOrigins, Authenticator};
 use entity_stream_connections::{Connection, Table};
-use entity_stream_protocol::ConnectQuery;
-use entity_stream_runtime::environment::AUTH_ENABLED;
-use entity_stream_runtime::{Caller, Environment, Failure, InvalidVariable, respond};
+use entity_stream_protocol::{Clock, ConnectQuery};
+use entity_stream_runtime::environment::{ALLOWED_ORIGINS, AUTH_IN_BAND};
+use entity_stream_runtime::{Caller, Environment, Failure, InvalidVariable, note_refusal, respond};
 use lambda_runtime::LambdaEvent;
 use tracing::Instrument;
+
+use crate::handshake::Handshake;
 
 /// The function, ready for events.
 #[derive(Clone, Debug)]
 pub struct Connect {
     streaming_enabled: bool,
-    auth_enabled: bool,
+    authenticator: Option<Authenticator>,
+    in_band: bool,
+    origins: Option<AllowedOrigins>,
     table: Table,
+    clock: Clock,
 }
 
 impl Connect {
-    /// The function with settings from `environment`.
+    /// The function with settings from `environment`. Without an authenticator anybody may listen.
     ///
     /// # Errors
-    /// [`InvalidVariable`] names a variable that is missing or malformed.
-    pub fn new(environment: &Environment, table: Table) -> Result<Self, InvalidVariable> {
+    /// [`InvalidVariable`] names a variable that is malformed.
+    pub fn new(
+        environment: &Environment,
+        authenticator: Option<Authenticator>,
+        table: Table,
+        clock: Clock,
+    ) -> Result<Self, InvalidVariable> {
+        let origins = environment.optional(ALLOWED_ORIGINS).map(|list| AllowedOrigins::parse(&list)).transpose();
+        let invalid = |_| InvalidVariable { variable: ALLOWED_ORIGINS, problem: "is no such list" };
         Ok(Self {
             streaming_enabled: environment.streaming_enabled(),
-            auth_enabled: environment.flag(AUTH_ENABLED)?,
+            authenticator,
+            in_band: environment.optional_flag(AUTH_IN_BAND)?,
+            origins: origins.map_err(invalid)?,
             table,
+            clock,
         })
     }
 
@@ -57,16 +73,15 @@ impl Connect {
             tenant = tracing::field::Empty,
             request_id = caller.request_id,
         );
-        Ok(self.admit(&caller, &event.payload).instrument(span).await)
+        Ok(self.answer(&caller, &Handshake::of(&event.payload)).instrument(span).await)
     }
 
-    async fn admit(&self, caller: &Caller, event: &ApiGatewayWebsocketProxyRequest) -> ApiGatewayProxyResponse {
+    async fn answer(&self, caller: &Caller, handshake: &Handshake<'_>) -> ApiGatewayProxyResponse {
         if !self.streaming_enabled {
             tracing::warn!("connection refused: EVENT_STREAMING_ENABLED is not true");
             return respond(503, Some("event streaming is switched off"));
         }
-        let parameters = query_parameters(event);
-        let query = match ConnectQuery::parse(|name| parameters.get(name).cloned().unwrap_or_default()) {
+        let query = match ConnectQuery::parse(|name| handshake.query(name)) {
             Ok(query) => query,
             Err(error) => {
                 tracing::info!(source_ip = caller.source_ip, %error, "connection refused: malformed query");
@@ -74,10 +89,13 @@ impl Connect {
             }
         };
         tracing::Span::current().record("tenant", query.tenant.as_str());
-        if self.auth_enabled {
-            tracing::warn!(source_ip = caller.source_ip, "connection refused: AUTH_ENABLED is true");
-            return respond(401, Some("authentication is required"));
-        }
+        let authorisation = match self.admit(handshake, &query.tenant).await {
+            Ok(authorisation) => authorisation,
+            Err(refused) => {
+                note_refusal(&refused, caller);
+                return respond(refused.reason.status(), Some(refused.reason.message()));
+            }
+        };
         let connection = Connection {
             id: caller.connection_id.clone(),
             tenant: query.tenant,
@@ -85,27 +103,17 @@ impl Connect {
             filter: Some(query.filter),
             format: query.format,
             group: query.group,
+            authorisation,
         };
         if let Err(error) = self.table.register(&connection).await {
             tracing::error!(%error, "connection refused: it could not be registered");
             return respond(500, Some("the connection could not be registered; try again"));
         }
-        tracing::info!(source_ip = caller.source_ip, "connected");
+        tracing::info!(source_ip = caller.source_ip, subject = connection.authorisation.subject(), "connected");
         let mut response = respond(200, None);
-        if let Some((name, value)) = subprotocol::selected(event) {
+        if let Some((name, value)) = handshake.selected_subprotocol() {
             response.headers.insert(name, value);
         }
         response
     }
-}
-
-/// Every value of every query parameter. The map with several values a name is the complete one, where it is there.
-fn query_parameters(event: &ApiGatewayWebsocketProxyRequest) -> HashMap<&str, Vec<&str>> {
-    let several = &event.multi_value_query_string_parameters;
-    let parameters = if several.is_empty() { &event.query_string_parameters } else { several };
-    let mut values: HashMap<&str, Vec<&str>> = HashMap::new();
-    for (name, value) in parameters.iter() {
-        values.entry(name).or_default().push(value);
-    }
-    values
 }

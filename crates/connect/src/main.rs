@@ -3,14 +3,17 @@
 use std::process::ExitCode;
 
 use entity_stream_connect::Connect;
-use entity_stream_runtime::{aws_config, run};
+use entity_stream_protocol::Clock;
+use entity_stream_runtime::{AuthenticationError, authenticator, aws_config, run};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     run(
         async |environment| {
-            let table = environment.table(&aws_config().await)?;
-            Connect::new(environment, table)
+            let config = aws_config().await;
+            let authenticator = authenticator(environment, &config, &config).await?;
+            let connect = Connect::new(environment, authenticator, environment.table(&config)?, Clock::system())?;
+            Ok::<_, AuthenticationError>(connect)
         },
         async |connect, event| connect.handle(event).await,
     )

@@ -19,6 +19,10 @@ pub(crate) const ID_PATTERN: &str = "idPattern";
 pub(crate) const ENTITY_TYPES: &str = "entityTypes";
 pub(crate) const SUBSCRIBED: &str = "subscribed";
 pub(crate) const REVISION: &str = "revision";
+pub(crate) const SUBJECT: &str = "subject";
+pub(crate) const ROLE: &str = "role";
+pub(crate) const AUTHORISED_UNTIL: &str = "authorisedUntil";
+pub(crate) const PENDING: &str = "pending";
 pub(crate) const LEFTOVERS: &str = "leftovers";
 
 pub(crate) fn string(text: impl Into<String>) -> AttributeValue {

@@ -4,9 +4,10 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use entity_stream_protocol::limits::CONNECTION_LIFETIME;
 use entity_stream_protocol::{ConnectionId, EntityType, EpochMillis, Filter, Format, GroupId, IdPattern, Tenant};
 
+use crate::Authorisation;
 use crate::attributes::{
-    CONNECTED_AT, CONNECTION_ID, ENTITY_TYPES, EXPIRES_AT, FORMAT, GROUP, ID_PATTERN, Item, LEFTOVERS, REVISION,
-    SUBSCRIBED, TENANT, get_number, get_string, number, string,
+    AUTHORISED_UNTIL, CONNECTED_AT, CONNECTION_ID, ENTITY_TYPES, EXPIRES_AT, FORMAT, GROUP, ID_PATTERN, Item,
+    LEFTOVERS, REVISION, SUBSCRIBED, TENANT, get_number, get_string, number, string,
 };
 use crate::keys::{Scope, connection_key, interest_key};
 
@@ -25,6 +26,8 @@ pub struct Connection {
     pub format: Format,
     /// The consumer group it belongs to, if any.
     pub group: Option<GroupId>,
+    /// Whether, as whom and for how long it may listen.
+    pub authorisation: Authorisation,
 }
 
 impl Connection {
@@ -50,9 +53,10 @@ pub(crate) struct StoredConnection {
 }
 
 impl StoredConnection {
-    /// The scopes of the interest items that belong to the filter.
-    pub(crate) fn scopes(filter: Option<&Filter>) -> Vec<Scope> {
-        match filter {
+    /// The scopes of the interest items that a connection has to have: those of its filter, once it is authorised.
+    pub(crate) fn scopes(connection: &Connection) -> Vec<Scope> {
+        match &connection.filter {
+            _ if connection.authorisation == Authorisation::Pending => Vec::new(),
             None => Vec::new(),
             Some(filter) if filter.entity_types().is_empty() => vec![Scope::Every],
             Some(filter) => filter.entity_types().iter().cloned().map(Scope::Type).collect(),
@@ -61,7 +65,7 @@ impl StoredConnection {
 
     /// The scopes of all interest items that exist for it.
     pub(crate) fn stored_scopes(&self) -> Vec<Scope> {
-        let mut scopes = Self::scopes(self.connection.filter.as_ref());
+        let mut scopes = Self::scopes(&self.connection);
         scopes.extend(self.leftovers.iter().cloned());
         scopes
     }
@@ -84,6 +88,7 @@ impl StoredConnection {
                 item.insert(ID_PATTERN.to_owned(), string(pattern.as_str()));
             }
         }
+        connection.authorisation.write(&mut item);
         if !self.leftovers.is_empty() {
             item.insert(LEFTOVERS.to_owned(), scopes_attribute(&self.leftovers));
         }
@@ -116,6 +121,7 @@ impl StoredConnection {
                 Some(group) => Some(GroupId::parse(group).ok()?),
                 None => None,
             },
+            authorisation: Authorisation::read(item),
         };
         let leftovers = match item.get(LEFTOVERS) {
             Some(scopes) => scopes.as_l().ok()?.iter().map(read_scope).collect::<Option<_>>()?,
@@ -126,7 +132,7 @@ impl StoredConnection {
 }
 
 /// The interest item of one scope: all that a delivery needs to know.
-pub(crate) fn interest_item(connection: &Connection, filter: &Filter, scope: &Scope) -> Item {
+pub(crate) fn interest_item(connection: &Connection, scope: &Scope) -> Item {
     let mut item = interest_key(&connection.tenant, scope, &connection.id);
     item.insert(CONNECTION_ID.to_owned(), string(connection.id.as_str()));
     item.insert(CONNECTED_AT.to_owned(), number(connection.connected_at.millis()));
@@ -135,8 +141,11 @@ pub(crate) fn interest_item(connection: &Connection, filter: &Filter, scope: &Sc
     if let Some(group) = &connection.group {
         item.insert(GROUP.to_owned(), string(group.as_str()));
     }
-    if let Some(pattern) = filter.id_pattern() {
+    if let Some(pattern) = connection.filter.as_ref().and_then(Filter::id_pattern) {
         item.insert(ID_PATTERN.to_owned(), string(pattern.as_str()));
+    }
+    if let Some(until) = connection.authorisation.until() {
+        item.insert(AUTHORISED_UNTIL.to_owned(), number(until.millis()));
     }
     item
 }

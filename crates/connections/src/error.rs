@@ -9,6 +9,12 @@ pub enum TableError {
     /// There is no such connection, or its record has expired: the client has to reconnect.
     #[error("the connection is not registered")]
     NotConnected,
+    /// The connection has yet to authenticate, or its authorisation has expired.
+    #[error("the connection is not authorised")]
+    NotAuthorised,
+    /// The connection belongs to somebody else.
+    #[error("the connection belongs to another subject")]
+    AnotherSubject,
     /// Other messages of the same connection kept changing its filter at the same time: try again.
     #[error("the connection's filter is being changed by too many messages at once")]
     Contended,

@@ -4,8 +4,8 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
 use entity_stream_protocol::{ConnectionId, EntityType, EpochMillis, Format, GroupId, IdPattern, Tenant};
 
 use crate::attributes::{
-    CONNECTED_AT, CONNECTION_ID, EXPIRES_AT, FORMAT, GROUP, ID_PATTERN, Item, PK, SK, get_number, get_string, number,
-    string,
+    AUTHORISED_UNTIL, CONNECTED_AT, CONNECTION_ID, EXPIRES_AT, FORMAT, GROUP, ID_PATTERN, Item, PK, SK, get_number,
+    get_string, number, string,
 };
 use crate::connection::millis;
 use crate::keys::{Scope, interest_partition};
@@ -24,6 +24,9 @@ pub struct Interest {
     pub group: Option<GroupId>,
     /// When the connection was opened.
     pub connected_at: EpochMillis,
+    /// When it stops being authorised, if it does before it ends. A renewal changes that: ask the connection itself
+    /// before concluding from it.
+    pub authorised_until: Option<EpochMillis>,
     pub(crate) key: (String, String),
 }
 
@@ -43,6 +46,7 @@ impl Interest {
                 None => None,
             },
             connected_at: millis(get_number(item, CONNECTED_AT)?),
+            authorised_until: get_number(item, AUTHORISED_UNTIL).map(millis),
             key: (get_string(item, PK)?.to_owned(), get_string(item, SK)?.to_owned()),
         })
     }

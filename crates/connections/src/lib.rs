@@ -15,14 +15,16 @@
 //! therefore leave exactly the items of whoever came last, or nothing.
 
 mod attributes;
+mod authorisation;
+mod change;
 mod connection;
 mod error;
 mod interest;
 mod keys;
 mod schema;
-mod subscribe;
 mod table;
 
+pub use authorisation::{Authorisation, Grant};
 pub use connection::Connection;
 pub use error::TableError;
 pub use interest::{Interest, InterestPage, InterestPages};

@@ -58,9 +58,8 @@ impl Table {
             .send()
             .await
             .map_err(TableError::dynamo("PutItem"))?;
-        let Some(filter) = &connection.filter else { return Ok(()) };
         let interests = stored.stored_scopes().into_iter().map(|scope| {
-            let put = PutRequest::builder().set_item(Some(interest_item(connection, filter, &scope))).build();
+            let put = PutRequest::builder().set_item(Some(interest_item(connection, &scope))).build();
             put.map(|put| WriteRequest::builder().put_request(put).build())
         });
         let interests = interests.collect::<Result<Vec<_>, _>>().map_err(invalid("BatchWriteItem"))?;

@@ -2,20 +2,24 @@
 //!
 //! - **Trigger**: a text message that no other route takes: `subscribe`, `unsubscribe`, `ping` where API Gateway does not
 //!   answer it itself, and everything that is malformed.
-//! - **Reads and writes**: the connection's filter and interests.
+//! - **Reads and writes**: the connection's filter, authorisation and interests.
 //! - **Answers** through `@connections`, not as its result: a two-way route would send an empty frame whenever there is
 //!   nothing to say, and clients of the original contract fail on it.
 //! - **Fails** if an answer cannot be delivered; the client then sees API Gateway's `Internal server error` frame.
 //!
 //! Messages of one connection may be handled at the same time and in any order; the table decides which filter is last.
 
+mod authenticate;
+
 use std::time::Duration;
 
 use aws_lambda_events::apigw::{ApiGatewayProxyResponse, ApiGatewayWebsocketProxyRequest};
+use entity_stream_auth::{Authenticator, Refusal};
 use entity_stream_connections::{Table, TableError};
 use entity_stream_delivery::{ManagementApi, Outcome};
 use entity_stream_protocol::{Action, ClientMessage, Clock, ErrorCode, Filter, ServerMessage};
-use entity_stream_runtime::{Caller, Failure, respond};
+use entity_stream_runtime::environment::AUTH_IN_BAND;
+use entity_stream_runtime::{Caller, Environment, Failure, InvalidVariable, respond};
 use lambda_runtime::LambdaEvent;
 use tokio::time::Instant;
 use tracing::Instrument;
@@ -28,13 +32,25 @@ const ANSWER_TIME: Duration = Duration::from_secs(10);
 pub struct DefaultRoute {
     table: Table,
     management_api: ManagementApi,
+    authenticator: Option<Authenticator>,
+    in_band: bool,
     clock: Clock,
 }
 
 impl DefaultRoute {
-    /// The function on this table and this API.
-    pub fn new(table: Table, management_api: ManagementApi, clock: Clock) -> Self {
-        Self { table, management_api, clock }
+    /// The function with settings from `environment`. Without an authenticator no tokens are taken.
+    ///
+    /// # Errors
+    /// [`InvalidVariable`] names a variable that is malformed.
+    pub fn new(
+        environment: &Environment,
+        authenticator: Option<Authenticator>,
+        table: Table,
+        management_api: ManagementApi,
+        clock: Clock,
+    ) -> Result<Self, InvalidVariable> {
+        let in_band = environment.optional_flag(AUTH_IN_BAND)?;
+        Ok(Self { table, management_api, authenticator, in_band, clock })
     }
 
     /// Handles one event.
@@ -74,7 +90,7 @@ impl DefaultRoute {
         };
         let request_id = message.request_id.clone();
         match &message.action {
-            Action::Ping => Some(ServerMessage::Pong(request_id)),
+            Action::Ping => Some(self.ping(caller, &message).await),
             Action::Subscribe(filter) => {
                 let subscribed = || ServerMessage::Subscribed(filter.clone(), request_id);
                 self.subscribe(caller, &message, Some(filter), subscribed).await
@@ -82,10 +98,22 @@ impl DefaultRoute {
             Action::Unsubscribe => {
                 self.subscribe(caller, &message, None, || ServerMessage::Unsubscribed(request_id)).await
             }
-            Action::Authenticate(_) => Some(ServerMessage::Error(
-                message
-                    .reject(ErrorCode::Unauthorized, "this connection takes no tokens: authentication is not in use"),
-            )),
+            Action::Authenticate(token) => Some(self.authenticate(caller, &message, token).await),
+        }
+    }
+
+    async fn ping(&self, caller: &Caller, message: &ClientMessage) -> ServerMessage {
+        let pong = ServerMessage::Pong(message.request_id.clone());
+        // Only a client that may still have to authenticate is worth a look at its record.
+        if self.authenticator.is_none() || !self.in_band {
+            return pong;
+        }
+        match self.table.find(&caller.connection_id, self.clock.now()).await {
+            Ok(Some(connection)) if !connection.authorisation.is_valid(self.clock.now()) => {
+                refuse(message, &TableError::NotAuthorised)
+            }
+            Ok(_) => pong,
+            Err(error) => refuse(message, &error),
         }
     }
 
@@ -97,8 +125,8 @@ impl DefaultRoute {
         done: impl FnOnce() -> ServerMessage,
     ) -> Option<ServerMessage> {
         match self.table.subscribe(&caller.connection_id, filter, self.clock.now()).await {
-            Ok(tenant) => {
-                tracing::Span::current().record("tenant", tenant.as_str());
+            Ok(connection) => {
+                tracing::Span::current().record("tenant", connection.tenant.as_str());
                 tracing::info!(
                     action = message.action_name(),
                     entity_types = filter.map(|filter| filter.entity_types().len()),
@@ -107,18 +135,7 @@ impl DefaultRoute {
                 );
                 message.request_id.is_some().then(done)
             }
-            Err(TableError::NotConnected) => {
-                tracing::info!("message of a connection that is not registered");
-                Some(ServerMessage::Error(
-                    message.reject(ErrorCode::NotConnected, "the connection is not registered any more; connect again"),
-                ))
-            }
-            Err(error) => {
-                tracing::error!(%error, "the filter could not be changed");
-                Some(ServerMessage::Error(
-                    message.reject(ErrorCode::Internal, "the filter could not be changed; try again"),
-                ))
-            }
+            Err(error) => Some(refuse(message, &error)),
         }
     }
 
@@ -137,4 +154,27 @@ impl DefaultRoute {
             }
         }
     }
+}
+
+/// The answer to a message that the table did not take.
+pub(crate) fn refuse(message: &ClientMessage, error: &TableError) -> ServerMessage {
+    let (code, text) = match error {
+        TableError::NotConnected => {
+            tracing::info!("message of a connection that is not registered");
+            (ErrorCode::NotConnected, "the connection is not registered any more; connect again")
+        }
+        TableError::NotAuthorised => {
+            tracing::info!("message of a connection that is not authorised");
+            (
+                ErrorCode::Unauthorized,
+                "send authenticate first; if the token has expired, connect again with a fresh one",
+            )
+        }
+        TableError::AnotherSubject => (ErrorCode::Forbidden, Refusal::AnotherSubject.message()),
+        TableError::Contended | TableError::Dynamo { .. } | TableError::Unprocessed(_) => {
+            tracing::error!(%error, "the table did not take a message");
+            (ErrorCode::Internal, "the message could not be honoured; try again")
+        }
+    };
+    ServerMessage::Error(message.reject(code, text))
 }

@@ -4,15 +4,17 @@ use std::process::ExitCode;
 
 use entity_stream_default::DefaultRoute;
 use entity_stream_protocol::Clock;
-use entity_stream_runtime::{InvalidVariable, aws_config, run};
+use entity_stream_runtime::{AuthenticationError, authenticator, aws_config, run};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     run(
         async |environment| {
             let config = aws_config().await;
+            let authenticator = authenticator(environment, &config, &config).await?;
             let (table, management_api) = (environment.table(&config)?, environment.management_api(&config)?);
-            Ok::<_, InvalidVariable>(DefaultRoute::new(table, management_api, Clock::system()))
+            let route = DefaultRoute::new(environment, authenticator, table, management_api, Clock::system())?;
+            Ok::<_, AuthenticationError>(route)
         },
         async |route, event| route.handle(event).await,
     )

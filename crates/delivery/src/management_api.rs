@@ -58,6 +58,14 @@ impl ManagementApi {
         }
     }
 
+    /// Closes a connection, trying once. The client sees close code 1000, which cannot be chosen.
+    pub async fn close(&self, id: &ConnectionId) -> Outcome {
+        match self.client.delete_connection().connection_id(id.as_str()).send().await {
+            Ok(_) => Outcome::Delivered,
+            Err(error) => judge(&error),
+        }
+    }
+
     /// Sends one message, and tries again with jittered backoff what may yet work, until it does or `deadline` is near.
     pub async fn post_until(&self, id: &ConnectionId, message: Bytes, deadline: Instant) -> Outcome {
         let mut delays = ExponentialBuilder::default()

@@ -5,6 +5,8 @@ pub enum Outcome {
     Delivered,
     /// There is no such connection (`GoneException`, 410): it has ended, or `$connect` has not returned yet.
     Gone,
+    /// Its authorisation has expired: nothing may be sent to it, and it is closed.
+    Expired,
     /// The message is over 128 KB (`PayloadTooLargeException`, 413).
     TooLarge,
     /// The account's rate, or the client's buffer, is exhausted (`LimitExceededException`, 429).
@@ -26,6 +28,7 @@ impl Outcome {
         match self {
             Self::Delivered => "delivered",
             Self::Gone => "gone",
+            Self::Expired => "expired",
             Self::TooLarge => "too large",
             Self::Throttled => "throttled",
             Self::Failed(reason) | Self::Rejected(reason) => reason,

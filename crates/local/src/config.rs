@@ -3,6 +3,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use entity_stream_protocol::{Clock, limits};
+use entity_stream_runtime::Environment;
+use entity_stream_runtime::environment::AUTH_IN_BAND;
 
 /// How to run the local system. [`Config::default`] is what a bare `entity-stream local` means.
 #[derive(Clone, Debug)]
@@ -23,6 +25,8 @@ pub struct Config {
     pub event_streaming_enabled: bool,
     /// `AUTH_ENABLED`, as the functions that run in-process see it.
     pub auth_enabled: bool,
+    /// The other variables of the functions that run in-process: those of authentication, above all.
+    pub environment: Environment,
     /// The times that API Gateway and Lambda fix and tests shorten.
     pub times: Times,
     /// Whether messages of one connection are handled one after the other. API Gateway promises no order, so by default
@@ -43,10 +47,18 @@ impl Default for Config {
             functions: FunctionHost::default(),
             event_streaming_enabled: true,
             auth_enabled: false,
+            environment: Environment::new(|_| None),
             times: Times::default(),
             serial_messages: false,
             clock: Clock::system(),
         }
+    }
+}
+
+impl Config {
+    /// Whether clients may authenticate with their first message.
+    pub(crate) fn in_band(&self) -> bool {
+        self.auth_enabled && self.environment.optional(AUTH_IN_BAND).as_deref() == Some("true")
     }
 }
 

@@ -2,7 +2,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use entity_stream_connections::TableError;
-use entity_stream_runtime::InvalidVariable;
+use entity_stream_runtime::{AuthenticationError, InvalidVariable};
 
 /// Why the local system could not start.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +33,9 @@ pub enum StartError {
     /// A setting for the functions makes no sense.
     #[error(transparent)]
     Setting(#[from] InvalidVariable),
+    /// Authentication cannot be set up.
+    #[error(transparent)]
+    Authentication(#[from] AuthenticationError),
     /// The URL given for the functions makes no sense.
     #[error("{0:?} is no Lambda endpoint: it is an http URL without a path, such as http://localhost:9000")]
     LambdaEndpoint(String),

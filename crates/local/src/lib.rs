@@ -58,7 +58,7 @@ impl Local {
         let dynamodb = DynamoDb::start(config.dynamodb, config.data.as_deref()).await?;
         let table = settings::table(&dynamodb.url());
         table.create_if_missing().await?;
-        let functions = Functions::new(&config, table, reachable(address))?;
+        let functions = Functions::new(&config, table, reachable(address), &dynamodb.url()).await?;
         let state = Arc::new(State::new(config, functions));
         let server = tokio::spawn(router::serve(listener, Arc::clone(&state)));
         Ok(Self { address, dynamodb, state, server })

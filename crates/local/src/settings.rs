@@ -43,7 +43,9 @@ pub(crate) fn environment(config: &Config, address: SocketAddr) -> Environment {
         (WS_API_ENDPOINT, format!("http://{address}/{}", config.stage)),
         (DEAD_LETTER_QUEUE_URL, format!("http://{address}/{QUEUE_PATH}")),
     ];
+    let others = config.environment.clone();
     Environment::new(move |name| {
-        values.iter().find(|(variable, _)| variable.name == name).map(|(_, value)| value.clone())
+        let fixed = values.iter().find(|(variable, _)| variable.name == name);
+        fixed.map(|(_, value)| value.clone()).or_else(|| others.lookup(name))
     })
 }

@@ -22,6 +22,12 @@ impl EpochMillis {
         self.0 / 1000
     }
 
+    /// The moment in RFC 3339, to the second, in UTC.
+    pub fn to_rfc3339(self) -> String {
+        let seconds = i64::try_from(self.seconds()).unwrap_or(i64::MAX);
+        jiff::Timestamp::from_second(seconds).unwrap_or(jiff::Timestamp::MAX).strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+    }
+
     /// This much later.
     #[must_use]
     pub fn plus(self, duration: Duration) -> Self {

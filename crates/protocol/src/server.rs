@@ -3,7 +3,7 @@ use serde_json::value::RawValue;
 
 use crate::cloudevents::CloudEvent;
 use crate::limits::MESSAGE_BYTES;
-use crate::{EntityChange, EntityTypes, Filter, Rejection, RequestId};
+use crate::{EntityChange, EntityTypes, EpochMillis, Filter, Rejection, RequestId};
 
 /// How a connection wants its events: `format` in the URL.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -150,6 +150,8 @@ pub enum ServerMessage {
     Unsubscribed(Option<RequestId>),
     /// The answer to `ping`.
     Pong(Option<RequestId>),
+    /// The connection is authorised until then; until it ends, without a time.
+    Authenticated(Option<EpochMillis>, Option<RequestId>),
     /// The message could not be honoured, and changed nothing.
     Error(Rejection),
 }
@@ -169,6 +171,8 @@ struct AnswerBody<'a> {
     entity_types: Option<&'a [crate::EntityType]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     id_pattern: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<&'a str>,
 }
@@ -191,6 +195,12 @@ impl ServerMessage {
             },
             Self::Pong(request_id) => AnswerBody {
                 message_type: "pong",
+                request_id: request_id.as_ref().map(RequestId::as_str),
+                ..AnswerBody::default()
+            },
+            Self::Authenticated(expires_at, request_id) => AnswerBody {
+                message_type: "authenticated",
+                expires_at: expires_at.map(EpochMillis::to_rfc3339),
                 request_id: request_id.as_ref().map(RequestId::as_str),
                 ..AnswerBody::default()
             },
@@ -273,6 +283,11 @@ mod tests {
         );
         assert_eq!(ServerMessage::Unsubscribed(id()).to_json(), r#"{"type":"unsubscribed","requestId":"1"}"#);
         assert_eq!(ServerMessage::Pong(None).to_json(), r#"{"type":"pong"}"#);
+        let until = Some(EpochMillis::new(1_795_212_000_999));
+        assert_eq!(
+            ServerMessage::Authenticated(until, id()).to_json(),
+            r#"{"type":"authenticated","expiresAt":"2026-11-20T22:00:00Z","requestId":"1"}"#
+        );
         let rejection = Rejection {
             code: ErrorCode::UnknownAction,
             message: "no".into(),

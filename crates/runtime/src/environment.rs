@@ -128,9 +128,14 @@ impl Environment {
         Self(Arc::new(lookup))
     }
 
+    /// What it holds under a name.
+    pub fn lookup(&self, name: &str) -> Option<String> {
+        (self.0)(name)
+    }
+
     /// A variable's value; an empty one counts as missing.
     pub fn optional(&self, variable: Variable) -> Option<String> {
-        (self.0)(variable.name).filter(|value| !value.is_empty())
+        self.lookup(variable.name).filter(|value| !value.is_empty())
     }
 
     /// A variable's value.

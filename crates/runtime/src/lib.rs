@@ -7,6 +7,7 @@ pub mod environment;
 mod failure;
 mod gateway_event;
 mod logs;
+mod refusals;
 mod run;
 
 pub use authentication::{AuthenticationError, authenticator};
@@ -15,4 +16,5 @@ pub use environment::{Environment, InvalidVariable};
 pub use failure::Failure;
 pub use gateway_event::{Caller, respond};
 pub use logs::start_logs;
+pub use refusals::{grant, note_refusal};
 pub use run::run;

@@ -3,13 +3,13 @@
 
 use entity_stream_broadcast::{Broadcast, DeadLetterQueue, Report};
 use entity_stream_connect::Connect;
-use entity_stream_connections::{Connection, Table};
+use entity_stream_connections::{Authorisation, Connection, Table};
 use entity_stream_default::DefaultRoute;
 use entity_stream_delivery::ManagementApi;
 use entity_stream_disconnect::Disconnect;
-use entity_stream_local::aws_config;
+use entity_stream_local::{TABLE, aws_config};
 use entity_stream_protocol::{Clock, ConnectionId, Filter, Format, Tenant};
-use entity_stream_runtime::{Environment, Failure};
+use entity_stream_runtime::{Environment, Failure, authenticator};
 use lambda_runtime::{Context, LambdaEvent};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -28,31 +28,33 @@ pub(crate) struct Functions {
 }
 
 impl Functions {
-    pub(crate) fn new(system: &System, connections_api: &Endpoint, hands: &Hands) -> Self {
-        Self::with_settings(system, connections_api, hands, "true", "false")
+    pub(crate) async fn new(system: &System, connections_api: &Endpoint, hands: &Hands) -> Self {
+        Self::with_settings(system, connections_api, hands, &[]).await
     }
 
-    pub(crate) fn with_settings(
+    /// With settings that differ from streaming for everybody.
+    pub(crate) async fn with_settings(
         system: &System,
         connections_api: &Endpoint,
         hands: &Hands,
-        streaming: &'static str,
-        auth: &'static str,
+        settings: &'static [(&'static str, &'static str)],
     ) -> Self {
-        let environment = Environment::new(move |name| match name {
-            "EVENT_STREAMING_ENABLED" => Some(streaming.to_owned()),
-            "AUTH_ENABLED" => Some(auth.to_owned()),
-            _ => None,
+        const USUAL: [(&str, &str); 3] =
+            [("EVENT_STREAMING_ENABLED", "true"), ("AUTH_ENABLED", "false"), ("WS_CONNECTIONS_TABLE", TABLE)];
+        let environment = Environment::new(move |name| {
+            settings.iter().chain(&USUAL).find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
         });
+        let dynamodb = aws_config(&system.local.dynamodb_url());
+        let authenticator = authenticator(&environment, &dynamodb, &dynamodb).await.unwrap();
         let (table, clock) = (system.table(), hands.clock());
         let api = || ManagementApi::new(&aws_config(&connections_api.url), &connections_api.url).unwrap();
         let bus = system.local.http_url();
         let queue = DeadLetterQueue::new(aws_sdk_sqs::Client::new(&aws_config(&bus)), format!("{bus}/0/dead-letters"));
         let broadcast = Broadcast::new(&environment, table.clone(), api(), Some(queue), clock.clone()).unwrap();
         Self {
-            connect: Connect::new(&environment, table.clone()).unwrap(),
+            connect: Connect::new(&environment, authenticator.clone(), table.clone(), clock.clone()).unwrap(),
             disconnect: Disconnect::new(table.clone()),
-            default: DefaultRoute::new(table.clone(), api(), clock.clone()),
+            default: DefaultRoute::new(&environment, authenticator, table.clone(), api(), clock.clone()).unwrap(),
             broadcast,
             table,
             clock,
@@ -68,6 +70,7 @@ impl Functions {
             filter: Some(Filter::default()),
             format: Format::Json,
             group: None,
+            authorisation: Authorisation::Open,
         };
         self.table.register(&connection).await.unwrap();
         connection.id

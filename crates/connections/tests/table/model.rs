@@ -75,7 +75,7 @@ async fn subscribe(t: &TestTable, model: &mut BTreeMap<&str, Connection>, name: 
     let result = t.table.subscribe(&id(name), filter.as_ref(), now()).await;
     match model.get_mut(name) {
         Some(connection) => {
-            assert_eq!(result.unwrap(), connection.tenant);
+            assert_eq!(result.unwrap().tenant, connection.tenant);
             connection.filter = filter;
         }
         None => assert!(matches!(result, Err(TableError::NotConnected)), "{result:?}"),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use entity_stream_auth::Authenticator;
 use entity_stream_broadcast::{Broadcast, DeadLetterQueue};
 use entity_stream_connect::Connect;
 use entity_stream_connections::Table;
@@ -11,7 +12,7 @@ use entity_stream_default::DefaultRoute;
 use entity_stream_delivery::ManagementApi;
 use entity_stream_disconnect::Disconnect;
 use entity_stream_protocol::Clock;
-use entity_stream_runtime::environment::{DEAD_LETTER_QUEUE_URL, WS_API_ENDPOINT};
+use entity_stream_runtime::environment::{DEAD_LETTER_QUEUE_URL, JWT_SECRET_ARN, WS_API_ENDPOINT};
 use entity_stream_runtime::{Environment, Failure};
 use lambda_runtime::{Context, LambdaEvent};
 use serde::Serialize;
@@ -32,9 +33,15 @@ pub(crate) struct InProcess {
 }
 
 impl InProcess {
-    pub(crate) fn new(config: &Config, table: Table, address: SocketAddr) -> Result<Self, StartError> {
+    pub(crate) async fn new(
+        config: &Config,
+        table: Table,
+        address: SocketAddr,
+        dynamodb_url: &str,
+    ) -> Result<Self, StartError> {
         let environment = environment(config, address);
         let clock = config.clock.clone();
+        let authenticator = authenticator(&environment, dynamodb_url).await?;
         // One client for each function, as each has its own process on AWS.
         let management_api = || management_api(&environment, address);
         let broadcast = Broadcast::new(
@@ -45,9 +52,9 @@ impl InProcess {
             clock.clone(),
         )?;
         Ok(Self {
-            connect: Arc::new(Connect::new(&environment, table.clone())?),
+            connect: Arc::new(Connect::new(&environment, authenticator.clone(), table.clone(), clock.clone())?),
             disconnect: Arc::new(Disconnect::new(table.clone())),
-            default: Arc::new(DefaultRoute::new(table, management_api()?, clock.clone())),
+            default: Arc::new(DefaultRoute::new(&environment, authenticator, table, management_api()?, clock.clone())?),
             broadcast: Arc::new(broadcast),
             clock,
         })
@@ -122,4 +129,16 @@ fn management_api(environment: &Environment, address: SocketAddr) -> Result<Mana
 fn dead_letters(environment: &Environment, address: SocketAddr) -> Option<DeadLetterQueue> {
     let client = aws_sdk_sqs::Client::new(&aws_config(&format!("http://{address}")));
     environment.optional(DEAD_LETTER_QUEUE_URL).map(|url| DeadLetterQueue::new(client, url))
+}
+
+/// What checks credentials. A secret that is named by its ARN is in a real account, and read with the machine's own
+/// credentials: whoever names one asks for that.
+async fn authenticator(environment: &Environment, dynamodb_url: &str) -> Result<Option<Authenticator>, StartError> {
+    let dynamodb = aws_config(dynamodb_url);
+    let secrets = if environment.optional(JWT_SECRET_ARN).is_some() {
+        entity_stream_runtime::aws_config().await
+    } else {
+        dynamodb.clone()
+    };
+    Ok(entity_stream_runtime::authenticator(environment, &dynamodb, &secrets).await?)
 }

@@ -45,9 +45,16 @@ pub(crate) enum Functions {
 }
 
 impl Functions {
-    pub(crate) fn new(config: &Config, table: Table, address: SocketAddr) -> Result<Self, StartError> {
+    pub(crate) async fn new(
+        config: &Config,
+        table: Table,
+        address: SocketAddr,
+        dynamodb_url: &str,
+    ) -> Result<Self, StartError> {
         Ok(match &config.functions {
-            FunctionHost::InProcess => Self::InProcess(Box::new(InProcess::new(config, table, address)?)),
+            FunctionHost::InProcess => {
+                Self::InProcess(Box::new(InProcess::new(config, table, address, dynamodb_url).await?))
+            }
             FunctionHost::Lambda { endpoint, names } => {
                 Self::InvokeApi(Box::new(InvokeApi::new(endpoint, names.clone())?))
             }

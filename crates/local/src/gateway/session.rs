@@ -121,7 +121,7 @@ async fn serve(state: &Arc<State>, session: &mut Session, socket: &mut Socket) -
 }
 
 async fn handle_message(state: Arc<State>, source: EventSource, outbox: mpsc::Sender<Outgoing>, body: Utf8Bytes) {
-    let answer = match select(&body) {
+    let answer = match select(&body, state.config.in_band()) {
         Route::Ping(pong) => Some(pong),
         Route::Default => {
             let event = source.message(state.config.clock.now(), &body);

@@ -1,4 +1,4 @@
-use entity_stream_connections::Connection;
+use entity_stream_connections::{Authorisation, Connection};
 use entity_stream_protocol::{ConnectionId, EntityType, EpochMillis, Filter, Format, Tenant};
 
 /// When every sample connection was opened: far in the future, so that no engine's own TTL touches a test's items.
@@ -37,5 +37,6 @@ pub(crate) fn connection(name: &str, filter: impl Into<Option<Filter>>) -> Conne
         filter: filter.into(),
         format: Format::Json,
         group: None,
+        authorisation: Authorisation::Open,
     }
 }

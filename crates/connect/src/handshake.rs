@@ -1,0 +1,58 @@
+use std::collections::HashMap;
+
+use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
+use aws_lambda_events::http::HeaderMap;
+use aws_lambda_events::http::header::{HeaderName, HeaderValue, SEC_WEBSOCKET_PROTOCOL};
+use entity_stream_auth::HandshakeCredentials;
+
+/// What a browser offers, beside its token, to carry the token in the handshake.
+const ACCESS_TOKEN: &str = "access_token";
+/// What stands for a header that is no text: it is there, and it is malformed.
+const NOT_TEXT: &str = "\u{fffd}";
+
+/// What a client sent to open a connection: every value of every header and query parameter.
+pub(crate) struct Handshake<'a> {
+    single: &'a HeaderMap,
+    several: &'a HeaderMap,
+    query: HashMap<&'a str, Vec<&'a str>>,
+}
+
+impl<'a> Handshake<'a> {
+    pub(crate) fn of(event: &'a ApiGatewayWebsocketProxyRequest) -> Self {
+        let several = &event.multi_value_query_string_parameters;
+        let parameters = if several.is_empty() { &event.query_string_parameters } else { several };
+        let mut query: HashMap<&str, Vec<&str>> = HashMap::new();
+        for (name, value) in parameters.iter() {
+            query.entry(name).or_default().push(value);
+        }
+        Self { single: &event.headers, several: &event.multi_value_headers, query }
+    }
+
+    /// Every value of a query parameter.
+    pub(crate) fn query(&self, name: &str) -> Vec<&'a str> {
+        self.query.get(name).cloned().unwrap_or_default()
+    }
+
+    /// Every value of a header. Of a header that came twice, the single-valued map holds one; only the other shows both.
+    pub(crate) fn header(&self, name: &str) -> Vec<&'a str> {
+        let headers = if self.several.contains_key(name) { self.several } else { self.single };
+        headers.get_all(name).iter().map(|value| value.to_str().unwrap_or(NOT_TEXT)).collect()
+    }
+
+    /// Where a credential may be.
+    pub(crate) fn credentials(&self) -> HandshakeCredentials<'a> {
+        HandshakeCredentials {
+            authorization: self.header("authorization"),
+            subprotocols: self.header(SEC_WEBSOCKET_PROTOCOL.as_str()),
+            query: self.query("token"),
+        }
+    }
+
+    /// The header that selects `access_token`, if the client offered it. A browser drops a connection whose response
+    /// selects nothing it offered, and the token that comes with it is never repeated.
+    pub(crate) fn selected_subprotocol(&self) -> Option<(HeaderName, HeaderValue)> {
+        let offers = self.header(SEC_WEBSOCKET_PROTOCOL.as_str());
+        let offered = offers.iter().flat_map(|offer| offer.split(',')).any(|protocol| protocol.trim() == ACCESS_TOKEN);
+        offered.then(|| (SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(ACCESS_TOKEN)))
+    }
+}

@@ -1,0 +1,158 @@
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem};
+use entity_stream_protocol::{ConnectionId, EpochMillis, Filter};
+
+use crate::attributes::{EXPIRES_AT, REVISION, number};
+use crate::connection::{StoredConnection, interest_item};
+use crate::keys::{Scope, interest_key};
+use crate::table::{invalid, pause};
+use crate::{Authorisation, Connection, Grant, Table, TableError};
+
+/// Most items that `TransactWriteItems` takes at once.
+const TRANSACTION: usize = 100;
+/// How often a change is tried again after another change of the same connection came in between.
+const ATTEMPTS: u32 = 20;
+
+const OPERATION: &str = "TransactWriteItems";
+
+impl Table {
+    /// Replaces a connection's whole filter, or with `None` unsubscribes it, and returns the connection as it is now. Once
+    /// this has returned, every later event finds exactly this filter, unless another change of the same connection came
+    /// after it.
+    ///
+    /// # Errors
+    /// [`TableError::NotConnected`] if the connection is not registered or its record has expired at `now`;
+    /// [`TableError::NotAuthorised`] if it has yet to authenticate, or its authorisation has expired;
+    /// [`TableError::Contended`] or [`TableError::Dynamo`], and then the filter is what it was, unless the last request
+    /// was lost on its way back.
+    pub async fn subscribe(
+        &self,
+        id: &ConnectionId,
+        filter: Option<&Filter>,
+        now: EpochMillis,
+    ) -> Result<Connection, TableError> {
+        self.change(id, now, |connection| {
+            if !connection.authorisation.is_valid(now) {
+                return Err(TableError::NotAuthorised);
+            }
+            connection.filter = filter.cloned();
+            Ok(())
+        })
+        .await
+    }
+
+    /// Authorises a connection that has yet to authenticate, or renews an authorisation that has not expired, for the
+    /// connection and all its interests at once. Its filter stays what it is.
+    ///
+    /// # Errors
+    /// [`TableError::NotAuthorised`] if the authorisation has expired: it is too late to renew it;
+    /// [`TableError::AnotherSubject`] if the connection belongs to somebody else; otherwise as [`Table::subscribe`].
+    pub async fn authorise(
+        &self,
+        id: &ConnectionId,
+        grant: &Grant,
+        now: EpochMillis,
+    ) -> Result<Connection, TableError> {
+        self.change(id, now, |connection| {
+            if let Authorisation::Granted(held) = &connection.authorisation {
+                if !connection.authorisation.is_valid(now) {
+                    return Err(TableError::NotAuthorised);
+                }
+                if held.subject != grant.subject {
+                    return Err(TableError::AnotherSubject);
+                }
+            }
+            connection.authorisation = Authorisation::Granted(grant.clone());
+            Ok(())
+        })
+        .await
+    }
+
+    /// Changes a connection, and its interests with it, in one transaction that is conditional on the connection being
+    /// what it was when it was read.
+    async fn change(
+        &self,
+        id: &ConnectionId,
+        now: EpochMillis,
+        change: impl Fn(&mut Connection) -> Result<(), TableError>,
+    ) -> Result<Connection, TableError> {
+        for attempt in 1..=ATTEMPTS {
+            let old = self.find_stored(id, now).await?.ok_or(TableError::NotConnected)?;
+            let mut wanted = old.connection.clone();
+            change(&mut wanted)?;
+            if wanted == old.connection && old.leftovers.is_empty() {
+                return Ok(wanted);
+            }
+            match self.replace(&old, wanted, now).await? {
+                // What did not fit into the transaction is removed by the next round.
+                Replaced::Partly => {}
+                Replaced::Wholly(connection) => return Ok(connection),
+                Replaced::Overtaken => pause(attempt).await,
+            }
+        }
+        Err(TableError::Contended)
+    }
+
+    async fn replace(
+        &self,
+        old: &StoredConnection,
+        wanted: Connection,
+        now: EpochMillis,
+    ) -> Result<Replaced, TableError> {
+        let (old_scopes, scopes) = (StoredConnection::scopes(&old.connection), StoredConnection::scopes(&wanted));
+        let mut writes = Vec::new();
+        for scope in &scopes {
+            // An interest that is there already and stays the same need not be written again.
+            let item = interest_item(&wanted, scope);
+            if !old_scopes.contains(scope) || interest_item(&old.connection, scope) != item {
+                let put = Put::builder().table_name(&self.name).set_item(Some(item)).build();
+                writes.push(TransactWriteItem::builder().put(put.map_err(invalid(OPERATION))?).build());
+            }
+        }
+        let mut stale: Vec<Scope> = old.stored_scopes().into_iter().filter(|scope| !scopes.contains(scope)).collect();
+        // Fifty old types, fifty new ones and the connection are one item too many.
+        let leftovers = stale.split_off(stale.len().min(TRANSACTION - 1 - writes.len()));
+        for scope in &stale {
+            let delete = Delete::builder().table_name(&self.name);
+            let delete = delete.set_key(Some(interest_key(&wanted.tenant, scope, &wanted.id))).build();
+            writes.push(TransactWriteItem::builder().delete(delete.map_err(invalid(OPERATION))?).build());
+        }
+        let partly = !leftovers.is_empty();
+        let new = StoredConnection { connection: wanted, revision: old.revision + 1, leftovers };
+        let connection = Put::builder()
+            .table_name(&self.name)
+            .set_item(Some(new.to_item()))
+            .condition_expression("#revision = :revision AND #expiresAt > :now")
+            .expression_attribute_names("#revision", REVISION)
+            .expression_attribute_names("#expiresAt", EXPIRES_AT)
+            .expression_attribute_values(":revision", number(old.revision))
+            .expression_attribute_values(":now", number(now.seconds()))
+            .build();
+        writes.push(TransactWriteItem::builder().put(connection.map_err(invalid(OPERATION))?).build());
+
+        match self.client.transact_write_items().set_transact_items(Some(writes)).send().await {
+            Ok(_) if partly => Ok(Replaced::Partly),
+            Ok(_) => Ok(Replaced::Wholly(new.connection)),
+            Err(error) if is_overtaken(&error) => Ok(Replaced::Overtaken),
+            Err(error) => Err(TableError::dynamo(OPERATION)(error)),
+        }
+    }
+}
+
+enum Replaced {
+    Wholly(Connection),
+    Partly,
+    Overtaken,
+}
+
+/// Whether a transaction was cancelled because another message of the same connection, or its end, came first.
+fn is_overtaken(error: &SdkError<TransactWriteItemsError>) -> bool {
+    let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() else {
+        return matches!(error.as_service_error(), Some(TransactWriteItemsError::TransactionInProgressException(_)));
+    };
+    cancelled
+        .cancellation_reasons()
+        .iter()
+        .any(|reason| matches!(reason.code(), Some("ConditionalCheckFailed" | "TransactionConflict")))
+}
