@@ -162,7 +162,7 @@ def test_javascript_client_with_token_logs_events(local: LocalSystem, stage: str
 
 
 def test_javascript_client_meets_1008_when_it_is_refused():
-    system = LocalSystem(AUTH_ENABLED="true")
+    system = LocalSystem(AUTH_ENABLED="true", JWT_SECRET="the secret of this check, and of nothing else")
     try:
         with authenticated_client(f"ws://localhost:{system.port}") as console:
             console.wait_for("Authentication error: Token is invalid or expired")
