@@ -6,12 +6,14 @@
     reason = "a test that cannot go on has failed; helpers are no #[test]s"
 )]
 
+mod auth;
 mod bus;
 mod closing;
 mod handlers;
 mod handshake;
 mod harness;
 mod invoke_api;
+mod logs;
 mod management;
 mod messages;
 mod outcomes;

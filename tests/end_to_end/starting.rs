@@ -76,3 +76,15 @@ async fn every_interface_can_be_listened_on() {
     system.publish(&room("demo", "r")).await;
     assert_eq!(client.json().await["entityId"], json!("r"));
 }
+
+#[tokio::test]
+async fn localhost_is_reached_by_either_protocol() {
+    let system = System::start().await;
+    let twin = SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, system.local.address().port()));
+    if std::net::TcpListener::bind((std::net::Ipv6Addr::LOCALHOST, 0)).is_err() {
+        // A machine without IPv6 has no such address.
+        return;
+    }
+    let health = request("GET", &format!("http://{twin}/_local/health"), &[], "").await;
+    assert_eq!(health.status, 200);
+}

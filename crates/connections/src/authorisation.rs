@@ -68,15 +68,26 @@ impl Authorisation {
         }
     }
 
-    pub(crate) fn read(item: &Item) -> Self {
-        match get_string(item, SUBJECT) {
-            Some(subject) => Self::Granted(Grant {
+    /// Reads what [`Authorisation::write`] wrote; `None` for anything else, which must not count as a right.
+    pub(crate) fn read(item: &Item) -> Option<Self> {
+        match (get_string(item, SUBJECT), item.contains_key(PENDING)) {
+            (Some(subject), false) => Some(Self::Granted(Grant {
                 subject: subject.to_owned(),
-                role: get_string(item, ROLE).unwrap_or_default().to_owned(),
-                until: get_number(item, AUTHORISED_UNTIL).map(millis),
-            }),
-            None if item.contains_key(PENDING) => Self::Pending,
-            None => Self::Open,
+                role: get_string(item, ROLE)?.to_owned(),
+                until: read_until(item)?,
+            })),
+            (None, true) => Some(Self::Pending),
+            (None, false) if !item.contains_key(AUTHORISED_UNTIL) => Some(Self::Open),
+            _ => None,
         }
+    }
+}
+
+/// When an item's authorisation ends, if it does; `None` if that cannot be read.
+pub(crate) fn read_until(item: &Item) -> Option<Option<EpochMillis>> {
+    if item.contains_key(AUTHORISED_UNTIL) {
+        Some(Some(millis(get_number(item, AUTHORISED_UNTIL)?)))
+    } else {
+        Some(None)
     }
 }

@@ -121,7 +121,7 @@ impl StoredConnection {
                 Some(group) => Some(GroupId::parse(group).ok()?),
                 None => None,
             },
-            authorisation: Authorisation::read(item),
+            authorisation: Authorisation::read(item)?,
         };
         let leftovers = match item.get(LEFTOVERS) {
             Some(scopes) => scopes.as_l().ok()?.iter().map(read_scope).collect::<Option<_>>()?,

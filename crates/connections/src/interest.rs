@@ -4,9 +4,10 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
 use entity_stream_protocol::{ConnectionId, EntityType, EpochMillis, Format, GroupId, IdPattern, Tenant};
 
 use crate::attributes::{
-    AUTHORISED_UNTIL, CONNECTED_AT, CONNECTION_ID, EXPIRES_AT, FORMAT, GROUP, ID_PATTERN, Item, PK, SK, get_number,
-    get_string, number, string,
+    CONNECTED_AT, CONNECTION_ID, EXPIRES_AT, FORMAT, GROUP, ID_PATTERN, Item, PK, SK, get_number, get_string, number,
+    string,
 };
+use crate::authorisation::read_until;
 use crate::connection::millis;
 use crate::keys::{Scope, interest_partition};
 use crate::{Table, TableError};
@@ -46,7 +47,7 @@ impl Interest {
                 None => None,
             },
             connected_at: millis(get_number(item, CONNECTED_AT)?),
-            authorised_until: get_number(item, AUTHORISED_UNTIL).map(millis),
+            authorised_until: read_until(item)?,
             key: (get_string(item, PK)?.to_owned(), get_string(item, SK)?.to_owned()),
         })
     }

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 
 pub use crate::config::{Config, FunctionHost, FunctionNames, RefuseWith, Times};
 use crate::dynamodb::DynamoDb;
@@ -39,7 +39,7 @@ pub struct Local {
     address: SocketAddr,
     dynamodb: DynamoDb,
     state: Arc<State>,
-    server: JoinHandle<()>,
+    servers: JoinSet<()>,
 }
 
 impl Local {
@@ -60,8 +60,12 @@ impl Local {
         table.create_if_missing().await?;
         let functions = Functions::new(&config, table, reachable(address), &dynamodb.url()).await?;
         let state = Arc::new(State::new(config, functions));
-        let server = tokio::spawn(router::serve(listener, Arc::clone(&state)));
-        Ok(Self { address, dynamodb, state, server })
+        let mut servers = JoinSet::new();
+        servers.spawn(router::serve(listener, Arc::clone(&state)));
+        if let Some(twin) = other_loopback(address).await {
+            servers.spawn(router::serve(twin, Arc::clone(&state)));
+        }
+        Ok(Self { address, dynamodb, state, servers })
     }
 
     /// Where the gateway listens.
@@ -90,8 +94,8 @@ impl Local {
     }
 
     /// Closes every connection with 1001, lets `$disconnect` run for each, and stops.
-    pub async fn shutdown(self) {
-        self.server.abort();
+    pub async fn shutdown(mut self) {
+        self.servers.abort_all();
         self.state.connections.close_all();
         self.state.sessions.close();
         if tokio::time::timeout(FAREWELL, self.state.sessions.wait()).await.is_err() {
@@ -109,6 +113,16 @@ fn host(address: SocketAddr) -> String {
     } else {
         address.to_string()
     }
+}
+
+/// Where `localhost` may lead besides: some clients take its IPv6 address first and try no other. It is not everywhere,
+/// and somebody else may listen there, so what cannot be had is done without.
+async fn other_loopback(address: SocketAddr) -> Option<TcpListener> {
+    if address.ip() != Ipv4Addr::LOCALHOST {
+        return None;
+    }
+    let twin = SocketAddr::from((Ipv6Addr::LOCALHOST, address.port()));
+    TcpListener::bind(twin).await.inspect_err(|error| tracing::debug!(%error, %twin, "not listening there too")).ok()
 }
 
 /// Where this process reaches what listens on an address: one that stands for every interface is none to connect to.

@@ -101,6 +101,14 @@ impl Client {
         }
     }
 
+    /// The same, where nothing may come before it.
+    pub(crate) async fn closed_at_once(&mut self) -> (u16, String) {
+        match self.next().await {
+            Message::Close(Some(frame)) => (frame.code.into(), frame.reason.to_string()),
+            other => panic!("a close frame was expected, not {other:?}"),
+        }
+    }
+
     /// Closes the connection with a close frame, or without a word.
     pub(crate) async fn close(mut self) {
         self.socket.close(None).await.expect("the connection is open");

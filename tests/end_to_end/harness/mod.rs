@@ -4,6 +4,8 @@ mod client;
 mod endpoint;
 mod functions;
 mod http;
+pub(crate) mod logs;
+pub(crate) mod tokens;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -44,6 +46,7 @@ impl System {
     }
 
     pub(crate) async fn start_with(config: Config) -> Self {
+        logs::start();
         let local = Local::start(config).await.expect("the system starts");
         let events = aws_sdk_eventbridge::Client::new(&aws_config(&local.http_url()));
         Self { local, events }

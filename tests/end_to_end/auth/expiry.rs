@@ -1,0 +1,142 @@
+//! A connection is never authorised for longer than its token.
+
+use entity_stream_local::Config;
+use serde_json::json;
+
+use super::{guarded_config, open};
+use crate::harness::tokens::user_until;
+use crate::harness::{Client, Hands, System, room};
+
+/// A system whose clock the test moves, and a client whose token is valid for a minute.
+async fn setting(query: &str) -> (System, Hands, Client) {
+    let hands = Hands::default();
+    let system = System::start_with(Config { clock: hands.clock(), ..guarded_config(&[]) }).await;
+    let token = minute(&hands, "alice", 1);
+    let client = open(&system, query, &token).await.unwrap();
+    (system, hands, client)
+}
+
+fn minute(hands: &Hands, subject: &str, minutes: u64) -> String {
+    user_until("demo", subject, hands.clock().now().plus(std::time::Duration::from_secs(60 * minutes)))
+}
+
+fn authenticate(token: &str) -> serde_json::Value {
+    json!({ "action": "authenticate", "token": token, "requestId": "a" })
+}
+
+#[tokio::test]
+async fn after_exp_nothing_is_delivered_and_the_connection_is_closed() {
+    let (system, hands, mut client) = setting("demo").await;
+    system.publish(&room("demo", "before")).await;
+    assert_eq!(client.event_id().await, "before");
+    hands.forward(61);
+    system.publish(&room("demo", "after")).await;
+    let (code, _) = client.closed_at_once().await;
+    assert_eq!(code, 1000, "all that @connections can say");
+    system.until_nobody_is_registered().await;
+}
+
+#[tokio::test]
+async fn an_expired_connection_can_neither_subscribe_nor_renew() {
+    let (system, hands, mut client) = setting("demo").await;
+    hands.forward(61);
+    let answer = client.ask(&json!({ "action": "subscribe", "requestId": "1" })).await;
+    assert_eq!(answer["code"], json!("unauthorized"), "{answer}");
+    let answer = client.ask(&authenticate(&minute(&hands, "alice", 1))).await;
+    assert_eq!(answer["code"], json!("unauthorized"), "it is too late: {answer}");
+    system.publish(&room("demo", "after")).await;
+    client.closed_at_once().await;
+}
+
+#[tokio::test]
+async fn a_connection_that_renews_keeps_its_filter_and_misses_nothing() {
+    let (system, hands, mut client) = setting("demo&entityTypes=Room,Sensor&idPattern=%5Er").await;
+    hands.forward(30);
+    let until = hands.clock().now().plus(std::time::Duration::from_secs(300));
+    let answer = client.ask(&authenticate(&user_until("demo", "alice", until))).await;
+    let expected = json!({ "type": "authenticated", "expiresAt": until.to_rfc3339(), "requestId": "a" });
+    assert_eq!(answer, expected);
+    hands.forward(60);
+    for id in ["x", "r1"] {
+        system.publish(&room("demo", id)).await;
+    }
+    assert_eq!(client.event_id().await, "r1", "past the first token's end, through the same filter");
+    hands.forward(300);
+    system.publish(&room("demo", "r2")).await;
+    client.closed_at_once().await;
+}
+
+#[tokio::test]
+async fn while_events_flow_a_renewal_loses_none() {
+    let (system, hands, mut client) = setting("demo").await;
+    let (mut published, mut received) = (Vec::new(), Vec::new());
+    for round in 0..20 {
+        let id = format!("r{round}");
+        let (detail, renewal) = (room("demo", &id), authenticate(&minute(&hands, "alice", 1)));
+        tokio::join!(system.publish(&detail), client.send(renewal.to_string()));
+        published.push(id);
+        // The event may come before or after the answer; the clock moves on when the renewal is in force.
+        loop {
+            let frame = client.json().await;
+            match frame["entityId"].as_str() {
+                Some(id) => received.push(id.to_owned()),
+                None => break assert_eq!(frame["type"], json!("authenticated"), "{frame}"),
+            }
+        }
+        hands.forward(40);
+    }
+    while received.len() < published.len() {
+        received.push(client.event_id().await);
+    }
+    received.sort();
+    published.sort();
+    assert_eq!(received, published);
+}
+
+#[tokio::test]
+async fn a_renewal_is_for_the_same_subject_and_a_tenant_that_is_still_allowed() {
+    let (system, hands, mut client) = setting("demo").await;
+    let until = hands.clock().now().plus(std::time::Duration::from_secs(600));
+    for (token, code) in [
+        (minute(&hands, "mallory", 5), "forbidden"),
+        (user_until("other", "alice", until), "forbidden"),
+        (minute(&hands, "alice", 0), "unauthorized"),
+        ("nonsense".to_owned(), "unauthorized"),
+        ("eyJhbGciOiJub25lIn0.e30.".to_owned(), "unauthorized"),
+    ] {
+        let answer = client.ask(&authenticate(&token)).await;
+        assert_eq!((&answer["code"], &answer["requestId"]), (&json!(code), &json!("a")), "{answer}");
+        assert!(!answer.to_string().contains("eyJ"));
+    }
+    hands.forward(61);
+    system.publish(&room("demo", "after")).await;
+    client.closed_at_once().await;
+}
+
+#[tokio::test]
+async fn one_that_expires_does_not_hold_up_the_others() {
+    let (system, hands, mut client) = setting("demo").await;
+    let mut other = open(&system, "demo", &minute(&hands, "bob", 10)).await.unwrap();
+    hands.forward(61);
+    system.publish(&room("demo", "after")).await;
+    assert_eq!(other.event_id().await, "after");
+    client.closed_at_once().await;
+    system.local.settled().await;
+    assert!(system.dead_letters().await.is_empty());
+}
+
+#[tokio::test]
+async fn in_a_group_the_next_member_gets_what_an_expired_one_may_not() {
+    let hands = Hands::default();
+    let system = System::start_with(Config { clock: hands.clock(), ..guarded_config(&[]) }).await;
+    let mut lasting = open(&system, "demo&group_id=g", &minute(&hands, "bob", 60)).await.unwrap();
+    let mut brief = open(&system, "demo&group_id=g", &minute(&hands, "alice", 1)).await.unwrap();
+    hands.forward(61);
+    for n in 0..10 {
+        system.publish(&room("demo", &format!("r{n}"))).await;
+    }
+    for _ in 0..10 {
+        lasting.event_id().await;
+    }
+    brief.closed_at_once().await;
+}

@@ -1,0 +1,89 @@
+//! Authenticating with the first message.
+
+use serde_json::json;
+
+use super::{guarded, open, refused};
+use crate::harness::tokens::{claims, token, user};
+use crate::harness::{System, room};
+
+const IN_BAND: &[(&str, &str)] = &[("AUTH_IN_BAND", "true")];
+
+#[tokio::test]
+async fn without_the_setting_a_token_is_needed_at_once() {
+    let system = guarded(&[("AUTH_IN_BAND", "false")]).await;
+    let refusal = crate::harness::Client::connect(&system.url("tenant=demo"), &[]).await.err().unwrap();
+    assert_eq!(refusal.status, 401);
+}
+
+#[tokio::test]
+async fn until_it_has_authenticated_a_client_receives_nothing_and_may_ask_nothing() {
+    let system = guarded(IN_BAND).await;
+    let mut pending = system.connect("tenant=demo&entityTypes=Room").await;
+    let mut witness = open(&system, "demo", &user("demo")).await.unwrap();
+    for message in [
+        json!({ "action": "subscribe", "requestId": "1" }),
+        json!({ "action": "subscribe" }),
+        json!({ "action": "unsubscribe", "requestId": "1" }),
+        json!({ "action": "ping", "requestId": "1" }),
+        json!({ "action": "authenticate", "token": "nonsense", "requestId": "1" }),
+    ] {
+        let answer = pending.ask(&message).await;
+        assert_eq!(
+            (&answer["type"], &answer["code"]),
+            (&json!("error"), &json!("unauthorized")),
+            "{message}: {answer}"
+        );
+    }
+    let other = pending.ask(&json!({ "action": "authenticate", "token": user("other") })).await;
+    assert_eq!(other["code"], json!("forbidden"));
+    system.publish(&room("demo", "secret")).await;
+    assert_eq!(witness.event_id().await, "secret");
+    system.local.settled().await;
+    let answer = pending.ask(&json!({ "action": "authenticate", "token": user("demo") })).await;
+    assert_eq!(answer["type"], json!("authenticated"), "nothing came before it: {answer}");
+    assert!(answer["expiresAt"].is_string());
+    system.publish(&crate::harness::change("demo", "Sensor", "s")).await;
+    system.publish(&room("demo", "r")).await;
+    assert_eq!(pending.event_id().await, "r", "through the filter in the URL");
+    assert_eq!(pending.ask(&json!({ "action": "ping" })).await, json!({ "type": "pong" }));
+    pending.subscribe(&json!({ "entityTypes": ["Sensor"] })).await;
+}
+
+#[tokio::test]
+async fn a_token_in_the_handshake_still_counts() {
+    let system = guarded(IN_BAND).await;
+    assert_eq!(refused(&system, "demo", "nonsense").await, 401, "present and malformed is a refusal");
+    assert_eq!(refused(&system, "demo", &user("other")).await, 403);
+    let mut client = open(&system, "demo", &user("demo")).await.unwrap();
+    system.publish(&room("demo", "r")).await;
+    assert_eq!(client.event_id().await, "r");
+}
+
+#[tokio::test]
+async fn who_has_authenticated_stays_who_they_are() {
+    let system = guarded(IN_BAND).await;
+    let mut client = system.connect("tenant=demo").await;
+    assert_eq!(
+        client.ask(&json!({ "action": "authenticate", "token": user("demo") })).await["type"],
+        json!("authenticated")
+    );
+    let mut mallory = claims("demo");
+    mallory["sub"] = json!("mallory");
+    let answer = client.ask(&json!({ "action": "authenticate", "token": token(&mallory) })).await;
+    assert_eq!(answer["code"], json!("forbidden"));
+}
+
+#[tokio::test]
+async fn a_pending_client_that_leaves_is_forgotten() {
+    let system = guarded(IN_BAND).await;
+    system.connect("tenant=demo").await.close().await;
+    system.until_nobody_is_registered().await;
+}
+
+#[tokio::test]
+async fn where_authentication_is_off_there_is_nothing_to_authenticate() {
+    let system = System::start().await;
+    let mut client = system.connect("tenant=demo").await;
+    let answer = client.ask(&json!({ "action": "authenticate", "token": user("demo") })).await;
+    assert_eq!(answer["code"], json!("unauthorized"));
+}

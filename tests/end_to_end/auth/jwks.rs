@@ -1,0 +1,207 @@
+//! The public keys of an identity provider, over real HTTP.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use entity_stream_auth::{ClaimPaths, JwksCache, Keys, Refusal, Verifier};
+use entity_stream_protocol::{AccessToken, Clock};
+use futures_util::future::join_all;
+use jsonwebtoken::{Algorithm, Header};
+use serde_json::json;
+
+use super::{guarded_config, refused};
+use crate::harness::tokens::{ProviderKey, assemble, claims, key_set, sign};
+use crate::harness::{Endpoint, Reply, System};
+use entity_stream_local::Config;
+use entity_stream_runtime::Environment;
+
+const AT_ONCE: Duration = Duration::ZERO;
+const LATER: Duration = Duration::from_secs(3600);
+
+fn verifier(endpoint: &Endpoint, fetch_timeout: Duration, cool_down: Duration) -> Verifier {
+    let cache = JwksCache::new(&format!("{}/keys", endpoint.url)).unwrap().with_times(fetch_timeout, cool_down);
+    Verifier::new(Keys::Jwks(cache), ClaimPaths::default())
+}
+
+async fn verify(verifier: &Verifier, token: &str) -> Result<String, Refusal> {
+    let token = AccessToken::new(token).unwrap();
+    verifier.verify(&token, Clock::system().now()).await.map(|identity| identity.subject)
+}
+
+#[tokio::test]
+async fn a_providers_tokens_open_connections() {
+    let (rsa, ec) = (ProviderKey::rsa("rsa-1"), ProviderKey::ec("ec-1"));
+    let endpoint = Endpoint::script([Reply::json(key_set([&rsa, &ec]))]).await;
+    let url = format!("{}/keys", endpoint.url);
+    let environment = Environment::new(move |name| (name == "JWT_JWKS_URL").then(|| url.clone()));
+    let system = System::start_with(Config { environment, ..guarded_config(&[]) }).await;
+    assert!(endpoint.asked().is_empty(), "nothing is fetched before it is needed");
+    for token in [
+        rsa.token(&claims("demo")),
+        rsa.token_as(Algorithm::PS256, &claims("demo")),
+        rsa.token_as(Algorithm::RS512, &claims("demo")),
+        ec.token(&claims("demo")),
+    ] {
+        assert_eq!(refused(&system, "demo", &token).await, 0);
+        assert_eq!(refused(&system, "other", &token).await, 403);
+    }
+    assert_eq!(endpoint.asked().len(), 1, "fetched once");
+}
+
+#[tokio::test]
+async fn a_public_key_is_no_secret() {
+    let (rsa, ec) = (ProviderKey::rsa("rsa-1"), ProviderKey::ec("ec-1"));
+    let mut keys: serde_json::Value = serde_json::from_str(&key_set([&rsa, &ec])).unwrap();
+    let symmetric = json!({ "kty": "oct", "kid": "oct-1", "k": "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0" });
+    keys["keys"].as_array_mut().unwrap().push(symmetric);
+    let endpoint = Endpoint::script([Reply::json(keys.to_string())]).await;
+    let verifier = verifier(&endpoint, Duration::from_secs(3), LATER);
+    let header = |kid: &str, algorithm| Header { kid: Some(kid.to_owned()), ..Header::new(algorithm) };
+    let modulus = rsa.jwk()["n"].as_str().unwrap().to_owned();
+    let public: Vec<Vec<u8>> = vec![
+        modulus.clone().into_bytes(),
+        rsa.jwk().to_string().into_bytes(),
+        base64::Engine::decode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, &modulus).unwrap(),
+    ];
+    for secret in public {
+        let forged = sign(&header("rsa-1", Algorithm::HS256), &claims("demo"), &secret);
+        assert_eq!(verify(&verifier, &forged).await, Err(Refusal::Algorithm), "HMAC with a public key");
+    }
+    let symmetric = sign(&header("oct-1", Algorithm::HS256), &claims("demo"), b"secretsecretsecretsecretsecret");
+    assert_eq!(verify(&verifier, &symmetric).await, Err(Refusal::UnknownKey), "a secret that is published is none");
+    for (kid, algorithm) in
+        [("rsa-1", "ES256"), ("ec-1", "RS256"), ("ec-1", "ES384"), ("rsa-1", "none"), ("rsa-1", "EdDSA")]
+    {
+        let forged = assemble(&json!({ "alg": algorithm, "kid": kid }), &claims("demo"), "AAAA");
+        let refusal = verify(&verifier, &forged).await.unwrap_err();
+        assert!(
+            matches!(refusal, Refusal::Algorithm | Refusal::MalformedCredential),
+            "{kid} as {algorithm}: {refusal}"
+        );
+    }
+    let stolen_id = ProviderKey::rsa("rsa-1").token(&claims("demo"));
+    assert_eq!(verify(&verifier, &stolen_id).await, Err(Refusal::Signature));
+}
+
+#[tokio::test]
+async fn a_key_that_names_its_algorithm_is_used_for_no_other() {
+    let rsa = ProviderKey::rsa("rsa-1");
+    let mut jwk = rsa.jwk();
+    jwk["alg"] = json!("RS256");
+    let endpoint = Endpoint::script([Reply::json(json!({ "keys": [jwk] }).to_string())]).await;
+    let verifier = verifier(&endpoint, Duration::from_secs(3), LATER);
+    assert!(verify(&verifier, &rsa.token(&claims("demo"))).await.is_ok());
+    let other = rsa.token_as(Algorithm::PS256, &claims("demo"));
+    assert_eq!(verify(&verifier, &other).await, Err(Refusal::Algorithm));
+}
+
+#[tokio::test]
+async fn a_token_without_a_key_id_needs_a_set_of_one() {
+    let (one, two) = (ProviderKey::ec("one"), ProviderKey::ec("two"));
+    let endpoint = Endpoint::script([Reply::json(key_set([&one])), Reply::json(key_set([&one, &two]))]).await;
+    let verifier = verifier(&endpoint, Duration::from_secs(3), AT_ONCE);
+    let token = one.token(&claims("demo"));
+    let nameless = token.replacen(token.split('.').next().unwrap(), "eyJhbGciOiJFUzI1NiJ9", 1);
+    assert_eq!(verify(&verifier, &nameless).await, Err(Refusal::Signature), "the only key is tried");
+    assert!(verify(&verifier, &two.token(&claims("demo"))).await.is_ok(), "a second key has come");
+    assert_eq!(verify(&verifier, &nameless).await, Err(Refusal::UnknownKey));
+}
+
+#[tokio::test]
+async fn keys_rotate() {
+    let (old, new) = (ProviderKey::ec("old"), ProviderKey::ec("new"));
+    let endpoint = Endpoint::script([Reply::json(key_set([&old])), Reply::json(key_set([&new]))]).await;
+    let verifier = verifier(&endpoint, Duration::from_secs(3), AT_ONCE);
+    assert!(verify(&verifier, &old.token(&claims("demo"))).await.is_ok());
+    assert!(verify(&verifier, &new.token(&claims("demo"))).await.is_ok(), "fetched for the unknown id");
+    assert_eq!(verify(&verifier, &old.token(&claims("demo"))).await, Err(Refusal::UnknownKey), "withdrawn");
+}
+
+#[tokio::test]
+async fn an_outage_keeps_the_keys_that_are_known() {
+    let key = ProviderKey::ec("one");
+    let up = Arc::new(AtomicBool::new(true));
+    let (state, set) = (Arc::clone(&up), key_set([&key]));
+    let endpoint =
+        Endpoint::new(
+            move |_| {
+                if state.load(Ordering::SeqCst) { Reply::json(set.clone()) } else { Reply::status(503) }
+            },
+        )
+        .await;
+    let verifier = verifier(&endpoint, Duration::from_secs(3), AT_ONCE);
+    assert!(verify(&verifier, &key.token(&claims("demo"))).await.is_ok());
+    up.store(false, Ordering::SeqCst);
+    let stranger = ProviderKey::ec("stranger").token(&claims("demo"));
+    assert_eq!(verify(&verifier, &stranger).await, Err(Refusal::UnknownKey));
+    assert!(verify(&verifier, &key.token(&claims("demo"))).await.is_ok(), "what is known stays in use");
+}
+
+#[tokio::test]
+async fn an_endpoint_that_is_down_or_talks_nonsense_refuses_everybody_and_recovers() {
+    let key = ProviderKey::ec("one");
+    let nonsense = [
+        Reply::status(500),
+        Reply::json("not json"),
+        Reply::json(r#"{"keys":7}"#),
+        Reply::json(format!(r#"{{"keys":[],"padding":"{}"}}"#, "x".repeat(600_000))),
+        Reply::Status(302, &[("location", "http://127.0.0.1:1/")], String::new()),
+    ];
+    let replies = nonsense.into_iter().chain([Reply::json(key_set([&key]))]);
+    let endpoint = Endpoint::script(replies).await;
+    let verifier = verifier(&endpoint, Duration::from_secs(3), AT_ONCE);
+    let token = key.token(&claims("demo"));
+    for _ in 0..5 {
+        assert_eq!(verify(&verifier, &token).await, Err(Refusal::KeysUnavailable));
+    }
+    assert!(verify(&verifier, &token).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_slow_endpoint_holds_nobody_up_for_longer_than_the_time_out() {
+    let endpoint = Endpoint::script([Reply::Never]).await;
+    let verifier = verifier(&endpoint, Duration::from_millis(200), LATER);
+    let token = ProviderKey::ec("one").token(&claims("demo"));
+    let started = Instant::now();
+    let results = join_all((0..50).map(|_| verify(&verifier, &token))).await;
+    assert!(results.iter().all(|result| *result == Err(Refusal::KeysUnavailable)));
+    assert_eq!(endpoint.asked().len(), 1, "all of them waited for the same fetch");
+    assert!(started.elapsed() < Duration::from_secs(10), "not one after the other: {:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn a_flood_of_unknown_key_ids_costs_one_fetch() {
+    let key = ProviderKey::ec("one");
+    let set = Arc::new(Mutex::new(key_set([&key])));
+    let fetches = Arc::new(AtomicUsize::new(0));
+    let (reply, count) = (Arc::clone(&set), Arc::clone(&fetches));
+    let endpoint = Endpoint::new(move |_| {
+        count.fetch_add(1, Ordering::SeqCst);
+        Reply::json(reply.lock().unwrap().clone())
+    })
+    .await;
+    let verifier = verifier(&endpoint, Duration::from_secs(3), LATER);
+    let forged: Vec<String> = (0..200)
+        .map(|n| assemble(&json!({ "alg": "ES256", "kid": format!("made-up-{n}") }), &claims("demo"), "AAAA"))
+        .collect();
+    let results = join_all(forged.iter().map(|token| verify(&verifier, token))).await;
+    assert!(results.iter().all(|result| *result == Err(Refusal::UnknownKey)));
+    assert_eq!(fetches.load(Ordering::SeqCst), 1);
+    assert!(verify(&verifier, &key.token(&claims("demo"))).await.is_ok(), "nobody else is held up");
+}
+
+#[test]
+fn keys_are_not_fetched_over_an_open_line() {
+    for url in [
+        "http://issuer.example.com/keys",
+        "ftp://localhost/keys",
+        "issuer.example.com",
+        "",
+        "https://",
+        "file:///etc/passwd",
+    ] {
+        assert!(JwksCache::new(url).is_err(), "{url:?}");
+    }
+    assert!(JwksCache::new("https://issuer.example.com/.well-known/jwks.json").is_ok());
+}

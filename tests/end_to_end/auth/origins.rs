@@ -1,0 +1,40 @@
+//! From which pages browsers may connect.
+
+use super::guarded;
+use crate::harness::tokens::user;
+use crate::harness::{Client, System, config};
+use entity_stream_local::Config;
+use entity_stream_runtime::Environment;
+
+const ORIGINS: &str = "https://app.example.com,https://*.example.org";
+
+async fn status(system: &System, headers: &[(&'static str, &str)]) -> u16 {
+    Client::connect(&system.url("tenant=demo"), headers).await.err().map_or(101, |refusal| refusal.status)
+}
+
+#[tokio::test]
+async fn pages_from_elsewhere_are_refused_with_or_without_authentication() {
+    let open = Environment::new(|name| (name == "ALLOWED_ORIGINS").then(|| ORIGINS.to_owned()));
+    let refuse_with = entity_stream_local::RefuseWith::Status;
+    let open = System::start_with(Config { environment: open, refuse_with, ..config() }).await;
+    let guarded = guarded(&[("ALLOWED_ORIGINS", ORIGINS)]).await;
+    let bearer = format!("Bearer {}", user("demo"));
+    for system in [open, guarded] {
+        let token = ("authorization", bearer.as_str());
+        for origin in ["https://app.example.com", "https://a.b.example.org"] {
+            assert_eq!(status(&system, &[token, ("origin", origin)]).await, 101, "{origin}");
+        }
+        for origin in ["https://evil.com", "http://app.example.com", "null", "", "https://app.example.com.evil.com"] {
+            assert_eq!(status(&system, &[token, ("origin", origin)]).await, 403, "{origin}");
+        }
+        let both = [token, ("origin", "https://app.example.com"), ("origin", "https://evil.com")];
+        assert_eq!(status(&system, &both).await, 403, "two origins");
+        assert_eq!(status(&system, &[token]).await, 101, "who sends no Origin is no browser");
+    }
+}
+
+#[tokio::test]
+async fn without_the_setting_every_page_may_connect() {
+    let system = System::start().await;
+    assert_eq!(status(&system, &[("origin", "https://anywhere.example")]).await, 101);
+}

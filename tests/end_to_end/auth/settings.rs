@@ -1,0 +1,86 @@
+//! What keeps a guarded system from starting, and what it counts.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock};
+
+use entity_stream_local::{Config, Local};
+use entity_stream_runtime::Environment;
+use metrics::{Counter, CounterFn, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
+
+use crate::harness::config;
+use crate::harness::tokens::SECRET;
+
+async fn problem(settings: &'static [(&'static str, &'static str)]) -> String {
+    let environment = Environment::new(move |name| {
+        settings.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+    });
+    let error = Local::start(Config { auth_enabled: true, environment, ..config() }).await.unwrap_err().to_string();
+    assert!(!error.contains('\n') && !error.contains(SECRET), "{error}");
+    error
+}
+
+#[tokio::test]
+async fn settings_that_make_no_sense_are_named() {
+    for (settings, name) in [
+        (&[][..], "JWT_SECRET_ARN is not set, nor JWT_JWKS_URL"),
+        (&[("JWT_SECRET", "too short")], "JWT_SECRET is too short"),
+        (&[("JWT_SECRET", SECRET), ("JWT_JWKS_URL", "https://x")], "set one of them"),
+        (&[("JWT_JWKS_URL", "http://issuer.example.com")], "JWT_JWKS_URL is not such a URL"),
+        (&[("JWT_SECRET", SECRET), ("AUTH_IN_BAND", "yes")], "AUTH_IN_BAND is neither true nor false"),
+        (&[("JWT_SECRET", SECRET), ("ALLOWED_ORIGINS", "*")], "ALLOWED_ORIGINS is no such list"),
+    ] {
+        let error = problem(settings).await;
+        assert!(error.contains(name), "{error}");
+    }
+}
+
+/// How often each reason has been counted, by all tests so far.
+pub(crate) fn refusal_counts() -> HashMap<String, u64> {
+    static COUNTS: OnceLock<Counts> = OnceLock::new();
+    let counts = COUNTS.get_or_init(|| {
+        let counts = Counts::default();
+        metrics::set_global_recorder(counts.clone()).expect("the first recorder");
+        counts
+    });
+    counts.0.lock().unwrap().clone()
+}
+
+/// Counts refusals by their reason.
+#[derive(Clone, Default)]
+struct Counts(Arc<Mutex<HashMap<String, u64>>>);
+
+struct Reason {
+    counts: Counts,
+    name: String,
+}
+
+impl CounterFn for Reason {
+    fn increment(&self, value: u64) {
+        *self.counts.0.lock().unwrap().entry(self.name.clone()).or_default() += value;
+    }
+
+    fn absolute(&self, _value: u64) {}
+}
+
+impl Recorder for Counts {
+    fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+    fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
+        match (key.name(), key.labels().find(|label| label.key() == "reason")) {
+            ("Refusals", Some(reason)) => {
+                Counter::from_arc(Arc::new(Reason { counts: self.clone(), name: reason.value().to_owned() }))
+            }
+            _ => Counter::noop(),
+        }
+    }
+
+    fn register_gauge(&self, _: &Key, _: &Metadata<'_>) -> Gauge {
+        Gauge::noop()
+    }
+
+    fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
+        Histogram::noop()
+    }
+}

@@ -1,0 +1,24 @@
+//! Everything that is logged while the tests run, in a file if one is asked for.
+
+use std::fs::OpenOptions;
+use std::sync::{Mutex, Once};
+
+use tracing_subscriber::EnvFilter;
+
+/// The variable that names the file.
+pub(crate) const LOG_FILE: &str = "ENTITY_STREAM_TEST_LOG";
+
+static STARTED: Once = Once::new();
+
+/// Starts logging, with all that our crates say and what libraries say at `debug`.
+pub(crate) fn start() {
+    STARTED.call_once(|| {
+        let Ok(path) = std::env::var(LOG_FILE) else { return };
+        let file = OpenOptions::new().create(true).append(true).open(path).unwrap();
+        tracing_subscriber::fmt()
+            .with_env_filter(EnvFilter::new("debug,entity_stream=trace"))
+            .with_ansi(false)
+            .with_writer(Mutex::new(file))
+            .init();
+    });
+}

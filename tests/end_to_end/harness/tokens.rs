@@ -1,0 +1,105 @@
+//! Tokens, good and bad, and the keys that sign them.
+
+use aws_lc_rs::encoding::AsDer;
+use aws_lc_rs::rsa::{KeyPair, KeySize};
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use entity_stream_protocol::{Clock, EpochMillis};
+use entity_stream_runtime::Environment;
+use jsonwebtoken::jwk::Jwk;
+use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
+use serde_json::{Value, json};
+
+/// The secret of the systems under test. Its text is what the search through the logs looks for.
+pub(crate) const SECRET: &str = "not-to-be-found-in-any-log-0123456789";
+
+/// An environment with authentication by [`SECRET`], and these settings.
+pub(crate) fn auth_environment(settings: &'static [(&'static str, &'static str)]) -> Environment {
+    Environment::new(move |name| {
+        let secret = settings.iter().all(|(key, _)| *key != "JWT_JWKS_URL").then_some(("JWT_SECRET", SECRET));
+        settings.iter().copied().chain(secret).find(|(key, _)| *key == name).map(|(_, value)| value.to_owned())
+    })
+}
+
+/// Claims of a user of a tenant whose token is valid for an hour.
+pub(crate) fn claims(tenant: &str) -> Value {
+    json!({ "sub": "alice", "role": "user", "tenant": tenant, "exp": in_seconds(3600) })
+}
+
+pub(crate) fn in_seconds(seconds: i64) -> i64 {
+    i64::try_from(Clock::system().now().seconds()).unwrap() + seconds
+}
+
+/// A token signed with [`SECRET`].
+pub(crate) fn token(claims: &Value) -> String {
+    sign(&Header::new(Algorithm::HS256), claims, SECRET.as_bytes())
+}
+
+pub(crate) fn sign(header: &Header, claims: &Value, secret: &[u8]) -> String {
+    encode(header, claims, &EncodingKey::from_secret(secret)).unwrap()
+}
+
+/// A token of a user of a tenant.
+pub(crate) fn user(tenant: &str) -> String {
+    token(&claims(tenant))
+}
+
+/// A token of a user that expires at a moment of the tests' clock.
+pub(crate) fn user_until(tenant: &str, subject: &str, until: EpochMillis) -> String {
+    token(&json!({ "sub": subject, "role": "user", "tenant": tenant, "exp": until.seconds() }))
+}
+
+/// Three parts that need not fit together.
+pub(crate) fn assemble(header: &Value, claims: &Value, signature: &str) -> String {
+    let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    format!("{}.{}.{signature}", part(header), part(claims))
+}
+
+/// A key pair of an identity provider.
+pub(crate) struct ProviderKey {
+    id: &'static str,
+    algorithm: Algorithm,
+    key: EncodingKey,
+}
+
+impl ProviderKey {
+    pub(crate) fn ec(id: &'static str) -> Self {
+        let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
+        let pkcs8 = pair.to_pkcs8v1().unwrap();
+        Self { id, algorithm: Algorithm::ES256, key: EncodingKey::from_ec_der(pkcs8.as_ref()) }
+    }
+
+    pub(crate) fn rsa(id: &'static str) -> Self {
+        let pair = KeyPair::generate(KeySize::Rsa2048).unwrap();
+        let pkcs8: aws_lc_rs::encoding::Pkcs8V1Der<'_> = pair.as_der().unwrap();
+        // The RSAPrivateKey inside: what comes before it, version, algorithm and lengths, has 26 bytes at this size.
+        let pkcs1 = &pkcs8.as_ref()[26..];
+        Self { id, algorithm: Algorithm::RS256, key: EncodingKey::from_rsa_der(pkcs1) }
+    }
+
+    /// Its public half.
+    pub(crate) fn jwk(&self) -> Value {
+        let mut jwk = serde_json::to_value(Jwk::from_encoding_key(&self.key, self.algorithm).unwrap()).unwrap();
+        jwk["kid"] = json!(self.id);
+        jwk["use"] = json!("sig");
+        // Most providers leave it out: the key's type says which algorithms it may be used with.
+        jwk.as_object_mut().unwrap().remove("alg");
+        jwk
+    }
+
+    pub(crate) fn token(&self, claims: &Value) -> String {
+        self.token_as(self.algorithm, claims)
+    }
+
+    pub(crate) fn token_as(&self, algorithm: Algorithm, claims: &Value) -> String {
+        let header = Header { kid: Some(self.id.to_owned()), ..Header::new(algorithm) };
+        encode(&header, claims, &self.key).unwrap()
+    }
+}
+
+/// A key set as identity providers publish it.
+pub(crate) fn key_set<'a>(keys: impl IntoIterator<Item = &'a ProviderKey>) -> String {
+    let keys: Vec<Value> = keys.into_iter().map(ProviderKey::jwk).collect();
+    json!({ "keys": keys }).to_string()
+}

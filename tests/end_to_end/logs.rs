@@ -1,0 +1,35 @@
+//! No credential in any log.
+
+use std::process::{Command, Stdio};
+
+use crate::harness::logs::LOG_FILE;
+use crate::harness::tokens::SECRET;
+
+/// Runs the whole suite once more, with everything logged, and searches the log.
+#[test]
+fn no_credential_appears_in_anything_logged_by_the_whole_suite() {
+    if std::env::var_os(LOG_FILE).is_some() {
+        // This is that run.
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log");
+    let run = Command::new(std::env::current_exe().unwrap())
+        .env(LOG_FILE, &path)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .unwrap();
+    let log = std::fs::read_to_string(path).unwrap();
+    for expected in
+        ["connected", "refused", "authenticated", "closing a connection whose token has expired", "dead letter"]
+    {
+        assert!(log.contains(expected), "the log is that of the whole suite: {expected:?} is missing");
+    }
+    // Every token of these tests begins like every other.
+    let credential = regex::Regex::new(&format!(r"{SECRET}|\beyJ|\bes_[A-Za-z0-9_-]{{40}}")).unwrap();
+    for line in log.lines() {
+        assert!(!credential.is_match(line), "a credential was logged: {line}");
+    }
+    assert!(run.success(), "the suite passes with everything logged");
+}
