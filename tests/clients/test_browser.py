@@ -4,13 +4,14 @@ import functools
 import http.server
 import json
 import shutil
+import subprocess
 import threading
 from contextlib import contextmanager
 
 import pytest
 from playwright.sync_api import ConsoleMessage, Page, sync_playwright
 
-from harness import PATIENCE, SEEDS, LocalSystem
+from harness import BINARY, PATIENCE, SEEDS, LocalSystem, environment_without_aws
 
 QUIET = [
     "--no-sandbox",
@@ -96,8 +97,9 @@ def test_quick_start_page_shows_published_changes(local: LocalSystem):
 class Broker(http.server.BaseHTTPRequestHandler):
     """What the JavaScript client has beside the stream: a page that it is part of, and `/auth/login` on the same host."""
 
-    def __init__(self, script: str, *arguments):
+    def __init__(self, script: str, token: str, *arguments):
         self.script = script
+        self.token = token
         super().__init__(*arguments)
 
     def do_GET(self):
@@ -106,7 +108,7 @@ class Broker(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         assert self.path == "/auth/login", self.path
         self.rfile.read(int(self.headers["Content-Length"]))
-        self.respond("application/json", json.dumps({"accessToken": "not-a-real.access-token.at-all"}))
+        self.respond("application/json", json.dumps({"accessToken": self.token}))
 
     def respond(self, content_type: str, body: str):
         self.send_response(200)
@@ -119,7 +121,7 @@ class Broker(http.server.BaseHTTPRequestHandler):
 
 
 @contextmanager
-def authenticated_client(stream_url: str):
+def authenticated_client(stream_url: str, token: str = "not-a-real.access-token.at-all"):
     """The JavaScript client in a page. Its two placeholder URLs are filled in; nothing else of it changes."""
     script = (SEEDS / "javascript-with-authentication.js").read_text()
     with http.server.ThreadingHTTPServer(("localhost", 0), None) as server:
@@ -129,7 +131,7 @@ def authenticated_client(stream_url: str):
         ]:
             assert script.count(placeholder) == 1, f"{placeholder} is in the client {script.count(placeholder)} times"
             script = script.replace(placeholder, url)
-        server.RequestHandlerClass = functools.partial(Broker, script)
+        server.RequestHandlerClass = functools.partial(Broker, script, token)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:
             with chromium() as page:
@@ -161,8 +163,29 @@ def test_javascript_client_with_token_logs_events(local: LocalSystem, stage: str
         assert len(received) == 1, f"one event was for this client, it logged {received}"
 
 
+SECRET = "the secret of this check, and of nothing else"
+
+
+def test_javascript_client_is_let_in_with_a_token_in_the_sub_protocol():
+    system = LocalSystem(AUTH_ENABLED="true", JWT_SECRET=SECRET)
+    mint = [BINARY, "token", "--tenant", "demo"]
+    token = subprocess.run(mint, env=environment_without_aws(JWT_SECRET=SECRET), capture_output=True, text=True, check=True)
+    try:
+        with authenticated_client(f"ws://localhost:{system.port}", token.stdout.strip()) as console:
+            console.wait_for("Authenticated connection successful")
+            system.wait_for_interest("demo", "Vehicle")
+            system.publish("demo", "Vehicle", "urn:ngsi-ld:Vehicle:042")
+            console.wait_for("Event received")
+            console.expect_no_errors()
+        system.stop()
+        assert token.stdout.strip() not in system.process.output(), "a token is in the log"
+    finally:
+        system.process.kill()
+        print(system.process.output())
+
+
 def test_javascript_client_meets_1008_when_it_is_refused():
-    system = LocalSystem(AUTH_ENABLED="true", JWT_SECRET="the secret of this check, and of nothing else")
+    system = LocalSystem(AUTH_ENABLED="true", JWT_SECRET=SECRET)
     try:
         with authenticated_client(f"ws://localhost:{system.port}") as console:
             console.wait_for("Authentication error: Token is invalid or expired")

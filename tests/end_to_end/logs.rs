@@ -26,6 +26,12 @@ fn no_credential_appears_in_anything_logged_by_the_whole_suite() {
     {
         assert!(log.contains(expected), "the log is that of the whole suite: {expected:?} is missing");
     }
+    // Whoever is refused leaves a line with all that an operator asks for.
+    let refusal =
+        log.lines().find(|line| line.contains(r#"reason="tenant""#)).expect("somebody asked for another tenant");
+    for field in ["connection_id=", "request_id=", "tenant=", r#"subject="alice""#, r#"source_ip="127.0.0.1""#] {
+        assert!(refusal.contains(field), "{field} is missing: {refusal}");
+    }
     // Every token of these tests begins like every other.
     let credential = regex::Regex::new(&format!(r"{SECRET}|\beyJ|\bes_[A-Za-z0-9_-]{{40}}")).unwrap();
     for line in log.lines() {

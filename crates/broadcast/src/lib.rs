@@ -89,19 +89,21 @@ impl Broadcast {
             return Ok(Report::default());
         }
         let deadline = self.deadline(&event.context);
+        let request_id = &event.context.request_id;
         let mut total = Report::default();
         let mut failure = None;
         for parsed in parse(&event.payload) {
             match parsed {
                 Parsed::Event(event) => {
-                    let span = tracing::info_span!("broadcast", event_id = event.id(), tenant = %event.change().tenant);
+                    let tenant = &event.change().tenant;
+                    let span = tracing::info_span!("broadcast", event_id = event.id(), %tenant, request_id);
                     match self.broadcast(&event, deadline).instrument(span).await {
                         Ok(report) => total += report,
                         Err(error) => failure = Some(error),
                     }
                 }
                 Parsed::Poison { event, reason } => {
-                    tracing::error!(reason, "event that can reach nobody");
+                    tracing::error!(reason, request_id, "event that can reach nobody");
                     if let Some(queue) = &self.dead_letters {
                         queue.send(event, &reason).await?;
                     }

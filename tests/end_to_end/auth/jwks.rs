@@ -32,7 +32,8 @@ async fn verify(verifier: &Verifier, token: &str) -> Result<String, Refusal> {
 #[tokio::test]
 async fn a_providers_tokens_open_connections() {
     let (rsa, ec) = (ProviderKey::rsa("rsa-1"), ProviderKey::ec("ec-1"));
-    let endpoint = Endpoint::script([Reply::json(key_set([&rsa, &ec]))]).await;
+    let (ec_384, ed) = (ProviderKey::ec_384("ec-2"), ProviderKey::ed("ed-1"));
+    let endpoint = Endpoint::script([Reply::json(key_set([&rsa, &ec, &ec_384, &ed]))]).await;
     let url = format!("{}/keys", endpoint.url);
     let environment = Environment::new(move |name| (name == "JWT_JWKS_URL").then(|| url.clone()));
     let system = System::start_with(Config { environment, ..guarded_config(&[]) }).await;
@@ -42,6 +43,8 @@ async fn a_providers_tokens_open_connections() {
         rsa.token_as(Algorithm::PS256, &claims("demo")),
         rsa.token_as(Algorithm::RS512, &claims("demo")),
         ec.token(&claims("demo")),
+        ec_384.token(&claims("demo")),
+        ed.token(&claims("demo")),
     ] {
         assert_eq!(refused(&system, "demo", &token).await, 0);
         assert_eq!(refused(&system, "other", &token).await, 403);

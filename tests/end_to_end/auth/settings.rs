@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
 
-use entity_stream_local::{Config, Local};
-use entity_stream_runtime::Environment;
+use entity_stream_local::{Config, Local, aws_config};
+use entity_stream_runtime::{Environment, authenticator};
 use metrics::{Counter, CounterFn, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 
-use crate::harness::config;
 use crate::harness::tokens::SECRET;
+use crate::harness::{Endpoint, Reply, config};
 
 async fn problem(settings: &'static [(&'static str, &'static str)]) -> String {
     let environment = Environment::new(move |name| {
@@ -32,6 +32,38 @@ async fn settings_that_make_no_sense_are_named() {
         let error = problem(settings).await;
         assert!(error.contains(name), "{error}");
     }
+}
+
+/// What Secrets Manager answers leads to.
+async fn with_secret_from(reply: Reply) -> Result<(), String> {
+    let secrets = Endpoint::script([reply]).await;
+    let environment = Environment::new(|name| match name {
+        "AUTH_ENABLED" => Some("true".to_owned()),
+        "WS_CONNECTIONS_TABLE" => Some("table".to_owned()),
+        "JWT_SECRET_ARN" => Some("arn:aws:secretsmanager:us-east-1:000000000000:secret:jwt".to_owned()),
+        _ => None,
+    });
+    let config = aws_config(&secrets.url);
+    let result = authenticator(&environment, &config, &config).await;
+    let asked = secrets.asked();
+    assert!(String::from_utf8_lossy(&asked[0].body).contains("arn:aws:secretsmanager:"), "asked for by its ARN");
+    result.map(|authenticator| assert!(authenticator.is_some())).map_err(|error| error.to_string())
+}
+
+#[tokio::test]
+async fn the_secret_is_read_from_secrets_manager_at_start() {
+    let text = Reply::json(serde_json::json!({ "SecretString": SECRET }).to_string());
+    assert_eq!(with_secret_from(text).await, Ok(()));
+    let bytes = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, SECRET);
+    let binary = Reply::json(serde_json::json!({ "SecretBinary": bytes }).to_string());
+    assert_eq!(with_secret_from(binary).await, Ok(()));
+    let short = with_secret_from(Reply::json(r#"{"SecretString":"hunter2"}"#)).await.unwrap_err();
+    assert!(short.starts_with("JWT_SECRET_ARN is too short") && !short.contains("hunter2"), "{short}");
+    let empty = with_secret_from(Reply::json("{}")).await.unwrap_err();
+    assert!(empty.starts_with("JWT_SECRET_ARN is too short"), "{empty}");
+    let denied = r#"{"__type":"AccessDeniedException","Message":"no secretsmanager:GetSecretValue"}"#;
+    let denied = with_secret_from(Reply::Status(400, &[], denied.to_owned())).await.unwrap_err();
+    assert!(denied.contains("JWT_SECRET_ARN") && denied.contains("AccessDeniedException"), "{denied}");
 }
 
 /// How often each reason has been counted, by all tests so far.

@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a helper that panics fails the test that called it")]
 
+mod authorise;
 mod conflict;
 mod creation;
 mod death;

@@ -1,0 +1,137 @@
+//! The binary as Lambda runs it: a process that asks a Runtime API for events, and writes logs and metrics to its output.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a helper that panics fails the test that called it")]
+
+use std::process::Stdio;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::IntoResponse;
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::net::TcpListener;
+use tokio::process::{Child, ChildStdout, Command};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+const SECRET: &str = "not-to-be-found-in-any-log-0123456789";
+
+/// A Runtime API that hands out one event, and what it was answered.
+async fn runtime_api(event: &'static str) -> (String, mpsc::UnboundedReceiver<Value>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let (answers, answered) = mpsc::unbounded_channel();
+    let event = Arc::new(Mutex::new(Some(event)));
+    let app = Router::new().fallback(move |request: Request| {
+        let (event, answers) = (Arc::clone(&event), answers.clone());
+        async move {
+            if request.uri().path().ends_with("/invocation/next") {
+                let next = event.lock().unwrap().take();
+                let Some(event) = next else { return std::future::pending().await };
+                let mut headers = HeaderMap::new();
+                headers.insert("lambda-runtime-aws-request-id", HeaderValue::from_static("invocation-1"));
+                headers.insert("lambda-runtime-deadline-ms", HeaderValue::from_static("4102444800000"));
+                headers.insert("lambda-runtime-invoked-function-arn", HeaderValue::from_static("arn"));
+                return (headers, event).into_response();
+            }
+            let body = axum::body::to_bytes(request.into_body(), usize::MAX).await.unwrap();
+            answers.send(serde_json::from_slice(&body).unwrap()).unwrap();
+            StatusCode::ACCEPTED.into_response()
+        }
+    });
+    tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+    (address, answered)
+}
+
+/// The function, with this Runtime API and these settings beside those that it always needs.
+fn function(runtime_api: &str, settings: &[(&str, &str)]) -> (Child, Lines<BufReader<ChildStdout>>) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_connect"))
+        .env_clear()
+        .envs([
+            ("AWS_LAMBDA_RUNTIME_API", runtime_api),
+            ("AWS_LAMBDA_FUNCTION_NAME", "connect"),
+            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128"),
+            ("AWS_LAMBDA_FUNCTION_VERSION", "1"),
+            ("AWS_LAMBDA_LOG_STREAM_NAME", "s"),
+            ("AWS_LAMBDA_LOG_GROUP_NAME", "g"),
+            ("AWS_REGION", "us-east-1"),
+            ("AWS_ACCESS_KEY_ID", "x"),
+            ("AWS_SECRET_ACCESS_KEY", "x"),
+            ("AWS_LAMBDA_LOG_LEVEL", "TRACE"),
+        ])
+        .envs(settings.iter().copied())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    (child, lines)
+}
+
+/// The next line of output that is JSON and in which something holds; every line is searched for credentials.
+async fn line(lines: &mut Lines<BufReader<ChildStdout>>, holds: impl Fn(&Value) -> bool) -> Value {
+    timeout(PATIENCE, async {
+        loop {
+            let line = lines.next_line().await.unwrap().expect("the function goes on");
+            assert!(!line.contains(SECRET) && !line.contains("eyJ"), "a credential was logged: {line}");
+            let line: Value = serde_json::from_str(&line).expect("every line is JSON");
+            if holds(&line) {
+                return line;
+            }
+        }
+    })
+    .await
+    .expect("the line comes")
+}
+
+#[tokio::test]
+async fn a_refusal_is_answered_logged_and_counted() {
+    let event = include_str!("../../../events/connect/authorization-bearer.json");
+    let (api, mut answered) = runtime_api(event).await;
+    let settings = [
+        ("EVENT_STREAMING_ENABLED", "true"),
+        ("AUTH_ENABLED", "true"),
+        ("JWT_SECRET", SECRET),
+        ("WS_CONNECTIONS_TABLE", "connections"),
+    ];
+    let (_child, mut lines) = function(&api, &settings);
+    let log = line(&mut lines, |line| line["message"] == "refused").await;
+    assert_eq!((&log["level"], &log["source_ip"].is_string()), (&Value::from("WARN"), &true), "{log}");
+    let span = &log["span"];
+    assert!(span["connection_id"].is_string() && span["tenant"].is_string() && span["request_id"].is_string(), "{log}");
+    let metrics = line(&mut lines, |line| line.get("_aws").is_some()).await;
+    assert_eq!((&metrics["Refusals"], &metrics["reason"]), (&Value::from(1), &log["reason"]), "{metrics}");
+    assert_eq!(metrics["_aws"]["CloudWatchMetrics"][0]["Namespace"], "EntityStream");
+    let answer = timeout(PATIENCE, answered.recv()).await.unwrap().unwrap();
+    assert_eq!(answer["statusCode"], 401, "{answer}");
+}
+
+#[tokio::test]
+async fn a_setting_that_is_missing_or_malformed_is_named_at_start() {
+    let complete = [
+        ("EVENT_STREAMING_ENABLED", "true"),
+        ("AUTH_ENABLED", "true"),
+        ("JWT_SECRET", SECRET),
+        ("WS_CONNECTIONS_TABLE", "connections"),
+    ];
+    for (broken, value) in [
+        ("WS_CONNECTIONS_TABLE", ""),
+        ("AUTH_ENABLED", ""),
+        ("AUTH_ENABLED", "yes"),
+        ("JWT_SECRET", "too short"),
+        ("ALLOWED_ORIGINS", "everywhere"),
+    ] {
+        let mut settings: Vec<_> = complete.into_iter().filter(|(name, _)| *name != broken).collect();
+        settings.push((broken, value));
+        let (mut child, mut lines) = function("127.0.0.1:9", &settings);
+        let log = line(&mut lines, |line| line["message"] == "the function cannot start").await;
+        let error = log["error"].as_str().unwrap();
+        assert!(error.starts_with(broken) && error.contains("it holds"), "{error}");
+        assert!(value.is_empty() || !error.contains("too short a") || !error.contains(SECRET));
+        assert_eq!(timeout(PATIENCE, child.wait()).await.unwrap().unwrap().code(), Some(1));
+    }
+}
