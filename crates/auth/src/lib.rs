@@ -9,6 +9,7 @@ mod api_keys;
 mod claims;
 mod credential;
 mod identity;
+mod inspect;
 mod jwks;
 mod origin;
 mod refusal;
@@ -20,6 +21,7 @@ pub use api_keys::{ApiKey, ApiKeyError, ApiKeyName, ApiKeyRecord, ApiKeys, Inval
 pub use claims::{ClaimPath, ClaimPaths};
 pub use credential::{Credential, HandshakeCredentials};
 pub use identity::{Identity, Role, UnknownRole};
+pub use inspect::Unverified;
 pub use jwks::{InvalidJwksUrl, JwksCache};
 pub use origin::{AllowedOrigins, InvalidOrigin};
 pub use refusal::Refusal;
