@@ -1,5 +1,6 @@
 //! The command `entity-stream`: run the whole system on one machine, listen to it, publish to it, simulate a city in it.
 
+mod aws;
 mod bus;
 mod cli;
 mod commands;

@@ -1,12 +1,13 @@
-use anyhow::{Context, bail, ensure};
+use anyhow::ensure;
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_eventbridge::Client;
 use aws_sdk_eventbridge::config::retry::RetryConfig;
-use aws_sdk_eventbridge::config::{Config, Credentials, ProvideCredentials};
+use aws_sdk_eventbridge::config::{Config, Credentials};
 use std::time::Duration;
 use tokio_tungstenite::tungstenite::http::Uri;
 
 use super::Publisher;
+use crate::aws::Aws;
 use crate::terminal::printable;
 
 const LOCAL: &str = "http://localhost:3000";
@@ -49,25 +50,8 @@ impl Target {
 
     async fn cloud(&self, bus: &str) -> anyhow::Result<Publisher> {
         ensure!(!bus.is_empty(), "--event-bus is the name or the ARN of an EventBridge bus, such as `default`");
-        let mut loader = aws_config::defaults(BehaviorVersion::latest());
-        if let Some(profile) = &self.profile {
-            loader = loader.profile_name(profile);
-        }
-        if let Some(region) = &self.region {
-            loader = loader.region(Region::new(region.clone()));
-        }
-        if let Some(endpoint) = &self.endpoint_url {
-            loader = loader.endpoint_url(endpoint);
-        }
-        let config = loader.load().await;
-        if config.region().is_none() {
-            bail!("no AWS region: give --region, or set AWS_REGION or the profile's `region`");
-        }
-        // Asked for here, because the error of a request that lacks them names neither them nor a remedy.
-        let credentials = config.credentials_provider().context("no AWS credentials are configured")?;
-        credentials.provide_credentials().await.context(
-            "no AWS credentials: log in with `aws sso login`, or set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
-        )?;
+        let (profile, region) = (self.profile.as_deref(), self.region.as_deref());
+        let config = Aws { profile, region, endpoint: self.endpoint_url.as_deref() }.load().await?;
         Ok(Publisher::new(Client::new(&config), Some(bus.to_owned()), format!("the event bus {bus}")))
     }
 }

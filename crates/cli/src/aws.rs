@@ -1,0 +1,40 @@
+use anyhow::{Context, bail};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_eventbridge::config::ProvideCredentials;
+
+/// The AWS configuration that people have: from the usual variables, files and logins, with what they chose instead.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Aws<'a> {
+    /// The profile of the AWS configuration.
+    pub(crate) profile: Option<&'a str>,
+    /// The region.
+    pub(crate) region: Option<&'a str>,
+    /// Another endpoint than the service's own.
+    pub(crate) endpoint: Option<&'a str>,
+}
+
+impl Aws<'_> {
+    /// Loads it. Nothing has been sent to a service yet, but a region and credentials are there.
+    pub(crate) async fn load(self) -> anyhow::Result<SdkConfig> {
+        let mut loader = aws_config::defaults(BehaviorVersion::latest());
+        if let Some(profile) = self.profile {
+            loader = loader.profile_name(profile);
+        }
+        if let Some(region) = self.region {
+            loader = loader.region(Region::new(region.to_owned()));
+        }
+        if let Some(endpoint) = self.endpoint {
+            loader = loader.endpoint_url(endpoint);
+        }
+        let config = loader.load().await;
+        if config.region().is_none() {
+            bail!("no AWS region: give --region, or set AWS_REGION or the profile's `region`");
+        }
+        // Asked for here, because the error of a request that lacks them names neither them nor a remedy.
+        let credentials = config.credentials_provider().context("no AWS credentials are configured")?;
+        credentials.provide_credentials().await.context(
+            "no AWS credentials: log in with `aws sso login`, or set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+        )?;
+        Ok(config)
+    }
+}
