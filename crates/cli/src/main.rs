@@ -1,15 +1,18 @@
-//! The command `entity-stream`: run the whole system on one machine, listen to it, publish to it, simulate a city in it.
+//! The command `entity-stream`: run the whole system on one machine, listen to it, publish to it, simulate a city in it,
+//! and hand out tokens and keys to those who may listen.
 
 mod aws;
 mod bus;
 mod cli;
 mod commands;
 mod interrupt;
+mod lifetime;
 mod logs;
 mod progress;
 mod simulation;
 mod stream;
 mod terminal;
+mod token;
 mod world;
 
 use std::process::ExitCode;

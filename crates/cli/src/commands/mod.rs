@@ -1,9 +1,13 @@
 mod banner;
 pub(crate) mod completions;
+mod inspect;
+mod key_list;
+pub(crate) mod keys;
 pub(crate) mod listen;
 pub(crate) mod local;
 pub(crate) mod publish;
 pub(crate) mod simulate;
+pub(crate) mod token;
 
 use crate::cli::Command;
 
@@ -14,6 +18,8 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
         Command::Listen(args) => listen::run(args).await,
         Command::Publish(args) => publish::run(args).await,
         Command::Simulate(args) => simulate::run(args).await,
+        Command::Token(args) => token::run(args).await,
+        Command::Keys(args) => keys::run(args).await,
         Command::Completions(args) => completions::run(&args),
     }
 }

@@ -29,6 +29,11 @@ impl Token {
         self.0.is_empty()
     }
 
+    /// The token itself, for whoever is asked to explain it.
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+
     /// The value of the `Authorization` header.
     pub(crate) fn header(&self) -> anyhow::Result<HeaderValue> {
         let plain = self.0.bytes().all(|byte| byte.is_ascii_graphic());

@@ -23,6 +23,20 @@ async fn a_slip_is_explained() {
         (vec!["local", "--idle-timeout", "10"], 2, "500ms, 90s, 10m or 1h30m"),
         (vec!["local", "--host", "example.com"], 2, "a host is localhost"),
         (vec!["local", "--simulate-rate", "5"], 2, "--simulate <TENANT>"),
+        (vec!["token", "--tenant", "demo"], 1, "set JWT_SECRET (`entity-stream local --auth` prints one)"),
+        (vec!["token"], 1, "--tenant is missing: only --role super_admin"),
+        (vec!["token", "--tenant", "demo", "--role", "root"], 2, "[possible values: user, tenant_admin, super_admin]"),
+        (vec!["token", "--tenant", "demo", "--expires-in", "10"], 2, "such as 30s, 15m, 1h or 90d"),
+        (vec!["token", "--tenant", "demo", "--claim", "x"], 2, "a claim is name=value"),
+        (vec!["token", "--tenant", "demo", "--claim", "exp=1"], 1, "`exp` is set by the other options"),
+        (vec!["token", "--tenant", "demo", "--secret-file", "nowhere"], 1, "cannot read --secret-file nowhere"),
+        (vec!["token", "--inspect"], 1, "or set ENTITY_STREAM_TOKEN"),
+        (vec!["token", "--inspect", "x", "--role", "user"], 2, "cannot be used with"),
+        (vec!["keys", "create", "robot"], 1, "--tenant is missing: only --role super_admin"),
+        (vec!["keys", "create", "a b", "--tenant", "demo"], 2, "1 to 64 of A-Z a-z 0-9 _ - ."),
+        (vec!["keys", "list", "--dynamodb-url", "localhost"], 1, "such as http://localhost:8000"),
+        (vec!["keys", "list", "--region", "eu-west-1"], 2, "--table <NAME>"),
+        (vec!["keys", "list", "--table", "x"], 1, "no AWS region"),
     ];
     for (args, code, expected) in cases {
         let ended = run(&args).await;
@@ -45,8 +59,20 @@ async fn a_malformed_token_is_not_repeated() {
 
 #[tokio::test]
 async fn every_command_shows_examples_and_fits_a_terminal() {
-    for command in ["local", "listen", "publish", "simulate", "completions"] {
-        let ended = run(&[command, "--help"]).await;
+    let commands = [
+        "local",
+        "listen",
+        "publish",
+        "simulate",
+        "token",
+        "keys",
+        "keys create",
+        "keys list",
+        "keys revoke",
+        "completions",
+    ];
+    for command in commands {
+        let ended = run(&command.split(' ').chain(["--help"]).collect::<Vec<_>>()).await;
         assert_eq!(ended.code, Some(0));
         let (_, examples) = ended.stdout.split_once("Examples:").unwrap();
         assert!(examples.contains(&format!("entity-stream {command} ")), "{examples}");

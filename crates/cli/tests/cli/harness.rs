@@ -2,8 +2,9 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use entity_stream_local::{Config, Local};
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, ChildStdout, Command};
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 /// What should take milliseconds, on a machine that is busy.
@@ -29,7 +30,7 @@ fn command(args: &[&str], environment: &[(&str, &str)]) -> Command {
 }
 
 /// A command that has ended.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(crate) struct Ended {
     pub(crate) code: Option<i32>,
     pub(crate) stdout: String,
@@ -55,7 +56,7 @@ pub(crate) async fn run_with(args: &[&str], environment: &[(&str, &str)], input:
 pub(crate) struct Running {
     child: Child,
     stdout: Option<Lines<BufReader<ChildStdout>>>,
-    stderr: Lines<BufReader<ChildStderr>>,
+    stderr: Option<Lines<BufReader<ChildStderr>>>,
 }
 
 /// Starts a command.
@@ -65,9 +66,21 @@ pub(crate) fn start(args: &[&str]) -> Running {
 
 /// Starts a command with an environment.
 pub(crate) fn start_with(args: &[&str], environment: &[(&str, &str)]) -> Running {
-    let mut child = command(args, environment).spawn().unwrap();
+    running(command(args, environment))
+}
+
+/// Starts a line as a shell runs it that somebody pasted it into.
+pub(crate) fn start_line(line: &str) -> Running {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", line]).env_clear().kill_on_drop(true);
+    shell.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    running(shell)
+}
+
+fn running(mut command: Command) -> Running {
+    let mut child = command.spawn().unwrap();
     let stdout = Some(BufReader::new(child.stdout.take().unwrap()).lines());
-    let stderr = BufReader::new(child.stderr.take().unwrap()).lines();
+    let stderr = Some(BufReader::new(child.stderr.take().unwrap()).lines());
     Running { child, stdout, stderr }
 }
 
@@ -98,13 +111,24 @@ impl Running {
 
     /// Waits for a line on standard error that contains this.
     pub(crate) async fn says(&mut self, text: &str) -> String {
+        let stderr = self.stderr.as_mut().expect("standard error is read line by line");
         loop {
-            let line = timeout(PATIENCE, self.stderr.next_line()).await.unwrap_or_else(|_| panic!("says {text:?}"));
+            let line = timeout(PATIENCE, stderr.next_line()).await.unwrap_or_else(|_| panic!("says {text:?}"));
             let line = line.unwrap().unwrap_or_else(|| panic!("ended without saying {text:?}"));
             if line.contains(text) {
                 return line;
             }
         }
+    }
+
+    /// Reads all of standard error, from here to its end: a pipe that nobody reads fills up, and the command waits.
+    pub(crate) fn collect_stderr(&mut self) -> JoinHandle<String> {
+        let mut stderr = self.stderr.take().expect("standard error is read once").into_inner();
+        tokio::spawn(async move {
+            let mut text = String::new();
+            stderr.read_to_string(&mut text).await.unwrap();
+            text
+        })
     }
 
     /// Gives the command more input.

@@ -5,8 +5,10 @@
 
 mod bad_input;
 mod harness;
+mod keys;
 mod listen;
 mod local;
 mod publish;
 mod server;
 mod simulate;
+mod token;

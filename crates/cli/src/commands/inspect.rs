@@ -1,0 +1,89 @@
+use std::collections::BTreeSet;
+use std::io::{IsTerminal, Read};
+
+use anyhow::{Context, bail, ensure};
+use entity_stream_auth::{Refusal, Role, Unverified};
+use entity_stream_protocol::{EpochMillis, Tenant};
+use entity_stream_runtime::Environment;
+
+use crate::stream::Token;
+use crate::terminal;
+use crate::token::{ClaimNames, Judge, SecretSource, explain, listed, reason};
+
+/// Longest input that may be a token.
+const TOKEN_BYTES: u64 = 64 * 1024;
+
+/// Explains a token, and fails if it would be refused: for these tenants, or for its own if none is given.
+pub(super) async fn run(
+    token: &Token,
+    tenants: &[Tenant],
+    source: &SecretSource,
+    environment: &Environment,
+    now: EpochMillis,
+) -> anyhow::Result<()> {
+    let token = given(token)?;
+    let Some(said) = Unverified::read(&token) else {
+        bail!("this is no token: a token is three parts of URL-safe base64 with dots between, without `Bearer`");
+    };
+    let names = ClaimNames::of(environment);
+    let own = said.tenants(&names.paths());
+    let judge = Judge::new(environment, source).await?;
+    terminal::line(explain(&said, &names, now))?;
+    let mut condition = "";
+    if !judge.checks_signatures() {
+        terminal::line("The signature was not checked: none of JWT_SECRET, JWT_SECRET_ARN and JWT_JWKS_URL is set.")?;
+        condition = ", if its signature is right";
+    }
+    let mut refusals = BTreeSet::new();
+    for tenant in asked(tenants, &own)? {
+        match judge.admit(&token, &tenant, now).await {
+            Ok(identity) => {
+                let all = tenants.is_empty() && identity.role == Role::SuperAdmin;
+                let whose = if all { "every tenant".to_owned() } else { format!("the tenant {tenant}") };
+                terminal::line(format!("It would be accepted for {whose}{condition}."))?;
+            }
+            Err(Refusal::Tenant) if own.is_empty() => {
+                refusals.insert(format!("it names no tenant in {}", names.shown()));
+            }
+            Err(Refusal::Tenant) => {
+                refusals.insert(format!("it is not for the tenant {tenant}, but for {}", listed(&own)));
+            }
+            Err(refusal) => {
+                refusals.insert(reason(refusal, &said, environment));
+            }
+        }
+    }
+    let refusals: Vec<_> = refusals.into_iter().collect();
+    ensure!(refusals.is_empty(), "the token would be refused: {}", refusals.join("; "));
+    Ok(())
+}
+
+/// The tenants to ask for: any, if the token names none, since a super admin's need not.
+fn asked(given: &[Tenant], own: &BTreeSet<Tenant>) -> anyhow::Result<BTreeSet<Tenant>> {
+    Ok(match (given, own.is_empty()) {
+        ([], true) => BTreeSet::from([Tenant::parse("any")?]),
+        ([], false) => own.clone(),
+        (given, _) => given.iter().cloned().collect(),
+    })
+}
+
+/// The token to explain.
+fn given(token: &Token) -> anyhow::Result<String> {
+    match token.expose() {
+        "" => match std::env::var("ENTITY_STREAM_TOKEN").ok().filter(|token| !token.trim().is_empty()) {
+            Some(token) => Ok(token.trim().to_owned()),
+            None => bail!("--inspect: give a token, `-` for standard input, or set ENTITY_STREAM_TOKEN"),
+        },
+        "-" => {
+            let stdin = std::io::stdin();
+            if stdin.is_terminal() {
+                terminal::note("reading a token from standard input; end it with Ctrl-D");
+            }
+            let mut bytes = Vec::new();
+            stdin.lock().take(TOKEN_BYTES).read_to_end(&mut bytes).context("cannot read standard input")?;
+            // What is no text is no token either.
+            Ok(String::from_utf8_lossy(&bytes).trim().to_owned())
+        }
+        token => Ok(token.to_owned()),
+    }
+}

@@ -1,0 +1,98 @@
+use entity_stream_auth::ApiKeyRecord;
+use entity_stream_protocol::{EpochMillis, Tenant};
+use serde_json::{Value, json};
+
+use crate::lifetime::roughly;
+use crate::token::listed;
+
+const TITLES: [&str; 6] = ["NAME", "ROLE", "TENANTS", "CREATED", "LAST USED", "EXPIRES"];
+
+/// What is known of keys, for programs.
+pub(super) fn json(keys: &[ApiKeyRecord]) -> Value {
+    let time = |time: Option<EpochMillis>| time.map(EpochMillis::to_rfc3339);
+    let key = |key: &ApiKeyRecord| {
+        json!({
+            "name": key.name.as_str(),
+            "role": key.role.as_str(),
+            "tenants": key.tenants.iter().map(Tenant::as_str).collect::<Vec<_>>(),
+            "createdAt": time(Some(key.created_at)),
+            "lastUsedAt": time(key.last_used_at),
+            "expiresAt": time(key.expires_at),
+        })
+    };
+    keys.iter().map(key).collect()
+}
+
+/// The same for people: a table with its columns as wide as they need to be.
+pub(super) fn table(keys: &[ApiKeyRecord], now: EpochMillis) -> String {
+    let mut rows = vec![TITLES.map(str::to_owned)];
+    rows.extend(keys.iter().map(|key| row(key, now)));
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
+    let widths: Vec<usize> = (0..TITLES.len()).map(width).collect();
+    let line = |row: &[String; 6]| {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn row(key: &ApiKeyRecord, now: EpochMillis) -> [String; 6] {
+    let tenants = if key.tenants.is_empty() { "all".to_owned() } else { listed(&key.tenants) };
+    let ago = |time: EpochMillis| format!("{} ago", roughly(now.since(time)));
+    let expires = match key.expires_at {
+        None => "never".to_owned(),
+        Some(time) if time <= now => format!("expired {}", ago(time)),
+        Some(time) => format!("in {}", roughly(time.since(now))),
+    };
+    // The use is known to the hour; more would be made up.
+    let hours = |time: EpochMillis| if now.since(time).as_secs() < 7200 { "lately".to_owned() } else { ago(time) };
+    let used = key.last_used_at.map_or_else(|| "never".to_owned(), hours);
+    [key.name.to_string(), key.role.to_string(), tenants, ago(key.created_at), used, expires]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use entity_stream_auth::Role;
+
+    use super::*;
+
+    const HOUR: i64 = 3_600_000;
+
+    fn keys() -> Vec<ApiKeyRecord> {
+        let key = |name: &str, role, tenants: &[&str], last_used_at, expires_at| ApiKeyRecord {
+            name: name.parse().unwrap(),
+            role,
+            tenants: tenants.iter().map(|tenant| Tenant::parse(tenant).unwrap()).collect::<BTreeSet<_>>(),
+            created_at: EpochMillis::new(0),
+            last_used_at,
+            expires_at,
+        };
+        let at = |hours: i64| Some(EpochMillis::new(hours * HOUR));
+        vec![
+            key("a", Role::User, &["city", "demo"], at(9), at(40)),
+            key("longer.name", Role::SuperAdmin, &[], None, None),
+            key("old", Role::TenantAdmin, &["demo"], at(5), at(7)),
+        ]
+    }
+
+    #[test]
+    fn people_get_columns() {
+        let expected = "\
+NAME         ROLE          TENANTS     CREATED   LAST USED  EXPIRES
+a            user          city, demo  10 h ago  lately     in 30 h
+longer.name  super_admin   all         10 h ago  never      never
+old          tenant_admin  demo        10 h ago  5 h ago    expired 3 h ago";
+        assert_eq!(table(&keys(), EpochMillis::new(10 * HOUR)), expected);
+    }
+
+    #[test]
+    fn programs_get_everything() {
+        let json = json(&keys());
+        assert_eq!(json[0]["tenants"], serde_json::json!(["city", "demo"]));
+        assert_eq!(json[0]["createdAt"], "1970-01-01T00:00:00Z");
+        assert_eq!(json[0]["expiresAt"], "1970-01-02T16:00:00Z");
+        assert_eq!((&json[1]["lastUsedAt"], &json[1]["role"]), (&Value::Null, &"super_admin".into()));
+    }
+}

@@ -1,0 +1,113 @@
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use entity_stream_auth::Role;
+use entity_stream_protocol::{Clock, EpochMillis, Tenant};
+use entity_stream_runtime::Environment;
+use entity_stream_runtime::environment::{JWT_AUDIENCE, JWT_ISSUER};
+
+use super::inspect;
+use crate::lifetime::Lifetime;
+use crate::stream::Token;
+use crate::token::{Claim, NewToken, SecretSource, overlay};
+use crate::{logs, terminal};
+
+/// Mint a token, or explain one
+///
+/// Signs a token (HS256) with the secret of JWT_SECRET, of JWT_SECRET_ARN or of a file, and prints it and nothing else.
+/// With --inspect, shows what a token says, and whether the functions would accept it with the settings in this
+/// environment; ends with 1 if they would not.
+#[derive(Debug, clap::Args)]
+#[command(
+    override_usage = "\
+entity-stream token --tenant <TENANT> [OPTIONS]
+       entity-stream token --inspect [<TOKEN>|-] [OPTIONS]",
+    after_help = "\
+Examples:
+  export JWT_SECRET=...     # `entity-stream local --auth` prints one
+  export ENTITY_STREAM_TOKEN=$(entity-stream token --tenant demo)
+  entity-stream token --tenant demo --tenant city --role tenant_admin --expires-in 15m
+  entity-stream token --role super_admin --secret-arn \"$ARN\"
+  entity-stream token --inspect --tenant demo
+  entity-stream token --inspect - < token.txt
+
+Environment:
+  JWT_SECRET, JWT_SECRET_ARN          the secret that signs tokens, or where Secrets Manager has it
+  JWT_JWKS_URL                        with --inspect: the identity provider's public keys
+  JWT_ISSUER, JWT_AUDIENCE            the defaults of --issuer and --audience
+  JWT_TENANT_CLAIMS, JWT_ROLE_CLAIM   the claims that hold the tenant and the role
+  ENTITY_STREAM_TOKEN                 the token that --inspect explains unless it is given another"
+)]
+pub(crate) struct Args {
+    /// The tenant that the token is for; may be given several times
+    #[arg(long, value_name = "TENANT")]
+    tenant: Vec<Tenant>,
+    /// What its bearer may do: super_admin is for every tenant, and needs none [default: user]
+    #[arg(long, value_name = "ROLE", value_parser = role(), hide_possible_values = true)]
+    role: Option<Role>,
+    /// Whose token it is [default: your user name]
+    #[arg(long, value_name = "NAME")]
+    subject: Option<String>,
+    /// How long it is valid, such as 15m, 8h or 30d [default: 1h]
+    #[arg(long, value_name = "TIME")]
+    expires_in: Option<Lifetime>,
+    /// The issuer, iss; with --inspect, the one that is asked for [env: JWT_ISSUER]
+    #[arg(long, value_name = "ISSUER")]
+    issuer: Option<String>,
+    /// The audience, aud; with --inspect, the one that is asked for [env: JWT_AUDIENCE]
+    #[arg(long, value_name = "AUDIENCE")]
+    audience: Option<String>,
+    /// A further claim, its value JSON or text; may be given several times
+    #[arg(long, value_name = "NAME=VALUE")]
+    claim: Vec<Claim>,
+    /// Explain this token instead, that of standard input for `-`, or that of ENTITY_STREAM_TOKEN
+    #[arg(long, value_name = "TOKEN", num_args = 0..=1, default_missing_value = "",
+        conflicts_with_all = ["role", "subject", "expires_in", "claim"])]
+    inspect: Option<Token>,
+    #[command(flatten)]
+    source: SecretSource,
+}
+
+/// Reads a role.
+pub(super) fn role() -> impl TypedValueParser<Value = Role> {
+    let roles = [Role::User, Role::TenantAdmin, Role::SuperAdmin];
+    PossibleValuesParser::new(roles.map(Role::as_str)).try_map(|name| name.parse::<Role>())
+}
+
+pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
+    logs::start(logs::OF_A_TOOL)?;
+    let environment = environment(&args)?;
+    let now = Clock::system().now();
+    match &args.inspect {
+        Some(token) => inspect::run(token, &args.tenant, &args.source, &environment, now).await,
+        None => mint(args, &environment, now).await,
+    }
+}
+
+/// The process's environment with what the options say instead.
+fn environment(args: &Args) -> anyhow::Result<Environment> {
+    let mut environment = args.source.environment(&Environment::process())?;
+    for (variable, value) in [(JWT_ISSUER, &args.issuer), (JWT_AUDIENCE, &args.audience)] {
+        if let Some(value) = value {
+            environment = overlay(&environment, [(variable, value.clone())]);
+        }
+    }
+    Ok(environment)
+}
+
+async fn mint(args: Args, environment: &Environment, now: EpochMillis) -> anyhow::Result<()> {
+    let token = NewToken {
+        subject: args.subject.unwrap_or_else(user),
+        role: args.role.unwrap_or(Role::User),
+        tenants: args.tenant.into_iter().collect(),
+        lifetime: args.expires_in.unwrap_or(Lifetime::HOUR),
+        more: args.claim,
+    };
+    token.check(environment)?;
+    let secret = args.source.secret(environment).await?;
+    terminal::raw_line(&token.sign(&secret, environment, now)?)
+}
+
+/// The name of whoever is logged in.
+fn user() -> String {
+    let names = ["USER", "LOGNAME", "USERNAME"].into_iter().filter_map(|name| std::env::var(name).ok());
+    names.into_iter().find(|name| !name.is_empty()).unwrap_or_else(|| "dev".to_owned())
+}

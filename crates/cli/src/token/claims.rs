@@ -1,0 +1,117 @@
+use std::fmt;
+use std::str::FromStr;
+
+use anyhow::ensure;
+use entity_stream_auth::{ClaimPath, ClaimPaths};
+use entity_stream_runtime::Environment;
+use entity_stream_runtime::environment::{JWT_ROLE_CLAIM, JWT_TENANT_CLAIMS};
+use serde_json::Value;
+
+/// The claims that say what somebody may do, by the names that the functions look for in the same environment.
+#[derive(Debug)]
+pub(crate) struct ClaimNames {
+    tenant: Vec<String>,
+    role: Option<String>,
+}
+
+impl ClaimNames {
+    pub(crate) fn of(environment: &Environment) -> Self {
+        let list = environment.optional(JWT_TENANT_CLAIMS).unwrap_or_default();
+        let names = list.split(',').map(str::trim).filter(|name| !name.is_empty());
+        Self { tenant: names.map(str::to_owned).collect(), role: environment.optional(JWT_ROLE_CLAIM) }
+    }
+
+    /// The claim to put tenants into. A name with dots is found as it is, before any way through objects.
+    pub(crate) fn tenant(&self) -> &str {
+        self.tenant.first().map_or("tenant", String::as_str)
+    }
+
+    /// The claim to put the role into.
+    pub(crate) fn role(&self) -> &str {
+        self.role.as_deref().unwrap_or("role")
+    }
+
+    /// The claims in which the functions look for a tenant, for people.
+    pub(crate) fn shown(&self) -> String {
+        if self.tenant.is_empty() { "tenant, tenantId or tenantName".to_owned() } else { self.tenant.join(" or ") }
+    }
+
+    /// Where the functions look.
+    pub(crate) fn paths(&self) -> ClaimPaths {
+        let mut paths = ClaimPaths::default();
+        if !self.tenant.is_empty() {
+            paths.tenant = self.tenant.iter().map(ClaimPath::new).collect();
+        }
+        if let Some(role) = &self.role {
+            paths.role = ClaimPath::new(role);
+        }
+        paths
+    }
+}
+
+/// A further claim: `name=value`, the value as JSON if it is JSON, and as text if not.
+#[derive(Clone, PartialEq)]
+pub(crate) struct Claim {
+    pub(crate) name: String,
+    pub(crate) value: Value,
+}
+
+impl Claim {
+    /// Whether it may stand beside those that have an option of their own.
+    pub(crate) fn check(&self, names: &ClaimNames) -> anyhow::Result<()> {
+        let taken = ["sub", "iat", "exp", "iss", "aud", names.tenant(), names.role()];
+        let name = self.name.as_str();
+        ensure!(!taken.contains(&name), "--claim: `{name}` is set by the other options");
+        Ok(())
+    }
+}
+
+impl FromStr for Claim {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (name, value) = text.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or("a claim is name=value")?;
+        let value = serde_json::from_str(value).unwrap_or_else(|_| value.into());
+        Ok(Self { name: name.to_owned(), value })
+    }
+}
+
+impl fmt::Debug for Claim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Claim({:?})", self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_claim_is_json_where_it_is_json() {
+        let value = |text: &str| text.parse::<Claim>().unwrap().value;
+        assert_eq!(value("a=text=more"), json!("text=more"));
+        assert_eq!(value("a=7"), json!(7));
+        assert_eq!(value("a=\"7\""), json!("7"));
+        assert_eq!(value("a={\"roles\":[\"user\"]}"), json!({ "roles": ["user"] }));
+        assert_eq!(value("a="), json!(""));
+        assert!("=x".parse::<Claim>().is_err() && "x".parse::<Claim>().is_err());
+    }
+
+    #[test]
+    fn claims_have_the_names_that_are_configured() {
+        let usual = ClaimNames::of(&Environment::new(|_| None));
+        assert_eq!((usual.tenant(), usual.role(), usual.paths()), ("tenant", "role", ClaimPaths::default()));
+        let other = ClaimNames::of(&Environment::new(|name| match name {
+            "JWT_TENANT_CLAIMS" => Some(" custom:tenant, tenant".to_owned()),
+            "JWT_ROLE_CLAIM" => Some("realm_access.roles".to_owned()),
+            _ => None,
+        }));
+        assert_eq!((other.tenant(), other.role()), ("custom:tenant", "realm_access.roles"));
+        assert_eq!(other.paths().tenant, [ClaimPath::new("custom:tenant"), ClaimPath::new("tenant")]);
+        assert!("tenant=x".parse::<Claim>().unwrap().check(&other).is_ok());
+        assert!("custom:tenant=x".parse::<Claim>().unwrap().check(&other).is_err());
+        assert!("exp=1".parse::<Claim>().unwrap().check(&usual).is_err());
+    }
+}

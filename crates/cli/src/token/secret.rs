@@ -1,0 +1,130 @@
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, anyhow, bail};
+use aws_config::SdkConfig;
+use aws_lc_rs::rand::fill;
+use aws_sdk_secretsmanager::error::ProvideErrorMetadata;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use entity_stream_auth::{SECRET_BYTES, SigningSecret};
+use entity_stream_runtime::Environment;
+use entity_stream_runtime::environment::{JWT_JWKS_URL, JWT_SECRET, JWT_SECRET_ARN};
+
+use super::overlay;
+use crate::aws::Aws;
+
+/// Where the secret is that signs tokens. Never an argument, which every process on the machine can read.
+#[derive(Clone, Debug, Default, clap::Args)]
+#[command(next_help_heading = "The secret (or JWT_SECRET, or JWT_SECRET_ARN)")]
+pub(crate) struct SecretSource {
+    /// The secret is in this text file; a line break at its end is not part of it
+    #[arg(long, value_name = "FILE")]
+    secret_file: Option<PathBuf>,
+    /// The secret is this one in Secrets Manager, read with the usual AWS credentials
+    #[arg(long, value_name = "ARN", conflicts_with = "secret_file")]
+    secret_arn: Option<String>,
+    /// The profile of the AWS configuration to take credentials from [env: AWS_PROFILE]
+    #[arg(long, value_name = "NAME", conflicts_with = "secret_file")]
+    profile: Option<String>,
+}
+
+impl SecretSource {
+    /// The environment in which a secret that was named by an option is the only one.
+    pub(crate) fn environment(&self, environment: &Environment) -> anyhow::Result<Environment> {
+        let only = |secret: String, arn: String| {
+            overlay(environment, [(JWT_SECRET, secret), (JWT_SECRET_ARN, arn), (JWT_JWKS_URL, String::new())])
+        };
+        Ok(match (&self.secret_file, &self.secret_arn) {
+            (Some(path), _) => only(read(path)?, String::new()),
+            (None, Some(arn)) => only(String::new(), arn.clone()),
+            (None, None) => environment.clone(),
+        })
+    }
+
+    /// The secret that such an environment names.
+    pub(crate) async fn secret(&self, environment: &Environment) -> anyhow::Result<SigningSecret> {
+        match (environment.optional(JWT_SECRET), environment.optional(JWT_SECRET_ARN)) {
+            (Some(secret), None) => secret_of(secret, "JWT_SECRET"),
+            (None, Some(arn)) => secret_of(fetch(&self.aws(&arn).await?, &arn).await?, "the secret of the ARN"),
+            (Some(_), Some(_)) => bail!("JWT_SECRET and JWT_SECRET_ARN are both set: unset one of them"),
+            (None, None) if environment.optional(JWT_JWKS_URL).is_some() => bail!(
+                "JWT_JWKS_URL is set: only the identity provider there can sign tokens; give a secret with JWT_SECRET or --secret-file to sign for another system"
+            ),
+            (None, None) => bail!(
+                "no secret to sign with: set JWT_SECRET (`entity-stream local --auth` prints one) or JWT_SECRET_ARN, or give --secret-file or --secret-arn"
+            ),
+        }
+    }
+
+    /// The configuration for reading a secret. It can only be read in its own region, whatever the usual one is.
+    pub(crate) async fn aws(&self, arn: &str) -> anyhow::Result<SdkConfig> {
+        let region = arn.split(':').nth(3).filter(|region| !region.is_empty());
+        Aws { profile: self.profile.as_deref(), region, endpoint: None }.load().await
+    }
+}
+
+fn secret_of(bytes: impl Into<Vec<u8>>, what: &str) -> anyhow::Result<SigningSecret> {
+    SigningSecret::new(bytes).with_context(|| format!("{what} is too short (`openssl rand -base64 32` makes one)"))
+}
+
+fn read(path: &Path) -> anyhow::Result<String> {
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read --secret-file {}", path.display()))?;
+    // Not the library's error, which shows where in the secret it stumbled.
+    let text = String::from_utf8(bytes).map_err(|_| anyhow!("--secret-file {} is no text file", path.display()))?;
+    let secret = text.strip_suffix('\n').map_or(text.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));
+    secret_of(secret, "the secret in --secret-file")?;
+    Ok(secret.to_owned())
+}
+
+async fn fetch(config: &SdkConfig, arn: &str) -> anyhow::Result<Vec<u8>> {
+    let client = aws_sdk_secretsmanager::Client::new(config);
+    let output = client.get_secret_value().secret_id(arn).send().await.map_err(|error| {
+        let (code, message) = (error.code().unwrap_or("no answer"), error.message().unwrap_or_default());
+        anyhow!("cannot read the secret from Secrets Manager: {code}: {message}")
+    })?;
+    let binary = output.secret_binary().map(|blob| blob.as_ref().to_vec());
+    let text = output.secret_string().map(|text| text.as_bytes().to_vec());
+    text.or(binary).context("the secret in Secrets Manager has no value")
+}
+
+/// A secret that nobody has seen, as text.
+pub(crate) fn fresh_secret() -> anyhow::Result<String> {
+    let mut bytes = [0; SECRET_BYTES];
+    fill(&mut bytes).map_err(|_| anyhow!("the system gave no random numbers"))?;
+    Ok(URL_SAFE_NO_PAD.encode(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn secret(pairs: &'static [(&str, &str)]) -> anyhow::Result<SigningSecret> {
+        let lookup = |name: &str| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+        SecretSource::default().secret(&Environment::new(lookup)).await
+    }
+
+    #[tokio::test]
+    async fn comes_from_the_one_place_that_has_it() {
+        let long = "0123456789abcdef0123456789abcdef";
+        assert_eq!(
+            secret(&[("JWT_SECRET", "0123456789abcdef0123456789abcdef")]).await.unwrap().expose(),
+            long.as_bytes()
+        );
+        for (pairs, expected) in [
+            (&[("JWT_SECRET", "short-secret")][..], "JWT_SECRET is too short"),
+            (&[("JWT_SECRET", "short-secret"), ("JWT_SECRET_ARN", "arn:x")], "both set"),
+            (&[("JWT_JWKS_URL", "https://x")], "only the identity provider"),
+            (&[("JWT_SECRET", "")], "entity-stream local --auth"),
+        ] {
+            let error = format!("{:#}", secret(pairs).await.unwrap_err());
+            assert!(error.contains(expected) && !error.contains("short-secret"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_fresh_one_is_long_enough_and_another_each_time() {
+        let (one, other) = (fresh_secret().unwrap(), fresh_secret().unwrap());
+        assert!(SigningSecret::new(one.as_str()).is_ok());
+        assert_ne!(one, other);
+    }
+}

@@ -1,0 +1,152 @@
+use std::collections::BTreeSet;
+
+use anyhow::{Context, ensure};
+use entity_stream_auth::{Role, SigningSecret};
+use entity_stream_protocol::{EpochMillis, Tenant};
+use entity_stream_runtime::Environment;
+use entity_stream_runtime::environment::{JWT_AUDIENCE, JWT_ISSUER};
+use jsonwebtoken::{EncodingKey, Header, encode};
+use serde_json::{Map, Value};
+
+use super::{Claim, ClaimNames};
+use crate::lifetime::Lifetime;
+
+/// Longest subject that the functions accept, in bytes.
+const SUBJECT_BYTES: usize = 256;
+
+/// A token to be signed.
+#[derive(Debug)]
+pub(crate) struct NewToken {
+    /// Whose it is.
+    pub(crate) subject: String,
+    /// What its bearer may do.
+    pub(crate) role: Role,
+    /// Where.
+    pub(crate) tenants: BTreeSet<Tenant>,
+    /// For how long.
+    pub(crate) lifetime: Lifetime,
+    /// Further claims.
+    pub(crate) more: Vec<Claim>,
+}
+
+impl NewToken {
+    /// Whether it is one that the functions can accept. To be asked before the secret is fetched.
+    pub(crate) fn check(&self, environment: &Environment) -> anyhow::Result<()> {
+        let names = ClaimNames::of(environment);
+        let valid = (1..=SUBJECT_BYTES).contains(&self.subject.len());
+        ensure!(valid, "--subject is a name of 1 to {SUBJECT_BYTES} bytes");
+        ensure!(
+            !self.tenants.is_empty() || self.role == Role::SuperAdmin,
+            "--tenant is missing: only --role super_admin goes without"
+        );
+        let mut seen = BTreeSet::new();
+        for claim in &self.more {
+            claim.check(&names)?;
+            ensure!(seen.insert(&claim.name), "--claim: `{}` is given twice", claim.name);
+        }
+        Ok(())
+    }
+
+    /// Signs it with HS256, so that the functions with these settings accept it.
+    pub(crate) fn sign(
+        self,
+        secret: &SigningSecret,
+        environment: &Environment,
+        now: EpochMillis,
+    ) -> anyhow::Result<String> {
+        let names = ClaimNames::of(environment);
+        let mut claims = Map::new();
+        claims.extend(self.more.into_iter().map(|claim| (claim.name, claim.value)));
+        let tenants: Vec<&str> = self.tenants.iter().map(Tenant::as_str).collect();
+        let tenants = match tenants.as_slice() {
+            [] => None,
+            [tenant] => Some(Value::from(*tenant)),
+            tenants => Some(tenants.into()),
+        };
+        let set = [
+            ("sub", Some(self.subject.into())),
+            (names.role(), Some(self.role.as_str().into())),
+            (names.tenant(), tenants),
+            ("iat", Some(now.seconds().into())),
+            ("exp", Some(self.lifetime.from(now).seconds().into())),
+            ("iss", environment.optional(JWT_ISSUER).map(Value::from)),
+            ("aud", environment.optional(JWT_AUDIENCE).map(Value::from)),
+        ];
+        claims.extend(set.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
+        // HS256, which every verifier with a secret allows.
+        encode(&Header::default(), &claims, &EncodingKey::from_secret(secret.expose())).context("cannot sign the token")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use entity_stream_auth::{Keys, Refusal, Unverified, Verifier};
+    use entity_stream_protocol::AccessToken;
+
+    use super::*;
+
+    fn secret() -> SigningSecret {
+        SigningSecret::new("0123456789abcdef0123456789abcdef").unwrap()
+    }
+
+    fn new(role: Role, tenants: &[&str]) -> NewToken {
+        let tenants = tenants.iter().map(|tenant| Tenant::parse(tenant).unwrap()).collect();
+        NewToken { subject: "me".to_owned(), role, tenants, lifetime: "1h".parse().unwrap(), more: vec![] }
+    }
+
+    fn environment(pairs: &'static [(&str, &str)]) -> Environment {
+        Environment::new(|name| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()))
+    }
+
+    fn claims(token: NewToken, environment: &Environment) -> Map<String, Value> {
+        let token = token.sign(&secret(), environment, EpochMillis::new(1_000_999)).unwrap();
+        Unverified::read(&token).unwrap().claims
+    }
+
+    #[tokio::test]
+    async fn what_is_signed_is_accepted_where_the_same_settings_hold() {
+        let environment = environment(&[
+            ("JWT_ISSUER", "https://issuer"),
+            ("JWT_AUDIENCE", "stream"),
+            ("JWT_TENANT_CLAIMS", "custom:tenant,tenant"),
+            ("JWT_ROLE_CLAIM", "realm_access.roles"),
+        ]);
+        let now = EpochMillis::new(1_000_000_000);
+        let token = new(Role::TenantAdmin, &["A", "b", "a"]).sign(&secret(), &environment, now).unwrap();
+        let verifier = Verifier::new(Keys::Secret(secret()), ClaimNames::of(&environment).paths())
+            .with_issuer(Some("https://issuer".to_owned()))
+            .with_audience(Some("stream".to_owned()));
+        let token = AccessToken::new(&token).unwrap();
+        let identity = verifier.verify(&token, now).await.unwrap();
+        assert_eq!((identity.subject.as_str(), identity.role, identity.tenants.len()), ("me", Role::TenantAdmin, 2));
+        let end = now.plus(Duration::from_secs(3600));
+        assert_eq!(identity.expires_at, Some(end));
+        assert_eq!(verifier.verify(&token, end).await, Err(Refusal::Expired));
+    }
+
+    #[test]
+    fn claims_are_as_the_documentation_has_them() {
+        let bare = environment(&[]);
+        let mut token = new(Role::User, &["demo"]);
+        token.more = vec!["nbf=7".parse().unwrap()];
+        let expected = r#"{"exp":4600,"iat":1000,"nbf":7,"role":"user","sub":"me","tenant":"demo"}"#;
+        assert_eq!(serde_json::to_string(&claims(token, &bare)).unwrap(), expected);
+        assert_eq!(claims(new(Role::User, &["b", "a"]), &bare)["tenant"], serde_json::json!(["a", "b"]));
+        assert!(!claims(new(Role::SuperAdmin, &[]), &bare).contains_key("tenant"));
+    }
+
+    #[test]
+    fn a_slip_is_named() {
+        let error = |token: NewToken| token.check(&environment(&[])).unwrap_err();
+        assert!(error(new(Role::User, &[])).to_string().contains("--role super_admin"));
+        assert!(
+            error(NewToken { subject: String::new(), ..new(Role::User, &["a"]) }).to_string().contains("--subject")
+        );
+        let twice = vec!["a=1".parse().unwrap(), "a=2".parse().unwrap()];
+        assert!(error(NewToken { more: twice, ..new(Role::User, &["a"]) }).to_string().contains("twice"));
+        let reserved = vec!["role=super_admin".parse().unwrap()];
+        assert!(error(NewToken { more: reserved, ..new(Role::User, &["a"]) }).to_string().contains("`role`"));
+    }
+}

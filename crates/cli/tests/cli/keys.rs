@@ -1,0 +1,119 @@
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use entity_stream_local::{Config, Local, TABLE};
+use entity_stream_runtime::Environment;
+use serde_json::{Value, json};
+use tokio_tungstenite::connect_async;
+use tokio_tungstenite::tungstenite::Error;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+
+use crate::harness::{Ended, run, run_with, system_with};
+
+/// A local system that asks for credentials and refuses with a status.
+async fn guarded() -> Local {
+    let environment =
+        Environment::new(|name| (name == "JWT_SECRET").then(|| "0123456789abcdef0123456789abcdef".to_owned()));
+    let refuse_with = entity_stream_local::RefuseWith::Status;
+    system_with(Config { auth_enabled: true, environment, refuse_with, ..Config::default() }).await
+}
+
+async fn keys(system: &Local, args: &[&str]) -> Ended {
+    run(&[&["keys"], args, &["--dynamodb-url", &system.dynamodb_url()]].concat()).await
+}
+
+/// The status with which a handshake with this name and key is answered.
+async fn connect(system: &Local, tenant: &str, name: &str, key: &str) -> u16 {
+    let mut request = format!("{}/?tenant={tenant}", system.websocket_url()).into_client_request().unwrap();
+    let value = format!("Basic {}", STANDARD.encode(format!("{name}:{key}")));
+    request.headers_mut().insert("authorization", value.parse().unwrap());
+    match connect_async(request).await {
+        Ok((_, response)) => response.status().as_u16(),
+        Err(Error::Http(response)) => response.status().as_u16(),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+#[tokio::test]
+async fn a_key_opens_connections_until_it_is_revoked() {
+    let system = guarded().await;
+    let created = keys(&system, &["create", "robot", "--tenant", "Demo", "--expires-in", "90d"]).await;
+    assert_eq!(created.code, Some(0), "{created:?}");
+    let key = created.stdout.strip_suffix('\n').unwrap();
+    assert!(key.starts_with("es_") && !key.contains(char::is_whitespace), "{created:?}");
+    assert!(created.stderr.contains("Authorization: Basic $(printf '%s' \"robot:$KEY\""), "{created:?}");
+    assert!(!created.stderr.contains(key), "the key stands on standard output alone: {created:?}");
+
+    assert_eq!(connect(&system, "demo", "robot", key).await, 101);
+    assert_eq!(connect(&system, "city", "robot", key).await, 403);
+    assert_eq!(connect(&system, "demo", "robot", "es_wrong").await, 401);
+    assert_eq!(connect(&system, "demo", "other", key).await, 401);
+
+    let revoked = keys(&system, &["revoke", "robot"]).await;
+    assert_eq!((revoked.code, revoked.stdout.as_str()), (Some(0), "revoked robot\n"), "{revoked:?}");
+    assert_eq!(connect(&system, "demo", "robot", key).await, 401);
+}
+
+#[tokio::test]
+async fn the_list_tells_everything_but_keys_and_hashes() {
+    let system = guarded().await;
+    let empty = keys(&system, &["list"]).await;
+    assert_eq!((empty.code, empty.stdout.as_str(), empty.stderr.as_str()), (Some(0), "", "there are no keys\n"));
+    assert_eq!(keys(&system, &["list", "--output", "json"]).await.stdout, "[]\n");
+
+    let admin = keys(&system, &["create", "admin", "--role", "super_admin"]).await.stdout;
+    let both = ["create", "both", "--tenant", "b", "--tenant", "a", "--role", "tenant_admin", "--expires-in", "90d"];
+    keys(&system, &both).await;
+    assert_eq!(connect(&system, "any", "admin", admin.trim()).await, 101);
+
+    let listed: Value = serde_json::from_str(&keys(&system, &["list", "--output", "json"]).await.stdout).unwrap();
+    let names: Vec<_> = listed[0].as_object().unwrap().keys().cloned().collect();
+    assert_eq!(names, ["createdAt", "expiresAt", "lastUsedAt", "name", "role", "tenants"], "and no hash");
+    assert_eq!((&listed[0]["name"], &listed[0]["role"]), (&json!("admin"), &json!("super_admin")));
+    assert!(listed[0]["lastUsedAt"].is_string() && listed[0]["expiresAt"].is_null());
+    assert_eq!((&listed[1]["tenants"], &listed[1]["lastUsedAt"]), (&json!(["a", "b"]), &Value::Null));
+
+    let table = keys(&system, &["list"]).await.stdout;
+    let rows: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(rows.len(), 3, "{table}");
+    assert_eq!((rows[1][0], rows[1][1], rows[1][2]), ("admin", "super_admin", "all"), "{table}");
+    assert!(table.contains("in 89 days") && !table.contains("es_"), "{table}");
+}
+
+#[tokio::test]
+async fn a_slip_changes_nothing_and_is_named() {
+    let system = guarded().await;
+    let first = keys(&system, &["create", "robot", "--tenant", "demo"]).await;
+    let again = keys(&system, &["create", "robot", "--tenant", "city"]).await;
+    assert_eq!((again.code, again.stdout.as_str()), (Some(1), ""));
+    assert!(again.stderr.contains("a key of this name exists"), "{again:?}");
+    assert_eq!(connect(&system, "demo", "robot", first.stdout.trim()).await, 101, "it is still the first one");
+    let unknown = keys(&system, &["revoke", "nobody"]).await;
+    assert_eq!(unknown.code, Some(1));
+    assert!(unknown.stderr.contains("there is no key of this name"), "{unknown:?}");
+
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", nobody.local_addr().unwrap());
+    drop(nobody);
+    let ended = run(&["keys", "list", "--dynamodb-url", &url]).await;
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stderr.contains("is `entity-stream local` running there?"), "{ended:?}");
+    assert_eq!(ended.stderr.lines().count(), 1, "{ended:?}");
+}
+
+#[tokio::test]
+async fn a_deployed_table_is_reached_as_the_machine_is_configured() {
+    let system = guarded().await;
+    let url = system.dynamodb_url();
+    let environment =
+        [("AWS_ENDPOINT_URL_DYNAMODB", url.as_str()), ("AWS_ACCESS_KEY_ID", "id"), ("AWS_SECRET_ACCESS_KEY", "key")];
+    let on_aws = async |args: &[&str], table: &str| {
+        run_with(&[&["keys"], args, &["--table", table, "--region", "us-east-1"]].concat(), &environment, "").await
+    };
+    let created = on_aws(&["create", "robot", "--tenant", "demo"], TABLE).await;
+    assert_eq!(created.code, Some(0), "{created:?}");
+    assert_eq!(connect(&system, "demo", "robot", created.stdout.trim()).await, 101);
+    assert!(on_aws(&["list"], TABLE).await.stdout.contains("robot"));
+    let missing = on_aws(&["list"], "nowhere").await;
+    assert_eq!(missing.code, Some(1));
+    assert!(missing.stderr.contains("cannot use the table nowhere: DynamoDB: ResourceNotFound"), "{missing:?}");
+}

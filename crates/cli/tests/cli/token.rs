@@ -1,0 +1,258 @@
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
+use axum::Router;
+use axum::http::StatusCode;
+use axum::routing::{get, post};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use entity_stream_protocol::Clock;
+use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+use crate::harness::{Ended, run_with};
+
+const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+/// Mints a token, which stands alone on standard output.
+async fn mint(args: &[&str], environment: &[(&str, &str)]) -> String {
+    let ended = run_with(&[&["token"], args].concat(), environment, "").await;
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{ended:?}");
+    let token = ended.stdout.strip_suffix('\n').unwrap();
+    assert_eq!(token.split('.').count(), 3);
+    assert!(token.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)), "{token:?}");
+    token.to_owned()
+}
+
+/// Has a token explained, and checks that the explanation cannot be used for one.
+async fn inspect(token: &str, more: &[&str], environment: &[(&str, &str)]) -> Ended {
+    let ended = run_with(&[&["token", "--inspect", "-"], more].concat(), environment, &format!("{token}\n")).await;
+    for part in token.split('.').filter(|part| part.len() > 4) {
+        assert!(!format!("{ended:?}").contains(part), "{ended:?}");
+    }
+    assert!(!format!("{ended:?}").contains(SECRET), "{ended:?}");
+    ended
+}
+
+/// A token with these claims, that of nobody in particular.
+fn signed(header: &Header, claims: &Value, secret: &str) -> String {
+    encode(header, claims, &EncodingKey::from_secret(secret.as_bytes())).unwrap()
+}
+
+fn seconds_ago(seconds: u64) -> u64 {
+    Clock::system().now().seconds() - seconds
+}
+
+#[tokio::test]
+async fn what_is_minted_is_explained_and_accepted() {
+    let environment = [("JWT_SECRET", SECRET), ("JWT_ISSUER", "me"), ("USER", "ada")];
+    let args = ["--tenant", "Demo", "--tenant", "city", "--role", "tenant_admin", "--expires-in", "44m"];
+    let token = mint(&[&args[..], &["--audience", "stream", "--claim", "level=7"]].concat(), &environment).await;
+    let ended = inspect(&token, &[], &environment).await;
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{ended:?}");
+    for part in [
+        "\"alg\": \"HS256\"",
+        "\"level\": 7",
+        "\"iss\": \"me\"",
+        "\"aud\": \"stream\"",
+        "subject   ada\n",
+        "role      tenant_admin\n",
+        "tenants   city, demo\n",
+        "(in 43 min)",
+        "accepted for the tenant city.",
+        "accepted for the tenant demo.",
+    ] {
+        assert!(ended.stdout.contains(part), "{part}: {ended:?}");
+    }
+
+    let as_argument = run_with(&["token", "--inspect", &token, "--tenant", "DEMO"], &environment, "").await;
+    assert_eq!(as_argument.code, Some(0), "{as_argument:?}");
+    let with_token = [&environment[..], &[("ENTITY_STREAM_TOKEN", token.as_str())]].concat();
+    let from_environment = run_with(&["token", "--inspect", "--tenant", "demo"], &with_token, "").await;
+    assert_eq!(from_environment, as_argument);
+}
+
+#[tokio::test]
+async fn a_super_admin_needs_no_tenant() {
+    let environment = [("JWT_SECRET", SECRET)];
+    let token = mint(&["--role", "super_admin"], &environment).await;
+    let ended = inspect(&token, &[], &environment).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(
+        ended.stdout.contains("accepted for every tenant.") && ended.stdout.contains("subject   dev\n"),
+        "{ended:?}"
+    );
+    let ended = inspect(&token, &["--tenant", "any"], &environment).await;
+    assert!(ended.stdout.contains("accepted for the tenant any."), "{ended:?}");
+}
+
+#[tokio::test]
+async fn what_would_be_refused_is_refused_here_and_the_reason_told() {
+    let environment = [("JWT_SECRET", SECRET)];
+    let good = json!({ "sub": "me", "role": "user", "tenant": "demo", "exp": seconds_ago(0) + 600, "iss": "x" });
+    let with = |name: &str, value: Value| {
+        let mut claims = good.clone();
+        claims[name] = value;
+        signed(&Header::default(), &claims, SECRET)
+    };
+    let good_token = signed(&Header::default(), &good, SECRET);
+    let wrong_secret = signed(&Header::default(), &good, "another secret of more than 32 bytes");
+    type Case<'a> = (&'a str, &'a [&'a str], &'a [(&'a str, &'a str)], &'a str);
+    let cases: [Case<'_>; 10] = [
+        (&wrong_secret, &[], &[], "wrong signature: it was signed with another key"),
+        (&with("exp", seconds_ago(3 * 3600).into()), &[], &[], "expired"),
+        (&with("nbf", (seconds_ago(0) + 300).into()), &[], &[], "not valid yet"),
+        (&with("exp", Value::Null), &[], &[], "no expiry"),
+        (&with("role", "root".into()), &[], &[], "a role is super_admin, tenant_admin or user"),
+        (&with("tenant", "a#b".into()), &[], &[], "it names no tenant in tenant, tenantId or tenantName"),
+        (&good_token, &["--tenant", "city"], &[], "it is not for the tenant city, but for demo"),
+        (&good_token, &["--issuer", "y"], &[], "its iss is \"x\", and JWT_ISSUER asks for \"y\""),
+        (&good_token, &[], &[("JWT_AUDIENCE", "z")], "its aud is missing, and JWT_AUDIENCE asks for \"z\""),
+        (&good_token, &[], &[("JWT_TENANT_CLAIMS", "org")], "it names no tenant in org"),
+    ];
+    for (token, args, more, expected) in cases {
+        let ended = inspect(token, args, &[&environment[..], more].concat()).await;
+        assert_eq!(ended.code, Some(1), "{expected}: {ended:?}");
+        assert!(ended.stderr.starts_with("error: the token would be refused: "), "{ended:?}");
+        assert!(ended.stderr.contains(expected) && ended.stderr.lines().count() == 1, "{expected}: {ended:?}");
+        assert!(ended.stdout.contains("\"sub\": \"me\""), "{ended:?}");
+    }
+    let expired = inspect(&with("exp", seconds_ago(3 * 3600).into()), &[], &environment).await;
+    assert!(expired.stdout.contains("(3 h ago)"), "{expired:?}");
+}
+
+#[tokio::test]
+async fn without_a_key_it_says_that_the_signature_was_not_checked() {
+    let token = mint(&["--tenant", "demo"], &[("JWT_SECRET", SECRET)]).await;
+    let ended = inspect(&token, &[], &[]).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(ended.stdout.contains("The signature was not checked"), "{ended:?}");
+    assert!(ended.stdout.contains("accepted for the tenant demo, if its signature is right."), "{ended:?}");
+    let ended = inspect(&token, &["--tenant", "city"], &[]).await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+}
+
+#[tokio::test]
+async fn what_is_no_token_is_not_repeated() {
+    for text in ["", "secretive", "Bearer se.cret.ive", "secretive.secretive.secretive"] {
+        let ended = run_with(&["token", "--inspect", "-"], &[], text).await;
+        assert_eq!(ended.code, Some(1));
+        assert!(ended.stderr.contains("this is no token") && !ended.stderr.contains("cretive"), "{ended:?}");
+    }
+    let ended = run_with(&["token", "--inspect", "\u{1b}]0;x"], &[], "").await;
+    assert!(!ended.stderr.contains('\u{1b}'), "{ended:?}");
+}
+
+#[tokio::test]
+async fn a_secret_is_long_and_never_shown() {
+    for environment in [&[("JWT_SECRET", "only-31-bytes-are-not-enough-ok")][..], &[("JWT_SECRET", "x")]] {
+        for args in [&["token", "--tenant", "demo"][..], &["token", "--inspect", "e30.e30.x"]] {
+            let ended = run_with(args, environment, "").await;
+            assert_eq!(ended.code, Some(1), "{ended:?}");
+            assert!(ended.stderr.contains("JWT_SECRET is too short"), "{ended:?}");
+            assert!(!ended.stderr.contains("only-31-bytes"), "{ended:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_secret_can_be_in_a_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = |name: &str, content: &[u8]| {
+        let path = directory.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let path = file("secret", format!("{SECRET}\n").as_bytes());
+    // The file that was asked for counts, not what happens to be set.
+    let token = mint(&["--tenant", "demo", "--secret-file", &path], &[("JWT_SECRET", "x")]).await;
+    assert_eq!(inspect(&token, &[], &[("JWT_SECRET", SECRET)]).await.code, Some(0));
+    assert_eq!(inspect(&token, &["--secret-file", &path], &[("JWT_JWKS_URL", "https://h/")]).await.code, Some(0));
+
+    for (content, expected) in [(&b"secretive\n"[..], "--secret-file is too short"), (&[0xff; 40], "is no text file")] {
+        let ended = run_with(&["token", "--tenant", "demo", "--secret-file", &file("bad", content)], &[], "").await;
+        assert_eq!(ended.code, Some(1));
+        assert!(ended.stderr.contains(expected) && !ended.stderr.contains("secretive"), "{ended:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_secret_can_be_in_secrets_manager() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let answer = |body: String| async move {
+        let request: Value = serde_json::from_str(&body).unwrap();
+        let id = request["SecretId"].as_str().unwrap().to_owned();
+        let known = id.ends_with(":signing");
+        let content = json!({ "ARN": id, "Name": "signing", "SecretString": SECRET });
+        let unknown = json!({ "__type": "ResourceNotFoundException", "Message": "no such secret" });
+        (
+            if known { StatusCode::OK } else { StatusCode::BAD_REQUEST },
+            if known { content } else { unknown }.to_string(),
+        )
+    };
+    tokio::spawn(async move { axum::serve(listener, Router::new().route("/", post(answer))).await });
+    let arn = "arn:aws:secretsmanager:eu-west-1:000000000000:secret:signing";
+    let environment = [
+        ("AWS_ENDPOINT_URL", url.as_str()),
+        ("AWS_ACCESS_KEY_ID", "id"),
+        ("AWS_SECRET_ACCESS_KEY", "key"),
+        ("RUST_LOG", "trace"),
+    ];
+    let ended = run_with(&["token", "--tenant", "demo", "--secret-arn", arn], &environment, "").await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let token = ended.stdout.trim();
+    assert!(!ended.stderr.contains(SECRET) && !ended.stderr.contains(token), "{}", ended.stderr);
+    let with_arn = [&environment[..3], &[("JWT_SECRET_ARN", arn)]].concat();
+    let explained = inspect(token, &[], &with_arn).await;
+    assert_eq!(explained.code, Some(0), "{explained:?}");
+    assert!(!explained.stdout.contains("not checked"), "{explained:?}");
+
+    let ended =
+        run_with(&["token", "--tenant", "demo", "--secret-arn", "arn:aws:s:eu-west-1:0:none"], &environment[..3], "")
+            .await;
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stderr.contains("ResourceNotFoundException: no such secret"), "{ended:?}");
+}
+
+/// An identity provider's public keys: one, for EdDSA. And what signs for it.
+async fn identity_provider(key_id: &str) -> (String, EncodingKey) {
+    let private = Ed25519KeyPair::generate_pkcs8v1(&SystemRandom::new()).unwrap();
+    let public = Ed25519KeyPair::from_pkcs8_maybe_unchecked(private.as_ref()).unwrap();
+    let x = URL_SAFE_NO_PAD.encode(public.public_key().as_ref());
+    let set = json!({ "keys": [{ "kty": "OKP", "crv": "Ed25519", "kid": key_id, "x": x }] }).to_string();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/keys", listener.local_addr().unwrap());
+    let router = Router::new().route("/keys", get(move || async move { set }));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    (url, EncodingKey::from_ed_der(private.as_ref()))
+}
+
+#[tokio::test]
+async fn an_identity_providers_token_is_checked_with_its_keys() {
+    let (url, key) = identity_provider("one").await;
+    let claims = json!({ "sub": "me", "exp": seconds_ago(0) + 600, "realm_access": { "roles": ["x", "user"] },
+        "custom:tenant": "demo" });
+    let token = |kid: &str| {
+        let header = Header { kid: Some(kid.to_owned()), ..Header::new(Algorithm::EdDSA) };
+        encode(&header, &claims, &key).unwrap()
+    };
+    let names = [("JWT_TENANT_CLAIMS", "custom:tenant"), ("JWT_ROLE_CLAIM", "realm_access.roles")];
+    let environment = [&names[..], &[("JWT_JWKS_URL", url.as_str())]].concat();
+    let ended = inspect(&token("one"), &[], &environment).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    for part in ["\"kid\": \"one\"", "role      user\n", "tenants   demo\n", "accepted for the tenant demo."] {
+        assert!(ended.stdout.contains(part), "{part}: {ended:?}");
+    }
+    let ended = inspect(&token("two"), &[], &environment).await;
+    assert!(ended.stderr.contains("its kid is not among the keys of JWT_JWKS_URL"), "{ended:?}");
+    let down = [&names[..], &[("JWT_JWKS_URL", "http://127.0.0.1:1/keys")]].concat();
+    let ended = inspect(&token("one"), &[], &down).await;
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stderr.contains("the keys of JWT_JWKS_URL cannot be fetched"), "{ended:?}");
+    let with_a_secret = [&names[..], &[("JWT_SECRET", SECRET)]].concat();
+    let ended = inspect(&token("one"), &[], &with_a_secret).await;
+    assert!(ended.stderr.contains("its alg is \"EdDSA\", which is not for the configured key"), "{ended:?}");
+    let ended = run_with(&["token", "--tenant", "demo"], &environment, "").await;
+    assert!(ended.stderr.contains("only the identity provider there can sign tokens"), "{ended:?}");
+}
