@@ -4,6 +4,7 @@ use anstyle::{AnsiColor, Style};
 use entity_stream_local::{Config, Local, TABLE};
 use entity_stream_protocol::Tenant;
 
+use super::invitation::Invitation;
 use crate::terminal;
 
 const TITLE: Style = AnsiColor::Green.on_default().bold();
@@ -15,26 +16,22 @@ const USUAL_URL: &str = "ws://localhost:3000";
 #[derive(Debug)]
 pub(crate) struct Banner {
     stage: String,
-    tenant: String,
+    tenant: Tenant,
     simulated: bool,
     remarks: Vec<&'static str>,
+    invitation: Option<Invitation>,
 }
 
 impl Banner {
-    pub(crate) fn new(config: &Config, simulated: Option<&Tenant>) -> Self {
+    pub(crate) fn new(config: &Config, tenant: &Tenant, simulated: bool, invitation: Option<Invitation>) -> Self {
         let mut remarks = Vec::new();
         if !config.event_streaming_enabled {
             remarks.push("EVENT_STREAMING_ENABLED=false: connections are refused with 503, and events are dropped.");
         }
-        if config.auth_enabled {
+        if config.auth_enabled && invitation.is_none() {
             remarks.push("AUTH_ENABLED=true: a connection needs a token.");
         }
-        Self {
-            stage: config.stage.clone(),
-            tenant: simulated.map_or_else(|| "demo".to_owned(), Tenant::to_string),
-            simulated: simulated.is_some(),
-            remarks,
-        }
+        Self { stage: config.stage.clone(), tenant: tenant.clone(), simulated, remarks, invitation }
     }
 
     /// Writes it to standard output. A start script may read the URLs there, and may have stopped reading.
@@ -59,7 +56,11 @@ impl Banner {
             let _ = writeln!(text, "  Simulated changes are being published to the tenant {}.", self.tenant);
         }
         let url = if websocket == USUAL_URL { String::new() } else { format!(" --url {websocket}") };
-        let _ = writeln!(text, "  Try: {} listen {}{url}      (Ctrl-C stops the system)", program(), self.tenant);
+        let try_it = format!("{} listen {}{url}", program(), self.tenant);
+        let _ = match &self.invitation {
+            Some(invitation) => text.write_str(&invitation.text(&program(), &self.tenant, &try_it)),
+            None => writeln!(text, "  Try: {try_it}      (Ctrl-C stops the system)"),
+        };
         text
     }
 }
@@ -75,8 +76,8 @@ mod tests {
     use super::*;
 
     fn text(config: &Config, tenant: Option<&str>, websocket: &str) -> String {
-        let tenant = tenant.map(|tenant| Tenant::parse(tenant).unwrap());
-        let text = Banner::new(config, tenant.as_ref()).text(websocket, "http://localhost:3000", "http://x:8000");
+        let banner = Banner::new(config, &Tenant::parse(tenant.unwrap_or("demo")).unwrap(), tenant.is_some(), None);
+        let text = banner.text(websocket, "http://localhost:3000", "http://x:8000");
         anstream::adapter::strip_str(&text).to_string()
     }
 

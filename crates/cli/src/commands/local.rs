@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use entity_stream_local::{Config, FunctionHost, FunctionNames, Local, RefuseWith, Times};
-use entity_stream_protocol::Tenant;
+use entity_stream_protocol::{Clock, Tenant};
 use entity_stream_runtime::Environment;
 use entity_stream_runtime::environment::{AUTH_ENABLED, EVENT_STREAMING_ENABLED, Variable};
 use jiff::SignedDuration;
 
 use super::banner::Banner;
+use super::invitation::Invitation;
 use crate::bus::Target;
 use crate::interrupt::Interrupt;
 use crate::logs;
@@ -27,6 +28,7 @@ const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 #[command(after_help = "\
 Examples:
   entity-stream local --simulate demo
+  entity-stream local --auth
   entity-stream local --port 3100 --dynamodb-port 8100 --data connections.db
   entity-stream local --lambda-endpoint http://localhost:9000
       with `cargo lambda watch` in another terminal
@@ -34,6 +36,9 @@ Examples:
 Environment:
   EVENT_STREAMING_ENABLED   true or false: whether events are streamed at all [default: true]
   AUTH_ENABLED              true or false: whether a connection needs a token [default: false]
+  JWT_SECRET, JWT_SECRET_ARN, JWT_JWKS_URL, JWT_ISSUER, JWT_AUDIENCE, JWT_TENANT_CLAIMS, JWT_ROLE_CLAIM,
+  AUTH_IN_BAND, ALLOWED_ORIGINS
+                            as for the functions on AWS
   RUST_LOG                  the log's level or directives [default: info of our own]")]
 pub(crate) struct Args {
     /// The address to listen on: localhost, or an IP address such as 0.0.0.0
@@ -54,6 +59,9 @@ pub(crate) struct Args {
     /// What meets a client that is not let in: a close with 1008, or the handshake's status as on API Gateway
     #[arg(long, value_name = "HOW", value_enum, default_value_t = Refusal::Close)]
     refuse_with: Refusal,
+    /// Ask for tokens, and print one: with a fresh secret, unless JWT_SECRET, JWT_SECRET_ARN or JWT_JWKS_URL is set
+    #[arg(long, conflicts_with = "lambda_endpoint")]
+    auth: bool,
     /// Publish simulated changes of this tenant's rooms, sensors and vehicles
     #[arg(long, value_name = "TENANT")]
     simulate: Option<Tenant>,
@@ -116,8 +124,14 @@ struct Advanced {
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     logs::start(if args.simulate.is_some() { logs::OF_A_SIMULATED_SYSTEM } else { logs::OF_THE_SYSTEM })?;
     let mut interrupt = Interrupt::install()?;
-    let config = config(&args, &Environment::process())?;
-    let banner = Banner::new(&config, args.simulate.as_ref());
+    let tenant = args.simulate.clone().map_or_else(|| Tenant::parse("demo"), Ok)?;
+    let mut environment = Environment::process();
+    let invitation = args.auth.then(|| Invitation::new(&environment, &tenant, Clock::system().now())).transpose()?;
+    if let Some(invitation) = &invitation {
+        environment = invitation.environment(&environment);
+    }
+    let config = config(&args, &environment)?;
+    let banner = Banner::new(&config, &tenant, args.simulate.is_some(), invitation);
     let local = Local::start(config).await.context("the local system cannot start")?;
     banner.show(&local);
     tokio::select! {
@@ -171,6 +185,7 @@ fn config(args: &Args, environment: &Environment) -> anyhow::Result<Config> {
         },
         event_streaming_enabled: flag(environment, EVENT_STREAMING_ENABLED, true)?,
         auth_enabled: flag(environment, AUTH_ENABLED, false)?,
+        environment: environment.clone(),
         times: Times {
             idle_timeout: args.times.idle_timeout.unwrap_or(usual.idle_timeout),
             max_duration: args.times.max_duration.unwrap_or(usual.max_duration),

@@ -1,6 +1,7 @@
 mod banner;
 pub(crate) mod completions;
 mod inspect;
+mod invitation;
 mod key_list;
 pub(crate) mod keys;
 pub(crate) mod listen;

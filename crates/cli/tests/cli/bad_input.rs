@@ -23,6 +23,7 @@ async fn a_slip_is_explained() {
         (vec!["local", "--idle-timeout", "10"], 2, "500ms, 90s, 10m or 1h30m"),
         (vec!["local", "--host", "example.com"], 2, "a host is localhost"),
         (vec!["local", "--simulate-rate", "5"], 2, "--simulate <TENANT>"),
+        (vec!["local", "--auth", "--lambda-endpoint", "http://localhost:9000"], 2, "cannot be used with"),
         (vec!["token", "--tenant", "demo"], 1, "set JWT_SECRET (`entity-stream local --auth` prints one)"),
         (vec!["token"], 1, "--tenant is missing: only --role super_admin"),
         (vec!["token", "--tenant", "demo", "--role", "root"], 2, "[possible values: user, tenant_admin, super_admin]"),

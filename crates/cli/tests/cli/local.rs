@@ -61,7 +61,8 @@ async fn keeps_to_the_environment() {
 
     for refusal in ["close", "status"] {
         let args = [&FREE[..], &["--refuse-with", refusal]].concat();
-        let mut system = start_with(&args, &[("AUTH_ENABLED", "true")]);
+        let environment = [("AUTH_ENABLED", "true"), ("JWT_SECRET", "0123456789abcdef0123456789abcdef")];
+        let mut system = start_with(&args, &environment);
         let websocket = url(&mut system, "WebSocket").await;
         let ended = run(&["listen", "demo", "--url", websocket.split('?').next().unwrap()]).await;
         assert_eq!(ended.code, Some(1));
@@ -75,18 +76,25 @@ async fn says_in_one_line_why_it_cannot_start() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     type Case<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], &'a str);
-    let cases: [Case<'_>; 6] = [
+    let short: &[_] = &[("JWT_SECRET", "not-32-bytes")];
+    let cases: [Case<'_>; 11] = [
         (&["--port", &port, "--dynamodb-port", "0"], &[], "--port"),
         (&["--port", "0", "--dynamodb-port", &port], &[], "--dynamodb-port"),
         (&["--port", "0", "--dynamodb-port", "0", "--data", "/dev/null/x"], &[], "/dev/null/x"),
         (&["--port", "0", "--dynamodb-port", "0", "--lambda-endpoint", "x"], &[], "http://localhost:9000"),
         (&[], &[("AUTH_ENABLED", "yes")], "AUTH_ENABLED holds true or false"),
         (&[], &[("RUST_LOG", "a=b=c")], "RUST_LOG"),
+        (&FREE[1..], &[("AUTH_ENABLED", "true")], "JWT_SECRET_ARN is not set, nor JWT_JWKS_URL nor JWT_SECRET"),
+        (&FREE[1..], &[("ALLOWED_ORIGINS", "example.com")], "ALLOWED_ORIGINS"),
+        (&[&FREE[1..], &["--auth"]].concat(), short, "JWT_SECRET is too short"),
+        (&[&FREE[1..], &["--auth"]].concat(), &[("JWT_JWKS_URL", "http://example.com")], "JWT_JWKS_URL"),
+        (&[&FREE[1..], &["--auth"]].concat(), &[("AUTH_IN_BAND", "yes")], "AUTH_IN_BAND is neither true nor false"),
     ];
     for (args, environment, expected) in cases {
         let ended = run_with(&[&["local"], args].concat(), environment, "").await;
         assert_eq!(ended.code, Some(1), "{args:?}: {ended:?}");
         assert!(ended.stderr.starts_with("error: ") && ended.stderr.contains(expected), "{args:?}: {ended:?}");
         assert_eq!(ended.stderr.lines().count(), 1, "{args:?}: {ended:?}");
+        assert!(!ended.stderr.contains("not-32-bytes"), "{ended:?}");
     }
 }

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that panics has failed, and says where")]
 
+mod auth;
 mod bad_input;
 mod harness;
 mod keys;
