@@ -1,8 +1,7 @@
 use std::time::Duration;
 
-use backon::{BackoffBuilder, ExponentialBuilder};
 use entity_stream_connections::Interest;
-use entity_stream_delivery::Outcome;
+use entity_stream_delivery::{Outcome, backoff};
 use entity_stream_protocol::limits::YOUNG_CONNECTION;
 use tokio::time::Instant;
 
@@ -12,12 +11,7 @@ use crate::messages::Messages;
 impl Broadcast {
     /// Sends an event to one connection, and does what its outcome asks for.
     pub(crate) async fn send(&self, messages: &Messages<'_>, mut interest: Interest, deadline: Instant) -> Outcome {
-        let mut delays = ExponentialBuilder::default()
-            .with_min_delay(Duration::from_millis(50))
-            .with_max_delay(Duration::from_secs(2))
-            .with_jitter()
-            .without_max_times()
-            .build();
+        let mut delays = backoff();
         loop {
             let authorised_for = match self.authorised_for(&mut interest).await {
                 Authorised::For(time) => time,
@@ -27,7 +21,7 @@ impl Broadcast {
             };
             let expiry = authorised_for.and_then(|time| Instant::now().checked_add(time));
             let outcome = self.post(messages, &interest, expiry.map_or(deadline, |expiry| expiry.min(deadline))).await;
-            let delay = delays.next().unwrap_or(Duration::from_secs(2));
+            let delay = delays.next().unwrap_or_default();
             match outcome {
                 // `@connections` answers 410 until `$connect` has returned, and the interest is in the table before
                 // that. A connection that has really ended is told from one that is arriving by its record, which goes

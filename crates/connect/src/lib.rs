@@ -67,12 +67,7 @@ impl Connect {
         event: LambdaEvent<ApiGatewayWebsocketProxyRequest>,
     ) -> Result<ApiGatewayProxyResponse, Failure> {
         let caller = Caller::of(&event.payload)?;
-        let span = tracing::info_span!(
-            "connect",
-            connection_id = %caller.connection_id,
-            tenant = tracing::field::Empty,
-            request_id = caller.request_id,
-        );
+        let span = caller.span("connect");
         Ok(self.answer(&caller, &Handshake::of(&event.payload)).instrument(span).await)
     }
 

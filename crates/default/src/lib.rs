@@ -62,12 +62,7 @@ impl DefaultRoute {
         event: LambdaEvent<ApiGatewayWebsocketProxyRequest>,
     ) -> Result<ApiGatewayProxyResponse, Failure> {
         let caller = Caller::of(&event.payload)?;
-        let span = tracing::info_span!(
-            "default",
-            connection_id = %caller.connection_id,
-            tenant = tracing::field::Empty,
-            request_id = caller.request_id,
-        );
+        let span = caller.span("default");
         async {
             let body = event.payload.body.as_deref().unwrap_or_default();
             if let Some(answer) = self.honour(&caller, body).await {

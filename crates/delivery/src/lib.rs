@@ -5,5 +5,5 @@
 mod management_api;
 mod outcome;
 
-pub use management_api::{InvalidEndpoint, ManagementApi};
+pub use management_api::{InvalidEndpoint, ManagementApi, backoff};
 pub use outcome::Outcome;

@@ -16,6 +16,19 @@ use crate::Outcome;
 /// How long one call may take. API Gateway answers in milliseconds; what takes longer is better tried again.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// The longest wait between two attempts.
+const LONGEST_DELAY: Duration = Duration::from_secs(2);
+
+/// The waits between attempts, with jitter, from 50 ms to 2 s and without end: whoever tries has a deadline.
+pub fn backoff() -> impl Iterator<Item = Duration> {
+    ExponentialBuilder::default()
+        .with_min_delay(Duration::from_millis(50))
+        .with_max_delay(LONGEST_DELAY)
+        .with_jitter()
+        .without_max_times()
+        .build()
+}
+
 /// The `@connections` API of one stage.
 #[derive(Clone, Debug)]
 pub struct ManagementApi {
@@ -68,15 +81,10 @@ impl ManagementApi {
 
     /// Sends one message, and tries again with jittered backoff what may yet work, until it does or `deadline` is near.
     pub async fn post_until(&self, id: &ConnectionId, message: Bytes, deadline: Instant) -> Outcome {
-        let mut delays = ExponentialBuilder::default()
-            .with_min_delay(Duration::from_millis(50))
-            .with_max_delay(Duration::from_secs(2))
-            .with_jitter()
-            .without_max_times()
-            .build();
+        let mut delays = backoff();
         loop {
             let outcome = self.post(id, message.clone()).await;
-            let delay = delays.next().unwrap_or(Duration::from_secs(2));
+            let delay = delays.next().unwrap_or(LONGEST_DELAY);
             if !outcome.is_retryable() || Instant::now() + delay >= deadline {
                 return outcome;
             }

@@ -35,12 +35,7 @@ impl Disconnect {
         event: LambdaEvent<ApiGatewayWebsocketProxyRequest>,
     ) -> Result<ApiGatewayProxyResponse, Failure> {
         let caller = Caller::of(&event.payload)?;
-        let span = tracing::info_span!(
-            "disconnect",
-            connection_id = %caller.connection_id,
-            tenant = tracing::field::Empty,
-            request_id = caller.request_id,
-        );
+        let span = caller.span("disconnect");
         let context = &event.payload.request_context;
         async {
             let tenant = self.table.forget(&caller.connection_id).await?;

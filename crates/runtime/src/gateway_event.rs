@@ -35,6 +35,20 @@ impl Caller {
     }
 }
 
+impl Caller {
+    /// The span of a request: its fields stand in every line that is logged within. The tenant is filled in when it is
+    /// known.
+    pub fn span(&self, function: &'static str) -> tracing::Span {
+        tracing::info_span!(
+            "request",
+            function,
+            connection_id = %self.connection_id,
+            tenant = tracing::field::Empty,
+            request_id = self.request_id,
+        )
+    }
+}
+
 /// A function's answer to API Gateway: on `$connect` the status decides, elsewhere it is ignored on one-way routes.
 pub fn respond(status: u16, message: Option<&str>) -> ApiGatewayProxyResponse {
     let mut response = ApiGatewayProxyResponse::default();
