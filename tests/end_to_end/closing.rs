@@ -165,15 +165,14 @@ async fn silence_and_age_end_a_connection_with_1001() {
 
 #[tokio::test]
 async fn messages_either_way_put_the_idle_time_out_off() {
-    let times = Times { idle_timeout: Duration::from_millis(400), ..Times::default() };
+    let times = Times { idle_timeout: Duration::from_secs(2), ..Times::default() };
     let system = System::start_with(Config { times, ..config() }).await;
     let mut client = system.connect("tenant=demo").await;
     let id = system.only_connection().await;
     let url = format!("{}/@connections/{id}", system.local.http_url());
-    let started = std::time::Instant::now();
-    // Twice the time-out, with a message every quarter of it.
-    for n in 0..8 {
-        tokio::time::sleep(Duration::from_millis(100)).await;
+    // Longer than the time-out, with a message every quarter of it. Time is what this is about: nothing can be awaited.
+    for n in 0..6 {
+        tokio::time::sleep(Duration::from_millis(500)).await;
         if n % 2 == 0 {
             client.nothing_more(&system).await;
         } else {
@@ -181,7 +180,6 @@ async fn messages_either_way_put_the_idle_time_out_off() {
             assert_eq!(client.text().await, "x");
         }
     }
-    assert!(started.elapsed() > Duration::from_millis(800));
     assert_eq!(client.closed().await.0, 1001, "and then silence");
 }
 
