@@ -18,6 +18,7 @@ mod management;
 mod messages;
 mod outcomes;
 mod scale;
+mod signature;
 mod starting;
 mod streaming;
 mod tenants;

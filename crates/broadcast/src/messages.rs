@@ -1,13 +1,13 @@
 use std::sync::OnceLock;
 
-use bytes::Bytes;
+use entity_stream_delivery::Message;
 use entity_stream_protocol::{Event, Format};
 
 /// An event's messages, each written once, when the first connection needs it, and shared by all deliveries.
 pub(crate) struct Messages<'a> {
     event: &'a Event,
-    whole: [OnceLock<Bytes>; 2],
-    truncated: [OnceLock<Bytes>; 2],
+    whole: [OnceLock<Message>; 2],
+    truncated: [OnceLock<Message>; 2],
 }
 
 impl<'a> Messages<'a> {
@@ -15,12 +15,12 @@ impl<'a> Messages<'a> {
         Self { event, whole: Default::default(), truncated: Default::default() }
     }
 
-    pub(crate) fn message(&self, format: Format) -> Bytes {
-        self.whole[index(format)].get_or_init(|| self.event.message(format).into()).clone()
+    pub(crate) fn message(&self, format: Format) -> &Message {
+        self.whole[index(format)].get_or_init(|| Message::new(self.event.message(format)))
     }
 
-    pub(crate) fn truncated(&self, format: Format) -> Bytes {
-        self.truncated[index(format)].get_or_init(|| self.event.truncated_message(format).into()).clone()
+    pub(crate) fn truncated(&self, format: Format) -> &Message {
+        self.truncated[index(format)].get_or_init(|| Message::new(self.event.truncated_message(format)))
     }
 }
 

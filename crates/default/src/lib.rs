@@ -16,7 +16,7 @@ use std::time::Duration;
 use aws_lambda_events::apigw::{ApiGatewayProxyResponse, ApiGatewayWebsocketProxyRequest};
 use entity_stream_auth::{Authenticator, Refusal};
 use entity_stream_connections::{Table, TableError};
-use entity_stream_delivery::{ManagementApi, Outcome};
+use entity_stream_delivery::{ManagementApi, Message, Outcome};
 use entity_stream_protocol::{Action, ClientMessage, Clock, ErrorCode, Filter, ServerMessage};
 use entity_stream_runtime::environment::AUTH_IN_BAND;
 use entity_stream_runtime::{Caller, Environment, Failure, InvalidVariable, respond};
@@ -136,7 +136,7 @@ impl DefaultRoute {
 
     async fn answer(&self, caller: &Caller, answer: &ServerMessage) -> Result<(), Failure> {
         let deadline = Instant::now() + ANSWER_TIME;
-        match self.management_api.post_until(&caller.connection_id, answer.to_json().into(), deadline).await {
+        match self.management_api.post_until(&caller.connection_id, &Message::new(answer.to_json()), deadline).await {
             Outcome::Delivered => Ok(()),
             // The client has left in the meantime: there is nobody to answer.
             Outcome::Gone => {

@@ -1,17 +1,15 @@
+use std::sync::Arc;
 use std::time::Duration;
 
-use aws_sdk_apigatewaymanagement::Client;
-use aws_sdk_apigatewaymanagement::config::Builder;
-use aws_sdk_apigatewaymanagement::config::retry::RetryConfig;
-use aws_sdk_apigatewaymanagement::config::timeout::TimeoutConfig;
-use aws_sdk_apigatewaymanagement::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_apigatewaymanagement::primitives::Blob;
+use aws_config::SdkConfig;
 use backon::{BackoffBuilder, ExponentialBuilder};
 use bytes::Bytes;
 use entity_stream_protocol::ConnectionId;
-use tokio::time::Instant;
+use hyper::Method;
+use tokio::time::{Instant, timeout};
 
-use crate::Outcome;
+use crate::signed_http::{Answer, SignedHttp};
+use crate::{Message, Outcome};
 
 /// How long one call may take. API Gateway answers in milliseconds; what takes longer is better tried again.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -32,7 +30,7 @@ pub fn backoff() -> impl Iterator<Item = Duration> {
 /// The `@connections` API of one stage.
 #[derive(Clone, Debug)]
 pub struct ManagementApi {
-    client: Client,
+    http: Arc<SignedHttp>,
 }
 
 /// A text that is no `@connections` endpoint.
@@ -47,43 +45,40 @@ impl ManagementApi {
     ///
     /// # Errors
     /// [`InvalidEndpoint`] unless it is an `http` or `https` URL.
-    pub fn new(config: impl Into<Builder>, endpoint: &str) -> Result<Self, InvalidEndpoint> {
+    pub fn new(config: &SdkConfig, endpoint: &str) -> Result<Self, InvalidEndpoint> {
+        let endpoint = endpoint.trim_end_matches('/');
         let rest = endpoint.strip_prefix("https://").or_else(|| endpoint.strip_prefix("http://"));
         if !rest.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '[')) {
             return Err(InvalidEndpoint);
         }
-        // The SDK would try 429 and 5xx again by itself, up to 2.4 s a call and out of the caller's control.
-        let config = config
-            .into()
-            .endpoint_url(endpoint.trim_end_matches('/'))
-            .retry_config(RetryConfig::disabled())
-            .timeout_config(TimeoutConfig::builder().operation_timeout(ATTEMPT_TIMEOUT).build())
-            .build();
-        Ok(Self { client: Client::from_conf(config) })
+        Ok(Self { http: Arc::new(SignedHttp::new(config, endpoint)) })
     }
 
     /// Sends one message, trying once.
-    pub async fn post(&self, id: &ConnectionId, message: Bytes) -> Outcome {
-        let request = self.client.post_to_connection().connection_id(id.as_str()).data(Blob::new(message));
-        match request.send().await {
-            Ok(_) => Outcome::Delivered,
-            Err(error) => judge(&error),
-        }
+    pub async fn post(&self, id: &ConnectionId, message: &Message) -> Outcome {
+        self.call(Method::POST, id, message).await
     }
 
     /// Closes a connection, trying once. The client sees close code 1000, which cannot be chosen.
     pub async fn close(&self, id: &ConnectionId) -> Outcome {
-        match self.client.delete_connection().connection_id(id.as_str()).send().await {
-            Ok(_) => Outcome::Delivered,
-            Err(error) => judge(&error),
+        self.call(Method::DELETE, id, &Message::new(Bytes::new())).await
+    }
+
+    async fn call(&self, method: Method, id: &ConnectionId, message: &Message) -> Outcome {
+        // Of the characters of an id, only `=` has to be encoded in a path.
+        let path = format!("/@connections/{}", id.as_str().replace('=', "%3D"));
+        match timeout(ATTEMPT_TIMEOUT, self.http.send(method, &path, message)).await {
+            Ok(Ok(answer)) => judge(&answer),
+            Ok(Err(reason)) => Outcome::Failed(reason),
+            Err(_) => Outcome::Failed("no answer in time".to_owned()),
         }
     }
 
     /// Sends one message, and tries again with jittered backoff what may yet work, until it does or `deadline` is near.
-    pub async fn post_until(&self, id: &ConnectionId, message: Bytes, deadline: Instant) -> Outcome {
+    pub async fn post_until(&self, id: &ConnectionId, message: &Message, deadline: Instant) -> Outcome {
         let mut delays = backoff();
         loop {
-            let outcome = self.post(id, message.clone()).await;
+            let outcome = self.post(id, message).await;
             let delay = delays.next().unwrap_or(LONGEST_DELAY);
             if !outcome.is_retryable() || Instant::now() + delay >= deadline {
                 return outcome;
@@ -94,24 +89,17 @@ impl ManagementApi {
     }
 }
 
-/// A 410 counts by its status too: with a body that is not JSON the SDK does not recognise `GoneException`.
-fn judge<E>(error: &SdkError<E>) -> Outcome
-where
-    E: ProvideErrorMetadata,
-{
-    let Some(status) = error.raw_response().map(|response| response.status().as_u16()) else {
-        return Outcome::Failed(match error {
-            SdkError::TimeoutError(_) => "no answer in time".to_owned(),
-            SdkError::ConstructionFailure(_) => return Outcome::Rejected("the request could not be built".to_owned()),
-            _ => "the connection to @connections failed".to_owned(),
-        });
-    };
-    let code = error.code().unwrap_or("no error type");
+/// The status decides. What is in the header and the body besides may be missing, or a proxy's, and is for the log.
+fn judge(answer: &Answer) -> Outcome {
+    let status = answer.status.as_u16();
+    let error_type = answer.headers.get("x-amzn-errortype").and_then(|value| value.to_str().ok());
+    let described = || format!("{status} {}", error_type.unwrap_or("no error type"));
     match status {
+        200..300 => Outcome::Delivered,
         410 => Outcome::Gone,
         413 => Outcome::TooLarge,
         429 => Outcome::Throttled,
-        403 | 500.. => Outcome::Failed(format!("{status} {code}")),
-        _ => Outcome::Rejected(format!("{status} {code}")),
+        403 | 500.. => Outcome::Failed(described()),
+        _ => Outcome::Rejected(described()),
     }
 }

@@ -47,6 +47,13 @@ impl From<SystemTime> for EpochMillis {
     }
 }
 
+impl From<EpochMillis> for SystemTime {
+    fn from(time: EpochMillis) -> Self {
+        // A moment that the system cannot represent is one that nothing of ours comes near.
+        UNIX_EPOCH.checked_add(Duration::from_millis(time.0)).unwrap_or(UNIX_EPOCH)
+    }
+}
+
 /// Where the time of day comes from. Everything that expires asks a clock that it is given, so that tests can choose the
 /// time; nothing else in the house calls `SystemTime::now`.
 #[derive(Clone)]

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::{Response, StatusCode};
+use axum::http::{HeaderMap, Response, StatusCode};
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use tokio::net::TcpListener;
@@ -16,6 +16,7 @@ use tokio::net::TcpListener;
 pub(crate) struct Asked {
     pub(crate) method: String,
     pub(crate) path: String,
+    pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
 }
 
@@ -66,7 +67,8 @@ impl Endpoint {
             async move {
                 let (parts, body) = request.into_parts();
                 let body = body.collect().await.unwrap().to_bytes();
-                let asked = Asked { method: parts.method.to_string(), path: parts.uri.path().to_owned(), body };
+                let path = parts.uri.path().to_owned();
+                let asked = Asked { method: parts.method.to_string(), path, headers: parts.headers, body };
                 log.lock().unwrap().push(asked.clone());
                 match reply(&asked) {
                     Reply::Never => std::future::pending().await,

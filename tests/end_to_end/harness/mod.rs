@@ -17,7 +17,7 @@ use entity_stream_protocol::{Clock, ConnectionId};
 use serde_json::{Value, json};
 
 pub(crate) use client::Client;
-pub(crate) use endpoint::{Endpoint, Reply};
+pub(crate) use endpoint::{Asked, Endpoint, Reply};
 pub(crate) use functions::{Functions, envelope, lambda_event, result};
 pub(crate) use http::request;
 
