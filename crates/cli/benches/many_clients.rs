@@ -150,7 +150,7 @@ impl Server {
         let (port, dynamodb_port) = (free_port()?, free_port()?);
         let process = Command::new(env!("CARGO_BIN_EXE_entity-stream"))
             .args(["local", "--port", &port.to_string(), "--dynamodb-port", &dynamodb_port.to_string()])
-            .env("RUST_LOG", "warn")
+            .env("RUST_LOG", "error")
             .stdout(Stdio::null())
             .spawn()
             .context("starting the server")?;
