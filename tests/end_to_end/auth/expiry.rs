@@ -50,12 +50,15 @@ async fn an_expired_connection_can_neither_subscribe_nor_renew() {
 
 #[tokio::test]
 async fn a_connection_that_renews_keeps_its_filter_and_misses_nothing() {
-    let (system, hands, mut client) = setting("demo&entityTypes=Room,Sensor&idPattern=%5Er").await;
+    let (system, hands, mut client) = setting("demo&entityTypes=Room,Sensor&idPattern=%5Er&group_id=g").await;
+    let before = system.table().find(&system.only_connection().await, hands.clock().now()).await.unwrap().unwrap();
     hands.forward(30);
     let until = hands.clock().now().plus(std::time::Duration::from_secs(300));
     let answer = client.ask(&authenticate(&user_until("demo", "alice", until))).await;
     let expected = json!({ "type": "authenticated", "expiresAt": until.to_rfc3339(), "requestId": "a" });
     assert_eq!(answer, expected);
+    let after = system.table().find(&before.id, hands.clock().now()).await.unwrap().unwrap();
+    assert_eq!((after.filter, after.group), (before.filter, before.group), "filter and group survive");
     hands.forward(60);
     for id in ["x", "r1"] {
         system.publish(&room("demo", id)).await;
