@@ -122,8 +122,7 @@ impl Refusal {
     pub fn message(self) -> &'static str {
         match self {
             Self::NoCredential => {
-                "authentication is required: send a token in Authorization: Bearer, in Sec-WebSocket-Protocol after \
-                 access_token, or in ?token="
+                "authentication is required: send a token in Authorization: Bearer, or after the sub-protocol access_token"
             }
             Self::MalformedCredential | Self::CredentialTooLong => "the credential is malformed",
             Self::Expired => "the token has expired: get a fresh one",
@@ -142,5 +141,25 @@ impl Refusal {
             | Self::Audience
             | Self::Subject => "the token is not valid",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_fits_the_reason_of_a_close_frame() {
+        // RFC 6455, section 5.5: 125 bytes, of which the code takes two.
+        for refusal in Refusal::ALL {
+            assert!(refusal.message().len() <= 123, "{refusal:?}");
+        }
+    }
+
+    #[test]
+    fn reasons_are_single_words_and_different() {
+        let reasons: std::collections::HashSet<&str> = Refusal::ALL.into_iter().map(Refusal::reason).collect();
+        assert_eq!(reasons.len(), Refusal::ALL.len());
+        assert!(reasons.iter().all(|reason| reason.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')));
     }
 }
