@@ -9,6 +9,7 @@
 mod auth;
 mod bus;
 mod closing;
+mod docs;
 mod handlers;
 mod handshake;
 mod harness;

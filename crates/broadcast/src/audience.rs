@@ -1,8 +1,8 @@
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
 use entity_stream_connections::{Interest, InterestPages, TableError};
-use entity_stream_protocol::Event;
+use entity_stream_protocol::{Event, IdPattern};
 use futures_util::{Stream, StreamExt, stream};
 
 use crate::Broadcast;
@@ -52,9 +52,17 @@ impl Audience<'_> {
             Box::pin(pages.flat_map(stream::iter))
         });
         let (patterns, entity_id) = (&self.broadcast.patterns, self.event.change().entity_id.as_str());
+        // Thousands of connections share a few patterns: each is asked once for an event.
+        let mut verdicts = HashMap::<IdPattern, bool>::new();
         let mut seen = HashSet::new();
         let interests = stream::select_all(partitions).filter(move |interest| {
-            let matches = interest.id_pattern.as_ref().is_none_or(|pattern| patterns.matches(pattern, entity_id));
+            let matches = interest.id_pattern.as_ref().is_none_or(|pattern| {
+                verdicts.get(pattern).copied().unwrap_or_else(|| {
+                    let matches = patterns.matches(pattern, entity_id);
+                    verdicts.insert(pattern.clone(), matches);
+                    matches
+                })
+            });
             // A connection stands in several partitions if its filter names several of the entity's types, or if it
             // changed its filter while they were read.
             std::future::ready(matches && seen.insert(interest.connection_id.clone()))
