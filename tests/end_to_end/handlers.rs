@@ -26,7 +26,7 @@ fn connection_id(event: &str) -> ConnectionId {
     ConnectionId::parse(event["requestContext"]["connectionId"].as_str().unwrap()).unwrap()
 }
 
-/// A clock that shows the time of the samples' connections is not needed to admit them, only to find them.
+/// When a sample's connection was opened: its record is long expired by the machine's clock.
 fn at(event: &str) -> entity_stream_protocol::EpochMillis {
     let event: Value = serde_json::from_str(event).unwrap();
     entity_stream_protocol::EpochMillis::new(event["requestContext"]["connectedAt"].as_i64().unwrap())

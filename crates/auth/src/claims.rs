@@ -16,6 +16,11 @@ impl ClaimPath {
         Self(path.into())
     }
 
+    /// The path as it is configured.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// The claim's value, unless it is missing or `null`.
     fn find<'a>(&self, claims: &'a Map<String, Value>) -> Option<&'a Value> {
         find(claims, &self.0).filter(|value| !value.is_null())

@@ -9,8 +9,14 @@ use crate::api_keys::ApiKey;
 
 /// Longest credential that is looked at. Tokens of identity providers have a few KB; API Gateway's headers have 10.
 const CREDENTIAL_BYTES: usize = 8 * 1024;
-/// What a browser offers before its token.
-const ACCESS_TOKEN: &str = "access_token";
+/// The sub-protocol that a browser offers before its token, since it cannot set `Authorization`. A handshake's response
+/// has to select it, or the browser drops the connection.
+pub const ACCESS_TOKEN: &str = "access_token";
+
+/// Whether [`ACCESS_TOKEN`] is among the offers in these values of `Sec-WebSocket-Protocol`.
+pub fn offers_access_token<'a>(values: impl IntoIterator<Item = &'a str>) -> bool {
+    values.into_iter().flat_map(|value| value.split(',')).any(|offer| offer.trim() == ACCESS_TOKEN)
+}
 
 /// What a client proves itself with. `Debug` does not show it.
 #[derive(Clone, PartialEq, Eq)]

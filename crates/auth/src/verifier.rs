@@ -14,7 +14,7 @@ use crate::{ClaimPaths, Identity, JwksCache, Refusal, SigningSecret};
 const CLOCK_SKEW: Duration = Duration::from_secs(10);
 
 /// Longest `sub` that is taken, in bytes: it is stored with the connection.
-const SUBJECT_BYTES: usize = 256;
+pub const SUBJECT_BYTES: usize = 256;
 
 /// What tokens are verified with.
 #[derive(Clone, Debug)]

@@ -3,10 +3,8 @@ use std::collections::HashMap;
 use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
 use aws_lambda_events::http::HeaderMap;
 use aws_lambda_events::http::header::{HeaderName, HeaderValue, SEC_WEBSOCKET_PROTOCOL};
-use entity_stream_auth::HandshakeCredentials;
+use entity_stream_auth::{ACCESS_TOKEN, HandshakeCredentials, offers_access_token};
 
-/// What a browser offers, beside its token, to carry the token in the handshake.
-const ACCESS_TOKEN: &str = "access_token";
 /// What stands for a header that is no text: it is there, and it is malformed.
 const NOT_TEXT: &str = "\u{fffd}";
 
@@ -51,8 +49,7 @@ impl<'a> Handshake<'a> {
     /// The header that selects `access_token`, if the client offered it. A browser drops a connection whose response
     /// selects nothing it offered, and the token that comes with it is never repeated.
     pub(crate) fn selected_subprotocol(&self) -> Option<(HeaderName, HeaderValue)> {
-        let offers = self.header(SEC_WEBSOCKET_PROTOCOL.as_str());
-        let offered = offers.iter().flat_map(|offer| offer.split(',')).any(|protocol| protocol.trim() == ACCESS_TOKEN);
-        offered.then(|| (SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(ACCESS_TOKEN)))
+        offers_access_token(self.header(SEC_WEBSOCKET_PROTOCOL.as_str()))
+            .then(|| (SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(ACCESS_TOKEN)))
     }
 }

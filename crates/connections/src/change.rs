@@ -2,17 +2,18 @@ use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem};
 use entity_stream_protocol::{ConnectionId, EpochMillis, Filter};
+use tokio::time::sleep;
 
 use crate::attributes::{EXPIRES_AT, REVISION, number};
 use crate::connection::{StoredConnection, interest_item};
 use crate::keys::{Scope, interest_key};
-use crate::table::{invalid, pause};
+use crate::table::{delays, invalid};
 use crate::{Authorisation, Connection, Grant, Table, TableError};
 
 /// Most items that `TransactWriteItems` takes at once.
 const TRANSACTION: usize = 100;
 /// How often a change is tried again after another change of the same connection came in between.
-const ATTEMPTS: u32 = 20;
+const ATTEMPTS: usize = 20;
 
 const OPERATION: &str = "TransactWriteItems";
 
@@ -77,7 +78,7 @@ impl Table {
         now: EpochMillis,
         change: impl Fn(&mut Connection) -> Result<(), TableError>,
     ) -> Result<Connection, TableError> {
-        for attempt in 1..=ATTEMPTS {
+        for delay in delays(ATTEMPTS) {
             let old = self.find_stored(id, now).await?.ok_or(TableError::NotConnected)?;
             let mut wanted = old.connection.clone();
             change(&mut wanted)?;
@@ -88,7 +89,7 @@ impl Table {
                 // What did not fit into the transaction is removed by the next round.
                 Replaced::Partly => {}
                 Replaced::Wholly(connection) => return Ok(connection),
-                Replaced::Overtaken => pause(attempt).await,
+                Replaced::Overtaken => sleep(delay).await,
             }
         }
         Err(TableError::Contended)

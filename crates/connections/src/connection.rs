@@ -1,5 +1,3 @@
-use std::time::Duration;
-
 use aws_sdk_dynamodb::types::AttributeValue;
 use entity_stream_protocol::limits::CONNECTION_LIFETIME;
 use entity_stream_protocol::{ConnectionId, EntityType, EpochMillis, Filter, Format, GroupId, IdPattern, Tenant};
@@ -34,11 +32,6 @@ impl Connection {
     /// When its record expires: API Gateway has closed it by then.
     pub fn expires_at(&self) -> EpochMillis {
         self.connected_at.plus(CONNECTION_LIFETIME)
-    }
-
-    /// How old it is at `now`.
-    pub fn age(&self, now: EpochMillis) -> Duration {
-        now.since(self.connected_at)
     }
 }
 

@@ -4,7 +4,9 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::types::{DeleteRequest, PutRequest, ReturnValue, WriteRequest};
+use backon::{BackoffBuilder, ExponentialBuilder};
 use entity_stream_protocol::{ConnectionId, EpochMillis, Tenant};
+use tokio::time::sleep;
 
 use crate::attributes::{Item, PK, SK, string};
 use crate::connection::{StoredConnection, interest_item};
@@ -14,7 +16,7 @@ use crate::{Connection, Interest, TableError};
 /// Most writes that `BatchWriteItem` takes at once.
 const BATCH: usize = 25;
 /// How often a write that DynamoDB left unprocessed, or refused because of a transaction, is sent at most.
-const ATTEMPTS: u32 = 8;
+const ATTEMPTS: usize = 8;
 
 /// The table of connections and interests.
 #[derive(Clone, Debug)]
@@ -123,16 +125,18 @@ impl Table {
 
     /// Deletes a connection item and returns it.
     async fn delete_connection(&self, id: &ConnectionId) -> Result<Option<Item>, TableError> {
-        let mut attempt = 1;
+        let mut delays = delays(ATTEMPTS - 1);
         loop {
             let delete = self.client.delete_item().table_name(&self.name).set_key(Some(connection_key(id)));
             match delete.return_values(ReturnValue::AllOld).send().await {
                 Ok(output) => return Ok(output.attributes),
                 // A subscribe of the same connection is under way. The SDK does not retry this.
-                Err(error) if attempt < ATTEMPTS && is_conflict(&error) => pause(attempt).await,
+                Err(error) if is_conflict(&error) => match delays.next() {
+                    Some(delay) => sleep(delay).await,
+                    None => return Err(TableError::dynamo("DeleteItem")(error)),
+                },
                 Err(error) => return Err(TableError::dynamo("DeleteItem")(error)),
             }
-            attempt += 1;
         }
     }
 
@@ -146,7 +150,7 @@ impl Table {
     }
 
     async fn write_all(&self, mut writes: Vec<WriteRequest>) -> Result<(), TableError> {
-        let mut attempt = 0;
+        let mut delays = delays(ATTEMPTS - 1);
         while !writes.is_empty() {
             let rest = writes.split_off(writes.len().min(BATCH));
             let output = self
@@ -158,11 +162,10 @@ impl Table {
                 .map_err(TableError::dynamo("BatchWriteItem"))?;
             let mut unprocessed = output.unprocessed_items.unwrap_or_default().remove(&self.name).unwrap_or_default();
             if !unprocessed.is_empty() {
-                attempt += 1;
-                if attempt == ATTEMPTS {
-                    return Err(TableError::Unprocessed(unprocessed.len() + rest.len()));
+                match delays.next() {
+                    Some(delay) => sleep(delay).await,
+                    None => return Err(TableError::Unprocessed(unprocessed.len() + rest.len())),
                 }
-                pause(attempt).await;
             }
             unprocessed.extend(rest);
             writes = unprocessed;
@@ -175,10 +178,14 @@ fn is_conflict(error: &SdkError<DeleteItemError>) -> bool {
     error.as_service_error().is_some_and(DeleteItemError::is_transaction_conflict_exception)
 }
 
-/// Full-jitter backoff from 20 ms on, for what the SDK does not retry by itself.
-pub(crate) async fn pause(attempt: u32) {
-    let ceiling = 20_u64 << attempt.min(6);
-    tokio::time::sleep(Duration::from_millis(fastrand::u64(1..=ceiling))).await;
+/// The waits after so many attempts at what the SDK does not retry by itself.
+pub(crate) fn delays(attempts: usize) -> impl Iterator<Item = Duration> {
+    ExponentialBuilder::default()
+        .with_min_delay(Duration::from_millis(10))
+        .with_max_delay(Duration::from_millis(640))
+        .with_jitter()
+        .with_max_times(attempts)
+        .build()
 }
 
 pub(crate) fn invalid(operation: &'static str) -> impl Fn(aws_sdk_dynamodb::error::BuildError) -> TableError {

@@ -35,7 +35,7 @@ const ANSWER_BYTES: usize = 64 * 1024;
 #[derive(Debug)]
 pub(crate) struct SignedHttp {
     endpoint: String,
-    region: String,
+    region: Option<String>,
     provider: Option<SharedCredentialsProvider>,
     credentials: RwLock<Option<Credentials>>,
     clock: Clock,
@@ -59,7 +59,7 @@ impl SignedHttp {
     pub(crate) fn new(config: &SdkConfig, endpoint: &str) -> Self {
         Self {
             endpoint: endpoint.to_owned(),
-            region: config.region().map_or_else(|| "us-east-1".to_owned(), |region| region.as_ref().to_owned()),
+            region: config.region().map(|region| region.as_ref().to_owned()),
             provider: config.credentials_provider(),
             credentials: RwLock::new(None),
             clock: Clock::system(),
@@ -96,10 +96,11 @@ impl SignedHttp {
         message: &Message,
         credentials: Credentials,
     ) -> Result<(), String> {
+        let region = self.region.as_deref().ok_or("there is no AWS region: set AWS_REGION")?;
         let identity = credentials.into();
         let parameters = SigningParams::builder()
             .identity(&identity)
-            .region(&self.region)
+            .region(region)
             .name(SERVICE)
             .time(SystemTime::from(self.clock.now()))
             .settings(SigningSettings::default())

@@ -18,8 +18,13 @@ pub enum AuthenticationError {
     Variable(#[from] InvalidVariable),
     /// The secret cannot be read from Secrets Manager.
     #[error("the secret of JWT_SECRET_ARN cannot be read: {0}")]
-    Secret(String),
+    Secret(#[from] UnreadableSecret),
 }
+
+/// Why a secret cannot be read from Secrets Manager: the error's code and message.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct UnreadableSecret(String);
 
 /// What credentials are checked with, or nothing while `AUTH_ENABLED` is `false`. `secrets` is the AWS configuration for
 /// Secrets Manager, asked only if `JWT_SECRET_ARN` is set; the API keys are in the table of connections.
@@ -68,11 +73,14 @@ async fn keys(environment: &Environment, secrets: &SdkConfig) -> Result<Keys, Au
     }
 }
 
-/// Reads a secret, as text or as bytes.
-async fn read_secret(config: &SdkConfig, arn: &str) -> Result<Vec<u8>, AuthenticationError> {
+/// Reads a secret from Secrets Manager, be it text or bytes; empty if it has no value.
+///
+/// # Errors
+/// [`UnreadableSecret`], which does not hold the secret.
+pub async fn read_secret(config: &SdkConfig, arn: &str) -> Result<Vec<u8>, UnreadableSecret> {
     let client = aws_sdk_secretsmanager::Client::new(config);
     let output = client.get_secret_value().secret_id(arn).send().await.map_err(|error| {
-        AuthenticationError::Secret(match (error.code(), error.message()) {
+        UnreadableSecret(match (error.code(), error.message()) {
             (Some(code), Some(message)) => format!("{code}: {message}"),
             (Some(code), None) => code.to_owned(),
             _ => "Secrets Manager could not be reached".to_owned(),
@@ -82,10 +90,13 @@ async fn read_secret(config: &SdkConfig, arn: &str) -> Result<Vec<u8>, Authentic
     Ok(output.secret_string().map(|text| text.as_bytes().to_vec()).or(binary).unwrap_or_default())
 }
 
-fn claim_paths(environment: &Environment) -> ClaimPaths {
+/// The claims that say what somebody may do, as `JWT_TENANT_CLAIMS` and `JWT_ROLE_CLAIM` name them.
+pub fn claim_paths(environment: &Environment) -> ClaimPaths {
     let default = ClaimPaths::default();
-    let tenant = environment.optional(JWT_TENANT_CLAIMS).map_or(default.tenant, |list| {
-        list.split(',').map(str::trim).filter(|path| !path.is_empty()).map(ClaimPath::new).collect()
-    });
-    ClaimPaths { tenant, role: environment.optional(JWT_ROLE_CLAIM).map_or(default.role, ClaimPath::new) }
+    let list = environment.optional(JWT_TENANT_CLAIMS).unwrap_or_default();
+    let named: Vec<_> = list.split(',').map(str::trim).filter(|path| !path.is_empty()).map(ClaimPath::new).collect();
+    ClaimPaths {
+        tenant: if named.is_empty() { default.tenant } else { named },
+        role: environment.optional(JWT_ROLE_CLAIM).map_or(default.role, ClaimPath::new),
+    }
 }

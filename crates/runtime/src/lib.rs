@@ -10,7 +10,7 @@ mod logs;
 mod refusals;
 mod run;
 
-pub use authentication::{AuthenticationError, authenticator};
+pub use authentication::{AuthenticationError, UnreadableSecret, authenticator, claim_paths, read_secret};
 pub use aws::aws_config;
 pub use environment::{Environment, InvalidVariable};
 pub use failure::Failure;

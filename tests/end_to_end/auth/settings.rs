@@ -7,8 +7,10 @@ use entity_stream_local::{Config, Local, aws_config};
 use entity_stream_runtime::{Environment, authenticator};
 use metrics::{Counter, CounterFn, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 
-use crate::harness::tokens::SECRET;
+use super::{guarded, refused};
+use crate::harness::tokens::{SECRET, in_seconds, token, user};
 use crate::harness::{Endpoint, Reply, config};
+use serde_json::json;
 
 async fn problem(settings: &'static [(&'static str, &'static str)]) -> String {
     let environment = Environment::new(move |name| {
@@ -32,6 +34,22 @@ async fn settings_that_make_no_sense_are_named() {
         let error = problem(settings).await;
         assert!(error.contains(name), "{error}");
     }
+}
+
+#[tokio::test]
+async fn tenant_and_role_are_found_in_the_claims_that_are_configured() {
+    let system =
+        guarded(&[("JWT_TENANT_CLAIMS", "custom:tenant, org.name"), ("JWT_ROLE_CLAIM", "realm_access.roles")]).await;
+    let with = |field: &str, value: serde_json::Value| {
+        let mut claims =
+            json!({ "sub": "a", "realm_access": { "roles": ["offline_access", "user"] }, "exp": in_seconds(60) });
+        claims[field] = value;
+        token(&claims)
+    };
+    assert_eq!(refused(&system, "demo", &with("custom:tenant", json!("demo"))).await, 0);
+    assert_eq!(refused(&system, "demo", &with("org", json!({ "name": ["x", "demo"] }))).await, 0);
+    assert_eq!(refused(&system, "demo", &with("tenant", json!("demo"))).await, 403, "the usual claim counts no more");
+    assert_eq!(refused(&system, "demo", &user("demo")).await, 401, "nor does the usual role");
 }
 
 /// What Secrets Manager answers leads to.

@@ -26,7 +26,7 @@ pub(super) async fn run(
         bail!("this is no token: a token is three parts of URL-safe base64 with dots between, without `Bearer`");
     };
     let names = ClaimNames::of(environment);
-    let own = said.tenants(&names.paths());
+    let own = said.tenants(names.paths());
     let judge = Judge::new(environment, source).await?;
     terminal::line(explain(&said, &names, now))?;
     let mut condition = "";

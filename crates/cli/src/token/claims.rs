@@ -3,49 +3,36 @@ use std::str::FromStr;
 
 use anyhow::ensure;
 use entity_stream_auth::{ClaimPath, ClaimPaths};
-use entity_stream_runtime::Environment;
-use entity_stream_runtime::environment::{JWT_ROLE_CLAIM, JWT_TENANT_CLAIMS};
+use entity_stream_runtime::{Environment, claim_paths};
 use serde_json::Value;
 
 /// The claims that say what somebody may do, by the names that the functions look for in the same environment.
 #[derive(Debug)]
-pub(crate) struct ClaimNames {
-    tenant: Vec<String>,
-    role: Option<String>,
-}
+pub(crate) struct ClaimNames(ClaimPaths);
 
 impl ClaimNames {
     pub(crate) fn of(environment: &Environment) -> Self {
-        let list = environment.optional(JWT_TENANT_CLAIMS).unwrap_or_default();
-        let names = list.split(',').map(str::trim).filter(|name| !name.is_empty());
-        Self { tenant: names.map(str::to_owned).collect(), role: environment.optional(JWT_ROLE_CLAIM) }
+        Self(claim_paths(environment))
     }
 
     /// The claim to put tenants into. A name with dots is found as it is, before any way through objects.
     pub(crate) fn tenant(&self) -> &str {
-        self.tenant.first().map_or("tenant", String::as_str)
+        self.0.tenant.first().map_or("tenant", ClaimPath::as_str)
     }
 
     /// The claim to put the role into.
     pub(crate) fn role(&self) -> &str {
-        self.role.as_deref().unwrap_or("role")
+        self.0.role.as_str()
     }
 
     /// The claims in which the functions look for a tenant, for people.
     pub(crate) fn shown(&self) -> String {
-        if self.tenant.is_empty() { "tenant, tenantId or tenantName".to_owned() } else { self.tenant.join(" or ") }
+        self.0.tenant.iter().map(ClaimPath::as_str).collect::<Vec<_>>().join(" or ")
     }
 
     /// Where the functions look.
-    pub(crate) fn paths(&self) -> ClaimPaths {
-        let mut paths = ClaimPaths::default();
-        if !self.tenant.is_empty() {
-            paths.tenant = self.tenant.iter().map(ClaimPath::new).collect();
-        }
-        if let Some(role) = &self.role {
-            paths.role = ClaimPath::new(role);
-        }
-        paths
+    pub(crate) fn paths(&self) -> &ClaimPaths {
+        &self.0
     }
 }
 
@@ -102,7 +89,7 @@ mod tests {
     #[test]
     fn claims_have_the_names_that_are_configured() {
         let usual = ClaimNames::of(&Environment::new(|_| None));
-        assert_eq!((usual.tenant(), usual.role(), usual.paths()), ("tenant", "role", ClaimPaths::default()));
+        assert_eq!((usual.tenant(), usual.role(), usual.paths()), ("tenant", "role", &ClaimPaths::default()));
         let other = ClaimNames::of(&Environment::new(|name| match name {
             "JWT_TENANT_CLAIMS" => Some(" custom:tenant, tenant".to_owned()),
             "JWT_ROLE_CLAIM" => Some("realm_access.roles".to_owned()),

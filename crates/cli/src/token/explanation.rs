@@ -25,8 +25,8 @@ pub(crate) fn explain(token: &Unverified, names: &ClaimNames, now: EpochMillis) 
         let _ = writeln!(text, "  {LABEL}{label:<9}{LABEL:#} {}", printable(value));
     };
     row("subject", token.claims.get("sub").and_then(Value::as_str).unwrap_or("none"));
-    row("role", token.role(&paths).map_or("none that is known", Role::as_str));
-    let tenants = listed(&token.tenants(&paths));
+    row("role", token.role(paths).map_or("none that is known", Role::as_str));
+    let tenants = listed(&token.tenants(paths));
     row("tenants", if tenants.is_empty() { "none" } else { &tenants });
     row("issued", &moment(&token.claims, "iat", now).unwrap_or_else(|| "not said".to_owned()));
     if let Some(not_before) = moment(&token.claims, "nbf", now) {

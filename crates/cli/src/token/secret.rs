@@ -3,12 +3,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, anyhow, bail};
 use aws_config::SdkConfig;
 use aws_lc_rs::rand::fill;
-use aws_sdk_secretsmanager::error::ProvideErrorMetadata;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use entity_stream_auth::{SECRET_BYTES, SigningSecret};
-use entity_stream_runtime::Environment;
 use entity_stream_runtime::environment::{JWT_JWKS_URL, JWT_SECRET, JWT_SECRET_ARN};
+use entity_stream_runtime::{Environment, read_secret};
 
 use super::overlay;
 use crate::aws::Aws;
@@ -45,7 +44,10 @@ impl SecretSource {
     pub(crate) async fn secret(&self, environment: &Environment) -> anyhow::Result<SigningSecret> {
         match (environment.optional(JWT_SECRET), environment.optional(JWT_SECRET_ARN)) {
             (Some(secret), None) => secret_of(secret, "JWT_SECRET"),
-            (None, Some(arn)) => secret_of(fetch(&self.aws(&arn).await?, &arn).await?, "the secret of the ARN"),
+            (None, Some(arn)) => {
+                let secret = read_secret(&self.aws(&arn).await?, &arn).await;
+                secret_of(secret.context("cannot read the secret from Secrets Manager")?, "the secret of the ARN")
+            }
             (Some(_), Some(_)) => bail!("JWT_SECRET and JWT_SECRET_ARN are both set: unset one of them"),
             (None, None) if environment.optional(JWT_JWKS_URL).is_some() => bail!(
                 "JWT_JWKS_URL is set: only the identity provider there can sign tokens; give a secret with JWT_SECRET or --secret-file to sign for another system"
@@ -74,17 +76,6 @@ fn read(path: &Path) -> anyhow::Result<String> {
     let secret = text.strip_suffix('\n').map_or(text.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));
     secret_of(secret, "the secret in --secret-file")?;
     Ok(secret.to_owned())
-}
-
-async fn fetch(config: &SdkConfig, arn: &str) -> anyhow::Result<Vec<u8>> {
-    let client = aws_sdk_secretsmanager::Client::new(config);
-    let output = client.get_secret_value().secret_id(arn).send().await.map_err(|error| {
-        let (code, message) = (error.code().unwrap_or("no answer"), error.message().unwrap_or_default());
-        anyhow!("cannot read the secret from Secrets Manager: {code}: {message}")
-    })?;
-    let binary = output.secret_binary().map(|blob| blob.as_ref().to_vec());
-    let text = output.secret_string().map(|text| text.as_bytes().to_vec());
-    text.or(binary).context("the secret in Secrets Manager has no value")
 }
 
 /// A secret that nobody has seen, as text.

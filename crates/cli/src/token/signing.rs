@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context, ensure};
-use entity_stream_auth::{Role, SigningSecret};
+use entity_stream_auth::{Role, SUBJECT_BYTES, SigningSecret};
 use entity_stream_protocol::{EpochMillis, Tenant};
 use entity_stream_runtime::Environment;
 use entity_stream_runtime::environment::{JWT_AUDIENCE, JWT_ISSUER};
@@ -10,9 +10,6 @@ use serde_json::{Map, Value};
 
 use super::{Claim, ClaimNames};
 use crate::lifetime::Lifetime;
-
-/// Longest subject that the functions accept, in bytes.
-const SUBJECT_BYTES: usize = 256;
 
 /// A token to be signed.
 #[derive(Debug)]
@@ -115,7 +112,7 @@ mod tests {
         ]);
         let now = EpochMillis::new(1_000_000_000);
         let token = new(Role::TenantAdmin, &["A", "b", "a"]).sign(&secret(), &environment, now).unwrap();
-        let verifier = Verifier::new(Keys::Secret(secret()), ClaimNames::of(&environment).paths())
+        let verifier = Verifier::new(Keys::Secret(secret()), ClaimNames::of(&environment).paths().clone())
             .with_issuer(Some("https://issuer".to_owned()))
             .with_audience(Some("stream".to_owned()));
         let token = AccessToken::new(&token).unwrap();

@@ -12,11 +12,12 @@ use entity_stream_default::DefaultRoute;
 use entity_stream_delivery::ManagementApi;
 use entity_stream_disconnect::Disconnect;
 use entity_stream_protocol::Clock;
-use entity_stream_runtime::environment::{DEAD_LETTER_QUEUE_URL, JWT_SECRET_ARN, WS_API_ENDPOINT};
+use entity_stream_runtime::environment::{DEAD_LETTER_QUEUE_URL, JWT_SECRET_ARN};
 use entity_stream_runtime::{Environment, Failure};
 use lambda_runtime::{Context, LambdaEvent};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::{Function, InvokeError};
 use crate::settings::{aws_config, environment};
@@ -102,19 +103,11 @@ where
     F: Future<Output = Result<R, Failure>> + Send + 'static,
 {
     let event = serde_json::from_slice(&payload).map_err(|error| failed("InvalidEvent", error.to_string()))?;
-    let mut task = AbortOnDrop(tokio::spawn(handle(LambdaEvent::new(event, context))));
-    let result = (&mut task.0).await.map_err(|error| failed("Panic", error.to_string()))?;
+    // An invocation that nobody waits for any more ends, as Lambda ends one at its time-out.
+    let task = AbortOnDropHandle::new(tokio::spawn(handle(LambdaEvent::new(event, context))));
+    let result = task.await.map_err(|error| failed("Panic", error.to_string()))?;
     let output = result.map_err(|failure| failed(failure.kind, failure.message))?;
     serde_json::to_vec(&output).map(Bytes::from).map_err(|error| failed("InvalidResult", error.to_string()))
-}
-
-/// An invocation that nobody waits for any more ends, as Lambda ends one at its time-out.
-struct AbortOnDrop<T>(tokio::task::JoinHandle<T>);
-
-impl<T> Drop for AbortOnDrop<T> {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
 }
 
 fn failed(kind: &str, message: String) -> InvokeError {
@@ -122,7 +115,6 @@ fn failed(kind: &str, message: String) -> InvokeError {
 }
 
 fn management_api(environment: &Environment, address: SocketAddr) -> Result<ManagementApi, StartError> {
-    debug_assert!(environment.optional(WS_API_ENDPOINT).is_some());
     Ok(environment.management_api(&aws_config(&format!("http://{address}")))?)
 }
 

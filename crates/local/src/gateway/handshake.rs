@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+use entity_stream_auth::{ACCESS_TOKEN, offers_access_token};
 use entity_stream_protocol::ConnectionId;
 use hyper_util::rt::TokioIo;
 use serde_json::json;
@@ -85,7 +86,9 @@ pub(crate) async fn handle(state: Arc<State>, client: SocketAddr, mut request: R
         return refuse(status, &reason);
     }
     // The handshake succeeds only to be able to say 1008, so it has to succeed for browsers that offer a token too.
-    let subprotocol = offers_access_token(request.headers()).then_some("access_token");
+    let offers =
+        request.headers().get_all(header::SEC_WEBSOCKET_PROTOCOL).iter().filter_map(|offer| offer.to_str().ok());
+    let subprotocol = offers_access_token(offers).then_some(ACCESS_TOKEN);
     tokio::spawn(async move {
         if let Ok(upgraded) = upgrade.await {
             let io = TokioIo::new(upgraded);
@@ -140,11 +143,6 @@ fn switch_protocols(key: &HeaderValue, subprotocol: Option<&str>) -> Response<Bo
 /// A handshake that fails. What API Gateway puts into the body is not known; a message helps whoever looks.
 fn refuse(status: StatusCode, message: &str) -> Response<Body> {
     json_answer(status, &json!({ "message": message }))
-}
-
-fn offers_access_token(headers: &HeaderMap) -> bool {
-    text(headers, header::SEC_WEBSOCKET_PROTOCOL)
-        .is_some_and(|offer| offer.split(',').any(|protocol| protocol.trim() == "access_token"))
 }
 
 fn text(headers: &HeaderMap, name: header::HeaderName) -> Option<String> {
