@@ -27,7 +27,11 @@ impl ClaimNames {
 
     /// The claims in which the functions look for a tenant, for people.
     pub(crate) fn shown(&self) -> String {
-        self.0.tenant.iter().map(ClaimPath::as_str).collect::<Vec<_>>().join(" or ")
+        let names: Vec<&str> = self.0.tenant.iter().map(ClaimPath::as_str).collect();
+        match names.split_last() {
+            Some((last, others)) if !others.is_empty() => format!("{} or {last}", others.join(", ")),
+            _ => names.concat(),
+        }
     }
 
     /// Where the functions look.
