@@ -13,7 +13,7 @@ use std::time::Duration;
 use aws_sdk_eventbridge::types::{PutEventsRequestEntry, PutEventsResultEntry};
 use entity_stream_connections::Table;
 use entity_stream_local::{Config, Local, TABLE, Times, aws_config};
-use entity_stream_protocol::{Clock, ConnectionId};
+use entity_stream_protocol::{Clock, ConnectionId, EpochMillis};
 use serde_json::{Value, json};
 
 pub(crate) use client::Client;
@@ -149,16 +149,25 @@ pub(crate) async fn until(what: &str, holds: impl AsyncFn() -> bool) {
 }
 
 /// A clock that tests move.
-#[derive(Clone, Default)]
-pub(crate) struct Hands(std::sync::Arc<std::sync::atomic::AtomicU64>);
+#[derive(Clone)]
+pub(crate) struct Hands {
+    start: EpochMillis,
+    seconds: std::sync::Arc<std::sync::atomic::AtomicU64>,
+}
+
+impl Default for Hands {
+    fn default() -> Self {
+        Self { start: Clock::system().now(), seconds: std::sync::Arc::default() }
+    }
+}
 
 impl Hands {
     pub(crate) fn clock(&self) -> Clock {
-        let (hands, start) = (self.clone(), Clock::system().now());
-        Clock::new(move || start.plus(Duration::from_secs(hands.0.load(std::sync::atomic::Ordering::SeqCst))))
+        let Self { start, seconds } = self.clone();
+        Clock::new(move || start.plus(Duration::from_secs(seconds.load(std::sync::atomic::Ordering::SeqCst))))
     }
 
     pub(crate) fn forward(&self, seconds: u64) {
-        self.0.fetch_add(seconds, std::sync::atomic::Ordering::SeqCst);
+        self.seconds.fetch_add(seconds, std::sync::atomic::Ordering::SeqCst);
     }
 }
