@@ -116,7 +116,8 @@ impl Table {
         let leftovers = stale.split_off(stale.len().min(TRANSACTION - 1 - writes.len()));
         for scope in &stale {
             let delete = Delete::builder().table_name(&self.name);
-            let delete = delete.set_key(Some(interest_key(&wanted.tenant, scope, &wanted.id))).build();
+            let delete =
+                delete.set_key(Some(interest_key(&wanted.tenant, scope, &wanted.id, wanted.group.as_ref()))).build();
             writes.push(TransactWriteItem::builder().delete(delete.map_err(invalid(OPERATION))?).build());
         }
         let partly = !leftovers.is_empty();

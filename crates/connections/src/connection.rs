@@ -126,7 +126,7 @@ impl StoredConnection {
 
 /// The interest item of one scope: all that a delivery needs to know.
 pub(crate) fn interest_item(connection: &Connection, scope: &Scope) -> Item {
-    let mut item = interest_key(&connection.tenant, scope, &connection.id);
+    let mut item = interest_key(&connection.tenant, scope, &connection.id, connection.group.as_ref());
     item.insert(CONNECTION_ID.to_owned(), string(connection.id.as_str()));
     item.insert(CONNECTED_AT.to_owned(), number(connection.connected_at.millis()));
     item.insert(EXPIRES_AT.to_owned(), number(connection.expires_at().seconds()));

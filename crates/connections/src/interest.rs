@@ -10,7 +10,7 @@ use crate::attributes::{
 use crate::authorisation::read_until;
 use crate::connection::millis;
 use crate::keys::{Scope, interest_partition};
-use crate::{Table, TableError};
+use crate::{HashRange, Table, TableError};
 
 /// One connection's interest in what an event is about: all that its delivery needs to know.
 #[derive(Clone, Debug)]
@@ -32,6 +32,11 @@ pub struct Interest {
 }
 
 impl Interest {
+    /// Where it stands in its partition: a hash that its group, or else its connection, has everywhere.
+    pub fn hash(&self) -> u64 {
+        hash_of(&self.key.1).unwrap_or_default()
+    }
+
     /// How old the connection is at `now`.
     pub fn connection_age(&self, now: EpochMillis) -> Duration {
         now.since(self.connected_at)
@@ -48,9 +53,17 @@ impl Interest {
             },
             connected_at: millis(get_number(item, CONNECTED_AT)?),
             authorised_until: read_until(item)?,
-            key: (get_string(item, PK)?.to_owned(), get_string(item, SK)?.to_owned()),
+            key: (
+                get_string(item, PK)?.to_owned(),
+                get_string(item, SK).filter(|key| hash_of(key).is_some())?.to_owned(),
+            ),
         })
     }
+}
+
+/// The hash that an interest's sort key begins with.
+fn hash_of(sort_key: &str) -> Option<u64> {
+    u64::from_str_radix(sort_key.split_once('#')?.0, 16).ok()
 }
 
 /// Some of the interests of one partition.
@@ -67,12 +80,23 @@ pub struct InterestPage {
 pub struct InterestPages {
     table: Table,
     partition: String,
+    range: HashRange,
     now: EpochMillis,
     start: Option<Item>,
     finished: bool,
 }
 
 impl InterestPages {
+    /// Up to which hash the pages so far go; `None` when there are no more. What has just this hash may have been read
+    /// in part.
+    pub fn position(&self) -> Option<u64> {
+        if self.finished {
+            return None;
+        }
+        let last = self.start.as_ref().and_then(|key| hash_of(get_string(key, SK)?));
+        Some(last.unwrap_or(self.range.first()).max(self.range.first()))
+    }
+
     /// The next page, until there are no more. A page may be empty and yet not be the last.
     ///
     /// # Errors
@@ -87,11 +111,15 @@ impl InterestPages {
             .query()
             .table_name(&self.table.name)
             .consistent_read(true)
-            .key_condition_expression("#pk = :pk")
+            .key_condition_expression("#pk = :pk AND #sk BETWEEN :first AND :last")
             .filter_expression("#expiresAt > :now")
             .expression_attribute_names("#pk", PK)
+            .expression_attribute_names("#sk", SK)
             .expression_attribute_names("#expiresAt", EXPIRES_AT)
             .expression_attribute_values(":pk", string(&self.partition))
+            .expression_attribute_values(":first", string(format!("{:016x}", self.range.first())))
+            // The sign that comes after `#`, which follows the hash.
+            .expression_attribute_values(":last", string(format!("{:016x}$", self.range.last())))
             .expression_attribute_values(":now", number(self.now.seconds()))
             .set_exclusive_start_key(self.start.clone())
             .set_limit(self.table.page_size)
@@ -127,6 +155,18 @@ impl Table {
         entity_types: impl IntoIterator<Item = &'a EntityType>,
         now: EpochMillis,
     ) -> Vec<InterestPages> {
+        self.interests_in(tenant, entity_types, HashRange::ALL, now)
+    }
+
+    /// The same, only as far as their hashes lie in this range. Disjoint ranges share no connection and no group, so they
+    /// can be read at the same time, and by different invocations.
+    pub fn interests_in<'a>(
+        &self,
+        tenant: &Tenant,
+        entity_types: impl IntoIterator<Item = &'a EntityType>,
+        range: HashRange,
+        now: EpochMillis,
+    ) -> Vec<InterestPages> {
         let mut scopes = vec![Scope::Every];
         for entity_type in entity_types {
             let scope = Scope::Type(entity_type.clone());
@@ -137,6 +177,7 @@ impl Table {
         let pages = |scope| InterestPages {
             table: self.clone(),
             partition: interest_partition(tenant, &scope),
+            range,
             now,
             start: None,
             finished: false,

@@ -1,4 +1,4 @@
-use entity_stream_protocol::{ConnectionId, EntityType, Tenant, stable_hash};
+use entity_stream_protocol::{ConnectionId, EntityType, GroupId, Tenant, stable_hash};
 
 use crate::attributes::{Item, PK, SK, string};
 
@@ -35,13 +35,19 @@ pub(crate) fn interest_partition(tenant: &Tenant, scope: &Scope) -> String {
     format!("T#{tenant}#{}", scope.key_part())
 }
 
-pub(crate) fn interest_key(tenant: &Tenant, scope: &Scope, id: &ConnectionId) -> Item {
-    key(interest_partition(tenant, scope), interest_sort_key(id))
+pub(crate) fn interest_key(tenant: &Tenant, scope: &Scope, id: &ConnectionId, group: Option<&GroupId>) -> Item {
+    key(interest_partition(tenant, scope), interest_sort_key(id, group))
 }
 
-/// The hash spreads connections evenly over a partition, so that a large one can be read in parallel key ranges.
-fn interest_sort_key(id: &ConnectionId) -> String {
-    format!("{:016x}#{id}", stable_hash(id.as_str().as_bytes()))
+/// The hash spreads connections evenly over a partition, so that a large one can be read in parallel ranges. The members
+/// of a group share one, and so are never in different ranges: who reads one of them knows them all.
+fn interest_sort_key(id: &ConnectionId, group: Option<&GroupId>) -> String {
+    let hash = match group {
+        // No connection id begins with this sign.
+        Some(group) => stable_hash(format!("#{}", group.as_str()).as_bytes()),
+        None => stable_hash(id.as_str().as_bytes()),
+    };
+    format!("{hash:016x}#{id}")
 }
 
 fn key(pk: String, sk: String) -> Item {

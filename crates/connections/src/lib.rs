@@ -10,6 +10,10 @@
 //! tenant has, and all of it is read from the base table with strong consistency: once a `subscribe` has returned, no
 //! later event can miss it.
 //!
+//! The hash is that of the connection's id, or of its group's name. A range of hashes is therefore a part of an audience
+//! that shares no connection and no group with any other part, whatever the event's types: the unit in which large
+//! audiences are read in parallel, and handed from one invocation to another.
+//!
 //! The connection item lists the interests, carries a revision, and every change of the interests is one transaction
 //! that is conditional on that revision. Concurrent messages of one connection, and a `subscribe` racing a disconnect,
 //! therefore leave exactly the items of whoever came last, or nothing.
@@ -19,6 +23,7 @@ mod authorisation;
 mod change;
 mod connection;
 mod error;
+mod hash_range;
 mod interest;
 mod keys;
 mod schema;
@@ -27,6 +32,7 @@ mod table;
 pub use authorisation::{Authorisation, Grant};
 pub use connection::Connection;
 pub use error::TableError;
+pub use hash_range::HashRange;
 pub use interest::{Interest, InterestPage, InterestPages};
 pub use schema::{PARTITION_KEY, SORT_KEY, TTL_ATTRIBUTE};
 pub use table::Table;

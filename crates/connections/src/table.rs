@@ -107,7 +107,8 @@ impl Table {
         let Some(stored) = item.and_then(|item| StoredConnection::from_item(id, &item)) else {
             return Ok(None);
         };
-        let keys = stored.stored_scopes().into_iter().map(|scope| interest_key(&stored.connection.tenant, &scope, id));
+        let (tenant, group) = (&stored.connection.tenant, stored.connection.group.as_ref());
+        let keys = stored.stored_scopes().into_iter().map(|scope| interest_key(tenant, &scope, id, group));
         self.delete_all(keys).await?;
         Ok(Some(stored.connection.tenant))
     }

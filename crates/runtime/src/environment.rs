@@ -75,6 +75,16 @@ pub const BROADCAST_CONCURRENCY: Variable = Variable {
     name: "BROADCAST_CONCURRENCY",
     holds: "how many messages a broadcast has under way at once, 1 to 10000 (default 64)",
 };
+/// How many connections one invocation of a broadcast serves.
+pub const BROADCAST_SPLIT_AT: Variable = Variable {
+    name: "BROADCAST_SPLIT_AT",
+    holds: "how many connections one invocation of a broadcast serves, 1 to 1000000; a larger audience is shared with further invocations (default 5000)",
+};
+/// The bus that continuation events go to.
+pub const EVENT_BUS_NAME: Variable = Variable {
+    name: "EVENT_BUS_NAME",
+    holds: "the name or ARN of the event bus, to which a broadcast hands what it cannot serve itself; without it, nothing is handed on and the whole event is tried again",
+};
 /// The level of the logs.
 pub const AWS_LAMBDA_LOG_LEVEL: Variable = Variable {
     name: "AWS_LAMBDA_LOG_LEVEL",
@@ -82,7 +92,7 @@ pub const AWS_LAMBDA_LOG_LEVEL: Variable = Variable {
 };
 
 /// Every variable that the functions read. The documentation and the template are held against it.
-pub const ALL: [Variable; 16] = [
+pub const ALL: [Variable; 18] = [
     EVENT_STREAMING_ENABLED,
     WS_CONNECTIONS_TABLE,
     WS_API_ENDPOINT,
@@ -98,6 +108,8 @@ pub const ALL: [Variable; 16] = [
     ALLOWED_ORIGINS,
     DEAD_LETTER_QUEUE_URL,
     BROADCAST_CONCURRENCY,
+    BROADCAST_SPLIT_AT,
+    EVENT_BUS_NAME,
     AWS_LAMBDA_LOG_LEVEL,
 ];
 

@@ -29,7 +29,7 @@ fn malformed(interest: &Item) -> Vec<Item> {
     let change = |(i, (name, value)): (usize, (&str, Option<AttributeValue>))| {
         let mut item = interest.clone();
         // Some come before the genuine ones, some after.
-        item.insert("sk".to_owned(), text(&format!("{}{i}", ["!", "~"][i % 2])));
+        item.insert("sk".to_owned(), text(&format!("{}#{i}", ["0".repeat(16), "f".repeat(16)][i % 2])));
         match value {
             Some(value) => item.insert(name.to_owned(), value),
             None => item.remove(name),
@@ -37,7 +37,9 @@ fn malformed(interest: &Item) -> Vec<Item> {
         item
     };
     let mut items: Vec<_> = changes.into_iter().enumerate().map(change).collect();
-    items.push(Item::from([("pk".to_owned(), interest["pk"].clone()), ("sk".to_owned(), text("bare"))]));
+    for bare in ["bare", "0000000000000000", "0000000000000000#", "!", "~"] {
+        items.push(Item::from([("pk".to_owned(), interest["pk"].clone()), ("sk".to_owned(), text(bare))]));
+    }
     items
 }
 

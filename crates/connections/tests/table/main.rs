@@ -17,6 +17,7 @@ mod leftovers;
 mod model;
 mod pages;
 mod races;
+mod ranges;
 mod reads;
 mod register;
 mod subscribe;

@@ -111,7 +111,8 @@ fn interest_keys(connection: &Connection) -> Vec<Key> {
         Some(filter) if filter.entity_types().is_empty() => vec!["*".to_owned()],
         Some(filter) => filter.entity_types().iter().map(|name| escaped(name.as_str())).collect(),
     };
-    let sort_key = format!("{:016x}#{}", stable_hash(connection.id.as_str().as_bytes()), connection.id);
+    let hashed = connection.group.as_ref().map_or(connection.id.to_string(), |group| format!("#{}", group.as_str()));
+    let sort_key = format!("{:016x}#{}", stable_hash(hashed.as_bytes()), connection.id);
     types.into_iter().map(|name| (format!("T#{}#{name}", connection.tenant), sort_key.clone())).collect()
 }
 
