@@ -1,88 +1,160 @@
-use std::collections::{HashMap, HashSet};
-use std::sync::{Mutex, PoisonError};
-
-use entity_stream_connections::{Interest, InterestPages, TableError};
-use entity_stream_protocol::{Event, IdPattern};
-use futures_util::{Stream, StreamExt, stream};
+use entity_stream_connections::{HashRange, Interest, InterestPage, InterestPages, TableError};
+use entity_stream_delivery::backoff;
+use entity_stream_protocol::Event;
+use futures_util::future::{join_all, try_join_all};
+use tokio::time::Instant;
 
 use crate::Broadcast;
+use crate::patterns::Verdicts;
 
-/// The connections that want an event, read from all its partitions at once.
-pub(crate) struct Audience<'a> {
-    broadcast: &'a Broadcast,
-    event: &'a Event,
-    partitions: Vec<InterestPages>,
-    reading: Reading,
+/// Most slices that a range is cut into.
+const SLICES: usize = 512;
+/// Most invocations that share what one hands on.
+const PARTS: usize = 200;
+/// How much of a page a slice is to fill: hashes are even, but not perfectly so, and a slice that runs over takes two reads.
+const FILL: f64 = 0.9;
+/// What is taken for the share that was read if it cannot be told: a first page of nothing but one huge group.
+const LEAST_SHARE: f64 = 1.0 / SLICES as f64;
+
+/// A part of the audience that is whole in itself: no connection and no group is in two of them.
+pub(crate) enum Slice {
+    Read { interests: Vec<Interest>, range: HashRange },
+    Unread(HashRange),
 }
 
-/// How the reading went, to be asked when it is over.
+/// What this invocation serves, and what it leaves to others from the start.
 #[derive(Default)]
-pub(crate) struct Reading(Mutex<ReadingState>);
-
-#[derive(Default)]
-struct ReadingState {
-    capacity: f64,
-    error: Option<TableError>,
+pub(crate) struct Plan {
+    pub(crate) slices: Vec<Slice>,
+    /// Ranges of about the size that one invocation serves.
+    pub(crate) beyond: Vec<HashRange>,
+    /// The read capacity units consumed so far.
+    pub(crate) capacity: f64,
 }
 
 impl Broadcast {
-    pub(crate) fn audience<'a>(&'a self, event: &'a Event) -> Audience<'a> {
+    #[allow(clippy::cast_precision_loss, reason = "estimates of at most millions")]
+    /// Looks at the first page of each of the event's partitions. Where that is not all, it tells how many connections
+    /// there are, because hashes are even; and so into how many slices to cut the rest, to be read side by side, and
+    /// whether there are more than `split_at`.
+    ///
+    /// # Errors
+    /// [`TableError`] if the table does not answer before `stop`. Nobody has got anything then.
+    pub(crate) async fn plan(
+        &self,
+        event: &Event,
+        ranges: &[HashRange],
+        split_at: Option<usize>,
+        stop: Instant,
+    ) -> Result<Plan, TableError> {
+        let [range] = ranges else {
+            // What somebody else could not serve; it is small.
+            return Ok(Plan { slices: ranges.iter().copied().map(Slice::Unread).collect(), ..Plan::default() });
+        };
+        let mut partitions = self.partitions(event, *range);
+        let firsts = try_join_all(partitions.iter_mut().map(|pages| next(pages, stop))).await?;
+        let capacity = firsts.iter().flatten().map(|page| page.capacity).sum();
+        // Up to here every partition has been read; to the end, without it.
+        let read_up_to = partitions.iter().filter_map(InterestPages::position).min();
+        let mut interests: Vec<Interest> = firsts
+            .into_iter()
+            .flatten()
+            .flat_map(|page| page.interests)
+            .filter(|interest| read_up_to.is_none_or(|end| interest.hash() < end))
+            .collect();
+        let read_share = read_up_to.map_or(1.0, |end| range.share_below(end).max(LEAST_SHARE));
+
+        let mut plan = Plan { capacity, ..Plan::default() };
+        let mut own = *range;
+        // The patterns are only asked where there may be too many.
+        if let Some(split_at) = split_at.filter(|split_at| interests.len() as f64 / read_share > *split_at as f64) {
+            let mut verdicts = Verdicts::new(&self.patterns, &event.change().entity_id);
+            interests.retain(|interest| verdicts.accept(interest.id_pattern.as_ref()));
+            let (matching, split_at) = (interests.len() as f64 / read_share, split_at as f64);
+            if let (Some(below), Some(rest)) = range.split_at(range.at_share(split_at / matching))
+                && matching > split_at
+            {
+                own = below;
+                plan.beyond = rest.parts(up_to(matching / split_at - 1.0, PARTS)).collect();
+                interests.retain(|interest| own.contains(interest.hash()));
+            }
+        }
+        let (read, unread) = read_up_to.map_or((Some(own), None), |end| own.split_at(end));
+        plan.slices.extend(read.map(|range| Slice::Read { interests, range }));
+        if let Some(unread) = unread {
+            let unread_share = range.share_below(own.last()) - range.share_below(unread.first());
+            let slices = up_to(unread_share / (read_share * FILL), SLICES);
+            plan.slices.extend(unread.parts(slices).map(Slice::Unread));
+        }
+        Ok(plan)
+    }
+
+    /// Reads a slice to its end, or says with its range that it could not.
+    pub(crate) async fn read(
+        &self,
+        event: &Event,
+        slice: Slice,
+        stop: Instant,
+    ) -> (Result<Vec<Interest>, HashRange>, f64) {
+        let range = match slice {
+            // What is in hand takes time to serve.
+            Slice::Read { range, .. } | Slice::Unread(range) if Instant::now() >= stop => return (Err(range), 0.0),
+            Slice::Read { interests, .. } => return (Ok(interests), 0.0),
+            Slice::Unread(range) => range,
+        };
+        let reads = self.partitions(event, range).into_iter().map(async |mut pages| {
+            let (mut interests, mut capacity) = (Vec::new(), 0.0);
+            loop {
+                match next(&mut pages, stop).await {
+                    Ok(Some(page)) => {
+                        interests.extend(page.interests);
+                        capacity += page.capacity;
+                    }
+                    Ok(None) => return (Ok(interests), capacity),
+                    Err(error) => return (Err(error), capacity),
+                }
+            }
+        });
+        let (mut interests, mut capacity) = (Ok(Vec::new()), 0.0);
+        for (read, units) in join_all(reads).await {
+            capacity += units;
+            match (read, &mut interests) {
+                (Ok(read), Ok(interests)) => interests.extend(read),
+                (Ok(_), Err(_)) => {}
+                (Err(error), _) => {
+                    tracing::error!(%error, %range, "a part of the audience could not be read");
+                    interests = Err(range);
+                }
+            }
+        }
+        (interests, capacity)
+    }
+
+    fn partitions(&self, event: &Event, range: HashRange) -> Vec<InterestPages> {
         let change = event.change();
-        let partitions = self.table.interests(&change.tenant, change.entity_types.iter(), self.clock.now());
-        Audience { broadcast: self, event, partitions, reading: Reading::default() }
+        self.table.interests_in(&change.tenant, change.entity_types.iter(), range, self.clock.now())
     }
 }
 
-impl Audience<'_> {
-    /// The interests whose pattern matches, each connection once, as pages arrive; and how the reading went.
-    pub(crate) fn split(&mut self) -> (impl Stream<Item = Interest> + '_, &Reading) {
-        let reading = &self.reading;
-        let partitions = std::mem::take(&mut self.partitions).into_iter().map(|pages| {
-            let pages = stream::unfold(pages, async move |mut pages| match pages.next().await {
-                Ok(Some(page)) => {
-                    reading.update(|state| state.capacity += page.capacity);
-                    Some((page.interests, pages))
-                }
-                Ok(None) => None,
-                Err(error) => {
-                    reading.update(|state| state.error = Some(error));
-                    None
-                }
-            });
-            Box::pin(pages.flat_map(stream::iter))
-        });
-        let (patterns, entity_id) = (&self.broadcast.patterns, self.event.change().entity_id.as_str());
-        // Thousands of connections share a few patterns: each is asked once for an event.
-        let mut verdicts = HashMap::<IdPattern, bool>::new();
-        let mut seen = HashSet::new();
-        let interests = stream::select_all(partitions).filter(move |interest| {
-            let matches = interest.id_pattern.as_ref().is_none_or(|pattern| {
-                verdicts.get(pattern).copied().unwrap_or_else(|| {
-                    let matches = patterns.matches(pattern, entity_id);
-                    verdicts.insert(pattern.clone(), matches);
-                    matches
-                })
-            });
-            // A connection stands in several partitions if its filter names several of the entity's types, or if it
-            // changed its filter while they were read.
-            std::future::ready(matches && seen.insert(interest.connection_id.clone()))
-        });
-        (interests, reading)
-    }
+/// A count that was estimated, from 1 to `most`.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates")]
+fn up_to(estimate: f64, most: usize) -> usize {
+    (estimate.ceil() as usize).clamp(1, most)
 }
 
-impl Reading {
-    fn update(&self, change: impl FnOnce(&mut ReadingState)) {
-        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
-    }
-
-    /// The read capacity units consumed.
-    pub(crate) fn capacity(&self) -> f64 {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).capacity
-    }
-
-    /// Why a partition could not be read to its end.
-    pub(crate) fn error(&self) -> Option<TableError> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).error.take()
+/// The next page, asked for again until `stop` if the table does not answer, after the SDK's own retries.
+async fn next(pages: &mut InterestPages, stop: Instant) -> Result<Option<InterestPage>, TableError> {
+    let mut delays = backoff();
+    loop {
+        let error = match pages.next().await {
+            Ok(page) => return Ok(page),
+            Err(error) => error,
+        };
+        let delay = delays.next().unwrap_or_default();
+        if Instant::now() + delay >= stop {
+            return Err(error);
+        }
+        tracing::warn!(%error, "a page of the audience is asked for again");
+        tokio::time::sleep(delay).await;
     }
 }

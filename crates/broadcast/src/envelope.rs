@@ -1,15 +1,34 @@
+use std::borrow::Cow;
+
 use aws_lambda_events::eventbridge::EventBridgeEvent;
-use entity_stream_protocol::{EntityChange, Event};
+use entity_stream_connections::HashRange;
+use entity_stream_protocol::{EntityChange, EpochMillis, Event};
 use serde_json::value::RawValue;
+
+use crate::continuation::{self, Continuation};
 
 /// One event of an invocation.
 pub(crate) enum Parsed<'a> {
-    Event(Box<Event>),
+    Event(Box<Received<'a>>),
     /// Repeating cannot help: it has to be put aside, with the reason.
     Poison {
         event: &'a str,
         reason: String,
     },
+}
+
+/// An event, and which part of its audience this invocation is to serve.
+pub(crate) struct Received<'a> {
+    pub(crate) event: Event,
+    /// What the function was invoked with.
+    pub(crate) invoked_with: &'a str,
+    /// The event as EventBridge delivered it first.
+    pub(crate) published: Cow<'a, str>,
+    pub(crate) published_at: EpochMillis,
+    /// The hashes of the connections to serve.
+    pub(crate) ranges: Vec<HashRange>,
+    /// How often it has been handed on.
+    pub(crate) depth: u32,
 }
 
 /// Reads an invocation's payload: one event, or an array of them. `detail` stays raw until its own parser reads it, so
@@ -29,11 +48,38 @@ fn parse_one(event: &str) -> Parsed<'_> {
     read(event).map_or_else(|reason| Parsed::Poison { event, reason }, |event| Parsed::Event(Box::new(event)))
 }
 
-fn read(event: &str) -> Result<Event, String> {
-    let envelope: EventBridgeEvent<Box<RawValue>> =
-        serde_json::from_str(event).map_err(|error| format!("not an EventBridge event: {error}"))?;
-    let id = envelope.id.filter(|id| !id.is_empty()).ok_or("the event has no id")?;
+fn read(text: &str) -> Result<Received<'_>, String> {
+    let envelope = read_envelope(text)?;
+    if !continuation::is_continuation(&envelope) {
+        return received(&envelope, text, Cow::Borrowed(text));
+    }
+    let Continuation::<Box<RawValue>> { event, ranges, depth, .. } = serde_json::from_str(envelope.detail.get())
+        .map_err(|error| format!("not a continuation of an event: {error}"))?;
+    if ranges.is_empty() {
+        return Err("not a continuation of an event: there are no ranges".to_owned());
+    }
+    let published = read_envelope(event.get())?;
+    Ok(Received { ranges, depth, ..received(&published, text, Cow::Owned(event.get().to_owned()))? })
+}
+
+fn read_envelope(event: &str) -> Result<EventBridgeEvent<Box<RawValue>>, String> {
+    serde_json::from_str(event).map_err(|error| format!("not an EventBridge event: {error}"))
+}
+
+fn received<'a>(
+    envelope: &EventBridgeEvent<Box<RawValue>>,
+    invoked_with: &'a str,
+    published: Cow<'a, str>,
+) -> Result<Received<'a>, String> {
+    let id = envelope.id.as_deref().filter(|id| !id.is_empty()).ok_or("the event has no id")?;
     let time = envelope.time.ok_or("the event has no time")?;
     let change = EntityChange::parse(envelope.detail.get()).map_err(|error| error.to_string())?;
-    Ok(Event::new(id, time.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true), change))
+    Ok(Received {
+        event: Event::new(id, time.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true), change),
+        invoked_with,
+        published,
+        published_at: EpochMillis::new(time.timestamp_millis()),
+        ranges: vec![HashRange::ALL],
+        depth: 0,
+    })
 }

@@ -3,61 +3,81 @@
 //! - **Trigger**: an EventBridge event whose `detail.type` is one of the three change types, or an array of such events,
 //!   as newer buses send them.
 //! - **Reads**: the interests of the change's tenant in its types, and those in every type; nothing else.
-//! - **Writes**: forgets connections that are gone; puts what can reach nobody on the dead-letter queue, once.
+//! - **Writes**: forgets connections that are gone; puts what can reach nobody on the dead-letter queue, once; puts
+//!   continuation events on the bus, for what one invocation cannot serve.
 //! - **Answers** with counts of what became of the connections.
-//! - **Fails** if a connection that is alive did not get the event before the deadline, or the table could not be read.
-//!   Lambda then tries the whole event again: who has it already gets it twice, with the same `id`.
+//! - **Fails** if the table cannot be read at all, or what is left can be handed on to nobody. Lambda then tries the whole
+//!   event again: who has it already gets it twice, with the same `id`.
 
 mod audience;
+mod continuation;
 mod dead_letters;
 mod envelope;
-mod groups;
 mod messages;
+mod metrics;
 mod patterns;
+mod recent;
 mod report;
 mod send;
+mod serve;
+mod units;
 
 use std::time::Duration;
 
 use entity_stream_connections::Table;
 use entity_stream_delivery::ManagementApi;
-use entity_stream_protocol::{Clock, EpochMillis, Event};
-use entity_stream_runtime::environment::BROADCAST_CONCURRENCY;
+use entity_stream_protocol::{Clock, EpochMillis};
+use entity_stream_runtime::environment::{BROADCAST_CONCURRENCY, BROADCAST_SPLIT_AT};
 use entity_stream_runtime::{Environment, Failure, InvalidVariable};
-use futures_util::StreamExt;
 use lambda_runtime::LambdaEvent;
 use serde_json::value::RawValue;
 use tokio::time::Instant;
 use tracing::Instrument;
 
+pub use crate::continuation::{CONTINUATION_DETAIL_TYPE, CONTINUATION_SOURCE, EventBus};
 pub use crate::dead_letters::DeadLetterQueue;
-use crate::envelope::{Parsed, parse};
-use crate::groups::Groups;
-use crate::messages::Messages;
+use crate::envelope::{Parsed, Received, parse};
 use crate::patterns::PatternCache;
+use crate::recent::Recent;
 pub use crate::report::Report;
 
 /// Messages under way at once, unless [`BROADCAST_CONCURRENCY`] says otherwise.
 const DEFAULT_CONCURRENCY: usize = 64;
 /// How long to go on if the invocation does not say when it ends.
 const UNKNOWN_DEADLINE: Duration = Duration::from_secs(25);
-/// What is kept of the time before the deadline, to end in good order.
-const RESERVE: Duration = Duration::from_secs(1);
+/// Connections that one invocation serves, unless [`BROADCAST_SPLIT_AT`] says otherwise: less than a second's work.
+const DEFAULT_SPLIT_AT: usize = 5_000;
+/// The error code of dead letters that can reach nobody.
+const UNDELIVERABLE: &str = "UndeliverableChange";
+/// What is kept of the time before the deadline, to hand on what is left.
+const RESERVE: Duration = Duration::from_secs(3);
 
 /// The function, ready for events.
 #[derive(Debug)]
 pub struct Broadcast {
     streaming_enabled: bool,
     concurrency: usize,
+    split_at: usize,
     table: Table,
     management_api: ManagementApi,
-    dead_letters: Option<DeadLetterQueue>,
+    outlets: Outlets,
     clock: Clock,
     patterns: PatternCache,
+    recent: Recent,
+}
+
+/// Where a broadcast puts what it cannot deliver.
+#[derive(Clone, Debug, Default)]
+pub struct Outlets {
+    /// The bus for continuation events. Without it, what one invocation cannot serve fails the event, and Lambda tries
+    /// all of it again.
+    pub bus: Option<EventBus>,
+    /// The queue for what can reach nobody, or was handed on too often. Without it, the former is only logged.
+    pub dead_letters: Option<DeadLetterQueue>,
 }
 
 impl Broadcast {
-    /// The function with settings from `environment`. Without a dead-letter queue, what can reach nobody is only logged.
+    /// The function with settings from `environment`.
     ///
     /// # Errors
     /// [`InvalidVariable`] names a variable that is malformed.
@@ -65,17 +85,19 @@ impl Broadcast {
         environment: &Environment,
         table: Table,
         management_api: ManagementApi,
-        dead_letters: Option<DeadLetterQueue>,
+        outlets: Outlets,
         clock: Clock,
     ) -> Result<Self, InvalidVariable> {
         Ok(Self {
             streaming_enabled: environment.streaming_enabled(),
             concurrency: environment.number(BROADCAST_CONCURRENCY, 1..=10_000)?.unwrap_or(DEFAULT_CONCURRENCY),
+            split_at: environment.number(BROADCAST_SPLIT_AT, 1..=1_000_000)?.unwrap_or(DEFAULT_SPLIT_AT),
             table,
             management_api,
-            dead_letters,
+            outlets,
             clock,
             patterns: PatternCache::default(),
+            recent: Recent::default(),
         })
     }
 
@@ -94,18 +116,20 @@ impl Broadcast {
         let mut failure = None;
         for parsed in parse(&event.payload) {
             match parsed {
-                Parsed::Event(event) => {
+                Parsed::Event(received) => {
+                    let (event, depth) = (&received.event, received.depth);
                     let tenant = &event.change().tenant;
-                    let span = tracing::info_span!("broadcast", event_id = event.id(), %tenant, request_id);
-                    match self.broadcast(&event, deadline).instrument(span).await {
+                    let span = tracing::info_span!("broadcast", event_id = event.id(), %tenant, depth, request_id);
+                    match self.once(&received, deadline).instrument(span).await {
                         Ok(report) => total += report,
                         Err(error) => failure = Some(error),
                     }
                 }
                 Parsed::Poison { event, reason } => {
                     tracing::error!(reason, request_id, "event that can reach nobody");
-                    if let Some(queue) = &self.dead_letters {
-                        queue.send(event, &reason).await?;
+                    metrics::undeliverable();
+                    if let Some(queue) = &self.outlets.dead_letters {
+                        queue.send(event, UNDELIVERABLE, &reason).await?;
                     }
                     total.undeliverable += 1;
                 }
@@ -114,50 +138,14 @@ impl Broadcast {
         failure.map_or(Ok(total), Err)
     }
 
-    async fn broadcast(&self, event: &Event, deadline: Instant) -> Result<Report, Failure> {
-        let started = Instant::now();
-        let messages = Messages::of(event);
-        let mut audience = self.audience(event);
-        let (interests, reading) = audience.split();
-        let mut report = Report::default();
-        let mut groups = Groups::default();
-        {
-            let ungrouped = interests.filter_map(|interest| {
-                let single = groups.keep_back(interest);
-                async { single }
-            });
-            let sends = ungrouped.map(|interest| self.send(&messages, interest, deadline));
-            let mut outcomes = std::pin::pin!(sends.buffer_unordered(self.concurrency));
-            while let Some(outcome) = outcomes.next().await {
-                report.count(&outcome);
-            }
+    /// Serves an event, unless it has been served already.
+    async fn once(&self, received: &Received<'_>, deadline: Instant) -> Result<Report, Failure> {
+        if self.recent.contains(received.invoked_with, self.clock.now()) {
+            tracing::info!("delivered already: EventBridge delivers at least once");
+            return Ok(Report { duplicates: 1, ..Report::default() });
         }
-        let group_sends = groups.into_members(event.id()).map(|members| self.send_to_one(&messages, members, deadline));
-        let mut outcomes = std::pin::pin!(futures_util::stream::iter(group_sends).buffer_unordered(self.concurrency));
-        while let Some(group_outcomes) = outcomes.next().await {
-            for outcome in &group_outcomes {
-                report.count(outcome);
-            }
-        }
-        report.read_capacity = reading.capacity();
-        tracing::info!(
-            matched = report.matched,
-            delivered = report.delivered,
-            gone = report.gone,
-            expired = report.expired,
-            failed = report.failed,
-            read_capacity = report.read_capacity,
-            milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
-            "broadcast"
-        );
-        if let Some(error) = reading.error() {
-            tracing::error!(%error, "the audience could not be read to the end");
-            return Err(error.into());
-        }
-        if report.failed > 0 {
-            let message = format!("{} of {} connections did not get the event in time", report.failed, report.matched);
-            return Err(Failure::new("DeliveryIncomplete", message));
-        }
+        let report = self.serve(received, deadline).await?;
+        self.recent.insert(received.invoked_with, self.clock.now());
         Ok(report)
     }
 
@@ -166,7 +154,7 @@ impl Broadcast {
     fn deadline(&self, context: &lambda_runtime::Context) -> Instant {
         let deadline = EpochMillis::new(i64::try_from(context.deadline).unwrap_or(i64::MAX));
         let left = deadline.since(self.clock.now());
-        let time = if left.is_zero() { UNKNOWN_DEADLINE } else { left.saturating_sub(RESERVE) };
+        let time = if left.is_zero() { UNKNOWN_DEADLINE } else { left - RESERVE.min(left / 4) };
         Instant::now() + time
     }
 }

@@ -2,9 +2,9 @@
 
 use std::process::ExitCode;
 
-use entity_stream_broadcast::{Broadcast, DeadLetterQueue};
+use entity_stream_broadcast::{Broadcast, DeadLetterQueue, EventBus, Outlets};
 use entity_stream_protocol::Clock;
-use entity_stream_runtime::environment::DEAD_LETTER_QUEUE_URL;
+use entity_stream_runtime::environment::{DEAD_LETTER_QUEUE_URL, EVENT_BUS_NAME};
 use entity_stream_runtime::{aws_config, run};
 
 #[tokio::main(flavor = "current_thread")]
@@ -15,8 +15,11 @@ async fn main() -> ExitCode {
             let dead_letters = environment
                 .optional(DEAD_LETTER_QUEUE_URL)
                 .map(|url| DeadLetterQueue::new(aws_sdk_sqs::Client::new(&config), url));
+            let bus = environment
+                .optional(EVENT_BUS_NAME)
+                .map(|name| EventBus::new(aws_sdk_eventbridge::Client::new(&config), name));
             let (table, management_api) = (environment.table(&config)?, environment.management_api(&config)?);
-            Broadcast::new(environment, table, management_api, dead_letters, Clock::system())
+            Broadcast::new(environment, table, management_api, Outlets { bus, dead_letters }, Clock::system())
         },
         async |broadcast, event| broadcast.handle(event).await,
     )

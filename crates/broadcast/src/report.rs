@@ -15,12 +15,16 @@ pub struct Report {
     pub gone: usize,
     /// Those whose authorisation had expired, and were closed.
     pub expired: usize,
-    /// Those that did not get it before the deadline.
+    /// Those that did not get it before the deadline: a continuation event is to reach them.
     pub failed: usize,
     /// Those that `@connections` will never take it for.
     pub rejected: usize,
     /// Events that can reach nobody.
     pub undeliverable: usize,
+    /// Continuation events, for what was left to other invocations.
+    pub continued: usize,
+    /// Events that had been delivered already.
+    pub duplicates: usize,
     /// DynamoDB read capacity units consumed.
     pub read_capacity: f64,
 }
@@ -47,6 +51,8 @@ impl AddAssign for Report {
         self.failed += other.failed;
         self.rejected += other.rejected;
         self.undeliverable += other.undeliverable;
+        self.continued += other.continued;
+        self.duplicates += other.duplicates;
         self.read_capacity += other.read_capacity;
     }
 }

@@ -29,6 +29,12 @@ pub enum TableError {
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
+    /// DynamoDB did not answer in time.
+    #[error("DynamoDB {operation}: no answer in time")]
+    TimedOut {
+        /// The API operation.
+        operation: &'static str,
+    },
     /// DynamoDB kept leaving parts of a batch unprocessed, as it does when it throttles.
     #[error("DynamoDB BatchWriteItem left {0} items unprocessed")]
     Unprocessed(usize),

@@ -3,6 +3,8 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
 use entity_stream_protocol::{ConnectionId, EntityType, EpochMillis, Format, GroupId, IdPattern, Tenant};
 
+use tokio::time::timeout;
+
 use crate::attributes::{
     CONNECTED_AT, CONNECTION_ID, EXPIRES_AT, FORMAT, GROUP, ID_PATTERN, Item, PK, SK, get_number, get_string, number,
     string,
@@ -11,6 +13,9 @@ use crate::authorisation::read_until;
 use crate::connection::millis;
 use crate::keys::{Scope, interest_partition};
 use crate::{HashRange, Table, TableError};
+
+/// How long one page may take. DynamoDB answers in milliseconds; what takes longer is better asked for again.
+const PAGE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// One connection's interest in what an event is about: all that its delivery needs to know.
 #[derive(Clone, Debug)]
@@ -100,12 +105,12 @@ impl InterestPages {
     /// The next page, until there are no more. A page may be empty and yet not be the last.
     ///
     /// # Errors
-    /// [`TableError::Dynamo`]; the same page can be asked for again.
+    /// [`TableError::Dynamo`] or [`TableError::TimedOut`]; the same page can be asked for again.
     pub async fn next(&mut self) -> Result<Option<InterestPage>, TableError> {
         if self.finished {
             return Ok(None);
         }
-        let output = self
+        let query = self
             .table
             .client
             .query()
@@ -124,9 +129,9 @@ impl InterestPages {
             .set_exclusive_start_key(self.start.clone())
             .set_limit(self.table.page_size)
             .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await
-            .map_err(TableError::dynamo("Query"))?;
+            .send();
+        let output = timeout(PAGE_TIMEOUT, query).await.map_err(|_| TableError::TimedOut { operation: "Query" })?;
+        let output = output.map_err(TableError::dynamo("Query"))?;
         let capacity = output.consumed_capacity().and_then(|capacity| capacity.capacity_units()).unwrap_or_default();
         let interests = output.items().iter().filter_map(read_or_warn).collect();
         self.start = output.last_evaluated_key;

@@ -5,6 +5,7 @@
 mod management_api;
 mod message;
 mod outcome;
+mod pace;
 mod signed_http;
 
 pub use management_api::{InvalidEndpoint, ManagementApi, backoff};

@@ -8,6 +8,7 @@ use entity_stream_protocol::ConnectionId;
 use hyper::Method;
 use tokio::time::{Instant, timeout};
 
+use crate::pace::Pace;
 use crate::signed_http::{Answer, SignedHttp};
 use crate::{Message, Outcome};
 
@@ -27,10 +28,11 @@ pub fn backoff() -> impl Iterator<Item = Duration> {
         .build()
 }
 
-/// The `@connections` API of one stage.
+/// The `@connections` API of one stage. Its clones share their connections, and their pace: a 429 slows all of them down.
 #[derive(Clone, Debug)]
 pub struct ManagementApi {
     http: Arc<SignedHttp>,
+    pace: Arc<Pace>,
 }
 
 /// A text that is no `@connections` endpoint.
@@ -51,7 +53,7 @@ impl ManagementApi {
         if !rest.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '[')) {
             return Err(InvalidEndpoint);
         }
-        Ok(Self { http: Arc::new(SignedHttp::new(config, endpoint)) })
+        Ok(Self { http: Arc::new(SignedHttp::new(config, endpoint)), pace: Arc::new(Pace::new()) })
     }
 
     /// Sends one message, trying once.
@@ -67,11 +69,18 @@ impl ManagementApi {
     async fn call(&self, method: Method, id: &ConnectionId, message: &Message) -> Outcome {
         // Of the characters of an id, only `=` has to be encoded in a path.
         let path = format!("/@connections/{}", id.as_str().replace('=', "%3D"));
-        match timeout(ATTEMPT_TIMEOUT, self.http.send(method, &path, message)).await {
+        let turn = self.pace.turn().await;
+        let outcome = match timeout(ATTEMPT_TIMEOUT, self.http.send(method, &path, message)).await {
             Ok(Ok(answer)) => judge(&answer),
             Ok(Err(reason)) => Outcome::Failed(reason),
             Err(_) => Outcome::Failed("no answer in time".to_owned()),
+        };
+        match outcome {
+            Outcome::Throttled => turn.throttled(),
+            Outcome::Delivered => turn.delivered(),
+            _ => {}
         }
+        outcome
     }
 
     /// Sends one message, and tries again with jittered backoff what may yet work, until it does or `deadline` is near.

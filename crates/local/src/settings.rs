@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, SharedCrede
 use entity_stream_connections::Table;
 use entity_stream_runtime::Environment;
 use entity_stream_runtime::environment::{
-    AUTH_ENABLED, DEAD_LETTER_QUEUE_URL, EVENT_STREAMING_ENABLED, WS_API_ENDPOINT, WS_CONNECTIONS_TABLE,
+    AUTH_ENABLED, DEAD_LETTER_QUEUE_URL, EVENT_BUS_NAME, EVENT_STREAMING_ENABLED, WS_API_ENDPOINT, WS_CONNECTIONS_TABLE,
 };
 
 use crate::Config;
@@ -15,6 +15,8 @@ use crate::Config;
 pub const REGION: &str = "us-east-1";
 /// The name of the table of connections.
 pub const TABLE: &str = "entity-stream-connections";
+/// The name of the event bus.
+const EVENT_BUS: &str = "default";
 /// The path of the dead-letter queue, as SQS has it: account and name.
 const QUEUE_PATH: &str = "000000000000/entity-stream-dead-letters";
 
@@ -42,6 +44,7 @@ pub(crate) fn environment(config: &Config, address: SocketAddr) -> Environment {
         (WS_CONNECTIONS_TABLE, TABLE.to_owned()),
         (WS_API_ENDPOINT, format!("http://{address}/{}", config.stage)),
         (DEAD_LETTER_QUEUE_URL, format!("http://{address}/{QUEUE_PATH}")),
+        (EVENT_BUS_NAME, EVENT_BUS.to_owned()),
     ];
     let others = config.environment.clone();
     Environment::new(move |name| {

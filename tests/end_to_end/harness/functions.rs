@@ -1,7 +1,7 @@
 //! The handlers by themselves, as Lambda runs them: the local system lends its table, and `@connections` is at the end of
 //! a wire that the test holds.
 
-use entity_stream_broadcast::{Broadcast, DeadLetterQueue, Report};
+use entity_stream_broadcast::{Broadcast, DeadLetterQueue, Outlets, Report};
 use entity_stream_connect::Connect;
 use entity_stream_connections::{Authorisation, Connection, Table};
 use entity_stream_default::DefaultRoute;
@@ -50,7 +50,8 @@ impl Functions {
         let api = || ManagementApi::new(&aws_config(&connections_api.url), &connections_api.url).unwrap();
         let bus = system.local.http_url();
         let queue = DeadLetterQueue::new(aws_sdk_sqs::Client::new(&aws_config(&bus)), format!("{bus}/0/dead-letters"));
-        let broadcast = Broadcast::new(&environment, table.clone(), api(), Some(queue), clock.clone()).unwrap();
+        let outlets = Outlets { bus: None, dead_letters: Some(queue) };
+        let broadcast = Broadcast::new(&environment, table.clone(), api(), outlets, clock.clone()).unwrap();
         Self {
             connect: Connect::new(&environment, authenticator.clone(), table.clone(), clock.clone()).unwrap(),
             disconnect: Disconnect::new(table.clone()),

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use entity_stream_auth::Authenticator;
-use entity_stream_broadcast::{Broadcast, DeadLetterQueue};
+use entity_stream_broadcast::{Broadcast, DeadLetterQueue, EventBus, Outlets};
 use entity_stream_connect::Connect;
 use entity_stream_connections::Table;
 use entity_stream_default::DefaultRoute;
 use entity_stream_delivery::ManagementApi;
 use entity_stream_disconnect::Disconnect;
 use entity_stream_protocol::Clock;
-use entity_stream_runtime::environment::{DEAD_LETTER_QUEUE_URL, JWT_SECRET_ARN};
+use entity_stream_runtime::environment::{DEAD_LETTER_QUEUE_URL, EVENT_BUS_NAME, JWT_SECRET_ARN};
 use entity_stream_runtime::{Environment, Failure};
 use lambda_runtime::{Context, LambdaEvent};
 use serde::Serialize;
@@ -49,7 +49,7 @@ impl InProcess {
             &environment,
             table.clone(),
             management_api()?,
-            dead_letters(&environment, address),
+            outlets(&environment, address),
             clock.clone(),
         )?;
         Ok(Self {
@@ -118,9 +118,14 @@ fn management_api(environment: &Environment, address: SocketAddr) -> Result<Mana
     Ok(environment.management_api(&aws_config(&format!("http://{address}")))?)
 }
 
-fn dead_letters(environment: &Environment, address: SocketAddr) -> Option<DeadLetterQueue> {
-    let client = aws_sdk_sqs::Client::new(&aws_config(&format!("http://{address}")));
-    environment.optional(DEAD_LETTER_QUEUE_URL).map(|url| DeadLetterQueue::new(client, url))
+fn outlets(environment: &Environment, address: SocketAddr) -> Outlets {
+    let config = aws_config(&format!("http://{address}"));
+    let queue = |url| DeadLetterQueue::new(aws_sdk_sqs::Client::new(&config), url);
+    let bus = |name| EventBus::new(aws_sdk_eventbridge::Client::new(&config), name);
+    Outlets {
+        bus: environment.optional(EVENT_BUS_NAME).map(bus),
+        dead_letters: environment.optional(DEAD_LETTER_QUEUE_URL).map(queue),
+    }
 }
 
 /// What checks credentials. A secret that is named by its ARN is in a real account, and read with the machine's own

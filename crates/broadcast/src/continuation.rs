@@ -1,0 +1,166 @@
+//! Handing a part of an audience on to other invocations, by way of the bus.
+
+use aws_lambda_events::eventbridge::EventBridgeEvent;
+use aws_sdk_eventbridge::Client;
+use aws_sdk_eventbridge::error::DisplayErrorContext;
+use aws_sdk_eventbridge::types::PutEventsRequestEntry;
+use entity_stream_connections::HashRange;
+use entity_stream_delivery::backoff;
+use entity_stream_protocol::ChangeType;
+use entity_stream_runtime::Failure;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+/// The `source` of continuation events. A rule that is limited to certain sources has to let it pass.
+pub const CONTINUATION_SOURCE: &str = "entity-stream";
+/// Their `detail-type`.
+pub const CONTINUATION_DETAIL_TYPE: &str = "EntityStreamContinuation";
+
+/// How often what is left of an event is handed on at most, before it is a dead letter.
+pub(crate) const MAX_DEPTH: u32 = 8;
+/// Most ranges of one continuation event, about 35 bytes each.
+const RANGES: usize = 1000;
+/// Most entries of one `PutEvents`.
+const ENTRIES: usize = 10;
+/// Most bytes of the entries of one `PutEvents`: EventBridge takes 1 MB, which counts more than the details alone.
+const BYTES: usize = 1_000_000;
+/// How often the entries that the bus refused are put again.
+const ATTEMPTS: usize = 5;
+
+/// The detail of a continuation event: the event as it was published, and whom it is still to reach. Its type is where a
+/// change's is, so that the same rule picks it up. Ranges only ever select among the interests of the change's own tenant.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Continuation<E> {
+    #[serde(rename = "type")]
+    pub(crate) change_type: ChangeType,
+    pub(crate) event: E,
+    pub(crate) ranges: Vec<HashRange>,
+    pub(crate) depth: u32,
+}
+
+/// An event that can be invoked with as it is, where no bus gives it an envelope.
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Envelope<'a> {
+    version: &'static str,
+    id: &'a str,
+    detail_type: &'static str,
+    source: &'static str,
+    time: &'a str,
+    detail: Continuation<&'a RawValue>,
+}
+
+pub(crate) fn is_continuation<T>(envelope: &EventBridgeEvent<T>) -> bool
+where
+    T: for<'de> Deserialize<'de> + Serialize,
+{
+    envelope.source == CONTINUATION_SOURCE && envelope.detail_type == CONTINUATION_DETAIL_TYPE
+}
+
+/// The event bus that continuation events go to.
+#[derive(Clone, Debug)]
+pub struct EventBus {
+    client: Client,
+    name: String,
+}
+
+impl EventBus {
+    /// The bus of this name or ARN.
+    pub fn new(client: Client, name: impl Into<String>) -> Self {
+        Self { client, name: name.into() }
+    }
+
+    async fn put(&self, details: Vec<String>) -> Result<(), Failure> {
+        let mut entries = Vec::with_capacity(details.len());
+        for detail in details {
+            let entry = PutEventsRequestEntry::builder()
+                .event_bus_name(&self.name)
+                .source(CONTINUATION_SOURCE)
+                .detail_type(CONTINUATION_DETAIL_TYPE)
+                .detail(detail);
+            entries.push(entry.build());
+        }
+        let mut reason = String::new();
+        for delay in backoff().take(ATTEMPTS) {
+            let output = self.client.put_events().set_entries(Some(entries.clone())).send().await;
+            let output = output.map_err(|error| unavailable(DisplayErrorContext(error).to_string()))?;
+            let results = output.entries();
+            if let Some(refused) = results.iter().find(|result| result.error_code().is_some()) {
+                reason = format!(
+                    "{}: {}",
+                    refused.error_code().unwrap_or_default(),
+                    refused.error_message().unwrap_or_default()
+                );
+            }
+            let mut results = results.iter();
+            entries.retain(|_| results.next().is_none_or(|result| result.error_code().is_some()));
+            if entries.is_empty() {
+                return Ok(());
+            }
+            tokio::time::sleep(delay).await;
+        }
+        Err(unavailable(format!("the bus refused a continuation event: {reason}")))
+    }
+}
+
+fn unavailable(message: String) -> Failure {
+    Failure::new("EventBusUnavailable", message)
+}
+
+/// What is left of an event, to be handed on.
+pub(crate) struct Rest<'a> {
+    pub(crate) change_type: ChangeType,
+    /// The event as it was published.
+    pub(crate) published: &'a str,
+    /// How often it had been handed on when it came here.
+    pub(crate) depth: u32,
+}
+
+impl Rest<'_> {
+    /// Whether an entry of the bus can hold it.
+    pub(crate) fn fits(&self) -> bool {
+        // The ranges, and an envelope around both.
+        self.published.len() + RANGES * 40 + 200 <= BYTES
+    }
+
+    fn continuation(&self, ranges: Vec<HashRange>, depth: u32) -> Result<Continuation<&RawValue>, Failure> {
+        let event = serde_json::from_str(self.published).map_err(|error| unavailable(error.to_string()))?;
+        Ok(Continuation { change_type: self.change_type, event, ranges, depth })
+    }
+
+    /// Puts one event on the bus for each of these parts of the audience, more for a part of very many ranges, and
+    /// returns how many.
+    pub(crate) async fn put(&self, bus: &EventBus, parts: &[Vec<HashRange>]) -> Result<usize, Failure> {
+        let (mut details, mut bytes, mut count) = (Vec::new(), 0, 0);
+        for ranges in parts.iter().flat_map(|ranges| ranges.chunks(RANGES)) {
+            let detail = to_json(&self.continuation(ranges.to_vec(), self.depth + 1)?)?;
+            if details.len() == ENTRIES || bytes + detail.len() > BYTES {
+                bus.put(std::mem::take(&mut details)).await?;
+                bytes = 0;
+            }
+            bytes += detail.len();
+            details.push(detail);
+            count += 1;
+        }
+        if !details.is_empty() {
+            bus.put(details).await?;
+        }
+        Ok(count)
+    }
+
+    /// The same as an event that the function can be invoked with, as if it had not been handed on before.
+    pub(crate) fn to_event(&self, id: &str, time: &str, ranges: Vec<HashRange>) -> Result<String, Failure> {
+        to_json(&Envelope {
+            version: "0",
+            id,
+            detail_type: CONTINUATION_DETAIL_TYPE,
+            source: CONTINUATION_SOURCE,
+            time,
+            detail: self.continuation(ranges, 0)?,
+        })
+    }
+}
+
+fn to_json(value: &impl Serialize) -> Result<String, Failure> {
+    serde_json::to_string(value).map_err(|error| unavailable(error.to_string()))
+}
