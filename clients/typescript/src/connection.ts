@@ -1,0 +1,185 @@
+import { AuthenticationError, ConnectionError, RequestError, asError } from './errors.js';
+import { type Frame, type RequestErrorCode, isEvent, parseFrame } from './messages.js';
+import type { Settings, WebSocketLike } from './options.js';
+import { endOf } from './refusal.js';
+import { after } from './timer.js';
+
+/** How long the other side may take to answer a close frame before we stop waiting for it. */
+const FAREWELL_MS = 2000;
+
+interface Pending {
+  action: string;
+  answered(frame: Frame): void;
+  failed(error: Error): void;
+}
+
+/** One WebSocket: requests and their answers, keep-alive, and how it ended. */
+export class Connection {
+  /** Settles when the handshake has succeeded, or the connection has ended before that. */
+  readonly opened: Promise<void>;
+  /** Resolves with the reason once the connection is of no use any more. */
+  readonly ended: Promise<AuthenticationError | ConnectionError>;
+  private readonly socket: WebSocketLike;
+  private readonly pending = new Map<string, Pending>();
+  private readonly closed: Promise<void>;
+  private end: AuthenticationError | ConnectionError | undefined;
+  private resolveEnded!: (reason: AuthenticationError | ConnectionError) => void;
+  private isOpen = false;
+  private errorMessage = '';
+  private requests = 0;
+  private cancelPing = () => {};
+  private cancelPong: (() => void) | undefined;
+
+  /** Opens a connection. `token` goes into the handshake; `receive` gets the events. */
+  constructor(
+    private readonly settings: Settings,
+    url: string,
+    token: string | undefined,
+    hasToken: boolean,
+    private readonly receive: (event: Frame) => void,
+  ) {
+    this.ended = new Promise((resolve) => (this.resolveEnded = resolve));
+    this.socket = open(settings, url, token);
+    this.closed = new Promise((resolve) => this.listen('close', () => resolve()));
+    this.opened = new Promise((resolve, reject) => {
+      const cancel = after(settings.connectTimeoutMs, () =>
+        this.fail(new ConnectionError('timeout', `no connection in ${settings.connectTimeoutMs} ms`)),
+      );
+      this.listen('open', () => {
+        this.isOpen = true;
+        this.keepAlive();
+        resolve();
+      });
+      void this.ended.then(reject).finally(cancel);
+      this.listen('open', cancel);
+    });
+    // Whoever cares awaits it; whoever has left already does not.
+    this.opened.catch(() => {});
+    this.listen('error', (event: { message?: unknown }) => {
+      this.errorMessage = typeof event.message === 'string' ? event.message : '';
+    });
+    this.listen('close', ({ code, reason }: { code: number; reason: unknown }) => {
+      const said = typeof reason === 'string' ? reason : '';
+      this.finish(endOf({ opened: this.isOpen, code, reason: said, message: this.errorMessage, hasToken }));
+    });
+    this.listen('message', ({ data }: { data: unknown }) => this.read(data));
+  }
+
+  /**
+   * Sends a request and resolves with its answer. `answered` is called before anything that arrives after the answer is
+   * looked at, which a promise's continuation is not.
+   */
+  request(action: string, fields: object, answered: () => void = () => {}): Promise<Frame> {
+    return new Promise((resolve, reject) => {
+      if (this.end) return reject(this.end);
+      const requestId = String((this.requests += 1));
+      const ms = this.settings.requestTimeoutMs;
+      const cancel = after(ms, () => this.fail(new ConnectionError('timeout', `no answer to ${action} in ${ms} ms`)));
+      this.pending.set(requestId, {
+        action,
+        answered: (frame) => {
+          cancel();
+          answered();
+          resolve(frame);
+        },
+        failed: (error) => {
+          cancel();
+          reject(error);
+        },
+      });
+      this.send({ action, ...fields, requestId });
+    });
+  }
+
+  /** Asks whether the server is still there. The connection has failed if it does not answer. */
+  ping(): void {
+    if (this.end || !this.isOpen) return;
+    this.cancelPing();
+    const ms = this.settings.pongTimeoutMs;
+    // The first ping that is not answered counts, however often it is followed by others.
+    this.cancelPong ??= after(ms, () => this.fail(new ConnectionError('timeout', `no answer to ping in ${ms} ms`)));
+    this.send({ action: 'ping' });
+    this.keepAlive();
+  }
+
+  /** Gives the connection up. */
+  fail(error: AuthenticationError | ConnectionError): void {
+    this.finish(error);
+    this.socket.close();
+  }
+
+  /** Closes the connection, and resolves when the other side has closed too. */
+  async close(): Promise<void> {
+    this.finish(new ConnectionError('connection_lost', 'closed by this client', { closeCode: 1000 }));
+    this.socket.close(1000);
+    let cancel = () => {};
+    await Promise.race([this.closed, new Promise<void>((resolve) => (cancel = after(FAREWELL_MS, resolve)))]);
+    cancel();
+  }
+
+  private listen(type: 'open' | 'message' | 'close' | 'error', listener: (event: never) => void): void {
+    this.socket.addEventListener(type, listener as (event: unknown) => void);
+  }
+
+  private send(message: object): void {
+    try {
+      this.socket.send(JSON.stringify(message));
+    } catch {
+      // It is closing: its `close` event says why.
+    }
+  }
+
+  private keepAlive(): void {
+    this.cancelPing = after(this.settings.pingIntervalMs, () => this.ping());
+  }
+
+  private finish(error: AuthenticationError | ConnectionError): void {
+    if (this.end) return;
+    this.end = error;
+    this.cancelPing();
+    this.cancelPong?.();
+    for (const { failed } of this.pending.values()) failed(error);
+    this.pending.clear();
+    this.resolveEnded(error);
+  }
+
+  private read(data: unknown): void {
+    if (this.end) return;
+    this.cancelPong?.();
+    this.cancelPong = undefined;
+    const frame = parseFrame(data, this.settings.parse);
+    if (!frame) return;
+    if (isEvent(frame)) return this.receive(frame);
+    if (frame['type'] === undefined) return this.gatewaySays(frame);
+    const requestId = frame['requestId'];
+    const pending = typeof requestId === 'string' ? this.pending.get(requestId) : undefined;
+    if (!pending) return;
+    this.pending.delete(requestId as string);
+    if (frame['type'] === 'error') pending.failed(requestError(frame, pending.action));
+    else pending.answered(frame);
+  }
+
+  /** API Gateway's own complaint, such as `Internal server error`. It does not say which request it is about. */
+  private gatewaySays({ message }: Frame): void {
+    if (this.pending.size === 0) return;
+    this.fail(new ConnectionError('server_error', `the gateway says: ${String(message)}`));
+  }
+}
+
+/** A browser throws for what it will not even try: `ws:` from a page of `https:`, say. */
+function open({ WebSocket }: Settings, url: string, token: string | undefined): WebSocketLike {
+  try {
+    return new WebSocket(url, token === undefined ? [] : ['access_token', token]);
+  } catch (thrown) {
+    throw new ConnectionError('handshake_refused', `cannot connect: ${asError(thrown).message}`, { cause: thrown });
+  }
+}
+
+/** What an `error` answer amounts to: some are about the connection, and not about what was asked. */
+function requestError(frame: Frame, action: string): Error {
+  const code = String(frame['code']) as RequestErrorCode;
+  const message = typeof frame['message'] === 'string' ? frame['message'] : 'the server gave no reason';
+  if (code === 'internal' || code === 'not_connected') return new ConnectionError('server_error', message);
+  if (code === 'unauthorized' || code === 'forbidden') return new AuthenticationError('refused', message);
+  return new RequestError(code, message, action);
+}

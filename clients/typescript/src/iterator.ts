@@ -1,0 +1,97 @@
+import { OverflowError } from './errors.js';
+import type { EntityEvent } from './messages.js';
+
+/** How events wait for a `for await` loop. */
+export interface IteratorOptions {
+  /** How many events wait at most; 1,000 without it. */
+  capacity?: number | undefined;
+  /**
+   * What happens when one more arrives. `drop-oldest`, the default: the oldest makes room, and the stream's `error`
+   * listeners hear of it once per backlog. `fail`: the loop gets what has been waiting, and then an `OverflowError`.
+   */
+  overflow?: 'drop-oldest' | 'fail' | undefined;
+}
+
+type Result = IteratorResult<EntityEvent, undefined>;
+
+interface Waiting {
+  resolve(result: Result): void;
+  reject(error: Error): void;
+}
+
+/** The events of a stream from now on, for a `for await` loop. */
+export class EventIterator implements AsyncIterableIterator<EntityEvent, undefined> {
+  /** How many events made room for newer ones. */
+  dropped = 0;
+  private buffer: EntityEvent[] = [];
+  private overflowing = false;
+  private readonly waiting: Waiting[] = [];
+  private end: { error: Error | undefined } | undefined;
+  private readonly capacity: number;
+  private readonly overflow: 'drop-oldest' | 'fail';
+
+  /** @internal */
+  constructor(
+    options: IteratorOptions,
+    private readonly onOverflow: (error: OverflowError) => void,
+    private readonly onEnd: (iterator: EventIterator) => void,
+  ) {
+    this.capacity = options.capacity ?? 1000;
+    this.overflow = options.overflow ?? 'drop-oldest';
+    if (!(this.capacity >= 1)) throw new RangeError(`capacity is at least 1, not ${this.capacity}`);
+  }
+
+  next(): Promise<Result> {
+    const event = this.buffer.shift();
+    if (event) {
+      if (this.buffer.length === 0) this.overflowing = false;
+      return Promise.resolve({ done: false, value: event });
+    }
+    if (this.end) {
+      const { error } = this.end;
+      // An iterator fails once, and is then at its end.
+      this.end = { error: undefined };
+      return error ? Promise.reject(error) : Promise.resolve({ done: true, value: undefined });
+    }
+    return new Promise((resolve, reject) => this.waiting.push({ resolve, reject }));
+  }
+
+  return(): Promise<Result> {
+    this.buffer = [];
+    this.finish(undefined);
+    return Promise.resolve({ done: true, value: undefined });
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  /** @internal */
+  push(event: EntityEvent): void {
+    if (this.end) return;
+    const waiting = this.waiting.shift();
+    if (waiting) return waiting.resolve({ done: false, value: event });
+    if (this.buffer.length < this.capacity) return void this.buffer.push(event);
+    if (this.overflow === 'fail') return this.finish(new OverflowError(this.capacity));
+    this.buffer.shift();
+    this.buffer.push(event);
+    this.dropped += 1;
+    if (!this.overflowing) {
+      this.overflowing = true;
+      this.onOverflow(new OverflowError(this.capacity));
+    }
+  }
+
+  /** No more events come; what waits in the buffer is still handed out. @internal */
+  finish(error: Error | undefined): void {
+    if (this.end) return;
+    this.end = { error };
+    for (const waiting of this.waiting.splice(0)) {
+      const { error } = this.end;
+      this.end = { error: undefined };
+      if (error) waiting.reject(error);
+      else waiting.resolve({ done: true, value: undefined });
+    }
+    this.onEnd(this);
+  }
+}

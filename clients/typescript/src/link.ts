@@ -1,0 +1,51 @@
+import { Connection } from './connection.js';
+import type { EntityStreamError } from './errors.js';
+import type { EntityEvent, Frame } from './messages.js';
+import type { Settings } from './options.js';
+import { keepFresh } from './renewal.js';
+import type { Link, Subscription } from './subscription.js';
+import { knownToBeValid, target } from './url.js';
+
+/** Where a link's events and troubles go. */
+export interface LinkEvents {
+  event(event: EntityEvent): void;
+  trouble(error: EntityStreamError): void;
+}
+
+/**
+ * Opens a connection and authenticates it. Resolves once `subscription` is in force on it, or, where nothing has been
+ * accepted yet, once the server has been asked for everything that was to be asked for. Closes it if `signal` says so.
+ */
+export async function openLink(
+  settings: Settings,
+  token: string | undefined,
+  subscription: Subscription,
+  events: LinkEvents,
+  signal: AbortSignal,
+): Promise<Link> {
+  const { accepted } = subscription;
+  const { url, filtered } = target(settings, accepted ?? knownToBeValid(subscription.wanted ?? {}));
+  const inBand = settings.authenticate === 'first-message' && token !== undefined;
+  const receive = (frame: Frame) => {
+    if (subscription.covers(link)) events.event(frame as unknown as EntityEvent);
+  };
+  const connection = new Connection(settings, url, inBand ? undefined : token, token !== undefined, receive);
+  // What the URL asks for is in force from the first moment; what it cannot say, only once the server has said so.
+  const link: Link = { connection, filter: filtered ? accepted : undefined, acknowledged: false };
+  const abort = () => void connection.close();
+  signal.addEventListener('abort', abort);
+  try {
+    await connection.opened;
+    if (inBand) await connection.request('authenticate', { token });
+    if (accepted) await subscription.restore(link);
+    else await subscription.ask(() => link);
+  } catch (error) {
+    const closed = connection.close();
+    if (signal.aborted) await closed;
+    throw error;
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
+  if (token !== undefined) keepFresh(connection, token, settings, events.trouble);
+  return link;
+}

@@ -1,0 +1,35 @@
+import { AuthenticationError, ConnectionError } from './errors.js';
+
+/** How a WebSocket ended, as far as the platform tells. */
+export interface End {
+  opened: boolean;
+  code: number;
+  reason: string;
+  /** The message of the `error` event before it: the npm package `ws` has the status there, browsers nothing. */
+  message: string;
+  hasToken: boolean;
+}
+
+const ADVICE = 'the token is not accepted, or it is for another tenant';
+const NO_TOKEN = 'a token is required; give getToken';
+
+/** The error that an ended connection amounts to. */
+export function endOf({ opened, code, reason, message, hasToken }: End): AuthenticationError | ConnectionError {
+  const why = reason === '' ? '' : `: ${reason}`;
+  const advice = hasToken ? ADVICE : NO_TOKEN;
+  if (code === 1008) return new AuthenticationError('refused', `refused with close code 1008${why} (${advice})`);
+  if (opened) {
+    return new ConnectionError('connection_lost', `the connection ended with close code ${code}${why}`, { closeCode: code });
+  }
+  const status = Number(/server response: (\d{3})\b/.exec(message)?.[1] ?? 0) || undefined;
+  if (status === 401 || status === 403) {
+    const stage = status === 403 ? ', or the URL does not end with the right stage' : '';
+    return new AuthenticationError('refused', `refused with status ${status} (${advice}${stage})`, { status });
+  }
+  const passing = status === undefined || status === 429 || status >= 500;
+  const text =
+    status !== undefined ? `the handshake was answered with status ${status}`
+    : message !== '' ? `cannot connect: ${message}`
+    : 'cannot connect: the server is not there, or it refuses the handshake, which this platform does not tell apart';
+  return new ConnectionError(passing ? 'connect_failed' : 'handshake_refused', text, { closeCode: code, status });
+}

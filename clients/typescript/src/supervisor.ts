@@ -1,0 +1,210 @@
+import { Backoff } from './backoff.js';
+import { AuthenticationError, ConnectionError, EntityStreamError, RequestError, asError } from './errors.js';
+import { type LinkEvents, openLink } from './link.js';
+import type { Settings } from './options.js';
+import type { Link, Subscription } from './subscription.js';
+import { after } from './timer.js';
+import { fetchToken } from './token.js';
+
+/** Where a stream is. */
+export type StreamState =
+  /** Nothing is subscribed to, and there is no connection. */
+  | 'idle'
+  /** An attempt to connect is under way. */
+  | 'connecting'
+  /** The server has acknowledged the subscription: what is published now and matches is delivered. */
+  | 'connected'
+  /** The last attempt or connection failed; the next attempt is a moment away. */
+  | 'waiting'
+  /** Another attempt would fail as well. `subscribe` tries it nevertheless. */
+  | 'failed'
+  /** `close` was called. */
+  | 'closed';
+
+/** What belongs to a change of state. */
+export interface StateDetail {
+  /** Why, for `waiting` and `failed`. */
+  error?: EntityStreamError;
+  /** When the next attempt is due, for `waiting`. */
+  retryInMs?: number;
+  /** For `connected` after an interruption: what was published since then may have been missed. */
+  missedSince?: Date;
+}
+
+export interface SupervisorEvents extends LinkEvents {
+  state(state: StreamState, detail: StateDetail): void;
+}
+
+/** Keeps a subscription connected: tries again, and replaces connections before their end. */
+export class Supervisor {
+  private readonly backoff: Backoff;
+  private readonly links = new Set<Link>();
+  private active: Link | undefined;
+  private running: Promise<void> | undefined;
+  private rotation: AbortController | undefined;
+  private readonly stopping = new AbortController();
+
+  constructor(
+    private readonly settings: Settings,
+    private readonly subscription: Subscription,
+    private readonly events: SupervisorEvents,
+  ) {
+    this.backoff = new Backoff(settings.backoffMinMs, settings.backoffMaxMs);
+  }
+
+  /** Asks the server for what is to change, and connects first if need be. */
+  proceed(): void {
+    if (this.active) return this.ask(this.active);
+    this.running ??= this.run().finally(() => {
+      this.running = undefined;
+      // A listener may have subscribed when it was told that this is over.
+      if (this.subscription.isWanted && !this.stopping.signal.aborted) this.proceed();
+    });
+  }
+
+  /** It is worth looking now: the network is back, or somebody looks at the page again. */
+  wake(): void {
+    this.backoff.skip();
+    this.active?.connection.ping();
+  }
+
+  /** Closes everything, for good. */
+  async stop(): Promise<void> {
+    this.stopping.abort();
+    this.rotation?.abort();
+    this.backoff.skip();
+    await Promise.all([...this.links].map(({ connection }) => connection.close()));
+    await this.running;
+  }
+
+  private async run(): Promise<void> {
+    const { signal } = this.stopping;
+    let missedSince: Date | undefined;
+    let refused: { token: string | undefined; error: AuthenticationError } | undefined;
+    while (!signal.aborted) {
+      this.events.state('connecting', {});
+      let token: string | undefined;
+      let error: Error;
+      try {
+        token = await fetchToken(this.settings, signal);
+        if (signal.aborted) return;
+        if (refused && refused.token === token) throw refused.error;
+        const link = await this.open(token, signal);
+        refused = undefined;
+        if (this.subscription.accepted) {
+          this.promote(link);
+          this.events.state('connected', missedSince ? { missedSince } : {});
+          error = await this.untilLost();
+          missedSince = new Date();
+        } else {
+          // The server has refused what it was asked for, or was asked for nothing any more.
+          error = new ConnectionError('connection_lost', 'nothing is subscribed to');
+          await link.connection.close();
+        }
+      } catch (thrown) {
+        error = asError(thrown);
+      }
+      if (signal.aborted) return;
+      if (!this.subscription.isWanted) {
+        this.subscription.settleWithoutConnection();
+        return this.events.state('idle', {});
+      }
+      const failure = error instanceof EntityStreamError ? error : new EntityStreamError('internal', error.message, { cause: error });
+      const isRefusal = failure instanceof AuthenticationError && failure.code === 'refused';
+      if (isFinal(failure) || (isRefusal && (refused || !this.settings.getToken))) {
+        this.subscription.abandon(failure);
+        this.events.state('failed', { error: failure });
+        return this.events.trouble(failure);
+      }
+      // A token may have ended on its way: a refusal is worth one more attempt, with another one.
+      if (isRefusal) refused = { token, error: failure };
+      await this.pause(failure);
+    }
+  }
+
+  private async pause(error: EntityStreamError): Promise<void> {
+    const retryInMs = this.backoff.next();
+    const waited = this.backoff.wait(retryInMs);
+    this.events.state('waiting', { error, retryInMs });
+    this.events.trouble(error);
+    if (this.stopping.signal.aborted) this.backoff.skip();
+    await waited;
+  }
+
+  private async open(token: string | undefined, signal: AbortSignal): Promise<Link> {
+    const link = await openLink(this.settings, token, this.subscription, this.events, signal);
+    this.links.add(link);
+    void link.connection.ended.then(() => this.links.delete(link));
+    return link;
+  }
+
+  /** Makes a connection the one that is asked and watched. */
+  private promote(link: Link): void {
+    const { stableAfterMs, rotateAfterMs } = this.settings;
+    this.active = link;
+    const cancelStable = after(stableAfterMs, () => this.backoff.reset());
+    // A tenth less at random: clients that connected together are not replaced together.
+    const cancelRotation = after(rotateAfterMs * (1 - Math.random() / 10), () => void this.rotate(link));
+    void link.connection.ended.then(() => {
+      cancelStable();
+      cancelRotation();
+    });
+    this.ask(link);
+  }
+
+  private ask(link: Link): void {
+    this.subscription.ask(() => this.active).catch((error: AuthenticationError | ConnectionError) => link.connection.fail(error));
+  }
+
+  /** Resolves when there is no connection any more. */
+  private async untilLost(): Promise<Error> {
+    for (;;) {
+      const link = this.active;
+      if (!link) return new ConnectionError('connection_lost', 'closed by this client');
+      const error = await link.connection.ended;
+      if (this.active !== link) continue;
+      this.active = undefined;
+      this.rotation?.abort();
+      return error;
+    }
+  }
+
+  /**
+   * Replaces a connection before the server ends it. The new one has been acknowledged before the old one is let go, and
+   * the old one stays for what is still on its way to it; what both deliver is a repeat and dropped.
+   */
+  private async rotate(old: Link): Promise<void> {
+    if (this.active !== old || !this.subscription.accepted) return;
+    const rotation = (this.rotation = new AbortController());
+    const { signal } = rotation;
+    let next: Link | undefined;
+    try {
+      const token = await fetchToken(this.settings, signal);
+      if (signal.aborted) return;
+      next = await this.open(token, signal);
+      await this.subscription.join(next);
+      if (!signal.aborted && this.active === old && this.subscription.covers(next)) {
+        this.promote(next);
+        const cancel = after(this.settings.drainMs, () => void old.connection.close());
+        void old.connection.ended.then(cancel);
+        return;
+      }
+      void next.connection.close();
+    } catch (thrown) {
+      void next?.connection.close();
+      if (signal.aborted) return;
+      if (thrown instanceof EntityStreamError) this.events.trouble(thrown);
+      // A refused token is for the reconnection to deal with, when the old connection has come to its end.
+      if (thrown instanceof AuthenticationError) return;
+    }
+    const cancel = after(this.settings.backoffMaxMs * (0.5 + Math.random() / 2), () => void this.rotate(old));
+    void old.connection.ended.then(cancel);
+  }
+}
+
+/** Whether another attempt would fail as well, whatever the token. */
+function isFinal(error: EntityStreamError): boolean {
+  if (error instanceof AuthenticationError) return error.code === 'invalid_token' || error.code === 'logged_out';
+  if (error instanceof ConnectionError) return error.code === 'handshake_refused';
+  return error instanceof RequestError || error.code === 'internal';
+}

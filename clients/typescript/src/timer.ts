@@ -1,0 +1,35 @@
+import { ClosedError } from './errors.js';
+
+/** The longest delay that `setTimeout` keeps. It takes a longer one for none at all. */
+const LONGEST = 2 ** 31 - 1;
+
+/** Calls `callback` once, after so many milliseconds (`Infinity`: never). Returns what prevents it. */
+export function after(ms: number, callback: () => void): () => void {
+  let left = Math.max(0, ms);
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const wait = () => {
+    const part = Math.min(left, LONGEST);
+    left -= part;
+    timer = setTimeout(() => (left > 0 ? wait() : callback()), part);
+  };
+  if (left !== Infinity) wait();
+  return () => clearTimeout(timer);
+}
+
+/** Settles as `promise` does, unless that takes longer than `ms` (then it rejects with `late()`) or `signal` ends the wait. */
+export function within<T>(ms: number, promise: Promise<T>, late: () => Error, signal?: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const aborted = () => settle(() => reject(new ClosedError()));
+    const cancel = after(ms, () => settle(() => reject(late())));
+    const settle = (how: () => void) => {
+      cancel();
+      signal?.removeEventListener('abort', aborted);
+      how();
+    };
+    signal?.addEventListener('abort', aborted);
+    promise.then(
+      (value) => settle(() => resolve(value)),
+      (error: unknown) => settle(() => reject(error)),
+    );
+  });
+}

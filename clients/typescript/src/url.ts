@@ -1,0 +1,38 @@
+import type { Filter } from './messages.js';
+import type { Settings } from './options.js';
+
+/** API Gateway's limit for a URL. */
+const URL_LENGTH = 4096;
+
+/** Where to connect to, and whether the whole filter is part of that. */
+export interface Target {
+  url: string;
+  /** Whether all that arrives matches the filter, from the first moment. */
+  filtered: boolean;
+}
+
+/**
+ * The URL of a connection that begins with this filter, as far as a URL can say it: there, types are separated by
+ * commas, and may contain commas.
+ */
+export function target({ url, tenant, groupId }: Settings, filter: Filter): Target {
+  const least = new URL(url);
+  least.searchParams.set('tenant', tenant);
+  if (groupId !== undefined) least.searchParams.set('group_id', groupId);
+  const whole = new URL(least);
+  const types = filter.entityTypes ?? [];
+  if (types.length > 0) whole.searchParams.set('entityTypes', types.join(','));
+  if (filter.idPattern) whole.searchParams.set('idPattern', filter.idPattern);
+  const filtered = whole.href.length <= URL_LENGTH && !types.some((type) => type.includes(','));
+  return { url: (filtered ? whole : least).href, filtered };
+}
+
+/**
+ * The part of a filter with which a connection can begin before the server has seen it: a URL with a bad filter is
+ * refused, and a browser is not told why. Types can be checked here, a pattern only there.
+ */
+export function knownToBeValid(filter: Filter): Filter {
+  const types = filter.entityTypes ?? [];
+  const valid = types.length <= 50 && types.every((type) => type !== '' && [...type].length <= 256);
+  return valid ? { entityTypes: types } : {};
+}

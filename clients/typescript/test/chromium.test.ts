@@ -1,0 +1,25 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Chromium, type RemoteProbe } from './harness/chromium.js';
+import { Local } from './harness/local.js';
+import { scenarios } from './scenarios.js';
+
+const chromium = await Chromium.start();
+
+scenarios(chromium);
+
+test('Chromium: it does not wait any longer when the network is back', { timeout: 60_000 }, async (context) => {
+  const local = await Local.start();
+  context.after(() => local.kill());
+  // Without the hint, the next attempt is hours away, but for a chance of one in thousands.
+  const backoff = { backoffMinMs: 36_000_000, backoffMaxMs: 36_000_000 };
+  const probe = (await chromium.open({ url: local.url, tenant: 'demo', ...backoff })) as RemoteProbe;
+  await probe.subscribe();
+  await local.stop();
+  await probe.untilState('waiting');
+  await local.run();
+  await probe.page.context().setOffline(true);
+  await probe.page.context().setOffline(false);
+  assert((await probe.untilState('connected', 2)).missed);
+  await probe.close();
+});

@@ -1,0 +1,150 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
+import path from 'node:path';
+import { REPOSITORY } from './paths.js';
+
+const BINARY = path.join(process.env['CARGO_TARGET_DIR'] ?? path.join(REPOSITORY, 'target'), 'debug', 'entity-stream');
+
+/** How long anything may take that should be there at once. Generous: the machine may be building at the same time. */
+export const PATIENCE_MS = 30_000;
+
+/** A change to publish. */
+export interface Change {
+  entityType: string;
+  entityId: string;
+  data?: object;
+}
+
+/** `entity-stream local` on free ports, as a process of its own. */
+export class Local {
+  private child: ChildProcess | undefined;
+  output = '';
+
+  private constructor(
+    readonly port: number,
+    private readonly dynamodbPort: number,
+    private readonly flags: string[],
+    private readonly variables: Record<string, string>,
+  ) {}
+
+  static async start(flags: string[] = [], variables: Record<string, string> = {}): Promise<Local> {
+    assert(existsSync(BINARY), `${BINARY} is missing: run \`cargo build\` first`);
+    const local = new Local(await freePort(), await freePort(), flags, variables);
+    await local.run();
+    return local;
+  }
+
+  get url(): string {
+    return `ws://localhost:${this.port}`;
+  }
+
+  /** Runs it, or runs it again: on the same ports, with an empty table. */
+  async run(): Promise<void> {
+    const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('AWS_'));
+    const ports = ['--port', String(this.port), '--dynamodb-port', String(this.dynamodbPort)];
+    const child = spawn(BINARY, ['local', ...ports, ...this.flags], {
+      env: { ...Object.fromEntries(inherited), ...this.variables },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    this.child = child;
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (data: Buffer) => (this.output += data.toString()));
+    await until('the local system to be healthy', async () => {
+      assert.equal(child.exitCode, null, `it ended: ${this.output}`);
+      return (await fetch(`http://localhost:${this.port}/_local/health`)).ok;
+    });
+  }
+
+  /** Ctrl-C. */
+  async stop(): Promise<void> {
+    const child = this.child;
+    if (!child || child.exitCode !== null) return;
+    const exit = once(child, 'exit');
+    child.kill('SIGINT');
+    const [code] = (await exit) as [number | null];
+    assert.equal(code, 0, `entity-stream local must exit with 0 after Ctrl-C:\n${this.output}`);
+  }
+
+  /** Stops the process in its tracks, or lets it go on: its connections stay open, and nobody answers. */
+  freeze(frozen: boolean): void {
+    this.child?.kill(frozen ? 'SIGSTOP' : 'SIGCONT');
+  }
+
+  /** Makes sure that nothing of it is left. */
+  async kill(): Promise<void> {
+    const child = this.child;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    const exit = once(child, 'exit');
+    child.kill('SIGKILL');
+    await exit;
+  }
+
+  /** Publishes changes in one request, at most ten, and returns the events' ids. */
+  async publish(tenant: string, changes: Change[]): Promise<string[]> {
+    const entries = changes.map((change) => ({
+      Source: 'com.example.broker',
+      DetailType: 'Entity Change',
+      Detail: JSON.stringify({ type: 'entityUpdated', tenant, data: {}, ...change }),
+    }));
+    const answer = await aws(this.port, 'application/x-amz-json-1.1', 'AWSEvents.PutEvents', { Entries: entries });
+    assert.equal(answer['FailedEntryCount'], 0, JSON.stringify(answer));
+    return (answer['Entries'] as { EventId: string }[]).map(({ EventId }) => EventId);
+  }
+
+  /** How many connections are registered. */
+  async connections(): Promise<number> {
+    const { TableNames } = await this.dynamodb('ListTables', {});
+    const scanned = await this.dynamodb('Scan', { TableName: (TableNames as string[])[0], ConsistentRead: true });
+    return (scanned['Items'] as { pk: { S: string } }[]).filter(({ pk }) => pk.S.startsWith('C#')).length;
+  }
+
+  private dynamodb(operation: string, body: object): Promise<Record<string, unknown>> {
+    return aws(this.dynamodbPort, 'application/x-amz-json-1.0', `DynamoDB_20120810.${operation}`, body);
+  }
+}
+
+/** Asks until the answer is true. What throws is no answer yet. */
+export async function until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + PATIENCE_MS;
+  let last: unknown;
+  for (;;) {
+    try {
+      if (await condition()) return;
+    } catch (error) {
+      if (error instanceof assert.AssertionError) throw error;
+      last = error;
+    }
+    if (Date.now() > deadline) throw new Error(`waited ${PATIENCE_MS} ms for ${what}`, { cause: last });
+    await pause(50);
+  }
+}
+
+async function aws(port: number, contentType: string, target: string, body: object): Promise<Record<string, unknown>> {
+  const response = await fetch(`http://localhost:${port}/`, {
+    method: 'POST',
+    headers: {
+      'Content-Type': contentType,
+      'X-Amz-Target': target,
+      // The embedded DynamoDB wants to see a signature, and does not check it.
+      Authorization: 'AWS4-HMAC-SHA256 Credential=local/20260101/us-east-1/dynamodb/aws4_request, SignedHeaders=host, Signature=0',
+      'X-Amz-Date': '20260101T000000Z',
+    },
+    body: JSON.stringify(body),
+  });
+  const text = await response.text();
+  assert(response.ok, `${target} was answered with ${response.status}: ${text}`);
+  return JSON.parse(text) as Record<string, unknown>;
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  assert(address !== null && typeof address === 'object');
+  return address.port;
+}

@@ -1,0 +1,45 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { createServer } from 'vite';
+import { PACKAGE } from './paths.js';
+
+const ROOT = path.join(PACKAGE, 'build/pages');
+
+/** A Vite server, as `npm run dev` is one: React in its development build, with StrictMode's double effects. */
+export interface Pages {
+  url: string;
+  close(): Promise<void>;
+}
+
+/** Writes a page whose script is `source`, and returns its path. */
+export function writePage(name: string, source: string, html = '<div id="root"></div>'): string {
+  const directory = path.join(ROOT, name);
+  mkdirSync(directory, { recursive: true });
+  writeFileSync(path.join(directory, 'main.tsx'), source);
+  const page = `<!DOCTYPE html>\n<title>${name}</title>\n${html}\n<script type="module" src="./main.tsx"></script>\n`;
+  writeFileSync(path.join(directory, 'index.html'), page);
+  return `/${name}/`;
+}
+
+export async function servePages(): Promise<Pages> {
+  writePage('probe', `import '/@fs${PACKAGE}/test/pages/probe.ts';\n`);
+  const server = await createServer({
+    configFile: false,
+    root: ROOT,
+    cacheDir: path.join(PACKAGE, 'build/vite'),
+    logLevel: 'warn',
+    server: { host: '127.0.0.1', port: 0, hmr: false, fs: { allow: [PACKAGE] } },
+    resolve: {
+      alias: [
+        { find: /^@entity-stream\/client$/, replacement: path.join(PACKAGE, 'dist/index.js') },
+        { find: /^@entity-stream\/client\/react$/, replacement: path.join(PACKAGE, 'dist/react.js') },
+      ],
+    },
+    // All of them, at once: one that is found later makes the server reload the page.
+    optimizeDeps: { include: ['react', 'react-dom/client', 'react/jsx-runtime', 'react/jsx-dev-runtime'], entries: [] },
+  });
+  await server.listen();
+  const address = server.httpServer?.address();
+  if (!address || typeof address === 'string') throw new Error('Vite is to listen on a port');
+  return { url: `http://127.0.0.1:${address.port}`, close: () => server.close() };
+}

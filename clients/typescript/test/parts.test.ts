@@ -1,0 +1,190 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Backoff } from '../src/backoff.js';
+import { Emitter } from '../src/emitter.js';
+import type { OverflowError } from '../src/errors.js';
+import { EventIterator, type IteratorOptions } from '../src/iterator.js';
+import type { EntityEvent } from '../src/messages.js';
+import { type EntityStreamOptions, settings } from '../src/options.js';
+import { RecentIds } from '../src/recent.js';
+import { after } from '../src/timer.js';
+import { expiry, fetchToken } from '../src/token.js';
+import { knownToBeValid, target } from '../src/url.js';
+import { mint } from './harness/tokens.js';
+
+class NoSocket {
+  send(): void {}
+  close(): void {}
+  addEventListener(): void {}
+}
+
+const complete = (options: Partial<EntityStreamOptions> = {}) =>
+  settings({ url: 'ws://localhost:3000', tenant: 'demo', WebSocket: NoSocket, ...options });
+
+const event = (id: string): EntityEvent => ({
+  type: 'entityUpdated', id, tenant: 'demo', servicePath: '/', entityId: 'urn:1', entityType: 'Room', data: {}, timestamp: '2026-01-02T03:04:05Z',
+});
+
+test('waits double, at random below a ceiling', () => {
+  const backoff = new Backoff(500, 30_000);
+  const ceilings = [500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000];
+  const longest = ceilings.map(() => 0);
+  for (let round = 0; round < 200; round += 1) {
+    ceilings.forEach((ceiling, attempt) => {
+      const wait = backoff.next();
+      assert(wait >= 0 && wait < ceiling, `${wait} after failure ${attempt}`);
+      longest[attempt] = Math.max(longest[attempt]!, wait);
+    });
+    backoff.reset();
+  }
+  // Below three quarters of its ceiling 200 times in a row: once in 10^25 runs.
+  ceilings.forEach((ceiling, attempt) => assert(longest[attempt]! > ceiling * 0.75, 'the whole range is used'));
+});
+
+test('a wait can be skipped', async () => {
+  const backoff = new Backoff(1, 1);
+  const waited = backoff.wait(1_000_000_000);
+  backoff.skip();
+  await waited;
+});
+
+test('a timer keeps delays that setTimeout takes for none', async () => {
+  const called: string[] = [];
+  const cancels = [after(2 ** 31, () => called.push('a month')), after(Infinity, () => called.push('never'))];
+  await new Promise<void>((resolve) => void after(5, resolve));
+  for (const cancel of cancels) cancel();
+  assert.deepEqual(called, []);
+});
+
+test('the latest ids are known and the oldest forgotten', () => {
+  const recent = new RecentIds(3);
+  for (const id of ['a', 'b', 'c']) {
+    assert(recent.isNew(id));
+    assert(!recent.isNew(id));
+  }
+  assert(recent.isNew('d'));
+  assert(!recent.isNew('b'));
+  assert(recent.isNew('a'), 'the oldest is forgotten');
+});
+
+test('a listener that fails does not keep an event from the others', (context) => {
+  // Where it is reported, for the program to hear of it.
+  const reports = context.mock.method(globalThis, 'queueMicrotask', () => {});
+  const emitter = new Emitter<{ event: string }>();
+  const heard: string[] = [];
+  emitter.on('event', () => {
+    throw new Error('a mistake');
+  });
+  const stop = emitter.on('event', (value) => heard.push(value));
+  emitter.emit('event', 'one');
+  stop();
+  emitter.emit('event', 'two');
+  assert.deepEqual(heard, ['one']);
+  assert.equal(reports.mock.callCount(), 2);
+  const report = reports.mock.calls[0]!.arguments[0] as () => void;
+  assert.throws(report, /a mistake/);
+});
+
+function iterator(options: IteratorOptions) {
+  const overflows: OverflowError[] = [];
+  let ended = 0;
+  const events = new EventIterator(options, (error) => overflows.push(error), () => (ended += 1));
+  return { events, overflows, ended: () => ended };
+}
+
+test('an iterator drops the oldest, and says so once', async () => {
+  const { events, overflows } = iterator({ capacity: 2 });
+  for (const id of ['a', 'b', 'c', 'd']) events.push(event(id));
+  assert.deepEqual([overflows.length, events.dropped], [1, 2]);
+  assert.equal(overflows[0]!.code, 'overflow');
+  const ids: string[] = [];
+  events.finish(undefined);
+  for await (const { id } of events) ids.push(id);
+  assert.deepEqual(ids, ['c', 'd']);
+});
+
+test('an iterator that is to fail hands out what it has, and then fails once', async () => {
+  const { events, overflows, ended } = iterator({ capacity: 1, overflow: 'fail' });
+  const first = events.next();
+  for (const id of ['a', 'b', 'c']) events.push(event(id));
+  assert.equal((await first).value?.id, 'a');
+  assert.equal((await events.next()).value?.id, 'b');
+  await assert.rejects(events.next(), { code: 'overflow' });
+  assert.deepEqual(await events.next(), { done: true, value: undefined });
+  assert.deepEqual([overflows.length, ended()], [0, 1]);
+});
+
+test('leaving a loop ends its iterator, and so does the end of the stream', async () => {
+  const left = iterator({});
+  left.events.push(event('a'));
+  for await (const { id } of left.events) {
+    assert.equal(id, 'a');
+    break;
+  }
+  assert.equal(left.ended(), 1);
+  const failed = iterator({});
+  const waiting = [failed.events.next(), failed.events.next()];
+  failed.events.finish(new Error('refused'));
+  await assert.rejects(waiting[0]!, /refused/);
+  assert.deepEqual(await waiting[1], { done: true, value: undefined });
+  assert.throws(() => iterator({ capacity: 0 }), /at least 1/);
+});
+
+test('options that cannot work are refused at once, without repeating what may be a secret', () => {
+  for (const [options, expected] of [
+    [{ url: 'http://localhost:3000/?token=eyJsecret' }, /ws:/],
+    [{ url: 'localhost' }, /WebSocket URL such as/],
+    [{ url: 'ws://user:eyJsecret@localhost' }, /getToken/],
+    [{ url: 'ws://localhost?token=eyJsecret' }, /getToken/],
+    [{ url: 'ws://localhost?tenant=x' }, /`tenant`/],
+    [{ url: 'ws://localhost?format=cloudevents' }, /`format`/],
+    [{ tenant: '' }, /tenant is/],
+    [{ tenant: 'a b' }, /tenant is/],
+    [{ pingIntervalMs: -1 }, /pingIntervalMs/],
+    [{ drainMs: Number.NaN }, /drainMs/],
+    [{ authenticate: 'url' as 'handshake' }, /first-message/],
+  ] as const) {
+    assert.throws(
+      () => complete(options),
+      (error: Error) => error instanceof TypeError && expected.test(error.message) && !error.message.includes('eyJsecret'),
+      JSON.stringify(options),
+    );
+  }
+  assert.equal(complete({ drainMs: undefined }).drainMs, 10_000);
+});
+
+test('a URL says the filter if it can', () => {
+  const whole = target(complete({ url: 'wss://x.test/prod?a=b', groupId: 'g' }), { entityTypes: ['Room', 'urn:a#b'], idPattern: '^urn:.*&' });
+  assert.deepEqual(whole, {
+    url: 'wss://x.test/prod?a=b&tenant=demo&group_id=g&entityTypes=Room%2Curn%3Aa%23b&idPattern=%5Eurn%3A.*%26',
+    filtered: true,
+  });
+  assert.deepEqual(target(complete(), { entityTypes: ['a,b'] }), { url: 'ws://localhost:3000/?tenant=demo', filtered: false });
+  const long = Array.from({ length: 50 }, (_, number) => `${number}`.padEnd(200, 'x'));
+  assert.deepEqual(target(complete(), { entityTypes: long }), { url: 'ws://localhost:3000/?tenant=demo', filtered: false });
+  assert.deepEqual(knownToBeValid({ entityTypes: ['Room'], idPattern: '(' }), { entityTypes: ['Room'] });
+  for (const entityTypes of [[''], ['x'.repeat(257)], Array.from({ length: 51 }, String)]) assert.deepEqual(knownToBeValid({ entityTypes }), {});
+});
+
+test('a token says when it ends', () => {
+  const end = expiry(mint('demo', 600))!;
+  assert(Math.abs(end - Date.now() - 600_000) < 2000);
+  for (const token of ['', 'opaque', 'a.b.c', 'a.bnVsbA.c']) assert.equal(expiry(token), undefined, token);
+  // It was accepted, so it has not ended: this machine's clock is wrong, and its life counts from now.
+  const part = Buffer.from(JSON.stringify({ iat: 1000, exp: 1600 })).toString('base64url');
+  assert(Math.abs(expiry(`a.${part}.c`)! - Date.now() - 600_000) < 2000);
+});
+
+test('what is no token is not sent, and not repeated', async () => {
+  for (const bad of ['Bearer eyJsecret', 'eyJsecret, x', 'eyJsecret\n', 7 as unknown as string]) {
+    await assert.rejects(fetchToken(complete({ getToken: () => bad })), (error: Error & { code: string }) => {
+      assert.equal(error.code, 'invalid_token');
+      return !String(error.stack).includes('eyJsecret');
+    });
+  }
+  for (const none of [undefined, null, '']) assert.equal(await fetchToken(complete({ getToken: () => none })), undefined);
+  const never = complete({ getToken: () => new Promise<string>(() => {}), connectTimeoutMs: 5 });
+  await assert.rejects(fetchToken(never), { code: 'token_unavailable' });
+  const failing = complete({ getToken: () => Promise.reject(new Error('503 from the login')) });
+  await assert.rejects(fetchToken(failing), { code: 'token_unavailable', message: /503 from the login/ });
+});

@@ -1,0 +1,263 @@
+import assert from 'node:assert/strict';
+import { after, test } from 'node:test';
+import type { Environment } from './harness/environment.js';
+import { Local, until } from './harness/local.js';
+import { SECRET, mint } from './harness/tokens.js';
+
+const AUTH = { AUTH_ENABLED: 'true', JWT_SECRET: SECRET };
+const room = (number: number) => ({ entityType: 'Room', entityId: `urn:ngsi-ld:Room:${number}` });
+
+/** What a client has to do, wherever it runs. */
+export function scenarios(environment: Environment): void {
+  const check = (what: string, body: (use: { local(flags?: string[], variables?: Record<string, string>): Promise<Local> }) => Promise<void>) =>
+    test(`${environment.name}: ${what}`, { timeout: 120_000 }, async (context) => {
+      const started: Local[] = [];
+      context.after(() => Promise.all(started.map((local) => local.kill())));
+      await body({
+        local: async (flags, variables) => {
+          const local = await Local.start(flags, variables);
+          started.push(local);
+          return local;
+        },
+      });
+    });
+  after(() => environment.end());
+
+  check('a subscription is in force once it is acknowledged', async (use) => {
+    const local = await use.local();
+    const probe = await environment.open({ url: local.url, tenant: 'Demo' });
+    assert.deepEqual(await probe.subscribe({ entityTypes: ['Room'], idPattern: ':1$' }), { entityTypes: ['Room'], idPattern: ':1$' });
+    const [event] = await local.publish('demo', [room(1), room(2), { entityType: 'Printer', entityId: 'urn:ngsi-ld:Printer:1' }]);
+    await probe.untilEvents(1);
+
+    // The filter is replaced on the same connection, and the events of the old one do not come any more.
+    assert.deepEqual(await probe.subscribe({ entityTypes: ['Printer'] }), { entityTypes: ['Printer'] });
+    const [, printer] = await local.publish('demo', [room(1), { entityType: 'Printer', entityId: 'urn:ngsi-ld:Printer:2', data: { ink: 0.5 } }]);
+    await probe.untilEvents(2);
+    const events = await probe.events();
+    assert.deepEqual(events.map(({ id }) => id), [event, printer]);
+    assert.deepEqual(events[1], {
+      type: 'entityUpdated',
+      id: printer,
+      tenant: 'demo',
+      servicePath: '/',
+      entityId: 'urn:ngsi-ld:Printer:2',
+      entityType: 'Printer',
+      data: { ink: 0.5 },
+      timestamp: events[1]!.timestamp,
+    });
+
+    await probe.unsubscribe();
+    await local.publish('demo', [room(1)]);
+    assert.deepEqual(await probe.subscribe(), {});
+    const [last] = await local.publish('demo', [room(3)]);
+    await probe.untilEvents(3);
+    assert.equal((await probe.events())[2]!.id, last);
+    assert.equal((await probe.sockets()).length, 1);
+    await probe.close();
+    await until('the connection to be forgotten', async () => (await local.connections()) === 0);
+    assert.deepEqual((await probe.states()).map(({ state }) => state), ['connecting', 'connected', 'closed']);
+    assert.equal(((await probe.subscribe()) as { code?: string }).code, 'closed');
+  });
+
+  check('a filter that the server refuses changes nothing', async (use) => {
+    const local = await use.local();
+    const probe = await environment.open({ url: local.url, tenant: 'demo' });
+    const refusal = await probe.subscribe({ idPattern: '(' });
+    assert('code' in refusal && refusal.name === 'RequestError' && refusal.code === 'invalid_id_pattern', JSON.stringify(refusal));
+    // Nothing is subscribed to, so there is nothing to be connected for.
+    await probe.untilState('idle');
+    await until('the connection to be forgotten', async () => (await local.connections()) === 0);
+
+    await probe.subscribe({ entityTypes: ['Room'] });
+    const tooMany = await probe.subscribe({ entityTypes: Array.from({ length: 51 }, (_, number) => `Type${number}`) });
+    assert('code' in tooMany && tooMany.code === 'invalid_entity_types', JSON.stringify(tooMany));
+    const [, expected] = await local.publish('demo', [{ entityType: 'Printer', entityId: 'urn:ngsi-ld:Printer:1' }, room(1)]);
+    await probe.untilEvents(1);
+    assert.deepEqual((await probe.events()).map(({ id }) => id), [expected]);
+    await probe.close();
+  });
+
+  check('it survives a restart of the server, with its filter', async (use) => {
+    const local = await use.local();
+    const probe = await environment.open({ url: local.url, tenant: 'demo', backoffMaxMs: 1000 });
+    await probe.subscribe({ entityTypes: ['Room'], idPattern: '^urn:ngsi-ld:' });
+    await local.stop();
+    const lost = await probe.untilState('waiting');
+    assert.equal(lost.error?.code, 'connection_lost');
+    // It has gone on trying in vain.
+    const failed = await probe.untilState('waiting', 3);
+    assert.equal(failed.error?.code, 'connect_failed');
+    assert(failed.retryInMs !== undefined && failed.retryInMs <= 1000);
+    await local.run();
+    const back = await probe.untilState('connected', 2);
+    assert(back.missed, 'it says that something may have been missed');
+    const [, expected] = await local.publish('demo', [{ entityType: 'Printer', entityId: 'urn:ngsi-ld:Printer:1' }, room(1)]);
+    await probe.untilEvents(1);
+    assert.deepEqual((await probe.events()).map(({ id }) => id), [expected]);
+    await probe.close();
+  });
+
+  check('a server that does not answer any more is noticed', async (use) => {
+    const local = await use.local();
+    const options = { pingIntervalMs: 200, pongTimeoutMs: 2000, connectTimeoutMs: 2000, backoffMaxMs: 500 };
+    const probe = await environment.open({ url: local.url, tenant: 'demo', ...options });
+    await probe.subscribe();
+    local.freeze(true);
+    assert.match((await probe.untilState('waiting')).error?.message ?? '', /no answer to ping/);
+    local.freeze(false);
+    await probe.untilState('connected', 2);
+    await probe.close();
+  });
+
+  check('a refused token is not tried again', async (use) => {
+    const local = await use.local([], AUTH);
+    for (const [bad, message] of [[mint('demo', 600, 'another secret, with which nobody signs'), /1008/], [mint('other', 600), /1008/]] as const) {
+      let asked = 0;
+      let token = bad;
+      const probe = await environment.open({ url: local.url, tenant: 'demo', withToken: true }, () => ((asked += 1), token));
+      const refusal = await probe.subscribe();
+      assert('code' in refusal && refusal.name === 'AuthenticationError' && refusal.code === 'refused', JSON.stringify(refusal));
+      assert.match(refusal.message, message);
+      assert.equal((await probe.untilState('failed')).error?.code, 'refused');
+      // Once more for a fresh one; it was the same, which was not sent again.
+      assert.equal(asked, 2);
+      assert.equal((await probe.sockets()).length, 1);
+
+      token = mint('demo', 600);
+      assert.deepEqual(await probe.subscribe(), {}, 'it goes on when it is asked to, with a better token');
+      await probe.close();
+      const said = JSON.stringify([await probe.errors(), await probe.states(), await probe.sockets(), local.output]);
+      for (const secret of [bad, token]) assert(!said.includes(secret), 'a token is in an error, a URL or a log');
+    }
+  });
+
+  check('one refused token is forgiven', async (use) => {
+    const local = await use.local([], AUTH);
+    const tokens = [mint('demo', 600, 'another secret, with which nobody signs'), mint('demo', 600)];
+    const probe = await environment.open({ url: local.url, tenant: 'demo', withToken: true }, () => tokens.shift()!);
+    assert.deepEqual(await probe.subscribe(), {});
+    assert.equal((await probe.sockets()).length, 2);
+    await probe.close();
+  });
+
+  check('a handshake that is refused as API Gateway refuses it', async (use) => {
+    const local = await use.local(['--refuse-with', 'status'], AUTH);
+    let token = mint('demo', 600, 'another secret, with which nobody signs');
+    const options = { url: local.url, tenant: 'demo', withToken: true, backoffMaxMs: 500 };
+    const probe = await environment.open(options, () => token);
+    const subscribed = probe.subscribe();
+    if (environment.tellsStatus) {
+      const refusal = await subscribed;
+      assert('code' in refusal && refusal.code === 'refused' && refusal.status === 401, JSON.stringify(refusal));
+      token = mint('other', 600);
+      const forbidden = await probe.subscribe();
+      assert('code' in forbidden && forbidden.status === 403, JSON.stringify(forbidden));
+      token = mint('demo', 600);
+      assert.deepEqual(await probe.subscribe(), {});
+    } else {
+      // A browser is told nothing, so that this might be the network: it goes on, and asks for a token each time.
+      assert.equal((await probe.untilState('waiting', 3)).error?.code, 'connect_failed');
+      token = mint('demo', 600);
+      assert.deepEqual(await subscribed, {});
+    }
+    await probe.close();
+  });
+
+  check('with the first message, a refused token is told everywhere', async (use) => {
+    const local = await use.local(['--refuse-with', 'status'], { ...AUTH, AUTH_IN_BAND: 'true' });
+    let token = mint('demo', 600, 'another secret, with which nobody signs');
+    const options = { url: local.url, tenant: 'demo', withToken: true, authenticate: 'first-message' } as const;
+    const probe = await environment.open(options, () => token);
+    const refusal = await probe.subscribe({ entityTypes: ['Room'] });
+    assert('code' in refusal && refusal.name === 'AuthenticationError', JSON.stringify(refusal));
+    token = mint('demo', 600);
+    assert.deepEqual(await probe.subscribe({ entityTypes: ['Room'] }), { entityTypes: ['Room'] });
+    const [expected] = await local.publish('demo', [room(1)]);
+    await probe.untilEvents(1);
+    assert.deepEqual((await probe.events()).map(({ id }) => id), [expected]);
+    await probe.close();
+  });
+
+  check('a token is renewed before its end, on the same connection', async (use) => {
+    const local = await use.local([], AUTH);
+    let asked = 0;
+    let fourth = () => {};
+    const enough = new Promise<void>((resolve) => (fourth = resolve));
+    const probe = await environment.open({ url: local.url, tenant: 'demo', withToken: true, renewBeforeMs: 2000 }, () => {
+      asked += 1;
+      if (asked === 4) fourth();
+      return mint('demo', 4);
+    });
+    await probe.subscribe();
+    const first = Date.now();
+    await enough;
+    // Each was asked for half of a life after the one before, so that the first one's end has passed.
+    assert(Date.now() - first > 4000);
+    const [expected] = await local.publish('demo', [room(1)]);
+    await probe.untilEvents(1);
+    assert.deepEqual((await probe.events()).map(({ id }) => id), [expected]);
+    assert.equal((await probe.sockets()).length, 1);
+    assert.deepEqual((await probe.states()).map(({ state }) => state), ['connecting', 'connected']);
+    await probe.close();
+  });
+
+  check('a token that was not renewed ends the connection, and the next has a fresh one', async (use) => {
+    const local = await use.local([], AUTH);
+    const tokens = [mint('demo', 3)];
+    const probe = await environment.open({ url: local.url, tenant: 'demo', withToken: true, backoffMaxMs: 500 }, () => {
+      const token = tokens.shift();
+      if (token === undefined) throw new Error('the login is out of order');
+      return token;
+    });
+    await probe.subscribe();
+    assert.equal((await probe.untilState('waiting')).error?.code, 'token_expired');
+    assert.match((await probe.untilError('token_unavailable')).message, /the login is out of order/);
+    tokens.push(mint('demo', 600));
+    assert((await probe.untilState('connected', 2)).missed);
+    const [expected] = await local.publish('demo', [room(1)]);
+    await probe.untilEvents(1);
+    assert.equal((await probe.events())[0]!.id, expected);
+    await probe.close();
+  });
+
+  check('connections are replaced without a missed event while 100 a second flow', async (use) => {
+    // The server ends a connection after 4 seconds: without rotation there would be gaps.
+    const local = await use.local(['--max-duration', '4s']);
+    const probe = await environment.open({ url: local.url, tenant: 'demo', rotateAfterMs: 2000, drainMs: 1000 });
+    await probe.subscribe({ entityTypes: ['Room'] });
+    const published = await publishWhile(local, probe.untilSockets(6));
+    await probe.untilEvents(published.length);
+    const received = (await probe.events()).map(({ id }) => id);
+    assert.equal(new Set(received).size, received.length, 'a repeat was not dropped');
+    assert.deepEqual(new Set(received), new Set(published));
+    assert((await probe.frames()) > received.length, 'no event came over both connections: they did not overlap');
+    assert.deepEqual((await probe.states()).map(({ state }) => state), ['connecting', 'connected']);
+    assert.deepEqual(await probe.errors(), []);
+    await probe.close();
+    await until('all connections to be forgotten', async () => (await local.connections()) === 0);
+  });
+
+  check('a filter that changes while connections are replaced is the one that is in force', async (use) => {
+    const local = await use.local();
+    const probe = await environment.open({ url: local.url, tenant: 'demo', rotateAfterMs: 300, drainMs: 100 });
+    await probe.subscribe({ entityTypes: ['None'] });
+    for (let number = 0; number < 20; number += 1) {
+      assert.deepEqual(await probe.subscribe({ entityTypes: [`Type${number}`] }), { entityTypes: [`Type${number}`] });
+      const ids = await local.publish('demo', [number - 1, number].map((n) => ({ entityType: `Type${n}`, entityId: `urn:${n}` })));
+      await probe.untilEvents(number + 1);
+      assert.equal((await probe.events())[number]!.id, ids[1]);
+    }
+    await probe.untilSockets(4);
+    await probe.close();
+  });
+}
+
+/** Publishes ten changes each tenth of a second until `done`, and returns all their ids. */
+async function publishWhile(local: Local, done: Promise<void>): Promise<string[]> {
+  const requests: Promise<string[]>[] = [];
+  let number = 0;
+  const timer = setInterval(() => requests.push(local.publish('demo', Array.from({ length: 10 }, () => room((number += 1))))), 100);
+  await done.finally(() => clearInterval(timer));
+  return (await Promise.all(requests)).flat();
+}
