@@ -98,6 +98,19 @@ export function scenarios(environment: Environment): void {
     await probe.close();
   });
 
+  check('a client that leaves while it connects leaves nothing behind', async (use) => {
+    const local = await use.local();
+    const probes = await Promise.all(Array.from({ length: 4 }, () => environment.open({ url: local.url, tenant: 'demo' })));
+    for (const probe of probes) {
+      const subscribed = probe.subscribe();
+      await probe.untilSockets(1);
+      await probe.close();
+      const refusal = await subscribed;
+      assert('code' in refusal && refusal.code === 'closed', JSON.stringify(refusal));
+    }
+    await until('all connections to be forgotten', async () => (await local.connections()) === 0);
+  });
+
   check('a server that does not answer any more is noticed', async (use) => {
     const local = await use.local();
     const options = { pingIntervalMs: 200, pongTimeoutMs: 2000, connectTimeoutMs: 2000, backoffMaxMs: 500 };

@@ -29,11 +29,18 @@ use crate::state::State;
 const URL_LENGTH: usize = 4096;
 
 /// Answers a request for the WebSocket endpoint.
-pub(crate) async fn handle(state: Arc<State>, client: SocketAddr, mut request: Request) -> Response<Body> {
+pub(crate) async fn handle(state: Arc<State>, client: SocketAddr, request: Request) -> Response<Body> {
     let key = match check(&request) {
         Ok(key) => key,
         Err(refusal) => return *refusal,
     };
+    // In a task of its own: a client that leaves meanwhile takes this one with it, and `$connect` may have registered it
+    // already, so that `$disconnect` has to be told.
+    let opening = tokio::spawn(open(state, client, key, request));
+    opening.await.unwrap_or_else(|_| refuse(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error"))
+}
+
+async fn open(state: Arc<State>, client: SocketAddr, key: HeaderValue, mut request: Request) -> Response<Body> {
     let Ok(connection_id) = ConnectionId::parse(new_id()) else {
         return refuse(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error");
     };
