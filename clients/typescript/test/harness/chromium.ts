@@ -7,9 +7,9 @@ import { type Pages, servePages } from './pages.js';
 const QUIET = ['--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
 
 /** Debian's Chromium. */
-export function launch(): Promise<Browser> {
+export function launch(...flags: string[]): Promise<Browser> {
   const executablePath = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
-  return chromium.launch({ executablePath, args: ['--no-sandbox', ...QUIET] });
+  return chromium.launch({ executablePath, args: ['--no-sandbox', ...QUIET, ...flags] });
 }
 
 /** What a page said that it should not have. */

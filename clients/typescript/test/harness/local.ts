@@ -96,9 +96,19 @@ export class Local {
 
   /** How many connections are registered. */
   async connections(): Promise<number> {
+    return (await this.partitions()).filter((pk) => pk.startsWith('C#')).length;
+  }
+
+  /** Waits for the effect of a `subscribe` that, without `requestId`, is not answered. */
+  async interest(tenant: string, entityType: string): Promise<void> {
+    const partition = `T#${tenant}#${entityType}`;
+    await until(`an interest in ${partition}`, async () => (await this.partitions()).includes(partition));
+  }
+
+  private async partitions(): Promise<string[]> {
     const { TableNames } = await this.dynamodb('ListTables', {});
     const scanned = await this.dynamodb('Scan', { TableName: (TableNames as string[])[0], ConsistentRead: true });
-    return (scanned['Items'] as { pk: { S: string } }[]).filter(({ pk }) => pk.S.startsWith('C#')).length;
+    return (scanned['Items'] as { pk: { S: string } }[]).map(({ pk }) => pk.S);
   }
 
   private dynamodb(operation: string, body: object): Promise<Record<string, unknown>> {

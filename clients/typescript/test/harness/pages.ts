@@ -16,7 +16,7 @@ export function writePage(name: string, source: string, html = '<div id="root"><
   const directory = path.join(ROOT, name);
   mkdirSync(directory, { recursive: true });
   writeFileSync(path.join(directory, 'main.tsx'), source);
-  const page = `<!DOCTYPE html>\n<title>${name}</title>\n${html}\n<script type="module" src="./main.tsx"></script>\n`;
+  const page = `<!DOCTYPE html>\n<title>${name}</title>\n<link rel="icon" href="data:,">\n${html}\n<script type="module" src="./main.tsx"></script>\n`;
   writeFileSync(path.join(directory, 'index.html'), page);
   return `/${name}/`;
 }

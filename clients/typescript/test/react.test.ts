@@ -1,0 +1,206 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { after, test } from 'node:test';
+import type { Page } from 'playwright-core';
+import { Chromium, complaintsOf, launch } from './harness/chromium.js';
+import { Local, PATIENCE_MS, until } from './harness/local.js';
+import { writePage } from './harness/pages.js';
+import { PACKAGE, SEEDS } from './harness/paths.js';
+import { SECRET, mint } from './harness/tokens.js';
+import type { Props } from './pages/react.js';
+
+const chromium = await Chromium.start();
+after(() => chromium.end());
+writePage('react', `import '/@fs${PACKAGE}/test/pages/react.tsx';\n`);
+
+const room = (number: number) => ({ entityType: 'Room', entityId: `urn:ngsi-ld:Room:${number}` });
+
+/** A component in a page, in StrictMode. */
+class Component {
+  private renders = 0;
+  private props: Omit<Props, 'render'>;
+
+  private constructor(
+    readonly page: Page,
+    local: Local,
+    readonly complaints: string[],
+  ) {
+    this.props = { url: local.url, tenant: 'demo', entityTypes: ['Room'] };
+  }
+
+  static async open(local: Local): Promise<Component> {
+    const page = await chromium.browser.newPage();
+    page.setDefaultTimeout(PATIENCE_MS);
+    const complaints = complaintsOf(page);
+    await page.goto(`${chromium.pages.url}/react/`);
+    await page.waitForFunction('window.show');
+    return new Component(page, local, complaints);
+  }
+
+  /** Renders, with other properties or with the same. Returns the number of the rendering. */
+  async render(changed: Partial<Props> = {}): Promise<number> {
+    this.props = { ...this.props, ...changed };
+    const props = { ...this.props, render: (this.renders += 1) };
+    await this.page.evaluate((props) => window.show(props), props);
+    return this.renders;
+  }
+
+  async until(id: string, text: string): Promise<void> {
+    await this.page.waitForFunction(([id, text]) => document.getElementById(id!)?.textContent === text, [id, text]);
+  }
+
+  async untilShown(...entityIds: string[]): Promise<void> {
+    const shown = entityIds.join();
+    await this.page.waitForFunction((shown) => [...document.querySelectorAll('li')].map((item) => item.textContent).join() === shown, shown);
+  }
+
+  /** How many sockets there have been, and how many of them are not closed. */
+  sockets(): Promise<{ all: number; alive: number }> {
+    return this.page.evaluate(() => ({
+      all: window.sockets.length,
+      alive: window.sockets.filter(({ readyState }) => readyState <= WebSocket.OPEN).length,
+    }));
+  }
+}
+
+const check = (what: string, body: (local: Local) => Promise<void>, variables: Record<string, string> = {}) =>
+  test(`React: ${what}`, { timeout: 120_000 }, async (context) => {
+    const local = await Local.start([], variables);
+    context.after(() => local.kill());
+    await body(local);
+  });
+
+check('one connection remains of StrictMode, however often it renders, and none when it is gone', async (local) => {
+  const component = await Component.open(local);
+  await component.render();
+  await component.until('connected', 'true');
+  assert.deepEqual(await component.sockets(), { all: 1, alive: 1 });
+  for (let again = 0; again < 20; again += 1) await component.render();
+  await local.publish('demo', [room(1)]);
+  await component.untilShown('urn:ngsi-ld:Room:1');
+  const last = await component.render();
+  await local.publish('demo', [{ entityType: 'Printer', entityId: 'urn:ngsi-ld:Printer:1' }, room(2)]);
+  await component.untilShown('urn:ngsi-ld:Room:2', 'urn:ngsi-ld:Room:1');
+  // Each once, and to the function of the latest rendering.
+  const heard = await component.page.evaluate(() => window.heard.map(({ render }) => render));
+  assert.deepEqual(heard, [last - 1, last]);
+  assert.deepEqual(await component.sockets(), { all: 1, alive: 1 });
+  assert.equal(await local.connections(), 1);
+
+  await component.page.getByText('Clear').click();
+  await component.untilShown();
+  await component.page.evaluate(() => window.hide());
+  await until('the connection to be forgotten', async () => (await local.connections()) === 0);
+  assert.deepEqual(await component.sockets(), { all: 1, alive: 0 });
+
+  await component.render();
+  await component.until('connected', 'true');
+  assert.deepEqual(await component.sockets(), { all: 2, alive: 1 });
+  assert.deepEqual(component.complaints, []);
+});
+
+check('another filter is for the same connection, another tenant is not', async (local) => {
+  const component = await Component.open(local);
+  await component.render();
+  await component.until('connected', 'true');
+  await component.render({ idPattern: '(' });
+  await component.until('error', 'RequestError invalid_id_pattern');
+  // The filter before it remains in force.
+  await local.publish('demo', [{ entityType: 'Printer', entityId: 'urn:ngsi-ld:Printer:1' }, room(1)]);
+  await component.untilShown('urn:ngsi-ld:Room:1');
+  await component.render({ entityTypes: ['Printer'], idPattern: '^urn:' });
+  await component.until('error', 'none');
+  await local.publish('demo', [room(2), { entityType: 'Printer', entityId: 'urn:ngsi-ld:Printer:2' }]);
+  await component.untilShown('urn:ngsi-ld:Printer:2', 'urn:ngsi-ld:Room:1');
+  assert.deepEqual(await component.sockets(), { all: 1, alive: 1 });
+
+  // What another tenant's entities did is not this one's to be shown.
+  await component.render({ tenant: 'other' });
+  await component.untilShown();
+  await component.until('connected', 'true');
+  await until('the first connection to be forgotten', async () => (await local.connections()) === 1);
+  assert.deepEqual(await component.sockets(), { all: 2, alive: 1 });
+  await component.render({ enabled: false });
+  await component.until('state', 'idle');
+  await until('the connection to be forgotten', async () => (await local.connections()) === 0);
+  assert.deepEqual(component.complaints, []);
+});
+
+check(
+  'a refused token is shown, and a better one accepted',
+  async (local) => {
+    const component = await Component.open(local);
+    await component.render({ token: mint('other', 600) });
+    await component.until('state', 'failed');
+    await component.until('error', 'AuthenticationError refused');
+    await component.render({ token: mint('demo', 600), enabled: false });
+    await component.render({ enabled: true });
+    await component.until('connected', 'true');
+    await component.until('error', 'none');
+  },
+  { AUTH_ENABLED: 'true', JWT_SECRET: SECRET },
+);
+
+check('a burst of a thousand events leaves the list at its limit, and reaches `onEvent` whole', async (local) => {
+  const component = await Component.open(local);
+  await component.render({ limit: 5 });
+  await component.until('connected', 'true');
+  const batches = Array.from({ length: 100 }, (_, batch) => Array.from({ length: 10 }, (_, number) => room(batch * 10 + number)));
+  await Promise.all(batches.map((batch) => local.publish('demo', batch)));
+  await component.page.waitForFunction('window.heard.length === 1000');
+  await component.page.waitForFunction('document.querySelectorAll("li").length === 5');
+  assert.deepEqual(component.complaints, []);
+});
+
+/** The seeds' hook as it was published, odd characters included, in a page that mounts what `use` says. */
+async function seedPage(local: Local, name: string, use: string): Promise<Page> {
+  const hook = readFileSync(path.join(SEEDS, 'react-hook.tsx'), 'utf8');
+  const mount = "import { createRoot } from 'react-dom/client';\nconst root = createRoot(document.getElementById('root')!);\n";
+  const page = await (await browserThatFinds(local)).newPage();
+  page.setDefaultTimeout(PATIENCE_MS);
+  await page.goto(`${chromium.pages.url}${writePage(name, `${hook}\n${mount}${use}`)}`);
+  return page;
+}
+
+/** The hook's example says `localhost:3000`. Chromium takes that to wherever the system listens, so it stays as it is. */
+async function browserThatFinds(local: Local) {
+  const browser = await launch(`--host-resolver-rules=MAP localhost:3000 localhost:${local.port}`);
+  after(() => browser.close());
+  return browser;
+}
+
+check("the seeds' hook, pasted unchanged, receives every event", async (local) => {
+  const use = `
+    const rooms = ['Room'];
+    const seen: string[] = [];
+    (window as any).seen = seen;
+    const remember = (event: EntityEvent) => void seen.push(event.entityId);
+    function Page() {
+      const { isConnected } = useVelaWebSocket({ wsUrl: 'ws://localhost:3000', tenant: 'demo', entityTypes: rooms, onEvent: remember });
+      return <p>{isConnected ? 'connected' : 'not connected'}</p>;
+    }
+    (window as any).leave = () => root.unmount();
+    root.render(<Page />);`;
+  const page = await seedPage(local, 'seed-hook', use);
+  const complaints = complaintsOf(page);
+  await page.getByText('connected', { exact: true }).waitFor();
+  await local.interest('demo', 'Room');
+  await local.publish('demo', [{ entityType: 'Printer', entityId: 'urn:ngsi-ld:Printer:1' }, ...[1, 2, 3, 4, 5].map(room)]);
+  await page.waitForFunction('window.seen.length === 5');
+  assert.deepEqual(new Set(await page.evaluate('window.seen') as string[]), new Set([1, 2, 3, 4, 5].map((number) => room(number).entityId)));
+  assert.equal(await local.connections(), 1);
+  await page.evaluate('window.leave()');
+  await until('the connection to be forgotten', async () => (await local.connections()) === 0);
+  assert.deepEqual(complaints, []);
+});
+
+check("the seeds' example of the hook connects with every rendering, and leaves nothing behind", async (local) => {
+  // It passes a new array and a new function each time, on which the hook depends: it hardly ever listens. No server can
+  // help that; what can be done is not to be troubled by it, and to say so (docs/clients.md).
+  const page = await seedPage(local, 'seed-example', '(window as any).leave = () => root.unmount();\nroot.render(<RoomMonitor />);');
+  for (let socket = 0; socket < 6; socket += 1) await page.waitForEvent('websocket');
+  assert.match(await page.locator('h1').innerText(), /^Room Monitor/);
+  await page.evaluate('window.leave()');
+  await until('the connections to be forgotten', async () => (await local.connections()) === 0);
+});
