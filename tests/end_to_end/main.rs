@@ -12,6 +12,7 @@ mod closing;
 mod docs;
 mod handlers;
 mod handshake;
+#[allow(dead_code, reason = "the tests at scale need more of it")]
 mod harness;
 mod invoke_api;
 mod logs;

@@ -17,7 +17,14 @@ impl Broadcast {
                 Authorised::For(time) => time,
                 Authorised::NoLonger => return self.close(&interest).await,
                 Authorised::Unregistered => return self.forget(&interest).await,
-                Authorised::Unknown(reason) => return Outcome::Failed(reason),
+                Authorised::Unknown(reason) => {
+                    let delay = delays.next().unwrap_or_default();
+                    if Instant::now() + delay >= deadline {
+                        return Outcome::Failed(reason);
+                    }
+                    tokio::time::sleep(delay).await;
+                    continue;
+                }
             };
             let expiry = authorised_for.and_then(|time| Instant::now().checked_add(time));
             let outcome = self.post(messages, &interest, expiry.map_or(deadline, |expiry| expiry.min(deadline))).await;

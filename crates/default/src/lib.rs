@@ -166,7 +166,10 @@ pub(crate) fn refuse(message: &ClientMessage, error: &TableError) -> ServerMessa
             )
         }
         TableError::AnotherSubject => (ErrorCode::Forbidden, Refusal::AnotherSubject.message()),
-        TableError::Contended | TableError::Dynamo { .. } | TableError::TimedOut { .. } | TableError::Unprocessed(_) => {
+        TableError::Contended
+        | TableError::Dynamo { .. }
+        | TableError::TimedOut { .. }
+        | TableError::Unprocessed(_) => {
             tracing::error!(%error, "the table did not take a message");
             (ErrorCode::Internal, "the message could not be honoured; try again")
         }

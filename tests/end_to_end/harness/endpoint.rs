@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -27,6 +28,10 @@ pub(crate) enum Reply {
     Status(u16, &'static [(&'static str, &'static str)], String),
     /// Nothing, for as long as the test runs.
     Never,
+    /// A status line, and then the connection breaks.
+    Reset,
+    /// The same, later.
+    After(Duration, Box<Reply>),
 }
 
 impl Reply {
@@ -70,8 +75,17 @@ impl Endpoint {
                 let path = parts.uri.path().to_owned();
                 let asked = Asked { method: parts.method.to_string(), path, headers: parts.headers, body };
                 log.lock().unwrap().push(asked.clone());
-                match reply(&asked) {
-                    Reply::Never => std::future::pending().await,
+                let mut reply = reply(&asked);
+                while let Reply::After(delay, later) = reply {
+                    tokio::time::sleep(delay).await;
+                    reply = *later;
+                }
+                match reply {
+                    Reply::Never | Reply::After(..) => std::future::pending().await,
+                    Reply::Reset => {
+                        let broken = futures_util::stream::once(async { Err::<Bytes, _>("the connection breaks") });
+                        Response::new(Body::from_stream(broken))
+                    }
                     Reply::Status(status, headers, body) => {
                         let mut response = Response::builder().status(StatusCode::from_u16(status).unwrap());
                         for (name, value) in headers {

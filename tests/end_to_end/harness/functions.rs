@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{Endpoint, Hands, System};
+use super::{Bus, Endpoint, Hands, System};
 
 /// The four functions around a table and an `@connections` endpoint.
 pub(crate) struct Functions {
@@ -39,18 +39,43 @@ impl Functions {
         hands: &Hands,
         settings: &'static [(&'static str, &'static str)],
     ) -> Self {
+        Self::build(system, &system.local.dynamodb_url(), connections_api, hands, settings, None).await
+    }
+
+    /// With a bus for continuation events, and a table behind this URL.
+    pub(crate) async fn with_bus(
+        system: &System,
+        dynamodb_url: &str,
+        connections_api: &Endpoint,
+        hands: &Hands,
+        settings: &'static [(&'static str, &'static str)],
+    ) -> (Self, Bus) {
+        let bus = Bus::start().await;
+        let functions = Self::build(system, dynamodb_url, connections_api, hands, settings, Some(&bus)).await;
+        (functions, bus)
+    }
+
+    async fn build(
+        system: &System,
+        dynamodb_url: &str,
+        connections_api: &Endpoint,
+        hands: &Hands,
+        settings: &'static [(&'static str, &'static str)],
+        bus: Option<&Bus>,
+    ) -> Self {
         const USUAL: [(&str, &str); 3] =
             [("EVENT_STREAMING_ENABLED", "true"), ("AUTH_ENABLED", "false"), ("WS_CONNECTIONS_TABLE", TABLE)];
         let environment = Environment::new(move |name| {
             settings.iter().chain(&USUAL).find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
         });
-        let dynamodb = aws_config(&system.local.dynamodb_url());
+        let dynamodb = aws_config(dynamodb_url);
         let authenticator = authenticator(&environment, &dynamodb, &dynamodb).await.unwrap();
-        let (table, clock) = (system.table(), hands.clock());
+        let (table, clock) = (Table::new(aws_sdk_dynamodb::Client::new(&dynamodb), TABLE), hands.clock());
         let api = || ManagementApi::new(&aws_config(&connections_api.url), &connections_api.url).unwrap();
-        let bus = system.local.http_url();
-        let queue = DeadLetterQueue::new(aws_sdk_sqs::Client::new(&aws_config(&bus)), format!("{bus}/0/dead-letters"));
-        let outlets = Outlets { bus: None, dead_letters: Some(queue) };
+        let http = system.local.http_url();
+        let queue =
+            DeadLetterQueue::new(aws_sdk_sqs::Client::new(&aws_config(&http)), format!("{http}/0/dead-letters"));
+        let outlets = Outlets { bus: bus.map(Bus::client), dead_letters: Some(queue) };
         let broadcast = Broadcast::new(&environment, table.clone(), api(), outlets, clock.clone()).unwrap();
         Self {
             connect: Connect::new(&environment, authenticator.clone(), table.clone(), clock.clone()).unwrap(),

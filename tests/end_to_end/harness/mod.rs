@@ -1,10 +1,12 @@
 //! A local system on free ports, and what talks to it.
 
+mod bus;
 mod client;
 mod endpoint;
 mod functions;
 mod http;
 pub(crate) mod logs;
+pub(crate) mod proxy;
 pub(crate) mod tokens;
 
 use std::net::SocketAddr;
@@ -16,6 +18,7 @@ use entity_stream_local::{Config, Local, TABLE, Times, aws_config};
 use entity_stream_protocol::{Clock, ConnectionId, EpochMillis};
 use serde_json::{Value, json};
 
+pub(crate) use bus::Bus;
 pub(crate) use client::Client;
 pub(crate) use endpoint::{Asked, Endpoint, Reply};
 pub(crate) use functions::{Functions, envelope, lambda_event, result};

@@ -1,0 +1,234 @@
+//! An audience that is larger than one invocation serves, or slower.
+
+use std::time::Duration;
+
+use entity_stream_broadcast::Report;
+use serde_json::{Value, json};
+
+use crate::harness::{Functions, Hands, Reply, System, config, envelope, room};
+use crate::receivers::{Receivers, connection, id_of, ids, multiply, register};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fifty_thousand_connections_get_an_event_exactly_once() {
+    const CONNECTIONS: usize = 50_000;
+    let (system, receivers, hands) = (System::start().await, Receivers::start().await, Hands::default());
+    let url = system.local.dynamodb_url();
+    let (functions, mut bus) = Functions::with_bus(&system, &url, &receivers.endpoint, &hands, &[]).await;
+    let everybody = ids("c", CONNECTIONS);
+    register(&functions.table, [connection(&everybody[0], hands.clock().now(), None)]).await;
+    multiply(&system, &everybody).await;
+
+    let ran = bus.run(&functions, vec![envelope("e1", &room("demo", "r1"))], 600).await;
+
+    assert!(ran.dead.is_empty() && ran.retries == 0, "{:?}", ran.dead);
+    assert_eq!(ran.sum(|report| report.delivered), CONNECTIONS);
+    let received = receivers.received();
+    assert_eq!(received.len(), CONNECTIONS);
+    assert!(received.values().all(|count| *count == 1), "each exactly once");
+    assert!(ran.reports.len() >= 9, "{} invocations shared 50,000 connections, 5,000 each", ran.reports.len());
+    let most = ran.reports.iter().map(|report| report.matched).max().unwrap();
+    assert!(most <= 7_500, "one of them served {most}");
+}
+
+#[tokio::test]
+async fn a_split_audience_is_served_once_whatever_the_sizes_of_pages_and_parts() {
+    for (connections, split_at) in [(10, "1"), (100, "7"), (100, "99"), (100, "100"), (300, "10")] {
+        let (system, receivers, hands) = (System::start().await, Receivers::start().await, Hands::default());
+        let settings: &'static [(&'static str, &'static str)] = match split_at {
+            "1" => &[("BROADCAST_SPLIT_AT", "1")],
+            "7" => &[("BROADCAST_SPLIT_AT", "7")],
+            "10" => &[("BROADCAST_SPLIT_AT", "10")],
+            "99" => &[("BROADCAST_SPLIT_AT", "99")],
+            _ => &[("BROADCAST_SPLIT_AT", "100")],
+        };
+        let url = system.local.dynamodb_url();
+        let (functions, mut bus) = Functions::with_bus(&system, &url, &receivers.endpoint, &hands, settings).await;
+        let started = hands.clock().now();
+        register(&functions.table, ids("c", connections).iter().map(|id| connection(id, started, None))).await;
+
+        let mut ran = bus.run(&functions, vec![envelope("e1", &room("demo", "r1"))], 60).await;
+        // And a group, which nothing may separate: one of its members gets the event, in whatever part it is.
+        let members = ids("g", 30);
+        register(&functions.table, members.iter().map(|id| connection(id, started, Some("team")))).await;
+        ran.reports.extend(bus.run(&functions, vec![envelope("e2", &room("demo", "r1"))], 60).await.reports);
+
+        let received = receivers.received();
+        let singles = received.iter().filter(|((id, _), _)| id.starts_with('c'));
+        assert_eq!(singles.clone().count(), 2 * connections, "{connections} split at {split_at}");
+        assert!(singles.map(|(_, count)| count).all(|count| *count == 1), "{connections} split at {split_at}");
+        let group: Vec<_> = received.iter().filter(|((id, _), _)| id.starts_with('g')).collect();
+        assert!(group.len() == 1 && *group[0].1 == 1, "one member, once: {group:?}");
+        let split = connections + members.len() > split_at.parse().unwrap();
+        assert_eq!(ran.sum(|report| report.continued) > 0, split, "{connections} split at {split_at}");
+    }
+}
+
+#[tokio::test]
+async fn the_local_system_serves_its_own_continuations() {
+    let environment =
+        entity_stream_runtime::Environment::new(|name| (name == "BROADCAST_SPLIT_AT").then(|| "5".to_owned()));
+    let system = System::start_with(entity_stream_local::Config { environment, ..config() }).await;
+    let mut clients = Vec::new();
+    for _ in 0..40 {
+        clients.push(system.connect("tenant=demo").await);
+    }
+    let published = json!({
+        "type": "entityUpdated", "tenant": "demo", "entityId": "r1", "entityType": "Room",
+        "data": { "exact": { "type": "Number", "value": 1 } }, "timestamp": "2026-01-02T03:04:05Z",
+    });
+    let text = published.to_string().replace("\"value\":1", "\"value\":1.10000000000000000001e400");
+    let id = system.publish_text(&text).await;
+    for client in &mut clients {
+        let text = client.text().await;
+        assert!(text.contains("1.10000000000000000001e400"), "not a digit is lost on the way: {text}");
+        let event: Value = serde_json::from_str(&text.replace("1.10000000000000000001e400", "1")).unwrap();
+        assert_eq!(event["id"], json!(id), "the id is the event's, not the continuation's");
+    }
+    for client in &mut clients {
+        client.nothing_more(&system).await;
+    }
+    assert!(system.dead_letters().await.is_empty());
+}
+
+#[tokio::test]
+async fn what_one_invocation_does_not_finish_the_next_one_does() {
+    let hands = Hands::default();
+    let system = System::start().await;
+    let receivers =
+        Receivers::with(|_| Some(Reply::After(Duration::from_millis(40), Box::new(Reply::status(200))))).await;
+    let url = system.local.dynamodb_url();
+    let settings = &[("BROADCAST_CONCURRENCY", "1")];
+    let (functions, mut bus) = Functions::with_bus(&system, &url, &receivers.endpoint, &hands, settings).await;
+    let started = hands.clock().now();
+    register(&functions.table, ids("c", 60).iter().map(|id| connection(id, started, None))).await;
+
+    let ran = bus.run(&functions, vec![envelope("e1", &room("demo", "r1"))], 2).await;
+
+    assert!(ran.dead.is_empty() && ran.reports.len() > 1, "one at a time, they take longer than an invocation has");
+    let received = receivers.received();
+    assert_eq!(received.len(), 60);
+    let repeated = received.values().filter(|count| **count > 1).count();
+    assert!(repeated < ran.reports.len(), "at most the one that was under way when time ran out: {repeated}");
+}
+
+#[tokio::test]
+async fn nobody_gets_an_event_again_because_somebody_else_did_not() {
+    let (system, hands) = (System::start().await, Hands::default());
+    let refusals = std::sync::atomic::AtomicUsize::new(0);
+    let receivers = Receivers::with(move |asked| {
+        let is_slow = id_of(asked).starts_with("slow");
+        // Until some invocations have given up on it.
+        let refused = is_slow && refusals.fetch_add(1, std::sync::atomic::Ordering::SeqCst) < 12;
+        refused.then(|| Reply::status(503))
+    })
+    .await;
+    let url = system.local.dynamodb_url();
+    let (functions, mut bus) = Functions::with_bus(&system, &url, &receivers.endpoint, &hands, &[]).await;
+    let started = hands.clock().now();
+    let everybody = ids("fine", 50).into_iter().chain(ids("slow", 1));
+    register(&functions.table, everybody.map(|id| connection(&id, started, None))).await;
+
+    let ran = bus.run(&functions, vec![envelope("e1", &room("demo", "r1"))], 1).await;
+
+    let received = receivers.received();
+    assert_eq!(received.len(), 51);
+    assert!(received.values().all(|count| *count == 1));
+    assert!(ran.sum(|report| report.continued) > 0 && ran.dead.is_empty());
+    let later: Vec<&Report> = ran.reports.iter().filter(|report| report.matched == 1).collect();
+    assert!(!later.is_empty(), "the continuation met nobody else");
+}
+
+#[tokio::test]
+async fn what_was_handed_on_too_often_is_a_dead_letter_that_can_be_invoked_with() {
+    let (system, hands) = (System::start().await, Hands::default());
+    let broken = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(true));
+    let switch = std::sync::Arc::clone(&broken);
+    let receivers = Receivers::with(move |asked| {
+        (id_of(asked).starts_with("slow") && switch.load(std::sync::atomic::Ordering::SeqCst))
+            .then(|| Reply::status(503))
+    })
+    .await;
+    let url = system.local.dynamodb_url();
+    let (functions, mut bus) = Functions::with_bus(&system, &url, &receivers.endpoint, &hands, &[]).await;
+    let started = hands.clock().now();
+    let everybody = ids("fine", 5).into_iter().chain(ids("slow", 1));
+    register(&functions.table, everybody.map(|id| connection(&id, started, None))).await;
+
+    let ran = bus.run(&functions, vec![envelope("e1", &room("demo", "r1"))], 1).await;
+
+    assert_eq!((ran.reports.len(), ran.dead.len()), (9, 0), "the event, and eight continuations");
+    let letters = system.dead_letters().await;
+    assert_eq!(letters.len(), 1, "{letters:?}");
+    assert_eq!(letters[0]["errorCode"], json!("DeliveryIncomplete"));
+    assert!(letters[0]["errorMessage"].as_str().unwrap().contains("1 of 1"), "{letters:?}");
+    assert_eq!(receivers.received().len(), 5);
+
+    broken.store(false, std::sync::atomic::Ordering::SeqCst);
+    bus.run(&functions, vec![letters[0]["event"].to_string()], 5).await;
+    let received = receivers.received();
+    assert_eq!(received.len(), 6);
+    assert!(received.values().all(|count| *count == 1), "who had it did not get it again");
+}
+
+#[tokio::test]
+async fn an_event_that_this_function_has_just_delivered_is_not_delivered_again() {
+    let (system, receivers, hands) = (System::start().await, Receivers::start().await, Hands::default());
+    let functions = Functions::new(&system, &receivers.endpoint, &hands).await;
+    register(&functions.table, [connection("alice", hands.clock().now(), None)]).await;
+    let event = envelope("e1", &room("demo", "r1"));
+    let first = functions.broadcast(&event, 5).await.unwrap();
+    let second = functions.broadcast(&event, 5).await.unwrap();
+    assert_eq!((first.delivered, first.duplicates), (1, 0));
+    assert_eq!((second.delivered, second.duplicates), (0, 1));
+    // Another event under the same id is another event.
+    let other = functions.broadcast(&envelope("e1", &room("demo", "r2")), 5).await.unwrap();
+    assert_eq!(other.delivered, 1);
+    hands.forward(61);
+    assert_eq!(functions.broadcast(&event, 5).await.unwrap().delivered, 1, "it is not remembered for ever");
+}
+
+#[tokio::test]
+async fn a_continuation_reaches_no_other_tenant_and_nothing_that_the_event_does_not_match() {
+    let (system, receivers, hands) = (System::start().await, Receivers::start().await, Hands::default());
+    let functions = Functions::new(&system, &receivers.endpoint, &hands).await;
+    let started = hands.clock().now();
+    let stranger = entity_stream_connections::Connection {
+        tenant: entity_stream_protocol::Tenant::parse("other").unwrap(),
+        ..connection("stranger", started, None)
+    };
+    let elsewhere = entity_stream_connections::Connection {
+        filter: Some(entity_stream_protocol::Filter::new(["Car"], None).unwrap()),
+        ..connection("elsewhere", started, None)
+    };
+    register(&functions.table, [connection("alice", started, None), stranger, elsewhere]).await;
+    let forged = |continuation: Value| {
+        let mut event: Value = serde_json::from_str(&envelope("c1", &continuation)).unwrap();
+        event["source"] = json!("entity-stream");
+        event["detail-type"] = json!("EntityStreamContinuation");
+        event.to_string()
+    };
+    let event: Value = serde_json::from_str(&envelope("e1", &room("demo", "r1"))).unwrap();
+    let everything = json!({ "type": "entityUpdated", "event": event, "ranges": ["0-ffffffffffffffff"], "depth": 1 });
+    let report = functions.broadcast(&forged(everything.clone()), 5).await.unwrap();
+    assert_eq!((report.matched, report.delivered), (1, 1));
+    assert_eq!(receivers.received().into_keys().map(|(id, _)| id).collect::<Vec<_>>(), ["alice"]);
+
+    // What is no continuation is put aside, once, with what is wrong with it.
+    let mut nested = everything.clone();
+    nested["event"] = serde_json::from_str(&forged(everything.clone())).unwrap();
+    for (field, value) in [
+        ("ranges", json!([])),
+        ("ranges", json!(["ffff-0"])),
+        ("ranges", json!(["zebra"])),
+        ("ranges", json!("0-1")),
+        ("depth", json!(-1)),
+        ("event", json!({})),
+        ("event", nested["event"].clone()),
+    ] {
+        let mut bad = everything.clone();
+        bad[field] = value;
+        let report = functions.broadcast(&forged(bad.clone()), 5).await.unwrap();
+        assert_eq!(report.undeliverable, 1, "{bad}");
+    }
+    assert_eq!(receivers.count(), 1);
+}

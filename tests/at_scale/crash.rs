@@ -1,0 +1,45 @@
+//! The broadcast function dies in the middle of an event, and Lambda tries it again.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::Notify;
+
+use crate::harness::{Functions, Hands, System, envelope, room};
+use crate::receivers::{Receivers, connection, ids, register};
+
+#[tokio::test]
+async fn killing_it_in_mid_event_loses_nothing() {
+    let (system, hands) = (System::start().await, Hands::default());
+    let started = hands.clock().now();
+    for killed_after in [1, 10, 30, 59] {
+        let (accepted, reached) = (AtomicUsize::new(0), Arc::new(Notify::new()));
+        let notify = Arc::clone(&reached);
+        let receivers = Receivers::with(move |_| {
+            if accepted.fetch_add(1, Ordering::SeqCst) + 1 == killed_after {
+                notify.notify_one();
+            }
+            None
+        })
+        .await;
+        let url = system.local.dynamodb_url();
+        let settings = &[("BROADCAST_SPLIT_AT", "20"), ("BROADCAST_CONCURRENCY", "4")];
+        let (functions, mut bus) = Functions::with_bus(&system, &url, &receivers.endpoint, &hands, settings).await;
+        let everybody = ids("c", 60);
+        register(&functions.table, everybody.iter().map(|id| connection(id, started, None))).await;
+
+        let event = envelope(&format!("e{killed_after}"), &room("demo", "r1"));
+        // Once, and dead before the end: the future that is dropped is the invocation that is killed. What it had handed
+        // on by then is on the bus.
+        tokio::select! {
+            _ = functions.broadcast(&event, 60) => {}
+            () = reached.notified() => {}
+        }
+        let handed_on = bus.take();
+        let ran = bus.run(&functions, handed_on.into_iter().chain([event]).collect(), 60).await;
+
+        assert!(ran.dead.is_empty());
+        let received = receivers.received();
+        assert_eq!(received.len(), 60, "killed after {killed_after}: everybody has it, some twice, under one id");
+    }
+}

@@ -1,0 +1,59 @@
+//! Clients that come, subscribe and go while events flow.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use futures_util::future::join_all;
+use serde_json::json;
+
+use crate::harness::{System, room};
+
+/// Publishes numbered events until told to stop, and says how many have been.
+async fn publish(system: &System, next: &AtomicU64, stop: &AtomicBool) {
+    while !stop.load(Ordering::SeqCst) {
+        // The number is taken before it is published: who reads a number knows that all later ones are published later.
+        let number = next.fetch_add(1, Ordering::SeqCst);
+        system.publish(&room("demo", &format!("n{number}"))).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everything_published_after_subscribed_was_read_arrives() {
+    const LISTENED_TO: u64 = 15;
+    let (system, next, stop) = (System::start().await, AtomicU64::new(0), AtomicBool::new(false));
+    let listen = async |n: usize| {
+        for round in 0..3 {
+            let mut client = system.connect(&format!("tenant=demo&entityTypes=Nothing{n}")).await;
+            client.send(json!({ "action": "subscribe", "entityTypes": ["Room"], "requestId": "s" }).to_string()).await;
+            let mut seen = HashSet::new();
+            let from = loop {
+                let frame = client.json().await;
+                match frame["entityId"].as_str() {
+                    // The filter is in force a little before the answer is read.
+                    Some(id) => seen.insert(id.to_owned()),
+                    None => {
+                        assert_eq!(frame["type"], json!("subscribed"), "{frame}");
+                        // One may have been taken and not been published yet.
+                        break next.load(Ordering::SeqCst);
+                    }
+                };
+            };
+            let mut missing: HashSet<_> = (from..from + LISTENED_TO).map(|n| format!("n{n}")).collect();
+            missing.retain(|id| !seen.contains(id));
+            while !missing.is_empty() {
+                missing.remove(&client.event_id().await);
+            }
+            // Some take their leave, some just vanish.
+            if (n + round).is_multiple_of(2) {
+                client.close().await;
+            }
+        }
+    };
+    let listeners = async {
+        join_all((0..12).map(listen)).await;
+        stop.store(true, Ordering::SeqCst);
+    };
+    tokio::join!(publish(&system, &next, &stop), listeners);
+    system.local.settled().await;
+    assert!(system.dead_letters().await.is_empty());
+}

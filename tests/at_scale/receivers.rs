@@ -1,0 +1,111 @@
+//! Connections by the thousand, at the far end of an `@connections` endpoint that keeps count.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, WriteRequest};
+use entity_stream_connections::{Authorisation, Connection, Table};
+use entity_stream_local::{TABLE, aws_config};
+use entity_stream_protocol::{ConnectionId, EpochMillis, Filter, Format, GroupId, Tenant, stable_hash};
+use futures_util::{StreamExt, stream};
+use serde_json::Value;
+
+use crate::harness::{Asked, Endpoint, Reply, System};
+
+/// How often each connection got each event.
+pub(crate) type Received = HashMap<(String, String), usize>;
+
+/// An endpoint that counts what it accepts.
+pub(crate) struct Receivers {
+    pub(crate) endpoint: Endpoint,
+    received: Arc<Mutex<Received>>,
+}
+
+impl Receivers {
+    /// Accepts everything.
+    pub(crate) async fn start() -> Self {
+        Self::with(|_| None).await
+    }
+
+    /// Accepts what `refuse` does not answer otherwise.
+    pub(crate) async fn with(refuse: impl Fn(&Asked) -> Option<Reply> + Send + Sync + 'static) -> Self {
+        let received: Arc<Mutex<Received>> = Arc::default();
+        let counts = Arc::clone(&received);
+        let endpoint = Endpoint::new(move |asked| {
+            let (late, reply) = match refuse(asked) {
+                // Late, and then as if nothing had been.
+                Some(Reply::After(delay, _)) => (Some(delay), None),
+                other => (None, other),
+            };
+            if let Some(reply) = reply {
+                return reply;
+            }
+            let message: Value = serde_json::from_slice(&asked.body).unwrap();
+            let key = (id_of(asked), message["id"].as_str().unwrap().to_owned());
+            *counts.lock().unwrap().entry(key).or_default() += 1;
+            late.map_or(Reply::status(200), |delay| Reply::After(delay, Box::new(Reply::status(200))))
+        })
+        .await;
+        Self { endpoint, received }
+    }
+
+    pub(crate) fn received(&self) -> Received {
+        self.received.lock().unwrap().clone()
+    }
+
+    /// How many messages have been accepted.
+    pub(crate) fn count(&self) -> usize {
+        self.received.lock().unwrap().values().sum()
+    }
+}
+
+/// Whom a call is for.
+pub(crate) fn id_of(asked: &Asked) -> String {
+    asked.path.rsplit('/').next().unwrap().replace("%3D", "=")
+}
+
+/// A connection of the tenant `demo` that wants rooms.
+pub(crate) fn connection(id: &str, connected_at: EpochMillis, group: Option<&str>) -> Connection {
+    Connection {
+        id: ConnectionId::parse(id).unwrap(),
+        tenant: Tenant::parse("demo").unwrap(),
+        connected_at,
+        filter: Some(Filter::new(["Room"], None).unwrap()),
+        format: Format::Json,
+        group: group.map(|group| GroupId::parse(group).unwrap()),
+        authorisation: Authorisation::Open,
+    }
+}
+
+/// Ids as API Gateway makes them.
+pub(crate) fn ids(prefix: &str, count: usize) -> Vec<String> {
+    (0..count).map(|n| format!("{prefix}{n:08}AMCJA=")).collect()
+}
+
+/// Registers many connections by what a broadcast reads of them, which is one write each and not two: copies of the
+/// interest of the one that is registered.
+pub(crate) async fn multiply(system: &System, ids: &[String]) {
+    let items = system.items().await;
+    let interest = items.iter().find(|item| item["pk"].as_s().unwrap().starts_with("T#")).unwrap();
+    let text = |text: String| AttributeValue::S(text);
+    let client = aws_sdk_dynamodb::Client::new(&aws_config(&system.local.dynamodb_url()));
+    stream::iter(ids.chunks(25))
+        .for_each_concurrent(4, async |ids| {
+            let puts = ids.iter().map(|id| {
+                let mut item = interest.clone();
+                item.insert("sk".to_owned(), text(format!("{:016x}#{id}", stable_hash(id.as_bytes()))));
+                item.insert("connectionId".to_owned(), text(id.clone()));
+                let put = PutRequest::builder().set_item(Some(item)).build().unwrap();
+                WriteRequest::builder().put_request(put).build()
+            });
+            let output = client.batch_write_item().request_items(TABLE, puts.collect()).send().await.unwrap();
+            assert!(output.unprocessed_items().is_none_or(HashMap::is_empty));
+        })
+        .await;
+}
+
+pub(crate) async fn register(table: &Table, connections: impl IntoIterator<Item = Connection>) {
+    stream::iter(connections)
+        .for_each_concurrent(32, async |connection| table.register(&connection).await.unwrap())
+        .await;
+}
