@@ -1,6 +1,6 @@
 use entity_stream_protocol::{EpochMillis, Tenant};
 
-use crate::credential::token_credential;
+use crate::credential::access_token;
 use crate::{ApiKeys, Credential, Identity, Refusal, Verifier};
 
 /// A refusal, and whom it met if that is known: a subject is only known from a credential that was verified.
@@ -40,18 +40,23 @@ impl Authenticator {
             Credential::Token(token) => self.verifier.verify(token, now).await?,
             Credential::ApiKey { name, key } => self.api_keys.verify(name, key, now).await?,
         };
-        if identity.may_listen_to(tenant) {
-            Ok(identity)
-        } else {
-            Err(Refused { reason: Refusal::Tenant, subject: Some(identity.subject) })
-        }
+        of_tenant(identity, tenant)
     }
 
-    /// The same for a token in a message.
+    /// The same for a token in a message. It does not go by way of [`Authenticator::admit`], so that a function that
+    /// takes only tokens has no code for API keys, and needs no permission for them.
     ///
     /// # Errors
     /// [`Refused`]: the reason to log and to answer with, and the subject if that is known.
     pub async fn admit_token(&self, token: &str, tenant: &Tenant, now: EpochMillis) -> Result<Identity, Refused> {
-        self.admit(&token_credential(token)?, tenant, now).await
+        of_tenant(self.verifier.verify(&access_token(token)?, now).await?, tenant)
+    }
+}
+
+fn of_tenant(identity: Identity, tenant: &Tenant) -> Result<Identity, Refused> {
+    if identity.may_listen_to(tenant) {
+        Ok(identity)
+    } else {
+        Err(Refused { reason: Refusal::Tenant, subject: Some(identity.subject) })
     }
 }

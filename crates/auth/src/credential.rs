@@ -107,8 +107,12 @@ fn from_authorization(value: &str) -> Result<Credential, Refusal> {
     Ok(Credential::ApiKey { name: name.to_owned(), key: ApiKey::from_client(key) })
 }
 
+fn token_credential(token: &str) -> Result<Credential, Refusal> {
+    access_token(token).map(Credential::Token)
+}
+
 /// Three parts of URL-safe base64 (RFC 7515, section 7.1). What looks otherwise need not be verified to be refused.
-pub(crate) fn token_credential(token: &str) -> Result<Credential, Refusal> {
+pub(crate) fn access_token(token: &str) -> Result<AccessToken, Refusal> {
     if token.len() > CREDENTIAL_BYTES {
         return Err(Refusal::CredentialTooLong);
     }
@@ -116,7 +120,7 @@ pub(crate) fn token_credential(token: &str) -> Result<Credential, Refusal> {
     let parts: Vec<&str> = token.split('.').collect();
     let is_token = parts.len() == 3 && !parts[0].is_empty() && !parts[1].is_empty() && parts.into_iter().all(is_part);
     match AccessToken::new(token) {
-        Some(token) if is_token => Ok(Credential::Token(token)),
+        Some(token) if is_token => Ok(token),
         _ => Err(Refusal::MalformedCredential),
     }
 }
