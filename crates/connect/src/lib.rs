@@ -24,6 +24,9 @@ use tracing::Instrument;
 
 use crate::handshake::Handshake;
 
+/// The metric that counts the connections that were let in.
+const CONNECTIONS: &str = "Connections";
+
 /// The function, ready for events.
 #[derive(Clone, Debug)]
 pub struct Connect {
@@ -104,6 +107,7 @@ impl Connect {
             tracing::error!(%error, "connection refused: it could not be registered");
             return respond(500, Some("the connection could not be registered; try again"));
         }
+        metrics::counter!(CONNECTIONS).increment(1);
         tracing::info!(source_ip = caller.source_ip, subject = connection.authorisation.subject(), "connected");
         let mut response = respond(200, None);
         if let Some((name, value)) = handshake.selected_subprotocol() {

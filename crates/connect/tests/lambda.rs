@@ -106,6 +106,7 @@ async fn a_refusal_is_answered_logged_and_counted() {
     let metrics = line(&mut lines, |line| line.get("_aws").is_some()).await;
     assert_eq!((&metrics["Refusals"], &metrics["reason"]), (&Value::from(1), &log["reason"]), "{metrics}");
     assert_eq!(metrics["_aws"]["CloudWatchMetrics"][0]["Namespace"], "EntityStream");
+    assert_eq!(metrics["FunctionName"], "connect", "several deployments in one account are told apart: {metrics}");
     let answer = timeout(PATIENCE, answered.recv()).await.unwrap().unwrap();
     assert_eq!(answer["statusCode"], 401, "{answer}");
 }

@@ -9,6 +9,9 @@ use crate::{Environment, start_logs};
 
 /// The CloudWatch namespace of the metrics.
 const NAMESPACE: &str = "EntityStream";
+/// The dimension of every metric, and the variable in which Lambda tells its value.
+const DIMENSION: &str = "FunctionName";
+const FUNCTION_NAME: &str = "AWS_LAMBDA_FUNCTION_NAME";
 
 /// Runs a function: starts the logs, builds it once, and hands it one event after another until Lambda stops the process.
 ///
@@ -33,8 +36,13 @@ where
             return ExitCode::FAILURE;
         }
     };
-    // Metrics go where logs go, in CloudWatch's embedded metric format, once for each invocation.
-    let metrics = match Builder::new().cloudwatch_namespace(NAMESPACE).init() {
+    // Metrics go where logs go, in CloudWatch's embedded metric format, once for each invocation. The function's name keeps
+    // the figures of several deployments in one account apart.
+    let mut metrics = Builder::new().cloudwatch_namespace(NAMESPACE);
+    if let Some(name) = environment.lookup(FUNCTION_NAME) {
+        metrics = metrics.with_dimension(DIMENSION, name);
+    }
+    let metrics = match metrics.init() {
         Ok(metrics) => metrics,
         Err(error) => {
             tracing::error!(%error, "the function cannot start");
