@@ -1,0 +1,18 @@
+"""Fixtures of the checks."""
+
+import os
+
+import pytest
+
+from stack import Stack
+
+# No check has an AWS account, and none may find one.
+for name in [name for name in os.environ if name.startswith("AWS_")]:
+    del os.environ[name]
+os.environ |= {"AWS_DEFAULT_REGION": "us-east-1", "SAM_CLI_TELEMETRY": "0"}
+
+
+@pytest.fixture(scope="session")
+def on() -> Stack:
+    """The stack as one parameter gives it."""
+    return Stack(EventStreamingEnabled="true")
