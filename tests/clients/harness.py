@@ -113,11 +113,11 @@ class Process:
 
 
 class LocalSystem:
-    """`entity-stream local` on free ports."""
+    """`entity-stream local` on free ports, or on those of one that has ended."""
 
-    def __init__(self, *flags: str, **variables: str):
+    def __init__(self, *flags: str, ports: tuple[int, int] | None = None, **variables: str):
         assert BINARY.exists(), f"{BINARY} is missing: run `cargo build` first"
-        self.port, self.dynamodb_port = free_port(), free_port()
+        self.port, self.dynamodb_port = ports or (free_port(), free_port())
         command = [BINARY, "local", "--port", self.port, "--dynamodb-port", self.dynamodb_port, *flags]
         self.process = Process(command, name="entity-stream local", env=environment_without_aws(**variables))
         self.url = f"http://localhost:{self.port}"

@@ -18,6 +18,7 @@ mod invoke_api;
 mod logs;
 mod management;
 mod messages;
+mod monitor;
 mod outcomes;
 mod scale;
 mod signature;

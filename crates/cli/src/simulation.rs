@@ -1,8 +1,8 @@
 use std::num::NonZeroUsize;
-use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::Context;
+use entity_stream_local::Rate;
 use entity_stream_protocol::{Clock, Tenant};
 use jiff::Timestamp;
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -22,21 +22,6 @@ const FULL_BATCHES: f64 = 1000.0;
 const CATCH_UP: f64 = 1.0;
 /// Rejections that are told one by one.
 const TOLD: u64 = 5;
-
-/// Events per second.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Rate(f64);
-
-impl FromStr for Rate {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text.parse::<f64>() {
-            Ok(rate) if (0.001..=10_000.0).contains(&rate) => Ok(Self(rate)),
-            _ => Err("a rate is a number of events per second, from 0.001 to 10000".to_owned()),
-        }
-    }
-}
 
 /// A simulated city whose changes are published at a steady rate.
 #[derive(Debug)]
@@ -76,7 +61,7 @@ impl Simulation {
         let mut world = World::new(&self.tenant, seed, population(self.rate), now(&clock)?);
         let mut pace = Pace::new(self.rate, self.count);
         let started = Instant::now();
-        let mut steps = interval(STEP.max(Duration::from_secs_f64(1.0 / self.rate.0)));
+        let mut steps = interval(STEP.max(Duration::from_secs_f64(1.0 / self.rate.per_second())));
         steps.set_missed_tick_behavior(MissedTickBehavior::Skip);
         while !pace.is_over() {
             tokio::select! {
@@ -107,7 +92,7 @@ fn now(clock: &Clock) -> anyhow::Result<Timestamp> {
 /// As many entities as change once in five seconds at this rate, and a dozen at least.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate is positive and at most 10,000")]
 fn population(rate: Rate) -> usize {
-    (rate.0 * 5.0).clamp(12.0, 10_000.0) as usize
+    (rate.per_second() * 5.0).clamp(12.0, 10_000.0) as usize
 }
 
 fn report(finished: Vec<(Entry, Outcome)>, progress: &mut Progress) {
@@ -133,7 +118,7 @@ struct Pace {
 
 impl Pace {
     fn new(rate: Rate, count: Option<u64>) -> Self {
-        Self { rate: rate.0, left: count, made: 0.0 }
+        Self { rate: rate.per_second(), left: count, made: 0.0 }
     }
 
     fn is_over(&self) -> bool {
@@ -168,20 +153,14 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn a_rate_is_a_sensible_number() {
-        for text in ["1", "0.001", "1e3", "10000"] {
-            assert!(text.parse::<Rate>().is_ok(), "{text}");
-        }
-        for text in ["0", "-1", "nan", "inf", "10001", "", "fast", "1e-300"] {
-            assert!(text.parse::<Rate>().is_err(), "{text}");
-        }
+    fn rate_of(per_second: f64) -> Rate {
+        Rate::new(per_second).unwrap()
     }
 
     proptest! {
         #[test]
         fn the_rate_is_held_whatever_the_steps(rate in 0.1_f64..10_000.0, steps in prop::collection::vec(1_u64..900, 1..50)) {
-            let mut pace = Pace::new(Rate(rate), None);
+            let mut pace = Pace::new(rate_of(rate), None);
             let batch = if rate < FULL_BATCHES { 1 } else { BATCH_ENTRIES as u64 };
             let (mut elapsed, mut made) = (Duration::ZERO, pace.due(Duration::ZERO));
             prop_assert_eq!(made, u64::from(batch == 1));
@@ -197,7 +176,7 @@ mod tests {
 
         #[test]
         fn a_count_is_reached_and_not_exceeded(count in 1_u64..500, rate in 1.0_f64..10_000.0) {
-            let mut pace = Pace::new(Rate(rate), Some(count));
+            let mut pace = Pace::new(rate_of(rate), Some(count));
             let (mut made, mut elapsed) = (0, Duration::ZERO);
             while !pace.is_over() {
                 made += pace.due(elapsed);
@@ -209,14 +188,14 @@ mod tests {
 
     #[test]
     fn a_short_pause_is_made_up_for() {
-        let mut pace = Pace::new(Rate(359.8463), None);
+        let mut pace = Pace::new(rate_of(359.8463), None);
         let made: u64 = [0, 739, 963, 1050, 2049].map(|millis| pace.due(Duration::from_millis(millis))).iter().sum();
         assert_eq!(made, 738);
     }
 
     #[test]
     fn a_long_pause_is_not_made_up_for() {
-        let mut pace = Pace::new(Rate(10.0), None);
+        let mut pace = Pace::new(rate_of(10.0), None);
         pace.due(Duration::ZERO);
         assert_eq!(pace.due(Duration::from_secs(3600)), 10);
         assert_eq!(pace.due(Duration::from_secs(3601)), 10);

@@ -12,8 +12,10 @@ mod dynamodb;
 mod error;
 mod functions;
 mod gateway;
+mod monitor;
 mod router;
 mod settings;
+mod simulation;
 mod state;
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -28,6 +30,7 @@ use crate::dynamodb::DynamoDb;
 pub use crate::error::StartError;
 use crate::functions::Functions;
 pub use crate::settings::{REGION, TABLE, aws_config};
+pub use crate::simulation::{InvalidRate, Rate, Simulated, SimulationSwitch};
 use crate::state::State;
 
 /// How long clients have to take their leave when the system stops.
@@ -58,8 +61,8 @@ impl Local {
         let dynamodb = DynamoDb::start(config.dynamodb, config.data.as_deref()).await?;
         let table = settings::table(&dynamodb.url());
         table.create_if_missing().await?;
-        let functions = Functions::new(&config, table, reachable(address), &dynamodb.url()).await?;
-        let state = Arc::new(State::new(config, functions));
+        let functions = Functions::new(&config, table.clone(), reachable(address), &dynamodb.url()).await?;
+        let state = Arc::new(State::new(config, functions, table));
         let mut servers = JoinSet::new();
         servers.spawn(router::serve(listener, Arc::clone(&state)));
         if let Some(twin) = other_loopback(address).await {
@@ -81,6 +84,11 @@ impl Local {
     /// The URL of the event bus, and of the `@connections` API without a stage.
     pub fn http_url(&self) -> String {
         format!("http://{}", host(self.address))
+    }
+
+    /// Where the monitor page turns the simulation on and off.
+    pub fn simulation(&self) -> &SimulationSwitch {
+        &self.state.simulation
     }
 
     /// The endpoint of the embedded DynamoDB.

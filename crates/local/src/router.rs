@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State as Shared};
-use axum::http::{Method, Response, StatusCode};
+use axum::http::{Method, Response, StatusCode, header};
 use axum::serve::ListenerExt;
 use percent_encoding::percent_decode_str;
 use serde_json::json;
@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 
 use crate::aws_error::json;
 use crate::state::State;
-use crate::{bus, gateway};
+use crate::{bus, gateway, monitor};
 
 /// Serves until the task is aborted.
 pub(crate) async fn serve(listener: TcpListener, state: Arc<State>) {
@@ -39,9 +39,16 @@ async fn route(
     let path: Vec<String> = segments(request.uri().path());
     let path: Vec<&str> = path.iter().map(String::as_str).collect();
     let stage = state.config.stage.as_str();
+    // A WebSocket's origin is for `$connect` to judge, and no page can send this header with anything else.
+    if !request.headers().contains_key(header::UPGRADE)
+        && let Err(refusal) = monitor::guard::check_origin(&request)
+    {
+        return refusal.into_response();
+    }
     match path[..] {
         ["_local", "health"] => json(StatusCode::OK, &json!({ "status": "ok" })),
-        ["_local", "dead-letters"] => json(StatusCode::OK, &state.bus.dead_letters().to_json()),
+        ["_local", ref rest @ ..] => monitor::handle(&state, rest, request).await,
+        [] if monitor::wants_page(&request) => monitor::page(),
         ["@connections", id] => gateway::management::handle(&state, id, request).await,
         [first, "@connections", id] if first == stage => gateway::management::handle(&state, id, request).await,
         [] if request.method() == Method::POST => bus::api::handle(&state, request).await,

@@ -1,11 +1,13 @@
 use std::sync::Arc;
 
+use entity_stream_connections::Table;
 use tokio_util::task::TaskTracker;
 
 use crate::Config;
 use crate::bus::Bus;
 use crate::functions::Functions;
 use crate::gateway::Connections;
+use crate::simulation::SimulationSwitch;
 
 /// What the parts of the running system share.
 #[derive(Debug)]
@@ -14,14 +16,25 @@ pub(crate) struct State {
     pub(crate) functions: Arc<Functions>,
     pub(crate) connections: Connections,
     pub(crate) bus: Bus,
+    /// Who is registered, for the monitor page.
+    pub(crate) table: Table,
+    pub(crate) simulation: SimulationSwitch,
     /// The tasks of open WebSockets, each of which ends with `$disconnect`.
     pub(crate) sessions: TaskTracker,
 }
 
 impl State {
-    pub(crate) fn new(config: Config, functions: Functions) -> Self {
+    pub(crate) fn new(config: Config, functions: Functions, table: Table) -> Self {
         let functions = Arc::new(functions);
         let bus = Bus::new(Arc::clone(&functions), &config.times);
-        Self { config, functions, connections: Connections::default(), bus, sessions: TaskTracker::new() }
+        Self {
+            config,
+            functions,
+            connections: Connections::default(),
+            bus,
+            table,
+            simulation: SimulationSwitch::default(),
+            sessions: TaskTracker::new(),
+        }
     }
 }

@@ -22,7 +22,7 @@ pub(crate) use bus::Bus;
 pub(crate) use client::Client;
 pub(crate) use endpoint::{Asked, Endpoint, Reply};
 pub(crate) use functions::{Functions, envelope, lambda_event, result};
-pub(crate) use http::request;
+pub(crate) use http::{Answer, request};
 
 /// How long anything may take before a test fails. Far more than it takes: a loaded machine is no bug.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);

@@ -44,6 +44,7 @@ impl Banner {
         let mut row = |what: &str, url: &str, remark: &str| {
             let _ = writeln!(text, "  {what:<14}{URL}{url}{URL:#}{remark}");
         };
+        row("Monitor", &format!("{http}/"), "");
         row("WebSocket", &format!("{websocket}?tenant={}", self.tenant), "");
         row("@connections", &format!("{http}/{}", self.stage), "");
         row("Event bus", http, "  (PutEvents)");
@@ -84,9 +85,13 @@ mod tests {
     #[test]
     fn says_where_everything_is_and_what_to_try() {
         let usual = text(&Config::default(), None, USUAL_URL);
-        for part in
-            ["ws://localhost:3000?tenant=demo", "http://localhost:3000/local\n", "http://x:8000", " listen demo  "]
-        {
+        for part in [
+            "http://localhost:3000/\n",
+            "ws://localhost:3000?tenant=demo",
+            "http://localhost:3000/local\n",
+            "http://x:8000",
+            " listen demo  ",
+        ] {
             assert!(usual.contains(part), "{usual}");
         }
         let other = text(&Config::default(), Some("City"), "ws://localhost:3100");

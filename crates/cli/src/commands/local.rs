@@ -3,7 +3,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use entity_stream_local::{Config, FunctionHost, FunctionNames, Local, RefuseWith, Times};
+use entity_stream_local::{
+    Config, FunctionHost, FunctionNames, Local, Rate, RefuseWith, Simulated, SimulationSwitch, Times,
+};
 use entity_stream_protocol::{Clock, Tenant};
 use entity_stream_runtime::Environment;
 use entity_stream_runtime::environment::{AUTH_ENABLED, EVENT_STREAMING_ENABLED, Variable};
@@ -11,11 +13,11 @@ use jiff::SignedDuration;
 
 use super::banner::Banner;
 use super::invitation::Invitation;
-use crate::bus::Target;
+use crate::bus::{Publisher, Target};
 use crate::interrupt::Interrupt;
-use crate::logs;
+use crate::logs::{self, Log};
 use crate::progress::Progress;
-use crate::simulation::{Rate, Simulation};
+use crate::simulation::Simulation;
 
 /// The longest time that an option takes: what is meant as "never".
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -122,7 +124,7 @@ struct Advanced {
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
-    logs::start(if args.simulate.is_some() { logs::OF_A_SIMULATED_SYSTEM } else { logs::OF_THE_SYSTEM })?;
+    let log = logs::start(logs::OF_THE_SYSTEM)?;
     let mut interrupt = Interrupt::install()?;
     let tenant = args.simulate.clone().map_or_else(|| Tenant::parse("demo"), Ok)?;
     let mut environment = Environment::process();
@@ -133,27 +135,36 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let config = config(&args, &environment)?;
     let banner = Banner::new(&config, &tenant, args.simulate.is_some(), invitation);
     let local = Local::start(config).await.context("the local system cannot start")?;
+    let publisher = Target::local(local.http_url()).publisher().await?;
+    local.simulation().set(args.simulate.map(|tenant| Simulated { tenant, rate: args.simulate_rate }));
     banner.show(&local);
     tokio::select! {
         () = interrupt.received() => {}
-        result = simulate(&args, local.http_url()) => {
-            // The rest of the system is of use without it.
-            if let Err(error) = result {
-                tracing::warn!("the simulation has ended: {error:#}");
-            }
-            interrupt.received().await;
-        }
+        () = simulate(local.simulation(), &publisher, &log) => {}
     }
     local.shutdown().await;
     Ok(())
 }
 
-/// Runs the simulation, if there is to be one, for as long as the system runs.
-async fn simulate(args: &Args, endpoint: String) -> anyhow::Result<()> {
-    let Some(tenant) = args.simulate.clone() else { return Ok(()) };
-    let publisher = Target::local(endpoint).publisher().await?;
-    let simulation = Simulation { tenant, rate: args.simulate_rate, count: None, seed: None };
-    simulation.run(publisher, std::future::pending(), &mut Progress::silent()).await
+/// Simulates what the switch says, from the beginning and whenever the monitor page has turned it, without end.
+async fn simulate(switch: &SimulationSwitch, publisher: &Publisher, log: &Log) {
+    let mut wanted = switch.follow();
+    loop {
+        let now = wanted.borrow_and_update().clone();
+        log.set(if now.is_some() { logs::OF_A_SIMULATED_SYSTEM } else { logs::OF_THE_SYSTEM });
+        // It cannot fail: the switch, which is its other end, is at hand.
+        let turned = async { drop(wanted.changed().await) };
+        let Some(Simulated { tenant, rate }) = now else {
+            turned.await;
+            continue;
+        };
+        let simulation = Simulation { tenant, rate, count: None, seed: None };
+        if let Err(error) = simulation.run(publisher.clone(), turned, &mut Progress::silent()).await {
+            // The rest of the system is of use without it.
+            tracing::warn!("the simulation has ended: {error:#}");
+            switch.set(None);
+        }
+    }
 }
 
 fn config(args: &Args, environment: &Environment) -> anyhow::Result<Config> {

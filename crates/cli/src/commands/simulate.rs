@@ -1,3 +1,4 @@
+use entity_stream_local::Rate;
 use entity_stream_protocol::Tenant;
 
 use crate::bus::Target;
@@ -5,7 +6,7 @@ use crate::cli::count;
 use crate::interrupt::Interrupt;
 use crate::logs;
 use crate::progress::Progress;
-use crate::simulation::{Rate, Simulation};
+use crate::simulation::Simulation;
 use crate::terminal;
 
 /// Publish plausible changes of rooms, sensors and vehicles

@@ -38,6 +38,10 @@ impl DeadLetters {
         letters.push_back(letter);
     }
 
+    pub(crate) fn count(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     /// The oldest first. An event that is JSON is shown as such; otherwise as a string.
     pub(crate) fn to_json(&self) -> Value {
         let letters = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -3,7 +3,7 @@
 pub(crate) mod api;
 mod dead_letters;
 mod invocation;
-mod put_events;
+pub(crate) mod put_events;
 mod send_message;
 
 pub(crate) use invocation::Bus;

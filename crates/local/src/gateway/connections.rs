@@ -1,3 +1,4 @@
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -74,6 +75,19 @@ impl Connections {
     pub(crate) fn get(&self, id: &str) -> Option<Connection> {
         let id = ConnectionId::parse(id).ok()?;
         self.lock().connections.get(&id).cloned()
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.lock().connections.len()
+    }
+
+    /// How many there are, and the newest of them, the newest first.
+    pub(crate) fn newest(&self, most: usize) -> (usize, Vec<(ConnectionId, Connection)>) {
+        let open = self.lock();
+        let mut newest: Vec<_> = open.connections.iter().collect();
+        newest.sort_unstable_by_key(|(id, connection)| (Reverse(connection.connected_at.millis()), *id));
+        newest.truncate(most);
+        (open.connections.len(), newest.into_iter().map(|(id, connection)| (id.clone(), connection.clone())).collect())
     }
 
     pub(crate) fn remove(&self, id: &ConnectionId) {

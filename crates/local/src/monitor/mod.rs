@@ -1,0 +1,103 @@
+//! The monitor page, and what it asks of the local system beyond what every client can: all under `/_local/`.
+//!
+//! The page streams through an ordinary WebSocket, as any client does. [`guard`] keeps other people's pages out of the rest.
+
+mod assets;
+mod connections;
+pub(crate) mod guard;
+mod publish;
+mod simulation;
+
+use axum::body::{Body, to_bytes};
+use axum::extract::Request;
+use axum::http::{HeaderValue, Method, Response, StatusCode, header};
+use serde_json::{Value, json};
+
+use crate::aws_error::json as json_answer;
+use crate::config::FunctionHost;
+use crate::state::State;
+
+pub(crate) use assets::{page, wants_page};
+
+/// Largest request that is read: an event may have 1 MB.
+const BODY_BYTES: usize = 1024 * 1024;
+
+/// Why a request is refused: the status, and what is wrong and what would be right.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    status: StatusCode,
+    message: String,
+}
+
+impl Refusal {
+    fn new(status: StatusCode, message: impl Into<String>) -> Self {
+        Self { status, message: message.into() }
+    }
+
+    pub(crate) fn into_response(self) -> Response<Body> {
+        no_store(json_answer(self.status, &json!({ "message": self.message })))
+    }
+}
+
+/// Answers a request for what is under `/_local/`.
+pub(crate) async fn handle(state: &State, path: &[&str], request: Request) -> Response<Body> {
+    if let ["monitor", name] = path {
+        return assets::asset(name);
+    }
+    match answer(state, path, request).await {
+        Ok(body) => no_store(json_answer(StatusCode::OK, &body)),
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+async fn answer(state: &State, path: &[&str], request: Request) -> Result<Value, Refusal> {
+    guard::check(&request)?;
+    let method = request.method().clone();
+    match (path, method) {
+        (["dead-letters"], Method::GET) => Ok(state.bus.dead_letters().to_json()),
+        (["status"], Method::GET) => Ok(status(state)),
+        (["connections"], Method::GET) => Ok(connections::list(state).await),
+        (["events"], Method::POST) => publish::handle(state, &body(request).await?),
+        (["simulation"], Method::PUT) => simulation::start(state, &body(request).await?),
+        (["simulation"], Method::DELETE) => Ok(simulation::stop(state)),
+        (["dead-letters" | "status" | "connections" | "events" | "simulation"], method) => {
+            let message = format!("there is no {method} here: see the page at /");
+            Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, message))
+        }
+        _ => Err(Refusal::new(StatusCode::NOT_FOUND, "there is no such thing under /_local/")),
+    }
+}
+
+/// What the page has to know of the system that it watches.
+fn status(state: &State) -> Value {
+    let config = &state.config;
+    // The settings of functions that run elsewhere are not known here.
+    let known = matches!(config.functions, FunctionHost::InProcess);
+    json!({
+        "streaming": known.then_some(config.event_streaming_enabled),
+        "authentication": known.then_some(config.auth_enabled),
+        "authenticationInBand": known.then(|| config.in_band()),
+        "connections": state.connections.count(),
+        "deadLetters": state.bus.dead_letters().count(),
+        "simulation": simulation::status(state),
+    })
+}
+
+/// The text of a request. It has to be declared as JSON: a page of another origin cannot do that without asking first.
+async fn body(request: Request) -> Result<String, Refusal> {
+    let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    if content_type.and_then(|value| value.split(';').next()).map(str::trim) != Some("application/json") {
+        let message = "the body is JSON, with the header Content-Type: application/json";
+        return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
+    }
+    let bytes = to_bytes(request.into_body(), BODY_BYTES)
+        .await
+        .map_err(|_| Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "the body has at most 1 MB"))?;
+    String::from_utf8(bytes.into()).map_err(|_| Refusal::new(StatusCode::BAD_REQUEST, "the body is not UTF-8"))
+}
+
+fn no_store(mut response: Response<Body>) -> Response<Body> {
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    assets::protect(&mut response);
+    response
+}

@@ -1,0 +1,45 @@
+/** An answer that is a refusal, with the server's words for it. */
+export class Refused extends Error {}
+
+/** Asks the local system for something under /_local/. */
+async function ask(method, path, body) {
+  const request = { method, cache: 'no-store' };
+  if (body !== undefined) {
+    request.body = body;
+    request.headers = { 'Content-Type': 'application/json' };
+  }
+  const response = await fetch(`/_local/${path}`, request);
+  const answer = await response.json();
+  if (!response.ok) throw new Refused(answer.message ?? `the answer was ${response.status}`);
+  return answer;
+}
+
+export const status = () => ask('GET', 'status');
+export const connections = () => ask('GET', 'connections');
+/** Publishes a detail, which is JSON text: it is sent as it is written. */
+export const publish = (detail) => ask('POST', 'events', detail);
+export const startSimulation = (tenant, rate) => ask('PUT', 'simulation', JSON.stringify({ tenant, rate }));
+export const stopSimulation = () => ask('DELETE', 'simulation');
+
+/** What to tell about a request that failed. */
+export const reason = (error) => (error instanceof Refused ? error.message : 'The local system cannot be reached.');
+
+/** Calls something now and again, one call at a time, while somebody looks at the page. Returns how to call it at once. */
+export function poll(milliseconds, call) {
+  let timer;
+  let running = false;
+  const run = async () => {
+    if (running) return;
+    running = true;
+    clearTimeout(timer);
+    try {
+      if (!document.hidden) await call();
+    } finally {
+      running = false;
+      timer = setTimeout(run, milliseconds);
+    }
+  };
+  document.addEventListener('visibilitychange', () => { if (!document.hidden) run(); });
+  run();
+  return run;
+}

@@ -1,0 +1,162 @@
+import { byId, grouped, setText } from './dom.js';
+import { row, toggle } from './row.js';
+
+/** Most rows in the document. */
+const ROWS = 300;
+
+/**
+ * The list of events, the newest first. What arrives is drawn once a frame, however much it is. While somebody reads
+ * (has scrolled down, opened a row, or moves through the rows), or has pressed pause, the list stands still and counts.
+ */
+export class EventList {
+  #list = byId('events');
+  #pill = byId('new-events');
+  #pause = byId('pause');
+  #store;
+  #onAction;
+  #incoming = [];
+  #search = '';
+  #paused = false;
+  #reading = false;
+  #waiting = 0;
+  #frame = 0;
+
+  /** `onAction(action, change)` is called for a row's buttons. */
+  constructor(store, onAction) {
+    this.#store = store;
+    this.#onAction = onAction;
+    this.#list.addEventListener('click', (event) => this.#clicked(event));
+    this.#list.addEventListener('keydown', (event) => this.#keyed(event));
+    this.#list.addEventListener('scroll', () => this.#scrolled(), { passive: true });
+    this.#pill.addEventListener('click', () => this.resume());
+    this.#pause.addEventListener('click', () => this.pause());
+  }
+
+  add(change) {
+    if (change.matches(this.#search)) {
+      this.#incoming.push(change);
+      // The older ones would leave the list in the same frame.
+      if (this.#incoming.length > ROWS) this.#incoming.shift();
+      if (this.#paused || this.#reading) this.#waiting += 1;
+    }
+    this.#schedule();
+  }
+
+  /** Holds the list, or lets it go. */
+  pause(paused = !this.#paused) {
+    this.#paused = paused;
+    this.#pause.setAttribute('aria-pressed', String(paused));
+    setText(byId('pause-text'), paused ? 'Resume' : 'Pause');
+    if (paused) this.#schedule();
+    else this.resume();
+  }
+
+  /** Back to the newest, and on with it. */
+  resume() {
+    this.#reading = false;
+    this.#list.scrollTop = 0;
+    if (this.#paused) this.pause(false);
+    if (this.#list.contains(document.activeElement) && document.activeElement !== this.#list) this.#list.focus();
+    this.#schedule();
+  }
+
+  search(text) {
+    this.#search = text.trim().toLowerCase();
+    this.#redraw();
+    this.countMatches();
+  }
+
+  clear() {
+    this.#store.clear();
+    this.#redraw();
+  }
+
+  /** Says how many of the events that are kept match the search. */
+  countMatches() {
+    setText(byId('matches'), this.#search ? `${grouped(this.#store.latest(this.#search, Infinity).length)} found` : '');
+  }
+
+  get #isEmpty() {
+    return this.#list.childElementCount === 0;
+  }
+
+  #redraw() {
+    this.#incoming = [];
+    this.#waiting = 0;
+    this.#reading = false;
+    this.#list.replaceChildren(...this.#store.latest(this.#search, ROWS).reverse().map(row));
+    this.#list.scrollTop = 0;
+    this.#schedule();
+  }
+
+  #schedule() {
+    this.#frame ||= requestAnimationFrame(() => this.#draw());
+  }
+
+  #draw() {
+    this.#frame = 0;
+    if (!this.#paused && !this.#reading) {
+      if (this.#incoming.length > 0) {
+        this.#list.prepend(...this.#incoming.reverse().map(row));
+        this.#incoming = [];
+        while (this.#list.childElementCount > ROWS) this.#list.lastChild.remove();
+      }
+      this.#waiting = 0;
+    }
+    this.#pill.hidden = this.#waiting === 0;
+    setText(this.#pill, `↑ ${grouped(this.#waiting)} new`);
+    byId('empty').hidden = !this.#isEmpty;
+  }
+
+  #clicked({ target }) {
+    const item = target.closest('.event');
+    if (!item) return;
+    const action = target.closest('[data-action]')?.dataset.action;
+    if (action) this.#onAction(action, item.change, target);
+    else if (target.closest('.summary')) this.#toggle(item);
+  }
+
+  #toggle(item) {
+    if (toggle(item)) this.#reading = true;
+    else this.#settle();
+  }
+
+  #scrolled() {
+    if (this.#list.scrollTop > 8) this.#reading = true;
+    else this.#settle();
+  }
+
+  /** The reading ends at the top of the list, with nothing opened and the keyboard elsewhere. */
+  #settle() {
+    const opened = this.#list.querySelector('[aria-expanded="true"]');
+    const within = this.#list.contains(document.activeElement) && document.activeElement.matches(':focus-visible') && document.activeElement !== this.#list;
+    if (this.#list.scrollTop <= 8 && !opened && !within) {
+      this.#reading = false;
+      this.#schedule();
+    }
+  }
+
+  #keyed(event) {
+    const { key, target } = event;
+    if (key === 'Escape') {
+      for (const button of this.#list.querySelectorAll('[aria-expanded="true"]')) toggle(button.parentElement, false);
+      this.resume();
+      return;
+    }
+    const item = target.closest('.event');
+    const to = {
+      ArrowDown: () => (item ? item.nextElementSibling : this.#list.firstElementChild),
+      ArrowUp: () => item?.previousElementSibling,
+      Home: () => this.#list.firstElementChild,
+      End: () => this.#list.lastElementChild,
+    }[key];
+    // In the data itself, the keys scroll it.
+    if (!to || target.closest('.details')) return;
+    event.preventDefault();
+    const next = to();
+    if (!next) return;
+    this.#reading = true;
+    next.firstChild.focus();
+    next.scrollIntoView({ block: 'nearest' });
+  }
+}

@@ -1,0 +1,125 @@
+import * as api from './api.js';
+import { Chart } from './chart.js';
+import { watchConnections } from './connections.js';
+import { byId, grouped, setText } from './dom.js';
+import { FilterForm } from './filter.js';
+import { EventList } from './list.js';
+import { recall, remember } from './memory.js';
+import { PublishForm } from './publish.js';
+import { installShortcuts } from './shortcuts.js';
+import { Simulation } from './simulation.js';
+import { Status } from './status.js';
+import { Store } from './store.js';
+import { Stream } from './stream.js';
+
+const TENANT = /^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/;
+const EVERY = 2000;
+
+const recalled = recall();
+/** The tenant that is watched, which is not always what stands in the field. */
+let tenant = recalled.tenant;
+
+const store = new Store();
+const chart = new Chart();
+const list = new EventList(store, act);
+const filter = new FilterForm(recalled, () => { stream.subscribe(filter.filter); keep(); });
+const stream = new Stream({ onState: () => { status.show(); refreshConnections(); }, onEvent, onFilter });
+const status = new Status(stream, () => tenant);
+const simulation = new Simulation(() => tenant);
+new PublishForm(() => tenant);
+const refreshConnections = watchConnections();
+
+function onEvent(text, message) {
+  const change = store.add(text, message);
+  if (change) {
+    chart.count(change.kind);
+    filter.offer(change.types);
+    list.add(change);
+  }
+}
+
+function onFilter(answer) {
+  filter.answered(answer);
+  refreshConnections();
+}
+
+/** What the buttons of an opened event do. */
+async function act(action, change, button) {
+  if (action === 'entity') filter.only({ entityId: change.entityId });
+  if (action === 'type') filter.only({ types: change.types });
+  if (action === 'copy') {
+    try {
+      await navigator.clipboard.writeText(change.text);
+      button.textContent = 'Copied';
+    } catch {
+      button.textContent = 'The browser does not allow it';
+    }
+  }
+}
+
+function keep() {
+  remember({ tenant, types: filter.types, pattern: filter.pattern });
+}
+
+function connect() {
+  const field = byId('tenant');
+  const wanted = field.value.trim().toLowerCase();
+  const valid = TENANT.test(wanted);
+  field.setAttribute('aria-invalid', String(!valid));
+  if (!valid) {
+    stream.disconnect('A tenant is 1 to 63 of A-Z a-z 0-9 _ -, and starts with a letter or a digit.');
+    field.focus();
+    return;
+  }
+  if (wanted !== tenant) list.clear();
+  tenant = wanted;
+  keep();
+  stream.subscribe(filter.filter);
+  stream.connect(tenant, byId('token').value.trim());
+}
+
+async function hear() {
+  let system = null;
+  try {
+    system = await api.status();
+    simulation.show(system.simulation);
+  } catch {
+    // It is told by the status.
+  }
+  status.heard(system);
+  return system;
+}
+
+async function begin() {
+  const system = await hear();
+  tenant ||= system?.simulation.running?.tenant ?? 'demo';
+  byId('tenant').value = tenant;
+  if (system?.authentication && !system.authenticationInBand) {
+    stream.disconnect('This system asks for a token. `entity-stream local --auth` prints one; `entity-stream token` makes more.');
+    byId('token').focus();
+  } else {
+    connect();
+  }
+  api.poll(EVERY, hear);
+}
+
+byId('connect').addEventListener('submit', (event) => { event.preventDefault(); connect(); });
+byId('search').addEventListener('input', ({ target }) => list.search(target.value));
+byId('clear').addEventListener('click', () => list.clear());
+// Somebody has typed another address.
+window.addEventListener('hashchange', () => { if (location.hash.includes('tenant=')) location.reload(); });
+// Not by the address, which has something else to hold.
+byId('skip').addEventListener('click', (event) => { event.preventDefault(); byId('events').focus(); });
+installShortcuts({
+  '/': () => byId('search').focus(),
+  p: () => list.pause(),
+  c: () => list.clear(),
+  f: () => byId('pattern').focus(),
+  n: () => byId('entity-id').focus(),
+});
+setInterval(() => {
+  setText(byId('received'), grouped(store.received));
+  setText(byId('repeats'), grouped(store.repeats));
+  list.countMatches();
+}, 250);
+begin();

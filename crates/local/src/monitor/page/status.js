@@ -1,0 +1,61 @@
+import { byId, grouped, setMessage, setText } from './dom.js';
+
+/** Says how the connection is, and why if it is not well. */
+export class Status {
+  #stream;
+  #system = null;
+  #reachable = true;
+  #tenant;
+
+  constructor(stream, tenant) {
+    this.#stream = stream;
+    this.#tenant = tenant;
+    byId('retry').addEventListener('click', () => stream.retry());
+    setInterval(() => this.show(), 1000);
+  }
+
+  /** What the system says of itself; null if it cannot be reached. */
+  heard(system) {
+    this.#reachable = system !== null;
+    this.#system = system ?? this.#system;
+    const letters = system?.deadLetters ?? 0;
+    byId('dead-letters').hidden = letters === 0;
+    setText(byId('dead-letters'), `${grouped(letters)} dead ${letters === 1 ? 'letter' : 'letters'} ↗`);
+    this.show();
+  }
+
+  show() {
+    const { state } = this.#stream;
+    byId('state').dataset.phase = state.phase;
+    byId('retry').hidden = state.phase !== 'waiting';
+    setText(byId('state-text'), this.#text(state));
+    setText(byId('connect-button'), state.phase === 'open' ? 'Reconnect' : 'Connect');
+    setMessage(byId('notice'), this.#notice(state));
+    setText(byId('reconnects'), grouped(this.#stream.reconnects));
+    const watching = state.phase === 'open';
+    setText(byId('empty-title'), watching ? `Listening to ${this.#tenant()}` : 'Not connected');
+    setText(byId('empty-text'), watching ? 'Publish a change, or switch the simulation on, and it appears here.' : '');
+  }
+
+  #text(state) {
+    switch (state.phase) {
+      case 'open': return 'Connected';
+      case 'connecting': return 'Connecting';
+      case 'refused': return 'Refused';
+      case 'waiting': return `Reconnecting in ${Math.max(0, Math.ceil((state.retryAt - Date.now()) / 1000))} s`;
+      default: return 'Not connected';
+    }
+  }
+
+  #notice(state) {
+    if (state.phase === 'refused') return state.reason;
+    if (state.phase === 'closed') return state.reason ?? null;
+    if (state.phase !== 'waiting') return null;
+    if (!this.#reachable) return 'The local system cannot be reached. Is it running? It is tried again and again.';
+    if (state.opened) return null;
+    // A browser does not tell why a handshake fails, but the system may know.
+    if (this.#system?.streaming === false) return 'Event streaming is switched off (EVENT_STREAMING_ENABLED), so nobody can connect.';
+    if (this.#system?.authentication) return 'The handshake was refused. This system asks for a token: is it valid for this tenant?';
+    return 'The handshake was refused: see the log of the local system.';
+  }
+}

@@ -1,0 +1,545 @@
+"""The monitor page, in headless Chromium, of a system that runs."""
+
+import contextlib
+import functools
+import http.server
+import json
+import subprocess
+import threading
+import urllib.request
+
+import pytest
+from playwright.sync_api import Page, expect
+
+import screenshot
+from browser import Console, chromium, until
+from harness import BINARY, PATIENCE, REPOSITORY, LocalSystem, environment_without_aws
+
+ARTIFACTS = REPOSITORY / "artifacts"
+SECRET = "the secret of this check, and of nothing else"
+
+expect.set_options(timeout=PATIENCE * 1000)
+
+
+@contextlib.contextmanager
+def monitor(system: LocalSystem, address: str = "/"):
+    """The page, connected, which must not report an error until the end."""
+    with chromium() as page:
+        console = Console(page)
+        open_page(page, system, address)
+        yield page
+        console.expect_no_errors()
+
+
+def open_page(page: Page, system: LocalSystem, address: str = "/"):
+    page.goto(f"{system.url}{address}")
+    expect(page.locator("#state-text")).to_have_text("Connected")
+
+
+def rows(page: Page):
+    return page.locator("#events .event")
+
+
+def shown_ids(page: Page) -> list[str]:
+    return page.locator("#events .id").all_inner_texts()
+
+
+def set_filter(page: Page, *, types: str = "", pattern: str = ""):
+    page.get_by_label("Entity types").fill(types)
+    page.get_by_label("Id pattern").fill(pattern)
+
+
+def received(page: Page) -> int:
+    return int(page.locator("#received").inner_text().replace(",", ""))
+
+
+def status(system: LocalSystem) -> dict:
+    with urllib.request.urlopen(f"{system.url}/_local/status", timeout=PATIENCE) as response:
+        return json.load(response)
+
+
+def test_shows_what_is_published_and_only_what_the_filter_lets_through(local: LocalSystem):
+    with monitor(local) as page:
+        data = '{"temperature":{"type":"Number","value":1.0},"count":12345678901234567890123}'
+        local.publish("demo", "Room", "urn:ngsi-ld:Room:001", data)
+        expect(rows(page)).to_have_count(1)
+        expect(rows(page).first.locator(".kind")).to_have_text("updated")
+        expect(rows(page).first.locator(".type")).to_have_text("Room")
+        # Numbers as they were written, which `JSON.parse` would lose.
+        expect(rows(page).first.locator(".attribute")).to_have_text(["temperature 1.0", "count 12345678901234567890123"])
+
+        set_filter(page, types="Vehicle", pattern=":04.$")
+        expect(page.locator("#filter-state")).to_have_text("✓ In force")
+        local.publish("demo", "Room", "urn:ngsi-ld:Room:041")
+        local.publish("demo", "Vehicle", "urn:ngsi-ld:Vehicle:030")
+        local.publish("demo", "Vehicle", "urn:ngsi-ld:Vehicle:042")
+        expect(rows(page)).to_have_count(2)
+        assert shown_ids(page) == ["urn:ngsi-ld:Vehicle:042", "urn:ngsi-ld:Room:001"]
+
+        # The filter stands in the address, and is in force after a reload.
+        assert "types=Vehicle" in page.url and "tenant=demo" in page.url
+        page.reload()
+        expect(page.locator("#filter-state")).to_have_text("✓ In force")
+        assert page.get_by_label("Id pattern").input_value() == ":04.$"
+        local.publish("demo", "Room", "urn:ngsi-ld:Room:041")
+        local.publish("demo", "Vehicle", "urn:ngsi-ld:Vehicle:043")
+        expect(rows(page)).to_have_count(1)
+        assert shown_ids(page) == ["urn:ngsi-ld:Vehicle:043"]
+
+        # A chip with a type that was seen changes the filter too.
+        page.locator(".chip", has_text="Vehicle").click()
+        expect(page.locator(".chip", has_text="Vehicle")).to_have_attribute("aria-pressed", "false")
+        assert page.get_by_label("Entity types").input_value() == ""
+
+
+def test_changed_attributes_stand_out_and_the_data_opens(local: LocalSystem):
+    with monitor(local) as page:
+        detail = {
+            "type": "entityUpdated", "tenant": "demo", "entityId": "r", "entityType": ["Room", "Office"],
+            "data": {"name": {"type": "Text", "value": "Room 1"}, "co2": {"type": "Number", "value": 500}},
+            "changedAttributes": ["co2", "gone"],
+        }  # fmt: skip
+        local.client("events").put_events(
+            Entries=[{"Source": "check", "DetailType": "check", "Detail": json.dumps(detail)}]
+        )
+        row = rows(page).first
+        expect(row.locator("mark.attribute")).to_have_text(["gone ", "co2 500"])
+        expect(row.locator("span.attribute")).to_have_text(["name Room 1"])
+        row.locator(".summary").click()
+        expect(row.locator("pre mark")).to_have_text(['"co2"'])
+        expect(row.locator(".facts")).to_contain_text("Room, Office")
+        row.get_by_role("button", name="Only this type").click()
+        assert page.get_by_label("Entity types").input_value() == "Room, Office"
+        row.get_by_role("button", name="Only this entity").click()
+        assert page.get_by_label("Id pattern").input_value() == "^r$"
+        expect(page.locator("#filter-state")).to_have_text("✓ In force")
+
+
+def test_a_bad_pattern_is_explained_by_the_server_and_changes_nothing(local: LocalSystem):
+    with monitor(local, "/#tenant=demo&pattern=Room") as page:
+        expect(page.locator("#filter-state")).to_have_text("✓ In force")
+        # Fine in JavaScript, and not in Rust.
+        page.get_by_label("Id pattern").fill("urn:(?=Room)")
+        error = page.locator("#filter-error")
+        expect(error).to_contain_text("look-around")
+        expect(page.get_by_label("Id pattern")).to_have_attribute("aria-invalid", "true")
+        expect(page.locator("#filter-state")).to_contain_text("Not in force")
+        local.publish("demo", "Vehicle", "urn:ngsi-ld:Vehicle:001")
+        local.publish("demo", "Room", "urn:ngsi-ld:Room:001")
+        expect(rows(page)).to_have_count(1)
+        assert shown_ids(page) == ["urn:ngsi-ld:Room:001"]
+
+        page.get_by_label("Id pattern").fill("Vehicle")
+        expect(error).to_be_hidden()
+        expect(page.locator("#filter-state")).to_have_text("✓ In force")
+        local.publish("demo", "Vehicle", "urn:ngsi-ld:Vehicle:002")
+        expect(rows(page)).to_have_count(2)
+
+
+def test_survives_a_restart_of_the_system():
+    system = LocalSystem()
+    try:
+        with chromium() as page:
+            open_page(page, system)
+            set_filter(page, types="Room")
+            expect(page.locator("#filter-state")).to_have_text("✓ In force")
+            # What is written while nobody can judge it, and refused when somebody can, does not take its place.
+            system.stop()
+            expect(page.locator("#state-text")).to_contain_text("Reconnecting in")
+            expect(page.locator("#notice")).to_contain_text("cannot be reached")
+            page.get_by_label("Id pattern").fill("(")
+
+            system = LocalSystem(ports=(system.port, system.dynamodb_port))
+            expect(page.locator("#state-text")).to_have_text("Connected")
+            expect(page.locator("#notice")).to_be_hidden()
+            expect(page.locator("#reconnects")).to_have_text("1")
+            expect(page.locator("#filter-error")).to_contain_text("unclosed group")
+            system.publish("demo", "Vehicle", "urn:ngsi-ld:Vehicle:001")
+            system.publish("demo", "Room", "urn:ngsi-ld:Room:001")
+            expect(rows(page)).to_have_count(1)
+            assert shown_ids(page) == ["urn:ngsi-ld:Room:001"]
+            system.stop()
+    finally:
+        system.process.kill()
+        print(system.process.output())
+
+
+def test_publishes_a_change_as_it_is_written(local: LocalSystem):
+    with monitor(local) as page:
+        page.get_by_label("Entity id").fill("urn:ngsi-ld:Room:007")
+        page.get_by_label("Data", exact=True).fill('{"level": 1.0, "id": 12345678901234567890}')
+        page.get_by_role("button", name="Publish").click()
+        row = rows(page).first
+        expect(row.locator("mark.attribute")).to_have_text(["level 1.0", "id 12345678901234567890"])
+        expect(page.locator("#published")).to_contain_text("✓ ")
+
+        page.get_by_label("Data", exact=True).fill('{"level": 1,}')
+        page.get_by_label("Data", exact=True).press("Control+Enter")
+        expect(page.locator("#publish-error")).to_contain_text("no JSON object")
+        page.get_by_label("Data", exact=True).fill("[1]")
+        page.get_by_role("button", name="Publish").click()
+        expect(page.locator("#publish-error")).to_contain_text("something else")
+        expect(rows(page)).to_have_count(1)
+
+        page.locator("#change").select_option("entityDeleted")
+        page.get_by_role("button", name="Publish").click()
+        expect(rows(page).first.locator(".kind")).to_have_text("deleted")
+        expect(page.locator("#publish-error")).to_be_hidden()
+    # What the server refuses is an answer with 400, which Chromium writes into its console.
+    with chromium() as page:
+        open_page(page, local)
+        page.get_by_label("Entity id").fill("")
+        page.get_by_role("button", name="Publish").click()
+        expect(page.locator("#publish-error")).to_contain_text("entityId has 1 to 2048 characters")
+    assert local.dead_letters() == "[]"
+
+
+HOSTILE = [
+    "<img src=x onerror=window.hacked=1>",
+    "\"><script>window.hacked=1</script>",
+    "javascript:window.hacked=1",
+    "__proto__",
+    "${window.hacked=1}",
+    "\u202egnp.exe",
+]
+
+
+def test_what_events_carry_is_text_and_nothing_else(local: LocalSystem):
+    with chromium() as page:
+        console = Console(page)
+        page.add_init_script("addEventListener('securitypolicyviolation', (e) => console.error('violation', e.violatedDirective))")
+        open_page(page, local)
+        for hostile in HOSTILE:
+            data = json.dumps({hostile: {"type": hostile, "value": hostile}, "constructor": {"value": {"value": hostile}}})
+            detail = {
+                "type": "entityUpdated", "tenant": "demo", "entityId": hostile, "entityType": hostile,
+                "servicePath": hostile, "changedAttributes": [hostile], "timestamp": hostile, "data": None,
+            }  # fmt: skip
+            text = json.dumps(detail).replace("null", data)
+            answer = local.client("events").put_events(Entries=[{"Source": "c", "DetailType": "c", "Detail": text}])
+            assert answer["FailedEntryCount"] == 0
+        # As deep as a publisher likes.
+        local.publish("demo", "Deep", "deep", '{"a":' * 3000 + "1" + "}" * 3000)
+        expect(rows(page)).to_have_count(len(HOSTILE) + 1)
+        assert sorted(shown_ids(page)) == sorted(["deep", *HOSTILE])
+        for row in rows(page).all():
+            row.locator(".summary").click()
+            expect(row.locator("pre")).to_be_visible()
+        assert page.locator("#events img, #events script").count() == 0
+        assert page.evaluate("window.hacked") is None
+        expect(page.locator("pre", has_text="onerror").first).to_contain_text(json.dumps(HOSTILE[0]))
+        console.expect_no_errors()
+
+        # That the policy holds, were the page to make a mistake.
+        for mistake in ["body.innerHTML = '<b>x</b>'", "body.setAttribute('onclick', 'window.hacked=1')"]:
+            thrown = page.evaluate(f"(() => {{ try {{ document.{mistake}; }} catch (error) {{ return error.name; }} }})()")
+            assert thrown == "TypeError", f"{mistake}: {thrown}"
+        console.wait_for("violation")
+
+
+# Ten seconds' worth would show no more than three.
+FLOOD = 3000
+
+
+def test_a_thousand_events_per_second_leave_the_page_usable(local: LocalSystem):
+    with monitor(local) as page:
+        flood = subprocess.Popen(
+            [BINARY, "simulate", "demo", "--rate", "1000", "--count", str(FLOOD), "--endpoint-url", local.url],
+            env=environment_without_aws(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        most, typed = 0, ""
+        while flood.poll() is None:
+            most = max(most, rows(page).count())
+            # Somebody types, and the page follows.
+            typed = "Ve" if typed else "V"
+            page.locator("#search").fill(typed)
+            assert page.locator("#search").input_value() == typed
+        assert flood.returncode == 0, flood.stderr.read()
+        page.locator("#search").fill("")
+        until(page, lambda: received(page) == FLOOD, f"all {FLOOD} events")
+        assert 0 < most <= 300
+        until(page, lambda: rows(page).count() == 300, "a full list")
+        local.publish("demo", "Room", "the-last-one")
+        expect(page.locator("#events .id").first).to_have_text("the-last-one")
+        assert rows(page).count() == 300
+        assert received(page) == FLOOD + 1 or until(page, lambda: received(page) == FLOOD + 1, "the last event")
+        expect(page.locator("#peak")).to_contain_text("per second")
+
+
+def test_holds_while_somebody_reads_and_searches_what_it_has(local: LocalSystem):
+    with monitor(local) as page:
+        for number in range(3):
+            local.publish("demo", "Room", f"room-{number}")
+        expect(rows(page)).to_have_count(3)
+        page.get_by_role("button", name="Pause").click()
+        local.publish("demo", "Room", "room-3")
+        expect(page.locator("#new-events")).to_have_text("↑ 1 new")
+        assert rows(page).count() == 3
+        page.get_by_role("button", name="Resume").click()
+        expect(rows(page)).to_have_count(4)
+
+        rows(page).nth(1).locator(".summary").click()
+        local.publish("demo", "Room", "room-4")
+        expect(page.locator("#new-events")).to_have_text("↑ 1 new")
+        page.locator("#new-events").click()
+        expect(rows(page)).to_have_count(5)
+
+        page.locator("#search").fill("ROOM-2")
+        expect(rows(page)).to_have_count(1)
+        expect(page.locator("#matches")).to_have_text("1 found")
+        local.publish("demo", "Room", "room-5")
+        local.publish("demo", "Room", "room-22")
+        expect(rows(page)).to_have_count(2)
+        page.locator("#search").fill("")
+        expect(rows(page)).to_have_count(7)
+        page.get_by_role("button", name="Clear").click()
+        expect(rows(page)).to_have_count(0)
+        expect(page.locator("#empty")).to_contain_text("Listening to demo")
+
+
+def test_the_keyboard_is_enough(local: LocalSystem):
+    with monitor(local) as page:
+        for number in range(3):
+            local.publish("demo", "Room", f"room-{number}")
+        expect(rows(page)).to_have_count(3)
+        newest_first = shown_ids(page)
+        press = page.keyboard.press
+        focused = functools.partial(page.evaluate, "document.activeElement.id || document.activeElement.className")
+
+        press("Tab")
+        assert focused() == "skip"
+        press("Enter")
+        assert focused() == "events"
+        press("ArrowDown")
+        press("ArrowDown")
+        assert newest_first[1] in page.evaluate("document.activeElement.textContent")
+        press("Enter")
+        expect(rows(page).nth(1).locator("pre")).to_be_visible()
+        local.publish("demo", "Room", "room-3")
+        expect(page.locator("#new-events")).to_be_visible()
+        press("Escape")
+        expect(rows(page)).to_have_count(4)
+        expect(page.locator("pre:visible")).to_have_count(0)
+
+        press("p")
+        expect(page.locator("#pause")).to_have_attribute("aria-pressed", "true")
+        press("p")
+        expect(page.locator("#pause")).to_have_attribute("aria-pressed", "false")
+        press("/")
+        assert focused() == "search"
+        page.keyboard.type("pcfn")
+        assert page.locator("#search").input_value() == "pcfn", "a key that is typed is no shortcut"
+        press("Escape")
+        expect(rows(page)).to_have_count(4)
+        press("f")
+        assert focused() == "pattern"
+        press("Escape")
+        press("n")
+        assert focused() == "entity-id"
+        press("Control+Enter")
+        expect(rows(page)).to_have_count(5)
+        press("Escape")
+        press("c")
+        expect(rows(page)).to_have_count(0)
+        # Whatever can be reached has a name.
+        nameless = page.evaluate("""[...document.querySelectorAll('input, select, textarea, button')]
+            .filter((e) => !(e.labels?.length || e.textContent.trim() || e.getAttribute('aria-labelledby')))
+            .map((e) => e.id)""")
+        assert nameless in ([], ["new-events"]), nameless
+
+
+def test_lists_the_connections_and_what_they_want(local: LocalSystem):
+    with monitor(local) as page, screenshot.clients(local):
+        table = page.locator("#connections tr")
+        expect(table).to_have_count(len(screenshot.CLIENTS) + 1)
+        texts = [[cell.strip() for cell in row.locator("th, td").all_inner_texts()] for row in table.all()]
+        described = {tuple(cells[:5]) for cells in texts}
+        assert described == {
+            ("demo", "every type", "every id", "json", "–"),
+            ("demo", "Room", "every id", "json", "–"),
+            ("demo", "Vehicle, Sensor", "every id", "cloudevents", "–"),
+            ("demo", "Vehicle", ":0[0-4].$", "json", "dispatch"),
+            ("factory", "every type", "every id", "json", "–"),
+        }
+        expect(page.locator("#connections-count")).to_have_text("6")
+        set_filter(page, types="Printer")
+        expect(page.locator("#connections")).to_contain_text("Printer")
+    with monitor(local) as page:
+        expect(page.locator("#connections-count")).to_have_text("1")
+
+
+def test_tells_of_events_that_reached_nobody(local: LocalSystem):
+    with monitor(local) as page:
+        expect(page.locator("#dead-letters")).to_be_hidden()
+        detail = json.dumps({"type": "entityUpdated", "entityId": "r", "entityType": "Room"})
+        local.client("events").put_events(Entries=[{"Source": "c", "DetailType": "c", "Detail": detail}])
+        expect(page.locator("#dead-letters")).to_have_text("1 dead letter ↗")
+        # Whoever follows the link is no foreign page.
+        letters = page.context.browser.new_page()
+        letters.goto(page.locator("#dead-letters").evaluate("link => link.href"))
+        assert "missing field" in letters.content()
+
+
+def test_switches_the_simulation_on_and_off(local: LocalSystem):
+    with monitor(local, "/?tenant=city") as page:
+        switch = page.get_by_role("switch", name="Simulation")
+        page.locator("#simulation-rate").fill("50")
+        switch.click()
+        expect(switch).to_have_attribute("aria-checked", "true")
+        expect(page.locator("#simulation-text")).to_have_text("50 events per second in city")
+        expect(rows(page).nth(20)).to_be_visible()
+        assert status(local)["simulation"]["running"] == {"tenant": "city", "rate": 50.0}
+        switch.click()
+        expect(switch).to_have_attribute("aria-checked", "false")
+        assert status(local)["simulation"]["running"] is None
+    with chromium() as page:
+        open_page(page, local)
+        page.locator("#simulation-rate").fill("0")
+        page.get_by_role("switch", name="Simulation").click()
+        expect(page.locator("#simulation-error")).to_contain_text("from 0.001 to 10000")
+
+
+def test_asks_for_a_token_and_keeps_it_to_itself():
+    system = LocalSystem(AUTH_ENABLED="true", JWT_SECRET=SECRET)
+    mint = [BINARY, "token", "--tenant", "demo"]
+    environment = environment_without_aws(JWT_SECRET=SECRET)
+    token = subprocess.run(mint, env=environment, capture_output=True, text=True, check=True).stdout.strip()
+    try:
+        with chromium() as page:
+            console = Console(page)
+            page.goto(system.url)
+            expect(page.locator("#notice")).to_contain_text("asks for a token")
+            field = page.get_by_label("Token")
+            for wrong, explanation in [("not a token", "no token"), ("a.b.c", "")]:
+                field.fill(wrong)
+                page.get_by_role("button", name="Connect").click()
+                expect(page.locator("#state-text")).to_have_text("Refused")
+                expect(page.locator("#notice")).to_contain_text(explanation)
+                assert wrong not in page.locator("#notice").inner_text()
+            field.fill(token)
+            page.get_by_role("button", name="Connect").click()
+            expect(page.locator("#state-text")).to_have_text("Connected")
+            system.publish("demo", "Room", "urn:ngsi-ld:Room:001")
+            expect(rows(page)).to_have_count(1)
+            assert token not in page.url
+            assert token not in page.evaluate("JSON.stringify([localStorage, sessionStorage, document.cookie])")
+            assert not any(token in text for _, text in console.messages)
+
+            # Another tenant is refused, for the reason that the system gives.
+            page.get_by_label("Tenant").fill("factory")
+            page.get_by_role("button", name="Reconnect").click()
+            expect(page.locator("#state-text")).to_have_text("Refused")
+            expect(rows(page)).to_have_count(0)
+        system.stop()
+        assert token not in system.process.output()
+    finally:
+        system.process.kill()
+        print(system.process.output())
+
+
+def test_says_why_nobody_can_connect():
+    system = LocalSystem(EVENT_STREAMING_ENABLED="false")
+    try:
+        with chromium() as page:
+            page.goto(system.url)
+            expect(page.locator("#notice")).to_contain_text("switched off")
+            page.get_by_label("Tenant").fill("a b")
+            page.get_by_role("button", name="Connect").click()
+            expect(page.locator("#notice")).to_contain_text("A tenant is 1 to 63")
+        system.stop()
+    finally:
+        system.process.kill()
+
+
+class ForeignSite(http.server.BaseHTTPRequestHandler):
+    """A page of somebody else, on another port."""
+
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+        self.wfile.write(b"<!DOCTYPE html><title>elsewhere</title>")
+
+    def log_message(self, *_):
+        pass
+
+
+ATTACK = """async (base) => {
+  const change = JSON.stringify({ type: 'entityUpdated', tenant: 'demo', entityId: 'forged', entityType: 'Room' });
+  const entries = JSON.stringify({ Entries: [{ Source: 's', DetailType: 'd', Detail: change }] });
+  const target = { 'X-Amz-Target': 'AWSEvents.PutEvents' };
+  const json = { 'Content-Type': 'application/json' };
+  const attempts = [
+    ['status', {}], ['connections', {}], ['dead-letters', {}],
+    ['events', { method: 'POST', body: change }], ['events', { method: 'POST', body: change, headers: json }],
+    ['events', { method: 'POST', body: change, mode: 'no-cors' }],
+    ['simulation', { method: 'PUT', body: '{"tenant":"demo","rate":1}', headers: json }],
+    ['../', { method: 'POST', body: entries, headers: target }], ['../', { method: 'POST', body: entries, mode: 'no-cors' }],
+  ];
+  const outcomes = [];
+  for (const [path, options] of attempts) {
+    try {
+      const response = await fetch(`${base}/_local/${path}`, options);
+      outcomes.push(response.type === 'opaque' ? 'opaque' : await response.text());
+    } catch (error) {
+      outcomes.push(error.name);
+    }
+  }
+  return outcomes;
+}"""
+
+
+def test_a_page_of_another_origin_gets_nothing(local: LocalSystem):
+    with http.server.ThreadingHTTPServer(("localhost", 0), ForeignSite) as site, monitor(local) as page:
+        threading.Thread(target=site.serve_forever, daemon=True).start()
+        foreign = page.context.browser.new_page()
+        # By its own name, and by another site's.
+        for host in ("localhost", "127.0.0.1"):
+            foreign.goto(f"http://{host}:{site.server_port}/")
+            outcomes = foreign.evaluate(ATTACK, local.url)
+            assert set(outcomes) <= {"TypeError", "opaque"}, outcomes
+        site.shutdown()
+        assert status(local)["simulation"]["running"] is None
+        # What would have been published by now comes before this one.
+        local.publish("demo", "Room", "genuine")
+        expect(rows(page)).to_have_count(1)
+        assert shown_ids(page) == ["genuine"]
+        assert local.dead_letters() == "[]"
+
+
+def test_json_is_read_as_it_is_written(local: LocalSystem):
+    """The module that keeps numbers as they are, held against JSON.parse with random documents."""
+    with monitor(local) as page:
+        differences = page.evaluate("""async () => {
+          const { members, pretty } = await import('/_local/monitor/json.js');
+          const pick = (list) => list[Math.floor(Math.random() * list.length)];
+          const string = () => Array.from({ length: Math.floor(Math.random() * 5) }, () => pick(['a', '"', '\\\\', '{', '}', ',', ':', '[', '\\u2028', ' '])).join('');
+          const value = (depth) => {
+            const kind = Math.random();
+            if (depth > 3 || kind < 0.4) return pick([0, 1.5, -2e9, true, false, null, string()]);
+            if (kind < 0.7) return Array.from({ length: Math.floor(Math.random() * 4) }, () => value(depth + 1));
+            return object(depth + 1);
+          };
+          const object = (depth) => Object.fromEntries(Array.from({ length: Math.floor(Math.random() * 5) }, () => [string(), value(depth)]));
+          const wrong = [];
+          for (let round = 0; round < 2000; round += 1) {
+            const original = object(0);
+            const text = JSON.stringify(original, null, pick([0, 2]));
+            const read = members(text).map(([name, raw]) => [name, JSON.parse(raw)]);
+            if (JSON.stringify(read) !== JSON.stringify(Object.entries(original))) wrong.push(text);
+            const laidOut = document.createElement('pre');
+            laidOut.append(pretty(text));
+            if (JSON.stringify(JSON.parse(laidOut.textContent)) !== JSON.stringify(original)) wrong.push(text);
+          }
+          return wrong.slice(0, 3);
+        }""")
+        assert differences == []
+
+
+@pytest.mark.parametrize("name", ["monitor.png", "monitor-dark.png", "monitor-phone.png"])
+def test_has_its_picture_taken(name: str):
+    path = ARTIFACTS / name
+    path.unlink(missing_ok=True)
+    size = {"width": 390, "height": 844} if "phone" in name else {}
+    screenshot.capture(path, events=40, dark="dark" in name, **size)
+    assert path.read_bytes().startswith(b"\x89PNG") and path.stat().st_size > 10_000

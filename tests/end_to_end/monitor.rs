@@ -1,0 +1,281 @@
+//! The monitor page and its endpoints. What the page does with them is for a browser to show: `tests/clients/test_monitor.py`.
+
+use entity_stream_protocol::Tenant;
+use serde_json::{Value, json};
+
+use crate::harness::{Answer, Client, System, change, request, room, until};
+
+const BROWSER: (&str, &str) = ("accept", "text/html,application/xhtml+xml,*/*;q=0.8");
+const JSON: (&str, &str) = ("content-type", "application/json");
+
+async fn get(system: &System, path: &str, headers: &[(&str, &str)]) -> Answer {
+    request("GET", &format!("{}{path}", system.local.http_url()), headers, "").await
+}
+
+fn body(answer: &Answer) -> Value {
+    serde_json::from_slice(&answer.body).unwrap_or_else(|error| panic!("{error}: {}", answer.text()))
+}
+
+#[tokio::test]
+async fn a_browser_gets_the_page_and_others_what_api_gateway_answers() {
+    let system = System::start().await;
+    for path in ["/", "/?tenant=demo"] {
+        let page = get(&system, path, &[BROWSER]).await;
+        assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")), "{path}");
+        assert!(page.text().contains("<title>Entity Stream Monitor</title>"));
+        assert_eq!(request("HEAD", &format!("{}{path}", system.local.http_url()), &[BROWSER], "").await.status, 200);
+    }
+    for accept in ["*/*", "application/json", "text/htmlx"] {
+        assert_eq!(get(&system, "/?tenant=demo", &[("accept", accept)]).await.status, 426, "{accept}");
+    }
+    assert_eq!(get(&system, "/local?tenant=demo", &[BROWSER]).await.status, 426, "the stage is the API's alone");
+    let handshake = [BROWSER, ("connection", "Upgrade"), ("upgrade", "websocket")];
+    assert_eq!(get(&system, "/?tenant=demo", &handshake).await.status, 400, "a handshake without a key, and no page");
+}
+
+/// What stands between quotation marks after each occurrence of `before`.
+fn quoted<'a>(text: &'a str, before: &str) -> Vec<&'a str> {
+    text.split(before).skip(1).filter_map(|rest| rest.split(['"', '\'']).next()).collect()
+}
+
+#[tokio::test]
+async fn every_file_that_the_page_asks_for_is_there_and_may_do_nothing_else() {
+    let system = System::start().await;
+    let page = get(&system, "/", &[BROWSER]).await;
+    let mut wanted: Vec<String> =
+        [quoted(page.text(), "href=\"/_local/monitor/"), quoted(page.text(), "src=\"/_local/monitor/")]
+            .concat()
+            .into_iter()
+            .map(str::to_owned)
+            .collect();
+    let mut seen = 0;
+    while let Some(name) = wanted.get(seen).cloned() {
+        seen += 1;
+        let file = get(&system, &format!("/_local/monitor/{name}"), &[]).await;
+        assert_eq!(file.status, 200, "{name}");
+        let expected = match name.rsplit('.').next() {
+            Some("js") => "text/javascript; charset=utf-8",
+            Some("css") => "text/css; charset=utf-8",
+            _ => "image/svg+xml",
+        };
+        assert_eq!(file.header("content-type"), Some(expected), "{name}");
+        secured(&file);
+        for import in quoted(file.text(), "from './") {
+            if !wanted.iter().any(|known| known == import) {
+                wanted.push(import.to_owned());
+            }
+        }
+    }
+    assert!(seen > 15, "the modules were found: {wanted:?}");
+    secured(&page);
+    secured(&get(&system, "/_local/status", &[]).await);
+    let missing = get(&system, "/_local/monitor/nothing.js", &[]).await;
+    assert_eq!((missing.status, body(&missing)["message"].is_string()), (404, true));
+}
+
+fn secured(answer: &Answer) {
+    let policy = answer.header("content-security-policy").unwrap_or_default();
+    for directive in ["default-src 'none'", "script-src 'self';", "style-src 'self';", "connect-src 'self';"] {
+        assert!(policy.contains(directive), "{directive}: {policy}");
+    }
+    for directive in ["base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'", "trusted-types 'none'"] {
+        assert!(policy.contains(directive), "{directive}: {policy}");
+    }
+    assert!(!policy.contains("unsafe"), "{policy}");
+    assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
+    assert_eq!(answer.header("referrer-policy"), Some("no-referrer"));
+    assert_eq!(answer.header("cross-origin-resource-policy"), Some("same-origin"));
+}
+
+#[tokio::test]
+async fn connections_are_shown_with_what_they_want() {
+    let system = System::start().await;
+    let list = async || body(&get(&system, "/_local/connections", &[]).await);
+    assert_eq!(list().await, json!({ "total": 0, "connections": [] }));
+
+    let headers = [("user-agent", "probe/1.0")];
+    let query = "tenant=city&entityTypes=Room,Sensor&idPattern=urn:.*&format=cloudevents&group_id=g1";
+    let filtered = Client::connect(&system.url(query), &headers).await.unwrap();
+    let listed = list().await;
+    let connection = &listed["connections"][0];
+    assert_eq!(listed["total"], 1);
+    for (field, expected) in [
+        ("tenant", json!("city")),
+        ("subscribed", json!(true)),
+        ("entityTypes", json!(["Room", "Sensor"])),
+        ("idPattern", json!("urn:.*")),
+        ("format", json!("cloudevents")),
+        ("group", json!("g1")),
+        ("pending", json!(false)),
+        ("userAgent", json!("probe/1.0")),
+    ] {
+        assert_eq!(connection[field], expected, "{field}");
+    }
+    assert!(connection["connectedAt"].as_str().is_some_and(|time| time.ends_with('Z')), "{connection}");
+
+    let mut quiet = system.connect("tenant=demo").await;
+    quiet.ask(&json!({ "action": "unsubscribe", "requestId": "u" })).await;
+    let listed = list().await;
+    let quiet_one = listed["connections"].as_array().unwrap().iter().find(|one| one["tenant"] == "demo").unwrap();
+    assert_eq!((&quiet_one["subscribed"], &quiet_one["idPattern"]), (&json!(false), &Value::Null));
+
+    filtered.close().await;
+    until("one is left", async || list().await["connections"].as_array().unwrap().len() == 1).await;
+}
+
+#[tokio::test]
+async fn of_many_connections_the_newest_hundred_are_described_and_all_counted() {
+    let system = System::start().await;
+    let mut clients = Vec::new();
+    for _ in 0..103 {
+        clients.push(system.connect("tenant=demo").await);
+    }
+    let listed = body(&get(&system, "/_local/connections", &[]).await);
+    let shown = listed["connections"].as_array().unwrap();
+    assert_eq!((listed["total"].as_u64(), shown.len()), (Some(103), 100));
+    let times: Vec<&str> = shown.iter().map(|one| one["connectedAt"].as_str().unwrap()).collect();
+    assert!(times.windows(2).all(|pair| pair[0] >= pair[1]), "the newest first: {times:?}");
+}
+
+#[tokio::test]
+async fn a_published_change_goes_the_way_of_every_event_and_a_bad_one_is_explained() {
+    let system = System::start().await;
+    let mut client = system.connect("tenant=demo").await;
+    let url = format!("{}/_local/events", system.local.http_url());
+    let data = r#"{"b":1.0,"a":12345678901234567890123}"#;
+    let detail =
+        format!(r#"{{"type":"entityUpdated","tenant":"demo","entityId":"r","entityType":"Room","data":{data}}}"#);
+    let answer = request("POST", &url, &[JSON], detail).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let event = client.text().await;
+    assert!(event.contains(&format!(r#""data":{data}"#)), "byte for byte: {event}");
+    let event: Value = serde_json::from_str(&event).unwrap();
+    assert_eq!(event["id"], body(&answer)["id"]);
+
+    for (detail, expected) in [
+        ("{", "EOF"),
+        ("{}", "missing field `type`"),
+        (r#"{"type":"entityUpdated","tenant":"a#b","entityId":"r","entityType":"Room"}"#, "a tenant is"),
+        (r#"{"type":"entityUpdated","tenant":"demo","entityId":"","entityType":"Room"}"#, "entityId"),
+    ] {
+        let answer = request("POST", &url, &[JSON], detail.to_owned()).await;
+        assert_eq!(answer.status, 400, "{detail}");
+        assert!(body(&answer)["message"].as_str().unwrap().contains(expected), "{}", answer.text());
+    }
+    let good = room("demo", "r").to_string();
+    assert_eq!(request("POST", &url, &[], good.clone()).await.status, 415);
+    assert_eq!(request("POST", &url, &[("content-type", "text/plain")], good).await.status, 415);
+    let large = change("demo", "Room", &"x".repeat(1024 * 1024)).to_string();
+    assert_eq!(request("POST", &url, &[JSON], large).await.status, 413);
+    assert_eq!(get(&system, "/_local/events", &[]).await.status, 405);
+    assert_eq!(get(&system, "/_local/nothing", &[]).await.status, 404);
+    client.nothing_more(&system).await;
+    assert!(system.dead_letters().await.is_empty());
+}
+
+#[tokio::test]
+async fn the_switch_tells_whoever_simulates() {
+    let system = System::start().await;
+    let url = format!("{}/_local/simulation", system.local.http_url());
+    let start = async |body: &str| request("PUT", &url, &[JSON], body.to_owned()).await;
+    let alone = start(r#"{"tenant":"demo","rate":5}"#).await;
+    assert_eq!(alone.status, 501, "nobody would simulate");
+    assert_eq!(body(&get(&system, "/_local/status", &[]).await)["simulation"]["available"], false);
+
+    let mut wanted = system.local.simulation().follow();
+    let started = start(r#"{"tenant":"City","rate":5}"#).await;
+    assert_eq!(body(&started), json!({ "available": true, "running": { "tenant": "city", "rate": 5.0 } }));
+    assert!(wanted.has_changed().unwrap());
+    let simulated = wanted.borrow_and_update().clone().unwrap();
+    assert_eq!((simulated.tenant, simulated.rate.per_second()), (Tenant::parse("city").unwrap(), 5.0));
+    start(r#"{"tenant":"City","rate":5}"#).await;
+    assert!(!wanted.has_changed().unwrap(), "what runs is not begun again");
+
+    for (bad, expected) in [
+        (r#"{"tenant":"demo","rate":0}"#, "from 0.001 to 10000"),
+        (r#"{"tenant":"a b","rate":1}"#, "a tenant is"),
+        (r#"{"tenant":"demo","rate":null}"#, "f64"),
+        ("[]", "invalid"),
+    ] {
+        let answer = start(bad).await;
+        assert_eq!(answer.status, 400, "{bad}");
+        assert!(body(&answer)["message"].as_str().unwrap().contains(expected), "{}", answer.text());
+    }
+    assert!(wanted.borrow().is_some(), "and it goes on");
+    let stopped = request("DELETE", &url, &[], "").await;
+    assert_eq!(body(&stopped)["running"], Value::Null);
+    assert!(wanted.borrow_and_update().is_none());
+}
+
+/// What a page of another origin could want of the system: the method, the path, and a body that would be accepted.
+const WANTED: [(&str, &str, &str); 8] = [
+    ("GET", "/_local/status", ""),
+    ("GET", "/_local/connections", ""),
+    ("GET", "/_local/dead-letters", ""),
+    ("POST", "/_local/events", r#"{"type":"entityUpdated","tenant":"demo","entityId":"r","entityType":"Room"}"#),
+    ("PUT", "/_local/simulation", r#"{"tenant":"demo","rate":1}"#),
+    ("DELETE", "/_local/simulation", ""),
+    ("POST", "/", r#"{"Entries":[{"Source":"s","DetailType":"d","Detail":"{\"type\":\"entityUpdated\"}"}]}"#),
+    ("GET", "/@connections/AbCdEfGhIjKlMno=", ""),
+];
+
+#[tokio::test]
+async fn a_foreign_page_can_neither_read_nor_publish() {
+    let system = System::start().await;
+    let _follower = system.local.simulation().follow();
+    let mut client = system.connect("tenant=demo").await;
+    let base = system.local.http_url();
+    let host = base.strip_prefix("http://").unwrap().to_owned();
+    let port = host.rsplit(':').next().unwrap().to_owned();
+    let rebound = format!("attacker.example:{port}");
+    let rebound_origin = format!("http://{rebound}");
+    let foreign: [&[(&str, &str)]; 6] = [
+        &[("origin", "https://attacker.example")],
+        &[("origin", "null")],
+        &[("origin", "http://localhost:1")],
+        &[("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "no-cors")],
+        &[("sec-fetch-site", "same-site"), ("sec-fetch-mode", "cors")],
+        // A name that has been pointed at this machine, so that to the browser it is one origin with us.
+        &[("host", &rebound), ("origin", &rebound_origin)],
+    ];
+    for (method, path, text) in WANTED {
+        let target = ("x-amz-target", "AWSEvents.PutEvents");
+        let url = format!("{base}{path}");
+        for headers in foreign {
+            let headers = [headers, &[JSON, target]].concat();
+            let answer = request(method, &url, &headers, text).await;
+            assert_eq!(answer.status, 403, "{method} {path} {headers:?}");
+            assert_eq!(answer.header("access-control-allow-origin"), None);
+            assert!(body(&answer)["message"].is_string());
+        }
+        // A page that the name was given back to sends no `Origin` with GET.
+        if path.starts_with("/_local") {
+            assert_eq!(request(method, &url, &[("host", &rebound), JSON], text).await.status, 403, "{method} {path}");
+        }
+        let preflight = [("origin", "https://attacker.example"), ("access-control-request-method", method)];
+        let answer = request("OPTIONS", &url, &preflight, "").await;
+        assert_eq!((answer.status, answer.header("access-control-allow-origin")), (403, None), "{path}");
+        // Our own page may, by whichever name it was asked for, and so may what is no page.
+        for own in [host.clone(), format!("127.0.0.1:{port}"), format!("app.localhost:{port}"), format!("[::1]:{port}")]
+        {
+            let origin = format!("http://{own}");
+            let headers =
+                [("host", own.as_str()), ("origin", &origin), ("sec-fetch-site", "same-origin"), JSON, target];
+            let answer = request(method, &url, &headers, text).await;
+            assert_ne!(answer.status, 403, "{method} {path} {own}: {}", answer.text());
+        }
+        assert_ne!(request(method, &url, &[JSON, target], text).await.status, 403, "{method} {path}");
+    }
+    // Four by name and one without for `/_local/events`; those on the bus lack a tenant and reach nobody.
+    for _ in 0..5 {
+        assert_eq!(client.event_id().await, "r");
+    }
+    client.nothing_more(&system).await;
+
+    // A WebSocket is another matter: `ALLOWED_ORIGINS` decides on it, and here it is not set.
+    let mut elsewhere =
+        Client::connect(&system.url("tenant=demo"), &[("origin", "https://app.example")]).await.unwrap();
+    elsewhere.nothing_more(&system).await;
+    // And whoever asks how the system is may call it what they like.
+    assert_eq!(get(&system, "/_local/health", &[("host", "entity-stream:3000")]).await.status, 200);
+}
