@@ -1,0 +1,16 @@
+//! The contender that is written for Node.js.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The script, ready to run; `None` without `node` or `npm`, or where the packages cannot be had.
+pub(crate) fn script() -> Option<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/post/node");
+    let succeeds = |command: &mut Command| command.status().is_ok_and(|status| status.success());
+    if !succeeds(Command::new("node").args(["--eval", ""])) {
+        return None;
+    }
+    let install = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"];
+    // Also where they are installed already, so that what runs is what the lock file names.
+    succeeds(Command::new("npm").args(install).current_dir(&folder)).then(|| folder.join("post.mjs"))
+}
