@@ -3,7 +3,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::limits::ENTITY_ID_LENGTH;
+use crate::limits::{ENTITY_ID_LENGTH, ENTITY_TYPES, SERVICE_PATH_LENGTH, TIMESTAMP_LENGTH};
 use crate::{EntityType, Tenant};
 
 /// What happened to an entity.
@@ -72,7 +72,7 @@ impl<'de> Deserialize<'de> for EntityTypes {
             type Value = EntityTypes;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an entity type, or an array of at least one")
+                write!(f, "an entity type, or an array of at least one and at most {ENTITY_TYPES}")
             }
 
             fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Self::Value, E> {
@@ -83,6 +83,9 @@ impl<'de> Deserialize<'de> for EntityTypes {
                 let mut many = Vec::new();
                 while let Some(entity_type) = seq.next_element()? {
                     many.push(entity_type);
+                    if many.len() > ENTITY_TYPES {
+                        return Err(serde::de::Error::invalid_length(many.len(), &self));
+                    }
                 }
                 if many.is_empty() {
                     return Err(serde::de::Error::invalid_length(0, &self));
@@ -128,6 +131,12 @@ pub enum UndeliverableChange {
     /// The entity id is empty or too long.
     #[error("detail.entityId has 1 to {ENTITY_ID_LENGTH} characters")]
     EntityId,
+    /// The service path is too long.
+    #[error("detail.servicePath has at most {SERVICE_PATH_LENGTH} characters")]
+    ServicePath,
+    /// The timestamp is too long.
+    #[error("detail.timestamp has at most {TIMESTAMP_LENGTH} characters")]
+    Timestamp,
     /// `data` is something other than an object.
     #[error("detail.data is a JSON object")]
     Data,
@@ -162,6 +171,13 @@ impl EntityChange {
         if !(1..=ENTITY_ID_LENGTH).contains(&id_length) {
             return Err(UndeliverableChange::EntityId);
         }
+        // What a message cannot do without has to fit into one.
+        if is_longer(detail.service_path.as_deref(), SERVICE_PATH_LENGTH) {
+            return Err(UndeliverableChange::ServicePath);
+        }
+        if is_longer(detail.timestamp.as_deref(), TIMESTAMP_LENGTH) {
+            return Err(UndeliverableChange::Timestamp);
+        }
         // `null` reads as no data at all: serde hands it over as `None`.
         let data = match detail.data {
             Some(data) if data.get().starts_with('{') => data,
@@ -179,6 +195,10 @@ impl EntityChange {
             timestamp: detail.timestamp,
         })
     }
+}
+
+fn is_longer(text: Option<&str>, characters: usize) -> bool {
+    text.is_some_and(|text| text.chars().nth(characters).is_some())
 }
 
 #[cfg(test)]
@@ -205,6 +225,14 @@ mod tests {
         assert!(reason(&full.replace("\"t\"", "\"a#b\"")).contains("detail.tenant: a tenant is"));
         assert!(reason(&full.replace("\"i\"", "\"\"")).contains("entityId"));
         assert!(reason(&full.replace("\"T\"", "[]")).contains("at least one"));
+        let types = |n: usize| full.replace("\"T\"", &serde_json::json!(vec!["T"; n]).to_string());
+        assert!(EntityChange::parse(&types(50)).is_ok());
+        assert!(reason(&types(51)).contains("at most 50"), "{}", reason(&types(51)));
+        for (field, length) in [("servicePath", 1024), ("timestamp", 64)] {
+            let with = |n: usize| full.replace('}', &format!(r#","{field}":"{}"}}"#, "é".repeat(n)));
+            assert!(EntityChange::parse(&with(length)).is_ok());
+            assert!(reason(&with(length + 1)).contains(&format!("detail.{field} has at most")));
+        }
         assert!(reason(&full.replace("\"T\"", "7")).contains("an entity type, or an array"));
         assert!(reason(&full.replace("}", r#","data":[1]}"#)).contains("detail.data"));
     }

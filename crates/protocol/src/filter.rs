@@ -1,10 +1,7 @@
 use std::collections::HashSet;
-use std::fmt;
 
-use regex::{Regex, RegexBuilder};
-
-use crate::limits::{COMPILED_PATTERN_BYTES, FILTER_TYPES, ID_PATTERN_LENGTH};
-use crate::{EntityChange, EntityType};
+use crate::limits::FILTER_TYPES;
+use crate::{EntityChange, EntityType, IdPattern, PatternMatcher};
 
 /// Which changes of its tenant a connection wants: those whose type is among the filter's, if it names any, and whose
 /// entity id its pattern matches, if it has one.
@@ -82,118 +79,17 @@ impl Filter {
     }
 }
 
-/// A regular expression for entity ids, in the `regex` crate's syntax, of at most 512 characters. It matches anywhere
-/// in the id unless anchored, as `idPattern` does in NGSI brokers.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct IdPattern(String);
-
-impl IdPattern {
-    /// Takes a pattern that compiles within the size limit.
-    ///
-    /// # Errors
-    /// [`InvalidFilter::IdPattern`], which names look-around and back-references if the pattern has them.
-    pub fn parse(text: &str) -> Result<Self, InvalidFilter> {
-        if text.chars().count() > ID_PATTERN_LENGTH {
-            return Err(InvalidFilter::IdPattern(format!(
-                "idPattern: a pattern has at most {ID_PATTERN_LENGTH} characters"
-            )));
-        }
-        let pattern = Self(text.to_owned());
-        PatternMatcher::compile(&pattern)?;
-        Ok(pattern)
-    }
-
-    /// A pattern that was valid when it was stored; it is not compiled again.
-    pub fn from_stored(text: String) -> Self {
-        Self(text)
-    }
-
-    /// The pattern as the client wrote it.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for IdPattern {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// A compiled [`IdPattern`]. Matching takes time linear in the id's length, whatever the pattern.
-#[derive(Clone, Debug)]
-pub struct PatternMatcher(Regex);
-
-impl PatternMatcher {
-    /// Compiles a pattern, which is the expensive half: keep the result.
-    ///
-    /// # Errors
-    /// [`InvalidFilter::IdPattern`] if it is no pattern or compiles to more than the limit.
-    pub fn compile(pattern: &IdPattern) -> Result<Self, InvalidFilter> {
-        RegexBuilder::new(pattern.as_str())
-            .size_limit(COMPILED_PATTERN_BYTES)
-            .dfa_size_limit(COMPILED_PATTERN_BYTES)
-            .build()
-            .map(Self)
-            .map_err(|error| InvalidFilter::IdPattern(explain(&error)))
-    }
-
-    /// Whether the pattern matches somewhere in this id.
-    pub fn matches(&self, entity_id: &str) -> bool {
-        self.0.is_match(entity_id)
-    }
-}
-
-fn explain(error: &regex::Error) -> String {
-    match error {
-        regex::Error::CompiledTooBig(_) => {
-            "idPattern: the pattern is too large once compiled; use smaller repetitions or fewer alternatives"
-                .to_owned()
-        }
-        // A syntax error is drawn over several lines; the last one says what is wrong.
-        other => {
-            let text = other.to_string();
-            let reason = text.lines().last().unwrap_or_default();
-            let reason = reason.strip_prefix("error: ").unwrap_or(reason);
-            format!("idPattern: not a regular expression of the Rust regex syntax: {reason}")
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
 
-    fn pattern_error(pattern: &str) -> String {
-        IdPattern::parse(pattern).unwrap_err().to_string()
-    }
-
     fn change(entity_type: &str, id: &str) -> EntityChange {
         let detail = serde_json::json!({
             "type": "entityUpdated", "tenant": "t", "entityType": entity_type, "entityId": id
         });
         EntityChange::parse(&detail.to_string()).unwrap()
-    }
-
-    #[test]
-    fn says_that_look_around_and_back_references_are_not_supported() {
-        assert!(pattern_error("(?=a)").contains("look-around"), "{}", pattern_error("(?=a)"));
-        assert!(pattern_error(r"(a)\1").contains("backreferences"), "{}", pattern_error(r"(a)\1"));
-    }
-
-    #[test]
-    fn refuses_what_costs_too_much() {
-        assert!(pattern_error(r"(\w{100}){100}").contains("too large"), "{}", pattern_error(r"(\w{100}){100}"));
-        assert!(pattern_error(&"a".repeat(513)).contains("512"));
-        assert!(IdPattern::parse(&"é".repeat(512)).is_ok());
-    }
-
-    #[test]
-    fn an_error_is_one_line() {
-        assert!(!pattern_error("(").contains('\n'));
-        assert!(pattern_error("(").contains("unclosed group"));
     }
 
     #[test]

@@ -8,12 +8,21 @@ pub const TENANT_LENGTH: usize = 63;
 pub const FILTER_TYPES: usize = 50;
 /// Longest entity type, in characters.
 pub const ENTITY_TYPE_LENGTH: usize = 256;
+/// Most types that one entity may have. An event reads a partition of the table for each.
+pub const ENTITY_TYPES: usize = 50;
+/// Longest `servicePath`, in characters. NGSI brokers allow 10 levels of 50.
+pub const SERVICE_PATH_LENGTH: usize = 1024;
+/// Longest `timestamp`, in characters.
+pub const TIMESTAMP_LENGTH: usize = 64;
 /// Longest entity id, in characters. NGSI brokers allow 256; URIs in the field run longer.
 pub const ENTITY_ID_LENGTH: usize = 2048;
 /// Longest `idPattern`, in characters.
 pub const ID_PATTERN_LENGTH: usize = 512;
 /// Largest compiled `idPattern`, in bytes: what bounds the memory and the compile time that one client can cost.
 pub const COMPILED_PATTERN_BYTES: usize = 256 * 1024;
+/// Most characters that `(?i)` may apply to in an `idPattern`, all its classes together: as many as Unicode has. It bounds
+/// the compile time that one client can cost where [`COMPILED_PATTERN_BYTES`] does not.
+pub const FOLDED_CHARACTERS: u64 = 0x11_0000;
 /// Longest `requestId`, in characters.
 pub const REQUEST_ID_LENGTH: usize = 128;
 /// Longest `group_id`, in characters (all of them ASCII).

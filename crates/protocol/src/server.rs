@@ -106,7 +106,7 @@ impl Event {
         if message.len() <= MESSAGE_BYTES {
             return message;
         }
-        // Only a list of thousands of attributes gets here; the ids that remain are limited in length.
+        // Only a list of thousands of attributes gets here; all that remains is limited in length.
         let least = EventBody {
             data: None,
             truncated: Some(true),
@@ -226,6 +226,9 @@ fn to_json(value: &impl Serialize) -> String {
 mod tests {
     use super::*;
     use crate::ErrorCode;
+    use crate::limits::{
+        ENTITY_ID_LENGTH, ENTITY_TYPE_LENGTH, ENTITY_TYPES, SERVICE_PATH_LENGTH, TENANT_LENGTH, TIMESTAMP_LENGTH,
+    };
 
     fn event(detail: &str) -> Event {
         Event::new("9c1e", "2026-01-02T03:04:05Z", EntityChange::parse(detail).unwrap())
@@ -261,15 +264,22 @@ mod tests {
         assert_eq!(message["entityId"], "i");
     }
 
+    /// Of all texts that a change may hold, control characters take the most room in JSON.
     #[test]
     fn a_truncated_message_always_fits() {
-        let many = serde_json::json!((0..40_000).map(|i| format!("attribute{i}")).collect::<Vec<_>>());
-        let detail = format!(
-            r#"{{"type":"entityUpdated","tenant":"t","entityId":"{}","entityType":"T","changedAttributes":{many}}}"#,
-            "é".repeat(2048)
-        );
+        let longest = |length| "\u{1}".repeat(length);
+        let detail = serde_json::json!({
+            "type": "entityUpdated",
+            "tenant": "t".repeat(TENANT_LENGTH),
+            "entityId": longest(ENTITY_ID_LENGTH),
+            "entityType": vec![longest(ENTITY_TYPE_LENGTH); ENTITY_TYPES],
+            "servicePath": longest(SERVICE_PATH_LENGTH),
+            "timestamp": longest(TIMESTAMP_LENGTH),
+            "changedAttributes": (0..40_000).map(|i| format!("attribute{i}")).collect::<Vec<_>>(),
+        });
         for format in [Format::Json, Format::CloudEvents] {
-            assert!(event(&detail).message(format).len() <= MESSAGE_BYTES);
+            let length = event(&detail.to_string()).message(format).len();
+            assert!(length <= MESSAGE_BYTES, "{length}");
         }
     }
 
