@@ -2,6 +2,7 @@ use std::borrow::Cow;
 
 use aws_lambda_events::eventbridge::EventBridgeEvent;
 use entity_stream_connections::HashRange;
+use entity_stream_protocol::limits::EVENT_ID_BYTES;
 use entity_stream_protocol::{EntityChange, EpochMillis, Event};
 use serde_json::value::RawValue;
 
@@ -72,6 +73,9 @@ fn received<'a>(
     published: Cow<'a, str>,
 ) -> Result<Received<'a>, String> {
     let id = envelope.id.as_deref().filter(|id| !id.is_empty()).ok_or("the event has no id")?;
+    if id.len() > EVENT_ID_BYTES {
+        return Err(format!("the event's id has more than {EVENT_ID_BYTES} bytes"));
+    }
     let time = envelope.time.ok_or("the event has no time")?;
     let change = EntityChange::parse(envelope.detail.get()).map_err(|error| error.to_string())?;
     Ok(Received {

@@ -37,7 +37,9 @@ use tracing::Instrument;
 pub use crate::continuation::{CONTINUATION_DETAIL_TYPE, CONTINUATION_SOURCE, EventBus};
 pub use crate::dead_letters::DeadLetterQueue;
 use crate::envelope::{Parsed, Received, parse};
-use crate::patterns::PatternCache;
+// Public for the benchmarks, which ask them without a table around.
+#[doc(hidden)]
+pub use crate::patterns::{PatternCache, Verdicts};
 use crate::recent::Recent;
 pub use crate::report::Report;
 

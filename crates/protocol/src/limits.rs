@@ -10,6 +10,8 @@ pub const FILTER_TYPES: usize = 50;
 pub const ENTITY_TYPE_LENGTH: usize = 256;
 /// Most types that one entity may have. An event reads a partition of the table for each.
 pub const ENTITY_TYPES: usize = 50;
+/// Longest id of an event, in bytes. EventBridge's have 36.
+pub const EVENT_ID_BYTES: usize = 256;
 /// Longest `servicePath`, in characters. NGSI brokers allow 10 levels of 50.
 pub const SERVICE_PATH_LENGTH: usize = 1024;
 /// Longest `timestamp`, in characters.

@@ -227,7 +227,8 @@ mod tests {
     use super::*;
     use crate::ErrorCode;
     use crate::limits::{
-        ENTITY_ID_LENGTH, ENTITY_TYPE_LENGTH, ENTITY_TYPES, SERVICE_PATH_LENGTH, TENANT_LENGTH, TIMESTAMP_LENGTH,
+        ENTITY_ID_LENGTH, ENTITY_TYPE_LENGTH, ENTITY_TYPES, EVENT_ID_BYTES, SERVICE_PATH_LENGTH, TENANT_LENGTH,
+        TIMESTAMP_LENGTH,
     };
 
     fn event(detail: &str) -> Event {
@@ -277,8 +278,10 @@ mod tests {
             "timestamp": longest(TIMESTAMP_LENGTH),
             "changedAttributes": (0..40_000).map(|i| format!("attribute{i}")).collect::<Vec<_>>(),
         });
+        let change = EntityChange::parse(&detail.to_string()).unwrap();
+        let event = Event::new(longest(EVENT_ID_BYTES), "2026-01-02T03:04:05Z", change);
         for format in [Format::Json, Format::CloudEvents] {
-            let length = event(&detail.to_string()).message(format).len();
+            let length = event.message(format).len();
             assert!(length <= MESSAGE_BYTES, "{length}");
         }
     }
