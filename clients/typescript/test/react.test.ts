@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, test } from 'node:test';
 import type { Page } from 'playwright-core';
-import { Chromium, complaintsOf, launch } from './harness/chromium.js';
+import { Chromium, complaintsOf, launchFor } from './harness/chromium.js';
 import { Local, PATIENCE_MS, until } from './harness/local.js';
 import { writePage } from './harness/pages.js';
 import { PACKAGE, SEEDS } from './harness/paths.js';
@@ -157,17 +157,12 @@ check('a burst of a thousand events leaves the list at its limit, and reaches `o
 async function seedPage(local: Local, name: string, use: string): Promise<Page> {
   const hook = readFileSync(path.join(SEEDS, 'react-hook.tsx'), 'utf8');
   const mount = "import { createRoot } from 'react-dom/client';\nconst root = createRoot(document.getElementById('root')!);\n";
-  const page = await (await browserThatFinds(local)).newPage();
+  const browser = await launchFor(local);
+  after(() => browser.close());
+  const page = await browser.newPage();
   page.setDefaultTimeout(PATIENCE_MS);
   await page.goto(`${chromium.pages.url}${writePage(name, `${hook}\n${mount}${use}`)}`);
   return page;
-}
-
-/** The hook's example says `localhost:3000`. Chromium takes that to wherever the system listens, so it stays as it is. */
-async function browserThatFinds(local: Local) {
-  const browser = await launch(`--host-resolver-rules=MAP localhost:3000 localhost:${local.port}`);
-  after(() => browser.close());
-  return browser;
 }
 
 check("the seeds' hook, pasted unchanged, receives every event", async (local) => {

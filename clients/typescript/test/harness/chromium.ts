@@ -1,6 +1,6 @@
 import { type Browser, type Page, chromium } from 'playwright-core';
 import type { Environment } from './environment.js';
-import { PATIENCE_MS } from './local.js';
+import { type Local, PATIENCE_MS } from './local.js';
 import type { Probe } from './probe.js';
 import { type Pages, servePages } from './pages.js';
 
@@ -10,6 +10,13 @@ const QUIET = ['--disable-gpu', '--disable-quic', '--no-first-run', '--disable-b
 export function launch(...flags: string[]): Promise<Browser> {
   const executablePath = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
   return chromium.launch({ executablePath, args: ['--no-sandbox', ...QUIET, ...flags] });
+}
+
+/**
+ * Chromium for pages that say `localhost:3000` and stay as they are: it takes that to wherever the system listens.
+ */
+export function launchFor(local: Local): Promise<Browser> {
+  return launch(`--host-resolver-rules=MAP localhost:3000 localhost:${local.port}`);
 }
 
 /** What a page said that it should not have. */

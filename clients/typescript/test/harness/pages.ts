@@ -11,14 +11,21 @@ export interface Pages {
   close(): Promise<void>;
 }
 
-/** Writes a page whose script is `source`, and returns its path. */
-export function writePage(name: string, source: string, html = '<div id="root"></div>'): string {
+/** Writes a page as it is, and returns its path. */
+export function writeHtml(name: string, html: string): string {
   const directory = path.join(ROOT, name);
   mkdirSync(directory, { recursive: true });
-  writeFileSync(path.join(directory, 'main.tsx'), source);
-  const page = `<!DOCTYPE html>\n<title>${name}</title>\n<link rel="icon" href="data:,">\n${html}\n<script type="module" src="./main.tsx"></script>\n`;
-  writeFileSync(path.join(directory, 'index.html'), page);
+  writeFileSync(path.join(directory, 'index.html'), html);
   return `/${name}/`;
+}
+
+/** Writes a page whose script is `source`, and returns its path. */
+export function writePage(name: string, source: string): string {
+  const icon = '<link rel="icon" href="data:,">';
+  const body = '<div id="root"></div>\n<script type="module" src="./main.tsx"></script>';
+  const url = writeHtml(name, `<!DOCTYPE html>\n<title>${name}</title>\n${icon}\n${body}\n`);
+  writeFileSync(path.join(ROOT, name, 'main.tsx'), source);
+  return url;
 }
 
 export async function servePages(): Promise<Pages> {

@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { after, test } from 'node:test';
+import { settings } from '../src/options.js';
+import { Chromium, complaintsOf, launchFor } from './harness/chromium.js';
+import { type Example, compile, examplesOf } from './harness/examples.js';
+import { Local, until } from './harness/local.js';
+import { writeHtml, writePage } from './harness/pages.js';
+import { PACKAGE, REPOSITORY } from './harness/paths.js';
+import { SECRET, mint } from './harness/tokens.js';
+
+const PAGES = ['docs/clients.md', 'clients/typescript/README.md'];
+const ROOM = { entityType: 'Room', entityId: 'urn:ngsi-ld:Room:001', data: { temperature: 23.5 }, changedAttributes: ['temperature'] };
+
+const examples = PAGES.flatMap((page) => examplesOf(page, ['ts', 'tsx', 'html']));
+const compiled = compile(examples.filter(({ language }) => language !== 'html'));
+const chromium = await Chromium.start();
+after(() => chromium.end());
+
+/** Runs an example where it belongs until it shows a change that is published. */
+for (const example of examples) {
+  test(`Documentation: ${example.place} shows a change`, { timeout: 120_000 }, async (context) => {
+    const withToken = example.source.includes('getToken');
+    const local = await Local.start([], withToken ? { AUTH_ENABLED: 'true', JWT_SECRET: SECRET } : {});
+    context.after(() => local.kill());
+    const { shown, end } = await (example.source.includes("from 'ws'") ? runInNode(example, local) : runInChromium(example, local));
+    context.after(end);
+    await local.interest('demo', 'Room');
+    // More than once: the interest is there a moment before its acknowledgement, from which on the client delivers.
+    await until(`${example.place} to show the change`, async () => {
+      await local.publish('demo', [{ entityType: 'Printer', entityId: 'urn:ngsi-ld:Printer:001' }, ROOM]);
+      return (await shown()).includes(ROOM.entityId);
+    });
+    assert(!(await shown()).includes('Printer'));
+  });
+}
+
+interface Running {
+  shown(): Promise<string>;
+  end(): Promise<void>;
+}
+
+async function runInNode({ name }: Example, local: Local): Promise<Running> {
+  const file = path.join(compiled, `${name}.js`);
+  writeFileSync(file, readFileSync(file, 'utf8').replaceAll('ws://localhost:3000', local.url));
+  const child = spawn(process.execPath, [file], { stdio: ['ignore', 'pipe', 'inherit'] });
+  let output = '';
+  child.stdout.on('data', (data: Buffer) => (output += data.toString()));
+  return { shown: () => Promise.resolve(output), end: async () => void child.kill() };
+}
+
+async function runInChromium({ name, language, source }: Example, local: Local): Promise<Running> {
+  const browser = await launchFor(local);
+  const page = await browser.newPage();
+  const complaints = complaintsOf(page);
+  const said: string[] = [];
+  page.on('console', (message) => said.push(message.text()));
+  await page.route('**/session/token', (route) => route.fulfill({ body: mint('demo', 600) }));
+  const url = language === 'html' ? writeHtml(name, source.replace('<title>', '<link rel="icon" href="data:,"><title>')) : writePage(name, source);
+  await page.goto(`${chromium.pages.url}${url}`);
+  return {
+    shown: async () => said.join('\n') + (await page.innerText('body')),
+    end: async () => {
+      await browser.close();
+      assert.deepEqual(complaints, []);
+    },
+  };
+}
+
+test('Documentation: every option is there with its default, every state and every code', () => {
+  const page = readFileSync(path.join(REPOSITORY, 'docs/clients.md'), 'utf8');
+  const source = (file: string) => readFileSync(path.join(PACKAGE, 'src', file), 'utf8');
+  class None {
+    send(): void {}
+    close(): void {}
+    addEventListener(): void {}
+  }
+  const defaults = settings({ url: 'ws://localhost', tenant: 'demo', WebSocket: None }) as Record<string, unknown>;
+  const options = [...source('options.ts').matchAll(/^ {2}(\w+)\??: .*;$/gm)].map(([, name]) => name!);
+  assert(options.includes('drainMs') && options.includes('getToken'));
+  for (const option of new Set(options)) {
+    const value = defaults[option];
+    const row = typeof value === 'number' ? `| \`${option}\` | ${value} |` : option === 'url' || option === 'tenant' ? `\`${option}\`` : `| \`${option}\` | `;
+    assert(page.includes(row), `the options' table has no row that begins with ${row}`);
+  }
+  const codes = [...source('errors.ts').matchAll(/^ {2}\| '(\w+)'/gm), ...source('supervisor.ts').matchAll(/^ {2}\| '(\w+)'/gm)];
+  assert(codes.length >= 15);
+  for (const [, code] of codes) assert(page.includes(`\`${code}\``), `${code} is not explained`);
+});

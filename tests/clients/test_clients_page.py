@@ -1,0 +1,81 @@
+"""The examples of docs/clients.md that are not TypeScript's: those are tested with the TypeScript client."""
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+
+from harness import BINARY, REPOSITORY, LocalSystem, Process, environment_without_aws
+from test_wscat import wscat
+
+PAGE = (REPOSITORY / "docs" / "clients.md").read_text()
+URL = "ws://localhost:3000"
+SECRET = "the secret of this check, and of nothing else"
+
+
+def block(language: str) -> str:
+    (found,) = re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    return found
+
+
+def python_client(**variables: str) -> Process:
+    environment = environment_without_aws(PYTHONUNBUFFERED="1", **variables)
+    return Process([sys.executable, "-c", block("python")], name="the Python example", env=environment)
+
+
+def test_python_example_shows_each_change_and_survives_a_restart(local: LocalSystem):
+    client = python_client(ENTITY_STREAM_URL=f"ws://localhost:{local.port}")
+    again = None
+    try:
+        assert client.next_line("the subscription") == "listening"
+        for number in range(3):
+            local.publish("demo", "Printer", f"urn:ngsi-ld:Printer:{number}")
+            local.publish("demo", "Room", f"urn:ngsi-ld:Room:{number}", '{"temperature":21.5}')
+            line = client.next_line(f"event {number}")
+            assert line == f"entityUpdated urn:ngsi-ld:Room:{number} {{'temperature': 21.5}}"
+
+        local.stop()
+        again = LocalSystem(ports=(local.port, local.dynamodb_port))
+        assert client.next_line("the subscription after the restart") == "listening"
+        again.publish("demo", "Room", "urn:ngsi-ld:Room:9")
+        assert "urn:ngsi-ld:Room:9" in client.next_line("an event after the restart")
+    finally:
+        client.kill()
+        if again:
+            again.process.kill()
+
+
+def test_python_example_is_let_in_with_a_token_and_stops_without_one():
+    system = LocalSystem(AUTH_ENABLED="true", JWT_SECRET=SECRET)
+    url = f"ws://localhost:{system.port}"
+    mint = [BINARY, "token", "--tenant", "demo"]
+    environment = environment_without_aws(JWT_SECRET=SECRET)
+    token = subprocess.run(mint, env=environment, capture_output=True, text=True, check=True).stdout.strip()
+    refused, client = python_client(ENTITY_STREAM_URL=url), python_client(ENTITY_STREAM_URL=url, ENTITY_STREAM_TOKEN=token)
+    try:
+        assert client.next_line("the subscription") == "listening"
+        assert refused.wait() == 1
+        assert "refused: " in refused.output(), refused.output()
+        system.stop()
+    finally:
+        client.kill()
+        refused.kill()
+        system.process.kill()
+
+
+def test_wscat_session_goes_as_the_page_says(local: LocalSystem):
+    command, connected, *lines = block("text").splitlines()
+    assert command.startswith("$ npx wscat ") and connected.startswith("Connected")
+    _, _, *arguments = shlex.split(command.removeprefix("$ ").replace(URL, f"ws://localhost:{local.port}"))
+    terminal = wscat(arguments)
+    try:
+        terminal.wait_for(connected)
+        for typed, answer in zip(lines[::2], lines[1::2], strict=True):
+            assert typed.startswith("> ") and answer.startswith("< "), (typed, answer)
+            terminal.type(typed.removeprefix("> "))
+            terminal.wait_for(answer.removeprefix("< "))
+        expected = [json.loads(line.removeprefix("< ")) for line in lines if line.startswith("< ")]
+        assert [json.loads(message) for message in terminal.received()] == expected
+    finally:
+        terminal.close()
