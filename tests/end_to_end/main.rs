@@ -9,7 +9,6 @@
 mod auth;
 mod bus;
 mod closing;
-mod docs;
 mod handlers;
 mod handshake;
 #[allow(dead_code, reason = "the tests at scale need more of it")]

@@ -1,0 +1,136 @@
+use entity_stream_protocol::{EntityChange, Event, Format};
+use proptest::prelude::*;
+use serde_json::{Map, Value, json};
+
+use crate::schemas::{assert_described, assert_valid, is_valid, repository};
+
+/// Some value for a field: right, wrong, at a limit, or of another type.
+fn field() -> impl Strategy<Value = Value> {
+    let text = prop_oneof![
+        "[a-zA-Z0-9_#é/-]{0,8}".boxed(),
+        prop::sample::select(vec!["entityCreated", "entityUpdated", "entityDeleted", "entityMoved", "_a", "A-1"])
+            .prop_map(str::to_owned)
+            .boxed(),
+        prop::sample::select(vec![63, 64, 256, 257, 2048, 2049]).prop_map(|length| "x".repeat(length)).boxed(),
+        Just("é".repeat(256)).boxed(),
+    ];
+    prop_oneof![
+        6 => text.clone().prop_map(Value::String),
+        2 => prop::collection::vec(text, 0..3).prop_map(|texts| json!(texts)),
+        1 => Just(Value::Null),
+        1 => Just(json!(1.5)),
+        1 => Just(json!({})),
+        1 => Just(json!({ "temperature": { "type": "Number", "value": 1.0 } })),
+        1 => Just(json!([1])),
+    ]
+}
+
+fn right() -> Map<String, Value> {
+    let detail = json!({
+        "type": "entityUpdated", "tenant": "Demo", "servicePath": "/a", "entityId": "urn:1", "entityType": "Room",
+        "data": { "x": 1 }, "changedAttributes": ["x"], "timestamp": "2026-01-02T03:04:05Z"
+    });
+    detail.as_object().unwrap().clone()
+}
+
+/// A change that is right but for some fields, which are replaced or missing.
+fn detail() -> impl Strategy<Value = Value> {
+    let names: Vec<String> = right().keys().cloned().collect();
+    let slips = prop::collection::vec((prop::sample::select(names), prop::option::weighted(0.8, field())), 0..3);
+    slips.prop_map(|slips| {
+        let mut detail = right();
+        for (name, value) in slips {
+            match value {
+                Some(value) => detail.insert(name, value),
+                None => detail.remove(&name),
+            };
+        }
+        Value::Object(detail)
+    })
+}
+
+/// What a client gets of a change, in both formats, is described whole by the schemas.
+fn assert_messages_are_described(change: &EntityChange) {
+    let event = Event::new("9c1e", "2026-01-02T03:04:05Z", change.clone());
+    for message in [event.message(Format::Json), event.truncated_message(Format::Json)] {
+        let message: Value = serde_json::from_str(&message).unwrap();
+        assert_valid("event", &message);
+        assert_valid("server-message", &message);
+        assert_described("event", &message);
+    }
+    for message in [event.message(Format::CloudEvents), event.truncated_message(Format::CloudEvents)] {
+        let message: Value = serde_json::from_str(&message).unwrap();
+        assert_valid("cloudevent", &message);
+        assert_valid("server-message", &message);
+        assert_described("cloudevent", &message);
+        assert_described("event", &message["data"]);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn the_schema_and_the_function_accept_the_same(detail in detail()) {
+        let parsed = EntityChange::parse(&detail.to_string());
+        prop_assert_eq!(is_valid("entity-change", &detail), parsed.is_ok(), "{}: {:?}", detail, parsed);
+        if let Ok(change) = parsed {
+            assert_messages_are_described(&change);
+        }
+    }
+}
+
+#[test]
+fn what_is_too_large_is_described() {
+    let mut detail = right();
+    detail.insert("data".to_owned(), json!({ "x": "y".repeat(200_000) }));
+    detail.insert("changedAttributes".to_owned(), json!(vec!["long name".repeat(100); 300]));
+    assert_messages_are_described(&EntityChange::parse(&Value::Object(detail).to_string()).unwrap());
+}
+
+#[test]
+fn the_samples_are_as_their_names_say() {
+    let mut deliverable = 0;
+    for entry in std::fs::read_dir(repository("events/broadcast")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        let sample: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+        let envelopes = sample.as_array().cloned().unwrap_or_else(|| vec![sample]);
+        let valid = envelopes.iter().filter(|envelope| is_valid("entity-change", &envelope["detail"])).count();
+        let expected = match name {
+            name if name.starts_with("undeliverable") => 0,
+            name if name.contains("undeliverable") => envelopes.len() - 1,
+            _ => envelopes.len(),
+        };
+        assert_eq!(valid, expected, "{name}");
+        deliverable += valid;
+    }
+    assert!(deliverable >= 8, "the samples were found");
+}
+
+#[test]
+fn an_event_is_one_of_two_forms() {
+    let event = json!({ "type": "entityUpdated", "id": "1", "tenant": "t", "servicePath": "/", "entityId": "i",
+        "entityType": ["A", "B"], "data": {}, "changedAttributes": ["x"], "timestamp": "2026-01-02T03:04:05Z" });
+    assert_valid("event", &event);
+    let with = |name: &str, value: Option<Value>| {
+        let mut event = event.as_object().unwrap().clone();
+        match value {
+            Some(value) => event.insert(name.to_owned(), value),
+            None => event.remove(name),
+        };
+        Value::Object(event)
+    };
+    for (name, value) in [
+        ("data", None),
+        ("id", None),
+        ("truncated", Some(json!(true))),
+        ("tenant", Some(json!("T"))),
+        ("type", Some(json!("entityDeleted"))),
+        ("entityType", Some(json!([]))),
+    ] {
+        let event = with(name, value);
+        assert!(!is_valid("event", &event), "{event}");
+        assert!(!is_valid("server-message", &event), "{event}");
+    }
+}

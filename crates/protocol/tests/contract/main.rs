@@ -1,0 +1,10 @@
+//! The contract as documents say it, `docs/protocol.md` and the JSON Schemas in `docs/schemas`, against the contract as
+//! the types understand it.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a helper that panics fails the test that called it")]
+
+mod client_messages;
+mod documentation;
+mod entity_changes;
+mod schemas;
+mod server_messages;

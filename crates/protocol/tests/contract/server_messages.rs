@@ -1,0 +1,78 @@
+use entity_stream_protocol::{ClientMessage, EpochMillis, ErrorCode, Filter, Rejection, RequestId, ServerMessage};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use crate::schemas::{SCHEMAS, assert_described, assert_valid, is_valid};
+
+fn assert_is_described(message: &ServerMessage) {
+    let message: Value = serde_json::from_str(&message.to_json()).unwrap();
+    let schema = message["type"].as_str().unwrap();
+    assert_valid("server-message", &message);
+    assert_valid(schema, &message);
+    assert_described(schema, &message);
+}
+
+proptest! {
+    #[test]
+    fn every_answer_is_described(
+        types in prop::collection::vec("[A-Z][a-z]{0,5}", 0..50),
+        pattern in prop::option::of("[a-z:]{0,9}"),
+        id in prop::option::of("\\PC{0,128}"),
+        until in prop::option::of(0..i64::from(u32::MAX) * 1000),
+    ) {
+        let id = id.map(|id| RequestId::parse(&id).unwrap());
+        assert_is_described(&ServerMessage::Subscribed(Filter::new(types, pattern.as_deref()).unwrap(), id.clone()));
+        assert_is_described(&ServerMessage::Unsubscribed(id.clone()));
+        assert_is_described(&ServerMessage::Pong(id.clone()));
+        assert_is_described(&ServerMessage::Authenticated(until.map(EpochMillis::new), id));
+    }
+
+    #[test]
+    fn every_refusal_is_described(text in "\\PC{0,80}", action in "[a-z]{0,80}") {
+        for text in [text.clone(), json!({ "action": action, "requestId": text }).to_string()] {
+            if let Err(rejection) = ClientMessage::parse(&text) {
+                assert_is_described(&ServerMessage::Error(rejection));
+            }
+        }
+    }
+}
+
+#[test]
+fn every_error_code_is_in_the_schema() {
+    let codes: Vec<&str> = SCHEMAS["error"]["properties"]["code"]["enum"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|code| code.as_str().unwrap())
+        .collect();
+    assert_eq!(codes, ErrorCode::ALL.map(ErrorCode::as_str));
+    for code in ErrorCode::ALL {
+        let rejection = Rejection { code, message: "why".to_owned(), action: None, request_id: None };
+        assert_is_described(&ServerMessage::Error(rejection));
+    }
+}
+
+#[test]
+fn what_no_server_says_is_refused() {
+    for message in [
+        json!({ "type": "subscribed", "entityTypes": [] }),
+        json!({ "type": "authenticated", "expiresAt": 7 }),
+        json!({ "type": "error", "code": "unknown", "message": "x" }),
+        json!({ "type": "error", "code": "internal" }),
+        json!({ "type": "pong", "requestId": 1 }),
+        json!({ "type": "moved" }),
+        json!({ "message": "Internal server error" }),
+        json!({}),
+    ] {
+        assert!(!is_valid("server-message", &message), "{message}");
+    }
+}
+
+/// The frame that API Gateway sends if a function fails, as it was observed.
+#[test]
+fn the_gateways_own_error_is_described() {
+    let frame = r#"{"message": "Internal server error", "connectionId":"XyZ12cdeIAMCJ1g=", "requestId":"XyZ13E="}"#;
+    let frame: Value = serde_json::from_str(frame).unwrap();
+    assert_valid("gateway-error", &frame);
+    assert_valid("server-message", &frame);
+}
