@@ -2,7 +2,7 @@ use clap::builder::Styles;
 use clap::builder::styling::AnsiColor;
 use clap::{Parser, Subcommand};
 
-use crate::commands::{completions, keys, listen, local, publish, simulate, token};
+use crate::commands::{completions, connections, keys, listen, local, publish, simulate, token};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -36,6 +36,7 @@ pub(crate) enum Command {
     Simulate(simulate::Args),
     Token(token::Args),
     Keys(keys::Args),
+    Connections(connections::Args),
     Completions(completions::Args),
 }
 

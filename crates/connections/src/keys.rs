@@ -1,9 +1,9 @@
 use entity_stream_protocol::{ConnectionId, EntityType, GroupId, Tenant, stable_hash};
 
-use crate::attributes::{Item, PK, SK, string};
+use crate::attributes::{Item, PK, SK, get_string, string};
 
 /// The sort key of every connection item.
-const CONNECTION_SORT_KEY: &str = "C";
+pub(crate) const CONNECTION_SORT_KEY: &str = "C";
 
 /// What an interest is in: one type, or all of them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -29,6 +29,11 @@ fn escape(entity_type: &str) -> String {
 
 pub(crate) fn connection_key(id: &ConnectionId) -> Item {
     key(format!("C#{id}"), CONNECTION_SORT_KEY.to_owned())
+}
+
+/// The id in a connection's key; `None` for any other key.
+pub(crate) fn connection_id(key: &Item) -> Option<ConnectionId> {
+    ConnectionId::parse(get_string(key, PK)?.strip_prefix("C#")?).ok()
 }
 
 pub(crate) fn interest_partition(tenant: &Tenant, scope: &Scope) -> String {

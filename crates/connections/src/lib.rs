@@ -26,6 +26,7 @@ mod error;
 mod hash_range;
 mod interest;
 mod keys;
+mod list;
 mod schema;
 mod table;
 

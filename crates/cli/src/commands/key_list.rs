@@ -2,6 +2,7 @@ use entity_stream_auth::ApiKeyRecord;
 use entity_stream_protocol::{EpochMillis, Tenant};
 use serde_json::{Value, json};
 
+use super::columns::columns;
 use crate::lifetime::roughly;
 use crate::token::listed;
 
@@ -23,17 +24,9 @@ pub(super) fn json(keys: &[ApiKeyRecord]) -> Value {
     keys.iter().map(key).collect()
 }
 
-/// The same for people: a table with its columns as wide as they need to be.
+/// The same for people.
 pub(super) fn table(keys: &[ApiKeyRecord], now: EpochMillis) -> String {
-    let mut rows = vec![TITLES.map(str::to_owned)];
-    rows.extend(keys.iter().map(|key| row(key, now)));
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
-    let widths: Vec<usize> = (0..TITLES.len()).map(width).collect();
-    let line = |row: &[String; 6]| {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
-        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
-    };
-    rows.iter().map(line).collect::<Vec<_>>().join("\n")
+    columns(TITLES, keys.iter().map(|key| row(key, now)))
 }
 
 fn row(key: &ApiKeyRecord, now: EpochMillis) -> [String; 6] {

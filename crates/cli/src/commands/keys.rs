@@ -1,14 +1,11 @@
 use anyhow::ensure;
-use aws_sdk_dynamodb::Client;
 use entity_stream_auth::{ApiKeyError, ApiKeyName, ApiKeyRecord, ApiKeys, Role};
-use entity_stream_local::{TABLE, aws_config};
 use entity_stream_protocol::{Clock, EpochMillis, Tenant};
 
 use super::key_list::{json, table};
+use super::place::Place;
 use super::token::role;
-use crate::aws::Aws;
 use crate::lifetime::Lifetime;
-use crate::terminal::printable;
 use crate::{logs, terminal};
 
 /// Create, list and revoke API keys
@@ -92,42 +89,24 @@ enum Output {
     Json,
 }
 
-/// Where the keys are.
-#[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Where the keys are")]
-struct Place {
-    /// The DynamoDB of a local system
-    #[arg(long, value_name = "URL", default_value = "http://localhost:8000")]
-    dynamodb_url: String,
-    /// The table of a deployed system instead, with the usual AWS credentials
-    #[arg(long, value_name = "NAME", conflicts_with = "dynamodb_url")]
-    table: Option<String>,
-    /// The profile of the AWS configuration to take credentials and region from [env: AWS_PROFILE]
-    #[arg(long, value_name = "NAME", requires = "table")]
-    profile: Option<String>,
-    /// The table's region [env: AWS_REGION]
-    #[arg(long, value_name = "REGION", requires = "table")]
-    region: Option<String>,
-}
-
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     logs::start(logs::OF_A_TOOL)?;
     let now = Clock::system().now();
     match &args.action {
         Action::Create(create) => create.run(now).await,
         Action::List(List { output, place }) => {
-            let keys = place.keys().await?.list().await.map_err(|error| place.failure(error))?;
+            let listed = keys(place).await?.list().await.map_err(|error| failure(place, error))?;
             match output {
-                Output::Json => terminal::raw_line(&json(&keys).to_string()),
-                Output::Table if keys.is_empty() => {
+                Output::Json => terminal::raw_line(&json(&listed).to_string()),
+                Output::Table if listed.is_empty() => {
                     terminal::note("there are no keys");
                     Ok(())
                 }
-                Output::Table => terminal::raw_line(&table(&keys, now)),
+                Output::Table => terminal::raw_line(&table(&listed, now)),
             }
         }
         Action::Revoke(Revoke { name, place }) => {
-            place.keys().await?.revoke(name).await.map_err(|error| place.failure(error))?;
+            keys(place).await?.revoke(name).await.map_err(|error| failure(place, error))?;
             terminal::line(format!("revoked {name}"))
         }
     }
@@ -145,7 +124,7 @@ impl Create {
             last_used_at: None,
             expires_at: self.expires_in.map(|lifetime| lifetime.from(now)),
         };
-        let key = self.place.keys().await?.create(&record).await.map_err(|error| self.place.failure(error))?;
+        let key = keys(&self.place).await?.create(&record).await.map_err(|error| failure(&self.place, error))?;
         terminal::raw_line(key.expose())?;
         // The key itself stands on standard output only, which a script can keep out of what it logs.
         let name = &self.name;
@@ -155,34 +134,15 @@ impl Create {
     }
 }
 
-impl Place {
-    async fn keys(&self) -> anyhow::Result<ApiKeys> {
-        Ok(match &self.table {
-            None => {
-                let uri = self.dynamodb_url.parse::<tokio_tungstenite::tungstenite::http::Uri>().ok();
-                let valid = uri.is_some_and(|uri| matches!(uri.scheme_str(), Some("http" | "https")));
-                let url = &self.dynamodb_url;
-                ensure!(valid, "--dynamodb-url is a URL such as http://localhost:8000, not `{}`", printable(url));
-                ApiKeys::new(Client::new(&aws_config(url)), TABLE)
-            }
-            Some(table) => {
-                let (profile, region) = (self.profile.as_deref(), self.region.as_deref());
-                let config = Aws { profile, region, endpoint: None }.load().await?;
-                ApiKeys::new(Client::new(&config), table)
-            }
-        })
-    }
+async fn keys(place: &Place) -> anyhow::Result<ApiKeys> {
+    let (client, table) = place.table().await?;
+    Ok(ApiKeys::new(client, table))
+}
 
-    fn failure(&self, error: ApiKeyError) -> anyhow::Error {
-        let is_remote = matches!(error, ApiKeyError::Dynamo(_));
-        let error = anyhow::Error::new(error);
-        match &self.table {
-            _ if !is_remote => error,
-            Some(table) => error.context(format!("cannot use the table {table}")),
-            None => error.context(format!(
-                "cannot use the table at {} (is `entity-stream local` running there?)",
-                self.dynamodb_url
-            )),
-        }
+/// What is wrong with the table's place is told with it; a slip with a name is not.
+fn failure(place: &Place, error: ApiKeyError) -> anyhow::Error {
+    match error {
+        ApiKeyError::Dynamo(_) => place.failure(error),
+        slip => slip.into(),
     }
 }

@@ -1,11 +1,15 @@
 mod banner;
+mod columns;
 pub(crate) mod completions;
+mod connection_list;
+pub(crate) mod connections;
 mod inspect;
 mod invitation;
 mod key_list;
 pub(crate) mod keys;
 pub(crate) mod listen;
 pub(crate) mod local;
+mod place;
 pub(crate) mod publish;
 pub(crate) mod simulate;
 pub(crate) mod token;
@@ -21,6 +25,7 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
         Command::Simulate(args) => simulate::run(args).await,
         Command::Token(args) => token::run(args).await,
         Command::Keys(args) => keys::run(args).await,
+        Command::Connections(args) => connections::run(args).await,
         Command::Completions(args) => completions::run(&args),
     }
 }

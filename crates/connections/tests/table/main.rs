@@ -14,6 +14,7 @@ mod foreign;
 mod forget;
 mod isolation;
 mod leftovers;
+mod list;
 mod model;
 mod pages;
 mod races;

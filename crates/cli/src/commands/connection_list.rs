@@ -1,0 +1,164 @@
+use entity_stream_connections::{Authorisation, Connection};
+use entity_stream_protocol::{EntityType, EpochMillis, Filter, GroupId, IdPattern};
+use serde_json::{Value, json};
+
+use super::columns::columns;
+use crate::lifetime::roughly;
+use crate::terminal::printable;
+
+const TITLES: [&str; 9] =
+    ["CONNECTION", "TENANT", "SUBJECT", "ROLE", "FILTER", "GROUP", "FORMAT", "CONNECTED", "AUTHORISED"];
+/// Characters of a cell that clients filled. The whole of it is in the JSON.
+const CELL_LENGTH: usize = 48;
+
+/// What is known of connections, for programs.
+pub(super) fn json(connections: &[Connection]) -> Value {
+    connections.iter().map(one).collect()
+}
+
+fn one(connection: &Connection) -> Value {
+    let filter = connection.filter.as_ref().map(|filter| {
+        json!({
+            "entityTypes": filter.entity_types().iter().map(EntityType::as_str).collect::<Vec<_>>(),
+            "idPattern": filter.id_pattern().map(IdPattern::as_str),
+        })
+    });
+    let (state, role) = match &connection.authorisation {
+        Authorisation::Open => ("open", None),
+        Authorisation::Pending => ("pending", None),
+        Authorisation::Granted(grant) => ("granted", Some(&grant.role)),
+    };
+    json!({
+        "connectionId": connection.id.as_str(),
+        "tenant": connection.tenant.as_str(),
+        "subject": connection.authorisation.subject(),
+        "role": role,
+        "filter": filter,
+        "group": connection.group.as_ref().map(GroupId::as_str),
+        "format": connection.format.as_str(),
+        "connectedAt": connection.connected_at.to_rfc3339(),
+        "expiresAt": connection.expires_at().to_rfc3339(),
+        "authorisation": state,
+        "authorisedUntil": connection.authorisation.until().map(EpochMillis::to_rfc3339),
+    })
+}
+
+/// The same for people.
+pub(super) fn table(connections: &[Connection], now: EpochMillis) -> String {
+    columns(TITLES, connections.iter().map(|connection| row(connection, now)))
+}
+
+fn row(connection: &Connection, now: EpochMillis) -> [String; 9] {
+    let none = || "-".to_owned();
+    let role = match &connection.authorisation {
+        Authorisation::Granted(grant) => cell(&grant.role),
+        Authorisation::Open | Authorisation::Pending => none(),
+    };
+    [
+        connection.id.to_string(),
+        connection.tenant.to_string(),
+        connection.authorisation.subject().map_or_else(none, cell),
+        role,
+        cell(&filter(connection.filter.as_ref())),
+        connection.group.as_ref().map_or_else(none, |group| group.as_str().to_owned()),
+        connection.format.as_str().to_owned(),
+        format!("{} ago", roughly(now.since(connection.connected_at))),
+        authorised(&connection.authorisation, now),
+    ]
+}
+
+fn filter(filter: Option<&Filter>) -> String {
+    let Some(filter) = filter else { return "unsubscribed".to_owned() };
+    let types = filter.entity_types().iter().map(EntityType::as_str).collect::<Vec<_>>().join(", ");
+    match (types.is_empty(), filter.id_pattern()) {
+        (true, None) => "everything".to_owned(),
+        (true, Some(pattern)) => format!("/{pattern}/"),
+        (false, None) => types,
+        (false, Some(pattern)) => format!("{types} /{pattern}/"),
+    }
+}
+
+fn authorised(authorisation: &Authorisation, now: EpochMillis) -> String {
+    match (authorisation, authorisation.until()) {
+        (Authorisation::Open, _) => "anybody may".to_owned(),
+        (Authorisation::Pending, _) => "not yet".to_owned(),
+        (Authorisation::Granted(_), None) => "until it ends".to_owned(),
+        (Authorisation::Granted(_), Some(until)) if until <= now => {
+            format!("expired {} ago", roughly(now.since(until)))
+        }
+        (Authorisation::Granted(_), Some(until)) => format!("for {}", roughly(until.since(now))),
+    }
+}
+
+/// Clients and identity providers chose these texts: they must neither control the terminal nor fill it.
+fn cell(text: &str) -> String {
+    let text = printable(text);
+    match text.char_indices().nth(CELL_LENGTH) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.into_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use entity_stream_connections::Grant;
+    use entity_stream_protocol::{ConnectionId, Format, Tenant};
+
+    use super::*;
+
+    fn connections() -> Vec<Connection> {
+        let connection = |id: &str, filter, authorisation| Connection {
+            id: ConnectionId::parse(id).unwrap(),
+            tenant: Tenant::parse("demo").unwrap(),
+            connected_at: EpochMillis::new(0),
+            filter,
+            format: Format::Json,
+            group: None,
+            authorisation,
+        };
+        let granted = |subject: &str, until| {
+            let until = Some(EpochMillis::new(until));
+            Authorisation::Granted(Grant { subject: subject.to_owned(), role: "user".to_owned(), until })
+        };
+        vec![
+            connection("a=", Some(Filter::default()), Authorisation::Open),
+            connection("b=", Filter::new(["Room", "Sensor"], Some("^urn")).ok(), granted("alice", 1_800_000)),
+            Connection {
+                group: GroupId::parse("workers").ok(),
+                format: Format::CloudEvents,
+                ..connection("c=", Filter::new(["T"; 0], Some("x")).ok(), granted("\u{1b}[2J", 3_600_000))
+            },
+            connection("d=", None, Authorisation::Pending),
+        ]
+    }
+
+    #[test]
+    fn people_get_columns() {
+        let expected = "\
+CONNECTION  TENANT  SUBJECT  ROLE  FILTER               GROUP    FORMAT       CONNECTED   AUTHORISED
+a=          demo    -        -     everything           -        json         45 min ago  anybody may
+b=          demo    alice    user  Room, Sensor /^urn/  -        json         45 min ago  expired 15 min ago
+c=          demo    \u{fffd}[2J     user  /x/                  workers  cloudevents  45 min ago  for 15 min
+d=          demo    -        -     unsubscribed         -        json         45 min ago  not yet";
+        assert_eq!(table(&connections(), EpochMillis::new(0).plus(Duration::from_secs(45 * 60))), expected);
+        let long = cell(&"é".repeat(200));
+        assert_eq!(long.chars().count(), CELL_LENGTH + 1);
+    }
+
+    #[test]
+    fn programs_get_everything() {
+        let json = json(&connections());
+        assert_eq!(json[0]["filter"], serde_json::json!({ "entityTypes": [], "idPattern": null }));
+        assert_eq!((&json[0]["authorisation"], &json[0]["subject"]), (&"open".into(), &Value::Null));
+        assert_eq!(json[1]["filter"], serde_json::json!({ "entityTypes": ["Room", "Sensor"], "idPattern": "^urn" }));
+        assert_eq!((&json[1]["role"], &json[1]["authorisedUntil"]), (&"user".into(), &"1970-01-01T00:30:00Z".into()));
+        assert_eq!((&json[2]["group"], &json[2]["format"]), (&"workers".into(), &"cloudevents".into()));
+        assert_eq!((&json[3]["filter"], &json[3]["authorisation"]), (&Value::Null, &"pending".into()));
+        assert_eq!(
+            (&json[3]["connectedAt"], &json[3]["expiresAt"]),
+            (&"1970-01-01T00:00:00Z".into(), &"1970-01-01T02:00:00Z".into())
+        );
+    }
+}
