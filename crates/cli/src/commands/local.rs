@@ -226,7 +226,8 @@ fn host(text: &str) -> Result<IpAddr, String> {
     }
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+/// Reads a length of time.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let duration = text.parse::<SignedDuration>().ok().and_then(|duration| Duration::try_from(duration).ok());
     let valid = duration.filter(|duration| !duration.is_zero() && *duration <= LONGEST);
     valid.ok_or_else(|| "a time is a number with its unit, such as 500ms, 90s, 10m or 1h30m".to_owned())

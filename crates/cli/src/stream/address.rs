@@ -2,13 +2,13 @@ use std::fmt;
 use std::net::IpAddr;
 
 use anyhow::{anyhow, bail, ensure};
-use entity_stream_protocol::{EntityType, Filter, Format, Tenant};
+use entity_stream_protocol::{EntityType, Filter, Format, GroupId, Tenant};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::handshake::client::Request;
 use tokio_tungstenite::tungstenite::http::{HeaderValue, Uri, header};
 
-use super::Token;
+use super::Credential;
 use crate::terminal::printable;
 
 /// What RFC 3986 calls unreserved needs no escape.
@@ -28,7 +28,13 @@ pub(crate) struct Address {
 impl Address {
     /// The address of a tenant's stream. The filter is part of it where it can be, so that it is in force from the
     /// first moment.
-    pub(crate) fn new(url: &str, tenant: &Tenant, filter: &Filter, format: Format) -> anyhow::Result<Self> {
+    pub(crate) fn new(
+        url: &str,
+        tenant: &Tenant,
+        filter: &Filter,
+        format: Format,
+        group: Option<&GroupId>,
+    ) -> anyhow::Result<Self> {
         let base = parse(url)?;
         let path = if base.path().is_empty() { "/" } else { base.path() };
         let scheme = base.scheme_str().unwrap_or_default();
@@ -38,7 +44,8 @@ impl Address {
         let mut query = Vec::new();
         for pair in base.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
             let name = pair.split('=').next().unwrap_or_default();
-            if matches!(name, "tenant" | "entityTypes" | "idPattern" | "format") {
+            let given = matches!(name, "tenant" | "entityTypes" | "idPattern" | "format");
+            if given || (name == "group_id" && group.is_some()) {
                 bail!("--url: leave `{name}` out of the URL, which the other arguments give");
             }
             query.push(pair.to_owned());
@@ -47,6 +54,7 @@ impl Address {
         if format != Format::default() {
             query.push(parameter("format", format.as_str()));
         }
+        query.extend(group.map(|group| parameter("group_id", group.as_str())));
         let least = format!("{base_url}?{}", query.join("&"));
         let whole = filter_parameters(filter)
             .map(|filter| format!("{base_url}?{}", [query, filter].concat().join("&")))
@@ -61,7 +69,7 @@ impl Address {
         self.filtered
     }
 
-    /// Whether a token would travel readable through a network.
+    /// Whether a credential would travel readable through a network.
     pub(crate) fn is_exposed(&self) -> bool {
         let host = self.uri.host().unwrap_or_default().trim_matches(['[', ']']);
         let same_machine = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
@@ -69,13 +77,13 @@ impl Address {
     }
 
     /// The handshake's request.
-    pub(crate) fn request(&self, token: Option<&Token>) -> anyhow::Result<Request> {
+    pub(crate) fn request(&self, credential: Option<&Credential>) -> anyhow::Result<Request> {
         // The library's error may repeat the URL.
         let mut request = self.uri.clone().into_client_request().map_err(|_| anyhow!("cannot use the URL {self}"))?;
         let agent = concat!("entity-stream/", env!("CARGO_PKG_VERSION"));
         request.headers_mut().insert(header::USER_AGENT, HeaderValue::from_static(agent));
-        if let Some(token) = token {
-            request.headers_mut().insert(header::AUTHORIZATION, token.header()?);
+        if let Some(credential) = credential {
+            request.headers_mut().insert(header::AUTHORIZATION, credential.header()?);
         }
         Ok(request)
     }
@@ -131,7 +139,7 @@ mod tests {
 
     fn address(url: &str, types: &[&str], pattern: Option<&str>) -> anyhow::Result<Address> {
         let filter = Filter::new(types.iter().copied(), pattern).unwrap();
-        Address::new(url, &Tenant::parse("Demo").unwrap(), &filter, Format::Json)
+        Address::new(url, &Tenant::parse("Demo").unwrap(), &filter, Format::Json, None)
     }
 
     fn uri(url: &str, types: &[&str], pattern: Option<&str>) -> String {
@@ -146,8 +154,10 @@ mod tests {
             "wss://x.test/prod?group_id=g&tenant=demo&entityTypes=Room%2Curn%3Aa%23b&idPattern=%5Eurn%3A.%2A%26"
         );
         let filter = Filter::default();
-        let cloud = Address::new("ws://h", &Tenant::parse("d").unwrap(), &filter, Format::CloudEvents).unwrap();
-        assert_eq!(cloud.uri.to_string(), "ws://h/?tenant=d&format=cloudevents");
+        let (tenant, group) = (Tenant::parse("d").unwrap(), GroupId::parse("g").unwrap());
+        let cloud = Address::new("ws://h", &tenant, &filter, Format::CloudEvents, Some(&group)).unwrap();
+        assert_eq!(cloud.uri.to_string(), "ws://h/?tenant=d&format=cloudevents&group_id=g");
+        assert!(Address::new("ws://h?group_id=x", &tenant, &filter, Format::Json, Some(&group)).is_err());
     }
 
     #[test]

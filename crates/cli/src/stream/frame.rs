@@ -1,12 +1,13 @@
 use std::borrow::Cow;
 
+use entity_stream_protocol::ChangeType;
 use serde::Deserialize;
 
 /// What a text frame from the server is.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Frame {
-    /// An entity change, in either format, with its id if it has one.
-    Event(Option<String>),
+    /// An entity change, in either format: what happened, and its id if it has one.
+    Event(ChangeType, Option<String>),
     /// The answer to `subscribe` with this `requestId`.
     Subscribed(Option<String>),
     /// A message of ours was not honoured.
@@ -40,8 +41,11 @@ impl Frame {
     /// Reads a frame. What is not understood is [`Frame::Other`].
     pub(crate) fn parse(text: &str) -> Self {
         let Ok(fields) = serde_json::from_str::<Fields<'_>>(text) else { return Self::Other };
-        match fields.kind.as_deref() {
-            Some("entityCreated" | "entityUpdated" | "entityDeleted") => Self::Event(fields.id),
+        let kind = fields.kind.as_deref();
+        if let Some(change) = ChangeType::ALL.into_iter().find(|change| kind == Some(change.as_str())) {
+            return Self::Event(change, fields.id);
+        }
+        match kind {
             Some("subscribed") => Self::Subscribed(fields.request_id),
             Some("error") => Self::Error(ErrorFrame {
                 code: fields.code.unwrap_or_default(),
@@ -72,7 +76,10 @@ mod tests {
         let detail = r#"{"type":"entityDeleted","tenant":"t","entityId":"urn:1","entityType":"A"}"#;
         let event = Event::new("9c1e", "2026-01-02T03:04:05Z", EntityChange::parse(detail).unwrap());
         for format in [Format::Json, Format::CloudEvents] {
-            assert_eq!(Frame::parse(&event.message(format)), Frame::Event(Some("9c1e".to_owned())));
+            assert_eq!(
+                Frame::parse(&event.message(format)),
+                Frame::Event(ChangeType::EntityDeleted, Some("9c1e".to_owned()))
+            );
         }
         let subscribed = ServerMessage::Subscribed(Filter::default(), RequestId::parse("1").ok()).to_json();
         assert_eq!(Frame::parse(&subscribed), Frame::Subscribed(Some("1".to_owned())));

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use anyhow::{bail, ensure};
 use backon::{BackoffBuilder, ExponentialBuilder};
 use entity_stream_protocol::{Filter, Tenant};
 use tokio::time::{Instant, sleep, timeout};
@@ -11,9 +12,10 @@ use super::pretty::pretty;
 use super::refusal::{self, Failure};
 use super::seen::Seen;
 use super::session::{self, End, Incoming, Socket};
-use super::{Address, Token};
+use super::tally::Tally;
+use super::{Address, Credential};
 use crate::interrupt::Interrupt;
-use crate::terminal::{self, note};
+use crate::terminal::{self, ClosedPipe, counted, note};
 
 /// Delays before connecting again. The jitter adds up to as much again, so that they lie between 0.5 and 30 seconds.
 const RECONNECTS: ExponentialBuilder = ExponentialBuilder::new()
@@ -37,6 +39,10 @@ pub(crate) enum Output {
     Pretty,
     /// The event as it came, one JSON object a line
     Json,
+    /// A CloudEvents 1.0 envelope around the event, one JSON object a line
+    Cloudevents,
+    /// Nothing: only the counts at the end
+    None,
 }
 
 /// Prints one tenant's events, across connections.
@@ -47,28 +53,63 @@ pub(crate) struct Listener {
     /// Where from.
     pub(crate) address: Address,
     /// What to show at the door.
-    pub(crate) token: Option<Token>,
+    pub(crate) credential: Option<Credential>,
     /// Which of the tenant's events.
     pub(crate) filter: Filter,
     /// In which form.
     pub(crate) output: Output,
     /// How many; without end if `None`.
     pub(crate) count: Option<u64>,
+    /// For how long; without end if `None`.
+    pub(crate) timeout: Option<Duration>,
+    /// Whether to keep to oneself what is no failure.
+    pub(crate) quiet: bool,
 }
 
 /// What outlives a connection.
 struct State {
     seen: Seen,
-    left: Option<u64>,
-    been_connected: bool,
+    tally: Tally,
     subscribed_at: Option<Instant>,
 }
 
 impl Listener {
     /// Listens until the count is reached, an interrupt, or a failure that another attempt would only repeat.
     pub(crate) async fn run(self, interrupt: &mut Interrupt) -> anyhow::Result<()> {
-        let mut state =
-            State { seen: Seen::new(REMEMBERED), left: self.count, been_connected: false, subscribed_at: None };
+        let mut state = State { seen: Seen::new(REMEMBERED), tally: Tally::default(), subscribed_at: None };
+        let ended = match self.timeout {
+            None => self.listen(&mut state, interrupt).await,
+            Some(limit) => match timeout(limit, self.listen(&mut state, interrupt)).await {
+                Ok(ended) => ended,
+                Err(_) => self.out_of_time(&state.tally, limit),
+            },
+        };
+        let reader_left = ended.as_ref().is_err_and(|error| error.is::<ClosedPipe>());
+        if state.tally.has_begun() && !reader_left {
+            self.note(state.tally.summary(Instant::now()));
+        }
+        ended
+    }
+
+    /// What it means that the time is over: nothing, unless something was still to come.
+    fn out_of_time(&self, tally: &Tally, limit: Duration) -> anyhow::Result<()> {
+        let limit = indicatif::HumanDuration(limit);
+        ensure!(tally.has_begun(), "no connection to {} in {limit}", self.address);
+        let events = tally.events();
+        let missing = self.count.filter(|count| events < *count);
+        match missing {
+            Some(count) => bail!("only {events} of {} came in {limit}", counted(count, "event")),
+            None => Ok(()),
+        }
+    }
+
+    fn note(&self, text: String) {
+        if !self.quiet {
+            note(text);
+        }
+    }
+
+    async fn listen(&self, state: &mut State, interrupt: &mut Interrupt) -> anyhow::Result<()> {
         let mut delays = RECONNECTS.build();
         loop {
             state.subscribed_at = None;
@@ -80,7 +121,7 @@ impl Listener {
                 Err(failure) => failure,
                 Ok(mut socket) => {
                     let ended = tokio::select! {
-                        ended = self.session(&mut socket, &mut state) => ended,
+                        ended = self.session(&mut socket, state) => ended,
                         () = interrupt.received() => Ok(End::Enough),
                     };
                     session::close(socket).await;
@@ -99,7 +140,7 @@ impl Listener {
             }
             let delay = delays.next().unwrap_or(STABLE);
             let what = if state.subscribed_at.is_some() { "lost the connection to" } else { "cannot connect to" };
-            note(format!("{what} {}: {reason}; trying again in {:.1} s", self.address, delay.as_secs_f64()));
+            self.note(format!("{what} {}: {reason}; trying again in {:.1} s", self.address, delay.as_secs_f64()));
             tokio::select! {
                 () = sleep(delay) => {}
                 () = interrupt.received() => return Ok(()),
@@ -108,46 +149,57 @@ impl Listener {
     }
 
     async fn connect(&self) -> Result<Socket, Failure> {
-        let request = self.address.request(self.token.as_ref()).map_err(Failure::Final)?;
+        let request = self.address.request(self.credential.as_ref()).map_err(Failure::Final)?;
         let config = WebSocketConfig::default().max_message_size(Some(LARGEST_MESSAGE));
         match timeout(CONNECT, connect_async_with_config(request, Some(config), true)).await {
             Ok(Ok((socket, _))) => Ok(socket),
-            Ok(Err(error)) => Err(refusal::handshake(&error, self.token.is_some())),
+            Ok(Err(error)) => Err(refusal::handshake(&error, self.noun())),
             Err(_) => Err(Failure::Passing(format!("no answer in {} seconds", CONNECT.as_secs()))),
         }
     }
 
     async fn session(&self, socket: &mut Socket, state: &mut State) -> anyhow::Result<End> {
-        session::run(socket, &self.filter, self.token.is_some(), |incoming| match incoming {
+        session::run(socket, &self.filter, self.noun(), |incoming| match incoming {
             Incoming::Subscribed => {
-                note(match state.been_connected {
+                self.note(match state.tally.has_begun() {
                     false => format!("listening to {} at {}; Ctrl-C ends", self.tenant, self.address),
                     true => "connected again; what was published in between is missed".to_owned(),
                 });
-                (state.been_connected, state.subscribed_at) = (true, Some(Instant::now()));
+                let now = Instant::now();
+                state.tally.subscribed(now);
+                state.subscribed_at = Some(now);
                 Ok(true)
             }
-            Incoming::Event(text, id) => {
+            Incoming::Event(text, change_type, id) => {
                 let wanted = self.address.is_filtered() || state.subscribed_at.is_some();
-                if !wanted || id.is_some_and(|id| !state.seen.is_new(id)) {
+                if !wanted {
                     return Ok(true);
                 }
+                if id.is_some_and(|id| !state.seen.is_new(id)) {
+                    state.tally.repeat();
+                    return Ok(true);
+                }
+                state.tally.event(change_type, Instant::now());
                 self.print(text)?;
-                state.left = state.left.map(|left| left.saturating_sub(1));
-                Ok(state.left != Some(0))
+                Ok(self.count.is_none_or(|count| state.tally.events() < count))
             }
             Incoming::Remark(text) => {
-                note(format!("the server says: {text}"));
+                self.note(format!("the server says: {text}"));
                 Ok(true)
             }
         })
         .await
     }
 
+    fn noun(&self) -> Option<&'static str> {
+        self.credential.as_ref().map(Credential::noun)
+    }
+
     fn print(&self, text: &str) -> anyhow::Result<()> {
         match self.output {
             Output::Pretty => terminal::line(pretty(text)),
-            Output::Json => terminal::raw_line(&on_one_line(text)),
+            Output::Json | Output::Cloudevents => terminal::raw_line(&on_one_line(text)),
+            Output::None => Ok(()),
         }
     }
 }

@@ -13,6 +13,7 @@ const CREATED: Style = AnsiColor::Green.on_default();
 const UPDATED: Style = AnsiColor::Cyan.on_default();
 const DELETED: Style = AnsiColor::Red.on_default();
 const ID: Style = Style::new().bold();
+const CHANGED: Style = AnsiColor::Yellow.on_default().bold();
 /// Characters of one value that are shown.
 const VALUE_LENGTH: usize = 72;
 
@@ -33,6 +34,8 @@ struct Event<'a> {
     entity_type: EntityTypes,
     #[serde(borrow)]
     data: Option<Attributes<'a>>,
+    #[serde(default)]
+    changed_attributes: Vec<String>,
     data_bytes: Option<u64>,
     timestamp: Option<String>,
 }
@@ -59,10 +62,25 @@ pub(super) fn pretty(text: &str) -> String {
         printable(&event.entity_type.display()),
         printable(&event.entity_id),
     );
-    for (name, value) in event.data.into_iter().flat_map(|attributes| attributes.0) {
+    let attributes = event.data.map(|data| data.0).unwrap_or_default();
+    let has_changed = |name: &str| event.changed_attributes.iter().any(|changed| changed == name);
+    // Where everything that is there has changed, as brokers publish it that send the changes alone, no mark says more.
+    let mixed =
+        attributes.iter().any(|(name, _)| has_changed(name)) && !attributes.iter().all(|(name, _)| has_changed(name));
+    let gone = event.changed_attributes.iter().filter(|name| !attributes.iter().any(|(there, _)| there == *name));
+    let gone: Vec<String> = gone.map(|name| printable(name).into_owned()).collect();
+    for (name, value) in attributes {
         // The value of an NGSI attribute; other data is shown as it is.
         let shown = serde_json::from_str::<Attribute<'_>>(value.get()).map_or(value.get(), |found| found.value.get());
-        line.push_str(&format!(" {TIME}{}={TIME:#}{}", printable(&name), shortened(&printable(shown))));
+        let (mark, style) = match has_changed(&name) {
+            true if mixed => ("*", CHANGED),
+            _ => ("", TIME),
+        };
+        let (name, value) = (printable(&name), printable(shown));
+        line.push_str(&format!(" {style}{mark}{name}={style:#}{}", shortened(&value)));
+    }
+    if !gone.is_empty() {
+        line.push_str(&format!(" {TIME}(changed: {}){TIME:#}", shortened(&gone.join(", "))));
     }
     if let Some(bytes) = event.data_bytes {
         line.push_str(&format!(" {TIME}(data left out: {} bytes){TIME:#}", grouped(bytes)));
@@ -128,6 +146,23 @@ mod tests {
                 r#"2026-01-02T03:04:05Z updated A, B urn:1 z=1.0 a=12345678901234567890 s="x\ny""#
             );
         }
+    }
+
+    #[test]
+    fn what_changed_is_marked_where_not_everything_has() {
+        let with = |data: &str, changed: &str| {
+            let rest = r#""type":"entityUpdated","tenant":"t","entityId":"i","entityType":"T""#;
+            let text = shown(&format!(r#"{{{rest},"data":{data},"changedAttributes":{changed}}}"#), Format::Json);
+            text.split_once(" T i").unwrap().1.to_owned()
+        };
+        assert_eq!(with(r#"{"a":1,"b":2}"#, r#"["b"]"#), " a=1 *b=2");
+        assert_eq!(with(r#"{"a":1,"b":2}"#, r#"["a","b"]"#), " a=1 b=2");
+        assert_eq!(with(r#"{"a":1}"#, "[]"), " a=1");
+        assert_eq!(with(r#"{"a":1}"#, r#"["x","\u001b[2J"]"#), " a=1 (changed: x, \u{fffd}[2J)");
+        let coloured = pretty(
+            r#"{"type":"entityUpdated","entityId":"i","entityType":"T","data":{"a":1,"b":2},"changedAttributes":["b"]}"#,
+        );
+        assert!(coloured.contains(&format!("{CHANGED}*b={CHANGED:#}2")), "{coloured:?}");
     }
 
     #[test]

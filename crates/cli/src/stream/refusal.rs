@@ -12,7 +12,7 @@ const REPEATED: usize = 200;
 
 /// Why there is no connection.
 #[derive(Debug)]
-pub(super) enum Failure {
+pub(crate) enum Failure {
     /// Another attempt would fail as well.
     Final(anyhow::Error),
     /// Another attempt may succeed.
@@ -20,11 +20,11 @@ pub(super) enum Failure {
 }
 
 /// Why a handshake failed.
-pub(super) fn handshake(error: &Error, has_token: bool) -> Failure {
+pub(crate) fn handshake(error: &Error, credential: Option<&str>) -> Failure {
     match error {
         Error::Http(response) => {
             let body = response.body().as_deref().map(String::from_utf8_lossy).unwrap_or_default();
-            status(response.status(), &body, has_token)
+            status(response.status(), &body, credential)
         }
         // What rustls has to say about a certificate.
         Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => {
@@ -37,16 +37,18 @@ pub(super) fn handshake(error: &Error, has_token: bool) -> Failure {
     }
 }
 
-fn status(status: StatusCode, body: &str, has_token: bool) -> Failure {
+fn status(status: StatusCode, body: &str, credential: Option<&str>) -> Failure {
     let said = said(body);
     let with = |text: &str| Failure::Final(anyhow!("refused with {}: {text}{said}", status.as_u16()));
     match status {
         StatusCode::BAD_REQUEST => with("the server does not accept the tenant, the filter or the format"),
-        StatusCode::UNAUTHORIZED => with(unauthorized(has_token)),
-        StatusCode::FORBIDDEN if has_token => {
-            with("the token does not allow this tenant, or the URL does not end with the right stage")
-        }
-        StatusCode::FORBIDDEN => with("the URL does not end with the right stage, or a token is required"),
+        StatusCode::UNAUTHORIZED => with(&unauthorized(credential)),
+        StatusCode::FORBIDDEN => with(&match credential {
+            Some(noun) => {
+                format!("the {noun} does not allow this tenant, or the URL does not end with the right stage")
+            }
+            None => "the URL does not end with the right stage, or a token is required".to_owned(),
+        }),
         StatusCode::SERVICE_UNAVAILABLE => {
             Failure::Passing(format!("the server answers 503: event streaming may be switched off{said}"))
         }
@@ -60,28 +62,30 @@ fn status(status: StatusCode, body: &str, has_token: bool) -> Failure {
 }
 
 /// What a close means that was not ours.
-pub(super) fn close(frame: Option<&CloseFrame>, has_token: bool) -> Failure {
+pub(super) fn close(frame: Option<&CloseFrame>, credential: Option<&str>) -> Failure {
     let Some(frame) = frame else { return Failure::Passing("the server closed the connection".to_owned()) };
     let reason = shortened(frame.reason.as_str());
     let code = u16::from(frame.code);
     if frame.code == CloseCode::Policy {
         let said = if reason.is_empty() { reason } else { format!(" ({reason})") };
-        return Failure::Final(anyhow!("refused with close code {code}: {}{said}", policy(has_token)));
+        return Failure::Final(anyhow!("refused with close code {code}: {}{said}", policy(credential)));
     }
     let reason = if reason.is_empty() { String::new() } else { format!(": {reason}") };
     Failure::Passing(format!("the server closed the connection with {code}{reason}"))
 }
 
 /// A close does not say whether the token is missing, invalid or another tenant's.
-fn policy(has_token: bool) -> &'static str {
-    if has_token { "the token is not accepted, or does not allow this tenant" } else { unauthorized(has_token) }
+fn policy(credential: Option<&str>) -> String {
+    match credential {
+        Some(noun) => format!("the {noun} is not accepted, or does not allow this tenant"),
+        None => unauthorized(None),
+    }
 }
 
-fn unauthorized(has_token: bool) -> &'static str {
-    if has_token {
-        "the token is not accepted; it may have expired"
-    } else {
-        "a token is required; give it with --token or ENTITY_STREAM_TOKEN"
+fn unauthorized(credential: Option<&str>) -> String {
+    match credential {
+        Some(noun) => format!("the {noun} is not accepted; it may have expired"),
+        None => "a token is required; give it with --token or ENTITY_STREAM_TOKEN".to_owned(),
     }
 }
 
@@ -121,22 +125,22 @@ mod tests {
             .into_iter()
             .chain([(429, false), (500, false), (502, false), (503, false), (504, false)])
         {
-            assert_eq!(is_final(&status(StatusCode::from_u16(code).unwrap(), "", false)), expected, "{code}");
+            assert_eq!(is_final(&status(StatusCode::from_u16(code).unwrap(), "", None)), expected, "{code}");
         }
         for (code, expected) in [(CloseCode::Policy, true), (CloseCode::Away, false), (CloseCode::Error, false)] {
             let frame = CloseFrame { code, reason: "why".into() };
-            assert_eq!(is_final(&close(Some(&frame), true)), expected, "{code}");
+            assert_eq!(is_final(&close(Some(&frame), Some("token"))), expected, "{code}");
         }
-        assert!(!is_final(&close(None, false)));
+        assert!(!is_final(&close(None, None)));
     }
 
     #[test]
     fn repeats_what_the_server_says_in_moderation() {
-        let refused = |body: &str| text(status(StatusCode::UNAUTHORIZED, body, true));
+        let refused = |body: &str| text(status(StatusCode::UNAUTHORIZED, body, Some("token")));
         assert!(refused(r#"{"message":"expired"}"#).ends_with("(expired)"));
         assert!(refused("\u{1b}[2Jno").ends_with("(\u{fffd}[2Jno)"));
         assert!(!refused("<html>").contains("html"));
         assert!(refused(&"x".repeat(9999)).len() < 400);
-        assert!(text(status(StatusCode::UNAUTHORIZED, "", false)).contains("ENTITY_STREAM_TOKEN"));
+        assert!(text(status(StatusCode::UNAUTHORIZED, "", None)).contains("ENTITY_STREAM_TOKEN"));
     }
 }

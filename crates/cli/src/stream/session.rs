@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use entity_stream_protocol::{EntityType, Filter, IdPattern};
+use entity_stream_protocol::{ChangeType, EntityType, Filter, IdPattern};
 use futures_util::{SinkExt, StreamExt};
 use serde::Serialize;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -21,7 +21,7 @@ const FAREWELL: Duration = Duration::from_secs(1);
 /// One connection has one request that needs an answer of its own.
 const REQUEST_ID: &str = "subscribe";
 
-pub(super) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+pub(crate) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -35,17 +35,17 @@ struct Subscribe<'a> {
 }
 
 /// What a session passes on.
-pub(super) enum Incoming<'a> {
+pub(crate) enum Incoming<'a> {
     /// The filter is in force.
     Subscribed,
-    /// An event's whole frame, and its id.
-    Event(&'a str, Option<&'a str>),
+    /// An event's whole frame, what happened, and its id.
+    Event(&'a str, ChangeType, Option<&'a str>),
     /// Something the server said that changes nothing.
     Remark(&'a str),
 }
 
 /// How a session ended that was not cut off.
-pub(super) enum End {
+pub(crate) enum End {
     /// `receive` wants no more.
     Enough,
     /// The connection is of no use any more.
@@ -53,10 +53,10 @@ pub(super) enum End {
 }
 
 /// Subscribes, and passes on what comes until `receive` answers false or the connection ends.
-pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
+pub(crate) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
     socket: &mut WebSocketStream<S>,
     filter: &Filter,
-    has_token: bool,
+    credential: Option<&str>,
     mut receive: impl FnMut(Incoming<'_>) -> anyhow::Result<bool>,
 ) -> anyhow::Result<End> {
     let subscribe = Subscribe {
@@ -90,7 +90,7 @@ pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
         let text = match message {
             None => return Ok(passing("the server closed the connection".to_owned())),
             Some(Err(error)) => return Ok(lost(&error)),
-            Some(Ok(Message::Close(frame))) => return Ok(End::Failed(refusal::close(frame.as_ref(), has_token))),
+            Some(Ok(Message::Close(frame))) => return Ok(End::Failed(refusal::close(frame.as_ref(), credential))),
             Some(Ok(Message::Text(text))) => text,
             // WebSocket's own pings are answered by the library.
             Some(Ok(_)) => continue,
@@ -99,7 +99,7 @@ pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
             answer_by = None;
         }
         let goes_on = match Frame::parse(&text) {
-            Frame::Event(id) => receive(Incoming::Event(&text, id.as_deref()))?,
+            Frame::Event(change_type, id) => receive(Incoming::Event(&text, change_type, id.as_deref()))?,
             Frame::Subscribed(id) if id.as_deref() == Some(REQUEST_ID) && !subscribed => {
                 (subscribed, answer_by) = (true, None);
                 receive(Incoming::Subscribed)?
@@ -129,7 +129,7 @@ fn is_final(error: &ErrorFrame) -> bool {
 }
 
 /// Takes leave, so that the server need not find out by itself.
-pub(super) async fn close(mut socket: Socket) {
+pub(crate) async fn close(mut socket: Socket) {
     let farewell = async {
         if socket.close(None).await.is_ok() {
             // Until the other side has closed: data that nobody read would turn the close into a reset.
@@ -163,7 +163,7 @@ mod tests {
     }
 
     async fn run_until_it_ends(mut client: WebSocketStream<DuplexStream>) -> String {
-        match run(&mut client, &Filter::default(), false, |_| Ok(true)).await.unwrap() {
+        match run(&mut client, &Filter::default(), None, |_| Ok(true)).await.unwrap() {
             End::Failed(Failure::Passing(reason)) => reason,
             End::Failed(Failure::Final(error)) => panic!("{error}"),
             End::Enough => panic!("enough"),

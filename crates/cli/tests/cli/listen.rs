@@ -197,3 +197,107 @@ async fn takes_its_leave_when_it_is_interrupted() {
         assert_eq!(listener.exit().await.code(), Some(0));
     }
 }
+
+#[tokio::test]
+async fn says_at_the_end_what_came() {
+    let server = WebSocketServer::start().await;
+    let mut listener = start(&["listen", "demo", "--url", &server.url, "--output", "none"]);
+    let mut client = server.accept().await;
+    client.subscribed().await;
+    listener.says("listening to demo").await;
+    for id in ["1", "2", "2", "3"] {
+        client
+            .send(
+                &event(id)
+                    .replace("\"entityUpdated\"", if id == "3" { "\"entityDeleted\"" } else { "\"entityUpdated\"" }),
+            )
+            .await;
+    }
+    client.close(1001, "Going away").await;
+    listener.says("lost the connection").await;
+    let mut client = server.accept().await;
+    client.subscribed().await;
+    listener.says("connected again").await;
+    listener.signal("INT").await;
+    let said = listener.says("3 events in ").await;
+    assert!(said.contains("2 updated, 1 deleted; 1 repeat left out; 2 connections"), "{said}");
+    assert!(said.contains("/s, at most "), "{said}");
+    assert_eq!(listener.exit().await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn ends_after_its_time_and_says_whether_enough_has_come() {
+    let system = system().await;
+    let (url, http) = (system.websocket_url(), system.http_url());
+    // Long enough to connect on a machine that is busy with other things.
+    let listen = ["listen", "demo", "--url", &url, "--timeout", "8s"];
+    let (quiet, enough) = ([&listen[..], &["--quiet"]].concat(), [&listen[..], &["--count", "2", "--quiet"]].concat());
+    let (quiet, told, missing) = tokio::join!(run(&quiet), run(&listen), run(&enough));
+    assert_eq!((quiet.code, quiet.stdout.as_str(), quiet.stderr.as_str()), (Some(0), "", ""));
+    assert!(told.code == Some(0) && told.stderr.contains("0 events in "), "{told:?}");
+    assert_eq!((missing.code, missing.stderr.as_str()), (Some(1), "error: only 0 of 2 events came in 8 seconds\n"));
+    let nowhere = run(&["listen", "demo", "--url", "ws://localhost:1", "--timeout", "100ms", "--quiet"]).await;
+    assert_eq!(nowhere.code, Some(1));
+    assert!(nowhere.stderr.starts_with("error: no connection to ws://localhost:1 in "), "{nowhere:?}");
+
+    // Enough came: the time is not waited for.
+    let mut listener = start(&["listen", "demo", "--url", &url, "--timeout", "1h", "--count", "1"]);
+    listener.says("listening to demo").await;
+    assert_eq!(run(&["simulate", "demo", "--count", "1", "--endpoint-url", &http]).await.code, Some(0));
+    assert_eq!(listener.exit().await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn prints_cloud_events_by_its_output_alone() {
+    let system = system().await;
+    let mut listener = listen(&system, "demo", &["--output", "cloudevents", "--count", "1"]).await;
+    assert_eq!(run(&["simulate", "demo", "--count", "1", "--endpoint-url", &system.http_url()]).await.code, Some(0));
+    let printed: Value = serde_json::from_str(&listener.line().await).unwrap();
+    assert_eq!((&printed["specversion"], &printed["data"]["tenant"]), (&json!("1.0"), &json!("demo")));
+}
+
+#[tokio::test]
+async fn members_of_a_group_share_the_stream() {
+    let system = system().await;
+    let group = ["--group", "workers", "--output", "json"];
+    let (mut one, mut other) = (listen(&system, "demo", &group).await, listen(&system, "demo", &group).await);
+    let args = ["simulate", "demo", "--count", "20", "--rate", "1000", "--endpoint-url", &system.http_url()];
+    assert_eq!(run(&args).await.code, Some(0));
+    let mut lines = std::collections::HashSet::new();
+    for _ in 0..20 {
+        lines.insert(tokio::select! { line = one.line() => line, line = other.line() => line });
+    }
+    assert_eq!(lines.len(), 20, "each event went to one of them");
+}
+
+#[tokio::test]
+async fn an_api_key_is_sent_and_never_an_argument() {
+    let server = WebSocketServer::start().await;
+    let args = ["listen", "demo", "--url", &server.url, "--api-key", "robot", "--count", "1"];
+    let environment =
+        [("ENTITY_STREAM_API_KEY", "es_secret\n"), ("ENTITY_STREAM_TOKEN", "eyJignored"), ("RUST_LOG", "trace")];
+    let (ended, ()) = tokio::join!(run_with(&args, &environment, ""), async {
+        let mut client = server.accept().await;
+        // robot:es_secret
+        assert_eq!(client.headers["authorization"], "Basic cm9ib3Q6ZXNfc2VjcmV0");
+        client.subscribed().await;
+        client.send(&event("1")).await;
+        assert!(client.closed().await);
+    });
+    assert_eq!(ended.code, Some(0));
+    assert!(!format!("{ended:?}").contains("es_secret") && !format!("{ended:?}").contains("cm9ib3Q6"), "{ended:?}");
+
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "es_filed\n").unwrap();
+    let args = [&args[..], &["--api-key-file", file.path().to_str().unwrap()]].concat();
+    let (ended, ()) = tokio::join!(run(&args), server.refuse(StatusCode::UNAUTHORIZED, ""));
+    assert!(ended.stderr.contains("the API key is not accepted"), "{ended:?}");
+
+    let none = run(&["listen", "demo", "--api-key", "robot"]).await;
+    assert!(
+        none.code == Some(1) && none.stderr.contains("set ENTITY_STREAM_API_KEY, or give --api-key-file"),
+        "{none:?}"
+    );
+    let bad = run_with(&["listen", "demo", "--api-key", "robot"], &[("ENTITY_STREAM_API_KEY", "es secret")], "").await;
+    assert!(bad.code == Some(1) && !bad.stderr.contains("es secret"), "{bad:?}");
+}
