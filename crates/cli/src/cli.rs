@@ -2,7 +2,7 @@ use clap::builder::Styles;
 use clap::builder::styling::AnsiColor;
 use clap::{Parser, Subcommand};
 
-use crate::commands::{completions, connections, keys, listen, local, publish, simulate, token};
+use crate::commands::{completions, connections, doctor, keys, listen, local, publish, simulate, token};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -34,6 +34,7 @@ pub(crate) enum Command {
     Listen(listen::Args),
     Publish(publish::Args),
     Simulate(simulate::Args),
+    Doctor(doctor::Args),
     Token(token::Args),
     Keys(keys::Args),
     Connections(connections::Args),

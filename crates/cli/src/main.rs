@@ -5,6 +5,7 @@ mod aws;
 mod bus;
 mod cli;
 mod commands;
+mod doctor;
 mod interrupt;
 mod lifetime;
 mod logs;

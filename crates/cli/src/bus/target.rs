@@ -36,6 +36,19 @@ impl Target {
         Self { endpoint_url: Some(endpoint_url), ..Self::default() }
     }
 
+    /// The endpoint of a local system.
+    pub(crate) fn local_endpoint(&self) -> &str {
+        self.endpoint_url.as_deref().unwrap_or(LOCAL)
+    }
+
+    /// What it is called in messages.
+    pub(crate) fn shown(&self) -> String {
+        match &self.event_bus {
+            Some(bus) => format!("the event bus {bus}"),
+            None => format!("the event bus at {}", printable(self.local_endpoint())),
+        }
+    }
+
     /// A publisher to this target. Nothing has been sent yet, but the credentials are there.
     pub(crate) async fn publisher(&self) -> anyhow::Result<Publisher> {
         let endpoint = self.endpoint_url.as_deref();

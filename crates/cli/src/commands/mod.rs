@@ -3,6 +3,7 @@ mod columns;
 pub(crate) mod completions;
 mod connection_list;
 pub(crate) mod connections;
+pub(crate) mod doctor;
 mod inspect;
 mod invitation;
 mod key_list;
@@ -23,6 +24,7 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
         Command::Listen(args) => listen::run(args).await,
         Command::Publish(args) => publish::run(args).await,
         Command::Simulate(args) => simulate::run(args).await,
+        Command::Doctor(args) => doctor::run(args).await,
         Command::Token(args) => token::run(args).await,
         Command::Keys(args) => keys::run(args).await,
         Command::Connections(args) => connections::run(args).await,

@@ -69,11 +69,31 @@ impl Address {
         self.filtered
     }
 
+    /// The address of everything in a tenant's stream.
+    pub(crate) fn of(url: &str, tenant: &Tenant) -> anyhow::Result<Self> {
+        Self::new(url, tenant, &Filter::default(), Format::default(), None)
+    }
+
+    /// The host, an IPv6 address without its brackets, and the port.
+    pub(crate) fn host(&self) -> (&str, u16) {
+        let port = self.uri.port_u16().unwrap_or(if self.is_encrypted() { 443 } else { 80 });
+        (self.uri.host().unwrap_or_default().trim_matches(['[', ']']), port)
+    }
+
+    /// Whether it is on this machine.
+    pub(crate) fn is_loopback(&self) -> bool {
+        let (host, _) = self.host();
+        host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    }
+
+    /// Whether TLS is used.
+    pub(crate) fn is_encrypted(&self) -> bool {
+        self.uri.scheme_str() == Some("wss")
+    }
+
     /// Whether a credential would travel readable through a network.
     pub(crate) fn is_exposed(&self) -> bool {
-        let host = self.uri.host().unwrap_or_default().trim_matches(['[', ']']);
-        let same_machine = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
-        self.uri.scheme_str() != Some("wss") && !same_machine
+        !self.is_encrypted() && !self.is_loopback()
     }
 
     /// The handshake's request.

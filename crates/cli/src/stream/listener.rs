@@ -132,7 +132,9 @@ impl Listener {
                 }
             };
             let reason = match failure {
-                Failure::Final(error) => return Err(error.context(format!("cannot listen at {}", self.address))),
+                Failure::Final(error) | Failure::Refused(error) => {
+                    return Err(error.context(format!("cannot listen at {}", self.address)));
+                }
                 Failure::Passing(reason) => reason,
             };
             if state.subscribed_at.is_some_and(|since| since.elapsed() >= STABLE) {

@@ -5,9 +5,9 @@ mod credential;
 mod frame;
 mod listener;
 mod pretty;
-mod refusal;
+pub(crate) mod refusal;
 mod seen;
-mod session;
+pub(crate) mod session;
 mod tally;
 mod token;
 

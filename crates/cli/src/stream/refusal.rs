@@ -15,6 +15,8 @@ const REPEATED: usize = 200;
 pub(crate) enum Failure {
     /// Another attempt would fail as well.
     Final(anyhow::Error),
+    /// The same, because of who we are, or are not.
+    Refused(anyhow::Error),
     /// Another attempt may succeed.
     Passing(String),
 }
@@ -37,7 +39,8 @@ pub(crate) fn handshake(error: &Error, credential: Option<&str>) -> Failure {
     }
 }
 
-fn status(status: StatusCode, body: &str, credential: Option<&str>) -> Failure {
+/// What a status means that is not the end of a handshake.
+pub(crate) fn status(status: StatusCode, body: &str, credential: Option<&str>) -> Failure {
     let said = said(body);
     let with = |text: &str| Failure::Final(anyhow!("refused with {}: {text}{said}", status.as_u16()));
     match status {
@@ -68,7 +71,7 @@ pub(super) fn close(frame: Option<&CloseFrame>, credential: Option<&str>) -> Fai
     let code = u16::from(frame.code);
     if frame.code == CloseCode::Policy {
         let said = if reason.is_empty() { reason } else { format!(" ({reason})") };
-        return Failure::Final(anyhow!("refused with close code {code}: {}{said}", policy(credential)));
+        return Failure::Refused(anyhow!("refused with close code {code}: {}{said}", policy(credential)));
     }
     let reason = if reason.is_empty() { String::new() } else { format!(": {reason}") };
     Failure::Passing(format!("the server closed the connection with {code}{reason}"))
@@ -109,12 +112,12 @@ mod tests {
     use super::*;
 
     fn is_final(failure: &Failure) -> bool {
-        matches!(failure, Failure::Final(_))
+        matches!(failure, Failure::Final(_) | Failure::Refused(_))
     }
 
     fn text(failure: Failure) -> String {
         match failure {
-            Failure::Final(error) => error.to_string(),
+            Failure::Final(error) | Failure::Refused(error) => error.to_string(),
             Failure::Passing(text) => text,
         }
     }

@@ -105,7 +105,9 @@ pub(crate) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
                 receive(Incoming::Subscribed)?
             }
             Frame::Error(error) if is_final(&error) => {
-                return Ok(End::Failed(Failure::Final(anyhow::anyhow!("the server refused: {}", error.message))));
+                let reason = anyhow::anyhow!("the server refused: {}", error.message);
+                let of_us = matches!(error.code.as_str(), "unauthorized" | "forbidden");
+                return Ok(End::Failed(if of_us { Failure::Refused(reason) } else { Failure::Final(reason) }));
             }
             Frame::Error(ErrorFrame { message, request_id, .. }) => {
                 if request_id.is_some() || !subscribed {
@@ -165,7 +167,7 @@ mod tests {
     async fn run_until_it_ends(mut client: WebSocketStream<DuplexStream>) -> String {
         match run(&mut client, &Filter::default(), None, |_| Ok(true)).await.unwrap() {
             End::Failed(Failure::Passing(reason)) => reason,
-            End::Failed(Failure::Final(error)) => panic!("{error}"),
+            End::Failed(Failure::Final(error) | Failure::Refused(error)) => panic!("{error}"),
             End::Enough => panic!("enough"),
         }
     }

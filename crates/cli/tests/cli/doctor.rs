@@ -1,0 +1,231 @@
+//! Each step of the way is broken for real, and has to be the one that is named.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::Path;
+use axum::http::{HeaderMap, HeaderValue};
+use axum::routing::post;
+use entity_stream_local::{Config, FunctionHost, FunctionNames, Local, RefuseWith, Times};
+use entity_stream_runtime::Environment;
+use http_body_util::Full;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+use crate::harness::{Ended, run, run_with, system, system_with};
+
+const SECRET: &str = "0123456789abcdef0123456789abcdef";
+const PASSED: [(&str, &str); 7] = [
+    ("name", "passed"),
+    ("reachable", "passed"),
+    ("handshake", "passed"),
+    ("credential", "passed"),
+    ("subscribe", "passed"),
+    ("publish", "passed"),
+    ("delivery", "passed"),
+];
+
+async fn doctor(url: &str, more: &[&str], environment: &[(&str, &str)]) -> (Ended, Value) {
+    let args = [&["doctor", "demo", "--url", url, "--output", "json"], more].concat();
+    let ended = run_with(&args, environment, "").await;
+    let report: Value = serde_json::from_str(&ended.stdout).unwrap_or_else(|_| panic!("{ended:?}"));
+    assert_eq!(ended.code, Some(i32::from(report["ok"] != true)), "{ended:?}");
+    (ended, report)
+}
+
+fn steps(report: &Value) -> Vec<(&str, &str)> {
+    let steps = report["tenants"][0]["steps"].as_array().unwrap();
+    steps.iter().map(|step| (step["check"].as_str().unwrap(), step["verdict"].as_str().unwrap())).collect()
+}
+
+/// Everything before this step works, and it says this, with an advice that says that.
+#[track_caller]
+fn assert_fails_at(report: &Value, check: &str, detail: &str, advice: &str) {
+    // On this machine TLS is mentioned only where it fails, which is before the handshake.
+    let before = if check == "tls" { "handshake" } else { check };
+    let mut expected: Vec<_> = PASSED.iter().copied().take_while(|(passed, _)| *passed != before).collect();
+    expected.push((check, "failed"));
+    assert_eq!(steps(report), expected, "{report}");
+    let step = report["tenants"][0]["steps"].as_array().unwrap().last().unwrap();
+    assert!(step["detail"].as_str().unwrap().contains(detail), "{step}");
+    assert!(step["advice"].as_str().unwrap().contains(advice), "{step}");
+}
+
+async fn guarded(more: &'static [(&str, &str)], refuse_with: RefuseWith) -> Local {
+    let environment = Environment::new(move |name| {
+        let secret = (name == "JWT_SECRET").then(|| SECRET.to_owned());
+        secret.or_else(|| more.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()))
+    });
+    system_with(Config { auth_enabled: true, environment, refuse_with, ..Config::default() }).await
+}
+
+async fn token(tenant: &str) -> String {
+    run_with(&["token", "--tenant", tenant], &[("JWT_SECRET", SECRET)], "").await.stdout.trim().to_owned()
+}
+
+#[tokio::test]
+async fn a_system_that_works_is_found_well() {
+    let system = system().await;
+    let (ended, report) = doctor(&system.websocket_url(), &[], &[]).await;
+    assert_eq!(steps(&report), PASSED, "{ended:?}");
+    let delivery = &report["tenants"][0]["steps"][6];
+    assert!(delivery["milliseconds"].is_u64(), "{delivery}");
+
+    let text = run(&["doctor", "demo", "City", "--url", &system.websocket_url()]).await;
+    assert_eq!(text.code, Some(0), "{text:?}");
+    for expected in
+        ["demo at ws://localhost:", "city at ws://", "✓ delivery     the change arrived (", "everything works"]
+    {
+        assert!(text.stdout.contains(expected), "{expected:?} in {text:?}");
+    }
+    assert!(!text.stdout.contains('\u{1b}'), "no colours but on a terminal");
+
+    let (_, report) = doctor(&system.websocket_url(), &["--no-publish"], &[]).await;
+    assert_eq!(steps(&report).last(), Some(&("publish", "skipped")));
+    // It leaves nothing behind.
+    let list = ["connections", "list", "--output", "ids", "--dynamodb-url", &system.dynamodb_url()];
+    while !run(&list).await.stdout.is_empty() {}
+}
+
+#[tokio::test]
+async fn a_way_that_leads_nowhere_is_named() {
+    let (_, report) = doctor("ws://no.such.host.invalid", &[], &[]).await;
+    assert_fails_at(&report, "name", "no.such.host.invalid cannot be found", "slip in --url");
+
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (_, report) = doctor(&format!("ws://{free}"), &[], &[]).await;
+    assert_fails_at(&report, "reachable", "refused", "start it with `entity-stream local`");
+
+    let system = system().await;
+    let (_, report) = doctor(&system.websocket_url().replace("ws:", "wss:"), &[], &[]).await;
+    assert_fails_at(&report, "tls", "certificate or TLS", "certificate");
+
+    let (_, report) = doctor(&format!("{}/prod", system.websocket_url()), &[], &[]).await;
+    assert_fails_at(&report, "handshake", "refused with 403", "ends with the stage");
+
+    let url = format!("{}?group_id=a%23b", system.websocket_url());
+    let (_, report) = doctor(&url, &[], &[]).await;
+    assert_fails_at(&report, "handshake", "group_id", "mend what the reason names");
+}
+
+#[tokio::test]
+async fn switched_off_streaming_is_named() {
+    let system = system_with(Config { event_streaming_enabled: false, ..Config::default() }).await;
+    let (_, report) = doctor(&system.websocket_url(), &[], &[]).await;
+    assert_fails_at(&report, "handshake", "503", "EVENT_STREAMING_ENABLED=true");
+}
+
+#[tokio::test]
+async fn a_credential_that_does_not_do_is_named_and_never_shown() {
+    for refuse_with in [RefuseWith::Close, RefuseWith::Status] {
+        let system = guarded(&[], refuse_with).await;
+        let url = system.websocket_url();
+        let expected = if refuse_with == RefuseWith::Close { "close code 1008" } else { "refused with 40" };
+        // The local system refuses after the handshake, API Gateway in it: either way it is the credential.
+        let assert_refused = |report: &Value, advice: &str| {
+            let steps = report["tenants"][0]["steps"].as_array().unwrap();
+            let step = steps.last().unwrap();
+            assert_eq!((&step["check"], &step["verdict"]), (&json!("credential"), &json!("failed")), "{report}");
+            assert!(step["detail"].as_str().unwrap().contains(expected), "{step}");
+            assert!(step["advice"].as_str().unwrap().contains(advice), "{step}");
+        };
+        let (_, report) = doctor(&url, &[], &[]).await;
+        assert_refused(&report, "ENTITY_STREAM_TOKEN");
+        for bad in ["eyJnonsense".to_owned(), token("city").await] {
+            let (ended, report) = doctor(&url, &[], &[("ENTITY_STREAM_TOKEN", &bad)]).await;
+            assert_refused(&report, "token --inspect");
+            assert!(!format!("{ended:?}").contains(&bad));
+        }
+        let key = [("ENTITY_STREAM_API_KEY", "es_wrong")];
+        let (ended, report) = doctor(&url, &["--api-key", "robot"], &key).await;
+        assert_refused(&report, "keys list");
+        assert!(!format!("{ended:?}").contains("es_wrong"));
+
+        let good = token("demo").await;
+        let (ended, report) = doctor(&url, &[], &[("ENTITY_STREAM_TOKEN", &good)]).await;
+        assert_eq!(steps(&report), PASSED, "{ended:?}");
+        assert!(ended.stdout.contains("the token is accepted, and none is refused"), "{ended:?}");
+    }
+
+    // Where clients may authenticate with their first message, it is the answer to `subscribe` that refuses.
+    let system = guarded(&[("AUTH_IN_BAND", "true")], RefuseWith::Status).await;
+    let (_, report) = doctor(&system.websocket_url(), &[], &[]).await;
+    assert_fails_at(&report, "credential", "send authenticate first", "ENTITY_STREAM_TOKEN");
+}
+
+#[tokio::test]
+async fn a_credential_that_nobody_looks_at_is_a_warning() {
+    let system = system().await;
+    let (ended, report) = doctor(&system.websocket_url(), &[], &[("ENTITY_STREAM_TOKEN", "eyJwhatever")]).await;
+    assert_eq!(steps(&report)[3], ("credential", "warning"), "{ended:?}");
+    assert!(report["ok"] == true && ended.stdout.contains("AUTH_ENABLED=true"), "{ended:?}");
+    assert!(!format!("{ended:?}").contains("eyJwhatever"));
+}
+
+#[tokio::test]
+async fn a_bus_that_is_not_there_or_not_the_right_one_is_named() {
+    let (system, other) = (system().await, system().await);
+    let url = system.websocket_url();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (_, report) = doctor(&url, &["--endpoint-url", &format!("http://{free}")], &[]).await;
+    assert_fails_at(&report, "publish", "cannot publish to", "--endpoint-url");
+
+    let (_, report) = doctor(&url, &["--endpoint-url", &other.http_url(), "--timeout", "500ms"], &[]).await;
+    assert_fails_at(&report, "delivery", "did not arrive in", "same system");
+
+    let region = ["--event-bus", "city", "--region", "us-east-1"];
+    let (_, report) = doctor(&url, &region, &[("AWS_EC2_METADATA_DISABLED", "true")]).await;
+    assert_fails_at(&report, "publish", "no AWS credentials", "events:PutEvents");
+
+    let credentials = [("AWS_ACCESS_KEY_ID", "id"), ("AWS_SECRET_ACCESS_KEY", "key")];
+    let http = system.http_url();
+    let args = [&region[..], &["--endpoint-url", &http]].concat();
+    let (ended, report) = doctor(&url, &args, &credentials).await;
+    assert_eq!(steps(&report), PASSED, "{ended:?}");
+}
+
+/// Functions behind the Invoke API, of which `broadcast` fails. `default` acknowledges a `subscribe`, as the real one does.
+async fn failing_broadcast(gateway: Arc<OnceLock<String>>) -> String {
+    let invoke = move |Path(name): Path<String>, body: Bytes| {
+        let gateway = Arc::clone(&gateway);
+        async move {
+            let mut headers = HeaderMap::new();
+            let event: Value = serde_json::from_slice(&body).unwrap();
+            if name == "broadcast" {
+                headers.insert("x-amz-function-error", HeaderValue::from_static("Unhandled"));
+                return (headers, json!({ "errorType": "TableError", "errorMessage": "no table" }).to_string());
+            }
+            if name == "default" {
+                let subscribe: Value = serde_json::from_str(event["body"].as_str().unwrap()).unwrap();
+                let answer = json!({ "type": "subscribed", "requestId": subscribe["requestId"] }).to_string();
+                let id = event["requestContext"]["connectionId"].as_str().unwrap();
+                let uri = format!("{}/@connections/{}", gateway.get().unwrap(), id.replace('=', "%3D"));
+                let request = axum::http::Request::post(uri).body(Full::new(Bytes::from(answer))).unwrap();
+                let client = Client::builder(TokioExecutor::new()).build_http();
+                assert!(client.request(request).await.unwrap().status().is_success());
+            }
+            (headers, json!({ "statusCode": 200 }).to_string())
+        }
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let app = Router::new().route("/2015-03-31/functions/{name}/invocations", post(invoke));
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    url
+}
+
+#[tokio::test]
+async fn a_change_that_becomes_a_dead_letter_is_named_with_the_reason() {
+    let gateway = Arc::new(OnceLock::new());
+    let endpoint = failing_broadcast(Arc::clone(&gateway)).await;
+    let functions = FunctionHost::Lambda { endpoint, names: FunctionNames::default() };
+    let times = Times { retry_delays: vec![Duration::from_millis(10); 2], ..Times::default() };
+    let system = system_with(Config { functions, times, ..Config::default() }).await;
+    gateway.set(system.http_url()).unwrap();
+    let (_, report) = doctor(&system.websocket_url(), &["--timeout", "30s"], &[]).await;
+    assert_fails_at(&report, "delivery", "dead letter: TableError: no table (3 attempts)", "broadcast function failed");
+}
