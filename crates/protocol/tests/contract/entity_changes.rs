@@ -11,12 +11,13 @@ fn field() -> impl Strategy<Value = Value> {
         prop::sample::select(vec!["entityCreated", "entityUpdated", "entityDeleted", "entityMoved", "_a", "A-1"])
             .prop_map(str::to_owned)
             .boxed(),
-        prop::sample::select(vec![63, 64, 256, 257, 2048, 2049]).prop_map(|length| "x".repeat(length)).boxed(),
+        prop::sample::select(vec![63, 64, 65, 256, 257, 1024, 1025, 2048, 2049]).prop_map(|length| "x".repeat(length)).boxed(),
         Just("é".repeat(256)).boxed(),
     ];
     prop_oneof![
         6 => text.clone().prop_map(Value::String),
         2 => prop::collection::vec(text, 0..3).prop_map(|texts| json!(texts)),
+        1 => (49..53_usize).prop_map(|count| json!(vec!["T"; count])),
         1 => Just(Value::Null),
         1 => Just(json!(1.5)),
         1 => Just(json!({})),
