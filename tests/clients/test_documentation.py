@@ -1,7 +1,8 @@
 """The commands of the documentation, run as somebody would who reads a page from top to bottom with terminals beside it.
 
 A page is run in a shell, block by block, from the root of the repository; what a block exports, the next one has. Every
-```sh, ```bash, ```console and ```python block is run and has to succeed, unless the line before it is a marker:
+```sh, ```bash, ```console and ```python block is run and has to succeed, and every ```js block that uses an AWS SDK, unless
+the line before it is a marker:
 
     <!-- needs AWS -->                 it needs an account
     <!-- not run: REASON -->           it cannot be run here, for another reason
@@ -20,7 +21,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import REPOSITORY, Process, environment_without_aws, wait_until
+from harness import NODE_MODULES, REPOSITORY, Process, environment_without_aws, wait_until
 
 # A command may have to build first.
 BUILD_PATIENCE = 600.0
@@ -75,7 +76,11 @@ def blocks(page: str) -> list[Block]:
         elif open_block is not None:
             open_block.text += line.removeprefix(indent) + "\n"
         before = line
-    return [block for block in found if block.language in (*SHELL, "python")]
+    return [block for block in found if block.language in (*SHELL, "python") or uses_aws_sdk(block)]
+
+
+def uses_aws_sdk(block: Block) -> bool:
+    return block.language == "js" and "@aws-sdk/" in block.text
 
 
 def pages() -> list[str]:
@@ -90,6 +95,7 @@ class Reader:
     def __init__(self, folder: Path):
         self.exports = folder / "exports"
         self.exports.touch()
+        self.module = NODE_MODULES / "documented.mjs"
         self.running: list[tuple[Block, Process]] = []
         # Commands that are installed beside this Python, as `cargo lambda` is, are found by the search path.
         path = environment_without_aws()["PATH"]
@@ -98,6 +104,10 @@ class Reader:
     def _start(self, block: Block) -> Process:
         if block.language == "python":
             command = [sys.executable, "-c", block.script()]
+        elif block.language == "js":
+            # Beside the packages that it imports: where Node.js looks for them.
+            self.module.write_text(block.script())
+            command = ["node", self.module]
         else:
             keep = f"export -p > '{self.exports}'"
             script = f"source '{self.exports}'\nset -euo pipefail\n{block.script()}\n"

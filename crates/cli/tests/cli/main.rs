@@ -7,6 +7,7 @@ mod auth;
 mod bad_input;
 mod connections;
 mod doctor;
+mod documented;
 mod harness;
 mod keys;
 mod listen;

@@ -11,7 +11,9 @@ fn field() -> impl Strategy<Value = Value> {
         prop::sample::select(vec!["entityCreated", "entityUpdated", "entityDeleted", "entityMoved", "_a", "A-1"])
             .prop_map(str::to_owned)
             .boxed(),
-        prop::sample::select(vec![63, 64, 65, 256, 257, 1024, 1025, 2048, 2049]).prop_map(|length| "x".repeat(length)).boxed(),
+        prop::sample::select(vec![63, 64, 65, 256, 257, 1024, 1025, 2048, 2049])
+            .prop_map(|length| "x".repeat(length))
+            .boxed(),
         Just("é".repeat(256)).boxed(),
     ];
     prop_oneof![
