@@ -7,6 +7,7 @@ import json
 import subprocess
 import threading
 import urllib.request
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -47,10 +48,6 @@ def shown_ids(page: Page) -> list[str]:
 def set_filter(page: Page, *, types: str = "", pattern: str = ""):
     page.get_by_label("Entity types").fill(types)
     page.get_by_label("Id pattern").fill(pattern)
-
-
-def received(page: Page) -> int:
-    return int(page.locator("#received").inner_text().replace(",", ""))
 
 
 def status(system: LocalSystem) -> dict:
@@ -256,13 +253,14 @@ def test_a_thousand_events_per_second_leave_the_page_usable(local: LocalSystem):
             assert page.locator("#search").input_value() == typed
         assert flood.returncode == 0, flood.stderr.read()
         page.locator("#search").fill("")
-        until(page, lambda: received(page) == FLOOD, f"all {FLOOD} events")
+        # Not a matter of the page: a loaded machine needs its time to deliver them all.
+        expect(page.locator("#received")).to_have_text(f"{FLOOD:,}", timeout=300_000)
         assert 0 < most <= 300
         until(page, lambda: rows(page).count() == 300, "a full list")
         local.publish("demo", "Room", "the-last-one")
         expect(page.locator("#events .id").first).to_have_text("the-last-one")
         assert rows(page).count() == 300
-        assert received(page) == FLOOD + 1 or until(page, lambda: received(page) == FLOOD + 1, "the last event")
+        expect(page.locator("#received")).to_have_text(f"{FLOOD + 1:,}")
         expect(page.locator("#peak")).to_contain_text("per second")
 
 
@@ -543,3 +541,10 @@ def test_has_its_picture_taken(name: str):
     size = {"width": 390, "height": 844} if "phone" in name else {}
     screenshot.capture(path, events=40, dark="dark" in name, **size)
     assert path.read_bytes().startswith(b"\x89PNG") and path.stat().st_size > 10_000
+
+
+def test_the_picture_in_the_readme_is_there_and_not_too_large():
+    picture = Path(REPOSITORY / "docs/images/monitor.png")
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert picture.stat().st_size < 200_000
+    assert "docs/images/monitor.png" in (REPOSITORY / "README.md").read_text()

@@ -256,17 +256,17 @@ mod tests {
 
     #[test]
     fn every_variable_is_documented() {
-        let readme = include_str!("../../../README.md");
+        let page = include_str!("../../../docs/settings.md");
         for variable in ALL {
-            assert!(readme.contains(&format!("| `{}` |", variable.name)), "{} is not in README.md", variable.name);
+            assert!(page.contains(&format!("| `{}` |", variable.name)), "{} is not in docs/settings.md", variable.name);
         }
         let documented =
-            readme.lines().filter(|line| line.starts_with("| `") && line.contains("_") && line.ends_with('|'));
+            page.lines().filter(|line| line.starts_with("| `") && line.contains("_") && line.ends_with('|'));
         let names = documented.filter_map(|line| line.split('`').nth(1)).filter(|name| name.to_uppercase() == *name);
         for name in names {
             assert!(
                 ALL.iter().any(|variable| variable.name == name),
-                "README.md documents {name}, which nothing reads"
+                "docs/settings.md documents {name}, which nothing reads"
             );
         }
     }
