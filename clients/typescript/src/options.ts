@@ -97,6 +97,9 @@ export function settings(options: EntityStreamOptions): Settings {
   if (typeof options.tenant !== 'string' || !/^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/.test(options.tenant)) {
     throw new TypeError('tenant is 1 to 63 of A-Z a-z 0-9 _ -, starting with a letter or a digit');
   }
+  if (options.groupId !== undefined && !/^[A-Za-z0-9_.-]{1,128}$/.test(options.groupId)) {
+    throw new TypeError('groupId is 1 to 128 of A-Z a-z 0-9 _ - .');
+  }
   const WebSocket = options.WebSocket ?? (globalThis as { WebSocket?: WebSocketConstructor }).WebSocket;
   if (!WebSocket) {
     throw new TypeError('there is no WebSocket here: give one as the option WebSocket, that of the npm package ws, say');

@@ -30,9 +30,10 @@ export class Subscription {
     return this.accepted ?? this.changes[0]?.filter;
   }
 
-  /** Whether there is anything to be connected for. */
+  /** Whether there is anything to be connected for, once all has been asked for. */
   get isWanted(): boolean {
-    return this.accepted !== undefined || this.changes.some(({ filter }) => filter !== undefined);
+    const last = this.changes.at(-1);
+    return (last ? last.filter : this.accepted) !== undefined;
   }
 
   /** Asks for a filter, or for nothing, after what was asked for before. */
@@ -48,6 +49,7 @@ export class Subscription {
 
   /** With no connection, there is nothing to unsubscribe from. */
   settleWithoutConnection(): void {
+    this.accepted = undefined;
     for (const { resolve } of this.changes.splice(0)) resolve({});
   }
 

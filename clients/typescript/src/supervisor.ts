@@ -55,6 +55,8 @@ export class Supervisor {
   /** Asks the server for what is to change, and connects first if need be. */
   proceed(): void {
     if (this.active) return this.ask(this.active);
+    // There is no point in waiting for a connection of which nothing is wanted any more.
+    if (!this.subscription.isWanted) this.backoff.skip();
     this.running ??= this.run().finally(() => {
       this.running = undefined;
       // A listener may have subscribed when it was told that this is over.
@@ -82,6 +84,10 @@ export class Supervisor {
     let missedSince: Date | undefined;
     let refused: { token: string | undefined; error: AuthenticationError } | undefined;
     while (!signal.aborted) {
+      if (!this.subscription.isWanted) {
+        this.subscription.settleWithoutConnection();
+        return this.events.state('idle', {});
+      }
       this.events.state('connecting', {});
       let token: string | undefined;
       let error: Error;
@@ -105,10 +111,7 @@ export class Supervisor {
         error = asError(thrown);
       }
       if (signal.aborted) return;
-      if (!this.subscription.isWanted) {
-        this.subscription.settleWithoutConnection();
-        return this.events.state('idle', {});
-      }
+      if (!this.subscription.isWanted) continue;
       const failure = error instanceof EntityStreamError ? error : new EntityStreamError('internal', error.message, { cause: error });
       const isRefusal = failure instanceof AuthenticationError && failure.code === 'refused';
       if (isFinal(failure) || (isRefusal && (refused || !this.settings.getToken))) {

@@ -16,15 +16,21 @@ export interface Target {
  * commas, and may contain commas.
  */
 export function target({ url, tenant, groupId }: Settings, filter: Filter): Target {
-  const least = new URL(url);
-  least.searchParams.set('tenant', tenant);
-  if (groupId !== undefined) least.searchParams.set('group_id', groupId);
-  const whole = new URL(least);
   const types = filter.entityTypes ?? [];
-  if (types.length > 0) whole.searchParams.set('entityTypes', types.join(','));
-  if (filter.idPattern) whole.searchParams.set('idPattern', filter.idPattern);
+  const least = withQuery(url, { tenant, group_id: groupId });
+  const whole = withQuery(least, { entityTypes: types.join(','), idPattern: filter.idPattern });
   const filtered = whole.href.length <= URL_LENGTH && !types.some((type) => type.includes(','));
   return { url: (filtered ? whole : least).href, filtered };
+}
+
+function withQuery(base: URL, parameters: Record<string, string | undefined>): URL {
+  const url = new URL(base);
+  for (const [name, value] of Object.entries(parameters)) {
+    if (value) url.searchParams.set(name, value);
+  }
+  // A plus is a space in forms only, and not to everybody who reads a URL. One that is meant is `%2B` here.
+  url.search = url.search.replaceAll('+', '%20');
+  return url;
 }
 
 /**

@@ -1,4 +1,8 @@
-import { node } from './harness/environment.js';
+import assert from 'node:assert/strict';
+import { nodeAlone, nodeWithWs } from './harness/environment.js';
 import { scenarios } from './scenarios.js';
 
-scenarios(node);
+assert(globalThis.WebSocket, 'Node.js 20 has a WebSocket with --experimental-websocket, which `npm test` gives it');
+
+scenarios(nodeAlone);
+scenarios(nodeWithWs);

@@ -140,6 +140,7 @@ test('options that cannot work are refused at once, without repeating what may b
     [{ url: 'ws://localhost?format=cloudevents' }, /`format`/],
     [{ tenant: '' }, /tenant is/],
     [{ tenant: 'a b' }, /tenant is/],
+    [{ groupId: 'a b' }, /groupId/],
     [{ pingIntervalMs: -1 }, /pingIntervalMs/],
     [{ drainMs: Number.NaN }, /drainMs/],
     [{ authenticate: 'url' as 'handshake' }, /first-message/],
@@ -154,9 +155,9 @@ test('options that cannot work are refused at once, without repeating what may b
 });
 
 test('a URL says the filter if it can', () => {
-  const whole = target(complete({ url: 'wss://x.test/prod?a=b', groupId: 'g' }), { entityTypes: ['Room', 'urn:a#b'], idPattern: '^urn:.*&' });
+  const whole = target(complete({ url: 'wss://x.test/prod?a=b', groupId: 'g' }), { entityTypes: ['Room', 'a b+c#d'], idPattern: '^urn:.*&' });
   assert.deepEqual(whole, {
-    url: 'wss://x.test/prod?a=b&tenant=demo&group_id=g&entityTypes=Room%2Curn%3Aa%23b&idPattern=%5Eurn%3A.*%26',
+    url: 'wss://x.test/prod?a=b&tenant=demo&group_id=g&entityTypes=Room%2Ca%20b%2Bc%23d&idPattern=%5Eurn%3A.*%26',
     filtered: true,
   });
   assert.deepEqual(target(complete(), { entityTypes: ['a,b'] }), { url: 'ws://localhost:3000/?tenant=demo', filtered: false });

@@ -98,6 +98,32 @@ export function scenarios(environment: Environment): void {
     await probe.close();
   });
 
+  check('it survives a server that goes without a word', async (use) => {
+    const local = await use.local();
+    const probe = await environment.open({ url: local.url, tenant: 'demo', backoffMaxMs: 500 });
+    await probe.subscribe();
+    await local.kill();
+    assert.equal((await probe.untilState('waiting')).error?.code, 'connection_lost');
+    await local.run();
+    await probe.untilState('connected', 2);
+    await probe.close();
+  });
+
+  check('what is not wanted any more is not waited for', async (use) => {
+    const local = await use.local();
+    const backoff = { backoffMinMs: 36_000_000, backoffMaxMs: 36_000_000 };
+    const probe = await environment.open({ url: local.url, tenant: 'demo', ...backoff });
+    await probe.subscribe();
+    await local.stop();
+    await probe.untilState('waiting');
+    await probe.unsubscribe();
+    await probe.untilState('idle');
+    await local.run();
+    assert.deepEqual(await probe.subscribe({ entityTypes: ['a b', 'c+d'] }), { entityTypes: ['a b', 'c+d'] });
+    await probe.unsubscribe();
+    await probe.close();
+  });
+
   check('a client that leaves while it connects leaves nothing behind', async (use) => {
     const local = await use.local();
     const probes = await Promise.all(Array.from({ length: 4 }, () => environment.open({ url: local.url, tenant: 'demo' })));

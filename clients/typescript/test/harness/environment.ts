@@ -1,4 +1,5 @@
 import { WebSocket } from 'ws';
+import type { WebSocketConstructor } from '@entity-stream/client';
 import { type Probe, type ProbeOptions, Recorder } from './probe.js';
 
 /** Where a client can run. */
@@ -13,10 +14,18 @@ export interface Environment {
 
 const noToken = () => Promise.reject(new Error('this test has no tokens'));
 
-/** This process, with the WebSocket of the npm package `ws`. */
-export const node: Environment = {
-  name: 'Node.js',
-  tellsStatus: true,
-  open: (options, nextToken = noToken) => Promise.resolve(new Recorder(options, WebSocket, async () => nextToken())),
-  end: () => Promise.resolve(),
-};
+/** This process. */
+function node(name: string, Socket: WebSocketConstructor, tellsStatus: boolean): Environment {
+  return {
+    name,
+    tellsStatus,
+    open: (options, nextToken = noToken) => Promise.resolve(new Recorder(options, Socket, async () => nextToken())),
+    end: () => Promise.resolve(),
+  };
+}
+
+/** Node.js with the npm package `ws`. */
+export const nodeWithWs = node('Node.js with ws', WebSocket, true);
+
+/** Node.js with its own WebSocket, which version 20 hides behind `--experimental-websocket`. */
+export const nodeAlone = node('Node.js', globalThis.WebSocket as WebSocketConstructor, false);
