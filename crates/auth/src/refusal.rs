@@ -157,6 +157,15 @@ mod tests {
     }
 
     #[test]
+    fn every_refusal_is_explained() {
+        let page = include_str!("../../../docs/troubleshooting.md");
+        for refusal in Refusal::ALL {
+            assert!(page.contains(&format!("| {} |", refusal.message())), "the message of {refusal:?} is missing");
+            assert!(page.contains(&format!("| `{}` |", refusal.reason())), "the reason of {refusal:?} is missing");
+        }
+    }
+
+    #[test]
     fn reasons_are_single_words_and_different() {
         let reasons: std::collections::HashSet<&str> = Refusal::ALL.into_iter().map(Refusal::reason).collect();
         assert_eq!(reasons.len(), Refusal::ALL.len());

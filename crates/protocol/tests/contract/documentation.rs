@@ -105,12 +105,30 @@ fn messages_in_the_table_are_understood() {
 
 #[test]
 fn every_error_code_is_explained() {
-    for page in ["docs/protocol.md"] {
+    for page in ["docs/protocol.md", "docs/troubleshooting.md"] {
         let text = std::fs::read_to_string(repository(page)).unwrap();
         for code in ErrorCode::ALL {
             assert!(text.contains(&format!("| `{}` |", code.as_str())), "{} is missing in {page}", code.as_str());
         }
     }
+}
+
+#[test]
+fn every_close_code_is_explained() {
+    let page = std::fs::read_to_string(repository("docs/troubleshooting.md")).unwrap();
+    let rows = page.split("## The connection is closed").nth(1).unwrap().split("## ").next().unwrap();
+    let code = regex::Regex::new(r"\b10(?:0\d|1[0-5])\b").unwrap();
+    let mut codes = 0;
+    for entry in std::fs::read_dir(repository("crates/local/src/gateway")).unwrap() {
+        let source = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+        for found in code.find_iter(&source) {
+            let explained =
+                rows.lines().any(|row| row.split('|').nth(1).is_some_and(|cell| cell.contains(found.as_str())));
+            assert!(explained, "{} is missing", found.as_str());
+            codes += 1;
+        }
+    }
+    assert!(codes >= 7, "the codes were found");
 }
 
 #[test]
