@@ -44,7 +44,7 @@ class Functions:
             return False
 
     def invoke(self, function: str, event: Path) -> dict:
-        """`cargo lambda invoke`, as the README has it."""
+        """`cargo lambda invoke`, as docs/local.md has it."""
         command = ["cargo", "lambda", "invoke", function, "--data-file", str(event.relative_to(REPOSITORY))]
         invocation = Process(
             [*command, "--invoke-port", str(self.port)],

@@ -111,6 +111,13 @@ def test_changed_attributes_stand_out_and_the_data_opens(local: LocalSystem):
         assert page.get_by_label("Id pattern").input_value() == "^r$"
         expect(page.locator("#filter-state")).to_have_text("✓ In force")
 
+    # More than a message carries arrives without its data, and says how much that is.
+    with monitor(local) as page:
+        local.publish("demo", "Map", "map", json.dumps({"tiles": "x" * 190_000}))
+        expect(rows(page).first.locator(".attributes")).to_contain_text("too large to be carried: 190,")
+        rows(page).first.locator(".summary").click()
+        expect(rows(page).first.locator("pre")).to_contain_text("more than one message carries")
+
 
 def test_a_bad_pattern_is_explained_by_the_server_and_changes_nothing(local: LocalSystem):
     with monitor(local, "/#tenant=demo&pattern=Room") as page:
