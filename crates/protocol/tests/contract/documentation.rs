@@ -138,3 +138,23 @@ fn every_schema_is_named_in_the_asyncapi_document() {
         assert!(document.contains(&format!("docs/schemas/{name}.json")), "asyncapi.yaml does not refer to {name}.json");
     }
 }
+
+/// Where the links and the pictures of a page lead within the repository, without their anchors.
+fn links(page: &str) -> impl Iterator<Item = &str> {
+    let targets = page.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+    let own = targets.filter(|target| !target.contains("://"));
+    own.filter_map(|target| target.split('#').next()).filter(|path| !path.is_empty())
+}
+
+#[test]
+fn links_and_pictures_lead_somewhere() {
+    let mut followed = 0;
+    for (name, page) in pages() {
+        let here = repository(&name);
+        for link in links(&page) {
+            assert!(here.with_file_name(link).exists(), "{name} links to {link}, which is not there");
+            followed += 1;
+        }
+    }
+    assert!(followed > 10, "the links were found");
+}
