@@ -4,11 +4,10 @@ use std::sync::{Mutex, PoisonError};
 use entity_stream_protocol::{IdPattern, PatternMatcher};
 use lru::LruCache;
 
-/// Most memory that compiled patterns are kept in, as they are before they are used. Using them can add as much again, or
-/// three times as much if all of them are made for it (`BENCHMARKS.md`).
+/// Most memory that compiled patterns are kept in: a tenth of what the function has, or some thousand everyday patterns.
 const BYTES: usize = 32 * 1024 * 1024;
-/// What is counted for each pattern besides: the caches and the key of an everyday one.
-const OVERHEAD: usize = 4 * 1024;
+/// What is counted for each pattern besides: the pattern itself, and its place.
+const OVERHEAD: usize = 1024;
 
 /// Compiled patterns, kept between invocations: clients come and go, but their patterns are few and stay the same.
 #[derive(Debug, Default)]

@@ -1,5 +1,6 @@
 use std::fmt;
 
+use regex_automata::Input;
 use regex_automata::meta::{BuildError, Config, Regex};
 use regex_automata::nfa::thompson::WhichCaptures;
 use regex_syntax::ast::parse::Parser;
@@ -63,9 +64,10 @@ impl PatternMatcher {
     /// # Errors
     /// [`InvalidFilter::IdPattern`] if it is no pattern or compiles to more than the limit.
     pub fn compile(pattern: &IdPattern) -> Result<Self, InvalidFilter> {
-        // The `regex` crate is this with captures, for which it makes a table of up to 1 MB out of some patterns.
+        // The `regex` crate is this with all groups captured, for which it makes a table of up to 1 MB out of some
+        // patterns. The whole match has to be captured: without, a search that runs out of its cache finds nothing.
         let config = Config::new()
-            .which_captures(WhichCaptures::None)
+            .which_captures(WhichCaptures::Implicit)
             .onepass(false)
             .nfa_size_limit(Some(COMPILED_PATTERN_BYTES))
             .hybrid_cache_capacity(COMPILED_PATTERN_BYTES);
@@ -78,11 +80,12 @@ impl PatternMatcher {
 
     /// Whether the pattern matches somewhere in this id.
     pub fn matches(&self, entity_id: &str) -> bool {
-        self.0.is_match(entity_id)
+        // Not the pattern's own cache, which stays with it: of a small pattern that is made for it, that takes half a
+        // megabyte. To make a new one takes less than the rest.
+        self.0.search_half_with(&mut self.0.create_cache(), &Input::new(entity_id).earliest(true)).is_some()
     }
 
-    /// The bytes that it takes before it is first used. Using it adds caches, of up to twice
-    /// [`COMPILED_PATTERN_BYTES`] for a pattern that is made for it and next to nothing for all others.
+    /// The bytes that it takes, however often it is used.
     pub fn memory(&self) -> usize {
         self.0.memory_usage()
     }
@@ -166,6 +169,20 @@ mod tests {
         let pattern = IdPattern::parse(r"^urn:ngsi-ld:(Room|Sensor|Vehicle):[\w-]+:\d{4}$").unwrap();
         let bytes = PatternMatcher::compile(&pattern).unwrap().memory();
         assert!((1..COMPILED_PATTERN_BYTES).contains(&bytes), "{bytes}");
+    }
+
+    #[test]
+    fn matches_where_the_cache_is_too_small_for_the_pattern() {
+        let pattern = IdPattern::parse("[ab]*a[ab]{0,1000}c").unwrap();
+        let mut bits = 0x2545_f491_4f6c_dd1d_u64;
+        let mut letter = || {
+            bits = bits.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            if bits >> 63 == 0 { 'a' } else { 'b' }
+        };
+        let id: String = (0..1500).map(|_| letter()).collect();
+        let matcher = PatternMatcher::compile(&pattern).unwrap();
+        assert!(!matcher.matches(&id));
+        assert!(matcher.matches(&format!("{id}c")));
     }
 
     proptest! {
