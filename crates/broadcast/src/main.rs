@@ -11,7 +11,7 @@ use entity_stream_runtime::{aws_config, run};
 async fn main() -> ExitCode {
     run(
         async |environment| {
-            let config = aws_config().await;
+            let config = aws_config(environment);
             let dead_letters = environment
                 .optional(DEAD_LETTER_QUEUE_URL)
                 .map(|url| DeadLetterQueue::new(aws_sdk_sqs::Client::new(&config), url));

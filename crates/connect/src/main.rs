@@ -10,7 +10,7 @@ use entity_stream_runtime::{AuthenticationError, authenticator, aws_config, run}
 async fn main() -> ExitCode {
     run(
         async |environment| {
-            let config = aws_config().await;
+            let config = aws_config(environment);
             let authenticator = authenticator(environment, &config, &config).await?;
             let connect = Connect::new(environment, authenticator, environment.table(&config)?, Clock::system())?;
             Ok::<_, AuthenticationError>(connect)

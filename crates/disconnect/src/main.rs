@@ -9,7 +9,7 @@ use entity_stream_runtime::{InvalidVariable, aws_config, run};
 async fn main() -> ExitCode {
     run(
         async |environment| {
-            let table = environment.table(&aws_config().await)?;
+            let table = environment.table(&aws_config(environment))?;
             Ok::<_, InvalidVariable>(Disconnect::new(table))
         },
         async |disconnect, event| disconnect.handle(event).await,

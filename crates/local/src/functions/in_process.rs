@@ -3,6 +3,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_sdk_dynamodb::config::BehaviorVersion;
 use bytes::Bytes;
 use entity_stream_auth::Authenticator;
 use entity_stream_broadcast::{Broadcast, DeadLetterQueue, EventBus, Outlets};
@@ -133,7 +134,7 @@ fn outlets(environment: &Environment, address: SocketAddr) -> Outlets {
 async fn authenticator(environment: &Environment, dynamodb_url: &str) -> Result<Option<Authenticator>, StartError> {
     let dynamodb = aws_config(dynamodb_url);
     let secrets = if environment.optional(JWT_SECRET_ARN).is_some() {
-        entity_stream_runtime::aws_config().await
+        ::aws_config::load_defaults(BehaviorVersion::latest()).await
     } else {
         dynamodb.clone()
     };
