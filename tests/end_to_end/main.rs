@@ -23,4 +23,5 @@ mod scale;
 mod signature;
 mod starting;
 mod streaming;
+mod template;
 mod tenants;
