@@ -256,9 +256,13 @@ mod tests {
 
     #[test]
     fn every_variable_is_documented() {
-        let page = include_str!("../../../docs/settings.md");
+        let page = include_str!("../../../docs/configuration.md");
         for variable in ALL {
-            assert!(page.contains(&format!("| `{}` |", variable.name)), "{} is not in docs/settings.md", variable.name);
+            assert!(
+                page.contains(&format!("| `{}` | ", variable.name)),
+                "{} is not in docs/configuration.md",
+                variable.name
+            );
         }
         let documented =
             page.lines().filter(|line| line.starts_with("| `") && line.contains("_") && line.ends_with('|'));
@@ -266,7 +270,7 @@ mod tests {
         for name in names {
             assert!(
                 ALL.iter().any(|variable| variable.name == name),
-                "docs/settings.md documents {name}, which nothing reads"
+                "docs/configuration.md documents {name}, which nothing reads"
             );
         }
     }

@@ -1,0 +1,84 @@
+"""The documentation of the deployment says what the template has, and nothing that it has not."""
+
+import re
+
+from costs import EXAMPLES
+from stack import REPOSITORY, Stack, source
+
+DOCS = REPOSITORY / "docs"
+
+
+def rows(document: str, heading: str) -> list[list[str]]:
+    """The cells of the table below a heading."""
+    text = (DOCS / document).read_text()
+    section = text.split(f"## {heading}\n", 1)[1].split("\n## ", 1)[0]
+    lines = [line for line in section.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines[2:]]
+
+
+def test_every_parameter_is_documented_with_its_default():
+    documented = {name.strip("` "): default.strip("`") for name, default, *_ in (
+        re.match(r"\| (`\w+`) \| (.*?) ?\| (.*) \|", line).groups()
+        for line in (DOCS / "configuration.md").read_text().split("## Variables")[0].splitlines()
+        if line.startswith("| `")
+    )}  # fmt: skip
+    assert documented == {name: str(each["Default"]) for name, each in source()["Parameters"].items()}
+
+
+def test_a_parameter_says_in_the_documentation_what_it_says_in_the_template():
+    text = (DOCS / "configuration.md").read_text()
+    for name, parameter in source()["Parameters"].items():
+        description = " ".join(parameter["Description"].split())
+        assert f"| {description}" in text, f"{name}: {description}"
+
+
+def test_every_variable_is_documented_with_the_parameter_that_sets_it(on):
+    documented = {row[0].strip("`"): row[-1] for row in rows("configuration.md", "Variables of the functions")}
+    functions = [each for each in source()["Resources"].values() if each["Type"] == "AWS::Serverless::Function"]
+    for function in functions:
+        for variable, value in function["Properties"]["Environment"]["Variables"].items():
+            for parameter in set(re.findall(r"\w+", str(value))) & set(source()["Parameters"]) - {"StageName"}:
+                assert f"`{parameter}`" in documented[variable], f"{variable} is set by {parameter}"
+
+
+def test_every_parameter_that_is_mentioned_exists():
+    known = set(source()["Parameters"])
+    for document in ("README.md", "docs/deploying.md", "docs/operating.md", "docs/costs.md", "samconfig.toml"):
+        text = (REPOSITORY / document).read_text()
+        for name in re.findall(r"\b([A-Z]\w+)=[\w-]+", text):
+            assert name in known or name.isupper(), f"{document} mentions {name}"
+
+
+def test_every_alarm_is_explained(on):
+    alarms = set(on.of_type("AWS::CloudWatch::Alarm"))
+    assert {row[0].strip("`") for row in rows("operating.md", "Alarms")} == alarms
+    text = (DOCS / "operating.md").read_text()
+    assert set(re.findall(r"^### (\w+Alarm)$", text, re.MULTILINE)) == alarms
+
+
+def test_every_metric_is_explained():
+    documented = {row[0].split("`")[1] for row in rows("operating.md", "Metrics")}
+    code = "".join(file.read_text() for file in sorted((REPOSITORY / "crates").glob("*/src/**/*.rs")))
+    counted = set(re.findall(r'counter!\("(\w+)"', code)) | set(re.findall(r'\("(\w+)", report\.\w+\)', code))
+    counted |= set(re.findall(r'^const \w+: &str = "((?:Refusals|Connections|EventAge))";', code, re.MULTILINE))
+    assert documented == counted
+
+
+def test_every_output_is_explained(on):
+    text = (DOCS / "deploying.md").read_text()
+    assert set(re.findall(r"^\| `(\w+)` \| ", text, re.MULTILINE)) == set(on.outputs)
+
+
+def test_the_examples_of_costs_are_computed():
+    text = (DOCS / "costs.md").read_text()
+    for example in EXAMPLES:
+        assert example.row() in text
+    # As many deliveries a second as an account's quota allows.
+    assert all(example.events * example.audience <= 10_000 for example in EXAMPLES)
+
+
+def test_the_profiles_deploy():
+    profiles = re.findall(r'^parameter_overrides = "(.*)"$', (REPOSITORY / "samconfig.toml").read_text(), re.MULTILINE)
+    assert len(profiles) == 3
+    for overrides in profiles:
+        assert Stack(**dict(pair.split("=") for pair in overrides.split())).resources
