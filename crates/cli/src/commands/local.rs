@@ -10,6 +10,7 @@ use entity_stream_protocol::{Clock, Tenant};
 use entity_stream_runtime::Environment;
 use entity_stream_runtime::environment::{AUTH_ENABLED, EVENT_STREAMING_ENABLED, Variable};
 use jiff::SignedDuration;
+use tokio::sync::watch;
 
 use super::banner::Banner;
 use super::invitation::Invitation;
@@ -135,20 +136,26 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let config = config(&args, &environment)?;
     let banner = Banner::new(&config, &tenant, args.simulate.is_some(), invitation);
     let local = Local::start(config).await.context("the local system cannot start")?;
+    // At once: the page shows no switch that nobody follows.
+    let wanted = local.simulation().follow();
     let publisher = Target::local(local.http_url()).publisher().await?;
     local.simulation().set(args.simulate.map(|tenant| Simulated { tenant, rate: args.simulate_rate }));
     banner.show(&local);
     tokio::select! {
         () = interrupt.received() => {}
-        () = simulate(local.simulation(), &publisher, &log) => {}
+        () = simulate(local.simulation(), wanted, &publisher, &log) => {}
     }
     local.shutdown().await;
     Ok(())
 }
 
 /// Simulates what the switch says, from the beginning and whenever the monitor page has turned it, without end.
-async fn simulate(switch: &SimulationSwitch, publisher: &Publisher, log: &Log) {
-    let mut wanted = switch.follow();
+async fn simulate(
+    switch: &SimulationSwitch,
+    mut wanted: watch::Receiver<Option<Simulated>>,
+    publisher: &Publisher,
+    log: &Log,
+) {
     loop {
         let now = wanted.borrow_and_update().clone();
         log.set(if now.is_some() { logs::OF_A_SIMULATED_SYSTEM } else { logs::OF_THE_SYSTEM });

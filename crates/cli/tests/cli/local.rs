@@ -1,8 +1,10 @@
 use futures_util::StreamExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
-use crate::harness::{Running, run, run_with, start, start_with};
+use crate::harness::{PATIENCE, Running, run, run_with, start, start_with};
 
 const FREE: [&str; 5] = ["local", "--port", "0", "--dynamodb-port", "0"];
 
@@ -48,6 +50,55 @@ async fn simulates_a_city_on_request() {
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert_eq!(ended.stdout.lines().filter(|line| line.contains(" urn:ngsi-ld:")).count(), 5, "{ended:?}");
     system.signal("TERM").await;
+    assert_eq!(system.exit().await.code(), Some(0));
+}
+
+/// Sends a request as the monitor page does, and returns the answer's first line.
+async fn ask(base: &str, method: &str, path: &str, body: &str) -> String {
+    let host = base.strip_prefix("ws://").unwrap();
+    let mut stream = TcpStream::connect(host).await.unwrap();
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
+         Connection: close\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer.lines().next().unwrap_or_default().to_owned()
+}
+
+#[tokio::test]
+async fn simulates_what_the_monitor_page_asks_for_until_it_no_longer_does() {
+    let mut system = start(&FREE);
+    let page = url(&mut system, "Monitor").await;
+    let websocket = url(&mut system, "WebSocket").await;
+    let base = websocket.split('?').next().unwrap();
+    assert_eq!(page, format!("{}/", base.replace("ws://", "http://")));
+    for (tenant, rate) in [("city", "20"), ("town", "50")] {
+        let body = format!(r#"{{"tenant":"{tenant}","rate":{rate}}}"#);
+        assert_eq!(ask(base, "PUT", "/_local/simulation", &body).await, "HTTP/1.1 200 OK");
+        let ended = run(&["listen", tenant, "--url", base, "--count", "3"]).await;
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+    }
+    assert_eq!(ask(base, "DELETE", "/_local/simulation", "").await, "HTTP/1.1 200 OK");
+    // It comes to rest: of two changes in a row, nothing is in between. While it ran, each of these would take its time.
+    let mut listener = start(&["listen", "town", "--url", base]);
+    listener.says("town").await;
+    let endpoint = base.replace("ws://", "http://");
+    let change = ["--type", "entityCreated", "--entity-type", "Room", "--entity-id", "urn:ngsi-ld:Room:ours"];
+    let at_rest = async {
+        loop {
+            let published = run(&[&["publish", "town", "--endpoint-url", &endpoint][..], &change].concat()).await;
+            assert_eq!(published.code, Some(0), "{published:?}");
+            if listener.prints("urn:").await.contains(":ours") {
+                break;
+            }
+            listener.prints(":ours").await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, at_rest).await.expect("nothing is simulated any more");
+    system.signal("INT").await;
     assert_eq!(system.exit().await.code(), Some(0));
 }
 
