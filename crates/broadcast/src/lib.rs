@@ -90,12 +90,14 @@ impl Broadcast {
         outlets: Outlets,
         clock: Clock,
     ) -> Result<Self, InvalidVariable> {
+        let concurrency = environment.number(BROADCAST_CONCURRENCY, 1..=10_000)?.unwrap_or(DEFAULT_CONCURRENCY);
         Ok(Self {
             streaming_enabled: environment.streaming_enabled(),
-            concurrency: environment.number(BROADCAST_CONCURRENCY, 1..=10_000)?.unwrap_or(DEFAULT_CONCURRENCY),
+            concurrency,
             split_at: environment.number(BROADCAST_SPLIT_AT, 1..=1_000_000)?.unwrap_or(DEFAULT_SPLIT_AT),
             table,
-            management_api,
+            // Lambda gives an instance one event after another, but in one process they come at the same time.
+            management_api: management_api.at_most(concurrency),
             outlets,
             clock,
             patterns: PatternCache::default(),

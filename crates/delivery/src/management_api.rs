@@ -8,7 +8,7 @@ use entity_stream_protocol::ConnectionId;
 use hyper::Method;
 use tokio::time::{Instant, timeout};
 
-use crate::pace::Pace;
+use crate::pace::{MOST, Pace};
 use crate::signed_http::{Answer, SignedHttp};
 use crate::{Message, Outcome};
 
@@ -53,7 +53,14 @@ impl ManagementApi {
         if !rest.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '[')) {
             return Err(InvalidEndpoint);
         }
-        Ok(Self { http: Arc::new(SignedHttp::new(config, endpoint)), pace: Arc::new(Pace::new()) })
+        Ok(Self { http: Arc::new(SignedHttp::new(config, endpoint)), pace: Arc::new(Pace::new(MOST)) })
+    }
+
+    /// The same API with at most so many calls under way at once, 10,000 at most, over all clones of what is returned.
+    /// The others wait for their turn, which is no part of the time that a call may take.
+    #[must_use]
+    pub fn at_most(self, calls: usize) -> Self {
+        Self { pace: Arc::new(Pace::new(calls)), ..self }
     }
 
     /// Sends one message, trying once.

@@ -4,17 +4,18 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-/// As many calls at once as there may be before the first 429. Who calls has a bound of their own.
-const UNLIMITED: usize = 10_000;
+/// Most calls at once, unless whoever calls wants fewer: more than one process can make use of.
+pub(crate) const MOST: usize = 10_000;
 /// What is left of the calls at once after a 429.
 const CUT: f64 = 0.7;
 /// How long one cut stands for all 429s: those that follow at once answer calls from before it.
 const CUT_INTERVAL: Duration = Duration::from_millis(50);
 
-/// How many calls are under way at once: as many as callers want until API Gateway answers 429, then fewer for everybody,
+/// How many calls are under way at once: up to a fixed number until API Gateway answers 429, then fewer for everybody,
 /// then gradually more again (additive increase, multiplicative decrease).
 #[derive(Debug)]
 pub(crate) struct Pace {
+    most: usize,
     free: Semaphore,
     state: Mutex<State>,
 }
@@ -33,10 +34,12 @@ struct State {
 pub(crate) struct Turn<'a>(&'a Pace);
 
 impl Pace {
-    pub(crate) fn new() -> Self {
-        let limit = UNLIMITED as f64;
+    pub(crate) fn new(most: usize) -> Self {
+        let most = most.clamp(1, MOST);
+        let limit = most as f64;
         Self {
-            free: Semaphore::new(UNLIMITED),
+            most,
+            free: Semaphore::new(most),
             state: Mutex::new(State { limit, under_way: 0, owed: 0, cut_at: None }),
         }
     }
@@ -95,8 +98,9 @@ impl Turn<'_> {
     /// not raised.
     pub(crate) fn delivered(&self) {
         let mut state = self.0.state();
-        if state.limit < UNLIMITED as f64 && state.under_way >= whole(state.limit) {
-            let limit = (state.limit + 1.0 / state.limit).min(UNLIMITED as f64);
+        let most = self.0.most as f64;
+        if state.limit < most && state.under_way >= whole(state.limit) {
+            let limit = (state.limit + 1.0 / state.limit).min(most);
             self.0.set_limit(&mut state, limit);
         }
     }
@@ -137,7 +141,7 @@ mod tests {
 
     #[test]
     fn a_429_slows_everybody_down_and_what_goes_through_speeds_up_again() {
-        let pace = Pace::new();
+        let pace = Pace::new(MOST);
         let under_way = turns(&pace, 100);
         let now = Instant::now();
         for turn in &under_way {
@@ -160,7 +164,7 @@ mod tests {
 
     #[test]
     fn it_never_stops_altogether() {
-        let (pace, start) = (Pace::new(), Instant::now());
+        let (pace, start) = (Pace::new(MOST), Instant::now());
         for cut in 0..100 {
             turn(&pace).unwrap().throttled_at(start + CUT_INTERVAL * cut);
         }
@@ -170,7 +174,7 @@ mod tests {
 
     #[test]
     fn a_limit_that_is_not_used_up_is_not_raised() {
-        let pace = Pace::new();
+        let pace = Pace::new(MOST);
         turns(&pace, 4)[0].throttled();
         assert_eq!(pace.limit(), 2);
         for _ in 0..100 {
@@ -179,10 +183,22 @@ mod tests {
         assert_eq!(pace.limit(), 2);
     }
 
+    #[test]
+    fn there_are_never_more_than_asked_for() {
+        let pace = Pace::new(3);
+        let under_way = turns(&pace, 10);
+        assert_eq!(under_way.len(), 3);
+        for turn in &under_way {
+            turn.delivered();
+        }
+        drop(under_way);
+        assert_eq!(turns(&pace, 10).len(), 3);
+    }
+
     proptest! {
         #[test]
         fn the_turns_to_be_had_are_always_the_limit(steps in prop::collection::vec((0..4u8, 0..8usize), 0..60)) {
-            let (pace, mut now) = (Pace::new(), Instant::now());
+            let (pace, mut now) = (Pace::new(MOST), Instant::now());
             let mut under_way = turns(&pace, 1);
             under_way[0].throttled_at(now);
             for (step, count) in steps {
@@ -197,7 +213,7 @@ mod tests {
                 }
             }
             drop(under_way);
-            prop_assert_eq!(turns(&pace, UNLIMITED).len(), pace.limit());
+            prop_assert_eq!(turns(&pace, MOST).len(), pace.limit());
         }
     }
 }
