@@ -15,9 +15,9 @@ use std::time::Duration;
 
 use aws_lambda_events::apigw::{ApiGatewayProxyResponse, ApiGatewayWebsocketProxyRequest};
 use entity_stream_auth::{Authenticator, Refusal};
-use entity_stream_connections::{Table, TableError};
+use entity_stream_connections::{Authorisation, Table, TableError};
 use entity_stream_delivery::{ManagementApi, Message, Outcome};
-use entity_stream_protocol::{Action, ClientMessage, Clock, ErrorCode, Filter, ServerMessage};
+use entity_stream_protocol::{Action, ClientMessage, Clock, EpochMillis, ErrorCode, Filter, ServerMessage};
 use entity_stream_runtime::environment::AUTH_IN_BAND;
 use entity_stream_runtime::{Caller, Environment, Failure, InvalidVariable, respond};
 use lambda_runtime::LambdaEvent;
@@ -26,6 +26,10 @@ use tracing::Instrument;
 
 /// How long an answer is tried: less than API Gateway waits for this function.
 const ANSWER_TIME: Duration = Duration::from_secs(10);
+
+/// How long a connection that came without a credential may take to authenticate, where it may come at all. A client does it
+/// with its first message; what is left open besides costs connections, and never receives anything.
+const AUTHENTICATION_TIME: Duration = Duration::from_secs(60);
 
 /// The function, ready for events.
 #[derive(Clone, Debug)]
@@ -63,10 +67,14 @@ impl DefaultRoute {
     ) -> Result<ApiGatewayProxyResponse, Failure> {
         let caller = Caller::of(&event.payload)?;
         let span = caller.span("default");
+        let arrived = self.clock.now();
         async {
             let body = event.payload.body.as_deref().unwrap_or_default();
             if let Some(answer) = self.honour(&caller, body).await {
                 self.answer(&caller, &answer).await?;
+                if matches!(answer, ServerMessage::Error(_)) {
+                    self.close_unless_authenticated(&caller, arrived).await;
+                }
             }
             Ok(respond(200, None))
         }
@@ -131,6 +139,21 @@ impl DefaultRoute {
                 message.request_id.is_some().then(done)
             }
             Err(error) => Some(refuse(message, &error)),
+        }
+    }
+
+    /// Closes a connection that has had its time to authenticate. One that says nothing at all ends by API Gateway's hand.
+    async fn close_unless_authenticated(&self, caller: &Caller, now: EpochMillis) {
+        if self.authenticator.is_none() || !self.in_band || now.since(caller.connected_at) < AUTHENTICATION_TIME {
+            return;
+        }
+        match self.table.find(&caller.connection_id, now).await {
+            Ok(Some(connection)) if connection.authorisation == Authorisation::Pending => {
+                let outcome = self.management_api.close(&caller.connection_id).await;
+                tracing::info!(outcome = outcome.describe(), "closed: it did not authenticate in time");
+            }
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "could not see whether the connection has authenticated"),
         }
     }
 

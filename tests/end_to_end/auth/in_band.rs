@@ -2,9 +2,11 @@
 
 use serde_json::json;
 
-use super::{guarded, open, refused};
+use entity_stream_local::Config;
+
+use super::{guarded, guarded_config, open, refused};
 use crate::harness::tokens::{claims, token, user};
-use crate::harness::{System, room};
+use crate::harness::{Hands, System, room};
 
 const IN_BAND: &[(&str, &str)] = &[("AUTH_IN_BAND", "true")];
 
@@ -47,6 +49,28 @@ async fn until_it_has_authenticated_a_client_receives_nothing_and_may_ask_nothin
     assert_eq!(pending.event_id().await, "r", "through the filter in the URL");
     assert_eq!(pending.ask(&json!({ "action": "ping" })).await, json!({ "type": "pong" }));
     pending.subscribe(&json!({ "entityTypes": ["Sensor"] })).await;
+}
+
+#[tokio::test]
+async fn who_does_not_authenticate_in_a_minute_is_closed_by_the_next_message() {
+    let hands = Hands::default();
+    let system = System::start_with(Config { clock: hands.clock(), ..guarded_config(IN_BAND) }).await;
+    let mut authenticated = system.connect("tenant=demo").await;
+    authenticated.ask(&json!({ "action": "authenticate", "token": user("demo") })).await;
+    let mut pending = system.connect("tenant=demo").await;
+    hands.forward(59);
+    assert_eq!(pending.ask(&json!({ "action": "ping" })).await["code"], json!("unauthorized"));
+    hands.forward(1);
+    // Whatever it says: a token that is not accepted is no reason to let it stay either.
+    assert_eq!(pending.ask(&json!({ "action": "authenticate", "token": "x" })).await["code"], json!("unauthorized"));
+    assert_eq!(pending.closed_at_once().await.0, 1000);
+    // Who has authenticated may err, and a token that comes late is still one.
+    assert_eq!(authenticated.ask(&json!({ "action": "fly" })).await["code"], json!("unknown_action"));
+    let mut late = system.connect("tenant=demo").await;
+    hands.forward(600);
+    let answer = late.ask(&json!({ "action": "authenticate", "token": user("demo") })).await;
+    assert_eq!(answer["type"], json!("authenticated"));
+    assert_eq!(authenticated.ask(&json!({ "action": "ping" })).await, json!({ "type": "pong" }));
 }
 
 #[tokio::test]
