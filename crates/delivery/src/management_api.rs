@@ -12,8 +12,9 @@ use crate::pace::{MOST, Pace};
 use crate::signed_http::{Answer, SignedHttp};
 use crate::{Message, Outcome};
 
-/// How long one call may take. API Gateway answers in milliseconds; what takes longer is better tried again.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long one call may take. API Gateway answers in milliseconds; what takes longer is better tried again, but not so soon
+/// that a machine which is merely slow sends what it has sent already.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The longest wait between two attempts.
 const LONGEST_DELAY: Duration = Duration::from_secs(2);
