@@ -46,7 +46,7 @@ export class EntityStream implements AsyncIterable<EntityEvent> {
     this.recent = new RecentIds(complete.recentIds);
     this.supervisor = new Supervisor(complete, this.subscription, {
       event: (event) => this.deliver(event),
-      trouble: (error) => this.report(error),
+      trouble: (error) => this.emitter.emit('error', error),
       state: (state, detail) => this.change(state, detail),
     });
     this.stopWaking = onWake(() => this.supervisor.wake());
@@ -131,15 +131,13 @@ export class EntityStream implements AsyncIterable<EntityEvent> {
     const previous = this.current;
     if (previous === 'closed') return;
     this.current = state;
-    if (state === 'failed') this.endIterators(detail.error);
+    if (state === 'failed') {
+      const heard = this.iterators.size > 0 || this.emitter.has('error') || this.emitter.has('state');
+      // A stream that has stopped for good, and nobody would know.
+      if (!heard) console.error(detail.error);
+      this.endIterators(detail.error);
+    }
     this.emitter.emit('state', { state, previous, ...detail });
-  }
-
-  private report(error: EntityStreamError): void {
-    const unheard = this.current === 'failed' && !this.emitter.has('error') && !this.emitter.has('state');
-    // A stream that has stopped for good, and nobody would know.
-    if (unheard) console.error(error);
-    this.emitter.emit('error', error);
   }
 
   private endIterators(error: EntityStreamError | undefined): void {

@@ -22,8 +22,8 @@ after(() => chromium.end());
 /** Runs an example where it belongs until it shows a change that is published. */
 for (const example of examples) {
   test(`Documentation: ${example.place} shows a change`, { timeout: 120_000 }, async (context) => {
-    const withToken = example.source.includes('getToken');
-    const local = await Local.start([], withToken ? { AUTH_ENABLED: 'true', JWT_SECRET: SECRET } : {});
+    const authenticates = /getToken|Authorization/.test(example.source);
+    const local = await Local.start([], authenticates ? { AUTH_ENABLED: 'true', JWT_SECRET: SECRET } : {});
     context.after(() => local.kill());
     const { shown, end } = await (example.source.includes("from 'ws'") ? runInNode(example, local) : runInChromium(example, local));
     context.after(end);
@@ -45,7 +45,8 @@ interface Running {
 async function runInNode({ name }: Example, local: Local): Promise<Running> {
   const file = path.join(compiled, `${name}.js`);
   writeFileSync(file, readFileSync(file, 'utf8').replaceAll('ws://localhost:3000', local.url));
-  const child = spawn(process.execPath, [file], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const env = { ...process.env, KEY_NAME: 'example', KEY: local.createKey('example', 'demo') };
+  const child = spawn(process.execPath, [file], { env, stdio: ['ignore', 'pipe', 'inherit'] });
   let output = '';
   child.stdout.on('data', (data: Buffer) => (output += data.toString()));
   return { shown: () => Promise.resolve(output), end: async () => void child.kill() };

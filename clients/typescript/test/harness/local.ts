@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -83,15 +83,27 @@ export class Local {
   }
 
   /** Publishes changes in one request, at most ten, and returns the events' ids. */
-  async publish(tenant: string, changes: Change[]): Promise<string[]> {
-    const entries = changes.map((change) => ({
-      Source: 'com.example.broker',
-      DetailType: 'Entity Change',
-      Detail: JSON.stringify({ type: 'entityUpdated', tenant, data: {}, ...change }),
-    }));
+  publish(tenant: string, changes: Change[]): Promise<string[]> {
+    return this.putEvents(changes.map((change) => JSON.stringify({ type: 'entityUpdated', tenant, data: {}, ...change })));
+  }
+
+  /** Publishes a change of a room, with `data` exactly as it is written. */
+  publishRaw(tenant: string, data: string): Promise<string[]> {
+    const change = { type: 'entityUpdated', tenant, entityType: 'Room', entityId: 'urn:ngsi-ld:Room:001', data: null };
+    return this.putEvents([JSON.stringify(change).replace('null', data)]);
+  }
+
+  private async putEvents(details: string[]): Promise<string[]> {
+    const entries = details.map((detail) => ({ Source: 'com.example.broker', DetailType: 'Entity Change', Detail: detail }));
     const answer = await aws(this.port, 'application/x-amz-json-1.1', 'AWSEvents.PutEvents', { Entries: entries });
     assert.equal(answer['FailedEntryCount'], 0, JSON.stringify(answer));
     return (answer['Entries'] as { EventId: string }[]).map(({ EventId }) => EventId);
+  }
+
+  /** Creates an API key for a tenant. */
+  createKey(name: string, tenant: string): string {
+    const where = ['--dynamodb-url', `http://localhost:${this.dynamodbPort}`];
+    return execFileSync(BINARY, ['keys', 'create', name, '--tenant', tenant, ...where], { encoding: 'utf8', stdio: 'pipe' }).trim();
   }
 
   /** How many connections are registered. */
