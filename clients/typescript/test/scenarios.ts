@@ -2,17 +2,32 @@ import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import type { Environment } from './harness/environment.js';
 import { Local, until } from './harness/local.js';
+import type { Probe } from './harness/probe.js';
 import { SECRET, mint } from './harness/tokens.js';
 
 const AUTH = { AUTH_ENABLED: 'true', JWT_SECRET: SECRET };
 const room = (number: number) => ({ entityType: 'Room', entityId: `urn:ngsi-ld:Room:${number}` });
 
 /** What a client has to do, wherever it runs. */
-export function scenarios(environment: Environment): void {
+export function scenarios(surroundings: Environment): void {
+  const opened: Probe[] = [];
+  const environment = {
+    name: surroundings.name,
+    tellsStatus: surroundings.tellsStatus,
+    open: async (...how: Parameters<Environment['open']>) => {
+      const probe = await surroundings.open(...how);
+      opened.push(probe);
+      return probe;
+    },
+  };
   const check = (what: string, body: (use: { local(flags?: string[], variables?: Record<string, string>): Promise<Local> }) => Promise<void>) =>
     test(`${environment.name}: ${what}`, { timeout: 120_000 }, async (context) => {
       const started: Local[] = [];
-      context.after(() => Promise.all(started.map((local) => local.kill())));
+      context.after(async () => {
+        // A stream that a failed check left open would go on connecting for ever, and keep the process alive.
+        await Promise.all(opened.splice(0).map((probe) => probe.close()));
+        await Promise.all(started.map((local) => local.kill()));
+      });
       await body({
         local: async (flags, variables) => {
           const local = await Local.start(flags, variables);
@@ -21,7 +36,7 @@ export function scenarios(environment: Environment): void {
         },
       });
     });
-  after(() => environment.end());
+  after(() => surroundings.end());
 
   check('a subscription is in force once it is acknowledged', async (use) => {
     const local = await use.local();
@@ -277,15 +292,14 @@ export function scenarios(environment: Environment): void {
     await until('all connections to be forgotten', async () => (await local.connections()) === 0);
   });
 
-  check('a filter that changes while connections are replaced is the one that is in force', async (use) => {
+  check('a filter that changes while connections are replaced misses nothing either', async (use) => {
     const local = await use.local();
     const probe = await environment.open({ url: local.url, tenant: 'demo', rotateAfterMs: 300, drainMs: 100 });
     await probe.subscribe({ entityTypes: ['None'] });
     for (let number = 0; number < 20; number += 1) {
       assert.deepEqual(await probe.subscribe({ entityTypes: [`Type${number}`] }), { entityTypes: [`Type${number}`] });
-      const ids = await local.publish('demo', [number - 1, number].map((n) => ({ entityType: `Type${n}`, entityId: `urn:${n}` })));
-      await probe.untilEvents(number + 1);
-      assert.equal((await probe.events())[number]!.id, ids[1]);
+      const [id] = await local.publish('demo', [{ entityType: `Type${number}`, entityId: `urn:${number}` }]);
+      await probe.untilEvent(id!);
     }
     await probe.untilSockets(4);
     await probe.close();

@@ -35,6 +35,7 @@ export interface Probe {
   /** Resolves once the stream has been in this state so many times, with what it was the last of these times. */
   untilState(state: StreamState, times?: number): Promise<Seen>;
   untilEvents(count: number): Promise<void>;
+  untilEvent(id: string): Promise<void>;
   untilSockets(count: number): Promise<void>;
   untilError(code: string): Promise<Trouble>;
   events(): Promise<EntityEvent[]>;
@@ -93,6 +94,10 @@ export class Recorder implements Probe {
 
   untilEvents(count: number): Promise<void> {
     return this.until(() => this.seen.events.length >= count);
+  }
+
+  untilEvent(id: string): Promise<void> {
+    return this.until(() => this.seen.events.some((event) => event.id === id));
   }
 
   untilSockets(count: number): Promise<void> {
