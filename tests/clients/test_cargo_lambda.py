@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import socket
 import sys
 from pathlib import Path
@@ -12,11 +11,10 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from harness import PATIENCE, REPOSITORY, LocalSystem, Process, environment_without_aws, free_port, wait_until
+from samples import EVENTS, samples
 
 # `cargo lambda watch` builds a function when it is first invoked, which may take minutes on a small machine.
 BUILD_PATIENCE = 600.0
-
-EVENTS = REPOSITORY / "events"
 
 
 class Functions:
@@ -96,17 +94,6 @@ def deployed():
             print(functions.process.output())
 
 
-def samples() -> dict[str, str]:
-    """The files that events/README.md lists, as `connect/no-token`, and the last column of each: the answer."""
-    listed, folder = {}, None
-    for line in (EVENTS / "README.md").read_text().splitlines():
-        if heading := re.match(r"## `(\w+)/`", line):
-            folder = heading[1]
-        elif row := re.match(r"\| `([\w-]+)` \|(?:.*\|)? (.*) \|$", line):
-            listed[f"{folder}/{row[1]}"] = row[2]
-    return listed
-
-
 def test_the_readme_lists_every_sample():
     assert sorted(samples()) == sorted(str(file.relative_to(EVENTS).with_suffix("")) for file in EVENTS.glob("*/*.json"))
 
@@ -116,19 +103,8 @@ def test_the_readme_lists_every_sample():
 def test_cargo_lambda_invoke(deployed, sample):
     system, functions = deployed
     function, _, _ = sample.partition("/")
-    file = EVENTS / f"{sample}.json"
-    answer = functions.invoke(function, file)
-    listed = samples()[sample]
-    if function == "broadcast":
-        dead_letters = 1 if "dead letter" in listed else 0
-        assert (answer["undeliverable"], answer["delivered"]) == (dead_letters, 0), answer
-        event = json.loads(file.read_text())
-        first = event[0] if isinstance(event, list) else event
-        assert (first["id"] in system.dead_letters()) == bool(dead_letters)
-    else:
-        status = int(listed.split()[0].strip(",")) if function == "connect" else 200
-        assert answer["statusCode"] == status, answer
-        assert ("selects `access_token`" in listed) == ("sec-websocket-protocol" in json.dumps(answer).lower()), answer
+    answer = functions.invoke(function, samples()[sample].file)
+    samples()[sample].check(answer, system.dead_letters())
 
 
 def test_a_change_arrives_through_the_real_binaries(deployed):

@@ -1,0 +1,179 @@
+"""`sam build`, and what it builds: files that Lambda can run, small enough, that answer every sample event."""
+
+import io
+import json
+import os
+import platform
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+sys.path.append(str(Path(__file__).parents[1] / "clients"))
+
+from harness import LocalSystem, environment_without_aws  # noqa: E402
+from lambda_process import Function  # noqa: E402
+from samples import EVENTS, samples  # noqa: E402
+from stack import REPOSITORY  # noqa: E402
+
+TOOLS = Path(sys.executable).parent
+TARGET = Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target"))
+BUILD = TARGET / "ci" / "sam-build"
+
+FUNCTIONS = ["connect", "disconnect", "default", "broadcast"]
+MEGABYTE = 1_000_000
+
+# What the functions of Amazon Linux 2023 find there.
+GLIBC = (2, 34)
+
+
+@pytest.fixture(scope="session")
+def built() -> dict[str, Path]:
+    """The bootstrap file of each function, from `sam build` as people run it, for this machine's architecture. The plain
+    compiler does for that; cross-compiling would take zig."""
+    shutil.rmtree(BUILD, ignore_errors=True)
+    architecture = "arm64" if platform.machine() == "aarch64" else "x86_64"
+    overrides = f"EventStreamingEnabled=true Architecture={architecture}"
+    command = [TOOLS / "sam", "build", "--build-dir", BUILD]
+    environment = environment_without_aws(
+        PATH=f"{TOOLS}{os.pathsep}{os.environ['PATH']}",
+        CARGO_LAMBDA_COMPILER="cargo",
+        SAM_CLI_TELEMETRY="0",
+        AWS_DEFAULT_REGION="us-east-1",
+    )
+    result = subprocess.run(
+        [*command, "--parameter-overrides", overrides], cwd=REPOSITORY, env=environment, capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert (BUILD / "template.yaml").exists()
+    return {name: BUILD / f"{name.capitalize()}Function" / "bootstrap" for name in FUNCTIONS}
+
+
+@pytest.fixture(scope="session")
+def local():
+    """What the functions talk to: the local system's table, queue, bus and @connections."""
+    system = LocalSystem()
+    try:
+        yield system
+    finally:
+        system.process.kill()
+
+
+@pytest.fixture(scope="session")
+def variables(local) -> dict[str, str]:
+    return {
+        "EVENT_STREAMING_ENABLED": "true",
+        "AUTH_ENABLED": "false",
+        "WS_CONNECTIONS_TABLE": local.table(),
+        "WS_API_ENDPOINT": f"{local.url}/local",
+        "DEAD_LETTER_QUEUE_URL": f"{local.url}/000000000000/entity-stream-dead-letters",
+        "EVENT_BUS_NAME": "default",
+        "AWS_ENDPOINT_URL_DYNAMODB": local.dynamodb_url,
+        "AWS_ENDPOINT_URL": local.url,
+    }
+
+
+@pytest.fixture(scope="session")
+def functions(built, variables):
+    running = {name: Function(bootstrap, **variables) for name, bootstrap in built.items()}
+    yield running
+    for function in running.values():
+        function.stop()
+
+
+def test_a_package_is_one_file_that_runs(built):
+    for name, bootstrap in built.items():
+        assert os.listdir(bootstrap.parent) == ["bootstrap"], name
+        assert os.access(bootstrap, os.X_OK), name
+
+
+def test_a_panic_does_not_end_the_process(built):
+    """`cargo lambda build` sets `panic = "abort"` where a workspace does not say otherwise. Only with unwinding does the
+    runtime turn a panic into the error of one invocation; the unwinder is in the binary then."""
+    for name, bootstrap in built.items():
+        assert b"_Unwind_RaiseException" in bootstrap.read_bytes(), name
+
+
+def test_the_system_library_is_not_newer_than_lambdas(built):
+    for name, bootstrap in built.items():
+        wanted = {tuple(map(int, version.split(b"."))) for version in re.findall(rb"GLIBC_(\d+\.\d+)", bootstrap.read_bytes())}
+        assert wanted and max(wanted) <= GLIBC, f"{name} needs glibc {max(wanted)}"
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_package_is_small(built, name, capsys):
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+        file.write(built[name], "bootstrap")
+    size = len(archive.getvalue())
+    with capsys.disabled():
+        print(f"\n{name}: {size / MEGABYTE:.2f} MB zipped, {built[name].stat().st_size / MEGABYTE:.2f} MB")
+    assert size <= 4 * MEGABYTE
+
+
+@pytest.mark.parametrize("sample", samples())
+def test_a_function_answers_its_samples(functions, local, sample):
+    name, _, _ = sample.partition("/")
+    file = EVENTS / f"{sample}.json"
+    answer = functions[name].invoke(file.read_bytes())
+    samples()[sample].check(answer, local.dead_letters())
+
+
+def test_a_connection_is_counted_in_one_line(functions, built, variables):
+    """In CloudWatch's embedded metric format: a line of its own, that says what is counted and under which dimensions."""
+    function = Function(built["connect"], **variables)
+    function.invoke((EVENTS / "connect" / "no-token.json").read_bytes())
+    function.invoke((EVENTS / "connect" / "tenant-missing.json").read_bytes())
+    function.stop()
+    metrics = [line for line in map(json.loads, function.lines) if "_aws" in line]
+    assert len(metrics) == 1, function.lines
+    assert (metrics[0]["Connections"], metrics[0]["FunctionName"]) == (1, "ConnectFunction")
+    (described,) = metrics[0]["_aws"]["CloudWatchMetrics"]
+    assert described["Namespace"] == "EntityStream" and described["Dimensions"] == [["FunctionName"]]
+    assert [metric["Name"] for metric in described["Metrics"]] == ["Connections"]
+
+
+def docker_runs() -> bool:
+    return shutil.which("docker") is not None and subprocess.run(["docker", "info"], capture_output=True).returncode == 0
+
+
+@pytest.mark.skipif(not docker_runs(), reason="sam local invoke runs functions in Docker, which is not here")
+@pytest.mark.parametrize("sample", ["connect/no-token", "default/ping", "disconnect/idle-1001", "broadcast/updated"])
+def test_sam_local_invoke(built, sample, tmp_path):
+    """As the README has it, on other ports."""
+    # A container reaches the host by its bridge and not by the loopback interface.
+    system = LocalSystem("--host", "0.0.0.0")
+    try:
+        settings = (REPOSITORY / "local-invoke.json").read_text()
+        settings = settings.replace(":3000", f":{system.port}").replace(":8000", f":{system.dynamodb_port}")
+        (tmp_path / "local-invoke.json").write_text(settings)
+        function = f"{sample.partition('/')[0].capitalize()}Function"
+        command = [TOOLS / "sam", "local", "invoke", function, "--template", BUILD / "template.yaml"]
+        command += ["--event", EVENTS / f"{sample}.json", "--env-vars", tmp_path / "local-invoke.json"]
+        command += ["--add-host", "host.docker.internal:host-gateway"]
+        environment = environment_without_aws(SAM_CLI_TELEMETRY="0", AWS_DEFAULT_REGION="us-east-1")
+        result = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True)
+        assert result.returncode == 0, result.stderr
+        samples()[sample].check(json.loads(result.stdout.splitlines()[-1]), system.dead_letters())
+    finally:
+        system.process.kill()
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_function_starts_in_little_memory(built, variables, name, capsys):
+    """Prints what BENCHMARKS.md quotes. The time is for reading: what else the machine does would decide it."""
+    times, peak = [], 0
+    for _ in range(20):
+        function = Function(built[name], **variables)
+        times.append(function.started_in * 1000)
+        peak = max(peak, function.peak_memory())
+        function.stop()
+    with capsys.disabled():
+        fastest, median = min(times), statistics.median(times)
+        print(f"\n{name}: first request for an event after {fastest:.1f} ms (median {median:.1f}), {peak} KiB resident")
+    assert peak <= 12 * 1024

@@ -1,0 +1,133 @@
+"""Each function may do what its binary can do, and nothing else; and it is told what it asks for.
+
+What a binary can do is read from the binary itself. The SDK names an operation in a header, `DynamoDB_20120810.GetItem`, and
+the linker leaves out what no code reaches: the names that are in a binary are the operations that it can call.
+"""
+
+import re
+
+import botocore.session
+import pytest
+
+from stack import REPOSITORY, Stack
+from test_packages import FUNCTIONS, built  # noqa: F401
+
+SERVICES = {"dynamodb": "dynamodb", "sqs": "sqs", "events": "events", "secretsmanager": "secretsmanager"}
+
+# What Lambda itself does with a function's role.
+PLATFORM = {"logs:CreateLogStream", "logs:PutLogEvents", "xray:PutTraceSegments", "xray:PutTelemetryRecords"}
+
+# A transaction has no permission of its own but needs those of its parts.
+PARTS = {"put": "PutItem", "delete": "DeleteItem", "update": "UpdateItem", "condition_check": "ConditionCheckItem"}
+
+
+def source(*crates: str) -> str:
+    files = [file for crate in crates for file in sorted((REPOSITORY / "crates" / crate / "src").glob("**/*.rs"))]
+    return "\n".join(file.read_text() for file in files)
+
+
+def operations(binary: bytes) -> set[str]:
+    """The operations whose names are in a binary, as `dynamodb:GetItem`."""
+    found = set()
+    for prefix, service in SERVICES.items():
+        model = botocore.session.get_session().get_service_model(service)
+        names = sorted(model.operation_names, key=len, reverse=True)
+        target = model.metadata["targetPrefix"].encode()
+        for match in re.finditer(rb"(?=" + re.escape(target) + rb"\.([A-Za-z]+))", binary):
+            # Strings lie side by side, so that a text may go on with the next one: the longest name that it begins with is it.
+            text = match[1].decode()
+            found.add(f"{prefix}:{next(name for name in names if text.startswith(name))}")
+    return found
+
+
+def actions_of(binary: bytes) -> set[str]:
+    actions = set()
+    for operation in operations(binary):
+        if operation == "dynamodb:TransactWriteItems":
+            parts = re.findall(r"TransactWriteItem::builder\(\)\s*\.(\w+)\(", source("connections"))
+            assert parts
+            actions |= {f"dynamodb:{PARTS[part]}" for part in parts}
+        else:
+            actions.add(operation)
+    if b"/@connections/" in binary:
+        actions.add("execute-api:ManageConnections")
+    return actions
+
+
+def statements(stack: Stack, function: str) -> list[dict]:
+    (policy,) = stack.resources[f"{function.capitalize()}Role"]["Properties"]["Policies"]
+    return policy["PolicyDocument"]["Statement"]
+
+
+def listed(value) -> list:
+    return value if isinstance(value, list) else [value]
+
+
+def allowed(stack: Stack, function: str) -> set[str]:
+    return {action for statement in statements(stack, function) for action in listed(statement["Action"])}
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_role_allows_what_the_binary_calls_and_nothing_else(on, built, function):  # noqa: F811
+    assert allowed(on, function) - PLATFORM == actions_of(built[function].read_bytes())
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_role_names_its_resources(on, function):
+    api = "arn:aws:execute-api:eu-west-1:123456789012:<Api>/live"
+    resources = {
+        "dynamodb": {"<ConnectionsTable>.Arn"},
+        "secretsmanager": {"<SigningSecret>"},
+        "sqs": {"<DeadLetterQueue>.Arn"},
+        "events": {"arn:aws:events:eu-west-1:123456789012:event-bus/default"},
+        "execute-api": {f"{api}/POST/@connections/*", f"{api}/DELETE/@connections/*"},
+        "logs": {f"<{function.capitalize()}Logs>.Arn"},
+        # X-Ray knows no resources.
+        "xray": {"*"},
+    }
+    for statement in statements(on, function):
+        assert statement["Effect"] == "Allow"
+        for action in listed(statement["Action"]):
+            service, _, name = action.partition(":")
+            assert "*" not in name
+            assert set(listed(statement["Resource"])) <= resources[service], statement
+    managed = on.resources[f"{function.capitalize()}Role"]["Properties"].get("ManagedPolicyArns", [])
+    assert not managed
+
+
+@pytest.mark.parametrize("function", ["default", "broadcast"])
+def test_connections_may_be_closed_only_by_who_does(on, function):
+    calls = set(re.findall(r"management_api\s*\.(post|close)", source(function)))
+    (statement,) = [each for each in statements(on, function) if each["Action"] == "execute-api:ManageConnections"]
+    methods = {resource.split("/")[2] for resource in listed(statement["Resource"])}
+    assert methods == {{"post": "POST", "close": "DELETE"}[call] for call in calls}
+
+
+def test_without_authentication_nobody_reads_secrets_or_keys():
+    stack = Stack(EventStreamingEnabled="true", AuthEnabled="false")
+    for function in FUNCTIONS:
+        assert "secretsmanager:GetSecretValue" not in allowed(stack, function)
+    assert "dynamodb:UpdateItem" not in allowed(stack, "connect")
+    given = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:mine-AbCdEf"
+    (secret,) = [
+        statement
+        for statement in statements(Stack(EventStreamingEnabled="true", JwtSecretArn=given), "default")
+        if statement["Action"] == "secretsmanager:GetSecretValue"
+    ]
+    assert secret["Resource"] == given
+
+
+def variables_of(binary: bytes) -> set[str]:
+    """The variables whose names are in a binary."""
+    known = re.findall(r'name: "(\w+)"', (REPOSITORY / "crates/runtime/src/environment.rs").read_text())
+    assert len(known) > 15
+    # JWT_SECRET_ARN begins with JWT_SECRET, which is a variable as well.
+    return {name for name in known if re.search(rb"(?<!_)" + name.encode() + rb"(?!_[A-Z])", binary)}
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_is_told_what_it_asks_for_and_nothing_else(on, built, function):  # noqa: F811
+    variables = on.resources[f"{function.capitalize()}Function"]["Properties"]["Environment"]["Variables"]
+    # A secret is no variable on AWS, and Lambda sets the level of the logs from LoggingConfig.
+    elsewhere = {"JWT_SECRET", "AWS_LAMBDA_LOG_LEVEL"}
+    assert set(variables) == variables_of(built[function].read_bytes()) - elsewhere
