@@ -45,7 +45,7 @@ enum Action {
 #[command(after_help = "\
 Examples:
   entity-stream connections list --tenant demo
-  entity-stream connections list --output json | jq 'group_by(.tenant) | map({(.[0].tenant): length}) | add'
+  entity-stream connections list --output json | jq -r '.[].tenant' | sort | uniq -c
   entity-stream connections list --table connections-prod --region eu-west-1")]
 struct List {
     /// Only those of this tenant
@@ -81,7 +81,7 @@ An id may begin with `-`: put `--` before the ids if a script fills them in.
 
 Examples:
   entity-stream connections close XyZ12cdeIAMCJ1g=
-  entity-stream connections close --api https://a1b2c3.execute-api.eu-west-1.amazonaws.com/prod -- -yZ12cdeIAMCJ1g=")]
+  entity-stream connections close --api https://HOST/prod -- -yZ12cdeIAMCJ1g=")]
 struct Close {
     /// The connections' ids
     #[arg(required = true, value_name = "CONNECTION", value_parser = |text: &str| ConnectionId::parse(text))]

@@ -19,8 +19,8 @@ use crate::stream::{Address, CredentialArgs};
 Examples:
   entity-stream doctor demo
   entity-stream doctor demo city --url ws://localhost:3100
-  entity-stream doctor city --url wss://a1b2c3.execute-api.eu-west-1.amazonaws.com/prod --event-bus default --region eu-west-1
-  entity-stream doctor demo --no-publish --output json | jq '.tenants[].steps[] | select(.verdict == \"failed\")'")]
+  entity-stream doctor city --url wss://HOST/prod --event-bus default --region eu-west-1
+  entity-stream doctor demo --no-publish --output json | jq '.tenants[].steps'")]
 pub(crate) struct Args {
     /// Whose streams to check
     #[arg(required = true, value_name = "TENANT")]

@@ -70,7 +70,7 @@ struct List {
 /// Revoke a key: nobody can connect with it any more
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Connections that the key has opened live on until they end, two hours at most.
+Connections that the key has opened live on until they end, two hours at most, or until `entity-stream connections close`.
 
 Examples:
   entity-stream keys revoke dashboard")]
