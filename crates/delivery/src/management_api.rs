@@ -29,7 +29,7 @@ pub fn backoff() -> impl Iterator<Item = Duration> {
         .build()
 }
 
-/// The `@connections` API of one stage. Its clones share their connections, and their pace: a 429 slows all of them down.
+/// The `@connections` API of one stage. Its clones share their connections, and their pace: 429s slow all of them down.
 #[derive(Clone, Debug)]
 pub struct ManagementApi {
     http: Arc<SignedHttp>,
@@ -84,7 +84,7 @@ impl ManagementApi {
             Err(_) => Outcome::Failed("no answer in time".to_owned()),
         };
         match outcome {
-            Outcome::Throttled => turn.throttled(),
+            Outcome::Throttled => turn.throttled(id),
             Outcome::Delivered => turn.delivered(),
             _ => {}
         }

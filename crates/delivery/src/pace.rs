@@ -1,6 +1,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use entity_stream_protocol::{ConnectionId, stable_hash};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
@@ -10,6 +11,9 @@ pub(crate) const MOST: usize = 10_000;
 const CUT: f64 = 0.7;
 /// How long one cut stands for all 429s: those that follow at once answer calls from before it.
 const CUT_INTERVAL: Duration = Duration::from_millis(50);
+
+/// How long after one connection's 429 another's is taken to have the same reason.
+const ANOTHER_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How many calls are under way at once: up to a fixed number until API Gateway answers 429, then fewer for everybody,
 /// then gradually more again (additive increase, multiplicative decrease).
@@ -27,6 +31,8 @@ struct State {
     /// Permits that are to be withdrawn, but are under way.
     owed: usize,
     cut_at: Option<Instant>,
+    /// Whose call was answered 429 last, and when.
+    throttled: Option<(u64, Instant)>,
 }
 
 /// The right to make one call.
@@ -40,7 +46,7 @@ impl Pace {
         Self {
             most,
             free: Semaphore::new(most),
-            state: Mutex::new(State { limit, under_way: 0, owed: 0, cut_at: None }),
+            state: Mutex::new(State { limit, under_way: 0, owed: 0, cut_at: None, throttled: None }),
         }
     }
 
@@ -79,13 +85,18 @@ impl Pace {
 }
 
 impl Turn<'_> {
-    /// The call was answered 429: everybody slows down.
-    pub(crate) fn throttled(&self) {
-        self.throttled_at(Instant::now());
+    /// The call was answered 429, which says that the account calls too often, or that this one client does not take
+    /// what it is sent. Everybody slows down if it happens to different connections.
+    pub(crate) fn throttled(&self, connection: &ConnectionId) {
+        self.throttled_at(stable_hash(connection.as_str().as_bytes()), Instant::now());
     }
 
-    fn throttled_at(&self, now: Instant) {
+    fn throttled_at(&self, connection: u64, now: Instant) {
         let mut state = self.0.state();
+        let last = state.throttled.replace((connection, now));
+        if last.is_none_or(|(last, at)| last == connection || now - at > ANOTHER_INTERVAL) {
+            return;
+        }
         if state.cut_at.is_some_and(|cut_at| now - cut_at < CUT_INTERVAL) {
             return;
         }
@@ -144,8 +155,8 @@ mod tests {
         let pace = Pace::new(MOST);
         let under_way = turns(&pace, 100);
         let now = Instant::now();
-        for turn in &under_way {
-            turn.throttled_at(now);
+        for (connection, turn) in (0..).zip(&under_way) {
+            turn.throttled_at(connection, now);
         }
         assert_eq!(pace.limit(), 70, "all at once are one reason to slow down");
         drop(under_way);
@@ -163,10 +174,23 @@ mod tests {
     }
 
     #[test]
+    fn one_client_that_is_slow_slows_nobody_else_down() {
+        let (pace, now) = (Pace::new(64), Instant::now());
+        let under_way = turns(&pace, 64);
+        for call in 0..1000 {
+            under_way[0].throttled_at(7, now + CUT_INTERVAL * call);
+        }
+        under_way[0].throttled_at(8, now + CUT_INTERVAL * 1000 + ANOTHER_INTERVAL);
+        assert_eq!(pace.limit(), 64);
+        under_way[0].throttled_at(7, now + CUT_INTERVAL * 1001 + ANOTHER_INTERVAL);
+        assert!(pace.limit() < 64);
+    }
+
+    #[test]
     fn it_never_stops_altogether() {
         let (pace, start) = (Pace::new(MOST), Instant::now());
-        for cut in 0..100 {
-            turn(&pace).unwrap().throttled_at(start + CUT_INTERVAL * cut);
+        for cut in 0..100_u32 {
+            turn(&pace).unwrap().throttled_at(cut.into(), start + CUT_INTERVAL * cut);
         }
         assert_eq!(pace.limit(), 1);
         assert_eq!(turns(&pace, 100).len(), 1);
@@ -175,7 +199,10 @@ mod tests {
     #[test]
     fn a_limit_that_is_not_used_up_is_not_raised() {
         let pace = Pace::new(MOST);
-        turns(&pace, 4)[0].throttled();
+        let under_way = turns(&pace, 4);
+        under_way[0].throttled_at(1, Instant::now());
+        under_way[1].throttled_at(2, Instant::now());
+        drop(under_way);
         assert_eq!(pace.limit(), 2);
         for _ in 0..100 {
             turn(&pace).unwrap().delivered();
@@ -200,7 +227,7 @@ mod tests {
         fn the_turns_to_be_had_are_always_the_limit(steps in prop::collection::vec((0..4u8, 0..8usize), 0..60)) {
             let (pace, mut now) = (Pace::new(MOST), Instant::now());
             let mut under_way = turns(&pace, 1);
-            under_way[0].throttled_at(now);
+            under_way[0].throttled_at(0, now);
             for (step, count) in steps {
                 match step {
                     0 => under_way.extend(turns(&pace, count)),
@@ -208,7 +235,7 @@ mod tests {
                     2 => under_way.iter().take(count).for_each(Turn::delivered),
                     _ => {
                         now += CUT_INTERVAL;
-                        under_way.iter().take(1).for_each(|turn| turn.throttled_at(now));
+                        under_way.iter().take(1).for_each(|turn| turn.throttled_at(count as u64, now));
                     }
                 }
             }
