@@ -1,0 +1,25 @@
+//! A pattern, and on the last line an id to match it with. The limits are what is tested: time and memory are bounded by the
+//! fuzzer's own, which a pattern that costs too much would exceed.
+
+#![no_main]
+
+use entity_stream_protocol::limits::{COMPILED_PATTERN_BYTES, ENTITY_ID_LENGTH};
+use entity_stream_protocol::{IdPattern, PatternMatcher};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|text: &str| {
+    let (pattern, id) = text.rsplit_once('\n').unwrap_or((text, "urn:ngsi-ld:Room:001"));
+    let pattern = match IdPattern::parse(pattern) {
+        Ok(pattern) => pattern,
+        Err(error) => {
+            let message = error.to_string();
+            return assert!(message.starts_with("idPattern: ") && !message.contains('\n') && message.len() < 1024);
+        }
+    };
+    let matcher = PatternMatcher::compile(&pattern).expect("what was accepted compiles");
+    // Two automata, forwards and backwards, and what finds where to start them.
+    assert!(matcher.memory() <= 3 * COMPILED_PATTERN_BYTES, "{}", matcher.memory());
+    let id: String = id.chars().take(ENTITY_ID_LENGTH).collect();
+    let expected = regex::Regex::new(pattern.as_str()).expect("the same syntax").is_match(&id);
+    assert_eq!(matcher.matches(&id), expected, "{pattern} {id}");
+});
