@@ -1,0 +1,70 @@
+//! How long the patterns of 10,000 connections take for one event: cold, in the first event that an instance of the function
+//! handles, and warm, in those that follow.
+//!
+//! `cargo bench -p entity-stream-broadcast --bench filter`; the figures are in `BENCHMARKS.md`.
+
+#![allow(clippy::print_stdout, reason = "the figures are what it is for")]
+#![allow(clippy::unwrap_used, reason = "a benchmark that cannot go on has nothing to say")]
+
+use std::time::{Duration, Instant};
+
+use entity_stream_broadcast::{PatternCache, Verdicts};
+use entity_stream_protocol::IdPattern;
+
+const CONNECTIONS: usize = 10_000;
+const ROUNDS: usize = 21;
+/// Goals for so many distinct patterns.
+const PATTERNS: usize = 100;
+const COLD: Duration = Duration::from_millis(10);
+const WARM: Duration = Duration::from_millis(2);
+
+/// What people write: a part of an id, a prefix, classes of ASCII and of Unicode, an alternation. Which of them is at its
+/// turn, and the number in it, make a pattern distinct.
+const KINDS: [fn(usize) -> String; 5] = [
+    |i| format!("Room:{i:05}"),
+    |i| format!("^urn:ngsi-ld:Room:{i:05}.*"),
+    |i| format!("^urn:ngsi-ld:Room:{i:05}[0-9]+$"),
+    |i| format!(r"^urn:ngsi-ld:\w+:{i:05}"),
+    |i| format!("^urn:ngsi-ld:(Room|Sensor):(floor|level){i:05}-[a-z]+$"),
+];
+
+fn main() {
+    println!("{CONNECTIONS} connections, median of {ROUNDS} rounds");
+    println!("distinct patterns        cold        warm   matched");
+    for distinct in [1, PATTERNS, CONNECTIONS] {
+        let patterns: Vec<IdPattern> =
+            (0..distinct).map(|i| IdPattern::parse(&KINDS[i % KINDS.len()](i)).unwrap()).collect();
+        let connections: Vec<IdPattern> = patterns.iter().cycle().take(CONNECTIONS).cloned().collect();
+        let (mut cold, mut warm, mut matched) = (Vec::new(), Vec::new(), 0);
+        for _ in 0..ROUNDS {
+            let cache = PatternCache::default();
+            let (time, _) = filter(&cache, &connections, "urn:ngsi-ld:Room:00001");
+            cold.push(time);
+            let (time, count) = filter(&cache, &connections, "urn:ngsi-ld:Room:00000-sensor-7");
+            warm.push(time);
+            matched = count;
+        }
+        let (cold, warm) = (median(cold), median(warm));
+        println!("{distinct:>17} {:>8.2} ms {:>8.2} ms {matched:>9}", millis(cold), millis(warm));
+        if distinct == PATTERNS && (cold > COLD || warm > WARM) {
+            println!("  missed: at most {} ms cold and {} ms warm", millis(COLD), millis(WARM));
+        }
+    }
+}
+
+/// Asks for every connection, as a broadcast does with those that it has read.
+fn filter(cache: &PatternCache, connections: &[IdPattern], entity_id: &str) -> (Duration, usize) {
+    let start = Instant::now();
+    let mut verdicts = Verdicts::new(cache, entity_id);
+    let matched = connections.iter().filter(|pattern| verdicts.accept(Some(pattern))).count();
+    (start.elapsed(), matched)
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort();
+    times[times.len() / 2]
+}
+
+fn millis(time: Duration) -> f64 {
+    time.as_secs_f64() * 1000.0
+}

@@ -1,0 +1,70 @@
+//! The broadcast function as it is, with an `@connections` endpoint that takes everything.
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::Client;
+use axum::Router;
+use axum::http::StatusCode;
+use entity_stream_broadcast::{Broadcast, Outlets};
+use entity_stream_connections::{Authorisation, Connection, Table};
+use entity_stream_delivery::ManagementApi;
+use entity_stream_local::{Local, TABLE, aws_config};
+use entity_stream_protocol::{Clock, ConnectionId, Filter, Format, Tenant};
+use entity_stream_runtime::Environment;
+use futures_util::{StreamExt, stream};
+use lambda_runtime::{Context, LambdaEvent};
+use serde_json::json;
+use tokio::net::TcpListener;
+
+use crate::{CONCURRENCY, OTHER, WANTED, connection_id};
+
+pub(crate) struct Ours {
+    broadcast: Broadcast,
+    table: Table,
+    clock: Clock,
+}
+
+impl Ours {
+    pub(crate) async fn new(local: &Local) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, Router::new().fallback(async || StatusCode::OK)).await });
+        let environment = Environment::new(|name| (name == "EVENT_STREAMING_ENABLED").then(|| "true".to_owned()));
+        let table = Table::new(Client::new(&aws_config(&local.dynamodb_url())), TABLE);
+        let api = ManagementApi::new(&aws_config(&endpoint), &endpoint).unwrap();
+        let clock = Clock::system();
+        let broadcast = Broadcast::new(&environment, table.clone(), api, Outlets::default(), clock.clone()).unwrap();
+        Self { broadcast, table, clock }
+    }
+
+    pub(crate) async fn register(&self, tenant: &str, connections: usize, matching: usize) {
+        let registrations = stream::iter(0..connections).map(async |i| {
+            let connection = Connection {
+                id: ConnectionId::parse(connection_id(tenant, i)).unwrap(),
+                tenant: Tenant::parse(tenant).unwrap(),
+                connected_at: self.clock.now(),
+                filter: Some(Filter::new([if i < matching { WANTED } else { OTHER }], None).unwrap()),
+                format: Format::Json,
+                group: None,
+                authorisation: Authorisation::Open,
+            };
+            self.table.register(&connection).await.unwrap();
+        });
+        registrations.buffer_unordered(CONCURRENCY).collect::<()>().await;
+    }
+
+    /// How many connections got the event, and the units that it took.
+    pub(crate) async fn broadcast(&self, tenant: &str) -> (usize, f64) {
+        let event = json!({
+            "version": "0", "id": tenant, "detail-type": "entity.changed", "source": "bench", "account": "123456789012",
+            "time": "2026-01-02T03:04:05Z", "region": "us-east-1", "resources": [],
+            "detail": { "type": "entityUpdated", "tenant": tenant, "entityId": "urn:1", "entityType": WANTED },
+        });
+        let mut context = Context::default();
+        context.deadline = self.clock.now().plus(Duration::from_secs(60)).millis();
+        let payload = serde_json::value::to_raw_value(&event).unwrap();
+        let report = self.broadcast.handle(LambdaEvent::new(payload, context)).await.unwrap();
+        assert_eq!(report.delivered, report.matched);
+        (report.delivered, report.read_capacity)
+    }
+}
