@@ -1,0 +1,130 @@
+//! How many instructions the work on one event takes, from its text to the text that is sent: counted by callgrind, and so
+//! the same on a busy machine as on an idle one.
+//!
+//! `cargo bench -p entity-stream-broadcast --bench instructions`, which needs `valgrind`. It fails if a count has grown by
+//! more than a tenth over the one that is recorded here.
+
+#![allow(clippy::print_stdout, reason = "the figures are what it is for")]
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a benchmark that cannot go on has nothing to say")]
+
+use std::hint::black_box;
+use std::process::{Command, ExitCode};
+
+use entity_stream_broadcast::{PatternCache, Verdicts};
+use entity_stream_protocol::{ClientMessage, EntityChange, Event, Format, IdPattern};
+
+/// What is counted, and how many instructions it took when that was last looked at.
+const STAGES: [(&str, u64); 7] = [
+    ("parse a change of 300 B", 8_646),
+    ("parse a change of 8 KB", 110_128),
+    ("ask 100 patterns, compiled", 8_058_665),
+    ("ask one pattern for 10,000 connections", 3_038_076),
+    ("write a message of 300 B", 4_882),
+    ("write it as a CloudEvent", 8_673),
+    ("parse a subscribe, and compile its pattern", 2_918_924),
+];
+/// By how much a count may grow: libraries choose other instructions on other processors.
+const TOLERANCE: f64 = 0.1;
+
+fn main() -> ExitCode {
+    let stage = std::env::args().skip(1).find_map(|argument| argument.strip_prefix("--stage=")?.parse::<usize>().ok());
+    if let Some(stage) = stage {
+        run(stage);
+        return ExitCode::SUCCESS;
+    }
+    if Command::new("valgrind").arg("--version").output().is_err() {
+        println!("skipped: there is no valgrind to count instructions with");
+        return ExitCode::SUCCESS;
+    }
+    println!("                                            instructions    recorded   change");
+    let mut code = ExitCode::SUCCESS;
+    for (stage, (name, recorded)) in STAGES.into_iter().enumerate() {
+        let counted = count(stage);
+        #[allow(clippy::cast_precision_loss, reason = "counts of millions are exact in a float")]
+        let change = counted as f64 / recorded as f64 - 1.0;
+        println!("{name:<43} {counted:>12} {recorded:>11} {:>7.1} %", change * 100.0);
+        if change > TOLERANCE {
+            println!("  that is more than {} % more", TOLERANCE * 100.0);
+            code = ExitCode::FAILURE;
+        }
+    }
+    code
+}
+
+/// Runs this executable under callgrind, which counts from the call of [`collected`] to its return.
+fn count(stage: usize) -> u64 {
+    let folder = tempfile::tempdir().unwrap();
+    let output = Command::new("valgrind")
+        .args(["--tool=callgrind", "--toggle-collect=*collected*"])
+        .arg(format!("--callgrind-out-file={}", folder.path().join("out").display()))
+        .arg(std::env::current_exe().unwrap())
+        .arg(format!("--stage={stage}"))
+        .output()
+        .unwrap();
+    let log = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{log}");
+    let collected =
+        log.lines().find_map(|line| line.split_once("Collected : ")).expect("callgrind says what it counted");
+    collected.1.trim().parse().unwrap()
+}
+
+fn run(stage: usize) {
+    let (small, large) = (detail(1), detail(60));
+    let change = || EntityChange::parse(&small).unwrap();
+    match stage {
+        0 => measured(|| EntityChange::parse(black_box(&small))),
+        1 => measured(|| EntityChange::parse(black_box(&large))),
+        2 => {
+            let patterns: Vec<_> = (0..100).map(|i| Some(pattern(&format!("^urn:ngsi-ld:Room:{i:03}.*")))).collect();
+            ask(&patterns);
+        }
+        3 => ask(&vec![Some(pattern("^urn:ngsi-ld:Room:.*")); 10_000]),
+        4 | 5 => {
+            let event = Event::new("9c1e6f0a-31c5-4c55-8a27-3d0f5b1c9a44", "2026-01-02T03:04:05Z", change());
+            let format = [Format::Json, Format::CloudEvents][stage - 4];
+            measured(|| event.message(black_box(format)));
+        }
+        _ => {
+            let message =
+                r#"{"action":"subscribe","entityTypes":["Room"],"idPattern":"^urn:ngsi-ld:Room:.*","requestId":"1"}"#;
+            measured(|| ClientMessage::parse(black_box(message)));
+        }
+    }
+}
+
+/// Does something twice, and is counted the second time: what is only done once in a process is not the work's.
+fn measured<T>(work: impl Fn() -> T) {
+    black_box(work());
+    collected(&work);
+}
+
+#[inline(never)]
+fn collected<T>(work: &impl Fn() -> T) {
+    black_box(work());
+}
+
+fn ask(patterns: &[Option<IdPattern>]) {
+    let cache = PatternCache::default();
+    measured(|| {
+        let mut verdicts = Verdicts::new(&cache, "urn:ngsi-ld:Room:001");
+        patterns.iter().filter(|pattern| verdicts.accept(pattern.as_ref())).count()
+    });
+}
+
+fn pattern(text: &str) -> IdPattern {
+    IdPattern::parse(text).unwrap()
+}
+
+/// A change of about 170 bytes, and 130 for each attribute.
+fn detail(attributes: usize) -> String {
+    let attribute = |i| {
+        let value = serde_json::json!({ "type": "Number", "value": 23.5, "metadata": { "accuracy": { "type": "Number", "value": 0.1 } } });
+        (format!("temperature{i:03}"), value)
+    };
+    let data: serde_json::Map<_, _> = (0..attributes).map(attribute).collect();
+    serde_json::json!({
+        "type": "entityUpdated", "tenant": "smartcity", "servicePath": "/", "entityId": "urn:ngsi-ld:Room:001",
+        "entityType": "Room", "data": data, "changedAttributes": ["temperature000"], "timestamp": "2024-01-01T00:00:00Z",
+    })
+    .to_string()
+}
