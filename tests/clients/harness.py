@@ -46,6 +46,10 @@ def environment_without_aws(**additional: str) -> dict[str, str]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     return inherited | additional
 
+# What is started in the background of a script that is not interactive ignores Ctrl-C, and so would all that is started
+# here, which some tests end with it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 class Process:
     """A child process whose output is collected, line by line, and can be waited for."""

@@ -146,7 +146,10 @@ class Reader:
         chosen = [entry for entry in reversed(self.running) if which(entry[0])]
         for block, process in chosen:
             self.running.remove((block, process))
-            code = process.interrupt()
+            try:
+                code = process.interrupt()
+            finally:
+                process.kill()
             ended_well = code in (0, 128 + signal.SIGINT, -signal.SIGINT)
             assert ended_well, f"{block} ended with {code} after Ctrl-C:\n{process.output()}"
 
