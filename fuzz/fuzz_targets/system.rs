@@ -1,0 +1,105 @@
+//! The handlers as Lambda runs them, around the local system's table and an `@connections` endpoint that takes everything.
+
+#![allow(dead_code, reason = "each target uses a part of it")]
+
+use std::future::Future;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::Client;
+use axum::Router;
+use axum::http::StatusCode;
+use entity_stream_broadcast::{Broadcast, Outlets};
+use entity_stream_connect::Connect;
+use entity_stream_connections::{Authorisation, Connection, Table};
+use entity_stream_default::DefaultRoute;
+use entity_stream_delivery::ManagementApi;
+use entity_stream_local::{Config, Local, TABLE, aws_config};
+use entity_stream_protocol::{Clock, ConnectionId, Filter, Format, GroupId, Tenant};
+use entity_stream_runtime::Environment;
+use lambda_runtime::{Context, LambdaEvent};
+use tokio::net::TcpListener;
+use tokio::runtime::{Builder, Runtime};
+
+/// Whose change or message it is in the seeds.
+pub(crate) const TENANT: &str = "smartcity";
+pub(crate) const CONNECTION: &str = "XyZ12cdeIAMCJ1g=";
+
+pub(crate) struct System {
+    runtime: Runtime,
+    pub(crate) local: Local,
+    pub(crate) connect: Connect,
+    pub(crate) default: DefaultRoute,
+    pub(crate) broadcast: Broadcast,
+}
+
+impl System {
+    /// With somebody who listens.
+    pub(crate) fn start() -> Self {
+        let system = Self::deserted();
+        let table = Table::new(Client::new(&aws_config(&system.local.dynamodb_url())), TABLE);
+        system.runtime.block_on(register(&table, &Clock::system()));
+        system
+    }
+
+    /// With nobody who listens: those above have no socket at the local system's own gateway, which would be asked for them
+    /// until they are no longer young.
+    pub(crate) fn deserted() -> Self {
+        let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let (local, endpoint) = runtime.block_on(async { (start_local().await, start_endpoint().await) });
+        let environment = Environment::new(|name| {
+            let settings = [("EVENT_STREAMING_ENABLED", "true"), ("AUTH_ENABLED", "false")];
+            settings.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+        });
+        let table = Table::new(Client::new(&aws_config(&local.dynamodb_url())), TABLE);
+        let api = || ManagementApi::new(&aws_config(&endpoint), &endpoint).expect("a URL");
+        let clock = Clock::system();
+        let connect = Connect::new(&environment, None, table.clone(), clock.clone()).expect("settings");
+        let default = DefaultRoute::new(&environment, None, table.clone(), api(), clock.clone()).expect("settings");
+        let broadcast = Broadcast::new(&environment, table, api(), Outlets::default(), clock).expect("settings");
+        Self { runtime, local, connect, default, broadcast }
+    }
+
+    pub(crate) fn run<F: Future>(&self, future: F) -> F::Output {
+        self.runtime.block_on(future)
+    }
+}
+
+/// An event as Lambda hands it over, with some time.
+pub(crate) fn lambda_event<A>(payload: A) -> LambdaEvent<A> {
+    let mut context = Context::default();
+    context.deadline = Clock::system().now().plus(Duration::from_secs(30)).millis();
+    LambdaEvent::new(payload, context)
+}
+
+async fn start_local() -> Local {
+    let free = "127.0.0.1:0".parse().expect("an address");
+    Local::start(Config { listen: free, dynamodb: free, ..Config::default() }).await.expect("the local system starts")
+}
+
+async fn start_endpoint() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    tokio::spawn(async move { axum::serve(listener, Router::new().fallback(async || StatusCode::OK)).await });
+    url
+}
+
+/// Somebody who wants every change, in either form, and a group.
+async fn register(table: &Table, clock: &Clock) {
+    let group = GroupId::parse("group").ok();
+    for (id, format, group) in [
+        (CONNECTION, Format::Json, None),
+        ("XyZ12cdeIAMCJ2g=", Format::CloudEvents, None),
+        ("XyZ12cdeIAMCJ3g=", Format::Json, group),
+    ] {
+        let connection = Connection {
+            id: ConnectionId::parse(id).expect("an id"),
+            tenant: Tenant::parse(TENANT).expect("a tenant"),
+            connected_at: clock.now(),
+            filter: Some(Filter::default()),
+            format,
+            group,
+            authorisation: Authorisation::Open,
+        };
+        table.register(&connection).await.expect("the table takes it");
+    }
+}
