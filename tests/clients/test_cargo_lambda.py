@@ -4,6 +4,7 @@ import json
 import os
 import socket
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,9 @@ def deployed():
             WS_CONNECTIONS_TABLE=system.table(),
             WS_API_ENDPOINT=f"{system.url}/local",
             DEAD_LETTER_QUEUE_URL=f"{system.url}/000000000000/entity-stream-dead-letters",
+            EVENT_BUS_NAME="default",
+            BROADCAST_SPLIT_AT="2",
+            AWS_ENDPOINT_URL_EVENTBRIDGE=system.url,
             AWS_ENDPOINT_URL_DYNAMODB=system.dynamodb_url,
             AWS_ENDPOINT_URL_SQS=system.url,
             AWS_REGION="us-east-1",
@@ -130,6 +134,20 @@ def test_a_change_arrives_through_the_real_binaries(deployed):
         lambda: not any(pk.startswith("T#harbour#") for pk, _ in system.table_keys()),
         "the real $disconnect to forget the connection",
     )
+
+
+def test_the_real_binary_hands_on_to_the_bus_what_is_more_than_its_share(deployed):
+    """With `BROADCAST_SPLIT_AT=2`: each of six clients gets the event once, whichever invocation serves it."""
+    system, _ = deployed
+    with ExitStack() as stack:
+        clients = [stack.enter_context(connect(system.websocket_url("marina"))) for _ in range(6)]
+        event_id = system.publish("marina", "Berth", "urn:ngsi-ld:Berth:001")
+        for client in clients:
+            assert json.loads(client.recv(timeout=PATIENCE))["id"] == event_id
+        for client in clients:
+            client.send(json.dumps({"action": "ping"}))
+            assert json.loads(client.recv(timeout=PATIENCE)) == {"type": "pong"}, "and once only"
+    assert not [letter for letter in system.dead_letters() if "Berth" in json.dumps(letter)]
 
 
 def test_a_refusal_of_the_real_binary_reaches_the_client(deployed):
