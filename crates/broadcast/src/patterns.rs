@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 use entity_stream_protocol::{IdPattern, PatternMatcher};
 use lru::LruCache;
 
-/// Most memory that compiled patterns are kept in: a tenth of what the function has, or some thousand everyday patterns.
+/// Most memory that compiled patterns are kept in: a sixteenth of what the template gives the function.
 const BYTES: usize = 32 * 1024 * 1024;
 /// What is counted for each pattern besides: the pattern itself, and its place.
 const OVERHEAD: usize = 1024;
