@@ -12,7 +12,8 @@ use crate::{Authorisation, Connection, Grant, Table, TableError};
 
 /// Most items that `TransactWriteItems` takes at once.
 const TRANSACTION: usize = 100;
-/// How often a change is tried again after another change of the same connection came in between.
+/// How often a change is tried again after another change of the same connection came in between, or DynamoDB throttled
+/// it: ten to twenty seconds in all.
 const ATTEMPTS: usize = 20;
 
 const OPERATION: &str = "TransactWriteItems";
@@ -89,7 +90,7 @@ impl Table {
                 // What did not fit into the transaction is removed by the next round.
                 Replaced::Partly => {}
                 Replaced::Wholly(connection) => return Ok(connection),
-                Replaced::Overtaken => sleep(delay).await,
+                Replaced::NotYet => sleep(delay).await,
             }
         }
         Err(TableError::Contended)
@@ -136,7 +137,7 @@ impl Table {
         match self.client.transact_write_items().set_transact_items(Some(writes)).send().await {
             Ok(_) if partly => Ok(Replaced::Partly),
             Ok(_) => Ok(Replaced::Wholly(new.connection)),
-            Err(error) if is_overtaken(&error) => Ok(Replaced::Overtaken),
+            Err(error) if is_passing(&error) => Ok(Replaced::NotYet),
             Err(error) => Err(TableError::dynamo(OPERATION)(error)),
         }
     }
@@ -145,16 +146,17 @@ impl Table {
 enum Replaced {
     Wholly(Connection),
     Partly,
-    Overtaken,
+    NotYet,
 }
 
-/// Whether a transaction was cancelled because another message of the same connection, or its end, came first.
-fn is_overtaken(error: &SdkError<TransactWriteItemsError>) -> bool {
+/// Whether a transaction was cancelled for a reason that passes: another message of the same connection, or its end, came
+/// first, or DynamoDB throttled one of its items, which the SDK does not retry as it retries a throttled request.
+/// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html>
+fn is_passing(error: &SdkError<TransactWriteItemsError>) -> bool {
+    const PASSING: [&str; 4] =
+        ["ConditionalCheckFailed", "TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"];
     let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() else {
         return matches!(error.as_service_error(), Some(TransactWriteItemsError::TransactionInProgressException(_)));
     };
-    cancelled
-        .cancellation_reasons()
-        .iter()
-        .any(|reason| matches!(reason.code(), Some("ConditionalCheckFailed" | "TransactionConflict")))
+    cancelled.cancellation_reasons().iter().any(|reason| reason.code().is_some_and(|code| PASSING.contains(&code)))
 }

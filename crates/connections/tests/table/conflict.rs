@@ -1,5 +1,6 @@
-//! An answer of DynamoDB that no local engine gives: a single write meets a transaction that is still under way, and is
-//! refused. <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html>
+//! Answers of DynamoDB that no local engine gives: a single write meets a transaction that is still under way, and is
+//! refused, or a transaction is cancelled because one of its items is throttled.
+//! <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html>
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -9,23 +10,39 @@ use aws_sdk_dynamodb::config::interceptors::{
 use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_dynamodb::error::BoxError;
 
-use crate::support::{TestTable, config, connection, filter, tenant};
+use entity_stream_connections::TableError;
+
+use crate::support::{TestTable, config, connection, filter, now, tenant};
 
 const TARGET: &str = "x-amz-target";
 /// An operation that changes nothing, whatever the rest of the request says.
 const HARMLESS: &str = "DynamoDB_20120810.DescribeTable";
 
-/// Diverts the first DeleteItem requests of a client that sends one request after the other, and gives the answer that
-/// DynamoDB gives during a conflict.
-#[derive(Debug, Default)]
-struct Conflicts {
+const CONFLICT: &str = r#"{
+    "__type": "com.amazonaws.dynamodb.v20120810#TransactionConflictException",
+    "message": "Transaction is ongoing for the item"
+}"#;
+
+/// Diverts the first requests for an operation, of a client that sends one request after the other, and gives DynamoDB's
+/// refusal as their answer.
+#[derive(Debug)]
+struct Refusals {
+    operation: &'static str,
+    answer: String,
     left: AtomicUsize,
     diverted: AtomicBool,
 }
 
-impl Intercept for Conflicts {
+impl Refusals {
+    fn of(operation: &'static str, times: usize, answer: &str) -> Self {
+        let (left, diverted) = (AtomicUsize::new(times), AtomicBool::new(false));
+        Self { operation, answer: answer.to_owned(), left, diverted }
+    }
+}
+
+impl Intercept for Refusals {
     fn name(&self) -> &'static str {
-        "conflicts"
+        "refusals"
     }
 
     fn modify_before_transmit(
@@ -35,9 +52,9 @@ impl Intercept for Conflicts {
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let headers = context.request_mut().headers_mut();
-        let deletes = headers.get(TARGET).is_some_and(|target| target.ends_with(".DeleteItem"));
+        let refused = headers.get(TARGET).is_some_and(|target| target.ends_with(self.operation));
         let one_less = |left: usize| left.checked_sub(1);
-        if deletes && self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok() {
+        if refused && self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok() {
             headers.insert(TARGET, HARMLESS);
             self.diverted.store(true, Ordering::Relaxed);
         }
@@ -53,11 +70,7 @@ impl Intercept for Conflicts {
         if self.diverted.swap(false, Ordering::Relaxed) {
             let response = context.response_mut();
             *response.status_mut() = 400.try_into()?;
-            *response.body_mut() = r#"{
-                "__type": "com.amazonaws.dynamodb.v20120810#TransactionConflictException",
-                "message": "Transaction is ongoing for the item"
-            }"#
-            .into();
+            *response.body_mut() = self.answer.clone().into();
         }
         Ok(())
     }
@@ -69,10 +82,46 @@ async fn a_forget_outlasts_the_transaction_of_a_subscribe() {
     let t = TestTable::create().await;
     let alice = connection("alice", filter(["Room"]));
     t.register([&alice]).await;
-    let conflicts = Conflicts { left: AtomicUsize::new(3), ..Conflicts::default() };
-    let table = t.through(config().interceptor(conflicts));
+    let table = t.through(config().interceptor(Refusals::of(".DeleteItem", 3, CONFLICT)));
 
     assert_eq!(table.forget(&alice.id).await.unwrap(), Some(tenant("demo")));
 
     t.assert_empty("forgotten").await;
+}
+
+fn cancelled(reason: &str) -> String {
+    format!(
+        r#"{{
+            "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
+            "Message": "Transaction cancelled, please refer cancellation reasons for specific reasons",
+            "CancellationReasons": [{{ "Code": "None" }}, {{ "Code": "{reason}" }}]
+        }}"#
+    )
+}
+
+#[tokio::test]
+async fn a_subscribe_outlasts_what_passes() {
+    for reason in ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"] {
+        let t = TestTable::create().await;
+        let mut alice = connection("alice", filter(["Room"]));
+        t.register([&alice]).await;
+        let table = t.through(config().interceptor(Refusals::of(".TransactWriteItems", 3, &cancelled(reason))));
+
+        alice = table.subscribe(&alice.id, Some(&filter(["Sensor"])), now()).await.unwrap();
+
+        t.assert_holds([&alice], reason).await;
+    }
+}
+
+#[tokio::test]
+async fn a_subscribe_that_is_no_valid_transaction_fails_at_once() {
+    let t = TestTable::create().await;
+    let alice = connection("alice", filter(["Room"]));
+    t.register([&alice]).await;
+    let table = t.through(config().interceptor(Refusals::of(".TransactWriteItems", 1, &cancelled("ValidationError"))));
+
+    let error = table.subscribe(&alice.id, Some(&filter(["Sensor"])), now()).await.unwrap_err();
+
+    assert!(matches!(error, TableError::Dynamo { .. }), "{error}");
+    t.assert_holds([&alice], "the filter is what it was").await;
 }
