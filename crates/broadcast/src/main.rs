@@ -4,7 +4,6 @@ use std::process::ExitCode;
 
 use entity_stream_broadcast::{Broadcast, DeadLetterQueue, EventBus, Outlets};
 use entity_stream_protocol::Clock;
-use entity_stream_runtime::environment::{DEAD_LETTER_QUEUE_URL, EVENT_BUS_NAME};
 use entity_stream_runtime::{aws_config, run};
 
 #[tokio::main(flavor = "current_thread")]
@@ -13,10 +12,10 @@ async fn main() -> ExitCode {
         async |environment| {
             let config = aws_config(environment);
             let dead_letters = environment
-                .optional(DEAD_LETTER_QUEUE_URL)
+                .dead_letter_queue_url()?
                 .map(|url| DeadLetterQueue::new(aws_sdk_sqs::Client::new(&config), url));
             let bus = environment
-                .optional(EVENT_BUS_NAME)
+                .event_bus_name()?
                 .map(|name| EventBus::new(aws_sdk_eventbridge::Client::new(&config), name));
             let (table, management_api) = (environment.table(&config)?, environment.management_api(&config)?);
             Broadcast::new(environment, table, management_api, Outlets { bus, dead_letters }, Clock::system())

@@ -5,7 +5,7 @@ use aws_config::SdkConfig;
 use backon::{BackoffBuilder, ExponentialBuilder};
 use bytes::Bytes;
 use entity_stream_protocol::ConnectionId;
-use hyper::Method;
+use hyper::{Method, Uri};
 use tokio::time::{Instant, timeout};
 
 use crate::pace::{MOST, Pace};
@@ -47,11 +47,10 @@ impl ManagementApi {
     /// The API at this endpoint, with the credentials and the region of `config`.
     ///
     /// # Errors
-    /// [`InvalidEndpoint`] unless it is an `http` or `https` URL.
+    /// [`InvalidEndpoint`] unless it is an `http` or `https` URL of a host, with its stage if the host is API Gateway's.
     pub fn new(config: &SdkConfig, endpoint: &str) -> Result<Self, InvalidEndpoint> {
         let endpoint = endpoint.trim_end_matches('/');
-        let rest = endpoint.strip_prefix("https://").or_else(|| endpoint.strip_prefix("http://"));
-        if !rest.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '[')) {
+        if !is_endpoint(endpoint) {
             return Err(InvalidEndpoint);
         }
         Ok(Self { http: Arc::new(SignedHttp::new(config, endpoint)), pace: Arc::new(Pace::new(MOST)) })
@@ -104,6 +103,18 @@ impl ManagementApi {
             tokio::time::sleep(delay).await;
         }
     }
+}
+
+fn is_endpoint(text: &str) -> bool {
+    let Ok(uri) = text.parse::<Uri>() else { return false };
+    let (Some("http" | "https"), Some(host)) = (uri.scheme_str(), uri.host()) else { return false };
+    // The parser leaves a port that is none, and a user's name, in the authority, and drops a fragment.
+    let whole = uri.port().map_or(host.to_owned(), |port| format!("{host}:{port}"));
+    if uri.authority().is_none_or(|authority| authority.as_str() != whole) || text.contains(['?', '#']) {
+        return false;
+    }
+    // A domain of one's own may stand for a stage; API Gateway's never does.
+    !(host.contains(".execute-api.") && uri.path() == "/")
 }
 
 /// The status decides. What is in the header and the body besides may be missing, or a proxy's, and is for the log.

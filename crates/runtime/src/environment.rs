@@ -3,10 +3,6 @@
 use std::fmt;
 use std::sync::Arc;
 
-use aws_config::SdkConfig;
-use entity_stream_connections::Table;
-use entity_stream_delivery::ManagementApi;
-
 /// An environment variable of the functions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Variable {
@@ -198,25 +194,6 @@ impl Environment {
     pub fn streaming_enabled(&self) -> bool {
         self.optional(EVENT_STREAMING_ENABLED).as_deref() == Some("true")
     }
-
-    /// The table of connections.
-    ///
-    /// # Errors
-    /// [`InvalidVariable`] if [`WS_CONNECTIONS_TABLE`] is missing.
-    pub fn table(&self, config: &SdkConfig) -> Result<Table, InvalidVariable> {
-        let name = self.required(WS_CONNECTIONS_TABLE)?;
-        Ok(Table::new(aws_sdk_dynamodb::Client::new(config), name))
-    }
-
-    /// The `@connections` API.
-    ///
-    /// # Errors
-    /// [`InvalidVariable`] if [`WS_API_ENDPOINT`] is missing or is no such endpoint.
-    pub fn management_api(&self, config: &SdkConfig) -> Result<ManagementApi, InvalidVariable> {
-        let endpoint = self.required(WS_API_ENDPOINT)?;
-        ManagementApi::new(config, &endpoint)
-            .map_err(|_| InvalidVariable { variable: WS_API_ENDPOINT, problem: "is not such an endpoint" })
-    }
 }
 
 impl fmt::Debug for Environment {
@@ -242,16 +219,6 @@ mod tests {
         let malformed = environment(&[("AUTH_ENABLED", "s3cret")]).flag(AUTH_ENABLED).unwrap_err().to_string();
         assert!(malformed.starts_with("AUTH_ENABLED is neither true nor false"), "{malformed}");
         assert!(!malformed.contains("s3cret"));
-    }
-
-    #[test]
-    fn an_endpoint_is_an_http_url() {
-        let config = SdkConfig::builder().build();
-        for endpoint in ["wss://a.execute-api.eu-west-1.amazonaws.com/prod", "a.execute-api", "https://"] {
-            let environment = Environment::new(move |_| Some(endpoint.to_owned()));
-            let error = environment.management_api(&config).unwrap_err().to_string();
-            assert!(error.contains("https, not wss"), "{error}");
-        }
     }
 
     #[test]

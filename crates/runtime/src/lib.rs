@@ -8,6 +8,7 @@ mod failure;
 mod gateway_event;
 mod logs;
 mod refusals;
+mod resources;
 mod run;
 
 pub use authentication::{AuthenticationError, UnreadableSecret, authenticator, claim_paths, read_secret};

@@ -13,7 +13,7 @@ use entity_stream_default::DefaultRoute;
 use entity_stream_delivery::ManagementApi;
 use entity_stream_disconnect::Disconnect;
 use entity_stream_protocol::Clock;
-use entity_stream_runtime::environment::{DEAD_LETTER_QUEUE_URL, EVENT_BUS_NAME, JWT_SECRET_ARN};
+use entity_stream_runtime::environment::JWT_SECRET_ARN;
 use entity_stream_runtime::{Environment, Failure};
 use lambda_runtime::{Context, LambdaEvent};
 use serde::Serialize;
@@ -50,7 +50,7 @@ impl InProcess {
             &environment,
             table.clone(),
             management_api()?,
-            outlets(&environment, address),
+            outlets(&environment, address)?,
             clock.clone(),
         )?;
         Ok(Self {
@@ -119,14 +119,14 @@ fn management_api(environment: &Environment, address: SocketAddr) -> Result<Mana
     Ok(environment.management_api(&aws_config(&format!("http://{address}")))?)
 }
 
-fn outlets(environment: &Environment, address: SocketAddr) -> Outlets {
+fn outlets(environment: &Environment, address: SocketAddr) -> Result<Outlets, StartError> {
     let config = aws_config(&format!("http://{address}"));
     let queue = |url| DeadLetterQueue::new(aws_sdk_sqs::Client::new(&config), url);
     let bus = |name| EventBus::new(aws_sdk_eventbridge::Client::new(&config), name);
-    Outlets {
-        bus: environment.optional(EVENT_BUS_NAME).map(bus),
-        dead_letters: environment.optional(DEAD_LETTER_QUEUE_URL).map(queue),
-    }
+    Ok(Outlets {
+        bus: environment.event_bus_name()?.map(bus),
+        dead_letters: environment.dead_letter_queue_url()?.map(queue),
+    })
 }
 
 /// What checks credentials. A secret that is named by its ARN is in a real account, and read with the machine's own
