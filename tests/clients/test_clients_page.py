@@ -34,6 +34,9 @@ def test_python_example_shows_each_change_and_survives_a_restart(local: LocalSys
             local.publish("demo", "Room", f"urn:ngsi-ld:Room:{number}", '{"temperature":21.5}')
             line = client.next_line(f"event {number}")
             assert line == f"entityUpdated urn:ngsi-ld:Room:{number} {{'temperature': 21.5}}"
+        local.publish("demo", "Room", "urn:ngsi-ld:Room:large", json.dumps({"note": "x" * 200_000}))
+        line = client.next_line("an event that came without its data")
+        assert line == "entityUpdated urn:ngsi-ld:Room:large (too large: read the entity)"
 
         local.stop()
         again = LocalSystem(ports=(local.port, local.dynamodb_port))

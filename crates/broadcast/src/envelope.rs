@@ -4,6 +4,7 @@ use aws_lambda_events::eventbridge::EventBridgeEvent;
 use entity_stream_connections::HashRange;
 use entity_stream_protocol::limits::EVENT_ID_BYTES;
 use entity_stream_protocol::{EntityChange, EpochMillis, Event};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::continuation::{self, Continuation};
@@ -63,6 +64,29 @@ fn read(text: &str) -> Result<Received<'_>, String> {
     Ok(Received { ranges, depth, ..received(&published, text, Cow::Owned(event.get().to_owned()))? })
 }
 
+/// The event's id and its tenant for the log, as far as they can be read and may be as long as they are.
+pub(crate) fn names(event: &str) -> (Option<String>, Option<String>) {
+    #[derive(Default, Deserialize)]
+    struct Named<'a> {
+        #[serde(borrow, default)]
+        id: Option<&'a RawValue>,
+        #[serde(borrow, default)]
+        detail: Option<&'a RawValue>,
+    }
+    #[derive(Default, Deserialize)]
+    struct Detail<'a> {
+        #[serde(borrow, default)]
+        tenant: Option<&'a RawValue>,
+    }
+    let text = |value: Option<&RawValue>| {
+        let text: Option<String> = value.and_then(|value| serde_json::from_str(value.get()).ok());
+        text.filter(|text| text.len() <= EVENT_ID_BYTES)
+    };
+    let named: Named<'_> = serde_json::from_str(event).unwrap_or_default();
+    let detail: Option<Detail<'_>> = named.detail.and_then(|detail| serde_json::from_str(detail.get()).ok());
+    (text(named.id), text(detail.and_then(|detail| detail.tenant)))
+}
+
 fn read_envelope(event: &str) -> Result<EventBridgeEvent<Box<RawValue>>, String> {
     serde_json::from_str(event).map_err(|error| format!("not an EventBridge event: {error}"))
 }
@@ -86,4 +110,19 @@ fn received<'a>(
         ranges: vec![HashRange::ALL],
         depth: 0,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_that_can_reach_nobody_is_named_as_far_as_it_can_be_read() {
+        let named = |id: &str, tenant: &str| (Some(id.to_owned()), Some(tenant.to_owned()));
+        assert_eq!(names(r#"{"id":"e-1","detail":{"tenant":"demo","type":7}}"#), named("e-1", "demo"));
+        assert_eq!(names(r#"{"id":"e-1","detail":"text"}"#), (Some("e-1".to_owned()), None));
+        assert_eq!(names(r#"{"id":7,"detail":{"tenant":null}}"#), (None, None));
+        assert_eq!(names("[1"), (None, None));
+        assert_eq!(names(&format!(r#"{{"id":"{}"}}"#, "x".repeat(1000))), (None, None));
+    }
 }

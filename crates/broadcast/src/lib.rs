@@ -111,7 +111,8 @@ impl Broadcast {
     /// A [`Failure`] if the invocation has to be repeated.
     pub async fn handle(&self, event: LambdaEvent<Box<RawValue>>) -> Result<Report, Failure> {
         if !self.streaming_enabled {
-            tracing::warn!("event ignored: EVENT_STREAMING_ENABLED is not true");
+            let request_id = &event.context.request_id;
+            tracing::warn!(request_id, "event ignored: EVENT_STREAMING_ENABLED is not true");
             return Ok(Report::default());
         }
         let deadline = self.deadline(&event.context);
@@ -130,7 +131,8 @@ impl Broadcast {
                     }
                 }
                 Parsed::Poison { event, reason } => {
-                    tracing::error!(reason, request_id, "event that can reach nobody");
+                    let (event_id, tenant) = envelope::names(event);
+                    tracing::error!(reason, event_id, tenant, request_id, "event that can reach nobody");
                     metrics::undeliverable();
                     if let Some(queue) = &self.outlets.dead_letters {
                         queue.send(event, UNDELIVERABLE, &reason).await?;

@@ -20,8 +20,8 @@ const STYLES: Styles = Styles::styled()
     arg_required_else_help = true,
     after_help = "\
 Try it:
-  entity-stream local --simulate demo     the whole system, with a simulated city in it
-  entity-stream listen demo               in a second terminal: see its changes arrive"
+  entity-stream local --simulate demo   the whole system, with a simulated city in it
+  entity-stream listen demo             in a second terminal: see them arrive"
 )]
 pub(crate) struct Cli {
     #[command(subcommand)]

@@ -78,11 +78,17 @@ impl Entry {
     }
 
     fn new(detail: String, line: u64) -> anyhow::Result<Self> {
-        EntityChange::parse(&detail).map_err(|error| match error {
+        let change = EntityChange::parse(&detail).map_err(|error| match error {
             UndeliverableChange::Malformed(error) => readable(&error),
             // The contract's reasons name a field of an event; here the event is the line.
             other => anyhow!("{}", other.to_string().trim_start_matches("detail.")),
         })?;
+        // The contract takes any text, but clients sort by it, and CloudEvents have no other form.
+        let is_time = |text: &str| text.parse::<jiff::Timestamp>().is_ok();
+        ensure!(
+            change.timestamp.as_deref().is_none_or(is_time),
+            "timestamp is a time with its offset, such as 2026-01-31T12:00:00Z"
+        );
         let entry = Self { line, detail };
         ensure!(
             entry.size() < ENTRY_BYTES,
@@ -159,6 +165,8 @@ mod tests {
         assert!(reason("{").contains("EOF"));
         assert!(!reason("{").contains("line 1"), "{}", reason("{"));
         assert_eq!(reason(&format!(r#"{{{REST},"data":[1]}}"#)), "data is a JSON object");
+        let noon = format!(r#"{{{REST},"timestamp":"noon"}}"#);
+        assert_eq!(reason(&noon), "timestamp is a time with its offset, such as 2026-01-31T12:00:00Z");
         assert!(reason(&format!(r#"{{{REST}}} {{"#)).contains("trailing characters at column"));
         let huge = format!(r#"{{{REST},"data":{{"x":"{}"}}}}"#, "x".repeat(ENTRY_BYTES));
         assert!(reason(&huge).contains("less than 1 MB"));

@@ -94,10 +94,12 @@ impl Publisher {
 /// What the server said, or the innermost causes of not having reached it: the SDK's own words say neither.
 fn explain(error: SdkError<PutEventsError>) -> anyhow::Error {
     if let Some(service) = error.as_service_error() {
-        let code = service.code().unwrap_or("the request failed");
-        return match service.message() {
-            Some(message) => anyhow::anyhow!("{code}: {message}"),
-            None => anyhow::anyhow!("{code}"),
+        let status = error.raw_response().map_or(0, |response| response.status().as_u16());
+        return match (service.code(), service.message()) {
+            (Some(code), Some(message)) => anyhow::anyhow!("{code}: {message}"),
+            (Some(code), None) => anyhow::anyhow!("{code}"),
+            // Something else listens there, the embedded DynamoDB for one.
+            (None, _) => anyhow::anyhow!("the answer, {status}, is no event bus's"),
         };
     }
     let what = match &error {

@@ -16,7 +16,7 @@ const LOCAL: &str = "http://localhost:3000";
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(next_help_heading = "Where to publish")]
 pub(crate) struct Target {
-    /// The event bus's endpoint [default: http://localhost:3000, the local system]
+    /// The event bus's endpoint [default: the local system's, http://localhost:3000]
     #[arg(long, value_name = "URL")]
     pub(crate) endpoint_url: Option<String>,
     /// Publish to this EventBridge bus (name or ARN) instead, with the usual AWS credentials

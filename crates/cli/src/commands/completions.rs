@@ -10,9 +10,11 @@ use crate::terminal;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  entity-stream completions bash > ~/.local/share/bash-completion/completions/entity-stream
+  entity-stream completions bash \\
+      > ~/.local/share/bash-completion/completions/entity-stream
   entity-stream completions zsh > \"${fpath[1]}/_entity-stream\"
-  entity-stream completions fish > ~/.config/fish/completions/entity-stream.fish")]
+  entity-stream completions fish \\
+      > ~/.config/fish/completions/entity-stream.fish")]
 pub(crate) struct Args {
     /// The shell that will read it
     shell: Shell,

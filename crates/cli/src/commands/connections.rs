@@ -23,9 +23,11 @@ const ATTEMPTS: usize = 4;
 #[command(after_help = "\
 Examples:
   entity-stream connections list
-  entity-stream connections list --tenant demo --output json --table connections-prod
+  entity-stream connections list --tenant demo \\
+      --output json --table connections-prod
   entity-stream connections close XyZ12cdeIAMCJ1g=
-  entity-stream connections list --subject key:robot --output ids | xargs entity-stream connections close --")]
+  entity-stream connections list --subject key:robot --output ids \\
+      | xargs entity-stream connections close --")]
 pub(crate) struct Args {
     #[command(subcommand)]
     action: Action,
@@ -45,7 +47,8 @@ enum Action {
 #[command(after_help = "\
 Examples:
   entity-stream connections list --tenant demo
-  entity-stream connections list --output json | jq -r '.[].tenant' | sort | uniq -c
+  entity-stream connections list --output json \\
+      | jq -r '.[].tenant' | sort | uniq -c
   entity-stream connections list --table connections-prod --region eu-west-1")]
 struct List {
     /// Only those of this tenant

@@ -15,12 +15,17 @@ use crate::stream::{Address, CredentialArgs};
 /// bus, and the delivery with the time it took. Says for each failure what to do, and ends with 1 if there is one. The change
 /// that is published is the end of an entity that nobody has; clients of the tenant that listen without a filter see it.
 #[derive(Debug, clap::Args)]
+#[command(
+    mut_arg("endpoint_url", |arg| arg.help("The event bus's endpoint [default: that of --url, if it is on this machine]"))
+)]
 #[command(after_help = "\
 Examples:
   entity-stream doctor demo
   entity-stream doctor demo city --url ws://localhost:3100
-  entity-stream doctor city --url wss://HOST/prod --event-bus default --region eu-west-1
-  entity-stream doctor demo --no-publish --output json | jq '.tenants[].steps'")]
+  entity-stream doctor city --url wss://HOST/prod \\
+      --event-bus default --region eu-west-1
+  entity-stream doctor demo --no-publish --output json \\
+      | jq '.tenants[].steps'")]
 pub(crate) struct Args {
     /// Whose streams to check
     #[arg(required = true, value_name = "TENANT")]

@@ -16,7 +16,8 @@ use crate::{logs, terminal};
 #[command(after_help = "\
 Examples:
   entity-stream keys create dashboard --tenant demo
-  entity-stream keys create exporter --role super_admin --expires-in 90d --table connections-prod
+  entity-stream keys create exporter --role super_admin \\
+      --expires-in 90d --table connections-prod
   entity-stream keys list
   entity-stream keys revoke dashboard")]
 pub(crate) struct Args {
@@ -36,7 +37,8 @@ enum Action {
 #[command(after_help = "\
 Examples:
   KEY=$(entity-stream keys create dashboard --tenant demo)
-  entity-stream keys create exporter --role super_admin --expires-in 90d --table connections-prod")]
+  entity-stream keys create exporter --role super_admin \\
+      --expires-in 90d --table connections-prod")]
 struct Create {
     /// The key's name: 1 to 64 letters, digits, `_`, `-` or `.`
     name: ApiKeyName,
@@ -58,7 +60,8 @@ struct Create {
 #[command(after_help = "\
 Examples:
   entity-stream keys list
-  entity-stream keys list --output json --table connections-prod | jq '.[] | select(.lastUsedAt == null)'")]
+  entity-stream keys list --output json --table connections-prod \\
+      | jq '.[] | select(.lastUsedAt == null)'")]
 struct List {
     /// How to print them
     #[arg(long, value_name = "HOW", value_enum, default_value_t = Output::Table)]

@@ -21,10 +21,11 @@ Examples:
   entity-stream listen demo --entity-type Room --entity-type Sensor
   entity-stream listen demo --id-pattern ':Vehicle:00[1-9]$'
   entity-stream listen demo --output json --count 100 | jq .data
-  entity-stream listen demo --count 1 --timeout 30s --quiet || echo 'nothing has changed'
+  entity-stream listen demo --count 1 --timeout 30s --quiet || echo 'no change'
   entity-stream listen demo --output none --timeout 1m
   ENTITY_STREAM_API_KEY=es_... entity-stream listen demo --api-key dashboard
-  entity-stream listen city --url wss://a1b2c3.execute-api.eu-west-1.amazonaws.com/prod")]
+  entity-stream listen city \\
+      --url wss://a1b2c3.execute-api.eu-west-1.amazonaws.com/prod")]
 pub(crate) struct Args {
     /// Whose changes
     tenant: Tenant,

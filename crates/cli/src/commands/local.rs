@@ -40,7 +40,7 @@ Environment:
   EVENT_STREAMING_ENABLED   true or false: whether events are streamed at all [default: true]
   AUTH_ENABLED              true or false: whether a connection needs a token [default: false]
   JWT_SECRET, JWT_SECRET_ARN, JWT_JWKS_URL, JWT_ISSUER, JWT_AUDIENCE, JWT_TENANT_CLAIMS, JWT_ROLE_CLAIM,
-  AUTH_IN_BAND, ALLOWED_ORIGINS
+  AUTH_IN_BAND, ALLOWED_ORIGINS, BROADCAST_CONCURRENCY, BROADCAST_SPLIT_AT
                             as for the functions on AWS
   RUST_LOG                  the log's level or directives [default: info of our own]")]
 pub(crate) struct Args {

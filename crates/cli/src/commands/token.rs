@@ -24,7 +24,8 @@ entity-stream token --tenant <TENANT> [OPTIONS]
 Examples:
   export JWT_SECRET=...     # `entity-stream local --auth` prints one
   export ENTITY_STREAM_TOKEN=$(entity-stream token --tenant demo)
-  entity-stream token --tenant demo --tenant city --role tenant_admin --expires-in 15m
+  entity-stream token --tenant demo --tenant city \\
+      --role tenant_admin --expires-in 15m
   entity-stream token --role super_admin --secret-arn \"$ARN\"
   entity-stream token --inspect --tenant demo
   entity-stream token --inspect - < token.txt

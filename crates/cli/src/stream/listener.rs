@@ -71,12 +71,15 @@ struct State {
     seen: Seen,
     tally: Tally,
     subscribed_at: Option<Instant>,
+    /// Whether any connection has been subscribed. Events may come before that, and so are no sign of it.
+    has_subscribed: bool,
 }
 
 impl Listener {
     /// Listens until the count is reached, an interrupt, or a failure that another attempt would only repeat.
     pub(crate) async fn run(self, interrupt: &mut Interrupt) -> anyhow::Result<()> {
-        let mut state = State { seen: Seen::new(REMEMBERED), tally: Tally::default(), subscribed_at: None };
+        let (seen, tally) = (Seen::new(REMEMBERED), Tally::default());
+        let mut state = State { seen, tally, subscribed_at: None, has_subscribed: false };
         let ended = match self.timeout {
             None => self.listen(&mut state, interrupt).await,
             Some(limit) => match timeout(limit, self.listen(&mut state, interrupt)).await {
@@ -163,7 +166,7 @@ impl Listener {
     async fn session(&self, socket: &mut Socket, state: &mut State) -> anyhow::Result<End> {
         session::run(socket, &self.filter, self.noun(), |incoming| match incoming {
             Incoming::Subscribed => {
-                self.note(match state.tally.has_begun() {
+                self.note(match std::mem::replace(&mut state.has_subscribed, true) {
                     false => format!("listening to {} at {}; Ctrl-C ends", self.tenant, self.address),
                     true => "connected again; what was published in between is missed".to_owned(),
                 });

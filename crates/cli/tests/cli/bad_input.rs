@@ -70,6 +70,10 @@ async fn every_command_shows_examples_and_fits_a_terminal() {
         "keys create",
         "keys list",
         "keys revoke",
+        "connections",
+        "connections list",
+        "connections close",
+        "doctor",
         "completions",
     ];
     for command in commands {
@@ -78,6 +82,10 @@ async fn every_command_shows_examples_and_fits_a_terminal() {
         let (_, examples) = ended.stdout.split_once("Examples:").unwrap();
         assert!(examples.contains(&format!("entity-stream {command} ")), "{examples}");
         let long: Vec<_> = ended.stdout.lines().filter(|line| line.chars().count() > 100).collect();
+        assert!(long.is_empty(), "{long:?}");
+        // An example that is wrapped, even at the width of old terminals, cannot be copied.
+        let commands = examples.lines().filter(|line| line.contains("entity-stream "));
+        let long: Vec<_> = commands.filter(|line| line.chars().count() > 80).collect();
         assert!(long.is_empty(), "{long:?}");
     }
 }

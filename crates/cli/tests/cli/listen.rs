@@ -106,6 +106,22 @@ async fn connects_again_and_prints_a_repeated_event_once() {
     assert_eq!(listener.exit().await.code(), Some(0));
 }
 
+/// With a busy tenant an event comes before the answer to `subscribe`.
+#[tokio::test]
+async fn an_event_before_the_subscription_is_printed_and_no_sign_of_an_earlier_connection() {
+    let server = WebSocketServer::start().await;
+    let mut listener = start(&["listen", "demo", "--url", &server.url, "--entity-type", "Room", "--output", "json"]);
+    let mut client = server.accept().await;
+    client.send(&event("1")).await;
+    client.subscribed().await;
+    assert_eq!(listener.line().await, event("1"));
+    listener.says("listening to demo at ").await;
+    client.close(1001, "Going away").await;
+    listener.says("lost the connection").await;
+    server.accept().await.subscribed().await;
+    listener.says("connected again; what was published in between is missed").await;
+}
+
 #[tokio::test]
 async fn does_not_insist_where_it_is_refused() {
     let server = WebSocketServer::start().await;
