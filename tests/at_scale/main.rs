@@ -13,6 +13,7 @@ mod flow;
 mod groups;
 mod races;
 mod receivers;
+mod stragglers;
 
 #[path = "../end_to_end/harness/mod.rs"]
 #[allow(dead_code, unused_imports, reason = "the other tests need more of it")]

@@ -9,6 +9,7 @@
 mod auth;
 mod bus;
 mod closing;
+mod deadlines;
 mod handlers;
 mod handshake;
 #[allow(dead_code, reason = "the tests at scale need more of it")]

@@ -1,8 +1,16 @@
 //! What a 410 means: `@connections` says it of a connection that has ended, and of one that is just opening.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use entity_stream_broadcast::{Broadcast, DeadLetterQueue, Outlets};
+use entity_stream_delivery::ManagementApi;
+use entity_stream_local::aws_config;
+use entity_stream_runtime::Environment;
 use serde_json::json;
 
-use crate::harness::{Endpoint, Functions, Hands, Reply, System, envelope, room};
+use crate::harness::proxy::{Fate, proxy};
+use crate::harness::{Endpoint, Functions, Hands, Reply, System, envelope, lambda_event, room};
 
 const GONE: Reply = Reply::Status(410, &[("x-amzn-errortype", "GoneException")], String::new());
 const ID: &str = "XyZ12cdeIAMCJ1g=";
@@ -53,7 +61,7 @@ async fn an_orphan_is_removed_at_once() {
     let functions = Functions::new(&system, &api, &Hands::default()).await;
     functions.register(ID, "demo").await;
     // As if `$disconnect` had died after its first write.
-    let client = aws_sdk_dynamodb::Client::new(&entity_stream_local::aws_config(&system.local.dynamodb_url()));
+    let client = aws_sdk_dynamodb::Client::new(&aws_config(&system.local.dynamodb_url()));
     let key = |text: &str| aws_sdk_dynamodb::types::AttributeValue::S(text.to_owned());
     let delete = client.delete_item().table_name(entity_stream_local::TABLE);
     delete.key("pk", key(&format!("C#{ID}"))).key("sk", key("C")).send().await.unwrap();
@@ -98,4 +106,55 @@ async fn what_api_gateway_finds_too_large_is_sent_truncated() {
     assert_eq!(report.delivered, 1);
     let second: serde_json::Value = serde_json::from_slice(&api.asked()[1].body).unwrap();
     assert_eq!((&second["truncated"], second.get("data")), (&json!(true), None));
+}
+
+/// The other events of the array are delivered, and the repeated invocation, which Lambda gives the same id, delivers them
+/// to nobody twice.
+#[tokio::test]
+async fn an_event_that_cannot_be_put_aside_keeps_no_other_from_its_audience() {
+    let system = System::start().await;
+    let (api, hands) = (Endpoint::script([Reply::status(200)]).await, Hands::default());
+    let queue = Endpoint::script([Reply::status(400)]).await;
+    let mut functions = Functions::new(&system, &api, &hands).await;
+    functions.register(ID, "demo").await;
+    let environment = Environment::new(|name| (name == "EVENT_STREAMING_ENABLED").then(|| "true".to_owned()));
+    let client = aws_sdk_sqs::Client::new(&aws_config(&queue.url));
+    let dead_letters = DeadLetterQueue::new(client, format!("{}/0/dead-letters", queue.url));
+    let outlets = Outlets { dead_letters: Some(dead_letters), bus: None };
+    let connections_api = ManagementApi::new(&aws_config(&api.url), &api.url).unwrap();
+    functions.broadcast =
+        Broadcast::new(&environment, functions.table.clone(), connections_api, outlets, hands.clock()).unwrap();
+    let event = |id: &str| envelope(id, &room("demo", id));
+    let events = format!("[{},{},{}]", event("e1"), envelope("bad", &json!({ "type": "entityUpdated" })), event("e2"));
+
+    for attempt in 1..=2 {
+        let failure = functions.broadcast(&events, 30).await.unwrap_err();
+        assert_eq!(failure.kind, "DeadLetterQueueUnavailable", "attempt {attempt}");
+        let got: Vec<serde_json::Value> =
+            api.asked().iter().map(|asked| serde_json::from_slice(&asked.body).unwrap()).collect();
+        let ids: Vec<_> = got.iter().map(|event| event["id"].as_str().unwrap()).collect();
+        assert_eq!(ids, ["e1", "e2"], "attempt {attempt}");
+        hands.forward(61);
+    }
+}
+
+/// A phantom that every event tries to reach for as long as it is young.
+#[tokio::test]
+async fn nothing_is_left_of_a_connection_that_could_only_be_registered_by_half() {
+    let system = System::start().await;
+    let (api, hands) = (Endpoint::script([Reply::status(200)]).await, Hands::default());
+    // The connection is written; its interests are not, however often the client tries; and then all is well again.
+    let requests = Arc::new(AtomicUsize::new(0));
+    let table = proxy(system.local.dynamodb_url(), move || match requests.fetch_add(1, Ordering::Relaxed) {
+        1..=3 => Fate::Throttled,
+        _ => Fate::Pass,
+    })
+    .await;
+    let (functions, _bus) = Functions::with_bus(&system, &table, &api, &hands, &[]).await;
+    let event = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../events/connect/no-token.json"));
+
+    let response = functions.connect.handle(lambda_event(&event.unwrap())).await.unwrap();
+
+    assert_eq!(response.status_code, 500);
+    assert!(system.items().await.is_empty(), "{:?}", system.items().await);
 }

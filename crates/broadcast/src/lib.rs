@@ -12,6 +12,7 @@
 mod audience;
 mod continuation;
 mod dead_letters;
+mod deliver;
 mod envelope;
 mod messages;
 mod metrics;
@@ -51,6 +52,10 @@ const UNKNOWN_DEADLINE: Duration = Duration::from_secs(25);
 const DEFAULT_SPLIT_AT: usize = 5_000;
 /// The error code of dead letters that can reach nobody.
 const UNDELIVERABLE: &str = "UndeliverableChange";
+/// How long connections that do not take an event hold an invocation up after everybody else has it, or the last of them
+/// got it. What is left is then handed on: an invocation that waits for a few costs as much as one that works, and a busy
+/// tenant's events would use up the account's concurrency with waiting.
+const PATIENCE: Duration = Duration::from_secs(15);
 /// What is kept of the time before the deadline, to hand on what is left.
 const RESERVE: Duration = Duration::from_secs(3);
 
@@ -60,6 +65,7 @@ pub struct Broadcast {
     streaming_enabled: bool,
     concurrency: usize,
     split_at: usize,
+    patience: Duration,
     table: Table,
     management_api: ManagementApi,
     outlets: Outlets,
@@ -95,6 +101,7 @@ impl Broadcast {
             streaming_enabled: environment.streaming_enabled(),
             concurrency,
             split_at: environment.number(BROADCAST_SPLIT_AT, 1..=1_000_000)?.unwrap_or(DEFAULT_SPLIT_AT),
+            patience: PATIENCE,
             table,
             // Lambda gives an instance one event after another, but in one process they come at the same time.
             management_api: management_api.at_most(concurrency),
@@ -103,6 +110,13 @@ impl Broadcast {
             patterns: PatternCache::default(),
             recent: Recent::default(),
         })
+    }
+
+    /// The same with another time, instead of 15 seconds, for which connections that do not take an event are tried again
+    /// after the last one took it, before they are left to a continuation.
+    #[must_use]
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
 
     /// Handles one event, or an array of them.
@@ -125,7 +139,7 @@ impl Broadcast {
                     let (event, depth) = (&received.event, received.depth);
                     let tenant = &event.change().tenant;
                     let span = tracing::info_span!("broadcast", event_id = event.id(), %tenant, depth, request_id);
-                    match self.once(&received, deadline).instrument(span).await {
+                    match self.once(&received, request_id, deadline).instrument(span).await {
                         Ok(report) => total += report,
                         Err(error) => failure = Some(error),
                     }
@@ -134,10 +148,12 @@ impl Broadcast {
                     let (event_id, tenant) = envelope::names(event);
                     tracing::error!(reason, event_id, tenant, request_id, "event that can reach nobody");
                     metrics::undeliverable();
-                    if let Some(queue) = &self.outlets.dead_letters {
-                        queue.send(event, UNDELIVERABLE, &reason).await?;
-                    }
                     total.undeliverable += 1;
+                    if let Some(queue) = &self.outlets.dead_letters
+                        && let Err(error) = queue.send(event, UNDELIVERABLE, &reason).await
+                    {
+                        failure = Some(error);
+                    }
                 }
             }
         }
@@ -145,13 +161,13 @@ impl Broadcast {
     }
 
     /// Serves an event, unless it has been served already.
-    async fn once(&self, received: &Received<'_>, deadline: Instant) -> Result<Report, Failure> {
-        if self.recent.contains(received.invoked_with, self.clock.now()) {
+    async fn once(&self, received: &Received<'_>, request_id: &str, deadline: Instant) -> Result<Report, Failure> {
+        if self.recent.contains(received.invoked_with, request_id, self.clock.now()) {
             tracing::info!("delivered already: EventBridge delivers at least once");
             return Ok(Report { duplicates: 1, ..Report::default() });
         }
         let report = self.serve(received, deadline).await?;
-        self.recent.insert(received.invoked_with, self.clock.now());
+        self.recent.insert(received.invoked_with, request_id, self.clock.now());
         Ok(report)
     }
 

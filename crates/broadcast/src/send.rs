@@ -1,57 +1,92 @@
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use entity_stream_connections::Interest;
 use entity_stream_delivery::{Outcome, backoff};
+use entity_stream_protocol::ConnectionId;
 use entity_stream_protocol::limits::YOUNG_CONNECTION;
 use tokio::time::Instant;
 
 use crate::Broadcast;
 use crate::messages::Messages;
+use crate::units::Unit;
+
+/// A connection, or a consumer group, to whom the event is on its way.
+pub(crate) struct Sending {
+    /// Where it stands in every partition.
+    pub(crate) hash: u64,
+    /// What became of the members that were tried.
+    pub(crate) outcomes: Vec<Outcome>,
+    /// The members that are left, the first of them the one that is being tried.
+    members: VecDeque<Interest>,
+    attempts: usize,
+}
+
+impl Sending {
+    pub(crate) fn new(unit: Unit) -> Self {
+        let Unit { hash, members } = unit;
+        Self { hash, members: members.into(), outcomes: Vec::new(), attempts: 0 }
+    }
+
+    /// Who is being tried.
+    pub(crate) fn current(&self) -> Option<&ConnectionId> {
+        self.members.front().map(|member| &member.connection_id)
+    }
+
+    /// How long to wait before the next attempt.
+    pub(crate) fn delay(&self) -> Duration {
+        backoff().nth(self.attempts.saturating_sub(1)).unwrap_or_default()
+    }
+}
+
+/// What one attempt came to.
+pub(crate) enum Attempt {
+    /// One of the members got it, or none of them can.
+    Over,
+    /// Another attempt may do what this one, with this outcome, did not.
+    Again(Outcome),
+}
 
 impl Broadcast {
-    /// Sends an event to one connection, and does what its outcome asks for.
-    pub(crate) async fn send(&self, messages: &Messages<'_>, mut interest: Interest, deadline: Instant) -> Outcome {
-        let mut delays = backoff();
-        loop {
-            let authorised_for = match self.authorised_for(&mut interest).await {
-                Authorised::For(time) => time,
-                Authorised::NoLonger => return self.close(&interest).await,
-                Authorised::Unregistered => return self.forget(&interest).await,
-                Authorised::Unknown(reason) => {
-                    let delay = delays.next().unwrap_or_default();
-                    if Instant::now() + delay >= deadline {
-                        return Outcome::Failed(reason);
-                    }
-                    tokio::time::sleep(delay).await;
-                    continue;
-                }
+    /// Tries once to send an event to a connection, or to the first member of a group that takes it, and does what the
+    /// outcome asks for.
+    pub(crate) async fn attempt(&self, messages: &Messages<'_>, sending: &mut Sending, deadline: Instant) -> Attempt {
+        sending.attempts += 1;
+        while let Some(member) = sending.members.front_mut() {
+            let outcome = match self.send(messages, member, deadline).await {
+                Sent::Finally(outcome) => outcome,
+                Sent::NotYet(outcome) => return Attempt::Again(outcome),
             };
-            let expiry = authorised_for.and_then(|time| Instant::now().checked_add(time));
-            let outcome = self.post(messages, &interest, expiry.map_or(deadline, |expiry| expiry.min(deadline))).await;
-            let delay = delays.next().unwrap_or_default();
-            match outcome {
-                // `@connections` answers 410 until `$connect` has returned, and the interest is in the table before
-                // that. A connection that has really ended is told from one that is arriving by its record, which goes
-                // first.
-                Outcome::Gone => {
-                    let is_young = interest.connection_age(self.clock.now()) < YOUNG_CONNECTION;
-                    if !is_young || !self.is_registered(&interest).await {
-                        return self.forget(&interest).await;
-                    }
-                    if Instant::now() + delay >= deadline {
-                        return Outcome::Failed("410 for a connection younger than 30 seconds".to_owned());
-                    }
-                    tokio::time::sleep(delay).await;
-                }
-                // Time ran out because the authorisation was about to: it may have been renewed.
-                outcome if outcome.is_retryable() && expiry.is_some_and(|expiry| expiry < deadline) => {
-                    if Instant::now() + delay >= deadline {
-                        return outcome;
-                    }
-                    tokio::time::sleep(delay).await;
-                }
-                outcome => return outcome,
+            sending.members.pop_front();
+            let is_delivered = outcome == Outcome::Delivered;
+            sending.outcomes.push(outcome);
+            if is_delivered {
+                break;
             }
+        }
+        Attempt::Over
+    }
+
+    async fn send(&self, messages: &Messages<'_>, interest: &mut Interest, deadline: Instant) -> Sent {
+        let authorised_for = match self.authorised_for(interest).await {
+            Authorised::For(time) => time,
+            Authorised::NoLonger => return Sent::Finally(self.close(interest).await),
+            Authorised::Unregistered => return Sent::Finally(self.forget(interest).await),
+            Authorised::Unknown(reason) => return Sent::NotYet(Outcome::Failed(reason)),
+        };
+        let expiry = authorised_for.and_then(|time| Instant::now().checked_add(time));
+        match self.post(messages, interest, expiry.map_or(deadline, |expiry| expiry.min(deadline))).await {
+            // `@connections` answers 410 until `$connect` has returned, and the interest is in the table before that. A
+            // connection that has really ended is told from one that is arriving by its record, which goes first.
+            Outcome::Gone => {
+                let is_young = interest.connection_age(self.clock.now()) < YOUNG_CONNECTION;
+                if is_young && self.is_registered(interest).await {
+                    return Sent::NotYet(Outcome::Failed("410 for a connection younger than 30 seconds".to_owned()));
+                }
+                Sent::Finally(self.forget(interest).await)
+            }
+            outcome if outcome.is_retryable() => Sent::NotYet(outcome),
+            outcome => Sent::Finally(outcome),
         }
     }
 
@@ -89,35 +124,19 @@ impl Broadcast {
         Outcome::Expired
     }
 
-    /// Sends an event to the first member of a group that takes it, and returns what became of each that was tried.
-    pub(crate) async fn send_to_one(
-        &self,
-        messages: &Messages<'_>,
-        members: Vec<Interest>,
-        deadline: Instant,
-    ) -> Vec<Outcome> {
-        let mut outcomes = Vec::new();
-        for member in members {
-            let outcome = self.send(messages, member, deadline).await;
-            let next = matches!(outcome, Outcome::Gone | Outcome::Expired);
-            outcomes.push(outcome);
-            if !next {
-                break;
-            }
-        }
-        outcomes
-    }
-
     async fn post(&self, messages: &Messages<'_>, interest: &Interest, deadline: Instant) -> Outcome {
         let id = &interest.connection_id;
-        let outcome = self.management_api.post_until(id, messages.message(interest.format), deadline).await;
+        let outcome = self.management_api.post_before(id, messages.message(interest.format), deadline).await;
         let outcome = if outcome == Outcome::TooLarge {
-            self.management_api.post_until(id, messages.truncated(interest.format), deadline).await
+            self.management_api.post_before(id, messages.truncated(interest.format), deadline).await
         } else {
             outcome
         };
         match &outcome {
             Outcome::Delivered | Outcome::Gone => {}
+            retryable if retryable.is_retryable() => {
+                tracing::debug!(connection_id = %id, outcome = retryable.describe(), "event not delivered yet");
+            }
             other => tracing::warn!(connection_id = %id, outcome = other.describe(), "event not delivered"),
         }
         outcome
@@ -142,6 +161,14 @@ impl Broadcast {
         }
         Outcome::Gone
     }
+}
+
+/// What came of sending to one connection once.
+enum Sent {
+    /// There is no more to it.
+    Finally(Outcome),
+    /// It may yet work.
+    NotYet(Outcome),
 }
 
 /// Whether a connection may be sent something now.

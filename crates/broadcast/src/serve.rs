@@ -1,14 +1,14 @@
 use entity_stream_connections::HashRange;
-use entity_stream_delivery::Outcome;
 use entity_stream_runtime::Failure;
 use futures_util::{StreamExt, stream};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use crate::Broadcast;
 use crate::continuation::{EventBus, MAX_DEPTH, Rest};
+use crate::deliver::{Delivered, Time};
 use crate::envelope::Received;
 use crate::messages::Messages;
-use crate::metrics::{self, Ages};
+use crate::metrics;
 use crate::patterns::Verdicts;
 use crate::report::Report;
 use crate::units::{Unit, units};
@@ -19,17 +19,10 @@ const READ_AHEAD: usize = 4;
 const INCOMPLETE: &str = "DeliveryIncomplete";
 
 /// What comes out of the reading, one after the other.
-enum Step {
+pub(crate) enum Step {
     Serve(Unit),
     Unread(HashRange),
     Charge(f64),
-}
-
-/// What became of it.
-enum Done {
-    Served { hash: u64, outcomes: Vec<Outcome> },
-    Unread(HashRange),
-    Charged(f64),
 }
 
 impl Broadcast {
@@ -52,8 +45,7 @@ impl Broadcast {
         }
 
         let messages = Messages::of(event);
-        let (mut left, mut ages) = (Vec::new(), Ages::default());
-        {
+        let Delivered { left, unread, ages } = {
             let slices = stream::iter(plan.slices).map(|slice| self.read(event, slice, stop)).buffered(READ_AHEAD);
             let mut verdicts = Verdicts::new(&self.patterns, &change.entity_id);
             let steps = slices.flat_map(move |(read, capacity)| {
@@ -67,26 +59,15 @@ impl Broadcast {
                 }
                 stream::iter(steps)
             });
-            let work = steps.map(|step| self.take(&messages, step, stop)).buffer_unordered(self.concurrency);
-            let mut work = std::pin::pin!(work);
-            while let Some(done) = work.next().await {
-                match done {
-                    Done::Charged(capacity) => report.read_capacity += capacity,
-                    Done::Unread(range) => left.push(range),
-                    Done::Served { hash, outcomes } => {
-                        outcomes.iter().for_each(|outcome| report.count(outcome));
-                        match outcomes.last() {
-                            Some(Outcome::Delivered) => ages.delivered(self.clock.now()),
-                            Some(outcome) if outcome.is_retryable() => left.push(HashRange::only(hash)),
-                            _ => {}
-                        }
-                    }
-                }
-            }
-        }
+            let patience = bus.map(|_| self.patience);
+            self.deliver(&messages, steps, &mut report, Time { stop, patience }).await
+        };
 
         let left = HashRange::merge(left);
-        let handed_on = if left.is_empty() { Ok(0) } else { self.hand_on(received, &rest, bus, left, &report).await };
+        let handed_on = match left.is_empty() {
+            true => Ok(0),
+            false => self.hand_on(received, &rest, bus, left, missing(&report, unread)).await,
+        };
         if let Ok(count) = handed_on {
             report.continued += count;
         }
@@ -109,22 +90,6 @@ impl Broadcast {
         handed_on.map(|_| report)
     }
 
-    async fn take(&self, messages: &Messages<'_>, step: Step, stop: Instant) -> Done {
-        match step {
-            Step::Charge(capacity) => Done::Charged(capacity),
-            Step::Unread(range) => Done::Unread(range),
-            Step::Serve(Unit { hash, members }) => {
-                let late = || Outcome::Failed("the deadline".to_owned());
-                let outcomes = if Instant::now() >= stop {
-                    vec![late()]
-                } else {
-                    timeout_at(stop, self.send_to_one(messages, members, stop)).await.unwrap_or_else(|_| vec![late()])
-                };
-                Done::Served { hash, outcomes }
-            }
-        }
-    }
-
     /// Hands on what is left of an event, and returns with how many continuation events. After too many times, it is a
     /// dead letter, with which the function can be invoked again.
     async fn hand_on(
@@ -133,13 +98,11 @@ impl Broadcast {
         rest: &Rest<'_>,
         bus: Option<&EventBus>,
         left: Vec<HashRange>,
-        report: &Report,
+        reason: String,
     ) -> Result<usize, Failure> {
-        let Report { failed, matched, .. } = report;
-        let reason = format!("{failed} of {matched} connections did not get the event in time");
         let Some(bus) = bus else { return Err(Failure::new(INCOMPLETE, reason)) };
         if received.depth < MAX_DEPTH {
-            tracing::warn!(failed, ranges = left.len(), "what is left of the event is handed on");
+            tracing::warn!(reason, ranges = left.len(), "what is left of the event is handed on");
             return rest.put(bus, &[left]).await;
         }
         let reason = format!("{reason}, and it has been handed on {MAX_DEPTH} times");
@@ -150,4 +113,14 @@ impl Broadcast {
             .await?;
         Ok(0)
     }
+}
+
+/// Why an event is not through.
+fn missing(report: &Report, unread: usize) -> String {
+    let Report { failed, matched, .. } = report;
+    let unread = match unread {
+        0 => String::new(),
+        parts => format!(", and {parts} parts of its audience could not be read"),
+    };
+    format!("{failed} of {matched} connections did not get the event in time{unread}")
 }

@@ -105,6 +105,10 @@ impl Connect {
         };
         if let Err(error) = self.table.register(&connection).await {
             tracing::error!(%error, "connection refused: it could not be registered");
+            // A half of it may be there, which for as long as it is young every event would try to reach.
+            if let Err(error) = self.table.forget(&connection.id).await {
+                tracing::warn!(%error, "what was registered of it stays until an event meets it, or it expires");
+            }
             return respond(500, Some("the connection could not be registered; try again"));
         }
         metrics::counter!(CONNECTIONS).increment(1);

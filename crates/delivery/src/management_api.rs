@@ -6,7 +6,7 @@ use backon::{BackoffBuilder, ExponentialBuilder};
 use bytes::Bytes;
 use entity_stream_protocol::ConnectionId;
 use hyper::{Method, Uri};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout_at};
 
 use crate::pace::{MOST, Pace};
 use crate::signed_http::{Answer, SignedHttp};
@@ -49,11 +49,8 @@ impl ManagementApi {
     /// # Errors
     /// [`InvalidEndpoint`] unless it is an `http` or `https` URL of a host, with its stage if the host is API Gateway's.
     pub fn new(config: &SdkConfig, endpoint: &str) -> Result<Self, InvalidEndpoint> {
-        let endpoint = endpoint.trim_end_matches('/');
-        if !is_endpoint(endpoint) {
-            return Err(InvalidEndpoint);
-        }
-        Ok(Self { http: Arc::new(SignedHttp::new(config, endpoint)), pace: Arc::new(Pace::new(MOST)) })
+        let endpoint = parse(endpoint.trim_end_matches('/')).ok_or(InvalidEndpoint)?;
+        Ok(Self { http: Arc::new(SignedHttp::new(config, &endpoint)), pace: Arc::new(Pace::new(MOST)) })
     }
 
     /// The same API with at most so many calls under way at once, 10,000 at most, over all clones of what is returned.
@@ -65,19 +62,32 @@ impl ManagementApi {
 
     /// Sends one message, trying once.
     pub async fn post(&self, id: &ConnectionId, message: &Message) -> Outcome {
-        self.call(Method::POST, id, message).await
+        self.call(Method::POST, id, message, None).await
+    }
+
+    /// Sends one message, trying once. After `deadline` nothing is sent any more, however long the turn was waited for.
+    pub async fn post_before(&self, id: &ConnectionId, message: &Message, deadline: Instant) -> Outcome {
+        self.call(Method::POST, id, message, Some(deadline)).await
     }
 
     /// Closes a connection, trying once. The client sees close code 1000, which cannot be chosen.
     pub async fn close(&self, id: &ConnectionId) -> Outcome {
-        self.call(Method::DELETE, id, &Message::new(Bytes::new())).await
+        self.call(Method::DELETE, id, &Message::new(Bytes::new()), None).await
     }
 
-    async fn call(&self, method: Method, id: &ConnectionId, message: &Message) -> Outcome {
+    async fn call(&self, method: Method, id: &ConnectionId, message: &Message, deadline: Option<Instant>) -> Outcome {
         // Of the characters of an id, only `=` has to be encoded in a path.
         let path = format!("/@connections/{}", id.as_str().replace('=', "%3D"));
-        let turn = self.pace.turn().await;
-        let outcome = match timeout(ATTEMPT_TIMEOUT, self.http.send(method, &path, message)).await {
+        let turn = match deadline {
+            None => self.pace.turn().await,
+            Some(deadline) => match timeout_at(deadline, self.pace.turn()).await {
+                Ok(turn) if Instant::now() < deadline => turn,
+                _ => return Outcome::Failed("no time was left".to_owned()),
+            },
+        };
+        let until = Instant::now() + ATTEMPT_TIMEOUT;
+        let until = deadline.map_or(until, |deadline| deadline.min(until));
+        let outcome = match timeout_at(until, self.http.send(method, &path, message)).await {
             Ok(Ok(answer)) => judge(&answer),
             Ok(Err(reason)) => Outcome::Failed(reason),
             Err(_) => Outcome::Failed("no answer in time".to_owned()),
@@ -94,7 +104,7 @@ impl ManagementApi {
     pub async fn post_until(&self, id: &ConnectionId, message: &Message, deadline: Instant) -> Outcome {
         let mut delays = backoff();
         loop {
-            let outcome = self.post(id, message).await;
+            let outcome = self.post_before(id, message, deadline).await;
             let delay = delays.next().unwrap_or(LONGEST_DELAY);
             if !outcome.is_retryable() || Instant::now() + delay >= deadline {
                 return outcome;
@@ -105,16 +115,16 @@ impl ManagementApi {
     }
 }
 
-fn is_endpoint(text: &str) -> bool {
-    let Ok(uri) = text.parse::<Uri>() else { return false };
-    let (Some("http" | "https"), Some(host)) = (uri.scheme_str(), uri.host()) else { return false };
+/// An endpoint in the form in which its scheme can be compared.
+fn parse(text: &str) -> Option<String> {
+    let uri: Uri = text.parse().ok()?;
+    let (Some("http" | "https"), Some(host)) = (uri.scheme_str(), uri.host()) else { return None };
     // The parser leaves a port that is none, and a user's name, in the authority, and drops a fragment.
     let whole = uri.port().map_or(host.to_owned(), |port| format!("{host}:{port}"));
-    if uri.authority().is_none_or(|authority| authority.as_str() != whole) || text.contains(['?', '#']) {
-        return false;
-    }
+    let is_plain = uri.authority().is_some_and(|authority| authority.as_str() == whole) && !text.contains(['?', '#']);
     // A domain of one's own may stand for a stage; API Gateway's never does.
-    !(host.contains(".execute-api.") && uri.path() == "/")
+    let is_whole = !host.contains(".execute-api.") || uri.path() != "/";
+    (is_plain && is_whole).then(|| uri.to_string().trim_end_matches('/').to_owned())
 }
 
 /// The status decides. What is in the header and the body besides may be missing, or a proxy's, and is for the log.

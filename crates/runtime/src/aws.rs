@@ -1,9 +1,18 @@
+use std::time::Duration;
+
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
+use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 
 use crate::Environment;
+
+/// How long one request to AWS may take: each is answered in milliseconds, and a function that waits longer does not live
+/// to say what it waited for.
+const ATTEMPT: Duration = Duration::from_secs(5);
+/// How long it may take with its retries. The functions have 29 seconds.
+const OPERATION: Duration = Duration::from_secs(12);
 
 /// The AWS configuration of a function: region, credentials and endpoints from the variables that Lambda sets.
 ///
@@ -16,6 +25,9 @@ pub fn aws_config(environment: &Environment) -> SdkConfig {
         .region(region.map(Region::new))
         .credentials_provider(SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new()))
         .service_config(Endpoints(environment.clone()))
+        .timeout_config(
+            TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT).operation_timeout(OPERATION).build(),
+        )
         .build()
 }
 
@@ -54,6 +66,29 @@ mod tests {
         assert_eq!(endpoint(variables, "Secrets Manager").as_deref(), Some("http://secrets"));
         assert_eq!(endpoint(variables, "SQS").as_deref(), Some("http://all"));
         assert_eq!(endpoint(&[], "DynamoDB"), None);
+    }
+
+    /// The clock is the test's: it goes on as soon as there is nothing else to do.
+    #[tokio::test(start_paused = true)]
+    async fn a_service_that_does_not_answer_is_not_waited_for_longer_than_the_function_lives() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let environment = Environment::new(move |name| match name {
+            "AWS_ENDPOINT_URL" => Some(url.clone()),
+            "AWS_REGION" => Some("eu-west-1".to_owned()),
+            _ => None,
+        });
+        let credentials = aws_credential_types::Credentials::new("id", "secret", None, None, "test");
+        let config = aws_config(&environment)
+            .into_builder()
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .build();
+        let started = tokio::time::Instant::now();
+
+        let error = aws_sdk_dynamodb::Client::new(&config).list_tables().send().await.unwrap_err();
+
+        assert!(matches!(error, aws_sdk_dynamodb::error::SdkError::TimeoutError(_)), "{error:?}");
+        assert!(started.elapsed() <= OPERATION, "{:?}", started.elapsed());
     }
 
     #[test]
