@@ -4,7 +4,7 @@
 #![no_main]
 
 use entity_stream_protocol::limits::{COMPILED_PATTERN_BYTES, ENTITY_ID_LENGTH};
-use entity_stream_protocol::{IdPattern, PatternMatcher};
+use entity_stream_protocol::{IdPattern, PatternMatcher, Prefilter};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
@@ -22,4 +22,5 @@ fuzz_target!(|text: &str| {
     let id: String = id.chars().take(ENTITY_ID_LENGTH).collect();
     let expected = regex::Regex::new(pattern.as_str()).expect("the same syntax").is_match(&id);
     assert_eq!(matcher.matches(&id), expected, "{pattern} {id}");
+    assert!(Prefilter::of(&pattern).may_match(&id) || !expected, "{pattern} {id}");
 });

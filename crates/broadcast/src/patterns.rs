@@ -1,7 +1,8 @@
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use entity_stream_protocol::{IdPattern, PatternMatcher};
+use entity_stream_protocol::{IdPattern, PatternMatcher, Prefilter};
 use lru::LruCache;
 
 /// Most memory that compiled patterns are kept in: a sixteenth of what the template gives the function.
@@ -9,53 +10,72 @@ const BYTES: usize = 32 * 1024 * 1024;
 /// What is counted for each pattern besides: the pattern itself, and its place.
 const OVERHEAD: usize = 1024;
 
-/// Compiled patterns, kept between invocations: clients come and go, but their patterns are few and stay the same.
+/// What is known of patterns, kept between invocations: clients come and go, but their patterns stay the same.
 #[derive(Debug, Default)]
-pub struct PatternCache(Mutex<Compiled>);
+pub struct PatternCache(Mutex<Known>);
 
 #[derive(Debug)]
-struct Compiled {
-    /// Those that were used last. One that does not compile, which no client could have stored, is `None`.
-    matchers: LruCache<IdPattern, Option<PatternMatcher>>,
+struct Known {
+    /// Those that were used last.
+    patterns: LruCache<IdPattern, Pattern>,
     bytes: usize,
 }
 
-impl Default for Compiled {
+#[derive(Debug)]
+struct Pattern {
+    prefilter: Prefilter,
+    /// Compiled for the first id that the prefilter lets pass: where each client wants an entity of its own, an event is
+    /// for a few of thousands.
+    matcher: OnceCell<Option<PatternMatcher>>,
+}
+
+impl Default for Known {
     fn default() -> Self {
-        Self { matchers: LruCache::unbounded(), bytes: 0 }
+        Self { patterns: LruCache::unbounded(), bytes: 0 }
     }
 }
 
 impl PatternCache {
-    /// Whether a pattern matches an id. One that does not compile matches nothing.
+    /// Whether a pattern matches an id. One that does not compile, which no client could have stored, matches nothing.
     fn matches(&self, pattern: &IdPattern, entity_id: &str) -> bool {
-        let mut compiled = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(matcher) = compiled.matchers.get(pattern) {
-            return matcher.as_ref().is_some_and(|matcher| matcher.matches(entity_id));
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = &mut *known;
+        let asked = known.patterns.get_or_insert_ref(pattern, || {
+            let fresh = Pattern { prefilter: Prefilter::of(pattern), matcher: OnceCell::new() };
+            known.bytes += fresh.bytes();
+            fresh
+        });
+        if !asked.prefilter.may_match(entity_id) {
+            return false;
         }
-        let matcher = PatternMatcher::compile(pattern)
-            .inspect_err(|error| tracing::error!(%error, "a stored pattern does not compile"))
-            .ok();
+        let matcher = asked.matcher.get_or_init(|| {
+            let matcher = PatternMatcher::compile(pattern);
+            let matcher =
+                matcher.inspect_err(|error| tracing::error!(%error, "a stored pattern does not compile")).ok();
+            known.bytes += matcher.as_ref().map_or(0, PatternMatcher::memory);
+            matcher
+        });
         let matches = matcher.as_ref().is_some_and(|matcher| matcher.matches(entity_id));
-        compiled.keep(pattern.clone(), matcher);
+        known.shrink();
         matches
     }
 }
 
-impl Compiled {
-    fn keep(&mut self, pattern: IdPattern, matcher: Option<PatternMatcher>) {
-        self.bytes += bytes(matcher.as_ref());
-        self.matchers.put(pattern, matcher);
+impl Known {
+    fn shrink(&mut self) {
         while self.bytes > BYTES
-            && let Some((_, oldest)) = self.matchers.pop_lru()
+            && let Some((_, oldest)) = self.patterns.pop_lru()
         {
-            self.bytes -= bytes(oldest.as_ref());
+            self.bytes -= oldest.bytes();
         }
     }
 }
 
-fn bytes(matcher: Option<&PatternMatcher>) -> usize {
-    OVERHEAD + matcher.map_or(0, PatternMatcher::memory)
+impl Pattern {
+    fn bytes(&self) -> usize {
+        let matcher = self.matcher.get().and_then(Option::as_ref).map_or(0, PatternMatcher::memory);
+        OVERHEAD + self.prefilter.memory() + matcher
+    }
 }
 
 /// What the patterns say of one event's entity. Thousands of connections share a few: each is asked once.
@@ -98,11 +118,23 @@ mod tests {
             assert!(verdict(&cache, &format!(r"^urn:[\w-]+:\w+:\w+|{i}")));
             assert!(!verdict(&cache, &format!("Sensor:{i}")));
         }
-        let compiled = cache.0.lock().unwrap();
-        let counted: usize = compiled.matchers.iter().map(|(_, matcher)| bytes(matcher.as_ref())).sum();
-        assert_eq!(compiled.bytes, counted);
+        let known = cache.0.lock().unwrap();
+        let counted: usize = known.patterns.iter().map(|(_, pattern)| pattern.bytes()).sum();
+        assert_eq!(known.bytes, counted);
         assert!((BYTES / 2..=BYTES).contains(&counted), "{counted}");
-        assert!(compiled.matchers.len() < 800);
+        assert!(known.patterns.len() < 800);
+    }
+
+    #[test]
+    fn a_pattern_is_compiled_for_the_first_id_that_it_may_match() {
+        let cache = PatternCache::default();
+        let is_compiled = |pattern: &str| {
+            let known = cache.0.lock().unwrap();
+            known.patterns.peek(&IdPattern::from_stored(pattern.to_owned())).unwrap().matcher.get().is_some()
+        };
+        assert!(!verdict(&cache, "Room:002") && !is_compiled("Room:002"));
+        assert!(!verdict(&cache, r"Room:001\w") && is_compiled(r"Room:001\w"));
+        assert!(verdict(&cache, "Room:001") && is_compiled("Room:001"));
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod group;
 mod hash;
 mod id_pattern;
 pub mod limits;
+mod prefilter;
 mod server;
 mod tenant;
 
@@ -30,5 +31,6 @@ pub use filter::{Filter, InvalidFilter};
 pub use group::{GroupId, InvalidGroupId};
 pub use hash::stable_hash;
 pub use id_pattern::{IdPattern, PatternMatcher};
+pub use prefilter::Prefilter;
 pub use server::{Event, Format, InvalidFormat, ServerMessage};
 pub use tenant::{InvalidTenant, Tenant};
