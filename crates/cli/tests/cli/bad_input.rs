@@ -59,6 +59,17 @@ async fn a_malformed_token_is_not_repeated() {
 }
 
 #[tokio::test]
+async fn a_log_level_that_is_none_is_named() {
+    for level in ["banana", "verbose", "debug,banana", "entity_stream=loud"] {
+        for args in [&["token", "--tenant", "demo"][..], &["local"]] {
+            let ended = run_with(args, &[("RUST_LOG", level)], "").await;
+            assert_eq!(ended.code, Some(1), "{ended:?}");
+            assert!(ended.stderr.contains("RUST_LOG: a log level is error, warn, info"), "{ended:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn every_command_shows_examples_and_fits_a_terminal() {
     let commands = [
         "local",
