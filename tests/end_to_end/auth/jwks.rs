@@ -26,7 +26,8 @@ fn verifier(endpoint: &Endpoint, fetch_timeout: Duration, cool_down: Duration) -
 
 async fn verify(verifier: &Verifier, token: &str) -> Result<String, Refusal> {
     let token = AccessToken::new(token).unwrap();
-    verifier.verify(&token, Clock::system().now()).await.map(|identity| identity.subject)
+    let identity = verifier.verify(&token, Clock::system().now()).await;
+    identity.map(|identity| identity.subject).map_err(|refused| refused.reason)
 }
 
 #[tokio::test]

@@ -39,6 +39,7 @@ async fn a_slip_is_explained() {
             1,
             "opens every tenant: leave it out, or take --role tenant_admin",
         ),
+        (vec!["token", "--tenant", "demo", "--subject", "key:robot"], 1, "--subject does not begin with key:"),
         (vec!["keys", "create", "a b", "--tenant", "demo"], 2, "1 to 64 of A-Z a-z 0-9 _ - ."),
         (vec!["keys", "list", "--dynamodb-url", "localhost"], 1, "such as http://localhost:8000"),
         (vec!["keys", "list", "--region", "eu-west-1"], 2, "--table <NAME>"),
