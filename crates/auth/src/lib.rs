@@ -22,7 +22,7 @@ pub use claims::{ClaimPath, ClaimPaths};
 pub use credential::{ACCESS_TOKEN, Credential, HandshakeCredentials, offers_access_token};
 pub use identity::{API_KEY_SUBJECT, Identity, Role, UnknownRole};
 pub use inspect::Unverified;
-pub use jwks::{InvalidJwksUrl, JwksCache};
+pub use jwks::{InvalidJwksUrl, JwksCache, JwksTimes};
 pub use origin::{AllowedOrigins, InvalidOrigin};
 pub use refusal::{Refusal, Refused};
 pub use secret::{SECRET_BYTES, ShortSecret, SigningSecret};

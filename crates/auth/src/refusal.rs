@@ -115,10 +115,12 @@ impl Refusal {
         }
     }
 
-    /// The status of a refused handshake: 403 if we know who it is, or from where, and 401 if not.
+    /// The status of a refused handshake: 403 if we know who it is, or from where, and 401 if not; 503 if we could not
+    /// find out, so that the client tries again.
     pub fn status(self) -> u16 {
         match self {
             Self::Tenant | Self::AnotherSubject | Self::Origin => 403,
+            Self::KeysUnavailable | Self::ApiKeysUnavailable => 503,
             _ => 401,
         }
     }

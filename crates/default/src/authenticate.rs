@@ -52,6 +52,7 @@ fn refuse_credential(caller: &Caller, message: &ClientMessage, refused: &Refused
     note_refusal(refused, caller);
     let code = match refused.reason.status() {
         403 => ErrorCode::Forbidden,
+        503 => ErrorCode::Internal,
         _ => ErrorCode::Unauthorized,
     };
     ServerMessage::Error(message.reject(code, refused.reason.message()))
