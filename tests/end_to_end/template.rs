@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_dynamodb::types::{BillingMode, TimeToLiveStatus};
 use entity_stream_local::{Config, FunctionHost, FunctionNames, TABLE, Times, aws_config};
-use entity_stream_runtime::environment::{self, AWS_LAMBDA_LOG_LEVEL, JWT_SECRET};
+use entity_stream_runtime::environment::{self, AWS_LAMBDA_LOG_LEVEL, JWT_SECRET, RUST_LOG};
 use saphyr::{LoadableYamlNode, Scalar, Yaml};
 use serde_json::{Map, Value, json};
 
@@ -214,7 +214,7 @@ fn the_functions_are_set_up_with_the_variables_that_there_are() {
         }
     }
     // A secret is no variable on AWS. Lambda sets the level of the logs itself, from LoggingConfig.
-    let elsewhere = [JWT_SECRET.name, AWS_LAMBDA_LOG_LEVEL.name];
+    let elsewhere = [JWT_SECRET.name, AWS_LAMBDA_LOG_LEVEL.name, RUST_LOG.name];
     let level = &template["Globals"]["Function"]["LoggingConfig"]["ApplicationLogLevel"];
     assert_eq!(level, &json!({ "Ref": "LogLevel" }));
     assert!(elsewhere.iter().all(|name| !set.contains(*name)));

@@ -1,22 +1,7 @@
 use entity_stream_protocol::{EpochMillis, Tenant};
 
 use crate::credential::access_token;
-use crate::{ApiKeys, Credential, Identity, Refusal, Verifier};
-
-/// A refusal, and whom it met if that is known: a subject is only known from a credential that was verified.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refused {
-    /// Why.
-    pub reason: Refusal,
-    /// Whom.
-    pub subject: Option<String>,
-}
-
-impl From<Refusal> for Refused {
-    fn from(reason: Refusal) -> Self {
-        Self { reason, subject: None }
-    }
-}
+use crate::{ApiKeys, Credential, Identity, Refusal, Refused, Verifier};
 
 /// Says whose credential it is, and whether that gives access to a tenant.
 #[derive(Clone, Debug)]

@@ -15,7 +15,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use entity_stream_protocol::{EpochMillis, Tenant};
 
-use crate::{Identity, Refusal, Role};
+use crate::{API_KEY_SUBJECT, Identity, Refusal, Refused, Role};
 
 /// What every key starts with, so that secret scanners and people recognise one.
 const PREFIX: &str = "es_";
@@ -204,8 +204,9 @@ impl ApiKeys {
     /// Whose key this is.
     ///
     /// # Errors
-    /// [`Refusal::ApiKey`] for a name or a key that is wrong, without telling which; [`Refusal::ApiKeysUnavailable`].
-    pub(crate) async fn verify(&self, name: &str, key: &ApiKey, now: EpochMillis) -> Result<Identity, Refusal> {
+    /// [`Refusal::ApiKey`] for a name or a key that is wrong, without telling which; [`Refusal::Expired`], which only the
+    /// key's holder gets to know; [`Refusal::ApiKeysUnavailable`].
+    pub(crate) async fn verify(&self, name: &str, key: &ApiKey, now: EpochMillis) -> Result<Identity, Refused> {
         let name: ApiKeyName = name.parse().map_err(|_| Refusal::ApiKey)?;
         let get = self.client.get_item().table_name(&self.table).set_key(Some(item_key(name.as_str())));
         let output = get.consistent_read(true).send().await.map_err(|error| {
@@ -216,17 +217,13 @@ impl ApiKeys {
         // A name that is unknown takes as long as a key that is wrong.
         let expected = stored.as_ref().map_or_else(|| "unknown".to_owned(), |(hash, _)| hash.clone());
         let matches = verify_slices_are_equal(expected.as_bytes(), key.hash().as_bytes()).is_ok();
-        let Some((_, record)) = stored.filter(|_| matches) else { return Err(Refusal::ApiKey) };
+        let Some((_, record)) = stored.filter(|_| matches) else { return Err(Refusal::ApiKey.into()) };
+        let subject = format!("{API_KEY_SUBJECT}{name}");
         if record.expires_at.is_some_and(|expires_at| expires_at <= now) {
-            return Err(Refusal::ApiKey);
+            return Err(Refused { reason: Refusal::Expired, subject: Some(subject) });
         }
         self.note_use(&record, now).await;
-        Ok(Identity {
-            subject: format!("key:{name}"),
-            role: record.role,
-            tenants: record.tenants,
-            expires_at: record.expires_at,
-        })
+        Ok(Identity { subject, role: record.role, tenants: record.tenants, expires_at: record.expires_at })
     }
 
     async fn note_use(&self, record: &ApiKeyRecord, now: EpochMillis) {

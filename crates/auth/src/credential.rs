@@ -61,6 +61,10 @@ impl HandshakeCredentials<'_> {
         if let Some(value) = single(&self.authorization)? {
             return from_authorization(value).map(Some);
         }
+        // What was offered cannot be told from what is no text; RFC 6455, section 4.1, has only ASCII here.
+        if !self.subprotocols.iter().all(|value| value.is_ascii()) {
+            return Err(Refusal::MalformedCredential);
+        }
         let offers: Vec<&str> = self.subprotocols.iter().flat_map(|value| value.split(',')).map(str::trim).collect();
         if let Some(position) = offers.iter().position(|offer| *offer == ACCESS_TOKEN) {
             let token = offers.get(position + 1).copied().unwrap_or_default();
@@ -194,6 +198,11 @@ mod tests {
         {
             assert_eq!(find(&[], &[subprotocols], &[good]), Err(Refusal::MalformedCredential), "{subprotocols:?}");
         }
+        for subprotocols in ["\u{fffd}", "chat, \u{fffd}", "access_token, é.a.a"] {
+            assert_eq!(find(&[], &[subprotocols], &[good]), Err(Refusal::MalformedCredential), "{subprotocols:?}");
+        }
+        assert_eq!(find(&[], &["access_token, b.b.b", "\u{fffd}"], &[good]), Err(Refusal::MalformedCredential));
+        assert_eq!(find(&["Bearer a.a.a"], &["\u{fffd}"], &[]), token(good), "the header comes first");
         assert_eq!(find(&[], &[], &[good, good]), Err(Refusal::MalformedCredential));
         assert_eq!(find(&[], &[], &[""]), Err(Refusal::MalformedCredential));
     }

@@ -49,10 +49,13 @@ impl fmt::Display for Role {
     }
 }
 
+/// What the subject of an API key begins with, and that of no token.
+pub const API_KEY_SUBJECT: &str = "key:";
+
 /// Somebody whose credential has been verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// Who it is: the token's `sub`, or `key:` and the API key's name.
+    /// Who it is: the token's `sub`, or [`API_KEY_SUBJECT`] and the API key's name.
     pub subject: String,
     /// What it may do.
     pub role: Role,

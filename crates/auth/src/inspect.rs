@@ -38,7 +38,8 @@ impl Unverified {
     }
 }
 
-fn object(part: &str) -> Option<Map<String, Value>> {
+/// A part of a token that is a JSON object.
+pub(crate) fn object(part: &str) -> Option<Map<String, Value>> {
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).ok()?).ok()
 }
 

@@ -17,14 +17,34 @@ use tokio::time::{Instant, timeout};
 use crate::Refusal;
 use crate::verifier::KeyFor;
 
-/// How long a connection may wait for the issuer's keys.
-const FETCH_TIMEOUT: Duration = Duration::from_secs(3);
-/// How long keys are used before they are fetched again, to notice those that were withdrawn.
-const FRESH: Duration = Duration::from_secs(60 * 60);
-/// How long no keys are fetched after they were, whatever tokens ask for: a flood of made-up key ids costs one fetch.
-const COOL_DOWN: Duration = Duration::from_secs(30);
 /// Largest key set that is read.
 const KEY_SET_BYTES: usize = 512 * 1024;
+
+/// How long things may take, and how often they may happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct JwksTimes {
+    /// How long a connection may wait for the issuer's keys.
+    pub fetch_timeout: Duration,
+    /// How long keys are used before they are fetched again, to notice those that were withdrawn.
+    pub fresh: Duration,
+    /// How long no keys are fetched after that was tried, whatever tokens ask for: a flood of made-up key ids costs one
+    /// fetch, and an endpoint that is down holds up one connection.
+    pub cool_down: Duration,
+    /// The same as long as there have never been any keys, and everybody is refused.
+    pub first_cool_down: Duration,
+}
+
+impl Default for JwksTimes {
+    /// 3 seconds, an hour, 30 seconds and one second.
+    fn default() -> Self {
+        Self {
+            fetch_timeout: Duration::from_secs(3),
+            fresh: Duration::from_secs(60 * 60),
+            cool_down: Duration::from_secs(30),
+            first_cool_down: Duration::from_secs(1),
+        }
+    }
+}
 
 /// An issuer's public keys, fetched when they are needed and kept for as long as they are needed: while the endpoint is
 /// down, the keys it last gave remain in use.
@@ -34,8 +54,7 @@ pub struct JwksCache(Arc<Cache>);
 struct Cache {
     uri: Uri,
     client: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
-    fetch_timeout: Duration,
-    cool_down: Duration,
+    times: JwksTimes,
     keys: RwLock<Option<Fetched>>,
     /// When a fetch was last tried. Held during a fetch, so that there is one at a time.
     tried: Mutex<Option<Instant>>,
@@ -70,8 +89,7 @@ impl JwksCache {
         Ok(Self(Arc::new(Cache {
             uri,
             client: Client::builder(TokioExecutor::new()).build(connector),
-            fetch_timeout: FETCH_TIMEOUT,
-            cool_down: COOL_DOWN,
+            times: JwksTimes::default(),
             keys: RwLock::new(None),
             tried: Mutex::new(None),
         })))
@@ -79,13 +97,12 @@ impl JwksCache {
 
     /// The same with other times, for tests.
     #[must_use]
-    pub fn with_times(self, fetch_timeout: Duration, cool_down: Duration) -> Self {
+    pub fn with_times(self, times: JwksTimes) -> Self {
         let cache = &*self.0;
         Self(Arc::new(Cache {
             uri: cache.uri.clone(),
             client: cache.client.clone(),
-            fetch_timeout,
-            cool_down,
+            times,
             keys: RwLock::new(None),
             tried: Mutex::new(None),
         }))
@@ -93,16 +110,11 @@ impl JwksCache {
 
     /// The key of this id; without an id, the only key there is.
     pub(crate) async fn key_for(&self, id: Option<&str>) -> Result<KeyFor, Refusal> {
-        match self.find(id).await {
-            Found::Fresh(key) => return Ok(key),
-            // Somebody has to look for newer keys, but nobody has to wait for that.
-            Found::Stale(key) => {
-                let cache = Arc::clone(&self.0);
-                tokio::spawn(async move { cache.fetch().await });
-                return Ok(key);
-            }
-            Found::Nothing => {}
+        if let Found::Fresh(key) = self.find(id).await {
+            return Ok(key);
         }
+        // Old keys are waited for as well: Lambda freezes what an invocation leaves behind, so that a fetch in the
+        // background would never end, and a key that was withdrawn remain in use.
         self.0.fetch().await;
         match self.find(id).await {
             Found::Fresh(key) | Found::Stale(key) => Ok(key),
@@ -120,7 +132,7 @@ impl JwksCache {
             None => usable.next().filter(|_| usable.next().is_none()),
         };
         match key {
-            Some((_, key)) if fetched.at.elapsed() < FRESH => Found::Fresh(key),
+            Some((_, key)) if fetched.at.elapsed() < self.0.times.fresh => Found::Fresh(key),
             Some((_, key)) => Found::Stale(key),
             None => Found::Nothing,
         }
@@ -137,10 +149,12 @@ impl Cache {
     /// Fetches the keys, unless that was tried a moment ago.
     async fn fetch(&self) {
         let mut tried = self.tried.lock().await;
-        if tried.is_some_and(|tried| tried.elapsed() < self.cool_down) {
+        let is_first = self.keys.read().await.is_none();
+        let cool_down = if is_first { self.times.first_cool_down } else { self.times.cool_down };
+        if tried.is_some_and(|tried| tried.elapsed() < cool_down) {
             return;
         }
-        let result = timeout(self.fetch_timeout, self.get()).await;
+        let result = timeout(self.times.fetch_timeout, self.get()).await;
         // From now on, and not from its start: those who waited for this fetch must not start the next.
         *tried = Some(Instant::now());
         match result {

@@ -16,14 +16,14 @@ mod refusal;
 mod secret;
 mod verifier;
 
-pub use access::{Authenticator, Refused};
+pub use access::Authenticator;
 pub use api_keys::{ApiKey, ApiKeyError, ApiKeyName, ApiKeyRecord, ApiKeys, InvalidApiKeyName};
 pub use claims::{ClaimPath, ClaimPaths};
 pub use credential::{ACCESS_TOKEN, Credential, HandshakeCredentials, offers_access_token};
-pub use identity::{Identity, Role, UnknownRole};
+pub use identity::{API_KEY_SUBJECT, Identity, Role, UnknownRole};
 pub use inspect::Unverified;
-pub use jwks::{InvalidJwksUrl, JwksCache};
+pub use jwks::{InvalidJwksUrl, JwksCache, JwksTimes};
 pub use origin::{AllowedOrigins, InvalidOrigin};
-pub use refusal::Refusal;
+pub use refusal::{Refusal, Refused};
 pub use secret::{SECRET_BYTES, ShortSecret, SigningSecret};
 pub use verifier::{Keys, SUBJECT_BYTES, Verifier};

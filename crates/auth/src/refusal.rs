@@ -26,7 +26,7 @@ pub enum Refusal {
     /// The token has no `exp`, or one that is no time.
     #[error("no expiry")]
     NoExpiry,
-    /// The token has expired.
+    /// The token or the API key has expired.
     #[error("expired")]
     Expired,
     /// The token is not valid yet.
@@ -38,13 +38,13 @@ pub enum Refusal {
     /// The token is for somebody else.
     #[error("wrong audience")]
     Audience,
-    /// The token has no `sub`.
-    #[error("no subject")]
+    /// The token has no `sub`, or one that no token may have.
+    #[error("no acceptable subject")]
     Subject,
     /// The token's role is missing or unknown.
     #[error("unknown role")]
     Role,
-    /// There is no such API key, or it is wrong, expired or revoked.
+    /// There is no such API key, or it is wrong or revoked.
     #[error("wrong API key")]
     ApiKey,
     /// The table of API keys cannot be read.
@@ -56,6 +56,9 @@ pub enum Refusal {
     /// A renewal is for another subject than the connection's.
     #[error("another subject")]
     AnotherSubject,
+    /// A renewal came after the connection's authorisation had ended.
+    #[error("late renewal")]
+    LateRenewal,
     /// The browser's page is not from an allowed origin.
     #[error("origin not allowed")]
     Origin,
@@ -63,7 +66,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// Every reason there is.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::NoCredential,
         Self::MalformedCredential,
         Self::CredentialTooLong,
@@ -82,6 +85,7 @@ impl Refusal {
         Self::ApiKeysUnavailable,
         Self::Tenant,
         Self::AnotherSubject,
+        Self::LateRenewal,
         Self::Origin,
     ];
 
@@ -106,14 +110,17 @@ impl Refusal {
             Self::ApiKeysUnavailable => "api_keys_unavailable",
             Self::Tenant => "tenant",
             Self::AnotherSubject => "another_subject",
+            Self::LateRenewal => "late_renewal",
             Self::Origin => "origin",
         }
     }
 
-    /// The status of a refused handshake: 403 if we know who it is, or from where, and 401 if not.
+    /// The status of a refused handshake: 403 if we know who it is, or from where, and 401 if not; 503 if we could not
+    /// find out, so that the client tries again.
     pub fn status(self) -> u16 {
         match self {
             Self::Tenant | Self::AnotherSubject | Self::Origin => 403,
+            Self::KeysUnavailable | Self::ApiKeysUnavailable => 503,
             _ => 401,
         }
     }
@@ -125,11 +132,12 @@ impl Refusal {
                 "authentication is required: send a token in Authorization: Bearer, or after the sub-protocol access_token"
             }
             Self::MalformedCredential | Self::CredentialTooLong => "the credential is malformed",
-            Self::Expired => "the token has expired: get a fresh one",
+            Self::Expired => "the credential has expired: get a fresh one",
             Self::NotYetValid => "the token is not valid yet",
             Self::Role => "the token has no role that this service knows",
             Self::Tenant => "this identity may not listen to this tenant",
             Self::AnotherSubject => "a connection is renewed by its own subject",
+            Self::LateRenewal => "the connection's token had already expired: connect again with a fresh one",
             Self::Origin => "pages of this origin may not connect",
             Self::KeysUnavailable | Self::ApiKeysUnavailable => "the credential cannot be checked now: try again",
             Self::ApiKey => "the API key is not valid",
@@ -141,6 +149,21 @@ impl Refusal {
             | Self::Audience
             | Self::Subject => "the token is not valid",
         }
+    }
+}
+
+/// A refusal, and whom it met if that is known: a subject is only known from a credential that was verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// Why.
+    pub reason: Refusal,
+    /// Whom.
+    pub subject: Option<String>,
+}
+
+impl From<Refusal> for Refused {
+    fn from(reason: Refusal) -> Self {
+        Self { reason, subject: None }
     }
 }
 

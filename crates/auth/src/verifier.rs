@@ -6,7 +6,8 @@ use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation, decode, decode_header};
 use serde_json::{Map, Value};
 
-use crate::{ClaimPaths, Identity, JwksCache, Refusal, SigningSecret};
+use crate::inspect::object;
+use crate::{API_KEY_SUBJECT, ClaimPaths, Identity, JwksCache, Refusal, Refused, SigningSecret};
 
 /// How far our clock may lag behind the issuer's for a token that is just valid. There is no such grace at the other
 /// end: a connection is never authorised for longer than its token, so a token that has expired would open one that is
@@ -64,40 +65,34 @@ impl Verifier {
     /// Whose token this is.
     ///
     /// # Errors
-    /// The [`Refusal`] if it is not valid at `now`, or does not say who may do what.
-    pub async fn verify(&self, token: &AccessToken, now: EpochMillis) -> Result<Identity, Refusal> {
+    /// [`Refused`] if it is not valid at `now`, or does not say who may do what; with its subject if the signature is
+    /// right.
+    pub async fn verify(&self, token: &AccessToken, now: EpochMillis) -> Result<Identity, Refused> {
         // `none` and everything else that is no algorithm of ours ends here.
-        let header = decode_header(token.expose()).map_err(|error| refusal_of(error.kind()))?;
+        let header = decode_header(token.expose()).map_err(|_| unreadable(token.expose()))?;
         // RFC 7515, section 4.1.11: who does not understand what is critical has to refuse.
         if header.crit.is_some() {
-            return Err(Refusal::MalformedCredential);
+            return Err(Refusal::MalformedCredential.into());
         }
         let KeyFor { key, algorithms } = self.key_for(&header).await?;
         if !algorithms.contains(&header.alg) {
-            return Err(Refusal::Algorithm);
+            return Err(Refusal::Algorithm.into());
         }
         // Of several families, the validation only takes those of its key.
         let mut validation = Validation::new(header.alg);
         validation.algorithms = algorithms;
-        // Times are checked below, by the clock that everything else goes by.
+        // The claims are checked below: the times by the clock that everything else goes by, and whoever fails for one of
+        // them is known by name.
         validation.validate_exp = false;
         validation.validate_nbf = false;
+        validation.validate_aud = false;
         validation.required_spec_claims = HashSet::new();
-        if let Some(issuer) = &self.issuer {
-            validation.set_issuer(&[issuer]);
-            validation.required_spec_claims.insert("iss".to_owned());
-        }
-        match &self.audience {
-            Some(audience) => {
-                validation.set_audience(&[audience]);
-                validation.required_spec_claims.insert("aud".to_owned());
-            }
-            None => validation.validate_aud = false,
-        }
         let claims = decode::<Map<String, Value>>(token.expose(), &key, &validation)
             .map_err(|error| refusal_of(error.kind()))?
             .claims;
-        self.identity(&claims, now)
+        let subject = subject(&claims);
+        self.identity(&claims, subject, now)
+            .map_err(|reason| Refused { reason, subject: subject.ok().map(str::to_owned) })
     }
 
     async fn key_for(&self, header: &Header) -> Result<KeyFor, Refusal> {
@@ -110,7 +105,20 @@ impl Verifier {
         }
     }
 
-    fn identity(&self, claims: &Map<String, Value>, now: EpochMillis) -> Result<Identity, Refusal> {
+    /// Who the claims of a token are about whose signature is right.
+    fn identity(
+        &self,
+        claims: &Map<String, Value>,
+        subject: Result<&str, Refusal>,
+        now: EpochMillis,
+    ) -> Result<Identity, Refusal> {
+        // RFC 7519, section 4.1.1: one string, and not several that one could be picked from.
+        if self.issuer.as_ref().is_some_and(|issuer| claims.get("iss").and_then(Value::as_str) != Some(issuer)) {
+            return Err(Refusal::Issuer);
+        }
+        if self.audience.as_ref().is_some_and(|audience| !is_meant(claims.get("aud"), audience)) {
+            return Err(Refusal::Audience);
+        }
         let expires_at = time(claims, "exp")?.ok_or(Refusal::NoExpiry)?;
         if expires_at <= now {
             return Err(Refusal::Expired);
@@ -118,16 +126,32 @@ impl Verifier {
         if time(claims, "nbf")?.is_some_and(|not_before| not_before > now.plus(CLOCK_SKEW)) {
             return Err(Refusal::NotYetValid);
         }
-        let subject = claims.get("sub").and_then(Value::as_str).unwrap_or_default();
-        if subject.is_empty() || subject.len() > SUBJECT_BYTES {
-            return Err(Refusal::Subject);
-        }
         Ok(Identity {
-            subject: subject.to_owned(),
+            subject: subject?.to_owned(),
             role: self.claims.role(claims)?,
             tenants: self.claims.tenants(claims),
             expires_at: Some(expires_at),
         })
+    }
+}
+
+/// Whose token it is. With the prefix of API keys, a token could pass for one.
+fn subject(claims: &Map<String, Value>) -> Result<&str, Refusal> {
+    let subject = claims.get("sub").and_then(Value::as_str).unwrap_or_default();
+    if subject.is_empty() || subject.len() > SUBJECT_BYTES || subject.starts_with(API_KEY_SUBJECT) {
+        return Err(Refusal::Subject);
+    }
+    Ok(subject)
+}
+
+/// Whether an `aud`, a string or an array of strings (RFC 7519, section 4.1.3), names this audience.
+fn is_meant(aud: Option<&Value>, audience: &str) -> bool {
+    match aud {
+        Some(Value::String(one)) => one == audience,
+        Some(Value::Array(several)) => {
+            several.iter().all(Value::is_string) && several.iter().any(|one| one.as_str() == Some(audience))
+        }
+        _ => false,
     }
 }
 
@@ -143,13 +167,18 @@ fn time(claims: &Map<String, Value>, name: &str) -> Result<Option<EpochMillis>, 
     Ok(Some(EpochMillis::new((seconds * 1000.0) as i64)))
 }
 
+/// Why a header cannot be read: it names an algorithm that nobody here knows, or is no header.
+fn unreadable(token: &str) -> Refusal {
+    let header = token.split('.').next().and_then(object);
+    match header.as_ref().and_then(|header| header.get("alg")).and_then(Value::as_str) {
+        Some(name) if name.parse::<Algorithm>().is_err() => Refusal::Algorithm,
+        _ => Refusal::MalformedCredential,
+    }
+}
+
 fn refusal_of(error: &ErrorKind) -> Refusal {
     match error {
         ErrorKind::InvalidSignature => Refusal::Signature,
-        ErrorKind::InvalidIssuer => Refusal::Issuer,
-        ErrorKind::InvalidAudience => Refusal::Audience,
-        ErrorKind::MissingRequiredClaim(claim) if claim == "iss" => Refusal::Issuer,
-        ErrorKind::MissingRequiredClaim(claim) if claim == "aud" => Refusal::Audience,
         ErrorKind::InvalidAlgorithm
         | ErrorKind::InvalidAlgorithmName
         | ErrorKind::UnsupportedAlgorithm

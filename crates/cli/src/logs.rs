@@ -1,6 +1,7 @@
 use std::io::IsTerminal;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
+use entity_stream_runtime::log_filter;
 use tracing_subscriber::EnvFilter;
 
 /// What the local system logs unless `RUST_LOG` says otherwise. To the DynamoDB engine every condition that does not hold
@@ -24,8 +25,7 @@ impl Log {
 /// Sends the log to standard error.
 pub(crate) fn start(default: &str) -> anyhow::Result<Log> {
     let directives = std::env::var("RUST_LOG").ok().filter(|text| !text.is_empty());
-    let filter = EnvFilter::try_new(directives.as_deref().unwrap_or(default))
-        .context("RUST_LOG holds a level or directives, such as debug or warn,entity_stream=debug")?;
+    let filter = log_filter(directives.as_deref().unwrap_or(default)).map_err(|error| anyhow!("RUST_LOG: {error}"))?;
     let builder = tracing_subscriber::fmt()
         .compact()
         .with_env_filter(filter)

@@ -14,14 +14,16 @@ mod simulation;
 mod stream;
 mod terminal;
 mod token;
+mod usage;
 mod world;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 fn main() -> ExitCode {
-    let cli = cli::Cli::parse();
+    let cli = match usage::parse(std::env::args_os()) {
+        Ok(cli) => cli,
+        Err(code) => return code,
+    };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return terminal::failure(&anyhow::Error::new(error).context("cannot start the runtime")),

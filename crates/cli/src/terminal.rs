@@ -48,6 +48,11 @@ pub(crate) fn note(text: impl fmt::Display) {
     let _ = writeln!(anstream::stderr().lock(), "{}", printable(&text.to_string()));
 }
 
+/// Shows what is wrong with the command line, in several lines.
+pub(crate) fn usage(text: &str) {
+    let _ = write!(anstream::stderr().lock(), "{text}");
+}
+
 /// Reports why the command failed, in one line, and gives its exit code.
 pub(crate) fn failure(error: &anyhow::Error) -> ExitCode {
     if error.is::<ClosedPipe>() {

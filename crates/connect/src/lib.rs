@@ -5,7 +5,8 @@
 //!   sub-protocols.
 //! - **Writes**: the connection and its interests, before the handshake completes, so that no event is missed after it.
 //! - **Answers**: 200, and `Sec-WebSocket-Protocol: access_token` if the client offered that; 400 for a malformed query,
-//!   401 or 403 if it may not listen, 503 while streaming is switched off, 500 if the table cannot be written.
+//!   401 or 403 if it may not listen, 503 while streaming is switched off or the credential cannot be checked, 500 if the
+//!   table cannot be written.
 //! - **Fails** only on an event that is not API Gateway's.
 //!
 //! It never posts to its own connection: `@connections` answers 410 until this function has returned.

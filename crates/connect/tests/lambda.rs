@@ -112,6 +112,62 @@ async fn a_refusal_is_answered_logged_and_counted() {
 }
 
 #[tokio::test]
+async fn an_event_that_cannot_be_read_is_not_repeated() {
+    const EVENT: &str = r#"{"headers":{"Authorization":"Bearer eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIn0.x\u0001"},
+        "requestContext":{"connectionId":"a="}}"#;
+    let (api, mut answered) = runtime_api(EVENT).await;
+    let settings =
+        [("EVENT_STREAMING_ENABLED", "true"), ("AUTH_ENABLED", "false"), ("WS_CONNECTIONS_TABLE", "connections")];
+    let (_child, mut lines) = function(&api, &settings);
+    let log = line(&mut lines, |line| line["message"] == "the event is not one of this function's").await;
+    assert_eq!(log["level"], "ERROR", "{log}");
+    let answer = timeout(PATIENCE, answered.recv()).await.unwrap().unwrap();
+    assert_eq!(answer["errorType"], "InvalidEvent", "{answer}");
+    assert!(answer["errorMessage"].as_str().unwrap().contains("line 1, column"), "{answer}");
+    assert!(!answer.to_string().contains("eyJ"), "{answer}");
+}
+
+#[tokio::test]
+async fn what_is_said_at_trace_has_no_events_in_it() {
+    let event = include_str!("../../../events/connect/authorization-bearer.json");
+    let level = "trace,lambda_runtime::layers=trace,lambda_runtime::layers::api_response=trace";
+    for variable in ["AWS_LAMBDA_LOG_LEVEL", "RUST_LOG"] {
+        let (api, _answered) = runtime_api(event).await;
+        let settings = [
+            ("EVENT_STREAMING_ENABLED", "true"),
+            ("AUTH_ENABLED", "true"),
+            ("JWT_SECRET", SECRET),
+            ("WS_CONNECTIONS_TABLE", "connections"),
+            ("AWS_LAMBDA_LOG_LEVEL", ""),
+            (variable, level),
+        ];
+        let (_child, mut lines) = function(&api, &settings);
+        line(&mut lines, |line| line["message"] == "refused").await;
+        line(&mut lines, |line| line.get("_aws").is_some()).await;
+    }
+}
+
+#[tokio::test]
+async fn a_log_level_is_taken_as_lambda_sets_it_and_a_slip_is_told() {
+    for (variable, level) in
+        [("AWS_LAMBDA_LOG_LEVEL", "verbose"), ("AWS_LAMBDA_LOG_LEVEL", "info,banana"), ("RUST_LOG", "banana")]
+    {
+        let settings = [("AWS_LAMBDA_LOG_LEVEL", ""), (variable, level)];
+        let (mut child, mut lines) = function("127.0.0.1:9", &settings);
+        let log = line(&mut lines, |line| line["message"] == "the function cannot start").await;
+        let error = log["error"].as_str().unwrap();
+        assert!(error.starts_with(&format!("{variable} is no such level: it holds")), "{error}");
+        assert_eq!(timeout(PATIENCE, child.wait()).await.unwrap().unwrap().code(), Some(1));
+    }
+    for level in ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL", "error", "off,entity_stream=error"] {
+        // The next variable that is missing is what it says at that level.
+        let (_child, mut lines) = function("127.0.0.1:9", &[("AWS_LAMBDA_LOG_LEVEL", level)]);
+        let log = line(&mut lines, |line| line["message"] == "the function cannot start").await;
+        assert!(log["error"].as_str().unwrap().starts_with("AUTH_ENABLED"), "{level}: {log}");
+    }
+}
+
+#[tokio::test]
 async fn a_setting_that_is_missing_or_malformed_is_named_at_start() {
     let complete = [
         ("EVENT_STREAMING_ENABLED", "true"),

@@ -27,12 +27,7 @@ impl DefaultRoute {
         tracing::Span::current().record("tenant", connection.tenant.as_str());
         let identity = match authenticator.admit_token(token.expose(), &connection.tenant, now).await {
             Ok(identity) => identity,
-            Err(refused) => {
-                note_refusal(&refused, caller);
-                let known = refused.reason.status() == 403;
-                let code = if known { ErrorCode::Forbidden } else { ErrorCode::Unauthorized };
-                return ServerMessage::Error(message.reject(code, refused.reason.message()));
-            }
+            Err(refused) => return refuse_credential(caller, message, &refused),
         };
         let grant = grant(identity);
         match self.table.authorise(&caller.connection_id, &grant, now).await {
@@ -41,12 +36,24 @@ impl DefaultRoute {
                 ServerMessage::Authenticated(grant.until, message.request_id.clone())
             }
             Err(error) => {
-                if matches!(error, TableError::AnotherSubject) {
-                    let refused = Refused { reason: Refusal::AnotherSubject, subject: Some(grant.subject) };
-                    note_refusal(&refused, caller);
-                }
-                refuse(message, &error)
+                let reason = match error {
+                    TableError::AnotherSubject => Refusal::AnotherSubject,
+                    TableError::NotAuthorised => Refusal::LateRenewal,
+                    error => return refuse(message, &error),
+                };
+                refuse_credential(caller, message, &Refused { reason, subject: Some(grant.subject) })
             }
         }
     }
+}
+
+/// Logs and counts a refusal, and tells the client.
+fn refuse_credential(caller: &Caller, message: &ClientMessage, refused: &Refused) -> ServerMessage {
+    note_refusal(refused, caller);
+    let code = match refused.reason.status() {
+        403 => ErrorCode::Forbidden,
+        503 => ErrorCode::Internal,
+        _ => ErrorCode::Unauthorized,
+    };
+    ServerMessage::Error(message.reject(code, refused.reason.message()))
 }

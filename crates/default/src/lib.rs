@@ -17,7 +17,7 @@ use aws_lambda_events::apigw::{ApiGatewayProxyResponse, ApiGatewayWebsocketProxy
 use entity_stream_auth::{Authenticator, Refusal};
 use entity_stream_connections::{Authorisation, Table, TableError};
 use entity_stream_delivery::{ManagementApi, Message, Outcome};
-use entity_stream_protocol::{Action, ClientMessage, Clock, EpochMillis, ErrorCode, Filter, ServerMessage};
+use entity_stream_protocol::{Action, ClientMessage, Clock, EpochMillis, ErrorCode, Filter, Rejection, ServerMessage};
 use entity_stream_runtime::environment::AUTH_IN_BAND;
 use entity_stream_runtime::{Caller, Environment, Failure, InvalidVariable, respond};
 use lambda_runtime::LambdaEvent;
@@ -30,6 +30,9 @@ const ANSWER_TIME: Duration = Duration::from_secs(10);
 /// How long a connection that came without a credential may take to authenticate, where it may come at all. A client does it
 /// with its first message; what is left open besides costs connections, and never receives anything.
 const AUTHENTICATION_TIME: Duration = Duration::from_secs(60);
+
+/// What a client is told that may not ask for anything.
+const NOT_AUTHORISED: &str = "send authenticate first; if the token has expired, connect again with a fresh one";
 
 /// The function, ready for events.
 #[derive(Clone, Debug)]
@@ -87,8 +90,9 @@ impl DefaultRoute {
         let message = match ClientMessage::parse(body) {
             Ok(message) => message,
             Err(rejection) => {
-                tracing::info!(code = rejection.code.as_str(), action = rejection.action, "message refused");
-                return Some(ServerMessage::Error(rejection));
+                // Not the action, which may be any text: somebody's token in the wrong place, say.
+                tracing::info!(code = rejection.code.as_str(), "message refused");
+                return Some(ServerMessage::Error(self.reject(caller, rejection).await));
             }
         };
         let request_id = message.request_id.clone();
@@ -106,17 +110,37 @@ impl DefaultRoute {
     }
 
     async fn ping(&self, caller: &Caller, message: &ClientMessage) -> ServerMessage {
-        let pong = ServerMessage::Pong(message.request_id.clone());
-        // Only a client that may still have to authenticate is worth a look at its record.
-        if self.authenticator.is_none() || !self.in_band {
-            return pong;
-        }
-        match self.table.find(&caller.connection_id, self.clock.now()).await {
-            Ok(Some(connection)) if !connection.authorisation.is_valid(self.clock.now()) => {
-                refuse(message, &TableError::NotAuthorised)
-            }
-            Ok(_) => pong,
+        match self.check_authorised(caller).await {
+            Ok(()) => ServerMessage::Pong(message.request_id.clone()),
             Err(error) => refuse(message, &error),
+        }
+    }
+
+    /// The answer to a message that is malformed: to a client that has yet to authenticate, that it has to. What is wrong
+    /// with an `authenticate` it needs to know.
+    async fn reject(&self, caller: &Caller, rejection: Rejection) -> Rejection {
+        if rejection.action.as_deref() == Some("authenticate") {
+            return rejection;
+        }
+        match self.check_authorised(caller).await {
+            Err(TableError::NotAuthorised) => {
+                Rejection { code: ErrorCode::Unauthorized, message: NOT_AUTHORISED.to_owned(), ..rejection }
+            }
+            // It is malformed whether or not the table can be read.
+            Ok(()) | Err(_) => rejection,
+        }
+    }
+
+    /// Whether the client may be answered, where it may have come without a credential: only there is its record worth a
+    /// look.
+    async fn check_authorised(&self, caller: &Caller) -> Result<(), TableError> {
+        if self.authenticator.is_none() || !self.in_band {
+            return Ok(());
+        }
+        let now = self.clock.now();
+        match self.table.find(&caller.connection_id, now).await? {
+            Some(connection) if !connection.authorisation.is_valid(now) => Err(TableError::NotAuthorised),
+            _ => Ok(()),
         }
     }
 
@@ -183,10 +207,7 @@ pub(crate) fn refuse(message: &ClientMessage, error: &TableError) -> ServerMessa
         }
         TableError::NotAuthorised => {
             tracing::info!("message of a connection that is not authorised");
-            (
-                ErrorCode::Unauthorized,
-                "send authenticate first; if the token has expired, connect again with a fresh one",
-            )
+            (ErrorCode::Unauthorized, NOT_AUTHORISED)
         }
         TableError::AnotherSubject => (ErrorCode::Forbidden, Refusal::AnotherSubject.message()),
         TableError::Contended

@@ -86,9 +86,14 @@ pub const AWS_LAMBDA_LOG_LEVEL: Variable = Variable {
     name: "AWS_LAMBDA_LOG_LEVEL",
     holds: "the level of the logs, or tracing directives: error, warn, info (the default), debug, trace",
 };
+/// The level of the logs where Lambda sets none.
+pub const RUST_LOG: Variable = Variable {
+    name: "RUST_LOG",
+    holds: "the same as AWS_LAMBDA_LOG_LEVEL, which comes before it: error, warn, info, debug, trace, or directives",
+};
 
 /// Every variable that the functions read. The documentation and the template are held against it.
-pub const ALL: [Variable; 18] = [
+pub const ALL: [Variable; 19] = [
     EVENT_STREAMING_ENABLED,
     WS_CONNECTIONS_TABLE,
     WS_API_ENDPOINT,
@@ -107,6 +112,7 @@ pub const ALL: [Variable; 18] = [
     BROADCAST_SPLIT_AT,
     EVENT_BUS_NAME,
     AWS_LAMBDA_LOG_LEVEL,
+    RUST_LOG,
 ];
 
 /// A variable that is missing or malformed. Its value is not repeated: it might be a secret in the wrong place.

@@ -4,6 +4,7 @@
 mod authentication;
 mod aws;
 pub mod environment;
+mod event;
 mod failure;
 mod gateway_event;
 mod logs;
@@ -14,8 +15,9 @@ mod run;
 pub use authentication::{AuthenticationError, UnreadableSecret, authenticator, claim_paths, read_secret};
 pub use aws::aws_config;
 pub use environment::{Environment, InvalidVariable};
+pub use event::read_event;
 pub use failure::Failure;
 pub use gateway_event::{Caller, respond};
-pub use logs::start_logs;
+pub use logs::{InvalidLogFilter, log_filter, start_logs};
 pub use refusals::{grant, note_refusal};
 pub use run::run;

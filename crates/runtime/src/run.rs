@@ -3,9 +3,11 @@ use std::process::ExitCode;
 
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use metrics_cloudwatch_embedded::Builder;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 
-use crate::{Environment, start_logs};
+use crate::{Environment, read_event, start_logs};
 
 /// The CloudWatch namespace of the metrics.
 const NAMESPACE: &str = "EntityStream";
@@ -22,13 +24,16 @@ pub async fn run<F, A, R, E, B>(
     handle: impl AsyncFn(&F, LambdaEvent<A>) -> Result<R, E>,
 ) -> ExitCode
 where
-    A: for<'de> Deserialize<'de>,
+    A: DeserializeOwned,
     R: Serialize,
-    E: Into<Diagnostic> + std::fmt::Debug,
+    E: Into<Diagnostic>,
     B: Display,
 {
     let environment = Environment::process();
-    start_logs(&environment);
+    if let Err(error) = start_logs(&environment) {
+        tracing::error!(%error, "the function cannot start");
+        return ExitCode::FAILURE;
+    }
     let function = match build(&environment).await {
         Ok(function) => function,
         Err(error) => {
@@ -49,9 +54,18 @@ where
             return ExitCode::FAILURE;
         }
     };
-    let service = service_fn(|event| {
+    // The runtime would repeat what it cannot read, in the log and to whoever invoked the function.
+    let service = service_fn(|event: LambdaEvent<Box<RawValue>>| {
+        let LambdaEvent { payload, context, .. } = event;
+        let event = read_event(payload.get().as_bytes()).map(|payload| LambdaEvent::new(payload, context));
         Box::pin(async {
-            let result = handle(&function, event).await;
+            let result = match event {
+                Ok(event) => handle(&function, event).await.map_err(Into::into),
+                Err(failure) => {
+                    tracing::error!(%failure, "the event is not one of this function's");
+                    Err(Diagnostic::from(failure))
+                }
+            };
             if let Err(error) = metrics.flush(std::io::stdout()) {
                 tracing::warn!(%error, "metrics not written");
             }

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::{guarded, guarded_config, open, refused};
 use crate::harness::tokens::{claims, in_seconds, token, user};
-use crate::harness::{Client, System, room};
+use crate::harness::{Client, System, config, request, room};
 
 fn with(field: &str, value: serde_json::Value) -> String {
     let mut claims = claims("demo");
@@ -15,11 +15,23 @@ fn with(field: &str, value: serde_json::Value) -> String {
 
 #[tokio::test]
 async fn without_authentication_everybody_is_let_in() {
-    let system = System::start().await;
-    for headers in [&[][..], &[("authorization", "Bearer nonsense")], &[("authorization", "Nonsense")]] {
-        Client::connect(&system.url("tenant=demo"), headers).await.unwrap();
+    let bearer = format!("Bearer {}", user("other"));
+    for refuse_with in [RefuseWith::Status, RefuseWith::Close] {
+        let system = System::start_with(Config { refuse_with, ..config() }).await;
+        for (query, headers) in [
+            ("", &[][..]),
+            ("", &[("authorization", "Bearer nonsense")]),
+            ("", &[("authorization", "Nonsense")]),
+            ("", &[("authorization", bearer.as_str())]),
+            ("&token=nonsense", &[]),
+        ] {
+            let url = system.url(&format!("tenant=demo{query}"));
+            let mut client = Client::connect(&url, headers).await.expect("the handshake completes");
+            // A refused client could have come so far: it would be closed with 1008.
+            system.publish(&room("demo", "r")).await;
+            assert_eq!(client.event_id().await, "r", "{query} {headers:?}");
+        }
     }
-    Client::connect(&system.url("tenant=demo&token=nonsense"), &[]).await.unwrap();
 }
 
 #[tokio::test]
@@ -96,6 +108,23 @@ async fn a_token_is_found_in_each_place_and_the_first_counts() {
     let header_twice = [("authorization", &*bearer(&good)), ("authorization", &*bearer(&good))];
     assert_eq!(connect("", &header_twice).await.err(), Some(401), "twice is once too often");
     assert_eq!(connect(&format!("&token={good}&token={good}"), &[]).await.err(), Some(401));
+}
+
+#[tokio::test]
+async fn an_offer_that_is_no_text_is_a_refusal_and_not_passed_over() {
+    let system = guarded(&[]).await;
+    let url = format!("{}/?tenant=demo&token={}", system.local.http_url(), user("demo"));
+    for (offer, status) in [("access_token, \u{e9}.a.a", 401), ("\u{e9}", 401), ("chat", 101)] {
+        // No WebSocket library sends such a thing.
+        let handshake = [
+            ("connection", "Upgrade"),
+            ("upgrade", "websocket"),
+            ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+            ("sec-websocket-version", "13"),
+            ("sec-websocket-protocol", offer),
+        ];
+        assert_eq!(request("GET", &url, &handshake, "").await.status, status, "{offer:?}");
+    }
 }
 
 #[tokio::test]

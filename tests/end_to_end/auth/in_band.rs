@@ -28,14 +28,23 @@ async fn until_it_has_authenticated_a_client_receives_nothing_and_may_ask_nothin
         json!({ "action": "unsubscribe", "requestId": "1" }),
         json!({ "action": "ping", "requestId": "1" }),
         json!({ "action": "authenticate", "token": "nonsense", "requestId": "1" }),
+        json!({ "action": "fly", "requestId": "1" }),
+        json!({ "action": "subscribe", "idPattern": "(", "requestId": "1" }),
+        json!({ "action": "subscribe", "entityTypes": 7, "requestId": "1" }),
+        json!({ "requestId": "1" }),
+        json!([]),
     ] {
         let answer = pending.ask(&message).await;
         assert_eq!(
-            (&answer["type"], &answer["code"]),
-            (&json!("error"), &json!("unauthorized")),
+            (&answer["type"], &answer["code"], &answer["requestId"]),
+            (&json!("error"), &json!("unauthorized"), &message["requestId"]),
             "{message}: {answer}"
         );
     }
+    pending.send("{").await;
+    assert_eq!(pending.json().await["code"], json!("unauthorized"), "whatever it says");
+    let answer = pending.ask(&json!({ "action": "authenticate", "requestId": "1" })).await;
+    assert_eq!(answer["code"], json!("invalid_message"), "this one it has to get right: {answer}");
     let other = pending.ask(&json!({ "action": "authenticate", "token": user("other") })).await;
     assert_eq!(other["code"], json!("forbidden"));
     system.publish(&room("demo", "secret")).await;

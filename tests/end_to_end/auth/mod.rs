@@ -8,6 +8,7 @@ mod in_band;
 mod jwks;
 mod origins;
 mod property;
+mod refusals;
 mod settings;
 
 use entity_stream_local::{Config, RefuseWith};

@@ -3,7 +3,7 @@
 use super::guarded;
 use crate::harness::tokens::user;
 use crate::harness::{Client, System, config};
-use entity_stream_local::Config;
+use entity_stream_local::{Config, RefuseWith};
 use entity_stream_runtime::Environment;
 
 const ORIGINS: &str = "https://app.example.com,https://*.example.org";
@@ -15,7 +15,7 @@ async fn status(system: &System, headers: &[(&'static str, &str)]) -> u16 {
 #[tokio::test]
 async fn pages_from_elsewhere_are_refused_with_or_without_authentication() {
     let open = Environment::new(|name| (name == "ALLOWED_ORIGINS").then(|| ORIGINS.to_owned()));
-    let refuse_with = entity_stream_local::RefuseWith::Status;
+    let refuse_with = RefuseWith::Status;
     let open = System::start_with(Config { environment: open, refuse_with, ..config() }).await;
     let guarded = guarded(&[("ALLOWED_ORIGINS", ORIGINS)]).await;
     let bearer = format!("Bearer {}", user("demo"));
@@ -35,6 +35,10 @@ async fn pages_from_elsewhere_are_refused_with_or_without_authentication() {
 
 #[tokio::test]
 async fn without_the_setting_every_page_may_connect() {
-    let system = System::start().await;
-    assert_eq!(status(&system, &[("origin", "https://anywhere.example")]).await, 101);
+    let origin = [("origin", "https://anywhere.example")];
+    for refuse_with in [RefuseWith::Status, RefuseWith::Close] {
+        let system = System::start_with(Config { refuse_with, ..config() }).await;
+        let mut client = Client::connect(&system.url("tenant=demo"), &origin).await.expect("the handshake completes");
+        client.nothing_more(&system).await;
+    }
 }

@@ -10,13 +10,13 @@ pub(crate) const LOG_FILE: &str = "ENTITY_STREAM_TEST_LOG";
 
 static STARTED: Once = Once::new();
 
-/// Starts logging, with all that our crates say and what libraries say at `debug`.
+/// Starts logging, with all that our crates and the libraries say.
 pub(crate) fn start() {
     STARTED.call_once(|| {
         let Ok(path) = std::env::var(LOG_FILE) else { return };
         let file = OpenOptions::new().create(true).append(true).open(path).unwrap();
         tracing_subscriber::fmt()
-            .with_env_filter(EnvFilter::new("debug,entity_stream=trace"))
+            .with_env_filter(EnvFilter::new("trace"))
             .with_ansi(false)
             .with_writer(Mutex::new(file))
             .init();

@@ -28,9 +28,7 @@ impl Banner {
         if !config.event_streaming_enabled {
             remarks.push("EVENT_STREAMING_ENABLED=false: connections are refused with 503, and events are dropped.");
         }
-        if config.auth_enabled && invitation.is_none() {
-            remarks.push("AUTH_ENABLED=true: a connection needs a token.");
-        }
+        let invitation = invitation.or_else(|| config.auth_enabled.then(Invitation::without_token));
         Self { stage: config.stage.clone(), tenant: tenant.clone(), simulated, remarks, invitation }
     }
 
@@ -99,5 +97,8 @@ mod tests {
         assert!(other.contains("published to the tenant city"), "{other}");
         let off = Config { event_streaming_enabled: false, ..Config::default() };
         assert!(text(&off, None, USUAL_URL).contains("503"));
+        let guarded = text(&Config { auth_enabled: true, ..Config::default() }, None, USUAL_URL);
+        let with_token = guarded.lines().find(|line| line.contains(" listen demo")).unwrap();
+        assert!(with_token.contains("A connection needs a token. Try: ENTITY_STREAM_TOKEN=... "), "{guarded}");
     }
 }

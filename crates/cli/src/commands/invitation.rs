@@ -24,7 +24,7 @@ impl Invitation {
         let secret = environment.optional(JWT_SECRET);
         if environment.optional(JWT_SECRET_ARN).is_some() || environment.optional(JWT_JWKS_URL).is_some() {
             // A token that a deployed system would accept too has no place on the screen.
-            return Ok(Self { fresh: None, token: None });
+            return Ok(Self::without_token());
         }
         let fresh = if secret.is_none() { Some(fresh_secret()?) } else { None };
         let key = secret.or_else(|| fresh.clone()).unwrap_or_default();
@@ -37,6 +37,11 @@ impl Invitation {
             more: Vec::new(),
         };
         Ok(Self { fresh, token: Some(token.sign(&key, environment, now)?) })
+    }
+
+    /// Where nobody asked for a token, but one is needed.
+    pub(crate) fn without_token() -> Self {
+        Self { fresh: None, token: None }
     }
 
     /// The environment in which tokens are asked for, and this one is accepted.

@@ -1,4 +1,4 @@
-use entity_stream_auth::ApiKeyRecord;
+use entity_stream_auth::{ApiKeyRecord, Role};
 use entity_stream_protocol::{EpochMillis, Tenant};
 use serde_json::{Value, json};
 
@@ -30,7 +30,7 @@ pub(super) fn table(keys: &[ApiKeyRecord], now: EpochMillis) -> String {
 }
 
 fn row(key: &ApiKeyRecord, now: EpochMillis) -> [String; 6] {
-    let tenants = if key.tenants.is_empty() { "all".to_owned() } else { listed(&key.tenants) };
+    let tenants = if key.role == Role::SuperAdmin { "all".to_owned() } else { listed(&key.tenants) };
     let ago = |time: EpochMillis| format!("{} ago", roughly(now.since(time)));
     let expires = match key.expires_at {
         None => "never".to_owned(),
@@ -46,8 +46,6 @@ fn row(key: &ApiKeyRecord, now: EpochMillis) -> [String; 6] {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
-
-    use entity_stream_auth::Role;
 
     use super::*;
 
@@ -65,7 +63,8 @@ mod tests {
         let at = |hours: i64| Some(EpochMillis::new(hours * HOUR));
         vec![
             key("a", Role::User, &["city", "demo"], at(9), at(40)),
-            key("longer.name", Role::SuperAdmin, &[], None, None),
+            // Tenants do not bound a super admin, whoever wrote them there.
+            key("longer.name", Role::SuperAdmin, &["demo"], None, None),
             key("old", Role::TenantAdmin, &["demo"], at(5), at(7)),
         ]
     }

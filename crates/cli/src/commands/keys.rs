@@ -45,7 +45,7 @@ struct Create {
     /// A tenant that its holder may listen to; may be given several times
     #[arg(long, value_name = "TENANT")]
     tenant: Vec<Tenant>,
-    /// What its holder may do: super_admin is for every tenant, and needs none
+    /// What its holder may do: super_admin is for every tenant, and takes none
     #[arg(long, value_name = "ROLE", value_parser = role(), default_value = "user", hide_possible_values = true)]
     role: Role,
     /// How long it is valid, such as 90d [default: until it is revoked]
@@ -119,6 +119,11 @@ impl Create {
     async fn run(&self, now: EpochMillis) -> anyhow::Result<()> {
         let some = !self.tenant.is_empty() || self.role == Role::SuperAdmin;
         ensure!(some, "--tenant is missing: only --role super_admin goes without");
+        let bounded = self.tenant.is_empty() || self.role != Role::SuperAdmin;
+        ensure!(
+            bounded,
+            "--tenant bounds no super_admin, whose key opens every tenant: leave it out, or take --role tenant_admin"
+        );
         let record = ApiKeyRecord {
             name: self.name.clone(),
             role: self.role,

@@ -52,9 +52,10 @@ pub(crate) fn status(status: StatusCode, body: &str, credential: Option<&str>) -
             }
             None => "the URL does not end with the right stage, or a token is required".to_owned(),
         }),
-        StatusCode::SERVICE_UNAVAILABLE => {
-            Failure::Passing(format!("the server answers 503: event streaming may be switched off{said}"))
-        }
+        StatusCode::SERVICE_UNAVAILABLE if said.is_empty() => Failure::Passing(
+            "the server answers 503: event streaming may be switched off, or the credential cannot be checked"
+                .to_owned(),
+        ),
         other if other.is_server_error() || other == StatusCode::TOO_MANY_REQUESTS => {
             Failure::Passing(format!("the server answers {}{said}", other.as_u16()))
         }

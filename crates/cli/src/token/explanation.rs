@@ -1,7 +1,7 @@
 use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
-use entity_stream_auth::{Refusal, Role, Unverified};
+use entity_stream_auth::{API_KEY_SUBJECT, Refusal, Role, Unverified};
 use entity_stream_protocol::{EpochMillis, Tenant};
 use entity_stream_runtime::Environment;
 use entity_stream_runtime::environment::{JWT_AUDIENCE, JWT_ISSUER, JWT_JWKS_URL};
@@ -60,7 +60,9 @@ pub(crate) fn reason(refusal: Refusal, token: &Unverified, environment: &Environ
         Refusal::KeysUnavailable => format!("the keys of {} cannot be fetched", JWT_JWKS_URL.name),
         Refusal::Role => "a role is super_admin, tenant_admin or user".to_owned(),
         Refusal::NoExpiry => "exp or nbf is missing or is no time".to_owned(),
-        Refusal::Subject => "sub is missing or too long".to_owned(),
+        Refusal::Subject => {
+            format!("sub is missing, too long, or begins with {API_KEY_SUBJECT}, as API keys are called")
+        }
         _ => return refusal.to_string(),
     };
     printable(&format!("{refusal}: {detail}")).into_owned()

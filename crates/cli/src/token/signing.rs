@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context, ensure};
-use entity_stream_auth::{Role, SUBJECT_BYTES, SigningSecret};
+use entity_stream_auth::{API_KEY_SUBJECT, Role, SUBJECT_BYTES, SigningSecret};
 use entity_stream_protocol::{EpochMillis, Tenant};
 use entity_stream_runtime::Environment;
 use entity_stream_runtime::environment::{JWT_AUDIENCE, JWT_ISSUER};
@@ -32,6 +32,8 @@ impl NewToken {
         let names = ClaimNames::of(environment);
         let valid = (1..=SUBJECT_BYTES).contains(&self.subject.len());
         ensure!(valid, "--subject is a name of 1 to {SUBJECT_BYTES} bytes");
+        let is_of_a_key = self.subject.starts_with(API_KEY_SUBJECT);
+        ensure!(!is_of_a_key, "--subject does not begin with {API_KEY_SUBJECT}, as API keys are called");
         ensure!(
             !self.tenants.is_empty() || self.role == Role::SuperAdmin,
             "--tenant is missing: only --role super_admin goes without"
@@ -120,7 +122,8 @@ mod tests {
         assert_eq!((identity.subject.as_str(), identity.role, identity.tenants.len()), ("me", Role::TenantAdmin, 2));
         let end = now.plus(Duration::from_secs(3600));
         assert_eq!(identity.expires_at, Some(end));
-        assert_eq!(verifier.verify(&token, end).await, Err(Refusal::Expired));
+        let refused = verifier.verify(&token, end).await.unwrap_err();
+        assert_eq!((refused.reason, refused.subject.as_deref()), (Refusal::Expired, Some("me")));
     }
 
     #[test]
@@ -140,6 +143,9 @@ mod tests {
         assert!(error(new(Role::User, &[])).to_string().contains("--role super_admin"));
         assert!(
             error(NewToken { subject: String::new(), ..new(Role::User, &["a"]) }).to_string().contains("--subject")
+        );
+        assert!(
+            error(NewToken { subject: "key:robot".to_owned(), ..new(Role::User, &["a"]) }).to_string().contains("key:")
         );
         let twice = vec!["a=1".parse().unwrap(), "a=2".parse().unwrap()];
         assert!(error(NewToken { more: twice, ..new(Role::User, &["a"]) }).to_string().contains("twice"));

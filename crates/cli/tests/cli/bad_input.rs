@@ -34,6 +34,12 @@ async fn a_slip_is_explained() {
         (vec!["token", "--inspect"], 1, "or set ENTITY_STREAM_TOKEN"),
         (vec!["token", "--inspect", "x", "--role", "user"], 2, "cannot be used with"),
         (vec!["keys", "create", "robot"], 1, "--tenant is missing: only --role super_admin"),
+        (
+            vec!["keys", "create", "robot", "--tenant", "demo", "--role", "super_admin"],
+            1,
+            "opens every tenant: leave it out, or take --role tenant_admin",
+        ),
+        (vec!["token", "--tenant", "demo", "--subject", "key:robot"], 1, "--subject does not begin with key:"),
         (vec!["keys", "create", "a b", "--tenant", "demo"], 2, "1 to 64 of A-Z a-z 0-9 _ - ."),
         (vec!["keys", "list", "--dynamodb-url", "localhost"], 1, "such as http://localhost:8000"),
         (vec!["keys", "list", "--region", "eu-west-1"], 2, "--table <NAME>"),
@@ -56,6 +62,39 @@ async fn a_malformed_token_is_not_repeated() {
     }
     let ended = run_with(&["listen", "--help"], &[("ENTITY_STREAM_TOKEN", "eyJsecret")], "").await;
     assert!(!ended.stdout.contains("eyJsecret"), "{ended:?}");
+}
+
+#[tokio::test]
+async fn a_credential_in_the_wrong_place_is_not_repeated() {
+    let jwt = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJtZSJ9.c2VjcmV0";
+    let key = "es_c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2V";
+    for args in [
+        &["token", jwt][..],
+        &["listen", "demo", jwt],
+        &["listen", jwt],
+        &["listen", "demo", "--count", jwt],
+        &["listen", "demo", "--api-key", &format!("robot:{key}")],
+        &["listen", "demo", key],
+        &["keys", "create", "robot", key],
+        &[jwt],
+    ] {
+        let ended = run(args).await;
+        assert_eq!(ended.code, Some(2), "{ended:?}");
+        assert!(ended.stderr.contains("(a credential)") && ended.stderr.contains("--help"), "{ended:?}");
+        assert!(!ended.stderr.contains("eyJ") && !ended.stderr.contains("c2VjcmV0"), "{ended:?}");
+        assert_eq!(ended.stdout, "");
+    }
+}
+
+#[tokio::test]
+async fn a_log_level_that_is_none_is_named() {
+    for level in ["banana", "verbose", "debug,banana", "entity_stream=loud"] {
+        for args in [&["token", "--tenant", "demo"][..], &["local"]] {
+            let ended = run_with(args, &[("RUST_LOG", level)], "").await;
+            assert_eq!(ended.code, Some(1), "{ended:?}");
+            assert!(ended.stderr.contains("RUST_LOG: a log level is error, warn, info"), "{ended:?}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use entity_stream_delivery::ManagementApi;
 use entity_stream_disconnect::Disconnect;
 use entity_stream_protocol::Clock;
 use entity_stream_runtime::environment::JWT_SECRET_ARN;
-use entity_stream_runtime::{Environment, Failure};
+use entity_stream_runtime::{Environment, Failure, read_event};
 use lambda_runtime::{Context, LambdaEvent};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -103,7 +103,7 @@ where
     R: Serialize + Send + 'static,
     F: Future<Output = Result<R, Failure>> + Send + 'static,
 {
-    let event = serde_json::from_slice(&payload).map_err(|error| failed("InvalidEvent", error.to_string()))?;
+    let event = read_event(&payload).map_err(|failure| failed(failure.kind, failure.message))?;
     // An invocation that nobody waits for any more ends, as Lambda ends one at its time-out.
     let task = AbortOnDropHandle::new(tokio::spawn(handle(LambdaEvent::new(event, context))));
     let result = task.await.map_err(|error| failed("Panic", error.to_string()))?;

@@ -1,0 +1,63 @@
+//! Reading the command line, and saying what is wrong with it.
+
+use std::borrow::Cow;
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::Cli;
+use crate::terminal;
+
+/// How tokens begin, whose header is a JSON object in base64, and API keys.
+const CREDENTIALS: [&str; 2] = ["eyJ", "es_"];
+/// The fewest characters that are hidden: help has `es_...` in its examples.
+const HIDDEN_LENGTH: usize = 7;
+
+/// The command that was given. What is wrong with it is told here, and so are help and version.
+///
+/// # Errors
+/// The code to exit with, if there is nothing left to do.
+pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, ExitCode> {
+    Cli::try_parse_from(arguments).map_err(|error| {
+        let text = error.to_string();
+        match without_credentials(&text) {
+            Cow::Borrowed(_) => drop(error.print()),
+            // Without colours, whose codes would stand between the words.
+            Cow::Owned(text) => terminal::usage(&text),
+        }
+        u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
+    })
+}
+
+/// The text less every word that looks like a credential: one that was given in the wrong place would be repeated on the
+/// screen, and in the log of whatever ran this.
+fn without_credentials(text: &str) -> Cow<'_, str> {
+    let is_of_a_word = |character: char| character.is_ascii_alphanumeric() || matches!(character, '_' | '-' | '.');
+    let hidden: Vec<&str> = text
+        .split(|character| !is_of_a_word(character))
+        .map(|word| word.trim_start_matches('-'))
+        .filter(|word| word.len() >= HIDDEN_LENGTH && CREDENTIALS.iter().any(|start| word.starts_with(start)))
+        .collect();
+    hidden.into_iter().fold(Cow::Borrowed(text), |text, word| text.replace(word, "(a credential)").into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_that_look_like_credentials_are_hidden() {
+        for (text, expected) in [
+            ("unexpected 'eyJhbGciOi.J9-_.x' found", "unexpected '(a credential)' found"),
+            ("--count=eyJhbGci, es_0123456789", "--count=(a credential), (a credential)"),
+            ("--eyJhbGciOi", "--(a credential)"),
+            ("eyJhbGciOi eyJhbGciOi.a", "(a credential) (a credential).a"),
+        ] {
+            assert_eq!(without_credentials(text), expected);
+        }
+        for text in ["ENTITY_STREAM_API_KEY=es_... entity-stream", "processes_of_es_", "keys create robot"] {
+            assert!(matches!(without_credentials(text), Cow::Borrowed(_)), "{text}");
+        }
+    }
+}
