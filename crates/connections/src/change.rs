@@ -1,8 +1,10 @@
+use std::time::Duration;
+
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem};
 use entity_stream_protocol::{ConnectionId, EpochMillis, Filter};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use crate::attributes::{EXPIRES_AT, REVISION, number};
 use crate::connection::{StoredConnection, interest_item};
@@ -13,8 +15,10 @@ use crate::{Authorisation, Connection, Grant, Table, TableError};
 /// Most items that `TransactWriteItems` takes at once.
 const TRANSACTION: usize = 100;
 /// How often a change is tried again after another change of the same connection came in between, or DynamoDB throttled
-/// it: ten to twenty seconds in all.
+/// it.
 const ATTEMPTS: usize = 20;
+/// How long all of that may take: API Gateway waits 29 seconds for a message to be handled, and the client is to be told.
+const TIME: Duration = Duration::from_secs(15);
 
 const OPERATION: &str = "TransactWriteItems";
 
@@ -26,8 +30,8 @@ impl Table {
     /// # Errors
     /// [`TableError::NotConnected`] if the connection is not registered or its record has expired at `now`;
     /// [`TableError::NotAuthorised`] if it has yet to authenticate, or its authorisation has expired;
-    /// [`TableError::Contended`] or [`TableError::Dynamo`], and then the filter is what it was, unless the last request
-    /// was lost on its way back.
+    /// [`TableError::Contended`], [`TableError::TimedOut`] or [`TableError::Dynamo`], and then the filter is what it was,
+    /// unless the last request was lost on its way back.
     pub async fn subscribe(
         &self,
         id: &ConnectionId,
@@ -74,6 +78,16 @@ impl Table {
     /// Changes a connection, and its interests with it, in one transaction that is conditional on the connection being
     /// what it was when it was read.
     async fn change(
+        &self,
+        id: &ConnectionId,
+        now: EpochMillis,
+        change: impl Fn(&mut Connection) -> Result<(), TableError>,
+    ) -> Result<Connection, TableError> {
+        let attempts = self.change_in_attempts(id, now, change);
+        timeout(TIME, attempts).await.unwrap_or(Err(TableError::TimedOut { operation: OPERATION }))
+    }
+
+    async fn change_in_attempts(
         &self,
         id: &ConnectionId,
         now: EpochMillis,
