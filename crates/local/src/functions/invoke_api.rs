@@ -31,9 +31,12 @@ struct FunctionError {
 
 impl InvokeApi {
     pub(crate) fn new(endpoint: &str, names: FunctionNames) -> Result<Self, StartError> {
-        let invalid = || StartError::LambdaEndpoint(endpoint.to_owned());
+        // What stands before an `@` may be a password.
+        let shown = endpoint.rsplit_once('@').map_or_else(|| endpoint.to_owned(), |(_, rest)| format!("…@{rest}"));
+        let invalid = || StartError::LambdaEndpoint(shown.clone());
         let uri: Uri = endpoint.parse().map_err(|_| invalid())?;
-        if uri.scheme_str() != Some("http") || uri.host().is_none() || uri.path() != "/" {
+        let is_plain = uri.path() == "/" && uri.query().is_none() && !endpoint.contains(['@', '#']);
+        if uri.scheme_str() != Some("http") || uri.host().is_none() || !is_plain {
             return Err(invalid());
         }
         let client = Client::builder(TokioExecutor::new()).build_http();
