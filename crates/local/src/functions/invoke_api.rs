@@ -1,4 +1,4 @@
-use axum::http::{Request, Uri, header};
+use axum::http::{Request, StatusCode, Uri, header};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
@@ -62,6 +62,9 @@ impl InvokeApi {
         let response = self.client.request(request).await.map_err(|error| unavailable(&error))?;
         let (parts, body) = response.into_parts();
         let body = body.collect().await.map_err(|error| unavailable(&error))?.to_bytes();
+        if parts.status == StatusCode::TOO_MANY_REQUESTS {
+            return Err(InvokeError::Throttled(format!("function {name:?} at {} is throttled", self.endpoint)));
+        }
         // Lambda answers 200 with a header for a function that failed; `cargo lambda watch` answers 500.
         if parts.headers.contains_key("x-amz-function-error") || parts.status.is_server_error() {
             return Err(match serde_json::from_slice::<FunctionError>(&body) {

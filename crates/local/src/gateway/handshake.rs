@@ -61,6 +61,7 @@ async fn open(state: Arc<State>, client: SocketAddr, key: HeaderValue, mut reque
             tracing::error!(%connection_id, %error, "$connect failed");
             return match error {
                 InvokeError::TimedOut(_) => refuse(StatusCode::GATEWAY_TIMEOUT, "Endpoint request timed out"),
+                InvokeError::Throttled(_) => refuse(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests"),
                 _ => refuse(StatusCode::BAD_GATEWAY, "Internal server error"),
             };
         }
@@ -109,8 +110,8 @@ async fn open(state: Arc<State>, client: SocketAddr, key: HeaderValue, mut reque
 /// The client's key, if the request is a WebSocket handshake (RFC 6455, section 4.2.1).
 fn check(request: &Request) -> Result<HeaderValue, Box<Response<Body>>> {
     let has = |name, token: &str| {
-        text(request.headers(), name)
-            .is_some_and(|value| value.split(',').any(|part| part.trim().eq_ignore_ascii_case(token)))
+        let values = request.headers().get_all(name).iter().filter_map(|value| value.to_str().ok());
+        values.flat_map(|value| value.split(',')).any(|part| part.trim().eq_ignore_ascii_case(token))
     };
     if request.method() != Method::GET || !has(header::CONNECTION, "upgrade") || !has(header::UPGRADE, "websocket") {
         let message = "This is a WebSocket endpoint: connect with ws://, and ?tenant=NAME";
@@ -122,14 +123,25 @@ fn check(request: &Request) -> Result<HeaderValue, Box<Response<Body>>> {
         return Err(Box::new(refuse(StatusCode::URI_TOO_LONG, "the URL has at most 4096 characters")));
     }
     let version = text(request.headers(), header::SEC_WEBSOCKET_VERSION);
-    match request.headers().get(header::SEC_WEBSOCKET_KEY) {
-        Some(key) if version.as_deref() == Some("13") => Ok(key.clone()),
-        _ => {
-            let mut response = refuse(StatusCode::BAD_REQUEST, "not a WebSocket handshake of version 13");
-            response.headers_mut().insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
-            Err(Box::new(response))
-        }
+    if version.as_deref() != Some("13") {
+        let message = "not a WebSocket handshake of version 13: the header Sec-WebSocket-Version is 13";
+        let mut response = refuse(StatusCode::BAD_REQUEST, message);
+        response.headers_mut().insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+        return Err(Box::new(response));
     }
+    let key = request.headers().get(header::SEC_WEBSOCKET_KEY).filter(|key| is_key(key));
+    key.cloned().ok_or_else(|| {
+        let message = "not a WebSocket handshake: the header Sec-WebSocket-Key is 16 bytes in base64";
+        Box::new(refuse(StatusCode::BAD_REQUEST, message))
+    })
+}
+
+/// Whether a key is 16 bytes in base64. Its last character has four bits that mean nothing.
+fn is_key(key: &HeaderValue) -> bool {
+    let key = key.as_bytes().strip_suffix(b"==");
+    key.is_some_and(|key| {
+        key.len() == 22 && key.iter().all(|byte| byte.is_ascii_alphanumeric() || b"+/".contains(byte))
+    })
 }
 
 fn switch_protocols(key: &HeaderValue, subprotocol: Option<&str>) -> Response<Body> {
