@@ -56,18 +56,16 @@ impl Local {
         if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
             tracing::debug!(%error, "could not raise the limit of open files");
         }
-        let failed = |source: std::io::Error| StartError::listen("the gateway", "--port", config.listen, &source);
-        let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
+        check_stage(&config.stage)?;
+        let (address, listeners) = loopback::listen("the gateway", "--port", config.listen).await?;
         let dynamodb = DynamoDb::start(config.dynamodb, config.data.as_deref()).await?;
         let table = settings::table(&dynamodb.url());
         table.create_if_missing().await?;
         let functions = Functions::new(&config, table.clone(), reachable(address), &dynamodb.url()).await?;
         let state = Arc::new(State::new(config, functions, table));
         let mut servers = JoinSet::new();
-        servers.spawn(router::serve(listener, Arc::clone(&state)));
-        if let Some(twin) = other_loopback(address).await {
-            servers.spawn(router::serve(twin, Arc::clone(&state)));
+        for listener in listeners {
+            servers.spawn(router::serve(listener, Arc::clone(&state)));
         }
         Ok(Self { address, dynamodb, state, servers })
     }

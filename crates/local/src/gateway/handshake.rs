@@ -15,6 +15,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
 use super::connections::{Connection, Connections, LastActive};
+use super::farewell::say_goodbye;
 use super::frames::websocket_config;
 use super::ids::new_id;
 use super::integration::ProxyResult;
@@ -82,8 +83,8 @@ async fn open(state: Arc<State>, client: SocketAddr, key: HeaderValue, mut reque
             user_agent: source.user_agent.clone(),
         };
         // From here on `@connections` knows it; what is sent before the client has read the 101 waits in its outbox.
-        state.connections.insert(connection_id, connection);
-        let session = Session { source, outbox, inbox, last_active };
+        let order = state.connections.insert(connection_id, connection);
+        let session = Session { source, outbox, inbox, order, last_active };
         state.sessions.spawn(session::run(Arc::clone(&state), session, upgrade));
         return switch_protocols(&key, result.subprotocol());
     }
@@ -101,7 +102,7 @@ async fn open(state: Arc<State>, client: SocketAddr, key: HeaderValue, mut reque
         if let Ok(upgraded) = upgrade.await {
             let io = TokioIo::new(upgraded);
             let socket = WebSocketStream::from_raw_socket(io, Role::Server, Some(websocket_config())).await;
-            session::say_goodbye(socket, 1008, &reason).await;
+            say_goodbye(socket, 1008, &reason).await;
         }
     });
     switch_protocols(&key, subprotocol)
