@@ -123,6 +123,28 @@ async fn a_broadcast_that_fails_is_tried_twice_more_and_then_a_dead_letter() {
 }
 
 #[tokio::test]
+async fn a_dead_letter_shows_the_event_as_it_was_published() {
+    let lambda = Endpoint::script([Reply::status(500)]).await;
+    let functions = FunctionHost::Lambda { endpoint: lambda.url.clone(), names: FunctionNames::default() };
+    let system = System::start_with(Config { functions, ..config() }).await;
+    let detail = r#"{"type":"entityUpdated", "z": 1.0, "a":12345678901234567890123, "e":1E5}"#;
+    system.publish_text(detail).await;
+    system.until_dead_letters(1).await;
+    let letters = request("GET", &format!("{}/_local/dead-letters", system.local.http_url()), &[], "").await;
+    assert!(letters.text().contains(detail), "{}", letters.text());
+}
+
+#[tokio::test]
+async fn the_entries_of_a_request_have_less_than_1_mb() {
+    let system = System::start().await;
+    for (bytes, status) in [(1024 * 1024 - 1, 200), (1024 * 1024, 400)] {
+        let around = r#"demo.appentity.changed{"blob":""}"#.len();
+        let detail = json!({ "blob": "x".repeat(bytes - around) }).to_string();
+        assert_eq!(put(&system, &json!({ "Entries": [raw("demo.app", &detail)] })).await.0, status, "{bytes}");
+    }
+}
+
+#[tokio::test]
 async fn a_broadcast_that_works_in_the_end_is_no_dead_letter() {
     let lambda = Endpoint::script([Reply::status(500), Reply::json("{}")]).await;
     let functions = FunctionHost::Lambda { endpoint: lambda.url.clone(), names: FunctionNames::default() };

@@ -83,6 +83,12 @@ async fn events_have_api_gateways_fields_and_no_others() {
     assert_eq!(connect["queryStringParameters"], json!({ "tenant": "demo", "x": "2" }));
     assert_eq!(connect["multiValueQueryStringParameters"], json!({ "tenant": ["demo"], "x": ["1", "2"] }));
     assert!(connect["headers"]["Sec-WebSocket-Key"].is_string() && connect["headers"].get("Upgrade").is_none());
+    let event = events(&lambda, "disconnect").remove(0);
+    let host = system.local.websocket_url().replace("ws://", "");
+    let headers = json!({ "Host": host, "x-api-key": "", "X-Forwarded-For": "", "x-restapi": "" });
+    assert_eq!(event["headers"], headers, "these four, whatever the client sent");
+    let several = headers.as_object().unwrap().iter().map(|(name, value)| (name.clone(), json!([value])));
+    assert_eq!(event["multiValueHeaders"], Value::Object(several.collect()));
     let contexts = [&connect["requestContext"], &message["requestContext"], &disconnect];
     for (context, event_type) in contexts.into_iter().zip(["CONNECT", "MESSAGE", "DISCONNECT"]) {
         assert_eq!(context["eventType"], json!(event_type));
@@ -97,6 +103,16 @@ async fn events_have_api_gateways_fields_and_no_others() {
 }
 
 #[tokio::test]
+async fn a_message_is_handled_though_its_sender_has_left() {
+    let (lambda, system) = witness().await;
+    let mut client = system.connect("tenant=demo").await;
+    client.send(r#"{"action":"subscribe"}"#).await;
+    drop(client);
+    expect_disconnect(&lambda, 1006, "").await;
+    until("$default is invoked", async || events(&lambda, "default").len() == 1).await;
+}
+
+#[tokio::test]
 async fn without_a_query_the_maps_are_absent() {
     let (lambda, system) = witness().await;
     let _client = Client::connect(&system.local.websocket_url(), &[]).await.unwrap();
@@ -106,14 +122,17 @@ async fn without_a_query_the_maps_are_absent() {
 }
 
 #[tokio::test]
-async fn binary_frames_and_what_is_too_large_end_the_connection() {
+async fn what_is_not_text_or_too_large_or_no_websocket_ends_the_connection() {
     let text = OpCode::Data(Data::Text);
     let whole = |bytes: usize| Message::Frame(Frame::message(vec![b'x'; bytes], text, true));
     for (frames, code) in [
         (vec![Message::Binary(vec![1, 2].into())], 1003),
         (vec![whole(32 * KB + 1)], 1009),
+        // So much that the client is still sending when it is refused.
+        (vec![whole(8 * 1024 * KB)], 1009),
         (fragments(128 * KB + 1), 1009),
         (vec![Message::Frame(Frame::message(vec![0xff, 0xfe], text, true))], 1007),
+        (vec![Message::Frame(Frame::message(vec![], OpCode::Data(Data::Reserved(3)), true))], 1002),
     ] {
         let (lambda, system) = witness().await;
         let mut client = system.connect("tenant=demo").await;
@@ -121,6 +140,7 @@ async fn binary_frames_and_what_is_too_large_end_the_connection() {
             client.send_frame(frame).await;
         }
         assert_eq!(client.closed().await.0, code);
+        drop(client);
         assert_eq!(disconnect_context(&lambda).await["disconnectStatusCode"], json!(code));
         assert!(events(&lambda, "default").is_empty(), "the message reached nobody");
     }

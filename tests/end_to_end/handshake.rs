@@ -3,6 +3,7 @@
 use entity_stream_local::Config;
 use serde_json::{Value, json};
 
+use crate::harness::raw::{HANDSHAKE, Raw};
 use crate::harness::{Client, System, config, request, room};
 
 const KEY: (&str, &str) = ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");
@@ -71,6 +72,20 @@ async fn requests_that_are_no_handshake_are_told_so() {
     for path in ["nowhere", "local/nowhere", "prod"] {
         let answer = request("GET", &format!("{}/{path}", system.local.http_url()), &handshake, "").await;
         assert_eq!((answer.status, answer.text()), (403, r#"{"message":"Forbidden"}"#), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_header_may_stand_in_several_lines_but_the_key_has_its_length() {
+    let system = System::start().await;
+    let [_, upgrade, key, version] = HANDSHAKE;
+    let several = ["Connection: keep-alive", "Connection: Upgrade", upgrade, key, version];
+    assert_eq!(Raw::connect(&system, &several).await.status, 101);
+    let listed = ["Connection: keep-alive, upgrade", upgrade, key, version];
+    assert_eq!(Raw::connect(&system, &listed).await.status, 101);
+    for key in ["", "x", "dGhlIHNhbXBsZSBub25jZQ", "c2hvcnQ=", "dGhlIHNhbXBsZSBub25jZSE=", "dGhlIHNhbXBsZSB_b25jZQ=="] {
+        let key = format!("Sec-WebSocket-Key: {key}");
+        assert_eq!(Raw::connect(&system, &[HANDSHAKE[0], upgrade, &key, version]).await.status, 400, "{key}");
     }
 }
 

@@ -51,6 +51,7 @@ async fn a_connect_that_does_not_work_fails_the_handshake() {
     for (reply, status) in [
         (function_error(), 502),
         (Reply::Status(500, &[], r#"{"errorType":"Boom","errorMessage":"x"}"#.to_owned()), 502),
+        (Reply::Status(429, &[], r#"{"Type":"User","message":"secret rate"}"#.to_owned()), 429),
         (Reply::json("null"), 502),
         (Reply::json(r#"{"statusCode":200,"Data":"x"}"#), 502),
         (Reply::Never, 504),
@@ -77,6 +78,7 @@ async fn a_default_that_does_not_work_is_answered_with_an_error_frame() {
     for reply in [
         function_error(),
         Reply::Status(500, &[], String::new()),
+        Reply::status(429),
         Reply::json("null"),
         Reply::json(r#"{"statusCode":200,"ConnectionId":"x"}"#),
         Reply::Never,
@@ -92,9 +94,14 @@ async fn a_default_that_does_not_work_is_answered_with_an_error_frame() {
         let mut client = system.connect("tenant=demo").await;
         client.send(r#"{"action":"subscribe"}"#).await;
         let frame = client.text().await;
-        assert!(frame.starts_with(r#"{"message": "Internal server error", "connectionId":""#), "{reply:?}: {frame}");
-        let frame: serde_json::Value = serde_json::from_str(&frame).unwrap();
-        assert!(frame["connectionId"].is_string() && frame["requestId"].is_string());
+        let event = lambda.asked().into_iter().find(|asked| asked.path.contains("/default/")).unwrap();
+        let event: serde_json::Value = serde_json::from_slice(&event.body).unwrap();
+        let id = |name: &str| event["requestContext"][name].as_str().unwrap().to_owned();
+        let (connection, request) = (id("connectionId"), id("requestId"));
+        let expected = format!(
+            r#"{{"message": "Internal server error", "connectionId":"{connection}", "requestId":"{request}"}}"#
+        );
+        assert_eq!(frame, expected, "{reply:?}");
         client.send(r#"{"action":"ping"}"#).await;
         assert_eq!(client.json().await, json!({ "type": "pong" }), "the connection stays open");
     }

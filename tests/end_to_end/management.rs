@@ -2,10 +2,11 @@
 
 use aws_sdk_apigatewaymanagement::Client as Sdk;
 use aws_sdk_apigatewaymanagement::primitives::Blob;
-use entity_stream_local::aws_config;
+use entity_stream_local::{Config, aws_config};
 use serde_json::{Value, json};
 
-use crate::harness::{Client, System, request};
+use crate::harness::raw::{HANDSHAKE, Raw};
+use crate::harness::{Answer, Client, System, config, request};
 
 fn sdk(system: &System, stage: &str) -> Sdk {
     Sdk::new(&aws_config(&format!("{}{stage}", system.local.http_url())))
@@ -63,8 +64,11 @@ async fn answers_have_api_gateways_form() {
     let seen = request("GET", &format!("{base}/@connections/{id}"), &[], "").await;
     let body: Value = serde_json::from_slice(&seen.body).unwrap();
     assert_eq!(body["identity"], json!({ "sourceIp": "127.0.0.1", "userAgent": "probe/1.0" }));
-    let connected_at = body["connectedAt"].as_str().unwrap();
-    assert!(connected_at.len() == 24 && connected_at.ends_with('Z'), "ISO 8601 with milliseconds: {connected_at}");
+    for field in ["connectedAt", "lastActiveAt"] {
+        let time = body[field].as_str().unwrap();
+        let form = time.replace(|c: char| c.is_ascii_digit(), "0");
+        assert_eq!(form, "0000-00-00T00:00:00.000Z", "{field} is in ISO 8601 with milliseconds: {time}");
+    }
 }
 
 #[tokio::test]
@@ -76,6 +80,15 @@ async fn refusals_have_their_status_type_and_body() {
     let cases = [
         ("POST", "/@connections/XyZ12cdeIAMCJ1g=".to_owned(), "x", 410, "GoneException", ""),
         ("GET", "/local/@connections/XyZ12cdeIAMCJ1g%3D".to_owned(), "", 410, "GoneException", ""),
+        ("DELETE", "/@connections/AAAAAAAAAAAAAAB=".to_owned(), "", 410, "GoneException", ""),
+        (
+            "GET",
+            "/@connections/c2hvcnQ=".to_owned(),
+            "",
+            400,
+            "BadRequestException",
+            r#"{"message":"Invalid connectionId: c2hvcnQ="}"#,
+        ),
         (
             "POST",
             "/@connections/nonsense!".to_owned(),
@@ -113,21 +126,85 @@ async fn the_largest_message_arrives_whole() {
 }
 
 #[tokio::test]
+async fn a_message_goes_out_in_frames_of_32_kb() {
+    let system = System::start().await;
+    let mut client = Raw::connect(&system, &HANDSHAKE).await;
+    let id = system.only_connection().await;
+    let url = format!("{}/@connections/{id}", system.local.http_url());
+    let largest: String = (0..16 * 1024).map(|n| format!("{:08}", n % 1000)).collect();
+    for (message, frames) in [("x".repeat(32 * 1024), 1), ("x".repeat(32 * 1024 + 1), 2), (largest, 4)] {
+        assert_eq!(request("POST", &url, &[], message.clone()).await.status, 200);
+        let mut received = Vec::new();
+        for n in 1..=frames {
+            let frame = client.frame().await;
+            assert!(frame.payload.len() <= 32 * 1024);
+            assert_eq!((frame.opcode, frame.last), (u8::from(n == 1), n == frames), "text, and then continuations");
+            received.extend(frame.payload);
+        }
+        assert!(received == message.as_bytes());
+    }
+}
+
+/// Posts to a client that does not read until no more is taken. Returns how many messages were, and the refusal.
+async fn fill(url: &str, message: &str) -> (usize, Answer) {
+    let mut taken = 0;
+    loop {
+        let answer = request("POST", url, &[], message.to_owned()).await;
+        if answer.status != 200 {
+            return (taken, answer);
+        }
+        taken += 1;
+    }
+}
+
+#[tokio::test]
 async fn a_client_that_does_not_read_is_throttled_and_keeps_its_place() {
     let system = System::start().await;
     let (mut client, id) = connection(&system).await;
-    let url = format!("{}/@connections/{id}", system.local.http_url());
     let message = "x".repeat(128 * 1024);
-    let mut taken = 0;
-    let throttled = loop {
-        let answer = request("POST", &url, &[], message.clone()).await;
-        if answer.status != 200 {
-            break answer;
-        }
-        taken += 1;
-    };
+    let (taken, throttled) = fill(&format!("{}/@connections/{id}", system.local.http_url()), &message).await;
     assert_eq!((throttled.status, throttled.header("x-amzn-errortype")), (429, Some("LimitExceededException")));
     for _ in 0..taken {
         assert_eq!(client.text().await.len(), message.len(), "what was taken is delivered");
     }
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_is_closed_all_the_same() {
+    let system = System::start().await;
+    let (_client, id) = connection(&system).await;
+    let url = format!("{}/@connections/{id}", system.local.http_url());
+    fill(&url, &"x".repeat(128 * 1024)).await;
+    assert_eq!(request("DELETE", &url, &[], "").await.status, 204);
+    for method in ["DELETE", "GET", "POST"] {
+        assert_eq!(request(method, &url, &[], "").await.status, 410, "{method}: it is closed from then on");
+    }
+    system.until_nobody_is_registered().await;
+}
+
+#[tokio::test]
+async fn what_was_posted_before_a_connection_is_closed_arrives_where_the_client_reads() {
+    let system = System::start().await;
+    let (mut client, id) = connection(&system).await;
+    let url = format!("{}/@connections/{id}", system.local.http_url());
+    for n in 0..100 {
+        assert_eq!(request("POST", &url, &[], n.to_string()).await.status, 200);
+    }
+    assert_eq!(request("DELETE", &url, &[], "").await.status, 204);
+    for n in 0..100 {
+        assert_eq!(client.text().await, n.to_string());
+    }
+    assert_eq!(client.closed_at_once().await.0, 1000);
+}
+
+#[tokio::test]
+async fn when_the_system_stops_clients_that_do_not_read_are_forgotten_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = Some(folder.path().join("table.db"));
+    let system = System::start_with(Config { data: data.clone(), ..config() }).await;
+    let (_client, id) = connection(&system).await;
+    fill(&format!("{}/@connections/{id}", system.local.http_url()), &"x".repeat(128 * 1024)).await;
+    system.local.shutdown().await;
+    let system = System::start_with(Config { data, ..config() }).await;
+    assert!(system.items().await.is_empty(), "$disconnect ran");
 }

@@ -23,6 +23,30 @@ async fn requests_with_an_id_are_answered_with_it() {
 }
 
 #[tokio::test]
+async fn the_id_of_a_ping_has_its_limit_too() {
+    let system = System::start().await;
+    let mut client = system.connect("tenant=demo").await;
+    let longest = "é".repeat(128);
+    let ping = |id: &Value| json!({ "action": "ping", "requestId": id });
+    assert_eq!(client.ask(&ping(&json!(longest))).await, json!({ "type": "pong", "requestId": longest }));
+    assert_eq!(client.ask(&ping(&json!(""))).await, json!({ "type": "pong" }), "none, as for the deployed mock");
+    for id in [json!(format!("{longest}é")), json!(7)] {
+        assert_eq!(client.ask(&ping(&id)).await["code"], json!("invalid_message"), "{id}");
+    }
+}
+
+#[tokio::test]
+async fn fields_that_are_not_of_the_contract_do_not_matter() {
+    let system = System::start().await;
+    let mut client = system.connect("tenant=demo").await;
+    let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+    for value in ["1e999", deep.as_str(), r#""\ud800""#] {
+        client.send(format!(r#"{{"x":{value},"action":"subscribe","requestId":"1"}}"#)).await;
+        assert_eq!(client.json().await["type"], json!("subscribed"), "{value}");
+    }
+}
+
+#[tokio::test]
 async fn clients_of_the_original_contract_get_only_events_and_pong() {
     let system = System::start_with(Config { serial_messages: true, ..config() }).await;
     let mut client = system.connect("tenant=demo").await;

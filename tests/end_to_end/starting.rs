@@ -41,17 +41,65 @@ async fn a_data_file_that_cannot_be_used_is_named() {
     let other = folder.path().join("notes.txt");
     std::fs::write(&other, "these are notes and not a database, and they are long enough to be looked at").unwrap();
     let error = problem(Config { data: Some(other.clone()), ..config() }).await;
-    assert!(error.contains("notes.txt"), "{error}");
+    assert!(error.contains("notes.txt") && error.contains("it is no database of this system"), "{error}");
     assert!(std::fs::read_to_string(&other).unwrap().starts_with("these are notes"), "it is left alone");
 }
 
 #[tokio::test]
 async fn a_lambda_endpoint_that_is_none_is_named() {
-    for endpoint in ["localhost:9000", "https://localhost:9000", "http://localhost:9000/path", "nonsense"] {
+    for endpoint in [
+        "localhost:9000",
+        "https://localhost:9000",
+        "http://localhost:9000/path",
+        "http://localhost:9000?x=1",
+        "http://localhost:9000/#fragment",
+        "nonsense",
+    ] {
         let functions = FunctionHost::Lambda { endpoint: endpoint.to_owned(), names: FunctionNames::default() };
         let error = problem(Config { functions, ..config() }).await;
         assert!(error.contains(endpoint) && error.contains("http://localhost:9000"), "{error}");
     }
+}
+
+#[tokio::test]
+async fn a_password_in_the_lambda_endpoint_is_refused_and_not_repeated() {
+    let endpoint = "http://user:not-to-be-repeated@localhost:9000".to_owned();
+    let functions = FunctionHost::Lambda { endpoint, names: FunctionNames::default() };
+    let error = problem(Config { functions, ..config() }).await;
+    assert!(error.contains("@localhost:9000") && !error.contains("not-to-be-repeated"), "{error}");
+}
+
+#[tokio::test]
+async fn a_stage_that_is_none_is_named() {
+    for stage in ["", "a/b", "_local", "@connections"] {
+        let error = problem(Config { stage: stage.to_owned(), ..config() }).await;
+        assert!(error.contains(&format!("{stage:?} is no stage")), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn another_program_on_the_other_loopback_is_not_passed_over() {
+    let Ok(taken) = std::net::TcpListener::bind((std::net::Ipv6Addr::LOCALHOST, 0)) else {
+        // A machine without IPv6 has no such address.
+        return;
+    };
+    let twin = taken.local_addr().unwrap();
+    let address = SocketAddr::from(([127, 0, 0, 1], twin.port()));
+    let error = problem(Config { listen: address, ..config() }).await;
+    assert!(error.contains(&twin.to_string()) && error.contains("--port"), "{error}");
+    let error = problem(Config { dynamodb: address, ..config() }).await;
+    assert!(error.contains(&twin.to_string()) && error.contains("--dynamodb-port"), "{error}");
+}
+
+#[tokio::test]
+async fn a_data_file_belongs_to_one_system_at_a_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = Some(folder.path().join("table.db"));
+    let system = System::start_with(Config { data: data.clone(), ..config() }).await;
+    let error = problem(Config { data: data.clone(), ..config() }).await;
+    assert!(error.contains("table.db") && error.contains("another local system"), "{error}");
+    system.local.shutdown().await;
+    System::start_with(Config { data, ..config() }).await;
 }
 
 #[tokio::test]
@@ -87,4 +135,7 @@ async fn localhost_is_reached_by_either_protocol() {
     }
     let health = request("GET", &format!("http://{twin}/_local/health"), &[], "").await;
     assert_eq!(health.status, 200);
+    let dynamodb = system.local.dynamodb_url().replace("127.0.0.1", "[::1]");
+    let client = aws_sdk_dynamodb::Client::new(&entity_stream_local::aws_config(&dynamodb));
+    assert_eq!(client.list_tables().send().await.unwrap().table_names(), [entity_stream_local::TABLE]);
 }

@@ -1,38 +1,45 @@
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 
 use dynoxide::Database;
-use tokio::net::TcpListener;
-use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
-use crate::StartError;
+use crate::data_file::DataFile;
+use crate::{StartError, loopback};
+
+/// How long requests that are under way have to end when it stops.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 /// The embedded DynamoDB, served over HTTP so that any AWS SDK or `aws dynamodb --endpoint-url` reaches it.
 #[derive(Debug)]
 pub(crate) struct DynamoDb {
     address: SocketAddr,
-    stop: oneshot::Sender<()>,
-    server: JoinHandle<()>,
+    stop: CancellationToken,
+    servers: JoinSet<()>,
+    /// Given back when nobody writes any more.
+    _data: Option<DataFile>,
 }
 
 impl DynamoDb {
     pub(crate) async fn start(address: SocketAddr, data: Option<&Path>) -> Result<Self, StartError> {
-        let failed =
-            |source: std::io::Error| StartError::listen("the embedded DynamoDB", "--dynamodb-port", address, &source);
-        let listener = TcpListener::bind(address).await.map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
-        let database = open(data)?;
-        let (stop, stopped) = oneshot::channel();
-        let server = tokio::spawn(async move {
-            let shutdown = async {
-                let _ = stopped.await;
-            };
-            if let Err(error) = dynoxide::server::serve_with_shutdown(listener, database, shutdown).await {
-                tracing::error!(error, "the embedded DynamoDB ended");
-            }
-        });
-        Ok(Self { address, stop, server })
+        let (address, listeners) = loopback::listen("the embedded DynamoDB", "--dynamodb-port", address).await?;
+        let (data, database) = match data {
+            Some(path) => DataFile::open(path).map(|(file, database)| (Some(file), database))?,
+            None => (None, in_memory()?),
+        };
+        let stop = CancellationToken::new();
+        let mut servers = JoinSet::new();
+        for listener in listeners {
+            let (database, stopped) = (database.clone(), stop.clone().cancelled_owned());
+            servers.spawn(async move {
+                if let Err(error) = dynoxide::server::serve_with_shutdown(listener, database, stopped).await {
+                    tracing::error!(error, "the embedded DynamoDB ended");
+                }
+            });
+        }
+        Ok(Self { address, stop, servers, _data: data })
     }
 
     pub(crate) fn url(&self) -> String {
@@ -40,23 +47,14 @@ impl DynamoDb {
     }
 
     /// Stops serving. Kept-alive connections of the functions' clients are cut off: their last requests are done.
-    pub(crate) async fn stop(self) {
-        let _ = self.stop.send(());
-        let abort = self.server.abort_handle();
-        if tokio::time::timeout(std::time::Duration::from_secs(2), self.server).await.is_err() {
-            abort.abort();
-        }
+    pub(crate) async fn stop(mut self) {
+        self.stop.cancel();
+        let ended = async { while self.servers.join_next().await.is_some() {} };
+        // What takes longer is aborted with the set.
+        let _ = tokio::time::timeout(FAREWELL, ended).await;
     }
 }
 
-fn open(data: Option<&Path>) -> Result<Database, StartError> {
-    let Some(path) = data else {
-        return Database::memory()
-            .map_err(|error| StartError::Data { path: "(in memory)".into(), reason: error.to_string() });
-    };
-    let invalid = |reason: String| StartError::Data { path: path.to_owned(), reason };
-    let name = path.to_str().ok_or_else(|| invalid("its name is not Unicode".to_owned()))?;
-    // SQLite reports a missing folder or a read-only file as "unable to open database file": ask the system first.
-    std::fs::OpenOptions::new().append(true).create(true).open(path).map_err(|error| invalid(error.to_string()))?;
-    Database::new(name).map_err(|error| invalid(error.to_string()))
+fn in_memory() -> Result<Database, StartError> {
+    Database::memory().map_err(|error| StartError::Data { path: "(in memory)".into(), reason: error.to_string() })
 }

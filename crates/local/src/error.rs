@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use entity_stream_connections::TableError;
 use entity_stream_runtime::{AuthenticationError, InvalidVariable};
 
+use crate::router::RESERVED;
+
 /// Why the local system could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -19,6 +21,9 @@ pub enum StartError {
         /// Why not.
         reason: String,
     },
+    /// The stage's name cannot be part of a path, or is taken.
+    #[error("{0:?} is no stage: it is a name of A-Z a-z 0-9 _ - other than {RESERVED}, such as local")]
+    Stage(String),
     /// The data file cannot be opened or written.
     #[error("the data file {} cannot be used: {reason}", path.display())]
     Data {
@@ -26,6 +31,15 @@ pub enum StartError {
         path: PathBuf,
         /// Why not.
         reason: String,
+    },
+    /// Another local system has the data file.
+    #[error(
+        "the data file {} belongs to another local system that is running: stop that one, or choose another file",
+        path.display()
+    )]
+    DataInUse {
+        /// The file.
+        path: PathBuf,
     },
     /// The embedded DynamoDB does not work.
     #[error("the embedded DynamoDB does not work: {0}")]
@@ -37,7 +51,7 @@ pub enum StartError {
     #[error(transparent)]
     Authentication(#[from] AuthenticationError),
     /// The URL given for the functions makes no sense.
-    #[error("{0:?} is no Lambda endpoint: it is an http URL without a path, such as http://localhost:9000")]
+    #[error("{0:?} is no Lambda endpoint: it is an http URL of host and port alone, such as http://localhost:9000")]
     LambdaEndpoint(String),
 }
 

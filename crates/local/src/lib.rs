@@ -8,10 +8,12 @@
 mod aws_error;
 mod bus;
 mod config;
+mod data_file;
 mod dynamodb;
 mod error;
 mod functions;
 mod gateway;
+mod loopback;
 mod monitor;
 mod router;
 mod settings;
@@ -22,7 +24,6 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 pub use crate::config::{Config, FunctionHost, FunctionNames, RefuseWith, Times};
@@ -33,7 +34,7 @@ pub use crate::settings::{REGION, TABLE, aws_config};
 pub use crate::simulation::{InvalidRate, Rate, Simulated, SimulationSwitch};
 use crate::state::State;
 
-/// How long clients have to take their leave when the system stops.
+/// How long clients have to take their leave, and functions to end, when the system stops.
 const FAREWELL: Duration = Duration::from_secs(5);
 
 /// The running system. Dropping it without [`Local::shutdown`] stops it too, but clients then see their connection break.
@@ -55,18 +56,16 @@ impl Local {
         if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
             tracing::debug!(%error, "could not raise the limit of open files");
         }
-        let failed = |source: std::io::Error| StartError::listen("the gateway", "--port", config.listen, &source);
-        let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
+        check_stage(&config.stage)?;
+        let (address, listeners) = loopback::listen("the gateway", "--port", config.listen).await?;
         let dynamodb = DynamoDb::start(config.dynamodb, config.data.as_deref()).await?;
         let table = settings::table(&dynamodb.url());
         table.create_if_missing().await?;
         let functions = Functions::new(&config, table.clone(), reachable(address), &dynamodb.url()).await?;
         let state = Arc::new(State::new(config, functions, table));
         let mut servers = JoinSet::new();
-        servers.spawn(router::serve(listener, Arc::clone(&state)));
-        if let Some(twin) = other_loopback(address).await {
-            servers.spawn(router::serve(twin, Arc::clone(&state)));
+        for listener in listeners {
+            servers.spawn(router::serve(listener, Arc::clone(&state)));
         }
         Ok(Self { address, dynamodb, state, servers })
     }
@@ -107,7 +106,7 @@ impl Local {
         self.state.connections.close_all();
         self.state.sessions.close();
         if tokio::time::timeout(FAREWELL, self.state.sessions.wait()).await.is_err() {
-            tracing::warn!("some clients did not take their leave in time");
+            tracing::warn!("some clients or functions were not done in time");
         }
         self.state.bus.stop();
         self.dynamodb.stop().await;
@@ -123,14 +122,10 @@ fn host(address: SocketAddr) -> String {
     }
 }
 
-/// Where `localhost` may lead besides: some clients take its IPv6 address first and try no other. It is not everywhere,
-/// and somebody else may listen there, so what cannot be had is done without.
-async fn other_loopback(address: SocketAddr) -> Option<TcpListener> {
-    if address.ip() != Ipv4Addr::LOCALHOST {
-        return None;
-    }
-    let twin = SocketAddr::from((Ipv6Addr::LOCALHOST, address.port()));
-    TcpListener::bind(twin).await.inspect_err(|error| tracing::debug!(%error, %twin, "not listening there too")).ok()
+/// A stage is part of paths, beside those that are the local system's own.
+fn check_stage(stage: &str) -> Result<(), StartError> {
+    let is_name = !stage.is_empty() && stage.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
+    if is_name && stage != router::RESERVED { Ok(()) } else { Err(StartError::Stage(stage.to_owned())) }
 }
 
 /// Where this process reaches what listens on an address: one that stands for every interface is none to connect to.

@@ -16,6 +16,9 @@ use crate::aws_error::json;
 use crate::state::State;
 use crate::{bus, gateway, monitor};
 
+/// The first part of the paths that are the local system's own, which a stage cannot have.
+pub(crate) const RESERVED: &str = "_local";
+
 /// Serves until the task is aborted.
 pub(crate) async fn serve(listener: TcpListener, state: Arc<State>) {
     let app = Router::new().fallback(route).with_state(state);
@@ -46,8 +49,8 @@ async fn route(
         return refusal.into_response();
     }
     match path[..] {
-        ["_local", "health"] => json(StatusCode::OK, &json!({ "status": "ok" })),
-        ["_local", ref rest @ ..] => monitor::handle(&state, rest, request).await,
+        [RESERVED, "health"] => json(StatusCode::OK, &json!({ "status": "ok" })),
+        [RESERVED, ref rest @ ..] => monitor::handle(&state, rest, request).await,
         [] if monitor::wants_page(&request) => monitor::page(),
         ["@connections", id] => gateway::management::handle(&state, id, request).await,
         [first, "@connections", id] if first == stage => gateway::management::handle(&state, id, request).await,

@@ -19,7 +19,7 @@ pub(crate) struct State {
     /// Who is registered, for the monitor page.
     pub(crate) table: Table,
     pub(crate) simulation: SimulationSwitch,
-    /// The tasks of open WebSockets, each of which ends with `$disconnect`.
+    /// The tasks of open WebSockets, each of which ends with `$disconnect`, and of the messages that are being handled.
     pub(crate) sessions: TaskTracker,
 }
 

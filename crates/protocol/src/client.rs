@@ -1,6 +1,9 @@
+use std::collections::HashMap;
 use std::fmt;
 
-use serde_json::{Map, Value};
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::limits::{MESSAGE_BYTES, REQUEST_ID_LENGTH};
 use crate::{Filter, InvalidFilter};
@@ -140,6 +143,20 @@ pub struct Rejection {
     pub request_id: Option<RequestId>,
 }
 
+#[derive(Deserialize, PartialEq, Eq, Hash)]
+#[serde(field_identifier, rename_all = "camelCase")]
+enum Field {
+    Action,
+    RequestId,
+    EntityTypes,
+    IdPattern,
+    Token,
+    #[serde(other)]
+    Unknown,
+}
+
+type Fields = HashMap<Field, Value>;
+
 const ACTIONS: [&str; 4] = ["subscribe", "unsubscribe", "ping", "authenticate"];
 /// A longer action is not echoed: no client of ours sends one.
 const ECHOED_ACTION_LENGTH: usize = 64;
@@ -153,18 +170,9 @@ impl ClientMessage {
         if text.len() > MESSAGE_BYTES {
             return Err(unaddressed(ErrorCode::MessageTooLarge, "a message has at most 128 KB".to_owned()));
         }
-        let value: Value = serde_json::from_str(text).map_err(|error| {
-            let message = format!("the message is not JSON: {error}; send one JSON object per text frame");
-            unaddressed(ErrorCode::InvalidJson, message)
-        })?;
-        let Value::Object(fields) = value else {
-            return Err(unaddressed(
-                ErrorCode::InvalidMessage,
-                r#"a message is a JSON object such as {"action":"ping"}"#.to_owned(),
-            ));
-        };
-        let action = fields.get("action").and_then(Value::as_str);
-        let request_id = match fields.get("requestId") {
+        let fields = read_fields(text)?;
+        let action = fields.get(&Field::Action).and_then(Value::as_str);
+        let request_id = match fields.get(&Field::RequestId) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(text)) => RequestId::parse(text).map(Some).map_err(|_| ()),
             Some(_) => Err(()),
@@ -186,10 +194,14 @@ impl ClientMessage {
             })?),
             Some("unsubscribe") => Action::Unsubscribe,
             Some("ping") => Action::Ping,
-            Some("authenticate") => match fields.get("token").and_then(Value::as_str).and_then(AccessToken::new) {
-                Some(token) => Action::Authenticate(token),
-                None => return Err(reject(ErrorCode::InvalidMessage, "authenticate needs token, a string".to_owned())),
-            },
+            Some("authenticate") => {
+                match fields.get(&Field::Token).and_then(Value::as_str).and_then(AccessToken::new) {
+                    Some(token) => Action::Authenticate(token),
+                    None => {
+                        return Err(reject(ErrorCode::InvalidMessage, "authenticate needs token, a string".to_owned()));
+                    }
+                }
+            }
             Some(_) => {
                 return Err(reject(
                     ErrorCode::UnknownAction,
@@ -231,8 +243,24 @@ fn unaddressed(code: ErrorCode, message: String) -> Rejection {
     Rejection { code, message, action: None, request_id: None }
 }
 
-fn read_filter(fields: &Map<String, Value>) -> Result<Filter, InvalidFilter> {
-    let types = match fields.get("entityTypes") {
+/// The fields of the contract. Others need only be JSON: they may hold what no type of ours does, such as 1e999.
+fn read_fields(text: &str) -> Result<Fields, Rejection> {
+    let invalid = |error: serde_json::Error| {
+        let message = format!("the message is not JSON: {error}; send one JSON object per text frame");
+        unaddressed(ErrorCode::InvalidJson, message)
+    };
+    let value: &RawValue = serde_json::from_str(text).map_err(invalid)?;
+    if !value.get().starts_with('{') {
+        let message = r#"a message is a JSON object such as {"action":"ping"}"#;
+        return Err(unaddressed(ErrorCode::InvalidMessage, message.to_owned()));
+    }
+    let fields: HashMap<Field, &RawValue> = serde_json::from_str(text).map_err(invalid)?;
+    let known = fields.into_iter().filter(|(field, _)| *field != Field::Unknown);
+    known.map(|(field, value)| Ok((field, serde_json::from_str(value.get()).map_err(invalid)?))).collect()
+}
+
+fn read_filter(fields: &Fields) -> Result<Filter, InvalidFilter> {
+    let types = match fields.get(&Field::EntityTypes) {
         None | Some(Value::Null) => Some(Vec::new()),
         Some(Value::Array(items)) => items.iter().map(Value::as_str).collect(),
         Some(_) => None,
@@ -241,7 +269,7 @@ fn read_filter(fields: &Map<String, Value>) -> Result<Filter, InvalidFilter> {
         let message = "entityTypes is an array of strings; leave it out to receive every type";
         return Err(InvalidFilter::EntityTypes(message.to_owned()));
     };
-    let pattern = match fields.get("idPattern") {
+    let pattern = match fields.get(&Field::IdPattern) {
         None | Some(Value::Null) => None,
         Some(Value::String(pattern)) => Some(pattern.as_str()),
         Some(_) => {
@@ -290,6 +318,21 @@ mod tests {
         assert_eq!(code(r#"{"action":"subscribe","idPattern":1}"#), ErrorCode::InvalidIdPattern);
         assert_eq!(code(r#"{"action":"subscribe","idPattern":"("}"#), ErrorCode::InvalidIdPattern);
         assert_eq!(code(&format!(r#"{{"action":"{}"}}"#, "x".repeat(MESSAGE_BYTES))), ErrorCode::MessageTooLarge);
+    }
+
+    #[test]
+    fn fields_that_are_not_of_the_contract_need_only_be_json() {
+        let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+        for value in ["1e999", deep.as_str(), r#""\ud800""#] {
+            let message = ClientMessage::parse(&format!(r#"{{"x":{value},"action":"ping"}}"#)).unwrap();
+            assert_eq!(message.action, Action::Ping, "{value}");
+            assert_eq!(code(&format!(r#"{{"action":{value}}}"#)), ErrorCode::InvalidJson, "{value}");
+        }
+        assert_eq!(code(r#"{"x":1e,"action":"ping"}"#), ErrorCode::InvalidJson);
+        assert_eq!(code(r#"[1"#), ErrorCode::InvalidJson);
+        assert_eq!(code(r#"{"action":"ping"} {}"#), ErrorCode::InvalidJson);
+        let last = ClientMessage::parse(r#"{"action":"dance","action":"ping"}"#).unwrap();
+        assert_eq!(last.action, Action::Ping, "of a field that is there twice the last counts");
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod hash;
 mod id_pattern;
 pub mod limits;
 mod prefilter;
+mod rfc3339;
 mod server;
 mod tenant;
 

@@ -3,6 +3,7 @@ use serde_json::value::RawValue;
 
 use crate::cloudevents::CloudEvent;
 use crate::limits::MESSAGE_BYTES;
+use crate::rfc3339::is_rfc3339;
 use crate::{EntityChange, EntityTypes, EpochMillis, Filter, Rejection, RequestId};
 
 /// How a connection wants its events: `format` in the URL.
@@ -46,7 +47,7 @@ impl Format {
 #[derive(Clone, Debug)]
 pub struct Event {
     id: String,
-    timestamp: String,
+    time: String,
     change: EntityChange,
 }
 
@@ -72,10 +73,9 @@ pub(crate) struct EventBody<'a> {
 }
 
 impl Event {
-    /// An event from its envelope's `id` and `time` and its `detail`.
+    /// An event from its envelope's `id` and `time`, which is in RFC 3339, and its `detail`.
     pub fn new(id: impl Into<String>, time: impl Into<String>, change: EntityChange) -> Self {
-        let timestamp = change.timestamp.clone().unwrap_or_else(|| time.into());
-        Self { id: id.into(), timestamp, change }
+        Self { id: id.into(), time: time.into(), change }
     }
 
     /// The same for every receiver and every redelivery.
@@ -129,14 +129,24 @@ impl Event {
             truncated: None,
             data_bytes: None,
             changed_attributes: self.change.changed_attributes.as_deref(),
-            timestamp: &self.timestamp,
+            timestamp: self.timestamp(),
         }
+    }
+
+    /// When it happened, as the publisher wrote it: any text.
+    fn timestamp(&self) -> &str {
+        self.change.timestamp.as_deref().unwrap_or(&self.time)
+    }
+
+    /// When it happened, as CloudEvents has to have it: the bus's time where the publisher's is something else.
+    fn rfc3339(&self) -> &str {
+        self.change.timestamp.as_deref().filter(|timestamp| is_rfc3339(timestamp)).unwrap_or(&self.time)
     }
 
     fn render(&self, format: Format, body: EventBody<'_>) -> String {
         match format {
             Format::Json => to_json(&body),
-            Format::CloudEvents => to_json(&CloudEvent::new(&self.id, &self.timestamp, &self.change, body)),
+            Format::CloudEvents => to_json(&CloudEvent::new(&self.id, self.rfc3339(), &self.change, body)),
         }
     }
 }
@@ -251,6 +261,22 @@ mod tests {
             event(detail).message(Format::CloudEvents),
             r#"{"specversion":"1.0","id":"9c1e","source":"/tenants/t","type":"entityDeleted","subject":"urn:1","time":"2026-01-02T03:04:05Z","datacontenttype":"application/json","data":{"type":"entityDeleted","id":"9c1e","tenant":"t","servicePath":"/","entityId":"urn:1","entityType":["A","B"],"data":{},"timestamp":"2026-01-02T03:04:05Z"}}"#
         );
+    }
+
+    #[test]
+    fn a_cloud_event_has_the_buss_time_where_the_timestamp_is_none() {
+        for (timestamp, time) in [
+            ("2026-05-06T07:08:09.5+02:00", "2026-05-06T07:08:09.5+02:00"),
+            ("yesterday", "2026-01-02T03:04:05Z"),
+            ("", "2026-01-02T03:04:05Z"),
+        ] {
+            let detail = serde_json::json!({
+                "type": "entityUpdated", "tenant": "t", "entityId": "i", "entityType": "T", "timestamp": timestamp,
+            });
+            let message = event(&detail.to_string()).message(Format::CloudEvents);
+            let message: serde_json::Value = serde_json::from_str(&message).unwrap();
+            assert_eq!((&message["time"], &message["data"]["timestamp"]), (&time.into(), &timestamp.into()));
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod functions;
 mod http;
 pub(crate) mod logs;
 pub(crate) mod proxy;
+pub(crate) mod raw;
 pub(crate) mod tokens;
 
 use std::net::SocketAddr;

@@ -128,11 +128,12 @@ async fn says_in_one_line_why_it_cannot_start() {
     let port = taken.local_addr().unwrap().port().to_string();
     type Case<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], &'a str);
     let short: &[_] = &[("JWT_SECRET", "not-32-bytes")];
-    let cases: [Case<'_>; 11] = [
+    let cases: [Case<'_>; 12] = [
         (&["--port", &port, "--dynamodb-port", "0"], &[], "--port"),
         (&["--port", "0", "--dynamodb-port", &port], &[], "--dynamodb-port"),
         (&["--port", "0", "--dynamodb-port", "0", "--data", "/dev/null/x"], &[], "/dev/null/x"),
         (&["--port", "0", "--dynamodb-port", "0", "--lambda-endpoint", "x"], &[], "http://localhost:9000"),
+        (&[&FREE[1..], &["--stage", "_local"]].concat(), &[], "\"_local\" is no stage"),
         (&[], &[("AUTH_ENABLED", "yes")], "AUTH_ENABLED holds true or false"),
         (&[], &[("RUST_LOG", "a=b=c")], "RUST_LOG"),
         (&FREE[1..], &[("AUTH_ENABLED", "true")], "JWT_SECRET_ARN is not set, nor JWT_JWKS_URL nor JWT_SECRET"),

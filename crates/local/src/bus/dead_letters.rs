@@ -1,7 +1,8 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
 
 /// Most dead letters that are kept; the oldest go first.
 const CAPACITY: usize = 1000;
@@ -23,6 +24,15 @@ pub(crate) struct DeadLetter {
     pub(crate) attempts: usize,
 }
 
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Shown<'a> {
+    error_code: &'a str,
+    error_message: &'a str,
+    attempts: usize,
+    event: Box<RawValue>,
+}
+
 impl DeadLetters {
     pub(crate) fn push(&self, letter: DeadLetter) {
         tracing::error!(
@@ -42,19 +52,21 @@ impl DeadLetters {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
-    /// The oldest first. An event that is JSON is shown as such; otherwise as a string.
-    pub(crate) fn to_json(&self) -> Value {
+    /// The oldest first. An event that is JSON is shown as it was published, byte for byte; otherwise as a string.
+    pub(crate) fn to_json(&self) -> Result<String, serde_json::Error> {
         let letters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        letters
-            .iter()
-            .map(|letter| {
-                json!({
-                    "errorCode": letter.error_code,
-                    "errorMessage": letter.error_message,
-                    "attempts": letter.attempts,
-                    "event": serde_json::from_str(&letter.event).unwrap_or_else(|_| json!(letter.event)),
-                })
-            })
-            .collect()
+        let shown: Result<Vec<Shown<'_>>, _> = letters.iter().map(Shown::new).collect();
+        serde_json::to_string(&shown?)
+    }
+}
+
+impl<'a> Shown<'a> {
+    fn new(letter: &'a DeadLetter) -> Result<Self, serde_json::Error> {
+        let event = match RawValue::from_string(letter.event.clone()) {
+            Ok(event) => event,
+            Err(_) => to_raw_value(&letter.event)?,
+        };
+        let DeadLetter { error_code, error_message, attempts, .. } = letter;
+        Ok(Self { error_code, error_message, attempts: *attempts, event })
     }
 }

@@ -111,6 +111,7 @@ impl Bus {
             let (error_code, error_message) = match error {
                 InvokeError::Function { kind, message } => (kind, message),
                 InvokeError::TimedOut(_) => ("TimedOut".to_owned(), error.to_string()),
+                InvokeError::Throttled(_) => ("Throttled".to_owned(), error.to_string()),
                 InvokeError::Unavailable(_) => ("Unavailable".to_owned(), error.to_string()),
             };
             let event = String::from_utf8_lossy(&payload).into_owned();

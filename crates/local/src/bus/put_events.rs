@@ -16,7 +16,7 @@ use crate::state::State;
 
 /// Most entries in one request.
 const ENTRIES: usize = 10;
-/// Most bytes that the entries of one request may have together.
+/// The entries of one request have fewer bytes than this together.
 const TOTAL_BYTES: usize = 1024 * 1024;
 /// What an entry's `Time` counts for.
 const TIME_BYTES: usize = 14;
@@ -70,7 +70,7 @@ pub(crate) fn handle(state: &State, body: &[u8]) -> Result<Value, ApiError> {
              between 1 and {ENTRIES}"
         )));
     }
-    if entries.iter().map(Entry::bytes).sum::<usize>() > TOTAL_BYTES {
+    if entries.iter().map(Entry::bytes).sum::<usize>() >= TOTAL_BYTES {
         return Err(ApiError::validation("Total size of the entries in the request is over the limit."));
     }
     if entries.iter().all(|entry| entry.missing().is_some()) {

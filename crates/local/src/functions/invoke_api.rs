@@ -1,4 +1,4 @@
-use axum::http::{Request, Uri, header};
+use axum::http::{Request, StatusCode, Uri, header};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
@@ -31,9 +31,12 @@ struct FunctionError {
 
 impl InvokeApi {
     pub(crate) fn new(endpoint: &str, names: FunctionNames) -> Result<Self, StartError> {
-        let invalid = || StartError::LambdaEndpoint(endpoint.to_owned());
+        // What stands before an `@` may be a password.
+        let shown = endpoint.rsplit_once('@').map_or_else(|| endpoint.to_owned(), |(_, rest)| format!("…@{rest}"));
+        let invalid = || StartError::LambdaEndpoint(shown.clone());
         let uri: Uri = endpoint.parse().map_err(|_| invalid())?;
-        if uri.scheme_str() != Some("http") || uri.host().is_none() || uri.path() != "/" {
+        let is_plain = uri.path() == "/" && uri.query().is_none() && !endpoint.contains(['@', '#']);
+        if uri.scheme_str() != Some("http") || uri.host().is_none() || !is_plain {
             return Err(invalid());
         }
         let client = Client::builder(TokioExecutor::new()).build_http();
@@ -59,6 +62,9 @@ impl InvokeApi {
         let response = self.client.request(request).await.map_err(|error| unavailable(&error))?;
         let (parts, body) = response.into_parts();
         let body = body.collect().await.map_err(|error| unavailable(&error))?.to_bytes();
+        if parts.status == StatusCode::TOO_MANY_REQUESTS {
+            return Err(InvokeError::Throttled(format!("function {name:?} at {} is throttled", self.endpoint)));
+        }
         // Lambda answers 200 with a header for a function that failed; `cargo lambda watch` answers 500.
         if parts.headers.contains_key("x-amz-function-error") || parts.status.is_server_error() {
             return Err(match serde_json::from_slice::<FunctionError>(&body) {

@@ -32,6 +32,9 @@ pub(crate) enum InvokeError {
     /// It did not answer in time.
     #[error("no answer within {0:?}")]
     TimedOut(Duration),
+    /// There are too many invocations already.
+    #[error("{0}")]
+    Throttled(String),
     /// It could not be invoked.
     #[error("{0}")]
     Unavailable(String),

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use entity_stream_protocol::{ConnectionId, EpochMillis};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 /// Most messages that wait for one slow client; then `@connections` answers 429, as API Gateway does.
@@ -16,28 +16,46 @@ pub(crate) struct Connections(Mutex<Open>);
 
 #[derive(Debug, Default)]
 struct Open {
-    connections: HashMap<ConnectionId, Connection>,
+    connections: HashMap<ConnectionId, Entry>,
     /// Whether the system is stopping: what opens now closes at once.
     closing: bool,
 }
 
-const GOING_AWAY: Outgoing = Outgoing::Close { code: 1001, reason: "Going away" };
+/// What API Gateway tells a client whose time is over.
+pub(crate) const GOING_AWAY: Close = Close { code: 1001, reason: "Going away" };
+
+/// The order to close a connection. It has a way of its own beside the messages: a client that does not read them has to
+/// be closed too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Close {
+    pub(crate) code: u16,
+    pub(crate) reason: &'static str,
+}
+
+#[derive(Debug)]
+struct Entry {
+    connection: Connection,
+    /// Taken by the first order.
+    close: Option<oneshot::Sender<Close>>,
+}
+
+impl Entry {
+    fn close(&mut self, order: Close) {
+        if let Some(close) = self.close.take() {
+            // Nobody takes it where the connection is just ending by itself.
+            let _ = close.send(order);
+        }
+    }
+}
 
 /// What the `@connections` API knows of a connection.
 #[derive(Clone, Debug)]
 pub(crate) struct Connection {
-    pub(crate) outbox: mpsc::Sender<Outgoing>,
+    pub(crate) outbox: mpsc::Sender<Utf8Bytes>,
     pub(crate) connected_at: EpochMillis,
     pub(crate) last_active: LastActive,
     pub(crate) source_ip: String,
     pub(crate) user_agent: Option<String>,
-}
-
-/// What a connection's task is asked to do.
-#[derive(Clone, Debug)]
-pub(crate) enum Outgoing {
-    Text(Utf8Bytes),
-    Close { code: u16, reason: &'static str },
 }
 
 /// When a connection last carried a message, either way.
@@ -60,21 +78,25 @@ impl LastActive {
 
 impl Connections {
     /// Where messages wait for a connection that is about to open.
-    pub(crate) fn outbox() -> (mpsc::Sender<Outgoing>, mpsc::Receiver<Outgoing>) {
+    pub(crate) fn outbox() -> (mpsc::Sender<Utf8Bytes>, mpsc::Receiver<Utf8Bytes>) {
         mpsc::channel(BUFFER)
     }
 
-    pub(crate) fn insert(&self, id: ConnectionId, connection: Connection) {
+    /// Opens a connection; the order to close it comes from what is returned.
+    pub(crate) fn insert(&self, id: ConnectionId, connection: Connection) -> oneshot::Receiver<Close> {
+        let (close, order) = oneshot::channel();
+        let mut entry = Entry { connection, close: Some(close) };
         let mut open = self.lock();
         if open.closing {
-            let _ = connection.outbox.try_send(GOING_AWAY);
+            entry.close(GOING_AWAY);
         }
-        open.connections.insert(id, connection);
+        open.connections.insert(id, entry);
+        order
     }
 
     pub(crate) fn get(&self, id: &str) -> Option<Connection> {
         let id = ConnectionId::parse(id).ok()?;
-        self.lock().connections.get(&id).cloned()
+        self.lock().connections.get(&id).map(|entry| entry.connection.clone())
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -85,22 +107,29 @@ impl Connections {
     pub(crate) fn newest(&self, most: usize) -> (usize, Vec<(ConnectionId, Connection)>) {
         let open = self.lock();
         let mut newest: Vec<_> = open.connections.iter().collect();
-        newest.sort_unstable_by_key(|(id, connection)| (Reverse(connection.connected_at.millis()), *id));
+        newest.sort_unstable_by_key(|(id, entry)| (Reverse(entry.connection.connected_at.millis()), *id));
         newest.truncate(most);
-        (open.connections.len(), newest.into_iter().map(|(id, connection)| (id.clone(), connection.clone())).collect())
+        let newest = newest.into_iter().map(|(id, entry)| (id.clone(), entry.connection.clone()));
+        (open.connections.len(), newest.collect())
     }
 
     pub(crate) fn remove(&self, id: &ConnectionId) {
         self.lock().connections.remove(id);
     }
 
+    /// Closes a connection: from now on it is none of the open ones, whenever its client takes notice. Says whether it was.
+    pub(crate) fn close(&self, id: &str, order: Close) -> bool {
+        let Ok(id) = ConnectionId::parse(id) else { return false };
+        let entry = self.lock().connections.remove(&id);
+        entry.map(|mut entry| entry.close(order)).is_some()
+    }
+
     /// Asks every connection, now and from now on, to close with 1001.
     pub(crate) fn close_all(&self) {
         let mut open = self.lock();
         open.closing = true;
-        for connection in open.connections.values() {
-            // A full outbox belongs to a client that does not read: its task ends with the process.
-            let _ = connection.outbox.try_send(GOING_AWAY);
+        for entry in open.connections.values_mut() {
+            entry.close(GOING_AWAY);
         }
     }
 

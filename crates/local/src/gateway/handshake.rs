@@ -15,6 +15,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
 use super::connections::{Connection, Connections, LastActive};
+use super::farewell::say_goodbye;
 use super::frames::websocket_config;
 use super::ids::new_id;
 use super::integration::ProxyResult;
@@ -61,6 +62,7 @@ async fn open(state: Arc<State>, client: SocketAddr, key: HeaderValue, mut reque
             tracing::error!(%connection_id, %error, "$connect failed");
             return match error {
                 InvokeError::TimedOut(_) => refuse(StatusCode::GATEWAY_TIMEOUT, "Endpoint request timed out"),
+                InvokeError::Throttled(_) => refuse(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests"),
                 _ => refuse(StatusCode::BAD_GATEWAY, "Internal server error"),
             };
         }
@@ -81,8 +83,8 @@ async fn open(state: Arc<State>, client: SocketAddr, key: HeaderValue, mut reque
             user_agent: source.user_agent.clone(),
         };
         // From here on `@connections` knows it; what is sent before the client has read the 101 waits in its outbox.
-        state.connections.insert(connection_id, connection);
-        let session = Session { source, outbox, inbox, last_active };
+        let order = state.connections.insert(connection_id, connection);
+        let session = Session { source, outbox, inbox, order, last_active };
         state.sessions.spawn(session::run(Arc::clone(&state), session, upgrade));
         return switch_protocols(&key, result.subprotocol());
     }
@@ -100,7 +102,7 @@ async fn open(state: Arc<State>, client: SocketAddr, key: HeaderValue, mut reque
         if let Ok(upgraded) = upgrade.await {
             let io = TokioIo::new(upgraded);
             let socket = WebSocketStream::from_raw_socket(io, Role::Server, Some(websocket_config())).await;
-            session::say_goodbye(socket, 1008, &reason).await;
+            say_goodbye(socket, 1008, &reason).await;
         }
     });
     switch_protocols(&key, subprotocol)
@@ -109,8 +111,8 @@ async fn open(state: Arc<State>, client: SocketAddr, key: HeaderValue, mut reque
 /// The client's key, if the request is a WebSocket handshake (RFC 6455, section 4.2.1).
 fn check(request: &Request) -> Result<HeaderValue, Box<Response<Body>>> {
     let has = |name, token: &str| {
-        text(request.headers(), name)
-            .is_some_and(|value| value.split(',').any(|part| part.trim().eq_ignore_ascii_case(token)))
+        let values = request.headers().get_all(name).iter().filter_map(|value| value.to_str().ok());
+        values.flat_map(|value| value.split(',')).any(|part| part.trim().eq_ignore_ascii_case(token))
     };
     if request.method() != Method::GET || !has(header::CONNECTION, "upgrade") || !has(header::UPGRADE, "websocket") {
         let message = "This is a WebSocket endpoint: connect with ws://, and ?tenant=NAME";
@@ -122,14 +124,25 @@ fn check(request: &Request) -> Result<HeaderValue, Box<Response<Body>>> {
         return Err(Box::new(refuse(StatusCode::URI_TOO_LONG, "the URL has at most 4096 characters")));
     }
     let version = text(request.headers(), header::SEC_WEBSOCKET_VERSION);
-    match request.headers().get(header::SEC_WEBSOCKET_KEY) {
-        Some(key) if version.as_deref() == Some("13") => Ok(key.clone()),
-        _ => {
-            let mut response = refuse(StatusCode::BAD_REQUEST, "not a WebSocket handshake of version 13");
-            response.headers_mut().insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
-            Err(Box::new(response))
-        }
+    if version.as_deref() != Some("13") {
+        let message = "not a WebSocket handshake of version 13: the header Sec-WebSocket-Version is 13";
+        let mut response = refuse(StatusCode::BAD_REQUEST, message);
+        response.headers_mut().insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+        return Err(Box::new(response));
     }
+    let key = request.headers().get(header::SEC_WEBSOCKET_KEY).filter(|key| is_key(key));
+    key.cloned().ok_or_else(|| {
+        let message = "not a WebSocket handshake: the header Sec-WebSocket-Key is 16 bytes in base64";
+        Box::new(refuse(StatusCode::BAD_REQUEST, message))
+    })
+}
+
+/// Whether a key is 16 bytes in base64. Its last character has four bits that mean nothing.
+fn is_key(key: &HeaderValue) -> bool {
+    let key = key.as_bytes().strip_suffix(b"==");
+    key.is_some_and(|key| {
+        key.len() == 22 && key.iter().all(|byte| byte.is_ascii_alphanumeric() || b"+/".contains(byte))
+    })
 }
 
 fn switch_protocols(key: &HeaderValue, subprotocol: Option<&str>) -> Response<Body> {

@@ -8,7 +8,7 @@ use serde_json::json;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
-use super::connections::{Connection, Outgoing};
+use super::connections::{Close, Connection};
 use super::ids::{is_well_formed, new_id};
 use super::proxy_event::timestamp;
 use crate::aws_error::{answer, json, with_type};
@@ -25,7 +25,7 @@ pub(crate) async fn handle(state: &State, id: &str, request: Request) -> Respons
         Method::GET | Method::DELETE => match find(state, id) {
             Err(refusal) => *refusal,
             Ok(connection) if method == Method::GET => get(&connection),
-            Ok(connection) => delete(&connection).await,
+            Ok(_) => delete(state, id),
         },
         _ => forbidden(),
     };
@@ -52,7 +52,7 @@ async fn post(state: &State, id: &str, request: Request) -> Response<Body> {
         let body = json!({ "message": "The message is not UTF-8" });
         return with_type(json(StatusCode::BAD_REQUEST, &body), "BadRequestException");
     };
-    match connection.outbox.try_send(Outgoing::Text(text)) {
+    match connection.outbox.try_send(text) {
         Ok(()) => {
             connection.last_active.touch(state.config.clock.now());
             answer(StatusCode::OK, JSON, Body::empty())
@@ -75,11 +75,12 @@ fn get(connection: &Connection) -> Response<Body> {
     json(StatusCode::OK, &body)
 }
 
-async fn delete(connection: &Connection) -> Response<Body> {
-    let close = Outgoing::Close { code: 1000, reason: "Connection Closed Normally" };
-    match connection.outbox.send(close).await {
-        Ok(()) => answer(StatusCode::NO_CONTENT, JSON, Body::empty()),
-        Err(_) => gone(),
+/// Does not wait for the client, which may not even read.
+fn delete(state: &State, id: &str) -> Response<Body> {
+    if state.connections.close(id, Close { code: 1000, reason: "Connection Closed Normally" }) {
+        answer(StatusCode::NO_CONTENT, JSON, Body::empty())
+    } else {
+        gone()
     }
 }
 

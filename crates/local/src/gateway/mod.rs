@@ -1,6 +1,7 @@
 //! API Gateway's WebSocket front door and its `@connections` API.
 
 mod connections;
+mod farewell;
 mod frames;
 pub(crate) mod handshake;
 mod ids;

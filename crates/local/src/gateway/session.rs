@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use entity_stream_protocol::limits::MESSAGE_BYTES;
 use futures_util::{SinkExt, StreamExt};
-use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::error::ProtocolError;
@@ -16,7 +15,8 @@ use tokio_tungstenite::tungstenite::protocol::frame::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::{Message, Role};
 use tokio_tungstenite::tungstenite::{Error, Utf8Bytes};
 
-use super::connections::{LastActive, Outgoing};
+use super::connections::{Close, GOING_AWAY, LastActive};
+use super::farewell::{Socket, answer_goodbye, say_goodbye};
 use super::frames::{text_frames, websocket_config};
 use super::integration::ProxyResult;
 use super::proxy_event::EventSource;
@@ -26,17 +26,17 @@ use crate::state::State;
 
 /// Most messages of one connection that are handled at the same time; then the client waits.
 const CONCURRENT_MESSAGES: usize = 32;
-/// How long a client may take to accept a frame before it counts as lost, and to answer a close frame.
+/// How long a client may take to accept a frame before it counts as lost.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
-
-type Socket = WebSocketStream<TokioIo<Upgraded>>;
+/// How long a client that is to be closed may take to accept what was on its way.
+const REST_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A connection that has been accepted.
 pub(crate) struct Session {
     pub(crate) source: EventSource,
-    pub(crate) outbox: mpsc::Sender<Outgoing>,
-    pub(crate) inbox: mpsc::Receiver<Outgoing>,
+    pub(crate) outbox: mpsc::Sender<Utf8Bytes>,
+    pub(crate) inbox: mpsc::Receiver<Utf8Bytes>,
+    pub(crate) order: oneshot::Receiver<Close>,
     pub(crate) last_active: LastActive,
 }
 
@@ -48,6 +48,14 @@ struct End {
     tell: bool,
 }
 
+/// What a connection has to deal with next.
+enum Next {
+    Outgoing(Utf8Bytes),
+    /// What the client sent, and the place that handling it takes.
+    Incoming(Option<OwnedSemaphorePermit>, Option<Result<Message, Error>>),
+    TimeOver,
+}
+
 /// Serves a connection to its end, and then tells `$disconnect`.
 pub(crate) async fn run(state: Arc<State>, mut session: Session, upgrade: OnUpgrade) {
     let end = match upgrade.await {
@@ -56,6 +64,8 @@ pub(crate) async fn run(state: Arc<State>, mut session: Session, upgrade: OnUpgr
             let mut socket = WebSocketStream::from_raw_socket(io, Role::Server, Some(websocket_config())).await;
             let end = serve(&state, &mut session, &mut socket).await;
             state.connections.remove(&session.source.connection_id);
+            // What still waits for room in the queue need not wait any longer.
+            session.inbox.close();
             if end.tell {
                 say_goodbye(socket, end.code, &end.reason).await;
             }
@@ -75,43 +85,57 @@ pub(crate) async fn run(state: Arc<State>, mut session: Session, upgrade: OnUpgr
 }
 
 async fn serve(state: &Arc<State>, session: &mut Session, socket: &mut Socket) -> End {
+    let Session { source, outbox, inbox, order, last_active } = session;
     let times = &state.config.times;
-    let concurrent = if state.config.serial_messages { 1 } else { CONCURRENT_MESSAGES };
+    let places = Arc::new(Semaphore::new(if state.config.serial_messages { 1 } else { CONCURRENT_MESSAGES }));
     let oldest = Instant::now() + times.max_duration;
     let mut idle = Instant::now() + times.idle_timeout;
-    let mut handling = JoinSet::new();
     loop {
-        tokio::select! {
-            () = sleep_until(oldest) => return going_away(),
-            () = sleep_until(idle) => return going_away(),
-            Some(_) = handling.join_next() => {}
-            outgoing = session.inbox.recv() => match outgoing {
-                Some(Outgoing::Text(text)) => {
-                    for frame in text_frames(text) {
-                        if !matches!(timeout(WRITE_TIMEOUT, socket.send(frame)).await, Ok(Ok(()))) {
-                            return lost();
-                        }
-                    }
-                    idle = Instant::now() + times.idle_timeout;
+        let next = async {
+            tokio::select! {
+                () = sleep_until(oldest.min(idle)) => Next::TimeOver,
+                Some(text) = inbox.recv() => Next::Outgoing(text),
+                (place, message) = receive(&places, socket) => Next::Incoming(place, message),
+            }
+        };
+        let next = tokio::select! {
+            biased;
+            close = &mut *order => {
+                send_rest(inbox, socket).await;
+                return ordered(close);
+            }
+            next = next => next,
+        };
+        match next {
+            Next::TimeOver => return ordered(Ok(GOING_AWAY)),
+            Next::Outgoing(text) => {
+                let sent = tokio::select! {
+                    biased;
+                    sent = send(text, socket) => sent,
+                    // The client does not keep up: there is no use in sending it the rest.
+                    close = &mut *order => return ordered(close),
+                };
+                if !sent {
+                    return lost();
                 }
-                Some(Outgoing::Close { code, reason }) => {
-                    return End { code, reason: reason.to_owned(), tell: true };
-                }
-                None => return going_away(),
-            },
-            incoming = socket.next(), if handling.len() < concurrent => match incoming {
+                idle = Instant::now() + times.idle_timeout;
+            }
+            Next::Incoming(place, message) => match message {
                 Some(Ok(Message::Text(body))) => {
                     idle = Instant::now() + times.idle_timeout;
-                    session.last_active.touch(state.config.clock.now());
-                    handling.spawn(handle_message(
-                        Arc::clone(state),
-                        session.source.clone(),
-                        session.outbox.clone(),
-                        body,
-                    ));
+                    last_active.touch(state.config.clock.now());
+                    let handling = handle_message(Arc::clone(state), source.clone(), outbox.clone(), body);
+                    // In a task that outlives the connection: Lambda ends no invocation because a client has left.
+                    state.sessions.spawn(async move {
+                        handling.await;
+                        drop(place);
+                    });
                 }
                 Some(Ok(Message::Binary(_))) => return refused(1003, "binary frames are not supported"),
-                Some(Ok(Message::Close(frame))) => return closed_by_client(socket, frame).await,
+                Some(Ok(Message::Close(frame))) => {
+                    answer_goodbye(socket).await;
+                    return closed_by_client(frame);
+                }
                 Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
                 Some(Err(error)) => return broken(&error),
                 None => return lost(),
@@ -120,7 +144,40 @@ async fn serve(state: &Arc<State>, session: &mut Session, socket: &mut Socket) -
     }
 }
 
-async fn handle_message(state: Arc<State>, source: EventSource, outbox: mpsc::Sender<Outgoing>, body: Utf8Bytes) {
+/// The client's next message, once there is a place for handling it.
+async fn receive(
+    places: &Arc<Semaphore>,
+    socket: &mut Socket,
+) -> (Option<OwnedSemaphorePermit>, Option<Result<Message, Error>>) {
+    // It fails only when it is closed, which it never is.
+    let place = Arc::clone(places).acquire_owned().await.ok();
+    (place, socket.next().await)
+}
+
+/// Sends a message, and says whether the client has accepted all of it in time.
+async fn send(text: Utf8Bytes, socket: &mut Socket) -> bool {
+    for frame in text_frames(text) {
+        if !matches!(timeout(WRITE_TIMEOUT, socket.send(frame)).await, Ok(Ok(()))) {
+            return false;
+        }
+    }
+    true
+}
+
+/// Sends what was accepted before the order to close, such as the answer that says why, to a client that reads it.
+async fn send_rest(inbox: &mut mpsc::Receiver<Utf8Bytes>, socket: &mut Socket) {
+    inbox.close();
+    let rest = async {
+        while let Some(text) = inbox.recv().await {
+            if !send(text, socket).await {
+                break;
+            }
+        }
+    };
+    let _ = timeout(REST_TIMEOUT, rest).await;
+}
+
+async fn handle_message(state: Arc<State>, source: EventSource, outbox: mpsc::Sender<Utf8Bytes>, body: Utf8Bytes) {
     let answer = match select(&body, state.config.in_band()) {
         Route::Ping(pong) => Some(pong),
         Route::Default => {
@@ -143,29 +200,12 @@ async fn handle_message(state: Arc<State>, source: EventSource, outbox: mpsc::Se
     };
     if let Some(answer) = answer {
         // A closed outbox is a connection that has ended.
-        let _ = outbox.send(Outgoing::Text(answer.into())).await;
+        let _ = outbox.send(answer.into()).await;
     }
-}
-
-/// Sends a close frame and waits for the client's, so that the client reads the code before the connection breaks.
-pub(crate) async fn say_goodbye(mut socket: Socket, code: u16, reason: &str) {
-    let mut end = reason.len().min(123);
-    while !reason.is_char_boundary(end) {
-        end -= 1;
-    }
-    let frame = CloseFrame { code: code.into(), reason: reason[..end].into() };
-    let farewell = async {
-        if socket.close(Some(frame)).await.is_ok() {
-            while let Some(Ok(_)) = socket.next().await {}
-        }
-    };
-    let _ = timeout(CLOSE_TIMEOUT, farewell).await;
 }
 
 /// The code and the reason are the client's own.
-async fn closed_by_client(socket: &mut Socket, frame: Option<CloseFrame>) -> End {
-    // The answer to a close frame leaves with the next read.
-    let _ = timeout(CLOSE_TIMEOUT, async { while let Some(Ok(_)) = socket.next().await {} }).await;
+fn closed_by_client(frame: Option<CloseFrame>) -> End {
     match frame {
         Some(frame) => End { code: frame.code.into(), reason: frame.reason.to_string(), tell: false },
         None => End { code: 1005, reason: "Client-side close frame status not set".to_owned(), tell: false },
@@ -189,8 +229,10 @@ fn refused(code: u16, reason: &str) -> End {
     End { code, reason: reason.to_owned(), tell: true }
 }
 
-fn going_away() -> End {
-    refused(1001, "Going away")
+/// The end that was ordered; without an order the system itself is ending.
+fn ordered(close: Result<Close, oneshot::error::RecvError>) -> End {
+    let Close { code, reason } = close.unwrap_or(GOING_AWAY);
+    refused(code, reason)
 }
 
 /// Source of the code: RFC 6455, section 7.1.5. API Gateway's reason is not known.

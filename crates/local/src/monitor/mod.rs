@@ -13,7 +13,7 @@ use axum::extract::Request;
 use axum::http::{HeaderValue, Method, Response, StatusCode, header};
 use serde_json::{Value, json};
 
-use crate::aws_error::json as json_answer;
+use crate::aws_error::{self, json as json_answer};
 use crate::config::FunctionHost;
 use crate::state::State;
 
@@ -45,21 +45,23 @@ pub(crate) async fn handle(state: &State, path: &[&str], request: Request) -> Re
         return assets::asset(name);
     }
     match answer(state, path, request).await {
-        Ok(body) => no_store(json_answer(StatusCode::OK, &body)),
+        Ok(body) => no_store(aws_error::answer(StatusCode::OK, "application/json", body)),
         Err(refusal) => refusal.into_response(),
     }
 }
 
-async fn answer(state: &State, path: &[&str], request: Request) -> Result<Value, Refusal> {
+async fn answer(state: &State, path: &[&str], request: Request) -> Result<String, Refusal> {
     guard::check(&request)?;
     let method = request.method().clone();
     match (path, method) {
-        (["dead-letters"], Method::GET) => Ok(state.bus.dead_letters().to_json()),
-        (["status"], Method::GET) => Ok(status(state)),
-        (["connections"], Method::GET) => Ok(connections::list(state).await),
-        (["events"], Method::POST) => publish::handle(state, &body(request).await?),
-        (["simulation"], Method::PUT) => simulation::start(state, &body(request).await?),
-        (["simulation"], Method::DELETE) => Ok(simulation::stop(state)),
+        (["dead-letters"], Method::GET) => state.bus.dead_letters().to_json().map_err(|error| {
+            Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, format!("the dead letters cannot be shown: {error}"))
+        }),
+        (["status"], Method::GET) => Ok(status(state).to_string()),
+        (["connections"], Method::GET) => Ok(connections::list(state).await.to_string()),
+        (["events"], Method::POST) => Ok(publish::handle(state, &body(request).await?)?.to_string()),
+        (["simulation"], Method::PUT) => Ok(simulation::start(state, &body(request).await?)?.to_string()),
+        (["simulation"], Method::DELETE) => Ok(simulation::stop(state).to_string()),
         (["dead-letters" | "status" | "connections" | "events" | "simulation"], method) => {
             let message = format!("there is no {method} here: see the page at /");
             Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, message))

@@ -1,0 +1,57 @@
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{ErrorKind, Read};
+use std::path::{Path, PathBuf};
+
+use dynoxide::Database;
+
+use crate::StartError;
+
+/// How every file of SQLite begins. Source: "Database File Format", sqlite.org, section 1.3.
+const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+
+/// Keeps the data file for one local system, for as long as it lives: a second one would take the first one's clients for
+/// its own, and either would forget the other's.
+#[derive(Debug)]
+pub(crate) struct DataFile {
+    _lock: File,
+}
+
+impl DataFile {
+    /// Opens the data file and takes possession of it.
+    pub(crate) fn open(path: &Path) -> Result<(Self, Database), StartError> {
+        let invalid = |reason: String| StartError::Data { path: path.to_owned(), reason };
+        let failed = |error: std::io::Error| invalid(error.to_string());
+        // SQLite reports a missing folder or a read-only file as "unable to open database file": ask the system first.
+        let mut file = OpenOptions::new().read(true).append(true).create(true).open(path).map_err(failed)?;
+        let mut start = Vec::new();
+        file.by_ref().take(MAGIC.len() as u64).read_to_end(&mut start).map_err(failed)?;
+        if !start.is_empty() && start != MAGIC {
+            return Err(invalid("it is no database of this system; choose another file".to_owned()));
+        }
+        // Two paths may lead to one file.
+        let file = path.canonicalize().map_err(failed)?;
+        let lock = Self::lock(&file)?.ok_or_else(|| StartError::DataInUse { path: path.to_owned() })?;
+        let name = file.to_str().ok_or_else(|| invalid("its name is not Unicode".to_owned()))?;
+        let database = Database::new(name).map_err(|error| invalid(error.to_string()))?;
+        Ok((Self { _lock: lock }, database))
+    }
+
+    /// The lock, if nobody has it. It is on a file beside the database, because SQLite has locks of its own on that one. The
+    /// file stays: to remove it would be to take it from under whoever has just opened it.
+    fn lock(path: &Path) -> Result<Option<File>, StartError> {
+        let mut name = path.as_os_str().to_owned();
+        name.push(".lock");
+        let beside = PathBuf::from(name);
+        let failed = |error: std::io::Error| StartError::Data { path: beside.clone(), reason: error.to_string() };
+        let file = OpenOptions::new().write(true).create(true).truncate(false).open(&beside).map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(file)),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => {
+                tracing::warn!(file = %beside.display(), "files cannot be locked here: do not start a second system on this one");
+                Ok(Some(file))
+            }
+            Err(TryLockError::Error(error)) => Err(failed(error)),
+        }
+    }
+}

@@ -1,0 +1,50 @@
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncWriteExt, copy, sink};
+use tokio::time::timeout;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::frame::CloseFrame;
+
+pub(crate) type Socket = WebSocketStream<TokioIo<Upgraded>>;
+
+/// How long a client may take to answer a close frame.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Longest reason that a close frame has room for, in bytes.
+const REASON_BYTES: usize = 123;
+
+/// Sends a close frame and waits for the client's, so that the client reads the code before the connection breaks.
+pub(crate) async fn say_goodbye(mut socket: Socket, code: u16, reason: &str) {
+    let end = reason.floor_char_boundary(REASON_BYTES);
+    let frame = CloseFrame { code: code.into(), reason: reason[..end].into() };
+    let farewell = async move {
+        if socket.close(Some(frame)).await.is_err() {
+            return;
+        }
+        let mut answered = false;
+        while let Some(Ok(message)) = socket.next().await {
+            answered |= message.is_close();
+        }
+        if !answered {
+            discard(socket).await;
+        }
+    };
+    let _ = timeout(CLOSE_TIMEOUT, farewell).await;
+}
+
+/// Reads what is no WebSocket any more until the client has nothing to add. A connection that is closed with something
+/// unread is reset, and then a client that is still sending never reads the close frame.
+async fn discard(socket: Socket) {
+    let mut stream = socket.into_inner();
+    if stream.shutdown().await.is_ok() {
+        let _ = copy(&mut stream, &mut sink()).await;
+    }
+}
+
+/// Answers the client's close frame, which leaves with the next read, and waits for the client to close.
+pub(crate) async fn answer_goodbye(socket: &mut Socket) {
+    let _ = timeout(CLOSE_TIMEOUT, async { while let Some(Ok(_)) = socket.next().await {} }).await;
+}

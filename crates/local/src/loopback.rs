@@ -1,0 +1,35 @@
+//! Listening where `localhost` leads.
+
+use std::io::ErrorKind;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use tokio::net::TcpListener;
+
+use crate::StartError;
+
+/// Listens on an address, and on its twin: some clients take `localhost`'s IPv6 address first and try no other. Returns
+/// the address with its port, and one or two listeners.
+///
+/// There need not be such a twin. Where the port was chosen, a program that listens there already is an error all the
+/// same: clients would reach it instead of us. Of a port that was just free nobody has been told yet.
+pub(crate) async fn listen(
+    what: &'static str,
+    option: &'static str,
+    wanted: SocketAddr,
+) -> Result<(SocketAddr, Vec<TcpListener>), StartError> {
+    let failed = |source: std::io::Error| StartError::listen(what, option, wanted, &source);
+    let listener = TcpListener::bind(wanted).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    let mut listeners = vec![listener];
+    if address.ip() == Ipv4Addr::LOCALHOST {
+        let twin = SocketAddr::from((Ipv6Addr::LOCALHOST, address.port()));
+        match TcpListener::bind(twin).await {
+            Ok(listener) => listeners.push(listener),
+            Err(error) if error.kind() == ErrorKind::AddrInUse && wanted.port() != 0 => {
+                return Err(StartError::listen(what, option, twin, &error));
+            }
+            Err(error) => tracing::debug!(%error, %twin, "not listening there too"),
+        }
+    }
+    Ok((address, listeners))
+}
