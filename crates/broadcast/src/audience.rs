@@ -1,3 +1,5 @@
+use std::collections::HashSet;
+
 use entity_stream_connections::{HashRange, Interest, InterestPage, InterestPages, TableError};
 use entity_stream_delivery::backoff;
 use entity_stream_protocol::Event;
@@ -34,7 +36,8 @@ pub(crate) struct Plan {
 
 impl Broadcast {
     #[allow(clippy::cast_precision_loss, reason = "estimates of at most millions")]
-    /// Looks at the first page of each of the event's partitions. Where that is not all, it tells how many connections
+    /// Looks at the first page of each of the event's partitions, one round after the other, as
+    /// [`entity_stream_connections::Table::interests`] asks. Where that is not all, it tells how many connections
     /// there are, because hashes are even; and so into how many slices to cut the rest, to be read side by side, and
     /// whether there are more than `split_at`.
     ///
@@ -51,17 +54,18 @@ impl Broadcast {
             // What somebody else could not serve; it is small.
             return Ok(Plan { slices: ranges.iter().copied().map(Slice::Unread).collect(), ..Plan::default() });
         };
-        let mut partitions = self.partitions(event, *range);
-        let firsts = try_join_all(partitions.iter_mut().map(|pages| next(pages, stop))).await?;
-        let capacity = firsts.iter().flatten().map(|page| page.capacity).sum();
-        // Up to here every partition has been read; to the end, without it.
-        let read_up_to = partitions.iter().filter_map(InterestPages::position).min();
-        let mut interests: Vec<Interest> = firsts
-            .into_iter()
-            .flatten()
-            .flat_map(|page| page.interests)
-            .filter(|interest| read_up_to.is_none_or(|end| interest.hash() < end))
-            .collect();
+        let (mut interests, mut capacity) = (Vec::new(), 0.0);
+        // Up to here every partition has been read, in every round; to the end, without it.
+        let mut read_up_to: Option<u64> = None;
+        for mut round in self.rounds(event, *range) {
+            let firsts = try_join_all(round.iter_mut().map(|pages| next(pages, stop))).await?;
+            for page in firsts.into_iter().flatten() {
+                capacity += page.capacity;
+                interests.extend(page.interests);
+            }
+            read_up_to = round.iter().filter_map(InterestPages::position).chain(read_up_to).min();
+        }
+        interests.retain(|interest| read_up_to.is_none_or(|end| interest.hash() < end));
         let read_share = read_up_to.map_or(1.0, |end| range.share_below(end).max(LEAST_SHARE));
 
         let mut plan = Plan { capacity, ..Plan::default() };
@@ -70,6 +74,10 @@ impl Broadcast {
         if let Some(split_at) = split_at.filter(|split_at| interests.len() as f64 / read_share > *split_at as f64) {
             let mut verdicts = Verdicts::new(&self.patterns, &event.change().entity_id);
             interests.retain(|interest| verdicts.accept(interest.id_pattern.as_ref()));
+            // Who is met several times counts once. Not before the patterns were asked: of a filter that was changed in
+            // between, both are there, and either is enough.
+            let mut seen = HashSet::with_capacity(interests.len());
+            interests.retain(|interest| seen.insert(interest.connection_id.clone()));
             let (matching, split_at) = (interests.len() as f64 / read_share, split_at as f64);
             if let (Some(below), Some(rest)) = range.split_at(range.at_share(split_at / matching))
                 && matching > split_at
@@ -102,37 +110,44 @@ impl Broadcast {
             Slice::Read { interests, .. } => return (Ok(interests), 0.0),
             Slice::Unread(range) => range,
         };
-        let reads = self.partitions(event, range).into_iter().map(async |mut pages| {
-            let (mut interests, mut capacity) = (Vec::new(), 0.0);
-            loop {
-                match next(&mut pages, stop).await {
-                    Ok(Some(page)) => {
-                        interests.extend(page.interests);
-                        capacity += page.capacity;
+        let (mut interests, mut capacity) = (Vec::new(), 0.0);
+        for round in self.rounds(event, range) {
+            let mut unread = false;
+            for (read, units) in join_all(round.into_iter().map(|pages| to_the_end(pages, stop))).await {
+                capacity += units;
+                match read {
+                    Ok(read) => interests.extend(read),
+                    Err(error) => {
+                        tracing::error!(%error, %range, "a part of the audience could not be read");
+                        unread = true;
                     }
-                    Ok(None) => return (Ok(interests), capacity),
-                    Err(error) => return (Err(error), capacity),
                 }
             }
-        });
-        let (mut interests, mut capacity) = (Ok(Vec::new()), 0.0);
-        for (read, units) in join_all(reads).await {
-            capacity += units;
-            match (read, &mut interests) {
-                (Ok(read), Ok(interests)) => interests.extend(read),
-                (Ok(_), Err(_)) => {}
-                (Err(error), _) => {
-                    tracing::error!(%error, %range, "a part of the audience could not be read");
-                    interests = Err(range);
-                }
+            if unread {
+                return (Err(range), capacity);
             }
         }
-        (interests, capacity)
+        (Ok(interests), capacity)
     }
 
-    fn partitions(&self, event: &Event, range: HashRange) -> Vec<InterestPages> {
+    fn rounds(&self, event: &Event, range: HashRange) -> Vec<Vec<InterestPages>> {
         let change = event.change();
         self.table.interests_in(&change.tenant, change.entity_types.iter(), range, self.clock.now())
+    }
+}
+
+/// The interests of a whole partition, and the read capacity units that it took, even in vain.
+async fn to_the_end(mut pages: InterestPages, stop: Instant) -> (Result<Vec<Interest>, TableError>, f64) {
+    let (mut interests, mut capacity) = (Vec::new(), 0.0);
+    loop {
+        match next(&mut pages, stop).await {
+            Ok(Some(page)) => {
+                interests.extend(page.interests);
+                capacity += page.capacity;
+            }
+            Ok(None) => return (Ok(interests), capacity),
+            Err(error) => return (Err(error), capacity),
+        }
     }
 }
 

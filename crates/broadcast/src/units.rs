@@ -18,8 +18,9 @@ impl Unit {
     }
 }
 
-/// The units of a slice of the audience, each connection once: it stands in several partitions if its filter names
-/// several of the entity's types, or if it changed its filter while they were read.
+/// The units of a slice of the audience, each connection once: it is met several times if its filter names several of the
+/// entity's types, if it named them before it came to want every type, if the types are read twice, or if it changed its
+/// filter while they were read. Ask the patterns before: of a filter that was changed, either version is enough.
 ///
 /// A group's members are ordered by rendezvous hashing: each event has its own order, members share evenly, and one that
 /// leaves hands just its share to the others.

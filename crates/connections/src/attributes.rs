@@ -23,6 +23,7 @@ pub(crate) const SUBJECT: &str = "subject";
 pub(crate) const ROLE: &str = "role";
 pub(crate) const AUTHORISED_UNTIL: &str = "authorisedUntil";
 pub(crate) const PENDING: &str = "pending";
+pub(crate) const KEPT: &str = "kept";
 pub(crate) const LEFTOVERS: &str = "leftovers";
 
 pub(crate) fn string(text: impl Into<String>) -> AttributeValue {

@@ -25,7 +25,8 @@ const OPERATION: &str = "TransactWriteItems";
 impl Table {
     /// Replaces a connection's whole filter, or with `None` unsubscribes it, and returns the connection as it is now. Once
     /// this has returned, every later event finds exactly this filter, unless another change of the same connection came
-    /// after it.
+    /// after it. An event that is looked for meanwhile, and that both filters match, finds the connection too, as
+    /// [`Table::interests`] says.
     ///
     /// # Errors
     /// [`TableError::NotConnected`] if the connection is not registered or its record has expired at `now`;
@@ -116,7 +117,9 @@ impl Table {
         wanted: Connection,
         now: EpochMillis,
     ) -> Result<Replaced, TableError> {
-        let (old_scopes, scopes) = (StoredConnection::scopes(&old.connection), StoredConnection::scopes(&wanted));
+        let (old_scopes, kept) = (old.current_scopes(), old.kept_by(&wanted));
+        let mut scopes = StoredConnection::scopes(&wanted);
+        scopes.extend(kept.iter().cloned());
         let mut writes = Vec::new();
         for scope in &scopes {
             // An interest that is there already and stays the same need not be written again.
@@ -127,7 +130,8 @@ impl Table {
             }
         }
         let mut stale: Vec<Scope> = old.stored_scopes().into_iter().filter(|scope| !scopes.contains(scope)).collect();
-        // Fifty old types, fifty new ones and the connection are one item too many.
+        // Fifty old types, fifty new ones and the connection are one item too many, and `*`, if it was wanted, another. It
+        // comes first, so that it is never what is left.
         let leftovers = stale.split_off(stale.len().min(TRANSACTION - 1 - writes.len()));
         for scope in &stale {
             let delete = Delete::builder().table_name(&self.name);
@@ -136,7 +140,7 @@ impl Table {
             writes.push(TransactWriteItem::builder().delete(delete.map_err(invalid(OPERATION))?).build());
         }
         let partly = !leftovers.is_empty();
-        let new = StoredConnection { connection: wanted, revision: old.revision + 1, leftovers };
+        let new = StoredConnection { connection: wanted, revision: old.revision + 1, kept, leftovers };
         let connection = Put::builder()
             .table_name(&self.name)
             .set_item(Some(new.to_item()))

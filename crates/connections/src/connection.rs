@@ -4,7 +4,7 @@ use entity_stream_protocol::{ConnectionId, EntityType, EpochMillis, Filter, Form
 
 use crate::Authorisation;
 use crate::attributes::{
-    AUTHORISED_UNTIL, CONNECTED_AT, CONNECTION_ID, ENTITY_TYPES, EXPIRES_AT, FORMAT, GROUP, ID_PATTERN, Item,
+    AUTHORISED_UNTIL, CONNECTED_AT, CONNECTION_ID, ENTITY_TYPES, EXPIRES_AT, FORMAT, GROUP, ID_PATTERN, Item, KEPT,
     LEFTOVERS, REVISION, SUBSCRIBED, TENANT, get_number, get_string, number, string,
 };
 use crate::keys::{Scope, connection_key, interest_key};
@@ -41,6 +41,9 @@ pub(crate) struct StoredConnection {
     pub(crate) connection: Connection,
     /// Grows with every change of the filter.
     pub(crate) revision: u64,
+    /// While it wants every type: the types that it named before, whose interest items are there too and say what the
+    /// present filter says. A reader that was too early for `*` meets it there.
+    pub(crate) kept: Vec<Scope>,
     /// Scopes whose interest items did not fit into the transaction that replaced them, and remain to be removed.
     pub(crate) leftovers: Vec<Scope>,
 }
@@ -56,9 +59,30 @@ impl StoredConnection {
         }
     }
 
+    /// A connection that is registered for the first time.
+    pub(crate) fn new(connection: Connection) -> Self {
+        Self { connection, revision: 1, kept: Vec::new(), leftovers: Vec::new() }
+    }
+
+    /// The scopes of the interest items that say what its filter says.
+    pub(crate) fn current_scopes(&self) -> Vec<Scope> {
+        let mut scopes = Self::scopes(&self.connection);
+        scopes.extend(self.kept.iter().cloned());
+        scopes
+    }
+
+    /// What stays when it turns into `wanted`, besides what that has to have: a connection that comes to want every type
+    /// keeps the types that it named, because whoever has read `*` without it reads them next.
+    pub(crate) fn kept_by(&self, wanted: &Connection) -> Vec<Scope> {
+        if Self::scopes(wanted) != [Scope::Every] {
+            return Vec::new();
+        }
+        self.current_scopes().into_iter().filter(|scope| *scope != Scope::Every).collect()
+    }
+
     /// The scopes of all interest items that exist for it.
     pub(crate) fn stored_scopes(&self) -> Vec<Scope> {
-        let mut scopes = Self::scopes(&self.connection);
+        let mut scopes = self.current_scopes();
         scopes.extend(self.leftovers.iter().cloned());
         scopes
     }
@@ -82,8 +106,10 @@ impl StoredConnection {
             }
         }
         connection.authorisation.write(&mut item);
-        if !self.leftovers.is_empty() {
-            item.insert(LEFTOVERS.to_owned(), scopes_attribute(&self.leftovers));
+        for (name, scopes) in [(KEPT, &self.kept), (LEFTOVERS, &self.leftovers)] {
+            if !scopes.is_empty() {
+                item.insert(name.to_owned(), scopes_attribute(scopes));
+            }
         }
         item
     }
@@ -116,11 +142,8 @@ impl StoredConnection {
             },
             authorisation: Authorisation::read(item)?,
         };
-        let leftovers = match item.get(LEFTOVERS) {
-            Some(scopes) => scopes.as_l().ok()?.iter().map(read_scope).collect::<Option<_>>()?,
-            None => Vec::new(),
-        };
-        Some(Self { connection, revision: get_number(item, REVISION)?, leftovers })
+        let (kept, leftovers) = (read_scopes(item, KEPT)?, read_scopes(item, LEFTOVERS)?);
+        Some(Self { connection, revision: get_number(item, REVISION)?, kept, leftovers })
     }
 }
 
@@ -157,6 +180,11 @@ pub(crate) fn scopes_attribute(scopes: &[Scope]) -> AttributeValue {
             })
             .collect(),
     )
+}
+
+/// The scopes that an attribute lists, none if it is absent; `None` if it holds anything else.
+fn read_scopes(item: &Item, name: &str) -> Option<Vec<Scope>> {
+    item.get(name).map_or_else(|| Some(Vec::new()), |scopes| scopes.as_l().ok()?.iter().map(read_scope).collect())
 }
 
 fn read_scope(value: &AttributeValue) -> Option<Scope> {

@@ -151,15 +151,26 @@ fn read_or_warn(item: &Item) -> Option<Interest> {
 }
 
 impl Table {
-    /// The partitions that hold the connections which may want a change of an entity of these types: one for each type,
-    /// and the one of connections without a type filter. Read them at the same time: they are independent. A connection
-    /// whose filter names several of the types appears in several.
+    /// The partitions that hold the connections which may want a change of an entity of these types, in rounds. Those of a
+    /// round can be read at the same time; a round comes after the one before it has been read, at least as far as the
+    /// hashes of which something is to be concluded. A connection may appear several times: if its filter names several of
+    /// the types, if it has wanted them before it came to want every type, or if its filter changed meanwhile.
+    ///
+    /// The order is what finds a connection whose filter is being changed, from one that matches to another that does:
+    /// - `*` is the first round. A connection that leaves it while it is read has its types by the time that they are; one
+    ///   that comes to it keeps its types ([`Table::subscribe`]). If the types are one, it is found however often it changes.
+    /// - Several types are two rounds: a change from one to another has either not happened before the first is over, or has
+    ///   before the second begins. A second such change within the same read can undo that.
+    ///
+    /// This takes a transaction for a single moment. Isolation between a transaction and a query is read-committed: one that
+    /// comes in the milliseconds in which a transaction is being written may see some of its items and not others.
+    /// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html>
     pub fn interests<'a>(
         &self,
         tenant: &Tenant,
         entity_types: impl IntoIterator<Item = &'a EntityType>,
         now: EpochMillis,
-    ) -> Vec<InterestPages> {
+    ) -> Vec<Vec<InterestPages>> {
         self.interests_in(tenant, entity_types, HashRange::ALL, now)
     }
 
@@ -171,22 +182,25 @@ impl Table {
         entity_types: impl IntoIterator<Item = &'a EntityType>,
         range: HashRange,
         now: EpochMillis,
-    ) -> Vec<InterestPages> {
-        let mut scopes = vec![Scope::Every];
+    ) -> Vec<Vec<InterestPages>> {
+        let mut types = Vec::new();
         for entity_type in entity_types {
             let scope = Scope::Type(entity_type.clone());
-            if !scopes.contains(&scope) {
-                scopes.push(scope);
+            if !types.contains(&scope) {
+                types.push(scope);
             }
         }
-        let pages = |scope| InterestPages {
+        let pages = |scope: &Scope| InterestPages {
             table: self.clone(),
-            partition: interest_partition(tenant, &scope),
+            partition: interest_partition(tenant, scope),
             range,
             now,
             start: None,
             finished: false,
         };
-        scopes.into_iter().map(pages).collect()
+        let mut rounds = vec![vec![pages(&Scope::Every)]];
+        // Of a single type there is no other to change to.
+        rounds.extend((0..types.len().min(2)).map(|_| types.iter().map(pages).collect()));
+        rounds
     }
 }

@@ -6,7 +6,8 @@
 //! | interest | `T#{tenant}#{entityType}` or `T#{tenant}#*` | `{hash}#{connectionId}` |
 //!
 //! A connection has one interest item for each type of its filter, or one under `*` if the filter names none, or none at
-//! all while it is unsubscribed. An event therefore costs the partitions it can match, however many connections the
+//! all while it is unsubscribed. One that named types and then names none keeps their items beside that under `*`, until it
+//! names types again. An event therefore costs the partitions it can match, however many connections the
 //! tenant has, and all of it is read from the base table with strong consistency: once a `subscribe` has returned, no
 //! later event can miss it.
 //!
@@ -17,6 +18,9 @@
 //! The connection item lists the interests, carries a revision, and every change of the interests is one transaction
 //! that is conditional on that revision. Concurrent messages of one connection, and a `subscribe` racing a disconnect,
 //! therefore leave exactly the items of whoever came last, or nothing.
+//!
+//! The partitions of an event are read in an order in which a change of filter between two reads hides no connection that
+//! both filters would have matched: [`Table::interests`].
 
 mod attributes;
 mod authorisation;

@@ -52,7 +52,7 @@ impl Table {
     /// # Errors
     /// [`TableError::Dynamo`] or [`TableError::Unprocessed`]: refuse the connection. What was written expires.
     pub async fn register(&self, connection: &Connection) -> Result<(), TableError> {
-        let stored = StoredConnection { connection: connection.clone(), revision: 1, leftovers: Vec::new() };
+        let stored = StoredConnection::new(connection.clone());
         self.client
             .put_item()
             .table_name(&self.name)

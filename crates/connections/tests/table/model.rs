@@ -1,8 +1,9 @@
 //! Any sequence of operations, compared with what a map would hold.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use entity_stream_connections::{Connection, TableError};
+use entity_stream_connections::{Authorisation, Connection, Grant, TableError};
 use entity_stream_protocol::{Filter, Tenant};
 use proptest::prelude::*;
 
@@ -13,6 +14,9 @@ const TENANTS: [&str; 2] = ["demo", "other"];
 /// So few that operations meet.
 const CONNECTIONS: [&str; 3] = ["alice", "bob", "carol"];
 
+/// What there is: the connections, and the types that each keeps while it wants every type.
+type Model = BTreeMap<&'static str, (Connection, BTreeSet<String>)>;
+
 #[derive(Clone, Debug)]
 enum Operation {
     Register(Filter),
@@ -20,15 +24,18 @@ enum Operation {
     Unsubscribe,
     Forget,
     ForgetGone,
+    /// Renews the authorisation, until so many seconds later.
+    Authorise(u32),
 }
 
 fn filters() -> impl Strategy<Value = Filter> {
     let types = prop::sample::subsequence(TYPES.to_vec(), 0..=TYPES.len()).prop_shuffle();
     let pattern = prop::option::of(prop::sample::select(vec!["^urn", "001$"]));
     let narrow = (types, pattern).prop_map(|(types, pattern)| Filter::new(types, pattern).unwrap());
+    let every = prop::option::of(Just("^urn")).prop_map(|pattern| Filter::new([""; 0], pattern).unwrap());
     // Two of these do not fit into one transaction.
     let wide = prop::sample::select(vec!["Wide", "Broad"]).prop_map(|prefix| filter(names(prefix, 50)));
-    prop_oneof![9 => narrow, 1 => wide]
+    prop_oneof![7 => narrow, 2 => every, 1 => wide]
 }
 
 fn operations() -> impl Strategy<Value = Operation> {
@@ -38,6 +45,7 @@ fn operations() -> impl Strategy<Value = Operation> {
         1 => Just(Operation::Unsubscribe),
         1 => Just(Operation::Forget),
         1 => Just(Operation::ForgetGone),
+        1 => (1..1000_u32).prop_map(Operation::Authorise),
     ]
 }
 
@@ -45,20 +53,20 @@ fn tenant_of(name: &str) -> Tenant {
     tenant(TENANTS[usize::from(name == "carol")])
 }
 
-async fn apply(t: &TestTable, model: &mut BTreeMap<&str, Connection>, name: &'static str, operation: Operation) {
+async fn apply(t: &TestTable, model: &mut Model, name: &'static str, operation: Operation) {
     match operation {
         // API Gateway never gives two connections the same id.
         Operation::Register(_) if model.contains_key(name) => {}
         Operation::Register(filter) => {
             let connection = Connection { tenant: tenant_of(name), ..connection(name, filter) };
             t.register([&connection]).await;
-            model.insert(name, connection);
+            model.insert(name, (connection, BTreeSet::new()));
         }
         Operation::Subscribe(filter) => subscribe(t, model, name, Some(filter)).await,
         Operation::Unsubscribe => subscribe(t, model, name, None).await,
         Operation::Forget => {
             let forgotten = t.table.forget(&id(name)).await.unwrap();
-            assert_eq!(forgotten, model.remove(name).map(|connection| connection.tenant));
+            assert_eq!(forgotten, model.remove(name).map(|(connection, _)| connection.tenant));
         }
         Operation::ForgetGone => {
             let types = TYPES.map(entity_type);
@@ -68,14 +76,32 @@ async fn apply(t: &TestTable, model: &mut BTreeMap<&str, Connection>, name: &'st
                 assert!(model.remove(name).is_some(), "an interest of a connection that is not there");
             }
         }
+        Operation::Authorise(seconds) => {
+            let until = Some(now().plus(Duration::from_secs(seconds.into())));
+            let grant = Grant { subject: name.to_owned(), role: "user".to_owned(), until };
+            let result = t.table.authorise(&id(name), &grant, now()).await;
+            match model.get_mut(name) {
+                Some((connection, _)) => {
+                    connection.authorisation = Authorisation::Granted(grant);
+                    assert_eq!(&result.unwrap(), connection);
+                }
+                None => assert!(matches!(result, Err(TableError::NotConnected)), "{result:?}"),
+            }
+        }
     }
 }
 
-async fn subscribe(t: &TestTable, model: &mut BTreeMap<&str, Connection>, name: &str, filter: Option<Filter>) {
+async fn subscribe(t: &TestTable, model: &mut Model, name: &str, filter: Option<Filter>) {
     let result = t.table.subscribe(&id(name), filter.as_ref(), now()).await;
     match model.get_mut(name) {
-        Some(connection) => {
+        Some((connection, kept)) => {
             assert_eq!(result.unwrap().tenant, connection.tenant);
+            let wants_every = |filter: Option<&Filter>| filter.is_some_and(|filter| filter.entity_types().is_empty());
+            if !wants_every(filter.as_ref()) {
+                kept.clear();
+            } else if let Some(old) = &connection.filter {
+                kept.extend(old.entity_types().iter().map(|name| name.as_str().to_owned()));
+            }
             connection.filter = filter;
         }
         None => assert!(matches!(result, Err(TableError::NotConnected)), "{result:?}"),
@@ -83,15 +109,18 @@ async fn subscribe(t: &TestTable, model: &mut BTreeMap<&str, Connection>, name: 
 }
 
 /// What an event of each type finds in each tenant.
-async fn assert_audiences(t: &TestTable, model: &BTreeMap<&str, Connection>) {
+async fn assert_audiences(t: &TestTable, model: &Model) {
     for tenant in TENANTS.map(tenant) {
         for entity_type in TYPES.map(entity_type) {
             let wants =
                 |filter: &Filter| filter.entity_types().is_empty() || filter.entity_types().contains(&entity_type);
             let wanted = model
                 .values()
-                .filter(|connection| connection.tenant == tenant && connection.filter.as_ref().is_some_and(wants))
-                .map(|connection| connection.id.as_str());
+                .filter(|(connection, _)| connection.tenant == tenant && connection.filter.as_ref().is_some_and(wants))
+                // Who keeps the type is met twice, and both times as somebody who wants it.
+                .flat_map(|(connection, kept)| {
+                    std::iter::repeat_n(connection.id.as_str(), 1 + usize::from(kept.contains(entity_type.as_str())))
+                });
             let interests = t.interests_at(&tenant, std::slice::from_ref(&entity_type), now()).await;
             assert_eq!(ids(&interests), wanted.collect::<Vec<_>>(), "{tenant}, {entity_type:?}");
         }
@@ -108,11 +137,14 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let t = TestTable::create().await;
-            let mut model = BTreeMap::new();
+            let mut model = Model::new();
             for (step, (name, operation)) in operations.into_iter().enumerate() {
                 let context = format!("step {step}, {name}: {operation:?}");
                 apply(&t, &mut model, name, operation).await;
-                t.assert_holds(model.values(), &context).await;
+                t.assert_holds(model.values().map(|(connection, _)| connection), &context).await;
+                for (name, (_, kept)) in &model {
+                    assert_eq!(t.kept(name).await, Vec::from_iter(kept.clone()), "{context}: what {name} keeps");
+                }
             }
             assert_audiences(&t, &model).await;
         });

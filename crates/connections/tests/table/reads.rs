@@ -44,7 +44,7 @@ async fn are_strongly_consistent() {
     table.register(&connection("alice", filter(["Room"]))).await.unwrap();
     table.find(&id("alice"), now()).await.unwrap();
     table.subscribe(&id("alice"), Some(&filter(["Sensor"])), now()).await.unwrap();
-    for mut pages in table.interests(&tenant("demo"), &[entity_type("Sensor")], now()) {
+    for mut pages in table.interests(&tenant("demo"), &[entity_type("Sensor")], now()).into_iter().flatten() {
         while pages.next().await.unwrap().is_some() {}
     }
     table.list(None, now()).await.unwrap();

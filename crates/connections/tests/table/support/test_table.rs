@@ -57,7 +57,8 @@ impl TestTable {
     }
 
     /// Holds the raw items against the layout that `architecture.md` documents, written down here a second time: there
-    /// are exactly those of these connections, and they say what they should.
+    /// are exactly those of these connections, and they say what they should. Types that a connection keeps while it wants
+    /// every type are taken from its item.
     pub(crate) async fn assert_holds<'a>(&self, wanted: impl IntoIterator<Item = &'a Connection>, context: &str) {
         let items = self.items().await;
         let mut keys = BTreeSet::new();
@@ -67,8 +68,11 @@ impl TestTable {
             let key = (format!("C#{}", connection.id), "C".to_owned());
             let stored = items.get(&key).unwrap_or_else(|| panic!("{context}: no item {key:?}"));
             assert!(!stored.contains_key("leftovers"), "{context}: {key:?} has {:?}", stored["leftovers"]);
+            let kept = stored.get("kept").map_or_else(Vec::new, texts);
+            let every = connection.filter.as_ref().is_some_and(|filter| filter.entity_types().is_empty());
+            assert!(every || kept.is_empty(), "{context}: {key:?} keeps {kept:?}");
             keys.insert(key);
-            for key in interest_keys(connection) {
+            for key in interest_keys(connection, &kept) {
                 if let Some(item) = items.get(&key) {
                     assert_interest(connection, item, &format!("{context}: {key:?}"));
                 }
@@ -81,15 +85,24 @@ impl TestTable {
         assert!(missing.is_empty() && extra.is_empty(), "{context}: missing {missing:#?}, too many {extra:#?}");
     }
 
+    /// The types that a connection keeps while it wants every type, sorted.
+    pub(crate) async fn kept(&self, name: &str) -> Vec<String> {
+        let items = self.items().await;
+        let mut kept = items[&(format!("C#{name}"), "C".to_owned())].get("kept").map_or_else(Vec::new, texts);
+        kept.sort();
+        kept
+    }
+
     /// The interests that an event of these types finds in the tenant `demo`.
     pub(crate) async fn interests(&self, types: &[&str]) -> Vec<Interest> {
         let types: Vec<_> = types.iter().map(|name| entity_type(name)).collect();
         self.interests_at(&tenant("demo"), &types, now()).await
     }
 
+    /// Those of each partition once, though several types are to be read twice.
     pub(crate) async fn interests_at(&self, tenant: &Tenant, types: &[EntityType], now: EpochMillis) -> Vec<Interest> {
         let mut interests = Vec::new();
-        for mut pages in self.table.interests(tenant, types, now) {
+        for mut pages in self.table.interests(tenant, types, now).into_iter().take(2).flatten() {
             while let Some(page) = pages.next().await.unwrap() {
                 interests.extend(page.interests);
             }
@@ -105,7 +118,7 @@ pub(crate) fn ids(interests: &[Interest]) -> Vec<&str> {
     ids
 }
 
-fn interest_keys(connection: &Connection) -> Vec<Key> {
+fn interest_keys(connection: &Connection, kept: &[String]) -> Vec<Key> {
     let types: Vec<String> = match &connection.filter {
         None => Vec::new(),
         Some(filter) if filter.entity_types().is_empty() => vec!["*".to_owned()],
@@ -113,7 +126,8 @@ fn interest_keys(connection: &Connection) -> Vec<Key> {
     };
     let hashed = connection.group.as_ref().map_or(connection.id.to_string(), |group| format!("#{}", group.as_str()));
     let sort_key = format!("{:016x}#{}", stable_hash(hashed.as_bytes()), connection.id);
-    types.into_iter().map(|name| (format!("T#{}#{name}", connection.tenant), sort_key.clone())).collect()
+    let kept = kept.iter().map(|name| escaped(name));
+    types.into_iter().chain(kept).map(|name| (format!("T#{}#{name}", connection.tenant), sort_key.clone())).collect()
 }
 
 fn escaped(entity_type: &str) -> String {
@@ -135,10 +149,15 @@ fn assert_interest(connection: &Connection, item: &Item, context: &str) {
         ("format", text(connection.format.as_str())),
         ("group", connection.group.as_ref().and_then(|group| text(group.as_str()))),
         ("idPattern", pattern.and_then(text)),
+        ("authorisedUntil", connection.authorisation.until().and_then(|until| number(until.millis()))),
     ];
     for (name, value) in wanted {
         assert_eq!(item.get(name), value.as_ref(), "{context}: {name}");
     }
+}
+
+fn texts(list: &AttributeValue) -> Vec<String> {
+    list.as_l().unwrap().iter().map(|value| value.as_s().unwrap().clone()).collect()
 }
 
 fn string(item: &Item, name: &str) -> String {

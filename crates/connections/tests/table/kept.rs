@@ -1,0 +1,176 @@
+//! A connection that comes to want every type keeps the interests in the types that it named, as interests in what it wants
+//! now, until it names types again.
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use entity_stream_connections::{Authorisation, Connection, Grant};
+use entity_stream_protocol::{Filter, GroupId};
+
+use crate::support::{Steps, TestTable, config, connection, filter, id, ids, names, now};
+
+fn every(pattern: &str) -> Filter {
+    Filter::new([""; 0], Some(pattern)).unwrap()
+}
+
+/// A connection that wants every type, and these before.
+async fn widened(t: &TestTable, types: &[String]) -> Connection {
+    t.register([&connection("alice", filter(types))]).await;
+    subscribe(t, Filter::default(), types).await
+}
+
+/// The connection with another filter, of which it keeps these types.
+async fn subscribe(t: &TestTable, wanted: impl Into<Option<Filter>>, kept: &[String]) -> Connection {
+    let wanted = wanted.into();
+    let alice = t.table.subscribe(&id("alice"), wanted.as_ref(), now()).await.unwrap();
+    assert_eq!(alice.filter, wanted);
+    t.assert_holds([&alice], &format!("{wanted:?}")).await;
+    let mut kept = kept.to_vec();
+    kept.sort();
+    assert_eq!(t.kept("alice").await, kept, "{wanted:?}");
+    alice
+}
+
+#[tokio::test]
+async fn until_it_names_types_again() {
+    let t = TestTable::create().await;
+    let both = names("Type", 2);
+    widened(&t, &both).await;
+    assert_eq!(ids(&t.interests(&["Type1"]).await), ["alice", "alice"], "under every type, and under this one");
+    subscribe(&t, every("^urn"), &both).await;
+    subscribe(&t, every("001$"), &both).await;
+    subscribe(&t, filter(["Type1", "New"]), &[]).await;
+    subscribe(&t, Filter::default(), &["Type1", "New"].map(str::to_owned)).await;
+    subscribe(&t, None, &[]).await;
+    subscribe(&t, Filter::default(), &[]).await;
+}
+
+#[tokio::test]
+async fn with_the_pattern_of_what_it_wants_now() {
+    let t = TestTable::create().await;
+    t.register([&connection("alice", Filter::new(["Room"], Some("^old")).unwrap())]).await;
+    for pattern in ["^urn", "001$"] {
+        subscribe(&t, every(pattern), &["Room".to_owned()]).await;
+        for interest in t.interests(&["Room"]).await {
+            assert_eq!(interest.id_pattern.as_ref().unwrap().as_str(), pattern);
+        }
+    }
+}
+
+#[tokio::test]
+async fn with_a_renewed_authorisation() {
+    let t = TestTable::create().await;
+    let grant = |seconds| Grant {
+        subject: "alice".to_owned(),
+        role: "user".to_owned(),
+        until: Some(now().plus(Duration::from_secs(seconds))),
+    };
+    let rooms = connection("alice", filter(["Room"]));
+    t.register([&Connection { authorisation: Authorisation::Granted(grant(60)), ..rooms }]).await;
+    subscribe(&t, Filter::default(), &["Room".to_owned()]).await;
+
+    let renewed = t.table.authorise(&id("alice"), &grant(600), now()).await.unwrap();
+
+    t.assert_holds([&renewed], "renewed").await;
+    let interests = t.interests(&["Room"]).await;
+    assert_eq!(interests.len(), 2);
+    assert!(interests.iter().all(|interest| interest.authorised_until == grant(600).until), "{interests:?}");
+}
+
+#[tokio::test]
+async fn in_its_group() {
+    let t = TestTable::create().await;
+    let group = Some(GroupId::parse("workers").unwrap());
+    t.register([&Connection { group: group.clone(), ..connection("alice", filter(["Room"])) }]).await;
+    subscribe(&t, Filter::default(), &["Room".to_owned()]).await;
+    let interests = t.interests(&["Room"]).await;
+    assert_eq!(ids(&interests), ["alice", "alice"]);
+    assert!(interests.iter().all(|interest| interest.group == group && interest.hash() == interests[0].hash()));
+}
+
+#[tokio::test]
+async fn the_same_filter_again_changes_nothing() {
+    let t = TestTable::create().await;
+    widened(&t, &names("Type", 3)).await;
+    let before = t.items().await;
+    t.table.subscribe(&id("alice"), Some(&Filter::default()), now()).await.unwrap();
+    assert_eq!(t.items().await, before);
+}
+
+/// Fifty kept, fifty new ones, `*` and the connection are two items more than a transaction takes.
+#[tokio::test]
+async fn fifty_types_again_and_again() {
+    let t = TestTable::create().await;
+    let [old, new] = ["Old", "New"].map(|prefix| names(prefix, 50));
+    widened(&t, &old).await;
+    subscribe(&t, every("^urn"), &old).await;
+    for types in [&new, &old, &new] {
+        subscribe(&t, filter(types), &[]).await;
+        subscribe(&t, every("^urn"), types).await;
+        subscribe(&t, Filter::default(), types).await;
+    }
+    t.table.forget(&id("alice")).await.unwrap();
+    t.assert_empty("forgotten").await;
+}
+
+#[tokio::test]
+async fn not_when_it_is_forgotten() {
+    for gone in [false, true] {
+        let t = TestTable::create().await;
+        widened(&t, &names("Type", 30)).await;
+        if gone {
+            let interests = t.interests(&["Type7"]).await;
+            t.table.forget_gone(&interests[1]).await.unwrap();
+        } else {
+            t.table.forget(&id("alice")).await.unwrap();
+        }
+        t.assert_empty(&format!("found gone: {gone}")).await;
+    }
+}
+
+/// Whatever a process left that died while it changed the filter from every type to others.
+#[tokio::test]
+async fn whoever_comes_after_a_process_that_died_finds_its_way() {
+    let (old, new) = (names("Old", 50), names("New", 50));
+    for step in 0..=8 {
+        for wanted in [Some(filter(names("Next", 50))), Some(filter(["Old0", "New0"])), Some(every("^urn")), None] {
+            let t = TestTable::create().await;
+            widened(&t, &old).await;
+            let steps = Steps::default();
+            let doomed = t.through(config().interceptor(steps.clone()));
+            let (alice, others) = (id("alice"), filter(&new));
+            tokio::select! {
+                biased;
+                () = steps.reached(step) => {}
+                _ = doomed.subscribe(&alice, Some(&others), now()) => {}
+            }
+            let found = t.table.find(&id("alice"), now()).await.unwrap().unwrap();
+            let types = found.filter.unwrap().entity_types().len();
+            let kept = match wanted.as_ref() {
+                Some(every) if every.entity_types().is_empty() && types == 0 => old.clone(),
+                Some(every) if every.entity_types().is_empty() => new.clone(),
+                _ => Vec::new(),
+            };
+            subscribe(&t, wanted, &kept).await;
+            t.table.forget(&id("alice")).await.unwrap();
+            t.assert_empty(&format!("step {step}")).await;
+        }
+    }
+}
+
+/// What an older version of this table stored: `*` alone, without a list of what is kept.
+#[tokio::test]
+async fn nothing_if_nothing_is_listed() {
+    let t = TestTable::create().await;
+    widened(&t, &names("Type", 2)).await;
+    for ((pk, sk), _) in t.items().await.into_iter().filter(|((pk, _), _)| pk.starts_with("T#demo#Type")) {
+        let delete = t.client.delete_item().table_name(t.table.name()).key("pk", AttributeValue::S(pk));
+        delete.key("sk", AttributeValue::S(sk)).send().await.unwrap();
+    }
+    let update = t.client.update_item().table_name(t.table.name()).key("pk", AttributeValue::S("C#alice".to_owned()));
+    let update = update.key("sk", AttributeValue::S("C".to_owned()));
+    update.update_expression("REMOVE kept").send().await.unwrap();
+
+    subscribe(&t, every("^urn"), &[]).await;
+    subscribe(&t, filter(["Type0"]), &[]).await;
+}
