@@ -14,6 +14,7 @@ mod groups;
 mod races;
 mod receivers;
 mod stragglers;
+mod swap;
 
 #[path = "../end_to_end/harness/mod.rs"]
 #[allow(dead_code, unused_imports, reason = "the other tests need more of it")]
