@@ -128,7 +128,7 @@ async fn an_event_that_cannot_be_put_aside_keeps_no_other_from_its_audience() {
     let events = format!("[{},{},{}]", event("e1"), envelope("bad", &json!({ "type": "entityUpdated" })), event("e2"));
 
     for attempt in 1..=2 {
-        let failure = functions.broadcast(&events, 30).await.unwrap_err();
+        let failure = functions.broadcast_as("r-1", &events, 30).await.unwrap_err();
         assert_eq!(failure.kind, "DeadLetterQueueUnavailable", "attempt {attempt}");
         let got: Vec<serde_json::Value> =
             api.asked().iter().map(|asked| serde_json::from_slice(&asked.body).unwrap()).collect();

@@ -4,7 +4,7 @@ use entity_stream_connections::{HashRange, Interest, InterestPage, InterestPages
 use entity_stream_delivery::backoff;
 use entity_stream_protocol::Event;
 use futures_util::future::{join_all, try_join_all};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use crate::Broadcast;
 use crate::patterns::Verdicts;
@@ -161,9 +161,11 @@ fn up_to(estimate: f64, most: usize) -> usize {
 async fn next(pages: &mut InterestPages, stop: Instant) -> Result<Option<InterestPage>, TableError> {
     let mut delays = backoff();
     loop {
-        let error = match pages.next().await {
-            Ok(page) => return Ok(page),
-            Err(error) => error,
+        // What is not read by then is handed on, for which there has to be time.
+        let error = match timeout_at(stop, pages.next()).await {
+            Ok(Ok(page)) => return Ok(page),
+            Ok(Err(error)) => error,
+            Err(_) => return Err(TableError::TimedOut { operation: "Query" }),
         };
         let delay = delays.next().unwrap_or_default();
         if Instant::now() + delay >= stop {

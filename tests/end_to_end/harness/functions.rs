@@ -104,7 +104,13 @@ impl Functions {
 
     /// Hands the broadcast function an event that it has to be done with in `seconds`.
     pub(crate) async fn broadcast(&self, event: &str, seconds: u64) -> Result<Report, Failure> {
+        self.broadcast_as(&format!("r-{}", fastrand::u64(..)), event, seconds).await
+    }
+
+    /// The same, as the invocation of this id: Lambda's retries have the one of the first attempt.
+    pub(crate) async fn broadcast_as(&self, request_id: &str, event: &str, seconds: u64) -> Result<Report, Failure> {
         let mut event: LambdaEvent<_> = lambda_event(event);
+        request_id.clone_into(&mut event.context.request_id);
         event.context.deadline = self.clock.now().plus(std::time::Duration::from_secs(seconds)).millis();
         self.broadcast.handle(event).await
     }
