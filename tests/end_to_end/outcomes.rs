@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use entity_stream_broadcast::{Broadcast, DeadLetterQueue, Outlets};
+use entity_stream_connections::Connection;
 use entity_stream_delivery::ManagementApi;
 use entity_stream_local::aws_config;
+use entity_stream_protocol::GroupId;
 use entity_stream_runtime::Environment;
 use serde_json::json;
 
@@ -106,6 +108,21 @@ async fn what_api_gateway_finds_too_large_is_sent_truncated() {
     assert_eq!(report.delivered, 1);
     let second: serde_json::Value = serde_json::from_slice(&api.asked()[1].body).unwrap();
     assert_eq!((&second["truncated"], second.get("data")), (&json!(true), None));
+}
+
+/// What one member will never take was certainly not delivered there.
+#[tokio::test]
+async fn a_groups_event_goes_on_to_the_next_member_where_one_is_refused_it() {
+    let system = System::start().await;
+    let api = Endpoint::script([Reply::status(400), Reply::status(200)]).await;
+    let functions = Functions::new(&system, &api, &Hands::default()).await;
+    for id in ["FineAAAAAAAAAAA=", "FineBBBBBBBBBBB=", "FineCCCCCCCCCCC="] {
+        let member = Connection { group: Some(GroupId::parse("workers").unwrap()), ..functions.connection(id, "demo") };
+        functions.table.register(&member).await.unwrap();
+    }
+    let report = functions.broadcast(&envelope("e1", &room("demo", "r")), 30).await.unwrap();
+    assert_eq!((report.delivered, report.rejected, report.failed), (1, 1, 0));
+    assert_eq!(api.asked().len(), 2, "and to no third");
 }
 
 /// The other events of the array are delivered, and the repeated invocation, which Lambda gives the same id, delivers them

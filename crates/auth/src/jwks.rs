@@ -211,12 +211,8 @@ fn usable(jwk: &Jwk) -> Option<KeyFor> {
     };
     let algorithms = match jwk.common.key_algorithm {
         None => of_type,
-        Some(named) => of_type.into_iter().filter(|algorithm| is_same(named, *algorithm)).collect(),
+        Some(named) => of_type.into_iter().filter(|algorithm| KeyAlgorithm::from(*algorithm) == named).collect(),
     };
     let key = DecodingKey::from_jwk(jwk).ok()?;
     (!algorithms.is_empty()).then_some(KeyFor { key, algorithms })
-}
-
-fn is_same(named: KeyAlgorithm, algorithm: Algorithm) -> bool {
-    format!("{named:?}").eq_ignore_ascii_case(&format!("{algorithm:?}"))
 }

@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 /// The `source` of continuation events. A rule that is limited to certain sources has to let it pass.
-pub const CONTINUATION_SOURCE: &str = "entity-stream";
+const CONTINUATION_SOURCE: &str = "entity-stream";
 /// Their `detail-type`.
-pub const CONTINUATION_DETAIL_TYPE: &str = "EntityStreamContinuation";
+const CONTINUATION_DETAIL_TYPE: &str = "EntityStreamContinuation";
 
 /// How often what is left of an event is handed on at most, before it is a dead letter.
 pub(crate) const MAX_DEPTH: u32 = 8;

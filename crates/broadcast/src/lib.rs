@@ -35,7 +35,7 @@ use serde_json::value::RawValue;
 use tokio::time::Instant;
 use tracing::Instrument;
 
-pub use crate::continuation::{CONTINUATION_DETAIL_TYPE, CONTINUATION_SOURCE, EventBus};
+pub use crate::continuation::EventBus;
 pub use crate::dead_letters::DeadLetterQueue;
 use crate::envelope::{Parsed, Received, parse};
 // Public for the benchmarks, which ask them without a table around.

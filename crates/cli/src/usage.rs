@@ -1,6 +1,7 @@
 //! Reading the command line, and saying what is wrong with it.
 
 use std::borrow::Cow;
+use std::cmp::Reverse;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
@@ -34,11 +35,13 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli
 /// screen, and in the log of whatever ran this.
 fn without_credentials(text: &str) -> Cow<'_, str> {
     let is_of_a_word = |character: char| character.is_ascii_alphanumeric() || matches!(character, '_' | '-' | '.');
-    let hidden: Vec<&str> = text
+    let mut hidden: Vec<&str> = text
         .split(|character| !is_of_a_word(character))
         .map(|word| word.trim_start_matches('-'))
         .filter(|word| word.len() >= HIDDEN_LENGTH && CREDENTIALS.iter().any(|start| word.starts_with(start)))
         .collect();
+    // One may be the beginning of another, whose end would then stay.
+    hidden.sort_unstable_by_key(|word| Reverse(word.len()));
     hidden.into_iter().fold(Cow::Borrowed(text), |text, word| text.replace(word, "(a credential)").into())
 }
 
@@ -52,7 +55,7 @@ mod tests {
             ("unexpected 'eyJhbGciOi.J9-_.x' found", "unexpected '(a credential)' found"),
             ("--count=eyJhbGci, es_0123456789", "--count=(a credential), (a credential)"),
             ("--eyJhbGciOi", "--(a credential)"),
-            ("eyJhbGciOi eyJhbGciOi.a", "(a credential) (a credential).a"),
+            ("eyJhbGciOi eyJhbGciOi.a", "(a credential) (a credential)"),
         ] {
             assert_eq!(without_credentials(text), expected);
         }

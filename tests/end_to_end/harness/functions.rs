@@ -89,7 +89,14 @@ impl Functions {
 
     /// Registers a connection that has just been opened.
     pub(crate) async fn register(&self, id: &str, tenant: &str) -> ConnectionId {
-        let connection = Connection {
+        let connection = self.connection(id, tenant);
+        self.table.register(&connection).await.unwrap();
+        connection.id
+    }
+
+    /// A connection that has just been opened.
+    pub(crate) fn connection(&self, id: &str, tenant: &str) -> Connection {
+        Connection {
             id: ConnectionId::parse(id).unwrap(),
             tenant: Tenant::parse(tenant).unwrap(),
             connected_at: self.clock.now(),
@@ -97,9 +104,7 @@ impl Functions {
             format: Format::Json,
             group: None,
             authorisation: Authorisation::Open,
-        };
-        self.table.register(&connection).await.unwrap();
-        connection.id
+        }
     }
 
     /// Hands the broadcast function an event that it has to be done with in `seconds`.
