@@ -184,7 +184,6 @@ async fn populate(world: &World, tenant: &str, size: usize) {
             let puts = ids.iter().map(|id| {
                 let mut item = interest.clone();
                 item.insert("sk".to_owned(), text(format!("{:016x}#{id}", stable_hash(id.as_bytes()))));
-                item.insert("connectionId".to_owned(), text(id.clone()));
                 let put = PutRequest::builder().set_item(Some(item)).build().unwrap();
                 WriteRequest::builder().put_request(put).build()
             });

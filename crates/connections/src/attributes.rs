@@ -10,7 +10,6 @@ pub(crate) type Item = HashMap<String, AttributeValue>;
 pub(crate) const PK: &str = crate::schema::PARTITION_KEY;
 pub(crate) const SK: &str = crate::schema::SORT_KEY;
 pub(crate) const EXPIRES_AT: &str = crate::schema::TTL_ATTRIBUTE;
-pub(crate) const CONNECTION_ID: &str = "connectionId";
 pub(crate) const TENANT: &str = "tenant";
 pub(crate) const CONNECTED_AT: &str = "connectedAt";
 pub(crate) const FORMAT: &str = "format";

@@ -4,8 +4,8 @@ use entity_stream_protocol::{ConnectionId, EntityType, EpochMillis, Filter, Form
 
 use crate::Authorisation;
 use crate::attributes::{
-    AUTHORISED_UNTIL, CONNECTED_AT, CONNECTION_ID, ENTITY_TYPES, EXPIRES_AT, FORMAT, GROUP, ID_PATTERN, Item, KEPT,
-    LEFTOVERS, REVISION, SUBSCRIBED, TENANT, get_number, get_string, number, string,
+    AUTHORISED_UNTIL, CONNECTED_AT, ENTITY_TYPES, EXPIRES_AT, FORMAT, GROUP, ID_PATTERN, Item, KEPT, LEFTOVERS,
+    REVISION, SUBSCRIBED, TENANT, get_number, get_string, number, string,
 };
 use crate::keys::{Scope, connection_key, interest_key};
 
@@ -147,13 +147,15 @@ impl StoredConnection {
     }
 }
 
-/// The interest item of one scope: all that a delivery needs to know.
+/// The interest item of one scope: all that a delivery needs to know, and no more, because DynamoDB charges for reading by
+/// the byte. The connection's id is in the key, and JSON, which almost everybody wants, is what is not said.
 pub(crate) fn interest_item(connection: &Connection, scope: &Scope) -> Item {
     let mut item = interest_key(&connection.tenant, scope, &connection.id, connection.group.as_ref());
-    item.insert(CONNECTION_ID.to_owned(), string(connection.id.as_str()));
     item.insert(CONNECTED_AT.to_owned(), number(connection.connected_at.millis()));
     item.insert(EXPIRES_AT.to_owned(), number(connection.expires_at().seconds()));
-    item.insert(FORMAT.to_owned(), string(connection.format.as_str()));
+    if connection.format != Format::default() {
+        item.insert(FORMAT.to_owned(), string(connection.format.as_str()));
+    }
     if let Some(group) = &connection.group {
         item.insert(GROUP.to_owned(), string(group.as_str()));
     }

@@ -6,8 +6,7 @@ use entity_stream_protocol::{ConnectionId, EntityType, EpochMillis, Format, Grou
 use tokio::time::timeout;
 
 use crate::attributes::{
-    CONNECTED_AT, CONNECTION_ID, EXPIRES_AT, FORMAT, GROUP, ID_PATTERN, Item, PK, SK, get_number, get_string, number,
-    string,
+    CONNECTED_AT, EXPIRES_AT, FORMAT, GROUP, ID_PATTERN, Item, PK, SK, get_number, get_string, number, string,
 };
 use crate::authorisation::read_until;
 use crate::connection::millis;
@@ -49,9 +48,12 @@ impl Interest {
 
     fn from_item(item: &Item) -> Option<Self> {
         Some(Self {
-            connection_id: ConnectionId::parse(get_string(item, CONNECTION_ID)?).ok()?,
+            connection_id: ConnectionId::parse(get_string(item, SK)?.split_once('#')?.1).ok()?,
             id_pattern: get_string(item, ID_PATTERN).map(|text| IdPattern::from_stored(text.to_owned())),
-            format: Format::parse(get_string(item, FORMAT)?).ok()?,
+            format: match item.get(FORMAT) {
+                Some(format) => Format::parse(format.as_s().ok()?).ok()?,
+                None => Format::default(),
+            },
             group: match get_string(item, GROUP) {
                 Some(group) => Some(GroupId::parse(group).ok()?),
                 None => None,

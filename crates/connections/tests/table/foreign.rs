@@ -13,10 +13,7 @@ fn text(text: &str) -> AttributeValue {
 /// Alice's item in a partition, and ways in which it can be wrong.
 fn malformed(interest: &Item) -> Vec<Item> {
     let changes = [
-        ("connectionId", None),
-        ("connectionId", Some(text("not an id"))),
-        ("connectionId", Some(AttributeValue::N("1".to_owned()))),
-        ("format", None),
+        ("format", Some(AttributeValue::N("1".to_owned()))),
         ("format", Some(text("xml"))),
         ("group", Some(text("not a group"))),
         ("connectedAt", None),
@@ -37,8 +34,13 @@ fn malformed(interest: &Item) -> Vec<Item> {
         item
     };
     let mut items: Vec<_> = changes.into_iter().enumerate().map(change).collect();
-    for bare in ["bare", "0000000000000000", "0000000000000000#", "!", "~"] {
+    for bare in ["bare", "0000000000000000", "!", "~"] {
         items.push(Item::from([("pk".to_owned(), interest["pk"].clone()), ("sk".to_owned(), text(bare))]));
+    }
+    for unnamed in ["0000000000000000#", "0000000000000000#not an id", "000000000000000x#carol"] {
+        let mut item = interest.clone();
+        item.insert("sk".to_owned(), text(unnamed));
+        items.push(item);
     }
     items
 }

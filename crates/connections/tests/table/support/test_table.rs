@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use entity_stream_connections::{Connection, Interest, Table};
-use entity_stream_protocol::{EntityType, EpochMillis, IdPattern, Tenant, stable_hash};
+use entity_stream_protocol::{EntityType, EpochMillis, Format, IdPattern, Tenant, stable_hash};
 
 use super::{config, entity_type, now, tenant};
 
@@ -143,10 +143,10 @@ fn assert_interest(connection: &Connection, item: &Item, context: &str) {
     let number = |value: u64| Some(AttributeValue::N(value.to_string()));
     let pattern = connection.filter.as_ref().and_then(|filter| filter.id_pattern()).map(IdPattern::as_str);
     let wanted = [
-        ("connectionId", text(connection.id.as_str())),
+        ("connectionId", None),
         ("connectedAt", number(connection.connected_at.millis())),
         ("expiresAt", number(connection.connected_at.millis() / 1000 + 2 * 60 * 60)),
-        ("format", text(connection.format.as_str())),
+        ("format", (connection.format != Format::Json).then(|| text(connection.format.as_str())).flatten()),
         ("group", connection.group.as_ref().and_then(|group| text(group.as_str()))),
         ("idPattern", pattern.and_then(text)),
         ("authorisedUntil", connection.authorisation.until().and_then(|until| number(until.millis()))),
