@@ -60,12 +60,12 @@ impl Broadcast {
         // Patience begins when there is nobody left who has not been tried.
         let (mut reading, mut progress) = (true, Instant::now());
         let attempt = async |mut sending: Sending| {
-            let late = Attempt::Again(Outcome::Failed("the deadline".to_owned()));
+            let late = || Attempt::Again(Outcome::Failed("the deadline".to_owned()));
             if Instant::now() >= time.stop {
-                return (sending, late);
+                return (sending, late());
             }
             let attempt = timeout_at(time.stop, self.attempt(messages, &mut sending, time.stop)).await;
-            (sending, attempt.unwrap_or(late))
+            (sending, attempt.unwrap_or_else(|_| late()))
         };
         loop {
             let has_room = under_way.len() < self.concurrency;

@@ -33,5 +33,6 @@ pub use group::{GroupId, InvalidGroupId};
 pub use hash::stable_hash;
 pub use id_pattern::{IdPattern, PatternMatcher};
 pub use prefilter::Prefilter;
+pub use rfc3339::is_rfc3339;
 pub use server::{Event, Format, InvalidFormat, ServerMessage};
 pub use tenant::{InvalidTenant, Tenant};

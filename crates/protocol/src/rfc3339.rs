@@ -1,6 +1,6 @@
 /// Whether a text is a date and time of RFC 3339, section 5.6. The parser also takes what only ISO 8601 allows, such as
 /// `20260102T030405Z` or an offset without minutes, so that the form is compared first.
-pub(crate) fn is_rfc3339(text: &str) -> bool {
+pub fn is_rfc3339(text: &str) -> bool {
     const FORM: &[u8] = b"0000-00-00T00:00:00";
     let Some((time, rest)) = text.split_at_checked(FORM.len()) else { return false };
     let rest = match rest.strip_prefix('.') {

@@ -1,5 +1,5 @@
 use anyhow::{anyhow, ensure};
-use entity_stream_protocol::{ChangeType, EntityChange, Tenant, UndeliverableChange};
+use entity_stream_protocol::{ChangeType, EntityChange, Tenant, UndeliverableChange, is_rfc3339};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -84,9 +84,8 @@ impl Entry {
             other => anyhow!("{}", other.to_string().trim_start_matches("detail.")),
         })?;
         // The contract takes any text, but clients sort by it, and CloudEvents have no other form.
-        let is_time = |text: &str| text.parse::<jiff::Timestamp>().is_ok();
         ensure!(
-            change.timestamp.as_deref().is_none_or(is_time),
+            change.timestamp.as_deref().is_none_or(is_rfc3339),
             "timestamp is a time with its offset, such as 2026-01-31T12:00:00Z"
         );
         let entry = Self { line, detail };
