@@ -24,9 +24,17 @@ for (const example of examples) {
   test(`Documentation: ${example.place} shows a change`, { timeout: 120_000 }, async (context) => {
     const authenticates = /getToken|Authorization/.test(example.source);
     const local = await Local.start([], authenticates ? { AUTH_ENABLED: 'true', JWT_SECRET: SECRET } : {});
-    context.after(() => local.kill());
-    const { shown, end } = await (example.source.includes("from 'ws'") ? runInNode(example, local) : runInChromium(example, local));
-    context.after(end);
+    let running: Running | undefined;
+    context.after(async () => {
+      // Before its server, without which it would connect again: Chromium complains of connections that fail.
+      try {
+        await running?.end();
+      } finally {
+        await local.kill();
+      }
+    });
+    running = await (example.source.includes("from 'ws'") ? runInNode(example, local) : runInChromium(example, local));
+    const { shown } = running;
     await local.interest('demo', 'Room');
     // More than once: the interest is there a moment before its acknowledgement, from which on the client delivers.
     await until(`${example.place} to show the change`, async () => {
