@@ -1,56 +1,13 @@
 """`wscat`, as the seeds use it: in a terminal, typing."""
 
 import json
-import os
-import pty
 import shlex
 import shutil
-import subprocess
-import termios
-import time
 
-from harness import NODE_MODULES, PATIENCE, SEEDS, LocalSystem
+from harness import NODE_MODULES, SEEDS, LocalSystem
+from terminal import Terminal
 
 PLACEHOLDER = "wss://{api-id}.execute-api.{region}.amazonaws.com/{stage}"
-
-
-class Terminal:
-    """A terminal with a command in it."""
-
-    def __init__(self, command: list[str]):
-        self.controller, inside = pty.openpty()
-        # What is typed need not be seen twice: wscat draws the line that is being edited itself.
-        attributes = termios.tcgetattr(inside)
-        attributes[3] &= ~termios.ECHO
-        termios.tcsetattr(inside, termios.TCSANOW, attributes)
-        self.child = subprocess.Popen(command, stdin=inside, stdout=inside, stderr=inside, start_new_session=True)
-        os.close(inside)
-        os.set_blocking(self.controller, False)
-        self.screen = ""
-
-    def type(self, line: str):
-        os.write(self.controller, f"{line}\n".encode())
-
-    def wait_for(self, text: str):
-        deadline = time.monotonic() + PATIENCE
-        while text not in self.screen:
-            assert time.monotonic() < deadline, f"{text!r} never appeared in the terminal:\n{self.screen}"
-            try:
-                self.screen += os.read(self.controller, 65536).decode()
-            except BlockingIOError:
-                time.sleep(0.05)
-            except OSError as error:  # EIO: the command has ended.
-                raise AssertionError(f"{text!r} never appeared in the terminal:\n{self.screen}") from error
-
-    def received(self) -> list[str]:
-        """The messages that wscat has shown, each after `< `."""
-        lines = self.screen.replace("\r", "\n").split("\n")
-        return [line[line.index("< ") + 2 : line.rindex("}") + 1] for line in lines if "< {" in line]
-
-    def close(self):
-        self.child.kill()
-        self.child.wait()
-        os.close(self.controller)
 
 
 def seed_session(url: str) -> tuple[list[str], list[str]]:
@@ -62,11 +19,18 @@ def seed_session(url: str) -> tuple[list[str], list[str]]:
     return shlex.split(command.replace(PLACEHOLDER, url)), typed
 
 
-def wscat(arguments: list[str]) -> Terminal:
+class Wscat(Terminal):
+    def received(self) -> list[str]:
+        """The messages that wscat has shown, each after `< `."""
+        lines = self.screen.replace("\r", "\n").split("\n")
+        return [line[line.index("< ") + 2 : line.rindex("}") + 1] for line in lines if "< {" in line]
+
+
+def wscat(arguments: list[str]) -> Wscat:
     assert shutil.which("node"), "node is missing"
     program = NODE_MODULES / ".bin" / "wscat"
     assert program.exists(), f"{program} is missing: run `npm ci` in tests/clients"
-    return Terminal([str(program), "--no-color", *arguments])
+    return Wscat([str(program), "--no-color", *arguments])
 
 
 def test_wscat_session(local: LocalSystem):
