@@ -36,6 +36,22 @@ async fn the_id_of_a_ping_has_its_limit_too() {
 }
 
 #[tokio::test]
+async fn what_is_not_quite_json_is_routed_by_its_action_where_the_gateway_is_told_to() {
+    let body = r#"{action: "ping", requestId: '7'}"#;
+    let strict = System::start().await;
+    let mut client = strict.connect("tenant=demo").await;
+    client.send(body).await;
+    assert_eq!(client.json().await["code"], json!("invalid_json"));
+
+    let lenient = System::start_with(Config { lenient_routing: true, ..config() }).await;
+    let mut client = lenient.connect("tenant=demo").await;
+    client.send(body).await;
+    assert_eq!(client.text().await, r#"{"type":"pong","requestId":"7"}"#);
+    client.send("{action: \"subscribe\", requestId: '8'}").await;
+    assert_eq!(client.json().await["code"], json!("invalid_json"), "the function reads strictly");
+}
+
+#[tokio::test]
 async fn fields_that_are_not_of_the_contract_do_not_matter() {
     let system = System::start().await;
     let mut client = system.connect("tenant=demo").await;

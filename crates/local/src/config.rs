@@ -32,6 +32,9 @@ pub struct Config {
     /// Whether messages of one connection are handled one after the other. API Gateway promises no order, so by default
     /// they are handled at the same time.
     pub serial_messages: bool,
+    /// Whether a message has its route by its `action` though it is JSON5 and no JSON, such as `{action: "ping"}`. API
+    /// Gateway has been seen to read them so; what exactly it takes is not documented.
+    pub lenient_routing: bool,
     /// The time of day for the functions that run in-process.
     pub clock: Clock,
 }
@@ -50,6 +53,7 @@ impl Default for Config {
             environment: Environment::new(|_| None),
             times: Times::default(),
             serial_messages: false,
+            lenient_routing: false,
             clock: Clock::system(),
         }
     }

@@ -122,6 +122,9 @@ struct Advanced {
     /// Handle the messages of one connection one after the other, which API Gateway does not promise
     #[arg(long, hide_short_help = true)]
     serial_messages: bool,
+    /// Route by `action` what is JSON5 but not JSON too, such as {action: "ping"}: API Gateway has been seen to do so
+    #[arg(long, hide_short_help = true)]
+    lenient_routing: bool,
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
@@ -207,6 +210,7 @@ fn config(args: &Args, environment: &Environment) -> anyhow::Result<Config> {
             ..usual
         },
         serial_messages: args.times.serial_messages,
+        lenient_routing: args.times.lenient_routing,
         ..Config::default()
     })
 }

@@ -2,7 +2,11 @@ use std::collections::HashMap;
 
 use entity_stream_protocol::{RequestId, ServerMessage};
 use serde::Deserialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
+
+/// What is read leniently opens at most so many brackets: its parser has no limit to how deep they may lie in one another.
+const BRACKETS: usize = 128;
 
 /// A message's route, by the route selection expression `$request.body.action`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,6 +15,16 @@ pub(crate) enum Route {
     Ping(String),
     /// Everything else: other actions, and what is not JSON.
     Default,
+}
+
+/// What routes are selected by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Selection {
+    /// Where clients may authenticate with their first message there is no route for `ping`: only a function can tell who
+    /// has yet to.
+    pub(crate) in_band: bool,
+    /// Whether what is JSON5 and no JSON has an action too.
+    pub(crate) lenient: bool,
 }
 
 #[derive(Deserialize, PartialEq, Eq, Hash)]
@@ -22,30 +36,43 @@ enum Field {
     Other,
 }
 
-/// Selects a message's route. API Gateway's own parser is lenient in ways that are not documented; this one is strict,
-/// and what it cannot read goes to `$default` too. So does a `requestId` that breaks the contract, for the function to
-/// say so: the deployed mock repeats it. Where clients may authenticate with their first message there is no route for
-/// `ping`: only a function can tell who has yet to.
-pub(crate) fn select(body: &str, in_band: bool) -> Route {
-    if in_band {
-        return Route::Default;
+type Fields = HashMap<Field, Value>;
+
+impl Selection {
+    /// Selects a message's route. What cannot be read goes to `$default`, and so does a `requestId` that breaks the
+    /// contract, for the function to say so: the deployed mock repeats it.
+    pub(crate) fn route(self, body: &str) -> Route {
+        if self.in_band {
+            return Route::Default;
+        }
+        let fields = strict(body).or_else(|| lenient(body).filter(|_| self.lenient));
+        fields.and_then(ping).map_or(Route::Default, |id| Route::Ping(ServerMessage::Pong(id).to_json()))
     }
-    ping(body).map_or(Route::Default, |id| Route::Ping(ServerMessage::Pong(id).to_json()))
 }
 
 /// The id of a message that is a `ping` by the contract; the mock takes an empty one for none.
-fn ping(body: &str) -> Option<Option<RequestId>> {
-    // Only what is asked for is read: the rest has to be JSON and no more.
-    let fields: HashMap<Field, &RawValue> = serde_json::from_str(body).ok()?;
-    let text = |field: &RawValue| serde_json::from_str::<String>(field.get()).ok();
-    if text(fields.get(&Field::Action)?)? != "ping" {
+fn ping(mut fields: Fields) -> Option<Option<RequestId>> {
+    if fields.get(&Field::Action)? != "ping" {
         return None;
     }
-    match fields.get(&Field::RequestId) {
-        None => Some(None),
-        Some(id) if id.get() == "null" => Some(None),
-        Some(id) => RequestId::parse(&text(id)?).ok().map(|id| Some(id).filter(|id| !id.as_str().is_empty())),
+    match fields.remove(&Field::RequestId) {
+        None | Some(Value::Null) => Some(None),
+        Some(Value::String(id)) => RequestId::parse(&id).ok().map(|id| Some(id).filter(|id| !id.as_str().is_empty())),
+        Some(_) => None,
     }
+}
+
+/// The fields of a JSON object. Only what is asked for is read: the rest has to be JSON and no more.
+fn strict(body: &str) -> Option<Fields> {
+    let fields: HashMap<Field, &RawValue> = serde_json::from_str(body).ok()?;
+    let asked_for = fields.into_iter().filter(|(field, _)| *field != Field::Other);
+    asked_for.map(|(field, value)| Some((field, serde_json::from_str(value.get()).ok()?))).collect()
+}
+
+/// The fields of a JSON5 object, which may be written as API Gateway has been seen to take them: `{action: "ping"}`.
+fn lenient(body: &str) -> Option<Fields> {
+    let brackets = body.bytes().filter(|byte| matches!(byte, b'[' | b'{')).take(BRACKETS + 1).count();
+    if brackets > BRACKETS { None } else { json5::from_str(body).ok() }
 }
 
 #[cfg(test)]
@@ -54,31 +81,63 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn only_ping_has_a_route_of_its_own() {
-        assert_eq!(select(r#"{"action":"ping"}"#, false), Route::Ping(r#"{"type":"pong"}"#.to_owned()));
-        let pong = |body: &str| match select(body, false) {
+    const STRICT: Selection = Selection { in_band: false, lenient: false };
+    const LENIENT: Selection = Selection { in_band: false, lenient: true };
+
+    fn pong(selection: Selection, body: &str) -> String {
+        match selection.route(body) {
             Route::Ping(pong) => pong,
             Route::Default => panic!("{body} is a ping"),
-        };
-        assert_eq!(pong(r#"{"action":"ping","requestId":"1"}"#), r#"{"type":"pong","requestId":"1"}"#);
-        for id in [r#""""#, "null"] {
-            assert_eq!(pong(&format!(r#"{{"action":"ping","requestId":{id}}}"#)), r#"{"type":"pong"}"#);
         }
-        let longest = "é".repeat(REQUEST_ID_LENGTH);
-        let with_id = |id: &str| format!(r#"{{"action":"ping","requestId":"{id}"}}"#);
-        assert!(pong(&with_id(&longest)).contains(&longest));
-        for body in [
-            r#"{"action":"ping","requestId":1}"#,
-            &with_id(&format!("{longest}é")),
-            r#"{"action":"subscribe"}"#,
-            r#"{action: "ping"}"#,
-            r#"{"action":"ping"} x"#,
-            "[]",
-            "",
-        ] {
-            assert_eq!(select(body, false), Route::Default, "{body}");
+    }
+
+    #[test]
+    fn only_ping_has_a_route_of_its_own() {
+        for selection in [STRICT, LENIENT] {
+            let pong = |body: &str| pong(selection, body);
+            assert_eq!(pong(r#"{"action":"ping"}"#), r#"{"type":"pong"}"#);
+            assert_eq!(pong(r#"{"action":"ping","requestId":"1"}"#), r#"{"type":"pong","requestId":"1"}"#);
+            for id in [r#""""#, "null"] {
+                assert_eq!(pong(&format!(r#"{{"action":"ping","requestId":{id}}}"#)), r#"{"type":"pong"}"#);
+            }
+            let longest = "é".repeat(REQUEST_ID_LENGTH);
+            let with_id = |id: &str| format!(r#"{{"action":"ping","requestId":"{id}"}}"#);
+            assert!(pong(&with_id(&longest)).contains(&longest));
+            for body in [
+                r#"{"action":"ping","requestId":1}"#,
+                &with_id(&format!("{longest}é")),
+                r#"{"action":"subscribe"}"#,
+                r#"{"action":["ping"]}"#,
+                r#"{"action":"ping"} x"#,
+                r#""ping""#,
+                "[]",
+                "",
+            ] {
+                assert_eq!(selection.route(body), Route::Default, "{body}");
+            }
+            let in_band = Selection { in_band: true, ..selection };
+            assert_eq!(in_band.route(r#"{"action":"ping"}"#), Route::Default);
         }
+    }
+
+    #[test]
+    fn what_is_not_quite_json_has_a_route_only_where_it_is_read_leniently() {
+        for body in [r#"{action: "ping"}"#, "{'action':'ping',}", r#"{"action":"ping", body: {hello: [1]}}"#] {
+            assert_eq!(STRICT.route(body), Route::Default, "{body}");
+            assert_eq!(pong(LENIENT, body), r#"{"type":"pong"}"#, "{body}");
+        }
+        assert_eq!(pong(LENIENT, "{action:'ping',requestId:'1'}"), r#"{"type":"pong","requestId":"1"}"#);
+        assert_eq!(LENIENT.route("{action:'ping',requestId:1}"), Route::Default);
+    }
+
+    #[test]
+    fn nesting_without_end_does_no_harm() {
+        for open in ["[", "{a:", "{action:", "/*[*/["] {
+            assert_eq!(LENIENT.route(&open.repeat(30_000)), Route::Default);
+            assert_eq!(LENIENT.route(&format!("{{action:'ping',x:{}", open.repeat(30_000))), Route::Default);
+        }
+        let deepest = format!("{{action:'ping',x:{}{}}}", "[".repeat(BRACKETS - 1), "]".repeat(BRACKETS - 1));
+        assert_eq!(pong(LENIENT, &deepest), r#"{"type":"pong"}"#);
     }
 
     #[test]
@@ -86,7 +145,7 @@ mod tests {
         let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
         for value in ["1e999", deep.as_str(), r#""\ud800""#] {
             let body = format!(r#"{{"x":{value},"action":"ping"}}"#);
-            assert!(matches!(select(&body, false), Route::Ping(_)), "{body}");
+            assert!(matches!(STRICT.route(&body), Route::Ping(_)), "{body}");
         }
     }
 }

@@ -20,7 +20,7 @@ use super::farewell::{Socket, answer_goodbye, say_goodbye};
 use super::frames::{text_frames, websocket_config};
 use super::integration::ProxyResult;
 use super::proxy_event::EventSource;
-use super::routes::{Route, select};
+use super::routes::{Route, Selection};
 use crate::functions::Function;
 use crate::state::State;
 
@@ -178,7 +178,8 @@ async fn send_rest(inbox: &mut mpsc::Receiver<Utf8Bytes>, socket: &mut Socket) {
 }
 
 async fn handle_message(state: Arc<State>, source: EventSource, outbox: mpsc::Sender<Utf8Bytes>, body: Utf8Bytes) {
-    let answer = match select(&body, state.config.in_band()) {
+    let selection = Selection { in_band: state.config.in_band(), lenient: state.config.lenient_routing };
+    let answer = match selection.route(&body) {
         Route::Ping(pong) => Some(pong),
         Route::Default => {
             let event = source.message(state.config.clock.now(), &body);
