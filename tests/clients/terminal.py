@@ -11,6 +11,16 @@ import time
 from harness import PATIENCE, environment_without_aws
 
 
+# What programs ask, besides the terminal, whether they should write in colour. On CI some do, whatever the terminal.
+ABOUT_COLOUR = {"CI", "CLICOLOR", "CLICOLOR_FORCE", "COLORTERM", "NO_COLOR"}
+
+
+def a_terminals_environment(**variables: str) -> dict[str, str]:
+    """The environment of somebody at a terminal that is able to show colours, with these variables besides."""
+    inherited = {name: value for name, value in environment_without_aws().items() if name not in ABOUT_COLOUR}
+    return inherited | {"TERM": "xterm-256color"} | variables
+
+
 class Terminal:
     """A terminal with a command in it. `screen` is everything that the command wrote, control sequences included."""
 
@@ -23,9 +33,8 @@ class Terminal:
         # Nothing is drawn for a terminal without a size.
         termios.tcsetwinsize(inside, (24, 100))
         streams = {"stdin": inside if stdin is None else stdin, "stdout": inside, "stderr": inside}
-        environment = environment_without_aws(**{"TERM": "xterm-256color"} | variables)
         arguments = [str(part) for part in command]
-        self.child = subprocess.Popen(arguments, env=environment, start_new_session=True, **streams)
+        self.child = subprocess.Popen(arguments, env=a_terminals_environment(**variables), start_new_session=True, **streams)
         os.close(inside)
         os.set_blocking(self.controller, False)
         self.screen = ""

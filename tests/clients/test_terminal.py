@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import BINARY, PATIENCE, LocalSystem, Process, environment_without_aws
-from terminal import Terminal
+from harness import BINARY, PATIENCE, LocalSystem, Process
+from terminal import Terminal, a_terminals_environment
 
 ESCAPE = "\x1b"
 CYAN = f"{ESCAPE}[36m"
@@ -51,7 +51,7 @@ def test_events_are_coloured_in_a_terminal_that_wants_it(local: LocalSystem):
 
 
 def test_events_are_not_coloured_in_a_pipe(local: LocalSystem):
-    client = Process(listener(local), name="listen", env=environment_without_aws(TERM="xterm-256color"))
+    client = Process(listener(local), name="listen", env=a_terminals_environment())
     try:
         assert "listening" in client.next_line("the subscription")
         local.publish("demo", "Room", "urn:ngsi-ld:Room:001")
@@ -114,7 +114,7 @@ def test_a_pipe_gets_the_sum_alone(local: LocalSystem, tmp_path: Path):
     few.write_text(LINE * 5_000)
     for arguments in (["publish", "demo", "--file", few], ["simulate", "demo", "--rate", "5000", "--count", "5000"]):
         command = [BINARY, *arguments, *to(local)]
-        ended = subprocess.run(command, env=environment_without_aws(), capture_output=True, text=True, timeout=4 * PATIENCE)
+        ended = subprocess.run(command, env=a_terminals_environment(), capture_output=True, text=True, timeout=4 * PATIENCE)
         assert ended.returncode == 0, ended.stderr
         (line,) = ended.stderr.splitlines()
         assert line.startswith("5,000 events published"), line
