@@ -45,7 +45,7 @@ impl Selection {
         if self.in_band {
             return Route::Default;
         }
-        let fields = strict(body).or_else(|| lenient(body).filter(|_| self.lenient));
+        let fields = strict(body).or_else(|| if self.lenient { lenient(body) } else { None });
         fields.and_then(ping).map_or(Route::Default, |id| Route::Ping(ServerMessage::Pong(id).to_json()))
     }
 }
