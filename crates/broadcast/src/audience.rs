@@ -6,7 +6,7 @@ use entity_stream_protocol::Event;
 use futures_util::future::{join_all, try_join_all};
 use tokio::time::{Instant, timeout_at};
 
-use crate::Broadcast;
+use crate::handler::Broadcast;
 use crate::patterns::Verdicts;
 
 /// Most slices that a range is cut into.

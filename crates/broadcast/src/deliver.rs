@@ -8,7 +8,7 @@ use futures_util::stream::FuturesUnordered;
 use futures_util::{Stream, StreamExt};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use crate::Broadcast;
+use crate::handler::Broadcast;
 use crate::messages::Messages;
 use crate::metrics::Ages;
 use crate::report::Report;

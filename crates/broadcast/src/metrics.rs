@@ -1,6 +1,6 @@
 use entity_stream_protocol::EpochMillis;
 
-use crate::Report;
+use crate::report::Report;
 
 const EVENT_AGE: &str = "EventAge";
 

@@ -7,7 +7,7 @@ use entity_stream_protocol::ConnectionId;
 use entity_stream_protocol::limits::YOUNG_CONNECTION;
 use tokio::time::Instant;
 
-use crate::Broadcast;
+use crate::handler::Broadcast;
 use crate::messages::Messages;
 use crate::units::Unit;
 

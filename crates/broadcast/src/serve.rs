@@ -3,10 +3,10 @@ use entity_stream_runtime::Failure;
 use futures_util::{StreamExt, stream};
 use tokio::time::Instant;
 
-use crate::Broadcast;
 use crate::continuation::{EventBus, MAX_DEPTH, Rest};
 use crate::deliver::{Delivered, Time};
 use crate::envelope::Received;
+use crate::handler::Broadcast;
 use crate::messages::Messages;
 use crate::metrics;
 use crate::patterns::Verdicts;
