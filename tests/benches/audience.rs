@@ -27,11 +27,12 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
-use entity_stream_broadcast::{Broadcast, EventBus, Outlets, Report};
+use entity_stream_broadcast::{Broadcast, Outlets, Report};
 use entity_stream_connections::{Authorisation, Connection, Table};
 use entity_stream_delivery::ManagementApi;
 use entity_stream_local::{Config, Local, TABLE, aws_config};
 use entity_stream_protocol::{Clock, ConnectionId, Filter, Format, Tenant, stable_hash};
+use entity_stream_publisher::Publisher;
 use entity_stream_runtime::Environment;
 use futures_util::stream::{self, FuturesUnordered, StreamExt};
 use lambda_runtime::{Context, LambdaEvent};
@@ -113,7 +114,7 @@ fn function(world: &World, api: &str, bus: &str) -> Broadcast {
     });
     let table = Table::new(aws_sdk_dynamodb::Client::new(&aws_config(&world.dynamodb)), TABLE);
     let management_api = ManagementApi::new(&aws_config(api), api).unwrap();
-    let bus = EventBus::new(aws_sdk_eventbridge::Client::new(&aws_config(bus)), "bus");
+    let bus = Publisher::new(aws_sdk_eventbridge::Client::new(&aws_config(bus)), "bus");
     let outlets = Outlets { bus: Some(bus), dead_letters: None };
     Broadcast::new(&environment, table, management_api, outlets, Clock::system()).unwrap()
 }

@@ -1,15 +1,16 @@
 //! Handing a part of an audience on to other invocations, by way of the bus.
 
+use std::time::Duration;
+
 use aws_lambda_events::eventbridge::EventBridgeEvent;
-use aws_sdk_eventbridge::Client;
-use aws_sdk_eventbridge::error::DisplayErrorContext;
-use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use entity_stream_connections::HashRange;
-use entity_stream_delivery::backoff;
 use entity_stream_protocol::ChangeType;
+use entity_stream_publisher::limits::REQUEST_BYTES;
+use entity_stream_publisher::{BusEntry, Publisher};
 use entity_stream_runtime::Failure;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use tokio::time::Instant;
 
 /// The `source` of continuation events. A rule that is limited to certain sources has to let it pass.
 const CONTINUATION_SOURCE: &str = "entity-stream";
@@ -20,12 +21,8 @@ const CONTINUATION_DETAIL_TYPE: &str = "EntityStreamContinuation";
 pub(crate) const MAX_DEPTH: u32 = 8;
 /// Most ranges of one continuation event, about 35 bytes each.
 const RANGES: usize = 1000;
-/// Most entries of one `PutEvents`.
-const ENTRIES: usize = 10;
-/// Most bytes of the entries of one `PutEvents`: EventBridge takes 1 MB, which counts more than the details alone.
-const BYTES: usize = 1_000_000;
-/// How often the entries that the bus refused are put again.
-const ATTEMPTS: usize = 5;
+/// The time that the bus has to accept continuations. It is less than the time that an invocation keeps for this purpose.
+const PUBLISH_TIMEOUT: Duration = Duration::from_millis(2500);
 
 /// The detail of a continuation event: the event as it was published, and whom it is still to reach. Its type is where a
 /// change's is, so that the same rule picks it up. Ranges only ever select among the interests of the change's own tenant.
@@ -57,52 +54,6 @@ where
     envelope.source == CONTINUATION_SOURCE && envelope.detail_type == CONTINUATION_DETAIL_TYPE
 }
 
-/// The event bus that continuation events go to.
-#[derive(Clone, Debug)]
-pub struct EventBus {
-    client: Client,
-    name: String,
-}
-
-impl EventBus {
-    /// The bus of this name or ARN.
-    pub fn new(client: Client, name: impl Into<String>) -> Self {
-        Self { client, name: name.into() }
-    }
-
-    async fn put(&self, details: Vec<String>) -> Result<(), Failure> {
-        let mut entries = Vec::with_capacity(details.len());
-        for detail in details {
-            let entry = PutEventsRequestEntry::builder()
-                .event_bus_name(&self.name)
-                .source(CONTINUATION_SOURCE)
-                .detail_type(CONTINUATION_DETAIL_TYPE)
-                .detail(detail);
-            entries.push(entry.build());
-        }
-        let mut reason = String::new();
-        for delay in backoff().take(ATTEMPTS) {
-            let output = self.client.put_events().set_entries(Some(entries.clone())).send().await;
-            let output = output.map_err(|error| unavailable(DisplayErrorContext(error).to_string()))?;
-            let results = output.entries();
-            if let Some(refused) = results.iter().find(|result| result.error_code().is_some()) {
-                reason = format!(
-                    "{}: {}",
-                    refused.error_code().unwrap_or_default(),
-                    refused.error_message().unwrap_or_default()
-                );
-            }
-            let mut results = results.iter();
-            entries.retain(|_| results.next().is_none_or(|result| result.error_code().is_some()));
-            if entries.is_empty() {
-                return Ok(());
-            }
-            tokio::time::sleep(delay).await;
-        }
-        Err(unavailable(format!("the bus refused a continuation event: {reason}")))
-    }
-}
-
 fn unavailable(message: String) -> Failure {
     Failure::new("EventBusUnavailable", message)
 }
@@ -120,7 +71,7 @@ impl Rest<'_> {
     /// Whether an entry of the bus can hold it.
     pub(crate) fn fits(&self) -> bool {
         // The ranges, and an envelope around both.
-        self.published.len() + RANGES * 40 + 200 <= BYTES
+        self.published.len() + RANGES * 40 + 200 <= REQUEST_BYTES
     }
 
     fn continuation(&self, ranges: Vec<HashRange>, depth: u32) -> Result<Continuation<&RawValue>, Failure> {
@@ -130,22 +81,17 @@ impl Rest<'_> {
 
     /// Puts one event on the bus for each of these parts of the audience, more for a part of very many ranges, and
     /// returns how many.
-    pub(crate) async fn put(&self, bus: &EventBus, parts: &[Vec<HashRange>]) -> Result<usize, Failure> {
-        let (mut details, mut bytes, mut count) = (Vec::new(), 0, 0);
+    pub(crate) async fn put(&self, bus: &Publisher, parts: &[Vec<HashRange>]) -> Result<usize, Failure> {
+        let mut entries = Vec::with_capacity(parts.len());
         for ranges in parts.iter().flat_map(|ranges| ranges.chunks(RANGES)) {
             let detail = to_json(&self.continuation(ranges.to_vec(), self.depth + 1)?)?;
-            if details.len() == ENTRIES || bytes + detail.len() > BYTES {
-                bus.put(std::mem::take(&mut details)).await?;
-                bytes = 0;
-            }
-            bytes += detail.len();
-            details.push(detail);
-            count += 1;
+            entries.push(BusEntry::new(CONTINUATION_SOURCE, CONTINUATION_DETAIL_TYPE, detail));
         }
-        if !details.is_empty() {
-            bus.put(details).await?;
+        let results = bus.publish(&entries, Instant::now() + PUBLISH_TIMEOUT).await;
+        match results.into_iter().find_map(Result::err) {
+            Some(error) => Err(unavailable(format!("the event bus did not accept a continuation: {error}"))),
+            None => Ok(entries.len()),
         }
-        Ok(count)
     }
 
     /// The same as an event that the function can be invoked with, as if it had not been handed on before.

@@ -3,6 +3,7 @@ use std::time::Duration;
 use entity_stream_connections::Table;
 use entity_stream_delivery::ManagementApi;
 use entity_stream_protocol::{Clock, EpochMillis};
+use entity_stream_publisher::Publisher;
 use entity_stream_runtime::environment::{BROADCAST_CONCURRENCY, BROADCAST_SPLIT_AT};
 use entity_stream_runtime::{Environment, Failure, InvalidVariable};
 use lambda_runtime::LambdaEvent;
@@ -10,7 +11,6 @@ use serde_json::value::RawValue;
 use tokio::time::Instant;
 use tracing::Instrument;
 
-use crate::continuation::EventBus;
 use crate::dead_letters::DeadLetterQueue;
 use crate::envelope::{Parsed, Received, names, parse};
 use crate::metrics;
@@ -53,7 +53,7 @@ pub struct Broadcast {
 pub struct Outlets {
     /// The bus for continuation events. Without it, what one invocation cannot serve fails the event, and Lambda tries
     /// all of it again.
-    pub bus: Option<EventBus>,
+    pub bus: Option<Publisher>,
     /// The queue for what can reach nobody, or was handed on too often. Without it, the former is only logged.
     pub dead_letters: Option<DeadLetterQueue>,
 }

@@ -24,7 +24,6 @@ mod send;
 mod serve;
 mod units;
 
-pub use crate::continuation::EventBus;
 pub use crate::dead_letters::DeadLetterQueue;
 pub use crate::handler::{Broadcast, Outlets};
 // Public for the benchmarks, which ask them without a table around.

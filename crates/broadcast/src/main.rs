@@ -2,8 +2,9 @@
 
 use std::process::ExitCode;
 
-use entity_stream_broadcast::{Broadcast, DeadLetterQueue, EventBus, Outlets};
+use entity_stream_broadcast::{Broadcast, DeadLetterQueue, Outlets};
 use entity_stream_protocol::Clock;
+use entity_stream_publisher::Publisher;
 use entity_stream_runtime::{aws_config, run};
 
 #[tokio::main(flavor = "current_thread")]
@@ -16,7 +17,7 @@ async fn main() -> ExitCode {
                 .map(|url| DeadLetterQueue::new(aws_sdk_sqs::Client::new(&config), url));
             let bus = environment
                 .event_bus_name()?
-                .map(|name| EventBus::new(aws_sdk_eventbridge::Client::new(&config), name));
+                .map(|name| Publisher::new(aws_sdk_eventbridge::Client::new(&config), name));
             let (table, management_api) = (environment.table(&config)?, environment.management_api(&config)?);
             Broadcast::new(environment, table, management_api, Outlets { bus, dead_letters }, Clock::system())
         },

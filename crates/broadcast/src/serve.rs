@@ -1,9 +1,10 @@
 use entity_stream_connections::HashRange;
+use entity_stream_publisher::Publisher;
 use entity_stream_runtime::Failure;
 use futures_util::{StreamExt, stream};
 use tokio::time::Instant;
 
-use crate::continuation::{EventBus, MAX_DEPTH, Rest};
+use crate::continuation::{MAX_DEPTH, Rest};
 use crate::deliver::{Delivered, Time};
 use crate::envelope::Received;
 use crate::handler::Broadcast;
@@ -96,7 +97,7 @@ impl Broadcast {
         &self,
         received: &Received<'_>,
         rest: &Rest<'_>,
-        bus: Option<&EventBus>,
+        bus: Option<&Publisher>,
         left: Vec<HashRange>,
         reason: String,
     ) -> Result<usize, Failure> {

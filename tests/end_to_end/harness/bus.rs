@@ -1,7 +1,8 @@
 //! A bus in the hands of a test, and Lambda behind it.
 
-use entity_stream_broadcast::{EventBus, Report};
+use entity_stream_broadcast::Report;
 use entity_stream_local::aws_config;
+use entity_stream_publisher::Publisher;
 use entity_stream_runtime::Failure;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use serde_json::{Value, json};
@@ -57,8 +58,8 @@ impl Bus {
         Self { endpoint, events }
     }
 
-    pub(crate) fn client(&self) -> EventBus {
-        EventBus::new(aws_sdk_eventbridge::Client::new(&aws_config(&self.endpoint.url)), "bus")
+    pub(crate) fn client(&self) -> Publisher {
+        Publisher::new(aws_sdk_eventbridge::Client::new(&aws_config(&self.endpoint.url)), "bus")
     }
 
     /// What has been put on it and not been taken yet.

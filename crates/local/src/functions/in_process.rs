@@ -6,13 +6,14 @@ use std::time::Duration;
 use aws_sdk_dynamodb::config::BehaviorVersion;
 use bytes::Bytes;
 use entity_stream_auth::Authenticator;
-use entity_stream_broadcast::{Broadcast, DeadLetterQueue, EventBus, Outlets};
+use entity_stream_broadcast::{Broadcast, DeadLetterQueue, Outlets};
 use entity_stream_connect::Connect;
 use entity_stream_connections::Table;
 use entity_stream_default::DefaultRoute;
 use entity_stream_delivery::ManagementApi;
 use entity_stream_disconnect::Disconnect;
 use entity_stream_protocol::Clock;
+use entity_stream_publisher::Publisher;
 use entity_stream_runtime::environment::JWT_SECRET_ARN;
 use entity_stream_runtime::{Environment, Failure, read_event};
 use lambda_runtime::{Context, LambdaEvent};
@@ -122,7 +123,7 @@ fn management_api(environment: &Environment, address: SocketAddr) -> Result<Mana
 fn outlets(environment: &Environment, address: SocketAddr) -> Result<Outlets, StartError> {
     let config = aws_config(&format!("http://{address}"));
     let queue = |url| DeadLetterQueue::new(aws_sdk_sqs::Client::new(&config), url);
-    let bus = |name| EventBus::new(aws_sdk_eventbridge::Client::new(&config), name);
+    let bus = |name| Publisher::new(aws_sdk_eventbridge::Client::new(&config), name);
     Ok(Outlets {
         bus: environment.event_bus_name()?.map(bus),
         dead_letters: environment.dead_letter_queue_url()?.map(queue),
