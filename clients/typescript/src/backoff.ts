@@ -1,8 +1,8 @@
 import { after } from './timer.js';
 
 /**
- * Waits between attempts: exponential with full jitter, that is, a random part of a ceiling that doubles. Clients that
- * lost their connections together do not come back together.
+ * Waits between attempts: exponential backoff with full jitter. Each wait is a random part of a ceiling that doubles, so
+ * that clients that lost their connections together do not reconnect together.
  */
 export class Backoff {
   private failures = 0;
@@ -13,19 +13,19 @@ export class Backoff {
     private readonly maxMs: number,
   ) {}
 
-  /** How long to wait after one more failure. */
+  /** Counts a failure and returns the wait after it, in milliseconds. */
   next(): number {
     const ceiling = Math.min(this.maxMs, this.minMs * 2 ** this.failures);
     this.failures += 1;
     return Math.random() * ceiling;
   }
 
-  /** The next failure is the first again. */
+  /** Makes the next failure count as the first. */
   reset(): void {
     this.failures = 0;
   }
 
-  /** Waits so long, or until `skip` is called. */
+  /** Waits `ms` milliseconds, or until `skip` is called. */
   wait(ms: number): Promise<void> {
     return new Promise((resolve) => {
       const cancel = after(ms, resolve);
@@ -36,7 +36,7 @@ export class Backoff {
     });
   }
 
-  /** Ends the wait, if there is one. */
+  /** Ends the current wait, if any. */
   skip(): void {
     this.hurry?.();
     this.hurry = undefined;

@@ -6,7 +6,7 @@ import { after } from './timer.js';
 
 /** The code of a connection that ended without one (RFC 6455, section 7.1.5). */
 const NO_CLOSE_FRAME = 1006;
-/** How long the other side may take to answer a close frame before we stop waiting for it. */
+/** The time limit for the server's answer to a close frame. */
 const FAREWELL_MS = 2000;
 
 interface Pending {
@@ -15,11 +15,11 @@ interface Pending {
   failed(error: Error): void;
 }
 
-/** One WebSocket: requests and their answers, keep-alive, and how it ended. */
+/** One WebSocket: requests and their answers, keep-alive, and the reason of its end. */
 export class Connection {
-  /** Settles when the handshake has succeeded, or the connection has ended before that. */
+  /** Resolves when the handshake has succeeded. Rejects if the connection ends before that. */
   readonly opened: Promise<void>;
-  /** Resolves with the reason once the connection is of no use any more. */
+  /** Resolves with the reason once the connection is no longer usable. */
   readonly ended: Promise<AuthenticationError | ConnectionError>;
   private readonly socket: WebSocketLike;
   private readonly pending = new Map<string, Pending>();
@@ -31,7 +31,7 @@ export class Connection {
   private cancelPing = () => {};
   private cancelPong: (() => void) | undefined;
 
-  /** Opens a connection. `token` goes into the handshake; `receive` gets the events. */
+  /** Opens a connection. The handshake carries `token`; `receive` gets the events. */
   constructor(
     private readonly settings: Settings,
     url: string,
@@ -54,12 +54,12 @@ export class Connection {
       void this.ended.then(reject).finally(cancel);
       this.listen('open', cancel);
     });
-    // Whoever cares awaits it; whoever has left already does not.
+    // Avoids an unhandled rejection if no caller awaits `opened`.
     this.opened.catch(() => {});
     const over = (code: number, reason: string, message: string) =>
       this.finish(endOf({ opened: this.isOpen, code, reason, message, hasToken }));
     this.listen('error', ({ message }: { message?: unknown }) => {
-      // A `close` event has to follow, says the standard, and in Node.js 20 does not. It would have no more to say.
+      // The standard requires a `close` event after this one, but Node.js 20 sends none. It would contain nothing new.
       over(NO_CLOSE_FRAME, '', typeof message === 'string' ? message : '');
     });
     this.listen('close', ({ code, reason }: { code: number; reason: unknown }) => {
@@ -69,8 +69,8 @@ export class Connection {
   }
 
   /**
-   * Sends a request and resolves with its answer. `answered` is called before anything that arrives after the answer is
-   * looked at, which a promise's continuation is not.
+   * Sends a request and resolves with its answer. `answered` is called before any later frame is processed. The
+   * continuation of the promise may run after that.
    */
   request(action: string, fields: object, answered: () => void = () => {}): Promise<Frame> {
     return new Promise((resolve, reject) => {
@@ -94,28 +94,28 @@ export class Connection {
     });
   }
 
-  /** Asks whether the server is still there. The connection has failed if it does not answer. */
+  /** Sends `ping`. The connection fails if the server does not answer in time. */
   ping(): void {
     if (this.end || !this.isOpen) return;
     this.cancelPing();
     const ms = this.settings.pongTimeoutMs;
-    // The first ping that is not answered counts, however often it is followed by others.
+    // The time limit runs from the first unanswered ping, even if others follow.
     this.cancelPong ??= after(ms, () => this.fail(new ConnectionError('timeout', `no answer to ping in ${ms} ms`)));
     this.send({ action: 'ping' });
     this.keepAlive();
   }
 
-  /** Gives the connection up. */
+  /** Ends the connection with this error. */
   fail(error: AuthenticationError | ConnectionError): void {
     this.finish(error);
     this.socket.close();
   }
 
-  /** Closes the connection, and resolves when the other side has closed too. */
+  /** Closes the connection. Resolves when the server has closed it too. */
   async close(): Promise<void> {
     this.finish(new ConnectionError('connection_lost', 'closed by this client', { closeCode: 1000 }));
     this.socket.close(1000);
-    // What was not open yet has nobody to take leave of.
+    // A connection that was not open yet gets no close frame from the server.
     if (!this.isOpen) return;
     let cancel = () => {};
     await Promise.race([this.closed, new Promise<void>((resolve) => (cancel = after(FAREWELL_MS, resolve)))]);
@@ -130,7 +130,7 @@ export class Connection {
     try {
       this.socket.send(JSON.stringify(message));
     } catch {
-      // It is closing: its `close` event says why.
+      // The socket is closing. Its `close` event has the reason.
     }
   }
 
@@ -155,7 +155,7 @@ export class Connection {
     const frame = parseFrame(data, this.settings.parse);
     if (!frame) return;
     if (isEvent(frame)) return this.receive(frame);
-    if (frame['type'] === undefined) return this.gatewaySays(frame);
+    if (frame['type'] === undefined) return this.gatewayFailed(frame);
     const requestId = frame['requestId'];
     const pending = typeof requestId === 'string' ? this.pending.get(requestId) : undefined;
     if (!pending) return;
@@ -164,14 +164,14 @@ export class Connection {
     else pending.answered(frame);
   }
 
-  /** API Gateway's own complaint, such as `Internal server error`. It does not say which request it is about. */
-  private gatewaySays({ message }: Frame): void {
+  /** Handles API Gateway's own error, such as `Internal server error`. It does not name the failed request. */
+  private gatewayFailed({ message }: Frame): void {
     if (this.pending.size === 0) return;
-    this.fail(new ConnectionError('server_error', `the gateway says: ${String(message)}`));
+    this.fail(new ConnectionError('server_error', `the gateway answered: ${String(message)}`));
   }
 }
 
-/** A browser throws for what it will not even try: `ws:` from a page of `https:`, say. */
+/** Opens a WebSocket. Browsers throw for a forbidden URL, for example `ws:` on a page of `https:`. */
 function open({ WebSocket }: Settings, url: string, token: string | undefined): WebSocketLike {
   try {
     return new WebSocket(url, token === undefined ? [] : ['access_token', token]);
@@ -180,7 +180,7 @@ function open({ WebSocket }: Settings, url: string, token: string | undefined): 
   }
 }
 
-/** What an `error` answer amounts to: some are about the connection, and not about what was asked. */
+/** Returns the error for an `error` answer. Some codes concern the connection and not the request. */
 function requestError(frame: Frame, action: string): Error {
   const code = String(frame['code']) as RequestErrorCode;
   const message = typeof frame['message'] === 'string' ? frame['message'] : 'the server gave no reason';

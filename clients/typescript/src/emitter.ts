@@ -1,10 +1,10 @@
 type Listeners<Events> = { [Name in keyof Events]?: Set<(value: Events[Name]) => void> };
 
-/** Who listens to what. */
+/** A set of listeners for each event name. */
 export class Emitter<Events> {
   private readonly listeners: Listeners<Events> = {};
 
-  /** Adds a listener, and returns what removes it. The same function added twice is called once. */
+  /** Adds a listener and returns a function that removes it. A function that is added twice is called once. */
   on<Name extends keyof Events>(name: Name, listener: (value: Events[Name]) => void): () => void {
     const listeners = (this.listeners[name] ??= new Set());
     listeners.add(listener);
@@ -20,7 +20,7 @@ export class Emitter<Events> {
       try {
         listener(value);
       } catch (error) {
-        // A listener's mistake is the program's to hear of, and nobody else's to suffer from.
+        // The program sees a listener's error as uncaught, and the other listeners still get the value.
         queueMicrotask(() => {
           throw error;
         });

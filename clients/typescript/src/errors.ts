@@ -1,9 +1,9 @@
 import type { RequestErrorCode } from './messages.js';
 
-/** What every error of this library is. */
+/** The base class of all errors of this library. */
 export class EntityStreamError extends Error {
   override name = 'EntityStreamError';
-  /** Names what happened, for programs. */
+  /** The kind of error, for programs. */
   readonly code: string;
 
   constructor(code: string, message: string, options?: { cause?: unknown }) {
@@ -12,11 +12,11 @@ export class EntityStreamError extends Error {
   }
 }
 
-/** The server did not honour a request; nothing has changed. */
+/** The server refused a request, which changed nothing. */
 export class RequestError extends EntityStreamError {
   override name = 'RequestError';
   declare readonly code: RequestErrorCode;
-  /** The request: `subscribe`, say. */
+  /** The action of the request, for example `subscribe`. */
   readonly action: string;
 
   constructor(code: RequestErrorCode, message: string, action: string) {
@@ -25,22 +25,22 @@ export class RequestError extends EntityStreamError {
   }
 }
 
-/** What an {@link AuthenticationError} can be about. */
+/** The codes of an {@link AuthenticationError}. */
 export type AuthenticationErrorCode =
-  /** The server refused the connection: there is no token, or it is not accepted, or it is for another tenant. */
+  /** The server refused the connection. The token is missing, invalid, or for another tenant. */
   | 'refused'
-  /** The token expired, and no fresh one came in time. */
+  /** The token expired before the client had a fresh one. */
   | 'token_expired'
-  /** What `getToken` returned cannot be sent. */
+  /** `getToken` returned a value that cannot be sent. */
   | 'invalid_token'
-  /** For a `getToken` to throw when nobody is logged in any more: no further attempt is made. */
+  /** For `getToken` to throw if the user is logged out. The client makes no further attempt. */
   | 'logged_out';
 
-/** The server does not let this client listen. Another attempt with the same token would fail as well. */
+/** The server does not allow this client to listen. Another attempt with the same token would fail as well. */
 export class AuthenticationError extends EntityStreamError {
   override name = 'AuthenticationError';
   declare readonly code: AuthenticationErrorCode;
-  /** The handshake's HTTP status, where the WebSocket implementation tells it; browsers do not. */
+  /** The HTTP status of the handshake, if the WebSocket implementation provides it. Browsers do not. */
   readonly status: number | undefined;
 
   constructor(code: AuthenticationErrorCode, message: string, options?: { status?: number | undefined; cause?: unknown }) {
@@ -49,11 +49,11 @@ export class AuthenticationError extends EntityStreamError {
   }
 }
 
-/** What a {@link ConnectionError} can be about. */
+/** The codes of a {@link ConnectionError}. */
 export type ConnectionErrorCode =
-  /** The connection could not be opened. A browser does not say why: the server may have refused the handshake. */
+  /** The connection could not be opened. The server may have refused the handshake; browsers do not tell the reason. */
   | 'connect_failed'
-  /** The server refused the handshake for a reason that another attempt would meet again. */
+  /** The server refused the handshake permanently. Another attempt would fail as well. */
   | 'handshake_refused'
   /** An open connection ended. */
   | 'connection_lost'
@@ -61,16 +61,16 @@ export type ConnectionErrorCode =
   | 'timeout'
   /** `getToken` failed, or took too long. */
   | 'token_unavailable'
-  /** The server is there, and cannot serve just now. */
+  /** The server answered that it cannot serve at the moment. */
   | 'server_error';
 
-/** There is no connection, or no longer one. */
+/** The connection could not be opened, or has ended. */
 export class ConnectionError extends EntityStreamError {
   override name = 'ConnectionError';
   declare readonly code: ConnectionErrorCode;
-  /** The WebSocket close code, if it came to a close. */
+  /** The WebSocket close code, if the socket was closed. */
   readonly closeCode: number | undefined;
-  /** The handshake's HTTP status, where the WebSocket implementation tells it; browsers do not. */
+  /** The HTTP status of the handshake, if the WebSocket implementation provides it. Browsers do not. */
   readonly status: number | undefined;
 
   constructor(
@@ -84,17 +84,17 @@ export class ConnectionError extends EntityStreamError {
   }
 }
 
-/** An iterator's consumer was too slow: events were dropped. */
+/** The consumer of an iterator was too slow, and events were dropped. */
 export class OverflowError extends EntityStreamError {
   override name = 'OverflowError';
   declare readonly code: 'overflow';
 
   constructor(capacity: number) {
-    super('overflow', `an iterator's buffer of ${capacity} events is full; take events faster, or give it more capacity`);
+    super('overflow', `an iterator's buffer of ${capacity} events is full; read events faster, or raise its capacity`);
   }
 }
 
-/** The stream was closed before this was done. */
+/** The stream was closed before the operation ended. */
 export class ClosedError extends EntityStreamError {
   override name = 'ClosedError';
   declare readonly code: 'closed';
@@ -104,7 +104,7 @@ export class ClosedError extends EntityStreamError {
   }
 }
 
-/** The error that something thrown is. */
+/** Converts a thrown value to an error. */
 export function asError(thrown: unknown): Error {
   return thrown instanceof Error ? thrown : new Error(String(thrown));
 }

@@ -1,13 +1,13 @@
 import { OverflowError } from './errors.js';
 import type { EntityEvent } from './messages.js';
 
-/** How events wait for a `for await` loop. */
+/** The buffer of a `for await` loop. */
 export interface IteratorOptions {
-  /** How many events wait at most; 1,000 without it. */
+  /** The largest number of buffered events. The default is 1,000. */
   capacity?: number | undefined;
   /**
-   * What happens when one more arrives. `drop-oldest`, the default: the oldest makes room, and the stream's `error`
-   * listeners hear of it once per backlog. `fail`: the loop gets what has been waiting, and then an `OverflowError`.
+   * The behaviour when the buffer is full. `drop-oldest`, the default, drops the oldest event and tells the stream's
+   * `error` listeners once per backlog. `fail` gives the loop the buffered events and then an `OverflowError`.
    */
   overflow?: 'drop-oldest' | 'fail' | undefined;
 }
@@ -19,9 +19,9 @@ interface Waiting {
   reject(error: Error): void;
 }
 
-/** The events of a stream from now on, for a `for await` loop. */
+/** The future events of a stream, for a `for await` loop. */
 export class EventIterator implements AsyncIterableIterator<EntityEvent, undefined> {
-  /** How many events made room for newer ones. */
+  /** The number of events that were dropped for newer ones. */
   dropped = 0;
   private buffer: EntityEvent[] = [];
   private overflowing = false;
@@ -38,7 +38,7 @@ export class EventIterator implements AsyncIterableIterator<EntityEvent, undefin
   ) {
     this.capacity = options.capacity ?? 1000;
     this.overflow = options.overflow ?? 'drop-oldest';
-    if (!(this.capacity >= 1)) throw new RangeError(`capacity is at least 1, not ${this.capacity}`);
+    if (!(this.capacity >= 1)) throw new RangeError(`capacity has to be at least 1; found ${this.capacity}`);
   }
 
   next(): Promise<Result> {
@@ -49,7 +49,7 @@ export class EventIterator implements AsyncIterableIterator<EntityEvent, undefin
     }
     if (this.end) {
       const { error } = this.end;
-      // An iterator fails once, and is then at its end.
+      // An iterator throws its error once, and then ends.
       this.end = { error: undefined };
       return error ? Promise.reject(error) : Promise.resolve({ done: true, value: undefined });
     }
@@ -82,7 +82,7 @@ export class EventIterator implements AsyncIterableIterator<EntityEvent, undefin
     }
   }
 
-  /** No more events come; what waits in the buffer is still handed out. @internal */
+  /** Ends the iterator. The loop still gets the buffered events. @internal */
   finish(error: Error | undefined): void {
     if (this.end) return;
     this.end = { error };

@@ -6,15 +6,16 @@ import { keepFresh } from './renewal.js';
 import type { Link, Subscription } from './subscription.js';
 import { knownToBeValid, target } from './url.js';
 
-/** Where a link's events and troubles go. */
+/** The receivers of a link's events and errors. */
 export interface LinkEvents {
   event(event: EntityEvent): void;
   trouble(error: EntityStreamError): void;
 }
 
 /**
- * Opens a connection and authenticates it. Resolves once `subscription` is in force on it, or, where nothing has been
- * accepted yet, once the server has been asked for everything that was to be asked for. Closes it if `signal` says so.
+ * Opens a connection and authenticates it. Resolves once the accepted filter of `subscription` is in force on it. If the
+ * server has not accepted a filter yet, resolves once all pending changes have been sent and answered. Closes the
+ * connection if `signal` aborts.
  */
 export async function openLink(
   settings: Settings,
@@ -30,7 +31,7 @@ export async function openLink(
     if (subscription.covers(link)) events.event(frame as unknown as EntityEvent);
   };
   const connection = new Connection(settings, url, inBand ? undefined : token, token !== undefined, receive);
-  // What the URL asks for is in force from the first moment; what it cannot say, only once the server has said so.
+  // A filter in the URL is in force from the first moment. A filter that does not fit needs an acknowledgement first.
   const link: Link = { connection, filter: filtered ? accepted : undefined, acknowledged: false };
   const abort = () => void connection.close();
   signal.addEventListener('abort', abort);

@@ -1,30 +1,30 @@
-/** What a subscription asks for. A field that is absent or empty does not restrict. */
+/** The filter of a subscription. A field that is absent or empty does not restrict it. */
 export interface Filter {
   /** At most 50 entity types; a change of any of them matches. */
   entityTypes?: readonly string[] | undefined;
-  /** A regular expression in the syntax of Rust's `regex` crate, matched anywhere in the entity id unless anchored. */
+  /** A regular expression in the syntax of Rust's `regex` crate, matched anywhere in the entity id unless it is anchored. */
   idPattern?: string | undefined;
 }
 
 /** A change of an entity. */
 export interface EntityEvent {
   type: 'entityCreated' | 'entityUpdated' | 'entityDeleted';
-  /** The event's id, the same in every redelivery. Repeats have been dropped. */
+  /** The event's id, the same in every redelivery. The client has already dropped repeats. */
   id: string;
   tenant: string;
   servicePath: string;
   entityId: string;
   /** An array for an entity with several types. */
   entityType: string | string[];
-  /** The entity as it was published; absent if `truncated`. */
+  /** The entity as published; absent if `truncated`. */
   data?: Record<string, unknown>;
-  /** On updates only, if the publisher said so. */
+  /** Present on updates only, if the publisher sent it. */
   changedAttributes?: string[];
-  /** When it happened, by the publisher. Order events by this, not by their arrival. */
+  /** The publisher's time of the change. Order events by this time and not by their arrival. */
   timestamp: string;
   /** The event was too large to be delivered with its `data`. */
   truncated?: true;
-  /** The size of the `data` that is missing. */
+  /** The size of the missing `data`, in bytes. */
   dataBytes?: number;
 }
 
@@ -41,10 +41,10 @@ export type RequestErrorCode =
   | 'not_connected'
   | 'internal';
 
-/** A frame from the server, as far as it has been looked at. */
+/** A frame from the server, with unchecked fields. */
 export type Frame = { readonly [name: string]: unknown };
 
-/** The frame that a text holds, or `undefined` for what is no JSON object. */
+/** Parses a frame. Returns `undefined` if the text is not a JSON object. */
 export function parseFrame(text: unknown, parse: (text: string) => unknown): Frame | undefined {
   if (typeof text !== 'string') return undefined;
   try {

@@ -9,30 +9,30 @@ import {
   type StateChange,
 } from './index.js';
 
-/** How long events are gathered before the component renders again. */
+/** The time for which events are gathered before the component renders again. */
 const FRAME_MS = 16;
 
-/** The options of a stream, and what the component does with it. None of them need be memoised. */
+/** The options of a stream and of the hook. None of them needs to be memoised. */
 export interface UseEntityStreamOptions extends EntityStreamOptions {
-  /** What to receive; every change of the tenant without it. Another filter is subscribed to on the same connection. */
+  /** The events to receive; by default every change of the tenant. A new filter uses the same connection. */
   filter?: Filter | undefined;
-  /** `false` to be disconnected. */
+  /** `false` disconnects. */
   enabled?: boolean | undefined;
-  /** How many events `events` keeps; 100 without it. */
+  /** The number of events that `events` keeps. The default is 100. */
   limit?: number | undefined;
   /** Called with every event, in the order of arrival. */
   onEvent?: ((event: EntityEvent) => void) | undefined;
 }
 
-/** What {@link useEntityStream} returns. */
+/** The result of {@link useEntityStream}. */
 export interface EntityStreamView {
   /** The latest events, the newest first. */
   events: readonly EntityEvent[];
-  /** Where the stream is, and with it why, or when the next attempt is due. */
+  /** The state of the stream, with its reason, or with the time of the next attempt. */
   status: StateChange;
-  /** Whether the server has acknowledged the subscription. */
+  /** True if the server has acknowledged the subscription. */
   isConnected: boolean;
-  /** What went wrong last, until it is right again: a refused token, a filter that the server does not accept, … */
+  /** The last error until it is resolved, for example a refused token or a refused filter. */
   error: EntityStreamError | undefined;
   /** Empties `events`. */
   clear: () => void;
@@ -41,8 +41,9 @@ export interface EntityStreamView {
 const IDLE: StateChange = { state: 'idle', previous: 'idle' };
 
 /**
- * The changes of a tenant's entities, for a component. It connects when the component is mounted and closes when it is
- * unmounted. Options may be written inline: what matters is what they say, and not whether they are the same objects.
+ * Streams the changes of a tenant's entities to a component. The hook connects when the component is mounted and closes
+ * the connection when the component is unmounted. Options may be written inline: the hook compares their values and not
+ * their identity.
  */
 export function useEntityStream(options: UseEntityStreamOptions): EntityStreamView {
   const { filter, enabled = true, limit = 100 } = options;
@@ -51,7 +52,7 @@ export function useEntityStream(options: UseEntityStreamOptions): EntityStreamVi
   const [error, setError] = useState<EntityStreamError>();
   const clear = useCallback(() => setEvents([]), []);
   const stream = useRef<EntityStream>(undefined);
-  // What is called later is what the last render said.
+  // Callbacks use the options of the latest render.
   const latest = useRef(options);
   useEffect(() => {
     latest.current = options;
@@ -68,7 +69,7 @@ export function useEntityStream(options: UseEntityStreamOptions): EntityStreamVi
     stream.current = created;
     let gathered: EntityEvent[] = [];
     let flush: ReturnType<typeof setTimeout> | undefined;
-    // Those of another tenant, or of another server, are not to be taken for this one's.
+    // Drops the events of the previous tenant or server.
     setEvents([]);
     created.on('event', (event) => {
       gathered.push(event);
@@ -109,7 +110,7 @@ export function useEntityStream(options: UseEntityStreamOptions): EntityStreamVi
   return { events: events.length > limit ? events.slice(0, limit) : events, status, isConnected: status.state === 'connected', error, clear };
 }
 
-/** What options say about the connection: functions, of which only the presence counts, left out. */
+/** A key of the options that concern the connection. It contains only the presence of `getToken`, and no other function. */
 function connectionKey({ filter, enabled, limit, onEvent, WebSocket, parse, getToken, ...rest }: UseEntityStreamOptions): string {
   return JSON.stringify([Object.entries(rest).sort(([a], [b]) => (a < b ? -1 : 1)), getToken !== undefined]);
 }

@@ -1,11 +1,11 @@
-/** The ids seen lately, by which repeats are told: delivery is at least once. */
+/** Recognises repeated events by their ids, because delivery is at least once. */
 export class RecentIds {
   private readonly ids = new Set<string>();
 
-  /** Remembers the latest `capacity` ids. */
+  /** Keeps the latest `capacity` ids. */
   constructor(private readonly capacity: number) {}
 
-  /** Whether this id has not been seen; from now on it has. */
+  /** Adds an id. Returns true if it is new. */
   isNew(id: string): boolean {
     if (this.ids.has(id)) return false;
     this.ids.add(id);

@@ -1,19 +1,19 @@
 import { AuthenticationError, ConnectionError } from './errors.js';
 
-/** How a WebSocket ended, as far as the platform tells. */
+/** The end of a WebSocket, as reported by the platform. */
 export interface End {
   opened: boolean;
   code: number;
   reason: string;
-  /** The message of the `error` event before it: the npm package `ws` has the status there, browsers nothing. */
+  /** The message of the preceding `error` event. The npm package `ws` puts the status there; browsers leave it empty. */
   message: string;
   hasToken: boolean;
 }
 
-const ADVICE = 'the token is not accepted, or it is for another tenant';
-const NO_TOKEN = 'a token is required; give getToken';
+const ADVICE = 'the token is invalid, or it is for another tenant';
+const NO_TOKEN = 'a token is required; pass getToken';
 
-/** The error that an ended connection amounts to. */
+/** Returns the error for an ended connection. */
 export function endOf({ opened, code, reason, message, hasToken }: End): AuthenticationError | ConnectionError {
   const why = reason === '' ? '' : `: ${reason}`;
   const advice = hasToken ? ADVICE : NO_TOKEN;
@@ -23,13 +23,13 @@ export function endOf({ opened, code, reason, message, hasToken }: End): Authent
   }
   const status = Number(/server response: (\d{3})\b/.exec(message)?.[1] ?? 0) || undefined;
   if (status === 401 || status === 403) {
-    const stage = status === 403 ? ', or the URL does not end with the right stage' : '';
+    const stage = status === 403 ? ', or the URL does not end with an existing stage' : '';
     return new AuthenticationError('refused', `refused with status ${status} (${advice}${stage})`, { status });
   }
   const passing = status === undefined || status === 429 || status >= 500;
   const text =
     status !== undefined ? `the handshake was answered with status ${status}`
     : message !== '' ? `cannot connect: ${message}`
-    : 'cannot connect: the server is not there, or it refuses the handshake, which this platform does not tell apart';
+    : 'cannot connect: the server cannot be reached or refuses the handshake; this platform does not tell which';
   return new ConnectionError(passing ? 'connect_failed' : 'handshake_refused', text, { closeCode: code, status });
 }

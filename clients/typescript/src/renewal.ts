@@ -4,12 +4,12 @@ import type { Settings } from './options.js';
 import { after } from './timer.js';
 import { expiry, fetchToken } from './token.js';
 
-/** The least time between two attempts to get a fresh token. */
+/** The minimum time between two attempts to get a fresh token. */
 const PAUSE_MS = 1000;
 
 /**
- * Keeps a connection's token fresh, in band: nothing is delivered after a token's end, and a token that is renewed in
- * time costs neither a connection nor an event. At the end of a token that was not renewed the connection has failed.
+ * Renews a connection's token over the connection itself. A connection receives no events after its token's end; a renewal
+ * in time loses neither the connection nor an event. If the token ends without a renewal, the connection fails.
  */
 export function keepFresh(
   connection: Connection,
@@ -33,7 +33,7 @@ export function keepFresh(
     const left = end - Date.now();
     cancelEnd();
     cancelEnd = after(left, () =>
-      connection.fail(new AuthenticationError('token_expired', 'the token expired, and no fresh one came in time')),
+      connection.fail(new AuthenticationError('token_expired', 'the token expired before getToken returned a fresh one')),
     );
     cancel = after(left - Math.min(settings.renewBeforeMs, left / 2), () => void renew(end));
   };
@@ -42,7 +42,7 @@ export function keepFresh(
     try {
       const fresh = await fetchToken(settings);
       if (over) return;
-      // Many a cache hands out the same token until shortly before its end.
+      // Many caches return the same token until shortly before its end.
       if (fresh !== undefined && fresh !== token) {
         await connection.request('authenticate', { token: fresh });
         token = fresh;
@@ -51,7 +51,7 @@ export function keepFresh(
     } catch (error) {
       if (over) return;
       if (error instanceof EntityStreamError) report(error);
-      // Another attempt would meet the same; what is left of the token is not lost by that.
+      // Another attempt would fail as well. The current token stays valid until its end.
       if (error instanceof AuthenticationError) return;
     }
     cancel = after(Math.max(PAUSE_MS, (end - Date.now()) / 3), () => void renew(end));

@@ -14,22 +14,20 @@ export interface StateChange extends StateDetail {
   previous: StreamState;
 }
 
-/** What a stream tells its listeners. */
+/** The events of a stream, by name. */
 export interface EntityStreamEvents {
   /** An entity has changed. */
   event: EntityEvent;
-  /** The stream is in another state. */
+  /** The stream has changed its state. */
   state: StateChange;
   /**
-   * Something went wrong. Whether it is being dealt with says the state: `failed` is the one in which nothing happens by
-   * itself any more.
+   * An error occurred. The stream recovers from it by itself, unless its state is `failed`.
    */
   error: EntityStreamError;
 }
 
 /**
- * The changes of a tenant's entities, as they happen. Connects when `subscribe` is called, and stays connected until
- * `close` is.
+ * Streams the changes of a tenant's entities. The first `subscribe` connects the stream, and `close` ends the connection.
  */
 export class EntityStream implements AsyncIterable<EntityEvent> {
   private readonly emitter = new Emitter<EntityStreamEvents>();
@@ -52,35 +50,35 @@ export class EntityStream implements AsyncIterable<EntityEvent> {
     this.stopWaking = onWake(() => this.supervisor.wake());
   }
 
-  /** Where the stream is. */
+  /** The current state of the stream. */
   get state(): StreamState {
     return this.current;
   }
 
-  /** Calls `listener` for each `event`, `state` or `error` from now on. Returns what ends that. */
+  /** Calls `listener` for each future `event`, `state` or `error`. Returns a function that removes the listener. */
   on<Name extends keyof EntityStreamEvents>(name: Name, listener: (value: EntityStreamEvents[Name]) => void): () => void {
     return this.emitter.on(name, listener);
   }
 
   /**
-   * Receives the changes that match `filter`, all of the tenant's without one, instead of those that were subscribed to
-   * before. Resolves with the filter as the server has it, once it is in force there: every matching change that is
-   * published from then on is delivered. Rejects with a `RequestError` if the server does not accept the filter, and the
-   * one before remains; and with whatever error it is that makes the stream `failed` or `closed`.
+   * Replaces the filter. Without `filter` the stream receives every change of the tenant. Resolves with the filter of the
+   * server once it is in force; every matching change that is published from then on is delivered. Rejects with a
+   * `RequestError` if the server refuses the filter; the previous filter then stays in force. Rejects with the error of
+   * the stream if the stream becomes `failed` or `closed`.
    */
   subscribe(filter: Filter = {}): Promise<Filter> {
     const { entityTypes, idPattern } = filter;
-    // A copy: what the caller does with the object later is no change of the filter.
+    // Copies the filter, so that later changes of the object have no effect.
     return this.ask({ ...(entityTypes?.length ? { entityTypes: [...entityTypes] } : {}), ...(idPattern ? { idPattern } : {}) });
   }
 
-  /** Receives nothing any more until the next `subscribe`. Resolves once the server has said so. */
+  /** Stops the events until the next `subscribe`. Resolves once the server has acknowledged it. */
   async unsubscribe(): Promise<void> {
     if (this.current === 'idle' || this.current === 'failed') return;
     await this.ask(undefined);
   }
 
-  /** The events from now on, for a `for await` loop, with a buffer of its own. */
+  /** Returns the future events for a `for await` loop, with a buffer of its own. */
   events(options: IteratorOptions = {}): EventIterator {
     const iterator = new EventIterator(
       options,
@@ -92,7 +90,7 @@ export class EntityStream implements AsyncIterable<EntityEvent> {
     return iterator;
   }
 
-  /** As `events()`: the loop ends when the stream is closed, and throws when it has failed. */
+  /** Same as `events()`. The loop ends when the stream is closed, and throws when the stream has failed. */
   [Symbol.asyncIterator](): EventIterator {
     return this.events();
   }
@@ -108,7 +106,7 @@ export class EntityStream implements AsyncIterable<EntityEvent> {
     const accepted = this.subscription.change(filter);
     this.supervisor.proceed();
     return accepted.then(async (filter) => {
-      // So that whoever awaited this finds the state that it stands for.
+      // The caller then finds the state that belongs to the acknowledged filter.
       if (this.current === 'connecting') {
         await new Promise<void>((resolve) => {
           const stop = this.on('state', () => (stop(), resolve()));
@@ -133,7 +131,7 @@ export class EntityStream implements AsyncIterable<EntityEvent> {
     this.current = state;
     if (state === 'failed') {
       const heard = this.iterators.size > 0 || this.emitter.has('error') || this.emitter.has('state');
-      // A stream that has stopped for good, and nobody would know.
+      // Without a listener, the program would not notice that the stream has stopped.
       if (!heard) console.error(detail.error);
       this.endIterators(detail.error);
     }

@@ -7,58 +7,58 @@ export interface Link {
   readonly connection: Connection;
   /** The filter in force, compared as an object; `undefined` while there is none. */
   filter: Filter | undefined;
-  /** Whether the server has said so. */
+  /** True once the server has acknowledged the filter. */
   acknowledged: boolean;
 }
 
 interface Change {
-  /** `undefined` to receive nothing any more. */
+  /** `undefined` to unsubscribe. */
   filter: Filter | undefined;
   resolve(accepted: Filter): void;
   reject(error: Error): void;
 }
 
-/** What is subscribed to: the filter that the server has accepted, and the changes of it that it is still to be asked for. */
+/** The subscription of a stream: the filter that the server has accepted, and the pending changes of it. */
 export class Subscription {
-  /** What the server has accepted, which a new connection begins with. */
+  /** The filter that the server has accepted. New connections begin with it. */
   accepted: Filter | undefined;
   private readonly changes: Change[] = [];
   private asking: Promise<void> | undefined;
 
-  /** The filter that a connection would need now, `undefined` for none. */
+  /** The filter for a new connection, or `undefined` for none. */
   get wanted(): Filter | undefined {
     return this.accepted ?? this.changes[0]?.filter;
   }
 
-  /** Whether there is anything to be connected for, once all has been asked for. */
+  /** True if a connection is needed after all pending changes. */
   get isWanted(): boolean {
     const last = this.changes.at(-1);
     return (last ? last.filter : this.accepted) !== undefined;
   }
 
-  /** Asks for a filter, or for nothing, after what was asked for before. */
+  /** Adds a change of the filter after the pending ones. `undefined` unsubscribes. */
   change(filter: Filter | undefined): Promise<Filter> {
     return new Promise((resolve, reject) => this.changes.push({ filter, resolve, reject }));
   }
 
-  /** Gives up on everything. */
+  /** Drops the filter and rejects all pending changes. */
   abandon(error: Error): void {
     this.accepted = undefined;
     for (const { reject } of this.changes.splice(0)) reject(error);
   }
 
-  /** With no connection, there is nothing to unsubscribe from. */
+  /** Resolves all pending changes without a connection: the stream has no subscription then. */
   settleWithoutConnection(): void {
     this.accepted = undefined;
     for (const { resolve } of this.changes.splice(0)) resolve({});
   }
 
-  /** Whether what arrives on a connection is what was asked for: not before a filter is in force, nor an earlier one's. */
+  /** True if the accepted filter is in force on this connection, so that its events belong to the subscription. */
   covers(link: Link): boolean {
     return this.accepted !== undefined && link.filter === this.accepted;
   }
 
-  /** Puts the accepted filter in force on a new connection. */
+  /** Subscribes a new connection with the accepted filter. */
   async restore(link: Link): Promise<void> {
     while (this.accepted && !(this.covers(link) && link.acknowledged)) {
       const filter = this.accepted;
@@ -69,7 +69,7 @@ export class Subscription {
     }
   }
 
-  /** Like `restore`, and what is being asked for on another connection as well. Then both receive the same. */
+  /** Waits for pending changes on another connection and then restores. Both connections then receive the same events. */
   async join(link: Link): Promise<void> {
     do {
       await this.asking?.catch(() => {});
@@ -78,9 +78,9 @@ export class Subscription {
   }
 
   /**
-   * Asks for what is to change, one thing at a time: the server handles concurrent messages in any order. `current` is
-   * asked each time, for connections are replaced. Rejects if the connection is of no use any more; what has not been
-   * answered then remains to be asked for.
+   * Sends the pending changes one at a time, because the server handles concurrent messages in any order. `current` is
+   * called for each change, because connections are replaced. Rejects if the connection has ended; unanswered changes
+   * then stay pending.
    */
   ask(current: () => Link | undefined): Promise<void> {
     this.asking ??= this.askAll(current).finally(() => (this.asking = undefined));
@@ -116,12 +116,12 @@ export class Subscription {
   }
 }
 
-/** A filter's fields as the wire contract has them. */
+/** The fields of a filter in the wire contract. */
 function fields(filter: Filter | undefined): Filter {
   return { entityTypes: filter?.entityTypes, idPattern: filter?.idPattern };
 }
 
-/** The filter that a `subscribed` answer says is in force. */
+/** Reads the filter in force from a `subscribed` answer. */
 function filterOf({ entityTypes, idPattern }: Frame): Filter {
   return {
     ...(Array.isArray(entityTypes) ? { entityTypes: entityTypes as string[] } : {}),

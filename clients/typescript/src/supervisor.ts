@@ -6,28 +6,28 @@ import type { Link, Subscription } from './subscription.js';
 import { after } from './timer.js';
 import { fetchToken } from './token.js';
 
-/** Where a stream is. */
+/** The state of a stream. */
 export type StreamState =
-  /** Nothing is subscribed to, and there is no connection. */
+  /** There is no subscription and no connection. */
   | 'idle'
   /** An attempt to connect is under way. */
   | 'connecting'
-  /** The server has acknowledged the subscription: what is published now and matches is delivered. */
+  /** The server has acknowledged the subscription. Matching changes that are published now are delivered. */
   | 'connected'
-  /** The last attempt or connection failed; the next attempt is a moment away. */
+  /** The last attempt or connection failed. The next attempt follows after a wait. */
   | 'waiting'
-  /** Another attempt would fail as well. `subscribe` tries it nevertheless. */
+  /** Another attempt would fail as well. `subscribe` makes another attempt. */
   | 'failed'
   /** `close` was called. */
   | 'closed';
 
-/** What belongs to a change of state. */
+/** The details of a change of state. */
 export interface StateDetail {
-  /** Why, for `waiting` and `failed`. */
+  /** The reason, for `waiting` and `failed`. */
   error?: EntityStreamError;
-  /** When the next attempt is due, for `waiting`. */
+  /** The time until the next attempt, for `waiting`. */
   retryInMs?: number;
-  /** For `connected` after an interruption: what was published since then may have been missed. */
+  /** For `connected` after an interruption: the client may have missed changes that were published since then. */
   missedSince?: Date;
 }
 
@@ -35,7 +35,7 @@ export interface SupervisorEvents extends LinkEvents {
   state(state: StreamState, detail: StateDetail): void;
 }
 
-/** Keeps a subscription connected: tries again, and replaces connections before their end. */
+/** Keeps a subscription connected. It reconnects after failures and replaces connections before their end. */
 export class Supervisor {
   private readonly backoff: Backoff;
   private readonly links = new Set<Link>();
@@ -52,25 +52,25 @@ export class Supervisor {
     this.backoff = new Backoff(settings.backoffMinMs, settings.backoffMaxMs);
   }
 
-  /** Asks the server for what is to change, and connects first if need be. */
+  /** Sends the pending changes of the subscription. Connects first if necessary. */
   proceed(): void {
     if (this.active) return this.ask(this.active);
-    // There is no point in waiting for a connection of which nothing is wanted any more.
+    // Without a subscription, no connection is needed, and the wait ends.
     if (!this.subscription.isWanted) this.backoff.skip();
     this.running ??= this.run().finally(() => {
       this.running = undefined;
-      // A listener may have subscribed when it was told that this is over.
+      // A listener may have subscribed again when it received the last state.
       if (this.subscription.isWanted && !this.stopping.signal.aborted) this.proceed();
     });
   }
 
-  /** It is worth looking now: the network is back, or somebody looks at the page again. */
+  /** Ends the wait and checks the connection, because the network is back or the page has become visible. */
   wake(): void {
     this.backoff.skip();
     this.active?.connection.ping();
   }
 
-  /** Closes everything, for good. */
+  /** Closes all connections permanently. */
   async stop(): Promise<void> {
     this.stopping.abort();
     this.rotation?.abort();
@@ -103,8 +103,8 @@ export class Supervisor {
           error = await this.untilLost();
           missedSince = new Date();
         } else {
-          // The server has refused what it was asked for, or was asked for nothing any more.
-          error = new ConnectionError('connection_lost', 'nothing is subscribed to');
+          // The server has refused the filter, or the stream was unsubscribed.
+          error = new ConnectionError('connection_lost', 'there is no subscription');
           await link.connection.close();
         }
       } catch (thrown) {
@@ -119,7 +119,7 @@ export class Supervisor {
         this.events.state('failed', { error: failure });
         return this.events.trouble(failure);
       }
-      // A token may have ended on its way: a refusal is worth one more attempt, with another one.
+      // The token may have expired on its way, so a refusal gets one more attempt with another token.
       if (isRefusal) refused = { token, error: failure };
       await this.pause(failure);
     }
@@ -141,12 +141,12 @@ export class Supervisor {
     return link;
   }
 
-  /** Makes a connection the one that is asked and watched. */
+  /** Makes a connection the active one, which gets the requests and is watched. */
   private promote(link: Link): void {
     const { stableAfterMs, rotateAfterMs } = this.settings;
     this.active = link;
     const cancelStable = after(stableAfterMs, () => this.backoff.reset());
-    // A tenth less at random: clients that connected together are not replaced together.
+    // Subtracts up to a tenth at random, so that clients that connected together do not reconnect together.
     const cancelRotation = after(rotateAfterMs * (1 - Math.random() / 10), () => void this.rotate(link));
     void link.connection.ended.then(() => {
       cancelStable();
@@ -159,7 +159,7 @@ export class Supervisor {
     this.subscription.ask(() => this.active).catch((error: AuthenticationError | ConnectionError) => link.connection.fail(error));
   }
 
-  /** Resolves when there is no connection any more. */
+  /** Resolves with the reason when the active connection has ended without a replacement. */
   private async untilLost(): Promise<Error> {
     for (;;) {
       const link = this.active;
@@ -173,8 +173,9 @@ export class Supervisor {
   }
 
   /**
-   * Replaces a connection before the server ends it. The new one has been acknowledged before the old one is let go, and
-   * the old one stays for what is still on its way to it; what both deliver is a repeat and dropped.
+   * Replaces a connection before the server ends it. The old connection is closed after the server has acknowledged the
+   * subscription of the new one. Until then it still receives events that are under way. Events that arrive on both are
+   * dropped as repeats.
    */
   private async rotate(old: Link): Promise<void> {
     if (this.active !== old || !this.subscription.accepted) return;
@@ -197,7 +198,7 @@ export class Supervisor {
       void next?.connection.close();
       if (signal.aborted) return;
       if (thrown instanceof EntityStreamError) this.events.trouble(thrown);
-      // A refused token is for the reconnection to deal with, when the old connection has come to its end.
+      // The reconnection after the end of the old connection handles a refused token.
       if (thrown instanceof AuthenticationError) return;
     }
     const cancel = after(this.settings.backoffMaxMs * (0.5 + Math.random() / 2), () => void this.rotate(old));
@@ -205,7 +206,7 @@ export class Supervisor {
   }
 }
 
-/** Whether another attempt would fail as well, whatever the token. */
+/** True if another attempt would fail as well, with any token. */
 function isFinal(error: EntityStreamError): boolean {
   if (error instanceof AuthenticationError) return error.code === 'invalid_token' || error.code === 'logged_out';
   if (error instanceof ConnectionError) return error.code === 'handshake_refused';

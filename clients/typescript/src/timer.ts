@@ -1,9 +1,9 @@
 import { ClosedError } from './errors.js';
 
-/** The longest delay that `setTimeout` keeps. It takes a longer one for none at all. */
+/** The longest delay of `setTimeout`. It treats a longer delay as none. */
 const LONGEST = 2 ** 31 - 1;
 
-/** Calls `callback` once, after so many milliseconds (`Infinity`: never). Returns what prevents it. */
+/** Calls `callback` once after `ms` milliseconds (`Infinity`: never). Returns a function that cancels the call. */
 export function after(ms: number, callback: () => void): () => void {
   let left = Math.max(0, ms);
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -16,7 +16,7 @@ export function after(ms: number, callback: () => void): () => void {
   return () => clearTimeout(timer);
 }
 
-/** Settles as `promise` does, unless that takes longer than `ms` (then it rejects with `late()`) or `signal` ends the wait. */
+/** Settles like `promise`. Rejects with `late()` after `ms` milliseconds, or with `ClosedError` if `signal` aborts. */
 export function within<T>(ms: number, promise: Promise<T>, late: () => Error, signal?: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const aborted = () => settle(() => reject(new ClosedError()));

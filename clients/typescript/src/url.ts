@@ -4,16 +4,16 @@ import type { Settings } from './options.js';
 /** API Gateway's limit for a URL. */
 const URL_LENGTH = 4096;
 
-/** Where to connect to, and whether the whole filter is part of that. */
+/** The URL of a connection. */
 export interface Target {
   url: string;
-  /** Whether all that arrives matches the filter, from the first moment. */
+  /** True if the URL contains the whole filter, so that it is in force from the first moment. */
   filtered: boolean;
 }
 
 /**
- * The URL of a connection that begins with this filter, as far as a URL can say it: there, types are separated by
- * commas, and may contain commas.
+ * Returns the URL of a connection that begins with this filter. The URL contains the filter only if it fits and no type
+ * contains a comma, because commas separate the types in a URL.
  */
 export function target({ url, tenant, groupId }: Settings, filter: Filter): Target {
   const types = filter.entityTypes ?? [];
@@ -28,14 +28,14 @@ function withQuery(base: URL, parameters: Record<string, string | undefined>): U
   for (const [name, value] of Object.entries(parameters)) {
     if (value) url.searchParams.set(name, value);
   }
-  // A plus is a space in forms only, and not to everybody who reads a URL. One that is meant is `%2B` here.
+  // Only form decoding reads a plus as a space. A literal plus is `%2B` here.
   url.search = url.search.replaceAll('+', '%20');
   return url;
 }
 
 /**
- * The part of a filter with which a connection can begin before the server has seen it: a URL with a bad filter is
- * refused, and a browser is not told why. Types can be checked here, a pattern only there.
+ * Returns the part of a filter that is certainly valid. The server refuses a URL with an invalid filter, and a browser does
+ * not tell the reason. The client can check types; only the server can check a pattern.
  */
 export function knownToBeValid(filter: Filter): Filter {
   const types = filter.entityTypes ?? [];

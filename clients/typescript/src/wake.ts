@@ -1,11 +1,14 @@
-/** The parts of a browser that tell when it is worth another try. */
+/** The parts of a browser that report a reason for another attempt. */
 interface Surroundings {
   addEventListener?(type: string, listener: () => void): void;
   removeEventListener?(type: string, listener: () => void): void;
   document?: Document;
 }
 
-/** Calls `callback` when the network comes back or the page becomes visible. Returns what ends that. Never, in Node.js. */
+/**
+ * Calls `callback` when the network comes back or the page becomes visible. Returns a function that stops this. In Node.js
+ * neither happens.
+ */
 export function onWake(callback: () => void): () => void {
   const surroundings = globalThis as Surroundings;
   const { document } = surroundings;

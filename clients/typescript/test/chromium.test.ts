@@ -8,10 +8,10 @@ const chromium = await Chromium.start();
 
 scenarios(chromium);
 
-test('Chromium: it does not wait any longer when the network is back', { timeout: 60_000 }, async (context) => {
+test('Chromium: the client reconnects at once when the network is back', { timeout: 60_000 }, async (context) => {
   const local = await Local.start();
   context.after(() => local.kill());
-  // Without the hint, the next attempt is hours away, but for a chance of one in thousands.
+  // Without the event, the next attempt is hours away, except for a chance of one in thousands.
   const backoff = { backoffMinMs: 36_000_000, backoffMaxMs: 36_000_000 };
   const probe = (await chromium.open({ url: local.url, tenant: 'demo', ...backoff })) as RemoteProbe;
   await probe.subscribe();

@@ -19,14 +19,14 @@ const compiled = compile(examples.filter(({ language }) => language !== 'html'))
 const chromium = await Chromium.start();
 after(() => chromium.end());
 
-/** Runs an example where it belongs until it shows a change that is published. */
+/** Runs each example on its platform until it shows a published change. */
 for (const example of examples) {
   test(`Documentation: ${example.place} shows a change`, { timeout: 120_000 }, async (context) => {
     const authenticates = /getToken|Authorization/.test(example.source);
     const local = await Local.start([], authenticates ? { AUTH_ENABLED: 'true', JWT_SECRET: SECRET } : {});
     let running: Running | undefined;
     context.after(async () => {
-      // Before its server, without which it would connect again: Chromium complains of connections that fail.
+      // The example ends before its server. Otherwise it would reconnect, and Chromium reports connections that fail.
       try {
         await running?.end();
       } finally {
@@ -36,7 +36,7 @@ for (const example of examples) {
     running = await (example.source.includes("from 'ws'") ? runInNode(example, local) : runInChromium(example, local));
     const { shown } = running;
     await local.interest('demo', 'Room');
-    // More than once: the interest is there a moment before its acknowledgement, from which on the client delivers.
+    // Publishes repeatedly, because the client delivers events only after the acknowledgement, which follows the interest.
     await until(`${example.place} to show the change`, async () => {
       await local.publish('demo', [{ entityType: 'Printer', entityId: 'urn:ngsi-ld:Printer:001' }, ROOM]);
       return (await shown()).includes(ROOM.entityId);
@@ -78,7 +78,7 @@ async function runInChromium({ name, language, source }: Example, local: Local):
   };
 }
 
-test('Documentation: every option is there with its default, every state and every code', () => {
+test('Documentation: the page has every option with its default, every state and every code', () => {
   const page = readFileSync(path.join(REPOSITORY, 'docs/clients.md'), 'utf8');
   const source = (file: string) => readFileSync(path.join(PACKAGE, 'src', file), 'utf8');
   class None {

@@ -7,7 +7,7 @@ import { Local } from './harness/local.js';
 import { scenarios } from './scenarios.js';
 import { SECRET } from './harness/tokens.js';
 
-assert(globalThis.WebSocket, 'Node.js 20 has a WebSocket with --experimental-websocket, which `npm test` gives it');
+assert(globalThis.WebSocket, 'Node.js 20 has a WebSocket with --experimental-websocket; `npm test` sets this flag');
 
 scenarios(nodeAlone);
 scenarios(nodeWithWs);
@@ -28,7 +28,7 @@ const check = (what: string, variables: Record<string, string>, body: (open: (op
     await body(open, local);
   });
 
-check('a loop gets the events, each loop all of them, and ends with the stream', {}, async (open, local) => {
+check('each loop gets all events and ends with the stream', {}, async (open, local) => {
   const stream = open();
   await stream.subscribe();
   const loops = [1, 2].map(async () => {
@@ -45,7 +45,7 @@ check('a loop gets the events, each loop all of them, and ends with the stream',
   for await (const event of stream) assert.fail(`a closed stream has no ${event.id}`);
 });
 
-check('a loop throws what makes the stream fail', { AUTH_ENABLED: 'true', JWT_SECRET: SECRET }, async (open) => {
+check('a loop throws the error of a failed stream', { AUTH_ENABLED: 'true', JWT_SECRET: SECRET }, async (open) => {
   const stream = open();
   const events = stream.events();
   const subscribed = stream.subscribe();
@@ -54,7 +54,7 @@ check('a loop throws what makes the stream fail', { AUTH_ENABLED: 'true', JWT_SE
   assert.equal(stream.state, 'failed');
 });
 
-test('Node.js: a stream that fails and has no listeners says so where somebody may see it', { timeout: 60_000 }, async (context) => {
+test('Node.js: a stream that fails without listeners writes its error to the console', { timeout: 60_000 }, async (context) => {
   const local = await Local.start([], { AUTH_ENABLED: 'true', JWT_SECRET: SECRET });
   context.after(() => local.kill());
   const said = context.mock.method(console, 'error', () => {});
@@ -64,7 +64,7 @@ test('Node.js: a stream that fails and has no listeners says so where somebody m
   await stream.close();
 });
 
-check('integers beyond 2^53 keep their digits with another reader', {}, async (open, local) => {
+check('integers beyond 2^53 keep their digits with another `parse`', {}, async (open, local) => {
   const stream = open({ parse: (text) => ({ ...(JSON.parse(text) as object), text }) });
   const events = stream.events();
   await stream.subscribe();
@@ -89,6 +89,6 @@ check('the members of a group share the events', {}, async (open, local) => {
   for (let start = 0; start < 40; start += 10) await local.publish('demo', changes.slice(start, start + 10));
   await all;
   assert.deepEqual(new Set(got.flat()), new Set(changes.map(({ entityId }) => entityId)));
-  // That all forty go to one of the two has a chance of one in 10^11.
+  // All forty events go to the same member with a probability of one in 10^11.
   assert(got.every((entities) => entities.length > 0));
 });

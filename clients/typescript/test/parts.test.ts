@@ -25,7 +25,7 @@ const event = (id: string): EntityEvent => ({
   type: 'entityUpdated', id, tenant: 'demo', servicePath: '/', entityId: 'urn:1', entityType: 'Room', data: {}, timestamp: '2026-01-02T03:04:05Z',
 });
 
-test('waits double, at random below a ceiling', () => {
+test('waits are random below a ceiling that doubles', () => {
   const backoff = new Backoff(500, 30_000);
   const ceilings = [500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000];
   const longest = ceilings.map(() => 0);
@@ -37,7 +37,7 @@ test('waits double, at random below a ceiling', () => {
     });
     backoff.reset();
   }
-  // Below three quarters of its ceiling 200 times in a row: once in 10^25 runs.
+  // 200 waits in a row are below three quarters of their ceiling once in 10^25 runs.
   ceilings.forEach((ceiling, attempt) => assert(longest[attempt]! > ceiling * 0.75, 'the whole range is used'));
 });
 
@@ -48,7 +48,7 @@ test('a wait can be skipped', async () => {
   await waited;
 });
 
-test('a timer keeps delays that setTimeout takes for none', async () => {
+test('a timer keeps delays that setTimeout treats as none', async () => {
   const called: string[] = [];
   const cancels = [after(2 ** 31, () => called.push('a month')), after(Infinity, () => called.push('never'))];
   await new Promise<void>((resolve) => void after(5, resolve));
@@ -56,7 +56,7 @@ test('a timer keeps delays that setTimeout takes for none', async () => {
   assert.deepEqual(called, []);
 });
 
-test('the latest ids are known and the oldest forgotten', () => {
+test('the latest ids are kept and the oldest dropped', () => {
   const recent = new RecentIds(3);
   for (const id of ['a', 'b', 'c']) {
     assert(recent.isNew(id));
@@ -67,8 +67,8 @@ test('the latest ids are known and the oldest forgotten', () => {
   assert(recent.isNew('a'), 'the oldest is forgotten');
 });
 
-test('a listener that fails does not keep an event from the others', (context) => {
-  // Where it is reported, for the program to hear of it.
+test('the other listeners get the event if a listener throws', (context) => {
+  // The emitter reports the error through this function.
   const reports = context.mock.method(globalThis, 'queueMicrotask', () => {});
   const emitter = new Emitter<{ event: string }>();
   const heard: string[] = [];
@@ -92,7 +92,7 @@ function iterator(options: IteratorOptions) {
   return { events, overflows, ended: () => ended };
 }
 
-test('an iterator drops the oldest, and says so once', async () => {
+test('an iterator drops the oldest event and reports it once', async () => {
   const { events, overflows } = iterator({ capacity: 2 });
   for (const id of ['a', 'b', 'c', 'd']) events.push(event(id));
   assert.deepEqual([overflows.length, events.dropped], [1, 2]);
@@ -103,7 +103,7 @@ test('an iterator drops the oldest, and says so once', async () => {
   assert.deepEqual(ids, ['c', 'd']);
 });
 
-test('an iterator that is to fail hands out what it has, and then fails once', async () => {
+test('an iterator with overflow `fail` returns its buffered events and then throws once', async () => {
   const { events, overflows, ended } = iterator({ capacity: 1, overflow: 'fail' });
   const first = events.next();
   for (const id of ['a', 'b', 'c']) events.push(event(id));
@@ -130,7 +130,7 @@ test('leaving a loop ends its iterator, and so does the end of the stream', asyn
   assert.throws(() => iterator({ capacity: 0 }), /at least 1/);
 });
 
-test('options that cannot work are refused at once, without repeating what may be a secret', () => {
+test('invalid options are refused at once, and the error contains no secret', () => {
   for (const [options, expected] of [
     [{ url: 'http://localhost:3000/?token=eyJsecret' }, /ws:/],
     [{ url: 'localhost' }, /WebSocket URL such as/],
@@ -138,8 +138,8 @@ test('options that cannot work are refused at once, without repeating what may b
     [{ url: 'ws://localhost?token=eyJsecret' }, /getToken/],
     [{ url: 'ws://localhost?tenant=x' }, /`tenant`/],
     [{ url: 'ws://localhost?format=cloudevents' }, /`format`/],
-    [{ tenant: '' }, /tenant is/],
-    [{ tenant: 'a b' }, /tenant is/],
+    [{ tenant: '' }, /tenant has to be/],
+    [{ tenant: 'a b' }, /tenant has to be/],
     [{ groupId: 'a b' }, /groupId/],
     [{ pingIntervalMs: -1 }, /pingIntervalMs/],
     [{ drainMs: Number.NaN }, /drainMs/],
@@ -154,7 +154,7 @@ test('options that cannot work are refused at once, without repeating what may b
   assert.equal(complete({ drainMs: undefined }).drainMs, 10_000);
 });
 
-test('a URL says the filter if it can', () => {
+test('a URL contains the filter if it fits', () => {
   const whole = target(complete({ url: 'wss://x.test/prod?a=b', groupId: 'g' }), { entityTypes: ['Room', 'a b+c#d'], idPattern: '^urn:.*&' });
   assert.deepEqual(whole, {
     url: 'wss://x.test/prod?a=b&tenant=demo&group_id=g&entityTypes=Room%2Ca%20b%2Bc%23d&idPattern=%5Eurn%3A.*%26',
@@ -167,16 +167,16 @@ test('a URL says the filter if it can', () => {
   for (const entityTypes of [[''], ['x'.repeat(257)], Array.from({ length: 51 }, String)]) assert.deepEqual(knownToBeValid({ entityTypes }), {});
 });
 
-test('a token says when it ends', () => {
+test('the end of a token is read from its claims', () => {
   const end = expiry(mint('demo', 600))!;
   assert(Math.abs(end - Date.now() - 600_000) < 2000);
   for (const token of ['', 'opaque', 'a.b.c', 'a.bnVsbA.c']) assert.equal(expiry(token), undefined, token);
-  // It was accepted, so it has not ended: this machine's clock is wrong, and its life counts from now.
+  // The server accepted the token, so it is valid and this machine's clock is wrong. Its life counts from now.
   const part = Buffer.from(JSON.stringify({ iat: 1000, exp: 1600 })).toString('base64url');
   assert(Math.abs(expiry(`a.${part}.c`)! - Date.now() - 600_000) < 2000);
 });
 
-test('what is no token is not sent, and not repeated', async () => {
+test('an invalid token is neither sent nor repeated in an error', async () => {
   for (const bad of ['Bearer eyJsecret', 'eyJsecret, x', 'eyJsecret\n', 7 as unknown as string]) {
     await assert.rejects(fetchToken(complete({ getToken: () => bad })), (error: Error & { code: string }) => {
       assert.equal(error.code, 'invalid_token');

@@ -38,7 +38,7 @@ class Component {
     return new Component(page, local, complaints);
   }
 
-  /** Renders, with other properties or with the same. Returns the number of the rendering. */
+  /** Renders with the given changes of the properties. Returns the number of the render. */
   async render(changed: Partial<Props> = {}): Promise<number> {
     this.props = { ...this.props, ...changed };
     const props = { ...this.props, render: (this.renders += 1) };
@@ -55,7 +55,7 @@ class Component {
     await this.page.waitForFunction((shown) => [...document.querySelectorAll('li')].map((item) => item.textContent).join() === shown, shown);
   }
 
-  /** How many sockets there have been, and how many of them are not closed. */
+  /** The number of sockets that were opened, and the number of those that are not closed. */
   sockets(): Promise<{ all: number; alive: number }> {
     return this.page.evaluate(() => ({
       all: window.sockets.length,
@@ -71,7 +71,7 @@ const check = (what: string, body: (local: Local) => Promise<void>, variables: R
     await body(local);
   });
 
-check('one connection remains of StrictMode, however often it renders, and none when it is gone', async (local) => {
+check('StrictMode leaves one connection after any number of renders, and none after unmounting', async (local) => {
   const component = await Component.open(local);
   await component.render();
   await component.until('connected', 'true');
@@ -82,7 +82,7 @@ check('one connection remains of StrictMode, however often it renders, and none 
   const last = await component.render();
   await local.publish('demo', [{ entityType: 'Printer', entityId: 'urn:ngsi-ld:Printer:1' }, room(2)]);
   await component.untilShown('urn:ngsi-ld:Room:2', 'urn:ngsi-ld:Room:1');
-  // Each once, and to the function of the latest rendering.
+  // Each event arrives once, at the function of the latest render.
   const heard = await component.page.evaluate(() => window.heard.map(({ render }) => render));
   assert.deepEqual(heard, [last - 1, last]);
   assert.deepEqual(await component.sockets(), { all: 1, alive: 1 });
@@ -100,14 +100,14 @@ check('one connection remains of StrictMode, however often it renders, and none 
   assert.deepEqual(component.complaints, []);
 });
 
-check('another filter is for the same connection, another tenant is not', async (local) => {
+check('a new filter uses the same connection, a new tenant opens another', async (local) => {
   const component = await Component.open(local);
   await component.render();
   await component.until('connected', 'true');
   await component.render({ idPattern: '(' });
   await component.until('error', 'RequestError invalid_id_pattern');
-  // The filter before it remains in force. Of a type that the next one does not ask for either: this event may still be on
-  // its way when that is.
+  // The previous filter stays in force. The sensor's type is not in the next filter either, because this event may still be
+  // under way when the next filter comes into force.
   await local.publish('demo', [{ entityType: 'Sensor', entityId: 'urn:ngsi-ld:Sensor:1' }, room(1)]);
   await component.untilShown('urn:ngsi-ld:Room:1');
   await component.render({ entityTypes: ['Printer'], idPattern: '^urn:' });
@@ -116,7 +116,7 @@ check('another filter is for the same connection, another tenant is not', async 
   await component.untilShown('urn:ngsi-ld:Printer:2', 'urn:ngsi-ld:Room:1');
   assert.deepEqual(await component.sockets(), { all: 1, alive: 1 });
 
-  // What another tenant's entities did is not this one's to be shown.
+  // The events of the previous tenant are dropped.
   await component.render({ tenant: 'other' });
   await component.untilShown();
   await component.until('connected', 'true');
@@ -129,7 +129,7 @@ check('another filter is for the same connection, another tenant is not', async 
 });
 
 check(
-  'a refused token is shown, and a better one accepted',
+  'a refused token is reported, and a valid one accepted',
   async (local) => {
     const component = await Component.open(local);
     await component.render({ token: mint('other', 600) });
@@ -143,7 +143,7 @@ check(
   { AUTH_ENABLED: 'true', JWT_SECRET: SECRET },
 );
 
-check('a burst of a thousand events leaves the list at its limit, and reaches `onEvent` whole', async (local) => {
+check('a burst of a thousand events leaves the list at its limit, and all of them reach `onEvent`', async (local) => {
   const component = await Component.open(local);
   await component.render({ limit: 5 });
   await component.until('connected', 'true');
@@ -154,7 +154,7 @@ check('a burst of a thousand events leaves the list at its limit, and reaches `o
   assert.deepEqual(component.complaints, []);
 });
 
-/** The seeds' hook as it was published, odd characters included, in a page that mounts what `use` says. */
+/** A page with the seeds' hook exactly as published, odd characters included. `use` is the code that mounts it. */
 async function seedPage(local: Local, name: string, use: string): Promise<Page> {
   const hook = readFileSync(path.join(SEEDS, 'react-hook.tsx'), 'utf8');
   const mount = "import { createRoot } from 'react-dom/client';\nconst root = createRoot(document.getElementById('root')!);\n";
@@ -191,9 +191,9 @@ check("the seeds' hook, pasted unchanged, receives every event", async (local) =
   assert.deepEqual(complaints, []);
 });
 
-check("the seeds' example of the hook connects with every rendering, and leaves nothing behind", async (local) => {
-  // It passes a new array and a new function each time, on which the hook depends: it hardly ever listens. No server can
-  // help that; what can be done is not to be troubled by it, and to say so (docs/clients.md).
+check("the seeds' example of the hook connects with every render, and leaves no connection behind", async (local) => {
+  // The example passes a new array and a new function with each render. The hook depends on both and so hardly ever listens.
+  // A server cannot prevent this. It has to survive it, and docs/clients.md describes the fault.
   const page = await seedPage(local, 'seed-example', '(window as any).leave = () => root.unmount();\nroot.render(<RoomMonitor />);');
   for (let socket = 0; socket < 6; socket += 1) await page.waitForEvent('websocket');
   assert.match(await page.locator('h1').innerText(), /^Room Monitor/);

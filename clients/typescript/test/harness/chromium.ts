@@ -13,13 +13,13 @@ export function launch(...flags: string[]): Promise<Browser> {
 }
 
 /**
- * Chromium for pages that say `localhost:3000` and stay as they are: it takes that to wherever the system listens.
+ * Chromium for unchanged pages that use `localhost:3000`. It maps this address to the address of the local system.
  */
 export function launchFor(local: Local): Promise<Browser> {
   return launch(`--host-resolver-rules=MAP localhost:3000 localhost:${local.port}`);
 }
 
-/** What a page said that it should not have. */
+/** Collects the errors of a page. */
 export function complaintsOf(page: Page): string[] {
   const complaints: string[] = [];
   page.on('pageerror', (error) => complaints.push(String(error)));
@@ -29,7 +29,7 @@ export function complaintsOf(page: Page): string[] {
   return complaints;
 }
 
-/** Headless Chromium, in which each stream has a page of its own. */
+/** Headless Chromium with a page of its own for each stream. */
 export class Chromium implements Environment {
   readonly name = 'Chromium';
   readonly tellsStatus = false;
@@ -73,7 +73,7 @@ function remote(page: Page): RemoteProbe {
   return new Proxy({ page } as RemoteProbe, {
     get(target, method) {
       if (method === 'page') return target.page;
-      // It is awaited, and no promise.
+      // The proxy is awaited, so it must not look like a promise.
       if (method === 'then') return undefined;
       return (...args: unknown[]) =>
         page.evaluate(

@@ -2,12 +2,12 @@ import { WebSocket } from 'ws';
 import type { WebSocketConstructor } from '@entity-stream/client';
 import { type Probe, type ProbeOptions, Recorder } from './probe.js';
 
-/** Where a client can run. */
+/** A platform on which a client runs. */
 export interface Environment {
   name: string;
-  /** Whether a WebSocket tells the status of a refused handshake. */
+  /** True if the WebSocket reports the status of a refused handshake. */
   tellsStatus: boolean;
-  /** A stream there. `nextToken` is its `getToken`, if the options ask for one. */
+  /** Opens a stream on this platform. `nextToken` is its `getToken`, if the options use tokens. */
   open(options: ProbeOptions, nextToken?: () => string | Promise<string>): Promise<Probe>;
   end(): Promise<void>;
 }
@@ -27,5 +27,5 @@ function node(name: string, Socket: WebSocketConstructor, tellsStatus: boolean):
 /** Node.js with the npm package `ws`. */
 export const nodeWithWs = node('Node.js with ws', WebSocket, true);
 
-/** Node.js with its own WebSocket, which version 20 hides behind `--experimental-websocket`. */
+/** Node.js with its own WebSocket. Version 20 needs `--experimental-websocket` for it. */
 export const nodeAlone = node('Node.js', globalThis.WebSocket as WebSocketConstructor, false);

@@ -5,13 +5,13 @@ import { PACKAGE, REPOSITORY } from './paths.js';
 
 const DIRECTORY = path.join(PACKAGE, 'build/examples');
 
-/** A code block of a page of the documentation. */
+/** A code block of a documentation page. */
 export interface Example {
-  /** The page and the line, to find it again. */
+  /** The page and the line of the block. */
   place: string;
   language: string;
   source: string;
-  /** The name of its compiled file, without the extension. */
+  /** The name of the compiled file, without the extension. */
   name: string;
 }
 
@@ -27,7 +27,7 @@ export function examplesOf(page: string, languages: string[]): Example[] {
     });
 }
 
-/** Compiles examples against the built package, as strictly as it goes. Returns where the JavaScript is. */
+/** Compiles examples against the built package in the strictest mode. Returns the folder of the JavaScript. */
 export function compile(examples: Example[]): string {
   rmSync(DIRECTORY, { recursive: true, force: true });
   mkdirSync(DIRECTORY, { recursive: true });

@@ -9,7 +9,7 @@ import { REPOSITORY } from './paths.js';
 
 const BINARY = path.join(process.env['CARGO_TARGET_DIR'] ?? path.join(REPOSITORY, 'target'), 'debug', 'entity-stream');
 
-/** How long anything may take that should be there at once. Generous: the machine may be building at the same time. */
+/** The time limit for each wait. It is generous, because the machine may be building at the same time. */
 export const PATIENCE_MS = 30_000;
 
 /** A change to publish. */
@@ -42,7 +42,7 @@ export class Local {
     return `ws://localhost:${this.port}`;
   }
 
-  /** Runs it, or runs it again: on the same ports, with an empty table. */
+  /** Starts the system, or restarts it on the same ports with an empty table. */
   async run(): Promise<void> {
     const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('AWS_'));
     const ports = ['--port', String(this.port), '--dynamodb-port', String(this.dynamodbPort)];
@@ -58,7 +58,7 @@ export class Local {
     });
   }
 
-  /** Ctrl-C. */
+  /** Stops the system with Ctrl-C. */
   async stop(): Promise<void> {
     const child = this.child;
     if (!child || child.exitCode !== null) return;
@@ -68,12 +68,12 @@ export class Local {
     assert.equal(code, 0, `entity-stream local must exit with 0 after Ctrl-C:\n${this.output}`);
   }
 
-  /** Stops the process in its tracks, or lets it go on: its connections stay open, and nobody answers. */
+  /** Suspends the process, or resumes it. Its connections stay open, but it does not answer. */
   freeze(frozen: boolean): void {
     this.child?.kill(frozen ? 'SIGSTOP' : 'SIGCONT');
   }
 
-  /** Makes sure that nothing of it is left. */
+  /** Kills the process if it still runs. */
   async kill(): Promise<void> {
     const child = this.child;
     if (!child || child.exitCode !== null || child.signalCode !== null) return;
@@ -87,7 +87,7 @@ export class Local {
     return this.putEvents(changes.map((change) => JSON.stringify({ type: 'entityUpdated', tenant, data: {}, ...change })));
   }
 
-  /** Publishes a change of a room, with `data` exactly as it is written. */
+  /** Publishes a change of a room, with the text of `data` unchanged. */
   publishRaw(tenant: string, data: string): Promise<string[]> {
     const change = { type: 'entityUpdated', tenant, entityType: 'Room', entityId: 'urn:ngsi-ld:Room:001', data: null };
     return this.putEvents([JSON.stringify(change).replace('null', data)]);
@@ -106,12 +106,12 @@ export class Local {
     return execFileSync(BINARY, ['keys', 'create', name, '--tenant', tenant, ...where], { encoding: 'utf8', stdio: 'pipe' }).trim();
   }
 
-  /** How many connections are registered. */
+  /** The number of registered connections. */
   async connections(): Promise<number> {
     return (await this.partitions()).filter((pk) => pk.startsWith('C#')).length;
   }
 
-  /** Waits for the effect of a `subscribe` that, without `requestId`, is not answered. */
+  /** Waits for the effect of a `subscribe` without `requestId`, which gets no answer. */
   async interest(tenant: string, entityType: string): Promise<void> {
     const partition = `T#${tenant}#${entityType}`;
     await until(`an interest in ${partition}`, async () => (await this.partitions()).includes(partition));
@@ -128,7 +128,7 @@ export class Local {
   }
 }
 
-/** Asks until the answer is true. What throws is no answer yet. */
+/** Calls `condition` until it is true. An exception counts as false. */
 export async function until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
   const deadline = Date.now() + PATIENCE_MS;
   let last: unknown;
@@ -150,7 +150,7 @@ async function aws(port: number, contentType: string, target: string, body: obje
     headers: {
       'Content-Type': contentType,
       'X-Amz-Target': target,
-      // The embedded DynamoDB wants to see a signature, and does not check it.
+      // The embedded DynamoDB requires a signature but does not check it.
       Authorization: 'AWS4-HMAC-SHA256 Credential=local/20260101/us-east-1/dynamodb/aws4_request, SignedHeaders=host, Signature=0',
       'X-Amz-Date': '20260101T000000Z',
     },

@@ -5,13 +5,13 @@ import { PACKAGE } from './paths.js';
 
 const ROOT = path.join(PACKAGE, 'build/pages');
 
-/** A Vite server, as `npm run dev` is one: React in its development build, with StrictMode's double effects. */
+/** A Vite server as started by `npm run dev`. React runs in its development build, with StrictMode's double effects. */
 export interface Pages {
   url: string;
   close(): Promise<void>;
 }
 
-/** Writes a page as it is, and returns its path. */
+/** Writes a page unchanged and returns its path. */
 export function writeHtml(name: string, html: string): string {
   const directory = path.join(ROOT, name);
   mkdirSync(directory, { recursive: true });
@@ -19,7 +19,7 @@ export function writeHtml(name: string, html: string): string {
   return `/${name}/`;
 }
 
-/** Writes a page whose script is `source`, and returns its path. */
+/** Writes a page with the script `source` and returns its path. */
 export function writePage(name: string, source: string): string {
   const icon = '<link rel="icon" href="data:,">';
   const body = '<div id="root"></div>\n<script type="module" src="./main.tsx"></script>';
@@ -42,11 +42,11 @@ export async function servePages(): Promise<Pages> {
         { find: /^@entity-stream\/client\/react$/, replacement: path.join(PACKAGE, 'dist/react.js') },
       ],
     },
-    // All of them, at once: one that is found later makes the server reload the page.
+    // Lists all dependencies in advance, because a later discovery makes the server reload the page.
     optimizeDeps: { include: ['react', 'react-dom/client', 'react/jsx-runtime', 'react/jsx-dev-runtime'], entries: [] },
   });
   await server.listen();
   const address = server.httpServer?.address();
-  if (!address || typeof address === 'string') throw new Error('Vite is to listen on a port');
+  if (!address || typeof address === 'string') throw new Error('Vite has to listen on a port');
   return { url: `http://127.0.0.1:${address.port}`, close: () => server.close() };
 }

@@ -11,7 +11,7 @@ import {
   type WebSocketConstructor,
 } from '@entity-stream/client';
 
-/** An error, in a form that can leave a browser. */
+/** An error in a form that a page can send to the test. */
 export interface Trouble {
   name: string;
   code: string;
@@ -19,7 +19,7 @@ export interface Trouble {
   status: number | undefined;
 }
 
-/** A state, likewise. */
+/** A state in such a form. */
 export interface Seen {
   state: StreamState;
   error: Trouble | undefined;
@@ -27,12 +27,12 @@ export interface Seen {
   retryInMs: number | undefined;
 }
 
-/** What can be asked of a stream, from wherever it runs. */
+/** The operations of a stream on any platform. */
 export interface Probe {
   subscribe(filter?: Filter): Promise<Filter | Trouble>;
   unsubscribe(): Promise<void>;
   close(): Promise<void>;
-  /** Resolves once the stream has been in this state so many times, with what it was the last of these times. */
+  /** Resolves with the latest occurrence once the stream has entered this state `times` times. */
   untilState(state: StreamState, times?: number): Promise<Seen>;
   untilEvents(count: number): Promise<void>;
   untilEvent(id: string): Promise<void>;
@@ -41,16 +41,16 @@ export interface Probe {
   events(): Promise<EntityEvent[]>;
   states(): Promise<Seen[]>;
   errors(): Promise<Trouble[]>;
-  /** The URLs that were connected to. */
+  /** The URLs of all connections. */
   sockets(): Promise<string[]>;
-  /** How many event frames have arrived, repeats included. */
+  /** The number of received event frames, repeats included. */
   frames(): Promise<number>;
 }
 
-/** Options that can be sent into a browser. Whether to ask for tokens is one of them. */
+/** Options that can be sent to a page. `withToken` enables `getToken`. */
 export type ProbeOptions = Omit<EntityStreamOptions, 'getToken' | 'WebSocket' | 'parse'> & { withToken?: boolean };
 
-/** A stream whose doings are written down. */
+/** A stream that records its events, states and errors. */
 export class Recorder implements Probe {
   private readonly stream: EntityStream;
   private readonly seen = { events: [] as EntityEvent[], states: [] as Seen[], errors: [] as Trouble[], sockets: [] as string[] };

@@ -1,9 +1,9 @@
 import { createHmac } from 'node:crypto';
 
-/** The secret of these tests, and of nothing else. */
+/** The signing secret of these tests. */
 export const SECRET = 'the secret of the TypeScript tests, and of nothing else';
 
-/** A user's token for a tenant, that ends after so many seconds. */
+/** Signs a user's token for a tenant that expires after `seconds`. */
 export function mint(tenant: string, seconds: number, secret = SECRET): string {
   const now = Math.floor(Date.now() / 1000);
   const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');

@@ -2,7 +2,7 @@ import { StrictMode } from 'react';
 import { type Root, createRoot } from 'react-dom/client';
 import { useEntityStream } from '@entity-stream/client/react';
 
-/** What a test can say about the component. */
+/** The properties that a test can set. */
 export interface Props {
   url: string;
   tenant: string;
@@ -32,7 +32,7 @@ window.WebSocket = class extends WebSocket {
   }
 };
 
-/** As people write it: every option inline. */
+/** A component with all options inline, as most programs write it. */
 function Monitor({ url, tenant, entityTypes, idPattern, token, enabled, limit, render }: Props) {
   const { events, status, isConnected, error, clear } = useEntityStream({
     url,
