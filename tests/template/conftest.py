@@ -16,3 +16,10 @@ os.environ |= {"AWS_DEFAULT_REGION": "us-east-1", "SAM_CLI_TELEMETRY": "0"}
 def on() -> Stack:
     """The stack as one parameter gives it."""
     return Stack(EventStreamingEnabled="true")
+
+
+def pytest_collection_modifyitems(items):
+    """Marks the checks that need `sam build`."""
+    for item in items:
+        if "built" in item.fixturenames:
+            item.add_marker("packages")

@@ -1,0 +1,87 @@
+# The commands of this project. `just` lists them; `.ci/run` and `.ci/long` run the same ones.
+# `cargo install just` or `pip install rust-just` installs the program; each recipe can also be typed by hand.
+
+target := env("CARGO_TARGET_DIR", justfile_directory() / "target")
+python := target / "ci/venv/bin/python"
+sam := target / "ci/sam/bin/python"
+
+_list:
+    @just --list --unsorted
+
+# The whole system with simulated entities, on http://localhost:3000
+run:
+    cargo run -- local --simulate demo
+
+# Every test that needs nothing but Rust
+test:
+    cargo test --workspace
+
+# The layout of the Rust code
+format:
+    cargo fmt --all --check
+
+# The lints, which are in the root Cargo.toml
+lint:
+    cargo clippy --workspace --all-targets --locked -- -D warnings
+
+# With `--examples`, Cargo chooses the features of `lint`, and does not check every dependency again.
+
+# The Rust documentation
+doc:
+    RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked --lib --bins --examples
+
+# Installs what the recipes below need
+tools:
+    .ci/tools
+
+# The command and the functions, with the features of `cargo run`
+build:
+    cargo build --locked
+
+# Selected by test target: with `-p`, Cargo would build the AWS SDK again with other features.
+
+# The tests of the table against a second DynamoDB engine, moto's
+second-engine:
+    {{ python }} tests/clients/second_engine.py cargo test --workspace --locked --test table
+
+# The built command with other people's clients, and the commands of the documentation
+clients *arguments: build
+    {{ python }} -m pytest tests/clients {{ arguments }}
+
+# The TypeScript client in Node.js and in Chromium
+typescript: build
+    npm test --prefix clients/typescript
+
+# The template: lint, policies, and its expansion for every switch
+template *arguments: build
+    {{ sam }} -m pytest tests/template -m 'not packages' {{ arguments }}
+
+# The packages that `sam build` makes; in Docker too where a daemon runs
+packages *arguments: build
+    {{ sam }} -m pytest tests/template -m packages {{ arguments }}
+
+# A build of the functions for arm64
+arm64:
+    .ci/arm64
+
+# The licences, sources and versions of the dependencies
+deny:
+    .ci/deny
+
+# Generated input for everything that clients and publishers send, so many seconds for each target
+fuzz seconds="15":
+    fuzz/run {{ seconds }}
+
+# In one command: with `-p`, Cargo would build the dependencies again with the features of each package.
+
+# All benchmarks; BENCHMARKS.md has their figures
+benchmarks:
+    cargo bench --locked --workspace --no-fail-fast --bench '*'
+
+# The checks of every change
+ci:
+    .ci/run
+
+# The checks that take longer
+ci-long:
+    .ci/long
