@@ -1,4 +1,4 @@
-"""Headless Chromium, and what its pages say."""
+"""Headless Chromium, and the console messages of its pages."""
 
 import json
 import shutil
@@ -21,7 +21,7 @@ QUIET = [
 
 
 class Console:
-    """What a page says: console messages as `(level, text)`, uncaught exceptions as `("exception", text)`."""
+    """The messages of a page: console messages as `(level, text)`, uncaught exceptions as `("exception", text)`."""
 
     def __init__(self, page: Page):
         self.page = page
@@ -38,8 +38,8 @@ class Console:
     def wait_for(self, text: str) -> str:
         deadline = PATIENCE * 1000
         while not (found := self.find(text)):
-            assert deadline > 0, f"the page never said {text!r}; it said {self.messages}"
-            self.page.wait_for_timeout(50)  # Playwright hands over messages only while it is being waited for.
+            assert deadline > 0, f"the page never logged {text!r}; it logged {self.messages}"
+            self.page.wait_for_timeout(50)  # Playwright delivers messages only during its own waits.
             deadline -= 50
         return found
 
@@ -66,7 +66,7 @@ def chromium(*flags: str):
 
 
 def until(page: Page, condition, what: str, seconds: float = PATIENCE):
-    """Asks until the answer is truthy, and returns it. From outside: the monitor page allows no code that is not its own."""
+    """Calls `condition` until it is truthy and returns the result. The monitor page allows only its own code, so it runs here."""
     deadline = time.monotonic() + seconds
     while not (answer := condition()):
         assert time.monotonic() < deadline, f"waited {seconds:.0f} s for {what}; the last answer was {answer!r}"

@@ -7,7 +7,7 @@ from harness import LocalSystem
 
 @pytest.fixture
 def local():
-    """The local system, started for this check alone. Its log is shown if the check fails."""
+    """A local system for one check. Its log is shown if the check fails."""
     system = LocalSystem()
     try:
         yield system

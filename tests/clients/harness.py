@@ -1,4 +1,4 @@
-"""What the checks share: the local system as a process, clients for its APIs, and waiting with a deadline."""
+"""Shared parts of the checks: the local system as a process, clients for its APIs, and waits with a deadline."""
 
 import json
 import os
@@ -20,7 +20,7 @@ BINARY = TARGET / "debug" / "entity-stream"
 SEEDS = Path(__file__).parent / "seeds"
 NODE_MODULES = Path(__file__).parent / "node_modules"
 
-# How long anything may take that should be there at once. Generous: the machine may be building at the same time.
+# The time limit for each wait. It is generous, because the machine may be building at the same time.
 PATIENCE = 30.0
 
 
@@ -31,7 +31,7 @@ def free_port() -> int:
 
 
 def wait_until(condition, what: str, seconds: float = PATIENCE):
-    """Asks until the answer is truthy, and returns it."""
+    """Calls `condition` until it is truthy and returns the result."""
     deadline = time.monotonic() + seconds
     while True:
         if answer := condition():
@@ -42,17 +42,17 @@ def wait_until(condition, what: str, seconds: float = PATIENCE):
 
 
 def environment_without_aws(**additional: str) -> dict[str, str]:
-    """The environment, without whatever AWS settings the machine has: the local system must not need any."""
+    """The environment without the AWS settings of the machine, because the local system must not need any."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     return inherited | additional
 
-# What is started in the background of a script that is not interactive ignores Ctrl-C, and so would all that is started
-# here, which some tests end with it.
+# A process in the background of a non-interactive script ignores Ctrl-C, and its children inherit that. Some tests end their
+# children with Ctrl-C.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class Process:
-    """A child process whose output is collected, line by line, and can be waited for."""
+    """A child process. Its output is collected line by line, and tests can wait for lines."""
 
     def __init__(self, command: list, *, name: str, env: dict[str, str] | None = None, **options):
         self.name = name
@@ -64,7 +64,7 @@ class Process:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            # Its own group, so that its children can be stopped with it.
+            # A process group of its own, so that its children can be stopped with it.
             process_group=0,
             **options,
         )
@@ -80,7 +80,7 @@ class Process:
         return "\n".join(self.lines)
 
     def next_line(self, what: str, seconds: float = PATIENCE) -> str:
-        """The next line of the output that nobody has taken yet."""
+        """The next line of the output that was not returned yet."""
         try:
             return self._new_lines.get(timeout=seconds)
         except queue.Empty:
@@ -93,22 +93,22 @@ class Process:
         assert code is None, f"{self.name} ended with {code}; its output:\n{self.output()}"
 
     def wait(self, seconds: float = PATIENCE) -> int:
-        """Waits for it to end of its own accord."""
+        """Waits until the process ends by itself."""
         try:
             code = self.child.wait(seconds)
         except subprocess.TimeoutExpired:
-            raise AssertionError(f"{self.name} was to end within {seconds:.0f} s; its output:\n{self.output()}") from None
+            raise AssertionError(f"{self.name} did not end within {seconds:.0f} s; its output:\n{self.output()}") from None
         self._reader.join(PATIENCE)
         return code
 
     def interrupt(self, seconds: float = PATIENCE) -> int:
-        """Ctrl-C, as a terminal sends it to the whole group."""
+        """Sends Ctrl-C to the whole group, as a terminal does."""
         if self.child.poll() is None:
             os.killpg(self.child.pid, signal.SIGINT)
         return self.wait(seconds)
 
     def kill(self):
-        """Makes sure that nothing of it is left; for the end of a check."""
+        """Kills the process group if it still runs, at the end of a check."""
         try:
             os.killpg(self.child.pid, signal.SIGKILL)
         except ProcessLookupError:
@@ -117,7 +117,7 @@ class Process:
 
 
 class LocalSystem:
-    """`entity-stream local` on free ports, or on those of one that has ended."""
+    """`entity-stream local` on free ports, or on the ports of a system that has ended."""
 
     def __init__(self, *flags: str, ports: tuple[int, int] | None = None, **variables: str):
         assert BINARY.exists(), f"{BINARY} is missing: run `cargo build` first"
@@ -141,7 +141,7 @@ class LocalSystem:
             return False
 
     def stop(self):
-        """Ctrl-C must end it with 0."""
+        """Stops the system with Ctrl-C and checks that it exits with 0."""
         code = self.process.interrupt()
         assert code == 0, f"entity-stream local must exit with 0 after Ctrl-C, not {code}:\n{self.process.output()}"
 
@@ -161,7 +161,7 @@ class LocalSystem:
         return aws_client("dynamodb", self.dynamodb_url)
 
     def table(self) -> str:
-        """The name of the one table there is."""
+        """The name of the only table."""
         (name,) = self.dynamodb().list_tables()["TableNames"]
         return name
 
@@ -170,16 +170,16 @@ class LocalSystem:
         return {(item["pk"]["S"], item["sk"]["S"]) for page in pages for item in page["Items"]}
 
     def connection_ids(self) -> list[str]:
-        """The ids of the registered connections. No API tells a client its own: only the table has them."""
+        """The ids of the registered connections, from the table. No API tells a client its own id."""
         return [pk.removeprefix("C#") for pk, _ in self.table_keys() if pk.startswith("C#")]
 
     def wait_for_interest(self, tenant: str, entity_type: str):
-        """Waits for the effect of a `subscribe` that, without `requestId`, is not answered."""
+        """Waits for the effect of a `subscribe` without `requestId`, which gets no answer."""
         partition = f"T#{tenant}#{entity_type}"
         wait_until(lambda: any(pk == partition for pk, _ in self.table_keys()), f"an interest in {partition}")
 
     def publish(self, tenant: str, entity_type: str, entity_id: str, data: str = '{"temperature":21.5}') -> str:
-        """Publishes one update, with `data` exactly as it is written, and returns the event's id."""
+        """Publishes one update with the text of `data` unchanged. Returns the event's id."""
         detail = json.dumps(
             {"type": "entityUpdated", "tenant": tenant, "entityId": entity_id, "entityType": entity_type, "data": None}
         ).replace("null", data)
@@ -199,6 +199,6 @@ def aws_client(service: str, endpoint: str):
         region_name="us-east-1",
         aws_access_key_id="local",
         aws_secret_access_key="local",
-        # One attempt: a check wants the first answer, not the one after the retries.
+        # One attempt, because a check needs the first answer and not the one after retries.
         config=Config(retries={"total_max_attempts": 1}, connect_timeout=PATIENCE, read_timeout=PATIENCE),
     )

@@ -1,4 +1,4 @@
-"""The sample events, and the answer to each that events/README.md promises."""
+"""The sample events, and their answers according to events/README.md."""
 
 import json
 import re
@@ -11,7 +11,7 @@ EVENTS = Path(__file__).resolve().parents[2] / "events"
 
 @dataclass(frozen=True)
 class Sample:
-    """A sample, `connect/no-token` say, and the last column of its line."""
+    """A sample, for example `connect/no-token`, and the last column of its line."""
 
     name: str
     promise: str
@@ -21,7 +21,7 @@ class Sample:
         return EVENTS / f"{self.name}.json"
 
     def check(self, answer: dict, dead_letters: str):
-        """Holds what the function answered, and the dead letters since, against the promise. Nobody is connected."""
+        """Compares the answer of the function, and the dead letters since, with the promise. No client is connected."""
         function, _, _ = self.name.partition("/")
         if function == "broadcast":
             undeliverable = 1 if "dead letter" in self.promise else 0
@@ -38,7 +38,7 @@ class Sample:
 
 @cache
 def samples() -> dict[str, Sample]:
-    """Every sample that events/README.md lists, by its name."""
+    """All samples in events/README.md, by name."""
     listed, folder = {}, None
     for line in (EVENTS / "README.md").read_text().splitlines():
         if heading := re.match(r"## `(\w+)/`", line):

@@ -1,8 +1,8 @@
-"""The picture of the monitor page, of a system in which something happens.
+"""Takes the picture of the monitor page of a busy system.
 
     target/ci/venv/bin/python tests/clients/screenshot.py docs/images/monitor.png
 
-The checks take the same one, only sooner, and leave it in `artifacts/`.
+The checks take the same picture after fewer events and write it to `artifacts/`.
 """
 
 import argparse
@@ -16,7 +16,7 @@ import websockets
 from browser import chromium, until
 from harness import PATIENCE, LocalSystem
 
-# Clients beside the page, as their queries.
+# The queries of the clients beside the page.
 CLIENTS = [
     "tenant=demo&entityTypes=Room",
     "tenant=demo&entityTypes=Vehicle,Sensor&format=cloudevents",
@@ -28,7 +28,7 @@ CLIENTS = [
 
 @contextlib.contextmanager
 def clients(system: LocalSystem):
-    """Other people's connections, for as long as the block runs."""
+    """Connections of other clients, open while the block runs."""
     loop = asyncio.new_event_loop()
     connected, leave = threading.Event(), asyncio.Event()
 
@@ -57,7 +57,7 @@ def clients(system: LocalSystem):
 
 
 def capture(path: Path, *, events: int, dark: bool = False, width: int = 1360, height: int = 850):
-    """Takes the picture after so many events."""
+    """Takes the picture after a number of events."""
     path.parent.mkdir(parents=True, exist_ok=True)
     system = LocalSystem("--simulate", "demo", "--simulate-rate", "8")
     try:

@@ -1,9 +1,9 @@
-"""Runs a command with a second, independent DynamoDB engine at its side: moto's.
+"""Runs a command beside a second, independent DynamoDB engine: moto's.
 
     python second_engine.py cargo test -p entity-stream-connections --test table
 
-The engine's address is in ENTITY_STREAM_TEST_DYNAMODB_ENDPOINT, and the exit code is the command's. It is moto and not
-dynalite because dynalite knows neither TransactWriteItems nor UpdateTimeToLive.
+The engine's address is in ENTITY_STREAM_TEST_DYNAMODB_ENDPOINT. The exit code is that of the command. The engine is moto and
+not dynalite, because dynalite has neither TransactWriteItems nor UpdateTimeToLive.
 """
 
 import os
@@ -18,8 +18,8 @@ VARIABLE = "ENTITY_STREAM_TEST_DYNAMODB_ENDPOINT"
 
 
 class OneAtATime:
-    """moto takes no locks: without this one, a request now and then breaks down because another changes the table under
-    it, and a transaction that fails, for which moto puts back a copy of the table, undoes writes beside it."""
+    """Serialises the requests, because moto takes no locks. Otherwise a request sometimes fails because another one changes
+    the table during it. And a failing transaction, for which moto restores a copy of the table, undoes concurrent writes."""
 
     def __init__(self, application):
         self.application = application

@@ -1,4 +1,4 @@
-"""A terminal with a command in it, for what commands do only there."""
+"""A terminal that runs a command, for behaviour that needs a terminal."""
 
 import codecs
 import os
@@ -11,26 +11,26 @@ import time
 from harness import PATIENCE, environment_without_aws
 
 
-# What programs ask, besides the terminal, whether they should write in colour. On CI some do, whatever the terminal.
+# Variables that decide about colour besides the terminal. With `CI`, some programs write colour to any terminal.
 ABOUT_COLOUR = {"CI", "CLICOLOR", "CLICOLOR_FORCE", "COLORTERM", "NO_COLOR"}
 
 
 def a_terminals_environment(**variables: str) -> dict[str, str]:
-    """The environment of somebody at a terminal that is able to show colours, with these variables besides."""
+    """The environment of a user at a colour terminal, with additional variables."""
     inherited = {name: value for name, value in environment_without_aws().items() if name not in ABOUT_COLOUR}
     return inherited | {"TERM": "xterm-256color"} | variables
 
 
 class Terminal:
-    """A terminal with a command in it. `screen` is everything that the command wrote, control sequences included."""
+    """A terminal that runs a command. `screen` is the whole output of the command, control sequences included."""
 
     def __init__(self, command: list, *, stdin: int | None = None, **variables: str):
         self.controller, inside = pty.openpty()
-        # What is typed need not be seen twice: wscat draws the line that is being edited itself.
+        # Without echo, because wscat itself draws the line that is being edited.
         attributes = termios.tcgetattr(inside)
         attributes[3] &= ~termios.ECHO
         termios.tcsetattr(inside, termios.TCSANOW, attributes)
-        # Nothing is drawn for a terminal without a size.
+        # Programs draw nothing for a terminal without a size.
         termios.tcsetwinsize(inside, (24, 100))
         streams = {"stdin": inside if stdin is None else stdin, "stdout": inside, "stderr": inside}
         arguments = [str(part) for part in command]
@@ -38,7 +38,7 @@ class Terminal:
         os.close(inside)
         os.set_blocking(self.controller, False)
         self.screen = ""
-        # A read may end within a character.
+        # A read may end inside a character.
         self._decoder = codecs.getincrementaldecoder("utf-8")()
 
     def type(self, line: str):
@@ -48,7 +48,7 @@ class Terminal:
         self.wait_until(lambda: text in self.screen, repr(text))
 
     def wait_until(self, condition, what: str):
-        """Reads what the command writes until the condition holds of the screen."""
+        """Reads the output of the command until the condition on the screen is true."""
         deadline = time.monotonic() + PATIENCE
         while not condition():
             assert time.monotonic() < deadline, f"{what} never appeared in the terminal:\n{self.screen}"
@@ -56,7 +56,7 @@ class Terminal:
                 raise AssertionError(f"the command ended, and {what} never appeared in the terminal:\n{self.screen}")
 
     def _read(self) -> bool:
-        """Reads what there is, or waits a moment. Whether more may come."""
+        """Reads the available output, or waits a moment. Returns False once the command has ended."""
         try:
             self.screen += self._decoder.decode(os.read(self.controller, 65536))
         except BlockingIOError:
@@ -66,15 +66,15 @@ class Terminal:
         return True
 
     def interrupt(self) -> int:
-        """Ctrl-C. Returns the command's exit code once it has written its last."""
+        """Sends Ctrl-C, reads the rest of the output, and returns the command's exit code."""
         self.child.send_signal(signal.SIGINT)
         return self.wait()
 
     def wait(self) -> int:
-        """Waits for the command to end of its own accord, and returns its exit code."""
+        """Waits until the command ends by itself, and returns its exit code."""
         deadline = time.monotonic() + PATIENCE
         while self._read():
-            assert time.monotonic() < deadline, f"the command was to end; its terminal:\n{self.screen}"
+            assert time.monotonic() < deadline, f"the command did not end; its terminal:\n{self.screen}"
         return self.child.wait(PATIENCE)
 
     def close(self):

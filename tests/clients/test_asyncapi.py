@@ -1,4 +1,4 @@
-"""`asyncapi.yaml`, with the AsyncAPI Initiative's own parser: it is valid, and the parser is no rubber stamp."""
+"""`asyncapi.yaml` is valid for the AsyncAPI Initiative's own parser, and the parser finds mistakes."""
 
 import json
 import subprocess
@@ -26,8 +26,8 @@ def test_the_document_is_valid():
     assert (len(result["messages"]), result["examples"] >= 13) == (13, True)
 
 
-def test_a_slip_is_found(tmp_path):
-    """In the structure, in an example, and in a reference: each has to be noticed, or the test above means nothing."""
+def test_the_parser_finds_mistakes(tmp_path):
+    """The parser has to find a mistake in the structure, in an example, and in a reference."""
     (tmp_path / "docs").symlink_to(REPOSITORY / "docs")
 
     def broken(name: str, change) -> Path:

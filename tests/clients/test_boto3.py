@@ -15,7 +15,7 @@ TENANT = "smartcity"
 
 @pytest.fixture
 def listener(local: LocalSystem):
-    """A client that receives every change of the tenant, from the moment that it is connected."""
+    """A client that receives every change of the tenant while it is connected."""
     with connect(local.websocket_url(TENANT)) as websocket:
         yield websocket
 
@@ -65,13 +65,13 @@ class TestEventBus:
         received = {json.loads(listener.recv(timeout=PATIENCE))["entityId"] for _ in range(2)}
         assert received == {"first", "last"}
 
-    def test_what_can_reach_nobody_is_a_dead_letter(self, local):
+    def test_an_undeliverable_event_is_a_dead_letter(self, local):
         event_id = local.publish("a#*", "Room", "urn:ngsi-ld:Room:001")
         wait_until(lambda: event_id in local.dead_letters(), f"event {event_id} among the dead letters")
         assert isinstance(json.loads(local.dead_letters()), (dict, list))
 
 
-# On API Gateway the endpoint has the stage, behind a custom domain it has not.
+# The endpoint contains the stage on API Gateway, but not behind a custom domain.
 @pytest.mark.parametrize("stage", ["", "/local"])
 class TestConnections:
     def test_post_get_and_delete(self, local, listener, stage):
@@ -133,7 +133,7 @@ class TestDynamoDb:
         time_to_live = dynamodb.describe_time_to_live(TableName=local.table())["TimeToLiveDescription"]
         assert time_to_live == {"TimeToLiveStatus": "ENABLED", "AttributeName": "expiresAt"}
 
-    def test_a_connection_is_there_while_it_lasts(self, local):
+    def test_the_table_holds_a_connection_while_it_is_open(self, local):
         with connect(local.websocket_url(TENANT, entityTypes="Room,Sensor")):
             partitions = {pk for pk, _ in local.table_keys()}
             (connection,) = local.connection_ids()

@@ -1,4 +1,4 @@
-"""The seeds' browser clients, unmodified, in headless Chromium."""
+"""The unmodified browser clients of the seeds in headless Chromium."""
 
 import functools
 import http.server
@@ -14,7 +14,7 @@ from harness import BINARY, SEEDS, LocalSystem, environment_without_aws
 
 
 def test_quick_start_page_shows_published_changes(local: LocalSystem):
-    # The page says `localhost:3000`. Chromium takes that to wherever the system listens, so the page stays as it is.
+    # The page uses `localhost:3000`. Chromium maps it to the address of the system, so the page stays unchanged.
     with chromium(f"--host-resolver-rules=MAP localhost:3000 localhost:{local.port}") as page:
         console = Console(page)
         page.goto((SEEDS / "quick-start.html").as_uri())
@@ -28,7 +28,7 @@ def test_quick_start_page_shows_published_changes(local: LocalSystem):
         local.publish("demo", "Sensor", "urn:ngsi-ld:Sensor:001", "{}")
         shown.nth(1).wait_for()
 
-        # These two and nothing else: neither what it did not subscribe to nor an answer that it did not ask for.
+        # The page shows exactly these two: no event outside its filter, and no answer that it did not request.
         assert shown.all_inner_texts() == [
             'entityUpdated: urn:ngsi-ld:Room:001 - {"temperature":{"type":"Number","value":23.5}}',
             "entityUpdated: urn:ngsi-ld:Sensor:001 - {}",
@@ -39,7 +39,7 @@ def test_quick_start_page_shows_published_changes(local: LocalSystem):
 
 
 class Broker(http.server.BaseHTTPRequestHandler):
-    """What the JavaScript client has beside the stream: a page that it is part of, and `/auth/login` on the same host."""
+    """The surroundings of the JavaScript client: its page, and `/auth/login` on the same host."""
 
     def __init__(self, script: str, token: str, *arguments):
         self.script = script
@@ -66,7 +66,7 @@ class Broker(http.server.BaseHTTPRequestHandler):
 
 @contextmanager
 def authenticated_client(stream_url: str, token: str = "not-a-real.access-token.at-all"):
-    """The JavaScript client in a page. Its two placeholder URLs are filled in; nothing else of it changes."""
+    """The JavaScript client in a page. Only its two placeholder URLs are replaced."""
     script = (SEEDS / "javascript-with-authentication.js").read_text()
     with http.server.ThreadingHTTPServer(("localhost", 0), None) as server:
         for placeholder, url in [
@@ -86,11 +86,11 @@ def authenticated_client(stream_url: str, token: str = "not-a-real.access-token.
             server.shutdown()
 
 
-# On API Gateway the URL has a stage, locally it need not.
+# The URL has a stage on API Gateway; locally the stage is optional.
 @pytest.mark.parametrize("stage", ["", "/local"])
 def test_javascript_client_with_token_logs_events(local: LocalSystem, stage: str):
     with authenticated_client(f"ws://localhost:{local.port}{stage}") as console:
-        # A browser drops the connection unless the handshake's response selects a sub-protocol that it offered.
+        # A browser drops the connection unless the response of the handshake selects an offered sub-protocol.
         console.wait_for("Authenticated connection successful")
         local.wait_for_interest("demo", "Vehicle")
 
@@ -104,13 +104,13 @@ def test_javascript_client_with_token_logs_events(local: LocalSystem, stage: str
         local.stop()
         assert "1001" in console.wait_for("Disconnected")
         received = [text for _, text in console.messages if "Event received" in text]
-        assert len(received) == 1, f"one event was for this client, it logged {received}"
+        assert len(received) == 1, f"the client should log one event; it logged {received}"
 
 
 SECRET = "the secret of this check, and of nothing else"
 
 
-def test_javascript_client_is_let_in_with_a_token_in_the_sub_protocol():
+def test_javascript_client_is_accepted_with_a_token_in_the_sub_protocol():
     system = LocalSystem(AUTH_ENABLED="true", JWT_SECRET=SECRET)
     mint = [BINARY, "token", "--tenant", "demo"]
     token = subprocess.run(mint, env=environment_without_aws(JWT_SECRET=SECRET), capture_output=True, text=True, check=True)
@@ -122,13 +122,13 @@ def test_javascript_client_is_let_in_with_a_token_in_the_sub_protocol():
             console.wait_for("Event received")
             console.expect_no_errors()
         system.stop()
-        assert token.stdout.strip() not in system.process.output(), "a token is in the log"
+        assert token.stdout.strip() not in system.process.output(), "the log contains a token"
     finally:
         system.process.kill()
         print(system.process.output())
 
 
-def test_javascript_client_meets_1008_when_it_is_refused():
+def test_javascript_client_gets_1008_when_it_is_refused():
     system = LocalSystem(AUTH_ENABLED="true", JWT_SECRET=SECRET)
     try:
         with authenticated_client(f"ws://localhost:{system.port}") as console:

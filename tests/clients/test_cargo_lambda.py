@@ -1,4 +1,4 @@
-"""The four real binaries under `cargo lambda watch`, behind the local gateway."""
+"""The four function binaries under `cargo lambda watch`, behind the local gateway."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from websockets.sync.client import connect
 from harness import PATIENCE, REPOSITORY, LocalSystem, Process, environment_without_aws, free_port, wait_until
 from samples import EVENTS, samples
 
-# `cargo lambda watch` builds a function when it is first invoked, which may take minutes on a small machine.
+# `cargo lambda watch` builds a function at its first invocation. This may take minutes on a small machine.
 BUILD_PATIENCE = 600.0
 
 
@@ -23,7 +23,7 @@ class Functions:
 
     def __init__(self, port: int, **variables: str):
         self.port = port
-        # cargo-lambda is installed beside this Python, where cargo finds it as a subcommand only by the search path.
+        # cargo-lambda is installed beside this Python. cargo finds this subcommand only through PATH.
         search_path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         self.environment = environment_without_aws(PATH=search_path, **variables)
         command = ["cargo", "lambda", "watch", "--ignore-changes", "--invoke-port", port]
@@ -43,7 +43,7 @@ class Functions:
             return False
 
     def invoke(self, function: str, event: Path) -> dict:
-        """`cargo lambda invoke`, as docs/local.md has it."""
+        """Runs `cargo lambda invoke` as in docs/local.md."""
         command = ["cargo", "lambda", "invoke", function, "--data-file", str(event.relative_to(REPOSITORY))]
         invocation = Process(
             [*command, "--invoke-port", str(self.port)],
@@ -59,14 +59,14 @@ class Functions:
             invocation.kill()
 
     def _is_over(self, invocation: Process) -> bool:
-        # An invocation of a function that does not build, or does not start, waits for ever.
+        # If a function does not build or start, its invocation waits for ever.
         assert "command exited" not in self.process.output(), f"cargo lambda watch:\n{self.process.output()}"
         return invocation.child.poll() is not None
 
 
 @pytest.fixture(scope="module")
 def deployed():
-    """The local gateway in front of the functions, and the functions."""
+    """The functions, with the local gateway in front of them."""
     lambda_port = free_port()
     system = LocalSystem("--lambda-endpoint", f"http://localhost:{lambda_port}")
     functions = None
@@ -102,7 +102,7 @@ def test_the_readme_lists_every_sample():
     assert sorted(samples()) == sorted(str(file.relative_to(EVENTS).with_suffix("")) for file in EVENTS.glob("*/*.json"))
 
 
-# Before the gateway is used, because this builds what it could not wait for: an integration has 29 seconds.
+# These tests run before the gateway is used, because they build the functions. The gateway waits only 29 seconds.
 @pytest.mark.parametrize("sample", samples())
 def test_cargo_lambda_invoke(deployed, sample):
     system, functions = deployed
@@ -136,8 +136,8 @@ def test_a_change_arrives_through_the_real_binaries(deployed):
     )
 
 
-def test_the_real_binary_hands_on_to_the_bus_what_is_more_than_its_share(deployed):
-    """With `BROADCAST_SPLIT_AT=2`: each of six clients gets the event once, whichever invocation serves it."""
+def test_the_real_binary_hands_on_more_than_its_share(deployed):
+    """With `BROADCAST_SPLIT_AT=2`, each of six clients gets the event exactly once."""
     system, _ = deployed
     with ExitStack() as stack:
         clients = [stack.enter_context(connect(system.websocket_url("marina"))) for _ in range(6)]

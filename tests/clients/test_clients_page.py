@@ -1,4 +1,4 @@
-"""The examples of docs/clients.md that are not TypeScript's: those are tested with the TypeScript client."""
+"""The Python and wscat examples of docs/clients.md. The TypeScript client's own tests run its examples."""
 
 import json
 import re
@@ -11,7 +11,7 @@ from test_wscat import wscat
 
 PAGE = (REPOSITORY / "docs" / "clients.md").read_text()
 URL = "ws://localhost:3000"
-SECRET = "the secret of this check, and of nothing else"
+SECRET = "the signing secret of this check alone"
 
 
 def block(language: str) -> str:
@@ -35,7 +35,7 @@ def test_python_example_shows_each_change_and_survives_a_restart(local: LocalSys
             line = client.next_line(f"event {number}")
             assert line == f"entityUpdated urn:ngsi-ld:Room:{number} {{'temperature': 21.5}}"
         local.publish("demo", "Room", "urn:ngsi-ld:Room:large", json.dumps({"note": "x" * 200_000}))
-        line = client.next_line("an event that came without its data")
+        line = client.next_line("an event without its data")
         assert line == "entityUpdated urn:ngsi-ld:Room:large (too large: read the entity)"
 
         local.stop()
@@ -49,7 +49,7 @@ def test_python_example_shows_each_change_and_survives_a_restart(local: LocalSys
             again.process.kill()
 
 
-def test_python_example_is_let_in_with_a_token_and_stops_without_one():
+def test_python_example_is_accepted_with_a_token_and_stops_without_one():
     system = LocalSystem(AUTH_ENABLED="true", JWT_SECRET=SECRET)
     url = f"ws://localhost:{system.port}"
     mint = [BINARY, "token", "--tenant", "demo"]
@@ -67,7 +67,7 @@ def test_python_example_is_let_in_with_a_token_and_stops_without_one():
         system.process.kill()
 
 
-def test_wscat_session_goes_as_the_page_says(local: LocalSystem):
+def test_wscat_session_of_the_page_has_these_answers(local: LocalSystem):
     command, connected, *lines = block("text").splitlines()
     assert command.startswith("$ npx wscat ") and connected.startswith("Connected")
     _, _, *arguments = shlex.split(command.removeprefix("$ ").replace(URL, f"ws://localhost:{local.port}"))

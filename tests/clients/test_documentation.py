@@ -1,14 +1,14 @@
-"""The commands of the documentation, run as somebody would who reads a page from top to bottom with terminals beside it.
+"""Runs the commands of the documentation, as a reader with several terminals does.
 
-A page is run in a shell, block by block, from the root of the repository; what a block exports, the next one has. Every
-```sh, ```bash, ```console and ```python block is run and has to succeed, and every ```js block that uses an AWS SDK, unless
-the line before it is a marker:
+Each page runs in a shell, block by block, from the root of the repository. A block has the variables that earlier blocks
+exported. Every ```sh, ```bash, ```console and ```python block has to succeed, and every ```js block that uses an AWS SDK. A
+marker on the line before a block changes this:
 
-    <!-- needs AWS -->                 it needs an account
-    <!-- not run: REASON -->           it cannot be run here, for another reason
-    <!-- keeps running: TEXT -->       it runs until Ctrl-C, in a terminal of its own: wait until it prints TEXT, and leave
-                                       it running while the page goes on. The next one that runs `local` ends this one if
-                                       it runs `local` too, because both want the same ports
+    <!-- needs AWS -->                 The block needs an AWS account and is not run.
+    <!-- not run: REASON -->           The block is not run for another reason.
+    <!-- keeps running: TEXT -->       The block runs until Ctrl-C, in a terminal of its own. The next block starts once this one
+                                       has printed TEXT. A later block with `local` ends an earlier one with `local`, because
+                                       both need the same ports.
 """
 
 import re
@@ -25,7 +25,7 @@ from harness import NODE_MODULES, REPOSITORY, Process, environment_without_aws, 
 
 # A command may have to build first.
 BUILD_PATIENCE = 600.0
-# What the documentation says `local` listens on.
+# The ports of `local` in the documentation.
 PORTS = (3000, 8000)
 
 SHELL = ("sh", "bash", "shell", "zsh", "console")
@@ -48,7 +48,7 @@ class Block:
     def script(self) -> str:
         if self.language != "console":
             return self.text
-        # Of a session, what was typed: a line after a prompt, and those that it continues on.
+        # Takes the typed lines of a session: lines after a prompt, and their continuation lines.
         typed, continues = [], False
         for line in self.text.splitlines():
             if continues or line.startswith("$ "):
@@ -90,14 +90,14 @@ def pages() -> list[str]:
 
 
 class Reader:
-    """Somebody who reads a page and types what it says."""
+    """A reader of a page, with terminals for its commands."""
 
     def __init__(self, folder: Path):
         self.exports = folder / "exports"
         self.exports.touch()
         self.module = NODE_MODULES / "documented.mjs"
         self.running: list[tuple[Block, Process]] = []
-        # Commands that are installed beside this Python, as `cargo lambda` is, are found by the search path.
+        # PATH contains the commands that are installed beside this Python, for example `cargo lambda`.
         path = environment_without_aws()["PATH"]
         self.environment = environment_without_aws(PATH=f"{Path(sys.executable).parent}:{path}")
 
@@ -105,7 +105,7 @@ class Reader:
         if block.language == "python":
             command = [sys.executable, "-c", block.script()]
         elif block.language == "js":
-            # Beside the packages that it imports: where Node.js looks for them.
+            # The module is beside the packages that it imports, where Node.js looks for them.
             self.module.write_text(block.script())
             command = ["node", self.module]
         else:
@@ -116,7 +116,7 @@ class Reader:
 
     def read(self, block: Block):
         if block.kind in ("needs AWS", "not run"):
-            assert block.kind == "needs AWS" or block.marked, f"{block}: a block that is not run says why"
+            assert block.kind == "needs AWS" or block.marked, f"{block}: a block with `not run` needs a reason"
             return
         if block.runs_local():
             self.end(lambda other: other.runs_local())
@@ -131,7 +131,7 @@ class Reader:
                 process.kill()
             return
         self.running.append((block, process))
-        assert block.marked, f"{block}: what does it print that shows that it is up?"
+        assert block.marked, f"{block}: `keeps running` needs a text that the block prints once it is up"
 
         def shown() -> bool:
             there = block.marked in process.output()
@@ -142,7 +142,7 @@ class Reader:
         wait_until(shown, f"{block} to print {block.marked!r}", BUILD_PATIENCE)
 
     def end(self, which=lambda block: True):
-        """Ctrl-C, in the reverse order."""
+        """Ends the running blocks with Ctrl-C, in reverse order."""
         chosen = [entry for entry in reversed(self.running) if which(entry[0])]
         for block, process in chosen:
             self.running.remove((block, process))
@@ -159,7 +159,7 @@ class Reader:
 
 
 def is_free(port: int) -> bool:
-    """Whether nobody answers: on either loopback address, because `localhost` may mean both."""
+    """True if the port is free on both loopback addresses, because `localhost` may mean either."""
     for family, host in [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")]:
         try:
             with socket.socket(family) as client:
@@ -183,7 +183,7 @@ def test_every_command_of_the_page_runs(page, tmp_path):
 
 
 def test_the_commands_are_found():
-    """The way from a page to its commands, on the README: else a slip in it would run nothing, and pass."""
+    """Checks on the README that commands are found. Otherwise a mistake in the parser would run no command, and pass."""
     found = blocks("README.md")
     scripts = [block.script() for block in found]
     assert any("cargo run -- local --simulate demo" in script for script in scripts)

@@ -1,4 +1,4 @@
-"""The monitor page, in headless Chromium, of a system that runs."""
+"""The monitor page of a running system, in headless Chromium."""
 
 import contextlib
 import functools
@@ -24,7 +24,7 @@ expect.set_options(timeout=PATIENCE * 1000)
 
 @contextlib.contextmanager
 def monitor(system: LocalSystem, address: str = "/"):
-    """The page, connected, which must not report an error until the end."""
+    """The connected page. It must not report an error until the end of the block."""
     with chromium() as page:
         console = Console(page)
         open_page(page, system, address)
@@ -55,14 +55,14 @@ def status(system: LocalSystem) -> dict:
         return json.load(response)
 
 
-def test_shows_what_is_published_and_only_what_the_filter_lets_through(local: LocalSystem):
+def test_shows_the_published_changes_that_match_the_filter(local: LocalSystem):
     with monitor(local) as page:
         data = '{"temperature":{"type":"Number","value":1.0},"count":12345678901234567890123}'
         local.publish("demo", "Room", "urn:ngsi-ld:Room:001", data)
         expect(rows(page)).to_have_count(1)
         expect(rows(page).first.locator(".kind")).to_have_text("updated")
         expect(rows(page).first.locator(".type")).to_have_text("Room")
-        # Numbers as they were written, which `JSON.parse` would lose.
+        # The page keeps numbers as they were published; `JSON.parse` would change them.
         expect(rows(page).first.locator(".attribute")).to_have_text(["temperature 1.0", "count 12345678901234567890123"])
 
         set_filter(page, types="Vehicle", pattern=":04.$")
@@ -73,7 +73,7 @@ def test_shows_what_is_published_and_only_what_the_filter_lets_through(local: Lo
         expect(rows(page)).to_have_count(2)
         assert shown_ids(page) == ["urn:ngsi-ld:Vehicle:042", "urn:ngsi-ld:Room:001"]
 
-        # The filter stands in the address, and is in force after a reload.
+        # The address contains the filter, and the filter is in force after a reload.
         assert "types=Vehicle" in page.url and "tenant=demo" in page.url
         page.reload()
         expect(page.locator("#filter-state")).to_have_text("✓ In force")
@@ -83,7 +83,7 @@ def test_shows_what_is_published_and_only_what_the_filter_lets_through(local: Lo
         expect(rows(page)).to_have_count(1)
         assert shown_ids(page) == ["urn:ngsi-ld:Vehicle:043"]
 
-        # A chip with a type that was seen changes the filter too.
+        # A chip with a received type also changes the filter.
         page.locator(".chip", has_text="Vehicle").click()
         expect(page.locator(".chip", has_text="Vehicle")).to_have_attribute("aria-pressed", "false")
         assert page.get_by_label("Entity types").input_value() == ""
@@ -111,7 +111,7 @@ def test_changed_attributes_stand_out_and_the_data_opens(local: LocalSystem):
         assert page.get_by_label("Id pattern").input_value() == "^r$"
         expect(page.locator("#filter-state")).to_have_text("✓ In force")
 
-    # More than a message carries arrives without its data, and says how much that is.
+    # An event over the size limit arrives without its data and has the size of the data.
     with monitor(local) as page:
         local.publish("demo", "Map", "map", json.dumps({"tiles": "x" * 190_000}))
         expect(rows(page).first.locator(".attributes")).to_contain_text("too large to be carried: 190,")
@@ -122,13 +122,13 @@ def test_changed_attributes_stand_out_and_the_data_opens(local: LocalSystem):
 def test_a_bad_pattern_is_explained_by_the_server_and_changes_nothing(local: LocalSystem):
     with monitor(local, "/#tenant=demo&pattern=Room") as page:
         expect(page.locator("#filter-state")).to_have_text("✓ In force")
-        # Fine in JavaScript, and not in Rust.
+        # JavaScript accepts this pattern; Rust does not.
         page.get_by_label("Id pattern").fill("urn:(?=Room)")
         error = page.locator("#filter-error")
         expect(error).to_contain_text("look-around")
         expect(page.get_by_label("Id pattern")).to_have_attribute("aria-invalid", "true")
         expect(page.locator("#filter-state")).to_contain_text("Not in force")
-        # It matches the next pattern no more than this one: it may still be on its way then.
+        # This sensor does not match the next pattern either, because it may still be under way then.
         local.publish("demo", "Sensor", "urn:ngsi-ld:Sensor:001")
         local.publish("demo", "Room", "urn:ngsi-ld:Room:001")
         expect(rows(page)).to_have_count(1)
@@ -148,7 +148,7 @@ def test_survives_a_restart_of_the_system():
             open_page(page, system)
             set_filter(page, types="Room")
             expect(page.locator("#filter-state")).to_have_text("✓ In force")
-            # What is written while nobody can judge it, and refused when somebody can, does not take its place.
+            # A filter that is written while the server is down, and that the server then refuses, does not come into force.
             system.stop()
             expect(page.locator("#state-text")).to_contain_text("Reconnecting in")
             expect(page.locator("#notice")).to_contain_text("cannot be reached")
@@ -190,7 +190,7 @@ def test_publishes_a_change_as_it_is_written(local: LocalSystem):
         page.get_by_role("button", name="Publish").click()
         expect(rows(page).first.locator(".kind")).to_have_text("deleted")
         expect(page.locator("#publish-error")).to_be_hidden()
-    # What the server refuses is an answer with 400, which Chromium writes into its console.
+    # The server answers a refused change with 400, and Chromium writes this to its console.
     with chromium() as page:
         open_page(page, local)
         page.get_by_label("Entity id").fill("")
@@ -209,7 +209,7 @@ HOSTILE = [
 ]
 
 
-def test_what_events_carry_is_text_and_nothing_else(local: LocalSystem):
+def test_the_content_of_events_is_shown_as_text(local: LocalSystem):
     with chromium() as page:
         console = Console(page)
         page.add_init_script("addEventListener('securitypolicyviolation', (e) => console.error('violation', e.violatedDirective))")
@@ -223,7 +223,7 @@ def test_what_events_carry_is_text_and_nothing_else(local: LocalSystem):
             text = json.dumps(detail).replace("null", data)
             answer = local.client("events").put_events(Entries=[{"Source": "c", "DetailType": "c", "Detail": text}])
             assert answer["FailedEntryCount"] == 0
-        # As deep as a publisher likes.
+        # Publishers may nest data deeply.
         local.publish("demo", "Deep", "deep", '{"a":' * 3000 + "1" + "}" * 3000)
         expect(rows(page)).to_have_count(len(HOSTILE) + 1)
         assert sorted(shown_ids(page)) == sorted(["deep", *HOSTILE])
@@ -235,14 +235,14 @@ def test_what_events_carry_is_text_and_nothing_else(local: LocalSystem):
         expect(page.locator("pre", has_text="onerror").first).to_contain_text(json.dumps(HOSTILE[0]))
         console.expect_no_errors()
 
-        # That the policy holds, were the page to make a mistake.
+        # The content security policy would also stop a mistake of the page.
         for mistake in ["body.innerHTML = '<b>x</b>'", "body.setAttribute('onclick', 'window.hacked=1')"]:
             thrown = page.evaluate(f"(() => {{ try {{ document.{mistake}; }} catch (error) {{ return error.name; }} }})()")
             assert thrown == "TypeError", f"{mistake}: {thrown}"
         console.wait_for("violation")
 
 
-# Ten seconds' worth would show no more than three.
+# Ten seconds of events would show no more than these three.
 FLOOD = 3000
 
 
@@ -255,13 +255,13 @@ def test_a_thousand_events_per_second_leave_the_page_usable(local: LocalSystem):
         most, typed = 0, ""
         while flood.poll() is None:
             most = max(most, rows(page).count())
-            # Somebody types, and the page follows.
+            # The page follows the typing of a user.
             typed = "Ve" if typed else "V"
             page.locator("#search").fill(typed)
             assert page.locator("#search").input_value() == typed
         assert flood.returncode == 0, flood.stderr.read()
         page.locator("#search").fill("")
-        # Not a matter of the page: a loaded machine needs its time to deliver them all.
+        # The limit is long because a busy machine needs time to deliver all events. The page is not the cause.
         expect(page.locator("#received")).to_have_text(f"{FLOOD:,}", timeout=300_000)
         assert 0 < most <= 300
         until(page, lambda: rows(page).count() == 300, "a full list")
@@ -272,7 +272,7 @@ def test_a_thousand_events_per_second_leave_the_page_usable(local: LocalSystem):
         expect(page.locator("#peak")).to_contain_text("per second")
 
 
-def test_holds_while_somebody_reads_and_searches_what_it_has(local: LocalSystem):
+def test_the_list_stands_still_during_reading_and_the_search_finds_events(local: LocalSystem):
     with monitor(local) as page:
         for number in range(3):
             local.publish("demo", "Room", f"room-{number}")
@@ -334,7 +334,7 @@ def test_the_keyboard_is_enough(local: LocalSystem):
         press("/")
         assert focused() == "search"
         page.keyboard.type("pcfn")
-        assert page.locator("#search").input_value() == "pcfn", "a key that is typed is no shortcut"
+        assert page.locator("#search").input_value() == "pcfn", "a key in an input field is not a shortcut"
         press("Escape")
         expect(rows(page)).to_have_count(4)
         press("f")
@@ -347,14 +347,14 @@ def test_the_keyboard_is_enough(local: LocalSystem):
         press("Escape")
         press("c")
         expect(rows(page)).to_have_count(0)
-        # Whatever can be reached has a name.
+        # Every focusable element has a name.
         nameless = page.evaluate("""[...document.querySelectorAll('input, select, textarea, button')]
             .filter((e) => !(e.labels?.length || e.textContent.trim() || e.getAttribute('aria-labelledby')))
             .map((e) => e.id)""")
         assert nameless in ([], ["new-events"]), nameless
 
 
-def test_lists_the_connections_and_what_they_want(local: LocalSystem):
+def test_lists_the_connections_and_their_filters(local: LocalSystem):
     with monitor(local) as page, screenshot.clients(local):
         table = page.locator("#connections tr")
         expect(table).to_have_count(len(screenshot.CLIENTS) + 1)
@@ -374,13 +374,13 @@ def test_lists_the_connections_and_what_they_want(local: LocalSystem):
         expect(page.locator("#connections-count")).to_have_text("1")
 
 
-def test_tells_of_events_that_reached_nobody(local: LocalSystem):
+def test_reports_undeliverable_events(local: LocalSystem):
     with monitor(local) as page:
         expect(page.locator("#dead-letters")).to_be_hidden()
         detail = json.dumps({"type": "entityUpdated", "entityId": "r", "entityType": "Room"})
         local.client("events").put_events(Entries=[{"Source": "c", "DetailType": "c", "Detail": detail}])
         expect(page.locator("#dead-letters")).to_have_text("1 dead letter ↗")
-        # Whoever follows the link is no foreign page.
+        # A page opened through the link is not a foreign page.
         letters = page.context.browser.new_page()
         letters.goto(page.locator("#dead-letters").evaluate("link => link.href"))
         assert "missing field" in letters.content()
@@ -405,7 +405,7 @@ def test_switches_the_simulation_on_and_off(local: LocalSystem):
         expect(page.locator("#simulation-error")).to_contain_text("from 0.001 to 10000")
 
 
-def test_asks_for_a_token_and_keeps_it_to_itself():
+def test_asks_for_a_token_and_does_not_store_it():
     system = LocalSystem(AUTH_ENABLED="true", JWT_SECRET=SECRET)
     mint = [BINARY, "token", "--tenant", "demo"]
     environment = environment_without_aws(JWT_SECRET=SECRET)
@@ -431,7 +431,7 @@ def test_asks_for_a_token_and_keeps_it_to_itself():
             assert token not in page.evaluate("JSON.stringify([localStorage, sessionStorage, document.cookie])")
             assert not any(token in text for _, text in console.messages)
 
-            # Another tenant is refused, for the reason that the system gives.
+            # Another tenant is refused, and the page shows the reason of the system.
             page.get_by_label("Tenant").fill("factory")
             page.get_by_role("button", name="Reconnect").click()
             expect(page.locator("#state-text")).to_have_text("Refused")
@@ -443,7 +443,7 @@ def test_asks_for_a_token_and_keeps_it_to_itself():
         print(system.process.output())
 
 
-def test_says_why_nobody_can_connect():
+def test_shows_the_reason_if_connections_are_refused():
     system = LocalSystem(EVENT_STREAMING_ENABLED="false")
     try:
         with chromium() as page:
@@ -458,7 +458,7 @@ def test_says_why_nobody_can_connect():
 
 
 class ForeignSite(http.server.BaseHTTPRequestHandler):
-    """A page of somebody else, on another port."""
+    """A foreign page on another port."""
 
     def do_GET(self):
         self.send_response(200)
@@ -499,14 +499,14 @@ def test_a_page_of_another_origin_gets_nothing(local: LocalSystem):
     with http.server.ThreadingHTTPServer(("localhost", 0), ForeignSite) as site, monitor(local) as page:
         threading.Thread(target=site.serve_forever, daemon=True).start()
         foreign = page.context.browser.new_page()
-        # By its own name, and by another site's.
+        # The foreign page uses both names of this machine.
         for host in ("localhost", "127.0.0.1"):
             foreign.goto(f"http://{host}:{site.server_port}/")
             outcomes = foreign.evaluate(ATTACK, local.url)
             assert set(outcomes) <= {"TypeError", "opaque"}, outcomes
         site.shutdown()
         assert status(local)["simulation"]["running"] is None
-        # What would have been published by now comes before this one.
+        # A change published by the foreign page would arrive before this one.
         local.publish("demo", "Room", "genuine")
         expect(rows(page)).to_have_count(1)
         assert shown_ids(page) == ["genuine"]
@@ -514,7 +514,7 @@ def test_a_page_of_another_origin_gets_nothing(local: LocalSystem):
 
 
 def test_json_is_read_as_it_is_written(local: LocalSystem):
-    """The module that keeps numbers as they are, held against JSON.parse with random documents."""
+    """Compares the module that keeps numbers unchanged with JSON.parse on random documents."""
     with monitor(local) as page:
         differences = page.evaluate("""async () => {
           const { members, pretty } = await import('/_local/monitor/json.js');
@@ -543,7 +543,7 @@ def test_json_is_read_as_it_is_written(local: LocalSystem):
 
 
 @pytest.mark.parametrize("name", ["monitor.png", "monitor-dark.png", "monitor-phone.png"])
-def test_has_its_picture_taken(name: str):
+def test_takes_a_picture(name: str):
     path = ARTIFACTS / name
     path.unlink(missing_ok=True)
     size = {"width": 390, "height": 844} if "phone" in name else {}
@@ -551,7 +551,7 @@ def test_has_its_picture_taken(name: str):
     assert path.read_bytes().startswith(b"\x89PNG") and path.stat().st_size > 10_000
 
 
-def test_the_picture_in_the_readme_is_there_and_not_too_large():
+def test_the_picture_of_the_readme_exists_and_is_not_too_large():
     picture = Path(REPOSITORY / "docs/images/monitor.png")
     assert picture.read_bytes().startswith(b"\x89PNG")
     assert picture.stat().st_size < 200_000

@@ -1,4 +1,4 @@
-"""The seeds' Python client, unmodified, on the version of `websockets` that it was written for."""
+"""The unmodified Python client of the seeds, on the version of `websockets` for which it was written."""
 
 import sys
 
@@ -23,8 +23,8 @@ def test_python_client_receives_events_and_nothing_else(local: LocalSystem, tmp_
             line = client.next_line(f"event {number}")
             assert line == f"entityUpdated: urn:ngsi-ld:Room:{number} {{'temperature': 21.5}}"
 
-        # It raises KeyError on any frame that is neither an event nor `pong`, so if it has met one it ends with 1; and it
-        # ends with 0 when the server goes away in good order.
+        # The client raises KeyError, and ends with 1, on any frame except events and `pong`. It ends with 0 when the server
+        # closes the connection normally.
         local.stop()
         assert client.wait() == 0, client.output()
         assert len(client.lines) == 5, client.output()

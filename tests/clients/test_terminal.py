@@ -1,4 +1,4 @@
-"""What the commands show in a terminal, and spare whoever reads them through a pipe."""
+"""Commands show colour and progress in a terminal, and neither of them in a pipe."""
 
 import os
 import re
@@ -20,7 +20,7 @@ def listener(local: LocalSystem) -> list:
 
 
 def counts(screen: str) -> list[int]:
-    """The numbers of published events that were shown, in their order."""
+    """The counts of published events on the screen, in order."""
     return [int(number.replace(",", "")) for number in re.findall(r"([\d,]+) events? published", screen)]
 
 
@@ -30,13 +30,13 @@ def to(local: LocalSystem) -> list[str]:
 
 @pytest.fixture
 def long_file(tmp_path: Path) -> Path:
-    """More events than are published before it is worth a bar."""
+    """A file with enough events for a progress bar."""
     file = tmp_path / "events.ndjson"
     file.write_text(LINE * 200_000)
     return file
 
 
-def test_events_are_coloured_in_a_terminal_that_wants_it(local: LocalSystem):
+def test_events_are_coloured_in_a_terminal_with_colour(local: LocalSystem):
     for variables, coloured in [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)]:
         terminal = Terminal(listener(local), **variables)
         try:
@@ -62,7 +62,7 @@ def test_events_are_not_coloured_in_a_pipe(local: LocalSystem):
         client.kill()
 
 
-def test_a_long_file_shows_how_far_it_is_and_what_became_of_it(local: LocalSystem, long_file: Path):
+def test_a_long_file_shows_its_progress_and_its_result(local: LocalSystem, long_file: Path):
     terminal = Terminal([BINARY, "publish", "demo", "--file", long_file, *to(local)])
     try:
         terminal.wait_until(lambda: len(set(counts(terminal.screen))) >= 3, "a growing number of events")

@@ -1,4 +1,4 @@
-"""`wscat`, as the seeds use it: in a terminal, typing."""
+"""`wscat` in a terminal, as in the seeds."""
 
 import json
 import shlex
@@ -11,7 +11,7 @@ PLACEHOLDER = "wss://{api-id}.execute-api.{region}.amazonaws.com/{stage}"
 
 
 def seed_session(url: str) -> tuple[list[str], list[str]]:
-    """The command and the lines to type, out of the seeds' `wscat` example."""
+    """The command and the lines to type from the seeds' `wscat` example."""
     lines = (SEEDS / "wscat.txt").read_text().splitlines()
     (command,) = [line for line in lines if line.startswith("wscat")]
     assert command.count(PLACEHOLDER) == 1
@@ -21,7 +21,7 @@ def seed_session(url: str) -> tuple[list[str], list[str]]:
 
 class Wscat(Terminal):
     def received(self) -> list[str]:
-        """The messages that wscat has shown, each after `< `."""
+        """The messages that wscat has printed, each after `< `."""
         lines = self.screen.replace("\r", "\n").split("\n")
         return [line[line.index("< ") + 2 : line.rindex("}") + 1] for line in lines if "< {" in line]
 

@@ -6,7 +6,7 @@ import pytest
 
 from stack import Stack
 
-# No check has an AWS account, and none may find one.
+# No check may use an AWS account.
 for name in [name for name in os.environ if name.startswith("AWS_")]:
     del os.environ[name]
 os.environ |= {"AWS_DEFAULT_REGION": "us-east-1", "SAM_CLI_TELEMETRY": "0"}
@@ -14,7 +14,7 @@ os.environ |= {"AWS_DEFAULT_REGION": "us-east-1", "SAM_CLI_TELEMETRY": "0"}
 
 @pytest.fixture(scope="session")
 def on() -> Stack:
-    """The stack as one parameter gives it."""
+    """The stack with one parameter: EventStreamingEnabled."""
     return Stack(EventStreamingEnabled="true")
 
 

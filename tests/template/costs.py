@@ -1,4 +1,4 @@
-"""The cost model of docs/costs.md. Run it to print the rows of its table; test_documents.py holds the table against it."""
+"""The cost model of docs/costs.md. Run it to print the rows of its table; test_documents.py compares the table with it."""
 
 from dataclasses import dataclass
 
@@ -13,13 +13,13 @@ WRITE_UNIT, READ_UNIT = 0.625 / MILLION, 0.125 / MILLION
 INVOCATION, GIGABYTE_SECOND = 0.20 / MILLION, 0.0000166667
 EVENT = 1.00 / MILLION
 
-# How a connection lives: it is opened anew every two hours, and pings every five minutes.
+# Each connection is replaced every two hours and pings every five minutes.
 HANDSHAKES = SECONDS // 7200
 PINGS = MINUTES // 5
 
-# What is assumed, because it has not been measured on AWS.
-SECONDS_PER_MESSAGE = 0.020 / 64  # a call to @connections takes 20 ms, and 64 are under way at once
-SECONDS_PER_EVENT = 0.010  # and an event takes 10 ms besides
+# Assumptions, because nothing has been measured on AWS.
+SECONDS_PER_MESSAGE = 0.020 / 64  # a call to @connections takes 20 ms, and 64 calls run at once
+SECONDS_PER_EVENT = 0.010  # and each event takes another 10 ms
 SECONDS_PER_HANDSHAKE = 0.020  # of each of the functions connect and disconnect
 INTERESTS_PER_READ_UNIT = 16  # of 256 bytes each
 

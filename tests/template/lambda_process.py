@@ -1,4 +1,4 @@
-"""A function's binary as Lambda runs it: a process that asks a Runtime API for events and writes logs to its output."""
+"""Runs a function's binary as Lambda does: the process gets events from a Runtime API and writes logs to its output."""
 
 import http.server
 import json
@@ -13,7 +13,7 @@ PATIENCE = 30.0
 
 
 class RuntimeApi(http.server.ThreadingHTTPServer):
-    """The Runtime API: hands out events, takes answers, and notes when it was first asked for one."""
+    """The Runtime API. It provides events, accepts answers, and records the time of the first request for an event."""
 
     daemon_threads = True
 
@@ -30,7 +30,7 @@ class RuntimeApi(http.server.ThreadingHTTPServer):
         return "127.0.0.1:{}".format(self.server_address[1])
 
     def handle_error(self, request, client_address):
-        """A process that ends closes its connections: nothing to report."""
+        """Ignores errors: a process that ends closes its connections."""
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
@@ -83,7 +83,7 @@ class Function:
         self._reader.start()
         if not self.api.asked.wait(PATIENCE):
             self.stop()
-            raise AssertionError(f"{bootstrap} asked for no event; its log:\n{''.join(self.lines)}")
+            raise AssertionError(f"{bootstrap} requested no event; its log:\n{''.join(self.lines)}")
         self.started_in = self.api.asked_at - started
 
     def invoke(self, event: bytes) -> dict:
@@ -93,7 +93,7 @@ class Function:
         return json.loads(body)
 
     def peak_memory(self) -> int:
-        """The most memory that was ever resident, in KiB."""
+        """The peak of resident memory, in KiB."""
         status = Path(f"/proc/{self.child.pid}/status").read_text()
         (line,) = [line for line in status.splitlines() if line.startswith("VmHWM")]
         return int(line.split()[1])

@@ -1,4 +1,4 @@
-"""What CloudFormation makes of template.yaml: the SAM translator's expansion, with conditions decided and parameters set."""
+"""The stack that CloudFormation creates from template.yaml: the SAM translator's expansion, with conditions and parameters."""
 
 import copy
 import re
@@ -11,7 +11,7 @@ from samtranslator.translator.transform import transform
 REPOSITORY = Path(__file__).resolve().parents[2]
 TEMPLATE = REPOSITORY / "template.yaml"
 
-# What CloudFormation knows by itself.
+# The pseudo parameters of CloudFormation.
 PSEUDO = {
     "AWS::AccountId": "123456789012",
     "AWS::Partition": "aws",
@@ -24,14 +24,14 @@ NO_VALUE = object()
 
 
 class NoManagedPolicies:
-    """The names of managed policies, which the translator would ask AWS for: the template uses ARNs."""
+    """Managed policies for the translator, which would ask AWS for their names. The template uses ARNs."""
 
     def load(self):
         return {}
 
 
 def source() -> dict:
-    """The template as it is written."""
+    """The template as written."""
     return yaml_parse(TEMPLATE.read_text())
 
 
@@ -40,14 +40,14 @@ def _expanded(parameters: tuple) -> dict:
     template = source()
     for resource in template["Resources"].values():
         if resource["Type"] == "AWS::Serverless::Function":
-            # As `sam package` leaves it: the translator takes no folders.
+            # A URI as after `sam package`, because the translator accepts no folders.
             resource["Properties"]["CodeUri"] = "s3://bucket/key"
     return transform(template, dict(parameters), NoManagedPolicies())
 
 
 class Stack:
-    """The stack that these parameters give. `resources` and `outputs` are those that exist; what refers to something that
-    does not is an error, as it is when CloudFormation deploys."""
+    """The stack with these parameters. `resources` and `outputs` contain the existing ones. A reference to a missing one is an
+    error, as in a deployment with CloudFormation."""
 
     def __init__(self, **parameters: str):
         given = {name: str(value) for name, value in parameters.items()}
@@ -103,7 +103,7 @@ class Stack:
         raise AssertionError(f"no such condition function: {function}")
 
     def _refer(self, target: str, where: str):
-        """What stands for a resource: its name in angle brackets."""
+        """The placeholder of a resource: its name in angle brackets."""
         if target in self.parameters:
             return self.parameters[target]
         assert target in self._present, f"{where} refers to {target}, which does not exist with these parameters"
@@ -134,7 +134,7 @@ class Stack:
                     return self._resolve(yes if self.condition(condition) else no, where)
                 case "Fn::Equals":
                     return self._decide(value)
-            assert not function.startswith("Fn::"), f"{where} uses {function}, which these checks do not know"
+            assert not function.startswith("Fn::"), f"{where} uses {function}, which these checks do not support"
         if "DependsOn" in value and "Type" in value:
             needed = value["DependsOn"]
             for target in needed if isinstance(needed, list) else [needed]:
@@ -143,7 +143,7 @@ class Stack:
         return {key: item for key, item in resolved.items() if item is not NO_VALUE}
 
     def _substitute(self, text, where: str):
-        assert isinstance(text, str), f"{where}: Fn::Sub with variables of its own is not used here"
+        assert isinstance(text, str), f"{where}: these checks do not support Fn::Sub with its own variables"
 
         def replacement(match):
             target, _, attribute = match[1].partition(".")

@@ -1,4 +1,4 @@
-"""The documentation of the deployment says what the template has, and nothing that it has not."""
+"""The documentation of the deployment and the template agree."""
 
 import re
 
@@ -9,7 +9,7 @@ DOCS = REPOSITORY / "docs"
 
 
 def rows(document: str, heading: str) -> list[list[str]]:
-    """The cells of the table below a heading."""
+    """The cells of the table under a heading."""
     text = (DOCS / document).read_text()
     section = text.split(f"## {heading}\n", 1)[1].split("\n## ", 1)[0]
     lines = [line for line in section.splitlines() if line.startswith("|")]
@@ -25,7 +25,7 @@ def test_every_parameter_is_documented_with_its_default():
     assert documented == {name: str(each["Default"]) for name, each in source()["Parameters"].items()}
 
 
-def test_a_parameter_says_in_the_documentation_what_it_says_in_the_template():
+def test_parameters_have_the_same_description_in_documentation_and_template():
     text = (DOCS / "configuration.md").read_text()
     for name, parameter in source()["Parameters"].items():
         description = " ".join(parameter["Description"].split())
@@ -73,7 +73,7 @@ def test_the_examples_of_costs_are_computed():
     text = (DOCS / "costs.md").read_text()
     for example in EXAMPLES:
         assert example.row() in text
-    # As many deliveries a second as an account's quota allows.
+    # The deliveries a second are within an account's quota.
     assert all(example.events * example.audience <= 10_000 for example in EXAMPLES)
 
 

@@ -1,4 +1,4 @@
-"""What the template deploys, with streaming on and off, and with its parameters set to what people set them to."""
+"""The resources that the template deploys, with streaming on and off, and with typical parameters."""
 
 import json
 import re
@@ -11,7 +11,7 @@ from stack import REPOSITORY, Stack, source
 EVENTS = REPOSITORY / "events"
 FUNCTIONS = ["BroadcastFunction", "ConnectFunction", "DefaultFunction", "DisconnectFunction"]
 
-# One for each branch of a condition.
+# One variant for each branch of a condition.
 VARIANTS = {
     "as it comes": {},
     "without authentication": {"AuthEnabled": "false"},
@@ -56,7 +56,7 @@ def test_streaming_is_off_unless_asked_for():
     assert Stack().resources == {}
 
 
-def test_one_parameter_deploys_all_of_it(on):
+def test_one_parameter_deploys_everything(on):
     assert count(on) == {
         "AWS::ApiGateway::Account": 1,
         "AWS::ApiGatewayV2::Api": 1,
@@ -84,11 +84,11 @@ def test_every_parameter_has_a_default():
     assert [name for name, parameter in source()["Parameters"].items() if "Default" not in parameter] == []
 
 
-# Building the stack resolves every reference: one to something that does not exist fails.
+# Building the stack resolves every reference and fails for a missing target.
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_every_reference_resolves(variant):
     stack = enabled(**VARIANTS[variant])
-    # And every resource is there for somebody. These are what others use, or what acts by itself.
+    # Every resource is used as well. Resources of these types act by themselves and need no reference.
     ends = {
         "AWS::ApiGatewayV2::ApiMapping",
         "AWS::ApiGatewayV2::IntegrationResponse",
@@ -108,18 +108,18 @@ def test_every_reference_resolves(variant):
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_no_condition_lets_a_resource_of_the_transform_escape(variant):
-    """SAM drops the Condition of some resources, which would then be deployed with streaming off."""
+    """SAM drops the Condition of some resources. These would be deployed with streaming off."""
     stack = Stack(EventStreamingEnabled="false", **VARIANTS[variant])
     assert stack.resources == {}
 
 
 def changed(**parameters) -> tuple[set, set]:
-    """What exists only with and only without these parameters."""
+    """The resources that exist only with these parameters, and those that exist only without them."""
     with_them, without = enabled(**parameters).resources, enabled().resources
     return set(with_them) - set(without), set(without) - set(with_them)
 
 
-def test_what_each_switch_switches():
+def test_each_switch_adds_and_removes_its_resources():
     assert changed(AuthEnabled="false") == (set(), {"SigningSecret"})
     assert changed(JwtJwksUrl="https://id.example.com/jwks") == (set(), {"SigningSecret"})
     assert changed(JwtSecretArn="arn:aws:secretsmanager:eu-west-1:123456789012:secret:a") == (set(), {"SigningSecret"})
@@ -141,7 +141,7 @@ def test_authentication_is_on_and_the_secret_is_read_by_its_arn(on):
     for name in ("ConnectFunction", "DefaultFunction"):
         variables = on.resources[name]["Properties"]["Environment"]["Variables"]
         assert (variables["AUTH_ENABLED"], variables["JWT_SECRET_ARN"]) == ("true", "<SigningSecret>")
-        # The secret itself is no variable of any function.
+        # No function has the secret itself as a variable.
         assert "JWT_SECRET" not in variables
     generated = on.resources["SigningSecret"]["Properties"]["GenerateSecretString"]
     assert generated["PasswordLength"] >= 32
@@ -192,7 +192,7 @@ def test_the_stage_waits_for_the_account_to_have_a_role(on):
     assert on.resources["Stage"]["Properties"]["Tags"]["AccessLogsRole"] == "<ApiGatewayAccount>"
 
 
-def test_every_route_leads_to_its_function_which_lets_only_it_in(on):
+def test_every_route_leads_to_its_function_and_only_it_may_invoke_it(on):
     routes = {route["RouteKey"]: route for route in on.of_type("AWS::ApiGatewayV2::Route").values()}
     permissions = {each["FunctionName"]: each for each in on.of_type("AWS::Lambda::Permission").values()}
     assert sorted(routes) == ["$connect", "$default", "$disconnect", "ping"]
@@ -200,7 +200,7 @@ def test_every_route_leads_to_its_function_which_lets_only_it_in(on):
         integration = on.resources[routes[key]["Target"].removeprefix("integrations/<").removesuffix(">")]["Properties"]
         assert integration["IntegrationType"] == "AWS_PROXY"
         assert f"/functions/<{name}Function>.Arn/invocations" in integration["IntegrationUri"]
-        # One-way: a two-way route would send an empty frame for every message.
+        # The route is one-way, because a two-way route would send an empty frame for every message.
         assert "RouteResponseSelectionExpression" not in routes[key]
         permission = permissions[f"<{name}Function>"]
         assert permission["Principal"] == "apigateway.amazonaws.com"
@@ -210,7 +210,7 @@ def test_every_route_leads_to_its_function_which_lets_only_it_in(on):
 
 
 def velocity(template: str, body: dict) -> dict:
-    """What a mapping template makes of a body: the few parts of Velocity that the templates are made of."""
+    """Evaluates a mapping template for a body. Supports the few parts of Velocity that the templates use."""
     lookups = dict(re.findall(r"#set\(\$(\w+) = \$input\.path\('\$\.(\w+)'\)\)\n", template))
     text = re.sub(r"#set\(.*\)\n", "", template)
 
@@ -247,7 +247,7 @@ def test_a_mock_answers_ping(on, sample):
 
 
 def matches(pattern: dict, event: dict) -> bool:
-    """EventBridge's matching of literal values, which is all that the rule needs."""
+    """EventBridge's matching of literal values. The rule needs no other operator."""
     for name, wanted in pattern.items():
         if name not in event:
             return False
@@ -255,7 +255,7 @@ def matches(pattern: dict, event: dict) -> bool:
             if not isinstance(event[name], dict) or not matches(wanted, event[name]):
                 return False
         else:
-            assert all(isinstance(value, str) for value in wanted), f"these checks do not know the operator {wanted}"
+            assert all(isinstance(value, str) for value in wanted), f"these checks do not support the operator {wanted}"
             values = event[name] if isinstance(event[name], list) else [event[name]]
             if not any(value in wanted for value in values):
                 return False
@@ -263,7 +263,7 @@ def matches(pattern: dict, event: dict) -> bool:
 
 
 def samples() -> dict[str, dict]:
-    """Every event of the samples of the broadcast function, arrays of events taken apart."""
+    """All events in the samples of the broadcast function, also those in arrays."""
     events = {}
     for file in sorted((EVENTS / "broadcast").glob("*.json")):
         content = json.loads(file.read_text())
@@ -278,7 +278,7 @@ def pattern(stack: Stack) -> dict:
 
 def test_the_rule_matches_the_samples_and_nothing_else(on):
     assert len(samples()) > 15
-    # These reach the function only by another way than the rule.
+    # The rule does not match these events. They reach the function only in another way.
     without_type = {"undeliverable-type-missing-0", "undeliverable-type-unknown-0"}
     matched = {name for name, event in samples().items() if matches(pattern(on), event)}
     assert matched == set(samples()) - without_type
@@ -297,7 +297,7 @@ def test_the_rule_matches_the_samples_and_nothing_else(on):
         assert not matches(pattern(on), event), event
 
 
-def test_a_rule_for_one_source_lets_continuations_through():
+def test_a_rule_for_one_source_also_matches_continuations():
     rule = pattern(enabled(EventSource="com.example.broker"))
     example = samples()["updated-0"]
     assert matches(rule, example | {"source": "com.example.broker"})
@@ -306,13 +306,13 @@ def test_a_rule_for_one_source_lets_continuations_through():
 
 
 def continuation_source() -> str:
-    """The source that the function gives to its continuation events."""
+    """The source of the function's continuation events."""
     code = "".join(file.read_text() for file in sorted((REPOSITORY / "crates/broadcast/src").glob("**/*.rs")))
     (name,) = set(re.findall(r'const \w*SOURCE\w*: &str = "([^"]+)"', code))
     return name
 
 
-def test_events_do_not_outlive_their_use(on):
+def test_retries_of_events_end_after_the_maximum_age(on):
     (target,) = on.resources["ChangesRule"]["Properties"]["Targets"]
     assert target["Arn"] == "<BroadcastFunction>.Arn"
     assert target["RetryPolicy"]["MaximumEventAgeInSeconds"] == 600
@@ -320,7 +320,7 @@ def test_events_do_not_outlive_their_use(on):
     asynchronous = on.resources["BroadcastFunctionEventInvokeConfig"]["Properties"]
     assert asynchronous["MaximumEventAgeInSeconds"] == 600
     assert asynchronous["DestinationConfig"]["OnFailure"]["Destination"] == "<DeadLetterQueue>.Arn"
-    # Three attempts of a minute each, and Lambda's waits between them.
+    # The age allows three attempts of a minute each, and Lambda's waits between them.
     timeout = on.resources["BroadcastFunction"]["Properties"]["Timeout"]
     assert 3 * timeout + 60 + 120 <= int(on.parameters["MaximumEventAge"])
 
@@ -332,7 +332,7 @@ def test_the_rule_may_write_to_the_queue(on):
     assert (deny["Effect"], deny["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
 
 
-def test_the_outputs_are_what_people_need(on):
+def test_the_outputs(on):
     assert on.outputs == {
         "WebSocketUrl": "wss://<Api>.execute-api.eu-west-1.amazonaws.com/live",
         "ManagementEndpoint": "https://<Api>.execute-api.eu-west-1.amazonaws.com/live",
@@ -343,14 +343,14 @@ def test_the_outputs_are_what_people_need(on):
     }
     domain = enabled(**VARIANTS["a domain"])
     assert domain.outputs["WebSocketUrl"] == "wss://stream.example.com"
-    # @connections has no custom domain.
+    # The custom domain does not serve @connections.
     assert domain.outputs["ManagementEndpoint"] == on.outputs["ManagementEndpoint"]
     endpoint = domain.resources["BroadcastFunction"]["Properties"]["Environment"]["Variables"]["WS_API_ENDPOINT"]
     assert endpoint == domain.outputs["ManagementEndpoint"]
 
 
 def test_alarms_and_dashboard_watch_metrics_that_exist(on):
-    """Names of metrics of our own are those that the code counts."""
+    """The code counts every metric of our own namespace."""
     code = "".join(
         file.read_text() for crate in ("broadcast", "connect", "default", "runtime")
         for file in sorted((REPOSITORY / "crates" / crate / "src").glob("**/*.rs"))
@@ -374,11 +374,11 @@ def test_alarms_and_dashboard_watch_metrics_that_exist(on):
                     assert namespaces[2] == dimension
     assert {"EventAge", "Delivered", "Connections"} <= watched
     for name in watched:
-        assert f'"{name}"' in code, f"nothing counts {name}"
+        assert f'"{name}"' in code, f"the code does not count {name}"
     assert '"Refusals"' in code and "Refusals" in json.dumps(body)
 
 
-def test_alarms_tell_the_topic_and_are_quiet_without_events():
+def test_alarms_notify_the_topic_and_stay_ok_without_events():
     topic = VARIANTS["alarms that tell somebody"]["AlarmTopicArn"]
     for alarm in enabled(AlarmTopicArn=topic).of_type("AWS::CloudWatch::Alarm").values():
         assert alarm["AlarmActions"] == alarm["OKActions"] == [topic]

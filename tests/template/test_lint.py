@@ -1,4 +1,4 @@
-"""What others say of the template: the SAM CLI, cfn-lint and checkov."""
+"""The SAM CLI, cfn-lint and checkov accept the template."""
 
 import json
 import os
@@ -26,7 +26,7 @@ def test_sam_validate():
 
 
 def test_cfn_lint():
-    # What is offered differs from region to region.
+    # The available resource types differ between regions.
     regions = ["us-east-1", "eu-central-1", "ap-northeast-1"]
     result = run(TOOLS / "cfn-lint", "--non-zero-exit-code", "informational", "--regions", *regions, "--", TEMPLATE)
     assert result.returncode == 0, result.stdout + result.stderr
@@ -37,7 +37,7 @@ def exceptions() -> list[str]:
 
 
 def scan(stack: Stack, directory: Path, *flags) -> dict:
-    """Scans the stack as it is deployed: of a template the scanner leaves out what depends on a false condition."""
+    """Scans the deployed stack, because in a template the scanner skips resources with a false condition."""
     file = directory / "stack.json"
     file.write_text(json.dumps({"AWSTemplateFormatVersion": "2010-09-09", "Resources": stack.resources}))
     result = run(SCANNER, *flags, "--file", file, "--output", "json")
@@ -49,7 +49,7 @@ def test_policy_scan(on, tmp_path):
     report = scan(on, tmp_path, "--config-file", HERE / "scanner.yaml")
     failed = [f"{check['check_id']} {check['check_name']}: {check['resource']}" for check in report["results"]["failed_checks"]]
     assert not failed, "\n".join(failed)
-    # That it looked at everything that it has an opinion about.
+    # The scanner has really looked at the resources.
     assert report["summary"]["passed"] > 50 and report["summary"]["parsing_errors"] == 0, report["summary"]
 
 

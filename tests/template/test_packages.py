@@ -1,4 +1,4 @@
-"""`sam build`, and what it builds: files that Lambda can run, small enough, that answer every sample event."""
+"""`sam build` builds packages that Lambda can run, that are small enough, and that answer every sample event."""
 
 import io
 import json
@@ -28,14 +28,14 @@ BUILD = TARGET / "ci" / "sam-build"
 FUNCTIONS = ["connect", "disconnect", "default", "broadcast"]
 MEGABYTE = 1_000_000
 
-# What the functions of Amazon Linux 2023 find there.
+# The glibc version of Amazon Linux 2023.
 GLIBC = (2, 34)
 
 
 @pytest.fixture(scope="session")
 def built() -> dict[str, Path]:
-    """The bootstrap file of each function, from `sam build` as people run it, for this machine's architecture. The plain
-    compiler does for that; cross-compiling would take zig."""
+    """The bootstrap file of each function, built by `sam build` for this machine's architecture. The plain compiler is enough
+    for that; cross-compiling would need zig."""
     shutil.rmtree(BUILD, ignore_errors=True)
     architecture = "arm64" if platform.machine() == "aarch64" else "x86_64"
     overrides = f"EventStreamingEnabled=true Architecture={architecture}"
@@ -56,7 +56,7 @@ def built() -> dict[str, Path]:
 
 @pytest.fixture(scope="session")
 def local():
-    """What the functions talk to: the local system's table, queue, bus and @connections."""
+    """The local system, which provides table, queue, bus and @connections for the functions."""
     system = LocalSystem()
     try:
         yield system
@@ -93,8 +93,8 @@ def test_a_package_is_one_file_that_runs(built):
 
 
 def test_a_panic_does_not_end_the_process(built):
-    """`cargo lambda build` sets `panic = "abort"` where a workspace does not say otherwise. Only with unwinding does the
-    runtime turn a panic into the error of one invocation; the unwinder is in the binary then."""
+    """`cargo lambda build` sets `panic = "abort"` unless the workspace sets another value. The runtime turns a panic into the
+    error of one invocation only with unwinding. The binary then contains the unwinder."""
     for name, bootstrap in built.items():
         assert b"_Unwind_RaiseException" in bootstrap.read_bytes(), name
 
@@ -125,7 +125,7 @@ def test_a_function_answers_its_samples(functions, local, sample):
 
 
 def test_a_connection_is_counted_in_one_line(functions, built, variables):
-    """In CloudWatch's embedded metric format: a line of its own, that says what is counted and under which dimensions."""
+    """The line has CloudWatch's embedded metric format and names the metrics and their dimensions."""
     function = Function(built["connect"], **variables)
     function.invoke((EVENTS / "connect" / "no-token.json").read_bytes())
     function.invoke((EVENTS / "connect" / "tenant-missing.json").read_bytes())
@@ -145,8 +145,8 @@ def docker_runs() -> bool:
 @pytest.mark.skipif(not docker_runs(), reason="sam local invoke runs functions in Docker, which is not here")
 @pytest.mark.parametrize("sample", ["connect/no-token", "default/ping", "disconnect/idle-1001", "broadcast/updated"])
 def test_sam_local_invoke(built, sample, tmp_path):
-    """As the README has it, on other ports."""
-    # A container reaches the host by its bridge and not by the loopback interface.
+    """Runs the commands of the README on other ports."""
+    # A container reaches the host through its bridge and not through the loopback interface.
     system = LocalSystem("--host", "0.0.0.0")
     try:
         settings = (REPOSITORY / "local-invoke.json").read_text()
@@ -166,7 +166,7 @@ def test_sam_local_invoke(built, sample, tmp_path):
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_a_function_starts_in_little_memory(built, variables, name, capsys):
-    """Prints what BENCHMARKS.md quotes. The time is for reading: what else the machine does would decide it."""
+    """Prints the figures of BENCHMARKS.md. The time is not checked, because it depends on the load of the machine."""
     times, peak = [], 0
     for _ in range(20):
         function = Function(built[name], **variables)

@@ -1,7 +1,7 @@
-"""Each function may do what its binary can do, and nothing else; and it is told what it asks for.
+"""Each role allows exactly the calls of its function's binary, and each function has exactly the variables that it reads.
 
-What a binary can do is read from the binary itself. The SDK names an operation in a header, `DynamoDB_20120810.GetItem`, and
-the linker leaves out what no code reaches: the names that are in a binary are the operations that it can call.
+The operations are read from the binary. The SDK names an operation in a header, `DynamoDB_20120810.GetItem`, and the linker
+removes unreachable code. The names in a binary are therefore the operations that it can call.
 """
 
 import re
@@ -14,10 +14,10 @@ from test_packages import FUNCTIONS, built  # noqa: F401
 
 SERVICES = {"dynamodb": "dynamodb", "sqs": "sqs", "events": "events", "secretsmanager": "secretsmanager"}
 
-# What Lambda itself does with a function's role.
+# The calls that Lambda itself makes with a function's role.
 PLATFORM = {"logs:CreateLogStream", "logs:PutLogEvents", "xray:PutTraceSegments", "xray:PutTelemetryRecords"}
 
-# A transaction has no permission of its own but needs those of its parts.
+# A transaction has no permission of its own. It needs the permissions of its parts.
 PARTS = {"put": "PutItem", "delete": "DeleteItem", "update": "UpdateItem", "condition_check": "ConditionCheckItem"}
 
 
@@ -27,14 +27,14 @@ def source(*crates: str) -> str:
 
 
 def operations(binary: bytes) -> set[str]:
-    """The operations whose names are in a binary, as `dynamodb:GetItem`."""
+    """The operations in a binary, as `dynamodb:GetItem`."""
     found = set()
     for prefix, service in SERVICES.items():
         model = botocore.session.get_session().get_service_model(service)
         names = sorted(model.operation_names, key=len, reverse=True)
         target = model.metadata["targetPrefix"].encode()
         for match in re.finditer(rb"(?=" + re.escape(target) + rb"\.([A-Za-z]+))", binary):
-            # Strings lie side by side, so that a text may go on with the next one: the longest name that it begins with is it.
+            # Strings in a binary have no separator, so the next string may follow directly. The longest matching name counts.
             text = match[1].decode()
             found.add(f"{prefix}:{next(name for name in names if text.startswith(name))}")
     return found
@@ -82,7 +82,7 @@ def test_a_role_names_its_resources(on, function):
         "events": {"arn:aws:events:eu-west-1:123456789012:event-bus/default"},
         "execute-api": {f"{api}/POST/@connections/*", f"{api}/DELETE/@connections/*"},
         "logs": {f"<{function.capitalize()}Logs>.Arn"},
-        # X-Ray knows no resources.
+        # X-Ray has no resource-level permissions.
         "xray": {"*"},
     }
     for statement in statements(on, function):
@@ -96,14 +96,14 @@ def test_a_role_names_its_resources(on, function):
 
 
 @pytest.mark.parametrize("function", ["default", "broadcast"])
-def test_connections_may_be_closed_only_by_who_does(on, function):
+def test_only_functions_that_close_connections_may_close_them(on, function):
     calls = set(re.findall(r"management_api\s*\.(post|close)", source(function)))
     (statement,) = [each for each in statements(on, function) if each["Action"] == "execute-api:ManageConnections"]
     methods = {resource.split("/")[2] for resource in listed(statement["Resource"])}
     assert methods == {{"post": "POST", "close": "DELETE"}[call] for call in calls}
 
 
-def test_without_authentication_nobody_reads_secrets_or_keys():
+def test_without_authentication_no_function_reads_secrets_or_keys():
     stack = Stack(EventStreamingEnabled="true", AuthEnabled="false")
     for function in FUNCTIONS:
         assert "secretsmanager:GetSecretValue" not in allowed(stack, function)
@@ -118,16 +118,16 @@ def test_without_authentication_nobody_reads_secrets_or_keys():
 
 
 def variables_of(binary: bytes) -> set[str]:
-    """The variables whose names are in a binary."""
+    """The variables in a binary."""
     known = re.findall(r'name: "(\w+)"', (REPOSITORY / "crates/runtime/src/environment.rs").read_text())
     assert len(known) > 15
-    # JWT_SECRET_ARN begins with JWT_SECRET, which is a variable as well.
+    # JWT_SECRET_ARN begins with JWT_SECRET, which is also a variable.
     return {name for name in known if re.search(rb"(?<!_)" + name.encode() + rb"(?!_[A-Z])", binary)}
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_a_function_is_told_what_it_asks_for_and_nothing_else(on, built, function):  # noqa: F811
+def test_a_function_has_exactly_the_variables_that_it_reads(on, built, function):  # noqa: F811
     variables = on.resources[f"{function.capitalize()}Function"]["Properties"]["Environment"]["Variables"]
-    # A secret is no variable on AWS, and Lambda sets the level of the logs from LoggingConfig.
+    # On AWS no variable contains the secret, and Lambda sets the log level from LoggingConfig.
     elsewhere = {"JWT_SECRET", "AWS_LAMBDA_LOG_LEVEL", "RUST_LOG"}
     assert set(variables) == variables_of(built[function].read_bytes()) - elsewhere
