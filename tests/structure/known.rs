@@ -26,7 +26,6 @@ pub(crate) const NAMES: &[&str] = &[
     "List",
     "Outcome",
     "Output",
-    "Pace",
     "Pattern",
     "Publisher",
     "Refusal",

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use entity_stream_connections::HashRange;
-use entity_stream_delivery::Outcome;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{Stream, StreamExt};
 use tokio::time::{Instant, sleep_until, timeout_at};
@@ -12,6 +11,7 @@ use crate::handler::Broadcast;
 use crate::messages::Messages;
 use crate::metrics::Ages;
 use crate::report::Report;
+use crate::resolution::Resolution;
 use crate::send::{Attempt, Sending};
 use crate::serve::Step;
 
@@ -37,7 +37,7 @@ pub(crate) struct Delivered {
 /// Somebody whose next attempt is due, after this outcome of the last.
 struct Waited {
     sending: Sending,
-    outcome: Outcome,
+    outcome: Resolution,
     is_late: bool,
 }
 
@@ -60,7 +60,7 @@ impl Broadcast {
         // Patience begins when there is nobody left who has not been tried.
         let (mut reading, mut progress) = (true, Instant::now());
         let attempt = async |mut sending: Sending| {
-            let late = || Attempt::Again(Outcome::Failed("the deadline".to_owned()));
+            let late = || Attempt::Again(Resolution::Failed("the deadline".to_owned()));
             if Instant::now() >= time.stop {
                 return (sending, late());
             }
@@ -75,7 +75,7 @@ impl Broadcast {
                     let (sending, attempt): (Sending, Attempt) = tried;
                     match attempt {
                         Attempt::Over => {
-                            if sending.outcomes.last() == Some(&Outcome::Delivered) {
+                            if sending.outcomes.last() == Some(&Resolution::Delivered) {
                                 progress = Instant::now();
                                 delivered.ages.delivered(self.clock.now());
                             }
@@ -99,7 +99,7 @@ impl Broadcast {
                         sending.outcomes.iter().chain([&outcome]).for_each(|outcome| report.count(outcome));
                         delivered.left.push(HashRange::only(sending.hash));
                         let connection_id = sending.current().map(tracing::field::display);
-                        tracing::warn!(connection_id, outcome = outcome.describe(), "event not delivered");
+                        tracing::warn!(connection_id, ?outcome, "event not delivered");
                     } else {
                         under_way.push(attempt(sending));
                     }
@@ -112,7 +112,7 @@ impl Broadcast {
 }
 
 /// Waits for the next attempt, unless that would come too late.
-async fn wait(sending: Sending, outcome: Outcome, stop: Instant) -> Waited {
+async fn wait(sending: Sending, outcome: Resolution, stop: Instant) -> Waited {
     let next = Instant::now() + sending.delay();
     let is_late = next >= stop;
     if !is_late {

@@ -20,6 +20,7 @@ mod metrics;
 mod patterns;
 mod recent;
 mod report;
+mod resolution;
 mod send;
 mod serve;
 mod units;

@@ -1,7 +1,8 @@
 use std::ops::AddAssign;
 
-use entity_stream_delivery::Outcome;
 use serde::Serialize;
+
+use crate::resolution::Resolution;
 
 /// What became of an invocation's connections.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
@@ -30,14 +31,14 @@ pub struct Report {
 }
 
 impl Report {
-    pub(crate) fn count(&mut self, outcome: &Outcome) {
+    pub(crate) fn count(&mut self, resolution: &Resolution) {
         self.matched += 1;
-        match outcome {
-            Outcome::Delivered => self.delivered += 1,
-            Outcome::Gone => self.gone += 1,
-            Outcome::Expired => self.expired += 1,
-            Outcome::TooLarge | Outcome::Rejected(_) => self.rejected += 1,
-            Outcome::Throttled | Outcome::Failed(_) => self.failed += 1,
+        match resolution {
+            Resolution::Delivered => self.delivered += 1,
+            Resolution::Gone => self.gone += 1,
+            Resolution::Expired => self.expired += 1,
+            Resolution::Rejected => self.rejected += 1,
+            Resolution::Failed(_) => self.failed += 1,
         }
     }
 }

@@ -2,13 +2,14 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use entity_stream_connections::Interest;
-use entity_stream_delivery::{Outcome, backoff};
+use entity_stream_delivery::{CloseError, Outcome, backoff};
 use entity_stream_protocol::ConnectionId;
 use entity_stream_protocol::limits::YOUNG_CONNECTION;
 use tokio::time::Instant;
 
 use crate::handler::Broadcast;
 use crate::messages::Messages;
+use crate::resolution::Resolution;
 use crate::units::Unit;
 
 /// A connection, or a consumer group, to whom the event is on its way.
@@ -16,7 +17,7 @@ pub(crate) struct Sending {
     /// Where it stands in every partition.
     pub(crate) hash: u64,
     /// What became of the members that were tried.
-    pub(crate) outcomes: Vec<Outcome>,
+    pub(crate) outcomes: Vec<Resolution>,
     /// The members that are left, the first of them the one that is being tried.
     members: VecDeque<Interest>,
     attempts: usize,
@@ -44,7 +45,7 @@ pub(crate) enum Attempt {
     /// One of the members got it, or none of them can.
     Over,
     /// Another attempt may do what this one, with this outcome, did not.
-    Again(Outcome),
+    Again(Resolution),
 }
 
 impl Broadcast {
@@ -58,7 +59,7 @@ impl Broadcast {
                 Sent::NotYet(outcome) => return Attempt::Again(outcome),
             };
             sending.members.pop_front();
-            let is_delivered = outcome == Outcome::Delivered;
+            let is_delivered = outcome == Resolution::Delivered;
             sending.outcomes.push(outcome);
             if is_delivered {
                 break;
@@ -72,7 +73,7 @@ impl Broadcast {
             Authorised::For(time) => time,
             Authorised::NoLonger => return Sent::Finally(self.close(interest).await),
             Authorised::Unregistered => return Sent::Finally(self.forget(interest).await),
-            Authorised::Unknown(reason) => return Sent::NotYet(Outcome::Failed(reason)),
+            Authorised::Unknown(reason) => return Sent::NotYet(Resolution::Failed(reason)),
         };
         let expiry = authorised_for.and_then(|time| Instant::now().checked_add(time));
         match self.post(messages, interest, expiry.map_or(deadline, |expiry| expiry.min(deadline))).await {
@@ -81,12 +82,12 @@ impl Broadcast {
             Outcome::Gone => {
                 let is_young = interest.connection_age(self.clock.now()) < YOUNG_CONNECTION;
                 if is_young && self.is_registered(interest).await {
-                    return Sent::NotYet(Outcome::Failed("410 for a connection younger than 30 seconds".to_owned()));
+                    return Sent::NotYet(Resolution::Failed("410 for a connection younger than 30 seconds".to_owned()));
                 }
                 Sent::Finally(self.forget(interest).await)
             }
-            outcome if outcome.is_retryable() => Sent::NotYet(outcome),
-            outcome => Sent::Finally(outcome),
+            outcome if outcome.is_retryable() => Sent::NotYet(outcome.into()),
+            outcome => Sent::Finally(outcome.into()),
         }
     }
 
@@ -111,17 +112,17 @@ impl Broadcast {
 
     /// Closes a connection whose authorisation has expired. `$disconnect` removes what is registered of it; where there
     /// is no connection left to close, that is done here.
-    async fn close(&self, interest: &Interest) -> Outcome {
+    async fn close(&self, interest: &Interest) -> Resolution {
         tracing::info!(connection_id = %interest.connection_id, "closing a connection whose token has expired");
         match self.management_api.close(&interest.connection_id).await {
-            Outcome::Delivered => {}
-            Outcome::Gone => {
+            Ok(()) => {}
+            Err(CloseError::Gone) => {
                 self.forget(interest).await;
             }
             // The next event that meets it will try again; until then it receives nothing.
-            other => tracing::warn!(connection_id = %interest.connection_id, outcome = other.describe(), "not closed"),
+            Err(error) => tracing::warn!(connection_id = %interest.connection_id, %error, "not closed"),
         }
-        Outcome::Expired
+        Resolution::Expired
     }
 
     async fn post(&self, messages: &Messages<'_>, interest: &Interest, deadline: Instant) -> Outcome {
@@ -153,22 +154,22 @@ impl Broadcast {
         }
     }
 
-    async fn forget(&self, interest: &Interest) -> Outcome {
+    async fn forget(&self, interest: &Interest) -> Resolution {
         tracing::debug!(connection_id = %interest.connection_id, "forgetting a connection that is gone");
         if let Err(error) = self.table.forget_gone(interest).await {
             // The next event that meets it will try again.
             tracing::warn!(connection_id = %interest.connection_id, %error, "could not forget a connection");
         }
-        Outcome::Gone
+        Resolution::Gone
     }
 }
 
 /// What came of sending to one connection once.
 enum Sent {
     /// There is no more to it.
-    Finally(Outcome),
+    Finally(Resolution),
     /// It may yet work.
-    NotYet(Outcome),
+    NotYet(Resolution),
 }
 
 /// Whether a connection may be sent something now.

@@ -173,8 +173,9 @@ impl DefaultRoute {
         }
         match self.table.find(&caller.connection_id, now).await {
             Ok(Some(connection)) if connection.authorisation == Authorisation::Pending => {
-                let outcome = self.management_api.close(&caller.connection_id).await;
-                tracing::info!(outcome = outcome.describe(), "closed: it did not authenticate in time");
+                let closed = self.management_api.close(&caller.connection_id).await;
+                let error = closed.err().map(tracing::field::display);
+                tracing::info!(error, "closing a connection that did not authenticate in time");
             }
             Ok(_) => {}
             Err(error) => tracing::warn!(%error, "could not see whether the connection has authenticated"),

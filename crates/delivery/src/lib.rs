@@ -1,13 +1,22 @@
-//! How a message reaches a connection: the `@connections` API of API Gateway and its outcomes.
+//! Delivers messages to connections through the `@connections` API of API Gateway.
 //!
-//! An outcome is a value, not an error: a broadcast has one for each of its connections and accounts for all of them.
+//! [`ManagementApi::post`] is the hot path: a broadcast sends thousands of messages. It signs and sends plain HTTP requests.
+//! [`ManagementApi::close`] is rare and uses the AWS SDK.
+//!
+//! The result of a message is a value ([`Outcome`]), not an error, because a broadcast counts the outcome of each connection.
 
+mod adaptive_limit;
+mod backoff;
+mod close;
+mod endpoint;
 mod management_api;
 mod message;
 mod outcome;
-mod pace;
-mod signed_http;
+mod signed_posts;
 
-pub use management_api::{InvalidEndpoint, ManagementApi, backoff};
+pub use backoff::backoff;
+pub use close::CloseError;
+pub use endpoint::InvalidEndpoint;
+pub use management_api::ManagementApi;
 pub use message::Message;
 pub use outcome::Outcome;

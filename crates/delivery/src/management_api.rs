@@ -2,105 +2,81 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
-use backon::{BackoffBuilder, ExponentialBuilder};
-use bytes::Bytes;
 use entity_stream_protocol::ConnectionId;
-use hyper::{Method, Uri};
 use tokio::time::{Instant, timeout_at};
 
-use crate::pace::{MOST, Pace};
-use crate::signed_http::{Answer, SignedHttp};
-use crate::{Message, Outcome};
+use crate::adaptive_limit::{AdaptiveLimit, MOST, Turn};
+use crate::backoff::{LONGEST_DELAY, backoff};
+use crate::close::{CloseError, Closer};
+use crate::endpoint::{Endpoint, InvalidEndpoint};
+use crate::message::Message;
+use crate::outcome::Outcome;
+use crate::signed_posts::SignedPosts;
 
-/// How long one call may take. API Gateway answers in milliseconds; what takes longer is better tried again, but not so soon
-/// that a machine which is merely slow sends what it has sent already.
+/// The time-out of one call. API Gateway answers in milliseconds. A shorter time-out would send messages twice on a slow
+/// machine.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The longest wait between two attempts.
-const LONGEST_DELAY: Duration = Duration::from_secs(2);
-
-/// The waits between attempts, with jitter, from 50 ms to 2 s and without end: whoever tries has a deadline.
-pub fn backoff() -> impl Iterator<Item = Duration> {
-    ExponentialBuilder::default()
-        .with_min_delay(Duration::from_millis(50))
-        .with_max_delay(LONGEST_DELAY)
-        .with_jitter()
-        .without_max_times()
-        .build()
-}
-
-/// The `@connections` API of one stage. Its clones share their connections, and their pace: 429s slow all of them down.
+/// The `@connections` API of one stage. Clones share the HTTP connections and the limit of concurrent calls.
 #[derive(Clone, Debug)]
 pub struct ManagementApi {
-    http: Arc<SignedHttp>,
-    pace: Arc<Pace>,
+    posts: Arc<SignedPosts>,
+    closer: Arc<Closer>,
+    limit: Arc<AdaptiveLimit>,
 }
 
-/// A text that is no `@connections` endpoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "an @connections endpoint is https://API.execute-api.REGION.amazonaws.com/STAGE (https, not wss, with the stage)"
-)]
-pub struct InvalidEndpoint;
-
 impl ManagementApi {
-    /// The API at this endpoint, with the credentials and the region of `config`.
+    /// Creates a client of the API at `endpoint`. It takes credentials and region from `config`.
     ///
     /// # Errors
-    /// [`InvalidEndpoint`] unless it is an `http` or `https` URL of a host, with its stage if the host is API Gateway's.
+    /// [`InvalidEndpoint`] unless `endpoint` is an `http` or `https` URL. A host of API Gateway needs its stage as the path.
     pub fn new(config: &SdkConfig, endpoint: &str) -> Result<Self, InvalidEndpoint> {
-        let endpoint = parse(endpoint.trim_end_matches('/')).ok_or(InvalidEndpoint)?;
-        Ok(Self { http: Arc::new(SignedHttp::new(config, &endpoint)), pace: Arc::new(Pace::new(MOST)) })
+        let endpoint = Endpoint::parse(endpoint)?;
+        Ok(Self {
+            posts: Arc::new(SignedPosts::new(config, endpoint.clone())),
+            closer: Arc::new(Closer::new(config, endpoint, ATTEMPT_TIMEOUT)),
+            limit: Arc::new(AdaptiveLimit::new(MOST)),
+        })
     }
 
-    /// The same API with at most so many calls under way at once, 10,000 at most, over all clones of what is returned.
-    /// The others wait for their turn, which is no part of the time that a call may take.
+    /// Limits the calls that run at once, at most 10,000, for all clones of the returned client. Other calls wait. The wait
+    /// does not count toward the time-out of a call.
     #[must_use]
     pub fn at_most(self, calls: usize) -> Self {
-        Self { pace: Arc::new(Pace::new(calls)), ..self }
+        Self { limit: Arc::new(AdaptiveLimit::new(calls)), ..self }
     }
 
-    /// Sends one message, trying once.
+    /// Sends a message and tries once.
     pub async fn post(&self, id: &ConnectionId, message: &Message) -> Outcome {
-        self.call(Method::POST, id, message, None).await
+        let turn = self.limit.turn().await;
+        self.post_in_turn(&turn, id, message, Instant::now() + ATTEMPT_TIMEOUT).await
     }
 
-    /// Sends one message, trying once. After `deadline` nothing is sent any more, however long the turn was waited for.
+    /// Sends a message and tries once. It sends nothing after `deadline`, however long it waits for its turn.
     pub async fn post_before(&self, id: &ConnectionId, message: &Message, deadline: Instant) -> Outcome {
-        self.call(Method::POST, id, message, Some(deadline)).await
+        match timeout_at(deadline, self.limit.turn()).await {
+            Ok(turn) if Instant::now() < deadline => {
+                self.post_in_turn(&turn, id, message, deadline.min(Instant::now() + ATTEMPT_TIMEOUT)).await
+            }
+            _ => Outcome::Failed("the deadline passed before the message was sent".to_owned()),
+        }
     }
 
-    /// Closes a connection, trying once. The client sees close code 1000, which cannot be chosen.
-    pub async fn close(&self, id: &ConnectionId) -> Outcome {
-        self.call(Method::DELETE, id, &Message::new(Bytes::new()), None).await
-    }
-
-    async fn call(&self, method: Method, id: &ConnectionId, message: &Message, deadline: Option<Instant>) -> Outcome {
-        // Of the characters of an id, only `=` has to be encoded in a path.
-        let path = format!("/@connections/{}", id.as_str().replace('=', "%3D"));
-        let turn = match deadline {
-            None => self.pace.turn().await,
-            Some(deadline) => match timeout_at(deadline, self.pace.turn()).await {
-                Ok(turn) if Instant::now() < deadline => turn,
-                _ => return Outcome::Failed("no time was left".to_owned()),
-            },
-        };
-        let until = Instant::now() + ATTEMPT_TIMEOUT;
-        let until = deadline.map_or(until, |deadline| deadline.min(until));
-        let outcome = match timeout_at(until, self.http.send(method, &path, message)).await {
-            Ok(Ok(answer)) => judge(&answer),
+    async fn post_in_turn(&self, turn: &Turn<'_>, id: &ConnectionId, message: &Message, until: Instant) -> Outcome {
+        let outcome = match timeout_at(until, self.posts.send(id, message)).await {
+            Ok(Ok(outcome)) => outcome,
             Ok(Err(reason)) => Outcome::Failed(reason),
-            Err(_) => Outcome::Failed("no answer in time".to_owned()),
+            Err(_) => Outcome::Failed("@connections did not answer in time".to_owned()),
         };
         match outcome {
             Outcome::Throttled => turn.throttled(id),
-            Outcome::Delivered => turn.delivered(),
+            Outcome::Delivered => turn.succeeded(),
             _ => {}
         }
         outcome
     }
 
-    /// Sends one message, and tries again with jittered backoff what may yet work, until it does or `deadline` is near.
+    /// Sends a message and retries retryable outcomes with jittered backoff until `deadline`.
     pub async fn post_until(&self, id: &ConnectionId, message: &Message, deadline: Instant) -> Outcome {
         let mut delays = backoff();
         loop {
@@ -113,31 +89,19 @@ impl ManagementApi {
             tokio::time::sleep(delay).await;
         }
     }
-}
 
-/// An endpoint in the form in which its scheme can be compared.
-fn parse(text: &str) -> Option<String> {
-    let uri: Uri = text.parse().ok()?;
-    let (Some("http" | "https"), Some(host)) = (uri.scheme_str(), uri.host()) else { return None };
-    // The parser leaves a port that is none, and a user's name, in the authority, and drops a fragment.
-    let whole = uri.port().map_or(host.to_owned(), |port| format!("{host}:{port}"));
-    let is_plain = uri.authority().is_some_and(|authority| authority.as_str() == whole) && !text.contains(['?', '#']);
-    // A domain of one's own may stand for a stage; API Gateway's never does.
-    let is_whole = !host.contains(".execute-api.") || uri.path() != "/";
-    (is_plain && is_whole).then(|| uri.to_string().trim_end_matches('/').to_owned())
-}
-
-/// The status decides. What is in the header and the body besides may be missing, or a proxy's, and is for the log.
-fn judge(answer: &Answer) -> Outcome {
-    let status = answer.status.as_u16();
-    let error_type = answer.headers.get("x-amzn-errortype").and_then(|value| value.to_str().ok());
-    let described = || format!("{status} {}", error_type.unwrap_or("no error type"));
-    match status {
-        200..300 => Outcome::Delivered,
-        410 => Outcome::Gone,
-        413 => Outcome::TooLarge,
-        429 => Outcome::Throttled,
-        403 | 500.. => Outcome::Failed(described()),
-        _ => Outcome::Rejected(described()),
+    /// Closes a connection and tries once. The client receives close code 1000; the API does not let the caller choose it.
+    ///
+    /// # Errors
+    /// [`CloseError::Gone`] if the connection has already ended. Other errors leave the connection open.
+    pub async fn close(&self, id: &ConnectionId) -> Result<(), CloseError> {
+        let turn = self.limit.turn().await;
+        let closed = self.closer.close(id).await;
+        match closed {
+            Ok(()) => turn.succeeded(),
+            Err(CloseError::Throttled) => turn.throttled(id),
+            Err(_) => {}
+        }
+        closed
     }
 }

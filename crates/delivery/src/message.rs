@@ -3,8 +3,8 @@ use std::fmt::Write;
 use aws_lc_rs::digest::{SHA256, digest};
 use bytes::Bytes;
 
-/// A message and the hash of it that each of its requests is signed with: computed once, however many connections get
-/// it. Of a message of some KB, hashing is most of the work. Cloning shares the bytes.
+/// A message and its SHA-256 hash. Each request signs the hash; it is computed once for all connections. Hashing is most of
+/// the work for a message of some KB. Clones share the bytes.
 #[derive(Clone, Debug)]
 pub struct Message {
     bytes: Bytes,
@@ -12,7 +12,7 @@ pub struct Message {
 }
 
 impl Message {
-    /// A message of these bytes, which are UTF-8: API Gateway sends text frames.
+    /// Creates a message from UTF-8 bytes. API Gateway sends them as a text frame.
     pub fn new(bytes: impl Into<Bytes>) -> Self {
         let bytes = bytes.into();
         let mut hash = String::with_capacity(64);
@@ -27,7 +27,7 @@ impl Message {
         &self.bytes
     }
 
-    /// In lower-case hexadecimal digits, as Signature Version 4 wants it.
+    /// Returns the hash in lower-case hexadecimal digits, as Signature Version 4 needs it.
     pub(crate) fn hash(&self) -> &str {
         &self.hash
     }

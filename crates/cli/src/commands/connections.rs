@@ -1,7 +1,7 @@
 use anyhow::{Context, anyhow, ensure};
 use clap::ValueEnum;
 use entity_stream_connections::Table;
-use entity_stream_delivery::{ManagementApi, Outcome, backoff};
+use entity_stream_delivery::{CloseError, ManagementApi, backoff};
 use entity_stream_local::aws_config;
 use entity_stream_protocol::{Clock, ConnectionId, Tenant};
 use tokio_tungstenite::tungstenite::http::Uri;
@@ -168,20 +168,20 @@ impl Close {
 async fn close(api: &ManagementApi, id: &ConnectionId) -> Result<String, String> {
     let mut delays = backoff().take(ATTEMPTS - 1);
     loop {
-        let outcome = api.close(id).await;
-        if outcome.is_retryable()
+        let closed = api.close(id).await;
+        if closed.as_ref().is_err_and(CloseError::is_retryable)
             && let Some(delay) = delays.next()
         {
             tokio::time::sleep(delay).await;
             continue;
         }
-        return match outcome {
-            Outcome::Delivered => Ok(format!("closed {id}")),
-            Outcome::Gone => Ok(format!("{id} was gone already")),
-            Outcome::Failed(reason) if reason.starts_with("403") => Err(format!(
+        return match closed {
+            Ok(()) => Ok(format!("closed {id}")),
+            Err(CloseError::Gone) => Ok(format!("{id} was gone already")),
+            Err(CloseError::Forbidden(reason)) => Err(format!(
                 "{reason}: the URL does not end with the right stage, or execute-api:ManageConnections is not allowed"
             )),
-            other => Err(other.describe().to_owned()),
+            Err(error) => Err(error.to_string()),
         };
     }
 }
