@@ -10,12 +10,10 @@ mod interrupt;
 mod lifetime;
 mod logs;
 mod progress;
-mod simulation;
 mod stream;
 mod terminal;
 mod token;
 mod usage;
-mod world;
 
 use std::process::ExitCode;
 

@@ -28,11 +28,6 @@ impl Progress {
         Self { bar, started: Instant::now(), shown: false, published: 0, rejected: 0 }
     }
 
-    /// Counts, and shows nothing.
-    pub(crate) fn silent() -> Self {
-        Self { shown: true, ..Self::new(None) }
-    }
-
     /// One more event is published.
     pub(crate) fn published(&mut self) {
         self.published += 1;

@@ -31,7 +31,7 @@ use crate::dynamodb::DynamoDb;
 pub use crate::error::StartError;
 use crate::functions::Functions;
 pub use crate::settings::{REGION, TABLE, aws_config};
-pub use crate::simulation::{InvalidRate, Rate, Simulated, SimulationSwitch};
+pub use crate::simulation::{Simulated, SimulationSwitch};
 use crate::state::State;
 
 /// How long clients have to take their leave, and functions to end, when the system stops.

@@ -2,9 +2,8 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 use anyhow::{Context, ensure};
+use entity_stream_publisher::limits::ENTRY_BYTES;
 use tokio::sync::mpsc;
-
-use super::entry::ENTRY_BYTES;
 
 /// Lines read ahead of the network.
 const READ_AHEAD: usize = 256;

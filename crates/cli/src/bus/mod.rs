@@ -1,15 +1,9 @@
-//! The way to an event bus: `PutEvents` on the local system, or on EventBridge.
+//! Events from the command line and from files, and the buses that take them.
 
-mod batch;
-mod entry;
-mod in_flight;
+mod line_entry;
 mod lines;
-mod publisher;
 mod target;
 
-pub(crate) use batch::{BATCH_ENTRIES, Batch};
-pub(crate) use entry::{Detail, Entry};
-pub(crate) use in_flight::InFlight;
+pub(crate) use line_entry::{LineEntry, SOURCE};
 pub(crate) use lines::{Line, Lines};
-pub(crate) use publisher::{Outcome, Publisher};
 pub(crate) use target::Target;

@@ -1,12 +1,12 @@
-use anyhow::ensure;
+use anyhow::{anyhow, ensure};
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_eventbridge::Client;
 use aws_sdk_eventbridge::config::retry::RetryConfig;
 use aws_sdk_eventbridge::config::{Config, Credentials};
+use entity_stream_publisher::{Publisher, RequestError};
 use std::time::Duration;
 use tokio_tungstenite::tungstenite::http::Uri;
 
-use super::Publisher;
 use crate::aws::Aws;
 use crate::terminal::printable;
 
@@ -61,11 +61,22 @@ impl Target {
         }
     }
 
+    /// The error of a command whose request to this target failed as a whole.
+    pub(crate) fn failed(&self, error: &RequestError) -> anyhow::Error {
+        match &self.event_bus {
+            Some(bus) => anyhow!("cannot publish to the event bus {bus}: {error}"),
+            None => {
+                let endpoint = printable(self.local_endpoint());
+                anyhow!("cannot publish to {endpoint} (is `entity-stream local` running there?): {error}")
+            }
+        }
+    }
+
     async fn cloud(&self, bus: &str) -> anyhow::Result<Publisher> {
         ensure!(!bus.is_empty(), "--event-bus is the name or the ARN of an EventBridge bus, such as `default`");
         let (profile, region) = (self.profile.as_deref(), self.region.as_deref());
         let config = Aws { profile, region, endpoint: self.endpoint_url.as_deref() }.load().await?;
-        Ok(Publisher::new(Client::new(&config), Some(bus.to_owned()), format!("the event bus {bus}")))
+        Ok(Publisher::new(Client::new(&config), bus))
     }
 }
 
@@ -79,8 +90,7 @@ fn local(endpoint: &str) -> Publisher {
         // On one machine a failure passes quickly or not at all.
         .retry_config(RetryConfig::standard().with_initial_backoff(Duration::from_millis(50)))
         .build();
-    let place = format!("{endpoint} (is `entity-stream local` running there?)");
-    Publisher::new(Client::from_conf(config), None, place)
+    Publisher::to_default_bus(Client::from_conf(config))
 }
 
 fn check(endpoint: &str) -> anyhow::Result<()> {

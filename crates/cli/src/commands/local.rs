@@ -3,22 +3,20 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use entity_stream_local::{
-    Config, FunctionHost, FunctionNames, Local, Rate, RefuseWith, Simulated, SimulationSwitch, Times,
-};
+use entity_stream_local::{Config, FunctionHost, FunctionNames, Local, RefuseWith, Simulated, SimulationSwitch, Times};
 use entity_stream_protocol::{Clock, Tenant};
+use entity_stream_publisher::{PublishError, Publisher};
 use entity_stream_runtime::Environment;
 use entity_stream_runtime::environment::{AUTH_ENABLED, EVENT_STREAMING_ENABLED, Variable};
+use entity_stream_simulation::{Rate, Simulation};
 use jiff::SignedDuration;
 use tokio::sync::watch;
 
 use super::banner::Banner;
 use super::invitation::Invitation;
-use crate::bus::{Publisher, Target};
+use crate::bus::{SOURCE, Target};
 use crate::interrupt::Interrupt;
 use crate::logs::{self, Log};
-use crate::progress::Progress;
-use crate::simulation::Simulation;
 
 /// The longest time that an option takes: what is meant as "never".
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -168,11 +166,20 @@ async fn simulate(
             turned.await;
             continue;
         };
-        let simulation = Simulation { tenant, rate, count: None, seed: None };
-        if let Err(error) = simulation.run(publisher.clone(), turned, &mut Progress::silent()).await {
+        let simulation = Simulation { source: SOURCE, tenant, rate, count: None, seed: None };
+        if let Err(error) = simulation.run(publisher.clone(), turned, warn_of_rejections).await {
             // The rest of the system is of use without it.
-            tracing::warn!("the simulation has ended: {error:#}");
+            tracing::warn!(%error, "the simulation has ended");
             switch.set(None);
+        }
+    }
+}
+
+fn warn_of_rejections(results: Vec<Result<String, PublishError>>) {
+    for error in results.into_iter().filter_map(Result::err) {
+        // The simulation ends with the error of a request.
+        if !matches!(error, PublishError::Request(_)) {
+            tracing::warn!(%error, "the bus rejected a simulated change");
         }
     }
 }

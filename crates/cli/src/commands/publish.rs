@@ -5,17 +5,20 @@ use std::time::Duration;
 use anyhow::{Context, anyhow, bail, ensure};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use entity_stream_protocol::{ChangeType, EntityType, EntityTypes, Tenant};
+use entity_stream_publisher::{Batch, BusEntry, ChangeDetail, InFlight, PublishError, Settled};
 use serde_json::value::RawValue;
 use tokio::time::{Instant, sleep_until};
 
-use crate::bus::{Batch, Detail, Entry, InFlight, Line, Lines, Outcome, Target};
+use crate::bus::{Line, LineEntry, Lines, SOURCE, Target};
 use crate::interrupt::Interrupt;
 use crate::logs;
 use crate::progress::Progress;
 use crate::terminal;
 
-/// How long a batch may wait for more lines: what trickles in is published as it comes.
+/// The time that a batch waits for more lines, so that single lines are published as they come.
 const LINGER: Duration = Duration::from_millis(20);
+/// The time that the bus has to accept a batch.
+const PUBLISH_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Publish entity changes
 ///
@@ -93,16 +96,17 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
 
 async fn one(args: &Args) -> anyhow::Result<()> {
     let entry = entry(args)?;
-    let outcomes = args.target.publisher().await?.put(&[entry]).await?;
-    match outcomes.into_iter().next() {
-        Some(Outcome::Published(id)) => terminal::line(format!("published as {id}")),
-        Some(Outcome::Rejected(reason)) => bail!("the event was rejected: {reason}"),
-        None => bail!("the event bus did not say what became of the event"),
+    let publisher = args.target.publisher().await?;
+    match publisher.publish(&[entry], Instant::now() + PUBLISH_TIMEOUT).await.into_iter().next() {
+        Some(Ok(id)) => terminal::line(format!("published as {id}")),
+        Some(Err(PublishError::Request(error))) => Err(args.target.failed(&error)),
+        Some(Err(error)) => bail!("the event was rejected: {error}"),
+        None => bail!("the event bus returned no result for the event"),
     }
 }
 
 /// The event that the options describe.
-fn entry(args: &Args) -> anyhow::Result<Entry> {
+fn entry(args: &Args) -> anyhow::Result<BusEntry> {
     let change_type = args.change_type.context("--type is missing")?;
     let data = args.data.as_deref().unwrap_or("{}");
     let data: &RawValue = serde_json::from_str(data).context("--data is not JSON")?;
@@ -113,7 +117,7 @@ fn entry(args: &Args) -> anyhow::Result<Entry> {
         [one] => EntityTypes::One(one.clone()),
         many => EntityTypes::Many(many.to_vec()),
     };
-    let detail = Detail {
+    let detail = ChangeDetail {
         change_type,
         tenant: args.tenant.as_str(),
         service_path: args.service_path.as_deref(),
@@ -123,24 +127,21 @@ fn entry(args: &Args) -> anyhow::Result<Entry> {
         changed_attributes: Some(args.changed_attribute.clone()).filter(|names| !names.is_empty()),
         timestamp: args.timestamp.as_deref(),
     };
-    detail.entry().context("the event cannot be delivered")
+    detail.entry(SOURCE).context("the event cannot be delivered")
 }
 
 async fn many(args: &Args, path: &Path) -> anyhow::Result<()> {
     let mut interrupt = Interrupt::install()?;
     let mut lines = Lines::open(path)?;
     let mut progress = Progress::new(lines.bytes);
-    let mut in_flight = InFlight::new(args.target.publisher().await?, args.in_flight);
+    let mut in_flight = InFlight::new(args.target.publisher().await?, args.in_flight, PUBLISH_TIMEOUT);
     let mut ended = tokio::select! {
-        result = send(&args.tenant, &mut lines, &mut in_flight, &mut progress) => result,
+        result = send(args, &mut lines, &mut in_flight, &mut progress) => result,
         () = interrupt.received() => Err(anyhow!("interrupted")),
     };
-    // However it ended, what is under way counts.
+    // The batches on their way count, also after an error.
     while !in_flight.is_idle() {
-        match in_flight.next().await {
-            Ok(finished) => report(finished, &mut progress),
-            Err(error) => ended = ended.and(Err(error)),
-        }
+        ended = ended.and(report(in_flight.next().await, &args.target, &mut progress));
     }
     progress.clear();
     if let Err(error) = ended {
@@ -154,33 +155,32 @@ async fn many(args: &Args, path: &Path) -> anyhow::Result<()> {
 
 /// Publishes every line, in batches.
 async fn send(
-    tenant: &Tenant,
+    args: &Args,
     lines: &mut Lines,
-    in_flight: &mut InFlight,
+    in_flight: &mut InFlight<LineEntry>,
     progress: &mut Progress,
 ) -> anyhow::Result<()> {
+    let target = &args.target;
     let (mut batch, mut position) = (Batch::default(), 0);
     let mut due = Instant::now();
     loop {
         let flush = tokio::select! {
             finished = in_flight.next(), if !in_flight.is_idle() => {
-                report(finished?, progress);
+                report(finished, target, progress)?;
                 false
             }
             line = lines.next() => {
                 let Some(Line { number, end, text }) = line else { break };
                 position = end;
-                match text.and_then(|text| Entry::from_line(&text, number, tenant)) {
+                match text.and_then(|text| LineEntry::from_line(&text, number, &args.tenant)) {
                     Err(error) => progress.rejected(&format!("line {number}: {error:#}")),
                     Ok(entry) => {
                         if batch.is_empty() {
                             due = Instant::now() + LINGER;
                         }
-                        if let Err(entry) = batch.push(entry) {
-                            report(in_flight.send(std::mem::take(&mut batch)).await?, progress);
+                        if let Some(full) = batch.push_or_replace(entry) {
+                            report(in_flight.send(full).await, target, progress)?;
                             due = Instant::now() + LINGER;
-                            // An empty batch takes any entry.
-                            let _ = batch.push(entry);
                         }
                     }
                 }
@@ -189,19 +189,22 @@ async fn send(
             () = sleep_until(due), if !batch.is_empty() => true,
         };
         if flush {
-            report(in_flight.send(std::mem::take(&mut batch)).await?, progress);
+            report(in_flight.send(std::mem::take(&mut batch)).await, target, progress)?;
         }
         progress.draw(position);
     }
-    report(in_flight.send(batch).await?, progress);
-    Ok(())
+    report(in_flight.send(batch).await, target, progress)
 }
 
-fn report(finished: Vec<(Entry, Outcome)>, progress: &mut Progress) {
-    for (entry, outcome) in finished {
-        match outcome {
-            Outcome::Published(_) => progress.published(),
-            Outcome::Rejected(reason) => progress.rejected(&format!("line {}: {reason}", entry.line)),
+/// Counts the results. A request that failed as a whole ends the command.
+fn report(settled: Settled<LineEntry>, target: &Target, progress: &mut Progress) -> anyhow::Result<()> {
+    let mut failed = None;
+    for (entry, result) in settled {
+        match result {
+            Ok(_) => progress.published(),
+            Err(PublishError::Request(error)) => failed = Some(error),
+            Err(error) => progress.rejected(&format!("line {}: {error}", entry.line)),
         }
     }
+    failed.map_or(Ok(()), |error| Err(target.failed(&error)))
 }

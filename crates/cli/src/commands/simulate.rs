@@ -1,13 +1,16 @@
-use entity_stream_local::Rate;
 use entity_stream_protocol::Tenant;
+use entity_stream_publisher::PublishError;
+use entity_stream_simulation::{Rate, Simulation, SimulationError};
 
-use crate::bus::Target;
+use crate::bus::{SOURCE, Target};
 use crate::cli::count;
 use crate::interrupt::Interrupt;
 use crate::logs;
 use crate::progress::Progress;
-use crate::simulation::Simulation;
 use crate::terminal;
+
+/// Rejections that are printed one by one.
+const PRINTED: u64 = 5;
 
 /// Publish plausible changes of rooms, sensors and vehicles
 ///
@@ -39,14 +42,34 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     logs::start(logs::OF_A_TOOL)?;
     let mut interrupt = Interrupt::install()?;
     let publisher = args.target.publisher().await?;
-    let simulation = Simulation { tenant: args.tenant, rate: args.rate, count: args.count, seed: args.seed };
+    let Args { tenant, rate, count, seed, target } = args;
+    let simulation = Simulation { source: SOURCE, tenant, rate, count, seed };
     let mut progress = Progress::new(None);
-    let ended = simulation.run(publisher, interrupt.received(), &mut progress).await;
+    let ended = simulation.run(publisher, interrupt.received(), |results| report(results, &mut progress)).await;
     progress.clear();
     if let Err(error) = ended {
+        let error = match error {
+            SimulationError::Request(error) => target.failed(&error),
+            other => other.into(),
+        };
         return Err(error.context(format!("stopped after {}", progress.summary())));
     }
     terminal::note(format!("{}, {}", progress.summary(), progress.rate()));
     anyhow::ensure!(progress.total_rejected() == 0, "the event bus rejected some of the events");
     Ok(())
+}
+
+/// Counts the results of one step.
+fn report(results: Vec<Result<String, PublishError>>, progress: &mut Progress) {
+    for result in results {
+        match result {
+            Ok(_) => progress.published(),
+            // The simulation ends with this error.
+            Err(PublishError::Request(_)) => {}
+            // Simulated events are alike: if one is rejected, so are thousands.
+            Err(error) if progress.total_rejected() < PRINTED => progress.rejected(&format!("rejected: {error}")),
+            Err(_) => progress.rejected_quietly(),
+        }
+    }
+    progress.draw(0);
 }

@@ -1,14 +1,17 @@
 use std::time::Duration;
 
 use entity_stream_protocol::{ChangeType, EntityType, EntityTypes, Tenant};
+use entity_stream_publisher::{BusEntry, ChangeDetail, PublishError};
 use tokio::time::{Instant, interval, sleep_until};
 
 use super::ENTITY_TYPE;
 use super::dead_letters::reason;
 use super::report::{Check, Report, Step};
 use super::subscription::Stream;
-use crate::bus::{Detail, Entry, Outcome, Target};
+use crate::bus::{SOURCE, Target};
 
+/// The time that the bus has to accept the change.
+const PUBLISH_TIMEOUT: Duration = Duration::from_secs(20);
 /// How often the dead letters of a local system are looked at.
 const LOOK: Duration = Duration::from_millis(200);
 
@@ -45,9 +48,9 @@ pub(super) async fn check(
     report.add(step)
 }
 
-/// The end of an entity that nobody has.
-fn entry(tenant: &Tenant, entity_id: &str) -> anyhow::Result<Entry> {
-    let detail = Detail {
+/// The deletion of an entity that does not exist.
+fn entry(tenant: &Tenant, entity_id: &str) -> anyhow::Result<BusEntry> {
+    let detail = ChangeDetail {
         change_type: ChangeType::EntityDeleted,
         tenant: tenant.as_str(),
         service_path: None,
@@ -57,34 +60,40 @@ fn entry(tenant: &Tenant, entity_id: &str) -> anyhow::Result<Entry> {
         changed_attributes: None,
         timestamp: None,
     };
-    detail.entry()
+    Ok(detail.entry(SOURCE)?)
 }
 
-async fn publish(target: &Target, entry: &Entry, report: &mut Report) -> anyhow::Result<Option<String>> {
+async fn publish(target: &Target, entry: &BusEntry, report: &mut Report) -> anyhow::Result<Option<String>> {
     let started = Instant::now();
-    let sent = match target.publisher().await {
-        Ok(publisher) => publisher.put(std::slice::from_ref(entry)).await,
-        Err(error) => Err(error),
-    };
-    let (step, id) = match sent.map(|outcomes| outcomes.into_iter().next()) {
-        Ok(Some(Outcome::Published(id))) => {
-            (Step::passed(Check::Publish, format!("{} took a change as {id}", target.shown())), Some(id))
-        }
-        Ok(Some(Outcome::Rejected(reason))) => {
-            let advice = "the bus says why; is its name right, and events:PutEvents allowed?";
-            (Step::failed(Check::Publish, format!("the bus rejected the change: {reason}")).advise(advice), None)
-        }
-        Ok(None) => (Step::failed(Check::Publish, "the bus did not say what became of the change"), None),
+    let result = match target.publisher().await {
+        Ok(publisher) => publisher.publish(&[entry], started + PUBLISH_TIMEOUT).await.into_iter().next(),
         Err(error) => {
-            let advice = match &target.event_bus {
-                Some(_) => "is the bus's name right, in this region, and events:PutEvents allowed?",
-                None => "give the event bus's URL with --endpoint-url, or a deployed bus with --event-bus",
-            };
-            (Step::failed(Check::Publish, format!("{error:#}")).advise(advice), None)
+            report.add(Step::failed(Check::Publish, format!("{error:#}")).advise(unreachable_advice(target)))?;
+            return Ok(None);
         }
+    };
+    let (step, id) = match result {
+        Some(Ok(id)) => {
+            (Step::passed(Check::Publish, format!("{} accepted a change as {id}", target.shown())), Some(id))
+        }
+        Some(Err(PublishError::Request(error))) => {
+            (Step::failed(Check::Publish, target.failed(&error).to_string()).advise(unreachable_advice(target)), None)
+        }
+        Some(Err(error)) => {
+            let advice = "check the name of the bus, and that events:PutEvents is allowed";
+            (Step::failed(Check::Publish, format!("the bus refused the change: {error}")).advise(advice), None)
+        }
+        None => (Step::failed(Check::Publish, "the bus returned no result for the change"), None),
     };
     report.add(step.took(started.elapsed()))?;
     Ok(id)
+}
+
+fn unreachable_advice(target: &Target) -> &'static str {
+    match &target.event_bus {
+        Some(_) => "check the name of the bus and the region, and that events:PutEvents is allowed",
+        None => "give the event bus's URL with --endpoint-url, or a deployed bus with --event-bus",
+    }
 }
 
 /// Why the change is a dead letter, if it is one. Only a local system tells.

@@ -1,5 +1,6 @@
 use axum::http::StatusCode;
 use entity_stream_protocol::EntityChange;
+use entity_stream_publisher::CHANGE_DETAIL_TYPE;
 use serde_json::{Value, json};
 
 use super::Refusal;
@@ -8,14 +9,13 @@ use crate::state::State;
 
 /// What the page's events are known by on the bus.
 const SOURCE: &str = "entity-stream.monitor";
-const DETAIL_TYPE: &str = "entity.changed";
 
 /// Publishes one `detail`, byte for byte, the way every event goes: through `PutEvents`. What could reach nobody is told
 /// to whoever wrote it, instead of becoming a dead letter.
 pub(super) fn handle(state: &State, detail: &str) -> Result<Value, Refusal> {
     let refused = |message: String| Refusal::new(StatusCode::BAD_REQUEST, message);
     EntityChange::parse(detail).map_err(|error| refused(error.to_string()))?;
-    let entry = json!({ "Source": SOURCE, "DetailType": DETAIL_TYPE, "Detail": detail });
+    let entry = json!({ "Source": SOURCE, "DetailType": CHANGE_DETAIL_TYPE, "Detail": detail });
     let request = json!({ "Entries": [entry] }).to_string();
     let answer = put_events::handle(state, request.as_bytes()).map_err(|error| refused(error.message))?;
     let result = &answer["Entries"][0];

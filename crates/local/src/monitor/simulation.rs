@@ -1,10 +1,11 @@
 use axum::http::StatusCode;
 use entity_stream_protocol::Tenant;
+use entity_stream_simulation::Rate;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Refusal;
-use crate::simulation::{Rate, Simulated};
+use crate::simulation::Simulated;
 use crate::state::State;
 
 #[derive(Deserialize)]

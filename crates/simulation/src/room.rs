@@ -1,10 +1,9 @@
-use serde_json::{Value, json};
-
-use super::{Attributes, Chance, number};
+use crate::chance::Chance;
+use crate::ngsi::{NgsiAttributes, number, text};
 
 /// A meeting room: people come and go, warm it and use up its air; heating and ventilation work against them.
 #[derive(Debug)]
-pub(super) struct Room {
+pub(crate) struct Room {
     name: String,
     seats: u32,
     setpoint: f64,
@@ -15,7 +14,7 @@ pub(super) struct Room {
 }
 
 impl Room {
-    pub(super) fn new(number: u32, chance: &mut Chance) -> Self {
+    pub(crate) fn new(number: u32, chance: &mut Chance) -> Self {
         let seats = 4 + chance.below(27);
         let occupancy = chance.below(seats + 1);
         let setpoint = chance.between(20.5, 22.5);
@@ -30,7 +29,7 @@ impl Room {
         }
     }
 
-    pub(super) fn step(&mut self, seconds: f64, chance: &mut Chance) {
+    pub(crate) fn step(&mut self, seconds: f64, chance: &mut Chance) {
         if chance.happens(seconds, 2400.0) {
             // A meeting begins or ends.
             self.occupancy = if self.occupancy > self.seats / 3 { 0 } else { chance.below(self.seats + 1) };
@@ -47,10 +46,9 @@ impl Room {
         self.co2 = chance.drift(self.co2, 430.0 + 900.0 * fullness, 900.0, 25.0, seconds).clamp(400.0, 2500.0);
     }
 
-    pub(super) fn attributes(&self) -> Attributes {
-        let name: Value = json!({ "type": "Text", "value": self.name });
+    pub(crate) fn attributes(&self) -> NgsiAttributes {
         vec![
-            ("name", name),
+            ("name", text(&self.name)),
             ("temperature", number(self.temperature, 1)),
             ("humidity", number(self.humidity, 0)),
             ("co2", number(self.co2, 0)),

@@ -1,37 +1,30 @@
-//! A small city that behaves: what it publishes varies as the real thing does.
-
-mod chance;
-mod room;
-mod sensor;
-mod vehicle;
-
-use chance::Chance;
-use entity_stream_protocol::{ChangeType, EntityType, EntityTypes, Tenant};
+use entity_stream_protocol::{ChangeType, EntityType, EntityTypes, InvalidEntityType, Tenant};
+use entity_stream_publisher::{BusEntry, ChangeDetail, UnpublishableChange};
 use jiff::Timestamp;
-use room::Room;
-use sensor::Sensor;
-use serde_json::{Map, Value, json};
-use vehicle::Vehicle;
+use serde_json::Map;
 
-use crate::bus::{Detail, Entry};
+use crate::chance::Chance;
+use crate::ngsi::NgsiAttributes;
+use crate::room::Room;
+use crate::sensor::Sensor;
+use crate::vehicle::Vehicle;
 
-/// One event in so many is the appearance of an entity, and as many its end.
+/// One event in this many is the creation of an entity, and as many are deletions.
 const TURNOVER: u32 = 50;
-/// No entity evolves by more than this at once, however long it was not looked at.
+/// The longest step of an entity, in seconds, however long ago its last step was.
 const LONGEST_STEP: f64 = 900.0;
-/// Entities looked at before one is published of which nothing has changed: a van at a red light is passed over.
+/// Entities tried before an entity without a change is published: a van at a red light is passed over.
 const PATIENCE: usize = 20;
 
-/// An attribute's name and its value in NGSI form.
-type Attributes = Vec<(&'static str, Value)>;
-
-/// All there is in one tenant.
+/// The entities of one tenant, whose attributes vary as those of real rooms, sensors and vehicles do.
 #[derive(Debug)]
-pub(crate) struct World {
+pub struct City {
+    source: &'static str,
     tenant: String,
+    types: [EntityType; Kind::COUNT],
     chance: Chance,
     things: Vec<Thing>,
-    /// How many of each kind there have ever been: ids are not used twice.
+    /// The number of entities of each kind so far: ids are not used twice.
     born: [u32; Kind::COUNT],
     population: usize,
 }
@@ -41,7 +34,7 @@ pub(crate) struct World {
 struct Thing {
     id: String,
     kind: Kind,
-    shown: Attributes,
+    shown: NgsiAttributes,
     seen: Timestamp,
 }
 
@@ -64,12 +57,16 @@ impl Kind {
         }
     }
 
-    fn name(&self) -> &'static str {
+    fn index(&self) -> usize {
         match self {
-            Self::Room(_) => Self::NAMES[0],
-            Self::Sensor(_) => Self::NAMES[1],
-            Self::Vehicle(_) => Self::NAMES[2],
+            Self::Room(_) => 0,
+            Self::Sensor(_) => 1,
+            Self::Vehicle(_) => 2,
         }
+    }
+
+    fn name(&self) -> &'static str {
+        Self::NAMES[self.index()]
     }
 
     fn step(&mut self, seconds: f64, chance: &mut Chance) {
@@ -80,7 +77,7 @@ impl Kind {
         }
     }
 
-    fn attributes(&self) -> Attributes {
+    fn attributes(&self) -> NgsiAttributes {
         match self {
             Self::Room(room) => room.attributes(),
             Self::Sensor(sensor) => sensor.attributes(),
@@ -89,25 +86,41 @@ impl Kind {
     }
 }
 
-impl World {
-    /// A world of about `population` entities, which have been there for a while: none is announced as new.
-    pub(crate) fn new(tenant: &Tenant, seed: u64, population: usize, now: Timestamp) -> Self {
-        let mut world = Self {
+impl City {
+    /// A city of about `population` entities, which have existed for a while: none is announced as new. The events have
+    /// this `source`. The same seed, times and population give the same changes.
+    ///
+    /// # Errors
+    /// [`InvalidEntityType`] if the contract does not allow the name of a kind of entity.
+    pub fn new(
+        source: &'static str,
+        tenant: &Tenant,
+        seed: u64,
+        population: usize,
+        now: Timestamp,
+    ) -> Result<Self, InvalidEntityType> {
+        let [room, sensor, vehicle] = Kind::NAMES;
+        let mut city = Self {
+            source,
             tenant: tenant.to_string(),
+            types: [EntityType::parse(room)?, EntityType::parse(sensor)?, EntityType::parse(vehicle)?],
             chance: Chance::new(seed),
             things: Vec::with_capacity(population),
             born: [0; Kind::COUNT],
             population,
         };
         for index in 0..population {
-            let thing = world.bear(index % Kind::COUNT, now);
-            world.things.push(thing);
+            let thing = city.create(index % Kind::COUNT, now);
+            city.things.push(thing);
         }
-        world
+        Ok(city)
     }
 
-    /// The next change: mostly of an entity that is there, now and then a new one, or the end of one.
-    pub(crate) fn next(&mut self, now: Timestamp) -> anyhow::Result<Entry> {
+    /// The next change: mostly an update, now and then a creation or a deletion.
+    ///
+    /// # Errors
+    /// [`UnpublishableChange`] if the contract does not allow the change.
+    pub fn next(&mut self, now: Timestamp) -> Result<BusEntry, UnpublishableChange> {
         let change_type = match self.chance.below(TURNOVER) {
             0 if self.things.len() < self.population * 2 => ChangeType::EntityCreated,
             1 if self.things.len() > self.population / 2 => ChangeType::EntityDeleted,
@@ -116,7 +129,7 @@ impl World {
         match change_type {
             ChangeType::EntityCreated => {
                 let index = self.chance.index(Kind::COUNT);
-                let thing = self.bear(index, now);
+                let thing = self.create(index, now);
                 let entry = self.entry(change_type, &thing, thing.shown.clone(), now);
                 self.things.push(thing);
                 entry
@@ -133,8 +146,8 @@ impl World {
         }
     }
 
-    /// Finds an entity of which something has changed since it was last seen.
-    fn evolve(&mut self, now: Timestamp) -> (usize, Attributes) {
+    /// Finds an entity with a change since its last step.
+    fn evolve(&mut self, now: Timestamp) -> (usize, NgsiAttributes) {
         let mut index = 0;
         for _ in 0..PATIENCE {
             index = self.chance.index(self.things.len());
@@ -143,11 +156,11 @@ impl World {
                 return (index, changed);
             }
         }
-        // All quiet: something is measured again, and found the same.
+        // No entity has changed: a measurement is repeated with the same value.
         (index, self.things[index].shown.iter().skip(1).take(1).cloned().collect())
     }
 
-    fn bear(&mut self, index: usize, now: Timestamp) -> Thing {
+    fn create(&mut self, index: usize, now: Timestamp) -> Thing {
         self.born[index] += 1;
         let number = self.born[index];
         let kind = Kind::new(index, number, &mut self.chance);
@@ -155,54 +168,39 @@ impl World {
         Thing { id, shown: kind.attributes(), kind, seen: now }
     }
 
-    fn entry(&self, change: ChangeType, thing: &Thing, data: Attributes, now: Timestamp) -> anyhow::Result<Entry> {
+    fn entry(
+        &self,
+        change: ChangeType,
+        thing: &Thing,
+        data: NgsiAttributes,
+        now: Timestamp,
+    ) -> Result<BusEntry, UnpublishableChange> {
         let names = || data.iter().map(|(name, _)| (*name).to_owned()).collect();
-        let detail = Detail {
+        let detail = ChangeDetail {
             change_type: change,
             tenant: &self.tenant,
             service_path: None,
             entity_id: &thing.id,
-            entity_type: EntityTypes::One(EntityType::parse(thing.kind.name())?),
+            entity_type: EntityTypes::One(self.types[thing.kind.index()].clone()),
             changed_attributes: (change == ChangeType::EntityUpdated).then(names),
             data: data.into_iter().map(|(name, value)| (name.to_owned(), value)).collect::<Map<_, _>>(),
             timestamp: Some(&format!("{now:.3}")),
         };
-        detail.entry()
+        detail.entry(self.source)
     }
 }
 
 impl Thing {
-    /// Lets time pass, and returns what has changed that shows after rounding.
-    fn evolve(&mut self, now: Timestamp, chance: &mut Chance) -> Attributes {
+    /// Lets time pass, and returns the attributes that changed after rounding.
+    fn evolve(&mut self, now: Timestamp, chance: &mut Chance) -> NgsiAttributes {
         let seconds = now.duration_since(self.seen).as_secs_f64().clamp(0.0, LONGEST_STEP);
         self.seen = now;
         self.kind.step(seconds, chance);
         let fresh = self.kind.attributes();
-        let changed: Attributes = fresh.iter().filter(|new| !self.shown.contains(new)).cloned().collect();
+        let changed: NgsiAttributes = fresh.iter().filter(|new| !self.shown.contains(new)).cloned().collect();
         self.shown = fresh;
         changed
     }
-}
-
-/// A number rounded to so many decimals, as an NGSI attribute.
-fn number(value: f64, decimals: i32) -> Value {
-    json!({ "type": "Number", "value": rounded(value, decimals) })
-}
-
-fn rounded(value: f64, decimals: i32) -> Value {
-    let factor = 10_f64.powi(decimals);
-    let value = (value * factor).round() / factor;
-    // Whole numbers as such: 3 people, not 3.0.
-    #[allow(clippy::cast_possible_truncation, reason = "no quantity here comes near 2^53")]
-    if decimals == 0 { json!(value as i64) } else { json!(value) }
-}
-
-/// A point in GeoJSON's order, longitude first.
-fn point(longitude: f64, latitude: f64) -> Value {
-    json!({
-        "type": "geo:json",
-        "value": { "type": "Point", "coordinates": [rounded(longitude, 6), rounded(latitude, 6)] }
-    })
 }
 
 #[cfg(test)]

@@ -1,52 +1,29 @@
 use anyhow::{anyhow, ensure};
-use entity_stream_protocol::{ChangeType, EntityChange, Tenant, UndeliverableChange, is_rfc3339};
-use serde::{Deserialize, Serialize};
+use entity_stream_protocol::{Tenant, UndeliverableChange};
+use entity_stream_publisher::{BusEntry, UnpublishableChange};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// Who publishes.
+/// The `source` of every event that the command publishes.
 pub(crate) const SOURCE: &str = "entity-stream.cli";
-/// What is published.
-pub(crate) const DETAIL_TYPE: &str = "entity.changed";
-/// `PutEvents` takes less than this, counted as in [`Entry::size`].
-/// Source: "Calculating PutEvents event entry size", Amazon EventBridge User Guide; the limit is PutEvents' own page's.
-pub(crate) const ENTRY_BYTES: usize = 1024 * 1024;
 
-/// One event to be published, known to be deliverable.
+/// The event on one line of the input.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Entry {
-    /// The line of the input that it came from; 0 for an event that was not read from one.
+pub(crate) struct LineEntry {
+    /// The number of the line, from 1.
     pub(crate) line: u64,
-    detail: String,
+    entry: BusEntry,
 }
 
-/// The detail of an event that is made here rather than read.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Detail<'a, D> {
-    #[serde(rename = "type")]
-    pub(crate) change_type: ChangeType,
-    pub(crate) tenant: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) service_path: Option<&'a str>,
-    pub(crate) entity_id: &'a str,
-    pub(crate) entity_type: entity_stream_protocol::EntityTypes,
-    pub(crate) data: D,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) changed_attributes: Option<Vec<String>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) timestamp: Option<&'a str>,
-}
-
-impl<D: Serialize> Detail<'_, D> {
-    /// The detail as an entry.
-    pub(crate) fn entry(&self) -> anyhow::Result<Entry> {
-        Entry::new(serde_json::to_string(self)?, 0)
+impl AsRef<BusEntry> for LineEntry {
+    fn as_ref(&self) -> &BusEntry {
+        &self.entry
     }
 }
 
 #[derive(Deserialize)]
 struct TenantOnly<'a> {
-    /// `null` is a value too: only a tenant that is absent is filled in.
+    /// `null` is a value: only an absent tenant is filled in.
     #[serde(borrow, default, deserialize_with = "present")]
     tenant: Option<&'a RawValue>,
 }
@@ -55,9 +32,9 @@ fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<&
     Deserialize::deserialize(deserializer).map(Some)
 }
 
-impl Entry {
-    /// Takes one line of input: an event's detail, whose tenant is `tenant`, or is filled in if it has none. Apart from
-    /// that the text stays as it is, because `data` passes through byte for byte.
+impl LineEntry {
+    /// Takes one line of input: the detail of an event of `tenant`. A missing tenant is filled in. The rest of the text
+    /// stays as it is, because `data` passes through byte for byte.
     pub(crate) fn from_line(text: &str, line: u64, tenant: &Tenant) -> anyhow::Result<Self> {
         let text = text.trim();
         ensure!(
@@ -78,42 +55,21 @@ impl Entry {
     }
 
     fn new(detail: String, line: u64) -> anyhow::Result<Self> {
-        let change = EntityChange::parse(&detail).map_err(|error| match error {
-            UndeliverableChange::Malformed(error) => readable(&error),
-            // The contract's reasons name a field of an event; here the event is the line.
+        let entry = BusEntry::change(SOURCE, detail).map_err(|error| match error {
+            UnpublishableChange::Undeliverable(UndeliverableChange::Malformed(error)) => readable(&error),
+            // The reasons name a field of an event; here the event is the line.
             other => anyhow!("{}", other.to_string().trim_start_matches("detail.")),
         })?;
-        // The contract takes any text, but clients sort by it, and CloudEvents have no other form.
-        ensure!(
-            change.timestamp.as_deref().is_none_or(is_rfc3339),
-            "timestamp is a time with its offset, such as 2026-01-31T12:00:00Z"
-        );
-        let entry = Self { line, detail };
-        ensure!(
-            entry.size() < ENTRY_BYTES,
-            "the event has {} bytes; an event bus takes less than 1 MB",
-            crate::terminal::grouped(entry.size() as u64)
-        );
-        Ok(entry)
-    }
-
-    /// The event's detail, a JSON object.
-    pub(crate) fn detail(&self) -> &str {
-        &self.detail
-    }
-
-    /// What the entry counts for against the limits of `PutEvents`.
-    pub(crate) fn size(&self) -> usize {
-        SOURCE.len() + DETAIL_TYPE.len() + self.detail.len()
+        Ok(Self { line, entry })
     }
 }
 
-/// serde_json's reason with only the column: the text is one line of the input, whose number is said elsewhere.
+/// serde_json's reason with the column only: the caller reports the number of the line.
 fn readable(error: &serde_json::Error) -> anyhow::Error {
     let text = error.to_string();
     let (column, place) = (error.column(), format!(" at line {} column {}", error.line(), error.column()));
     match text.strip_suffix(&place) {
-        // A field that is missing is missing everywhere.
+        // A missing field has no place in the line.
         Some(reason) if reason.starts_with("missing field") => anyhow!("{reason}"),
         Some(reason) => anyhow!("{reason} at column {column}"),
         None => anyhow!("{text}"),
@@ -122,6 +78,8 @@ fn readable(error: &serde_json::Error) -> anyhow::Error {
 
 #[cfg(test)]
 mod tests {
+    use entity_stream_protocol::EntityChange;
+    use entity_stream_publisher::limits::ENTRY_BYTES;
     use proptest::prelude::*;
 
     use super::*;
@@ -132,8 +90,8 @@ mod tests {
         Tenant::parse("demo").unwrap()
     }
 
-    fn read(text: &str) -> anyhow::Result<Entry> {
-        Entry::from_line(text, 7, &demo())
+    fn read(text: &str) -> anyhow::Result<LineEntry> {
+        LineEntry::from_line(text, 7, &demo())
     }
 
     fn reason(text: &str) -> String {
@@ -144,14 +102,14 @@ mod tests {
     fn a_missing_tenant_is_filled_in_and_nothing_else_is_touched() {
         let data = r#"{"b": 1.0, "a":12345678901234567890123,  "e":1E5,"u":"\u00e9"}"#;
         let entry = read(&format!(" {{ {REST},\"data\":{data}}}\r")).unwrap();
-        assert_eq!(entry.detail(), format!(r#"{{ {REST},"data":{data},"tenant":"demo"}}"#));
+        assert_eq!(entry.as_ref().detail(), format!(r#"{{ {REST},"data":{data},"tenant":"demo"}}"#));
         assert_eq!(entry.line, 7);
     }
 
     #[test]
     fn the_same_tenant_may_be_there_in_any_case() {
         let text = format!(r#"{{{REST},"tenant":"DEMO"}}"#);
-        assert_eq!(read(&text).unwrap().detail(), text);
+        assert_eq!(read(&text).unwrap().as_ref().detail(), text);
     }
 
     #[test]
@@ -165,7 +123,7 @@ mod tests {
         assert!(!reason("{").contains("line 1"), "{}", reason("{"));
         assert_eq!(reason(&format!(r#"{{{REST},"data":[1]}}"#)), "data is a JSON object");
         let noon = format!(r#"{{{REST},"timestamp":"noon"}}"#);
-        assert_eq!(reason(&noon), "timestamp is a time with its offset, such as 2026-01-31T12:00:00Z");
+        assert_eq!(reason(&noon), "timestamp must be a time with an offset, such as 2026-01-31T12:00:00Z");
         assert!(reason(&format!(r#"{{{REST}}} {{"#)).contains("trailing characters at column"));
         let huge = format!(r#"{{{REST},"data":{{"x":"{}"}}}}"#, "x".repeat(ENTRY_BYTES));
         assert!(reason(&huge).contains("less than 1 MB"));
@@ -181,8 +139,8 @@ mod tests {
         fn whatever_is_accepted_is_of_the_tenant(name in "[a-c]", has in any::<bool>()) {
             let tenant = Tenant::parse("a").unwrap();
             let text = if has { format!(r#"{{"tenant":"{name}",{REST}}}"#) } else { format!("{{{REST}}}") };
-            match Entry::from_line(&text, 1, &tenant) {
-                Ok(entry) => prop_assert_eq!(EntityChange::parse(entry.detail()).unwrap().tenant, tenant),
+            match LineEntry::from_line(&text, 1, &tenant) {
+                Ok(entry) => prop_assert_eq!(EntityChange::parse(entry.as_ref().detail()).unwrap().tenant, tenant),
                 Err(_) => prop_assert!(has && name != "a"),
             }
         }

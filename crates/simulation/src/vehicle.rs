@@ -1,33 +1,29 @@
-use super::{Attributes, Chance, number, point};
+use crate::chance::Chance;
+use crate::map::{CENTRE, CITY_RADIUS, METRES_PER_DEGREE};
+use crate::ngsi::{NgsiAttributes, number, point};
 
-/// The middle of the city, longitude and latitude: Madrid's Puerta del Sol, far from any sea that one could drive into.
-pub(super) const CENTRE: (f64, f64) = (-3.7038, 40.4168);
-/// Metres in one degree of latitude.
-pub(super) const METRES_PER_DEGREE: f64 = 111_320.0;
-/// Beyond this distance from the middle, in metres, drivers turn back.
-pub(super) const CITY_RADIUS: f64 = 6000.0;
-/// A vehicle is simulated in steps no longer than this, in seconds: on a longer one it would drive through the houses.
+/// The longest step, in seconds. In a longer step, a vehicle would drive through the houses.
 const STEP: f64 = 5.0;
 
-/// A delivery van: drives at the speed of its street, turns at corners, stops at lights and at customers' doors.
+/// A delivery van. It drives at the speed of its street, turns at corners, and stops at lights and at customers' doors.
 #[derive(Debug)]
-pub(super) struct Vehicle {
-    /// Metres east and north of the middle.
+pub(crate) struct Vehicle {
+    /// Metres east and north of the centre.
     east: f64,
     north: f64,
-    /// Degrees clockwise from north, as a compass shows it.
+    /// Degrees clockwise from north.
     heading: f64,
     /// Kilometres per hour.
     speed: f64,
     limit: f64,
-    /// Seconds that it still stands.
+    /// Seconds until the vehicle moves on.
     standing: f64,
     /// Percent.
     fuel: f64,
 }
 
 impl Vehicle {
-    pub(super) fn new(chance: &mut Chance) -> Self {
+    pub(crate) fn new(chance: &mut Chance) -> Self {
         Self {
             east: chance.between(-3000.0, 3000.0),
             north: chance.between(-3000.0, 3000.0),
@@ -39,7 +35,7 @@ impl Vehicle {
         }
     }
 
-    pub(super) fn step(&mut self, seconds: f64, chance: &mut Chance) {
+    pub(crate) fn step(&mut self, seconds: f64, chance: &mut Chance) {
         let mut left = seconds;
         while left > 0.0 {
             let part = left.min(STEP);
@@ -87,7 +83,7 @@ impl Vehicle {
         self.heading = self.heading.rem_euclid(360.0);
     }
 
-    pub(super) fn attributes(&self) -> Attributes {
+    pub(crate) fn attributes(&self) -> NgsiAttributes {
         let latitude = CENTRE.1 + self.north / METRES_PER_DEGREE;
         let longitude = CENTRE.0 + self.east / (METRES_PER_DEGREE * CENTRE.1.to_radians().cos());
         vec![

@@ -3,19 +3,21 @@ use std::collections::HashMap;
 use entity_stream_protocol::EntityChange;
 use jiff::SignedDuration;
 use proptest::prelude::*;
+use serde_json::Value;
 
 use super::*;
+use crate::map::{CENTRE, METRES_PER_DEGREE};
 
 fn start() -> Timestamp {
     "2026-01-31T12:00:00Z".parse().unwrap()
 }
 
-fn world(seed: u64, population: usize) -> World {
-    World::new(&Tenant::parse("demo").unwrap(), seed, population, start())
+fn city(seed: u64, population: usize) -> City {
+    City::new("test", &Tenant::parse("demo").unwrap(), seed, population, start()).unwrap()
 }
 
-fn change(world: &mut World, now: Timestamp) -> (EntityChange, Map<String, Value>) {
-    let change = EntityChange::parse(world.next(now).unwrap().detail()).unwrap();
+fn change(city: &mut City, now: Timestamp) -> (EntityChange, Map<String, Value>) {
+    let change = EntityChange::parse(city.next(now).unwrap().detail()).unwrap();
     let data = serde_json::from_str(change.data.get()).unwrap();
     (change, data)
 }
@@ -37,8 +39,8 @@ fn in_range(name: &str, attribute: &Value) -> bool {
         "location" => {
             let (longitude, latitude) = (&value["coordinates"][0], &value["coordinates"][1]);
             value["type"] == "Point"
-                && longitude.as_f64().is_some_and(|x| (x - vehicle::CENTRE.0).abs() < 0.2)
-                && latitude.as_f64().is_some_and(|y| (y - vehicle::CENTRE.1).abs() < 0.2)
+                && longitude.as_f64().is_some_and(|x| (x - CENTRE.0).abs() < 0.2)
+                && latitude.as_f64().is_some_and(|y| (y - CENTRE.1).abs() < 0.2)
         }
         _ => false,
     }
@@ -49,10 +51,10 @@ proptest! {
 
     #[test]
     fn every_change_is_valid_and_in_range(seed in any::<u64>(), steps in prop::collection::vec(0_i64..2_000_000, 100)) {
-        let (mut world, mut now) = (world(seed, 12), start());
+        let (mut city, mut now) = (city(seed, 12), start());
         for step in steps {
             now += SignedDuration::from_millis(step);
-            let (change, data) = change(&mut world, now);
+            let (change, data) = change(&mut city, now);
             for (name, attribute) in &data {
                 prop_assert!(in_range(name, attribute), "{}.{name} is {attribute}", change.entity_id);
             }
@@ -72,25 +74,25 @@ proptest! {
 
     #[test]
     fn nothing_is_created_twice_or_changes_once_deleted(seed in any::<u64>()) {
-        let (mut world, mut alive, mut now) = (world(seed, 12), HashMap::new(), start());
+        let (mut city, mut alive, mut now) = (city(seed, 12), HashMap::new(), start());
         for _ in 0..1000 {
             now += SignedDuration::from_secs(1);
-            let (change, _) = change(&mut world, now);
+            let (change, _) = change(&mut city, now);
             let before = alive.insert(change.entity_id.clone(), change.change_type != ChangeType::EntityDeleted);
             match change.change_type {
                 ChangeType::EntityCreated => prop_assert_eq!(before, None),
                 _ => prop_assert_ne!(before, Some(false)),
             }
         }
-        prop_assert!((6..=24).contains(&world.things.len()));
+        prop_assert!((6..=24).contains(&city.things.len()));
     }
 }
 
 #[test]
 fn the_same_seed_is_the_same_city() {
     let details = |seed| {
-        let mut world = world(seed, 12);
-        (0..50).map(|_| world.next(start()).unwrap().detail().to_owned()).collect::<Vec<_>>()
+        let mut city = city(seed, 12);
+        (0..50).map(|_| city.next(start()).unwrap().detail().to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(details(7), details(7));
     assert_ne!(details(7), details(8));
@@ -108,8 +110,8 @@ fn vehicles_move_no_faster_than_they_say_they_may() {
     for _ in 0..600 {
         vehicle.step(10.0, &mut chance);
         let now = place(&vehicle);
-        let east = (now.0 - before.0) * vehicle::METRES_PER_DEGREE * vehicle::CENTRE.1.to_radians().cos();
-        let metres = east.hypot((now.1 - before.1) * vehicle::METRES_PER_DEGREE);
+        let east = (now.0 - before.0) * METRES_PER_DEGREE * CENTRE.1.to_radians().cos();
+        let metres = east.hypot((now.1 - before.1) * METRES_PER_DEGREE);
         assert!(metres <= 77.0 / 3.6 * 10.0 + 1.0, "{metres} m in 10 s");
         (distance, before) = (distance + metres, now);
     }
@@ -133,11 +135,11 @@ fn values_vary_little_by_little() {
 
 #[test]
 fn most_changes_are_updates_of_every_kind() {
-    let (mut world, mut now) = (world(3, 12), start());
+    let (mut city, mut now) = (city(3, 12), start());
     let mut counts: HashMap<String, u32> = HashMap::new();
     for _ in 0..5000 {
         now += SignedDuration::from_millis(100);
-        let (change, _) = change(&mut world, now);
+        let (change, _) = change(&mut city, now);
         *counts.entry(change.change_type.to_string()).or_default() += 1;
         *counts.entry(change.entity_types.display()).or_default() += 1;
     }
