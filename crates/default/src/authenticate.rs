@@ -1,6 +1,6 @@
 use entity_stream_auth::{Refusal, Refused};
 use entity_stream_connections::TableError;
-use entity_stream_protocol::{AccessToken, ClientMessage, ErrorCode, ServerMessage};
+use entity_stream_protocol::{AccessToken, Answer, ClientMessage, ErrorCode};
 use entity_stream_runtime::{Caller, grant, note_refusal};
 
 use crate::{DefaultRoute, refuse};
@@ -8,15 +8,10 @@ use crate::{DefaultRoute, refuse};
 impl DefaultRoute {
     /// Authorises a connection that came without a credential, or renews one before its token expires: for the same
     /// subject, and a tenant that the fresh token still allows.
-    pub(crate) async fn authenticate(
-        &self,
-        caller: &Caller,
-        message: &ClientMessage,
-        token: &AccessToken,
-    ) -> ServerMessage {
+    pub(crate) async fn authenticate(&self, caller: &Caller, message: &ClientMessage, token: &AccessToken) -> Answer {
         let Some(authenticator) = &self.authenticator else {
             let text = "this connection takes no tokens: authentication is switched off";
-            return ServerMessage::Error(message.reject(ErrorCode::Unauthorized, text));
+            return Answer::Error(message.reject(ErrorCode::Unauthorized, text));
         };
         let now = self.clock.now();
         let connection = match self.table.find(&caller.connection_id, now).await {
@@ -33,7 +28,7 @@ impl DefaultRoute {
         match self.table.authorise(&caller.connection_id, &grant, now).await {
             Ok(_) => {
                 tracing::info!(subject = grant.subject, "authenticated");
-                ServerMessage::Authenticated(grant.until, message.request_id.clone())
+                Answer::Authenticated { expires_at: grant.until, request_id: message.request_id.clone() }
             }
             Err(error) => {
                 let reason = match error {
@@ -48,12 +43,12 @@ impl DefaultRoute {
 }
 
 /// Logs and counts a refusal, and tells the client.
-fn refuse_credential(caller: &Caller, message: &ClientMessage, refused: &Refused) -> ServerMessage {
+fn refuse_credential(caller: &Caller, message: &ClientMessage, refused: &Refused) -> Answer {
     note_refusal(refused, caller);
     let code = match refused.reason.status() {
         403 => ErrorCode::Forbidden,
         503 => ErrorCode::Internal,
         _ => ErrorCode::Unauthorized,
     };
-    ServerMessage::Error(message.reject(code, refused.reason.message()))
+    Answer::Error(message.reject(code, refused.reason.message()))
 }

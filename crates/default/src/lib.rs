@@ -17,7 +17,7 @@ use aws_lambda_events::apigw::{ApiGatewayProxyResponse, ApiGatewayWebsocketProxy
 use entity_stream_auth::{Authenticator, Refusal};
 use entity_stream_connections::{Authorisation, Table, TableError};
 use entity_stream_delivery::{ManagementApi, Message, Outcome};
-use entity_stream_protocol::{Action, ClientMessage, Clock, EpochMillis, ErrorCode, Filter, Rejection, ServerMessage};
+use entity_stream_protocol::{Action, Answer, ClientMessage, Clock, EpochMillis, ErrorCode, Filter, Rejection};
 use entity_stream_runtime::environment::AUTH_IN_BAND;
 use entity_stream_runtime::{Caller, Environment, Failure, InvalidVariable, respond};
 use lambda_runtime::LambdaEvent;
@@ -75,7 +75,7 @@ impl DefaultRoute {
             let body = event.payload.body.as_deref().unwrap_or_default();
             if let Some(answer) = self.honour(&caller, body).await {
                 self.answer(&caller, &answer).await?;
-                if matches!(answer, ServerMessage::Error(_)) {
+                if matches!(answer, Answer::Error(_)) {
                     self.close_unless_authenticated(&caller, arrived).await;
                 }
             }
@@ -86,32 +86,30 @@ impl DefaultRoute {
     }
 
     /// Does what a message asks for and returns the answer, if one is due.
-    async fn honour(&self, caller: &Caller, body: &str) -> Option<ServerMessage> {
+    async fn honour(&self, caller: &Caller, body: &str) -> Option<Answer> {
         let message = match ClientMessage::parse(body) {
             Ok(message) => message,
             Err(rejection) => {
                 // Not the action, which may be any text: somebody's token in the wrong place, say.
                 tracing::info!(code = rejection.code.as_str(), "message refused");
-                return Some(ServerMessage::Error(self.reject(caller, rejection).await));
+                return Some(Answer::Error(self.reject(caller, rejection).await));
             }
         };
         let request_id = message.request_id.clone();
         match &message.action {
             Action::Ping => Some(self.ping(caller, &message).await),
             Action::Subscribe(filter) => {
-                let subscribed = || ServerMessage::Subscribed(filter.clone(), request_id);
+                let subscribed = || Answer::Subscribed { filter: filter.clone(), request_id };
                 self.subscribe(caller, &message, Some(filter), subscribed).await
             }
-            Action::Unsubscribe => {
-                self.subscribe(caller, &message, None, || ServerMessage::Unsubscribed(request_id)).await
-            }
+            Action::Unsubscribe => self.subscribe(caller, &message, None, || Answer::Unsubscribed { request_id }).await,
             Action::Authenticate(token) => Some(self.authenticate(caller, &message, token).await),
         }
     }
 
-    async fn ping(&self, caller: &Caller, message: &ClientMessage) -> ServerMessage {
+    async fn ping(&self, caller: &Caller, message: &ClientMessage) -> Answer {
         match self.check_authorised(caller).await {
-            Ok(()) => ServerMessage::Pong(message.request_id.clone()),
+            Ok(()) => Answer::Pong { request_id: message.request_id.clone() },
             Err(error) => refuse(message, &error),
         }
     }
@@ -149,8 +147,8 @@ impl DefaultRoute {
         caller: &Caller,
         message: &ClientMessage,
         filter: Option<&Filter>,
-        done: impl FnOnce() -> ServerMessage,
-    ) -> Option<ServerMessage> {
+        done: impl FnOnce() -> Answer,
+    ) -> Option<Answer> {
         match self.table.subscribe(&caller.connection_id, filter, self.clock.now()).await {
             Ok(connection) => {
                 tracing::Span::current().record("tenant", connection.tenant.as_str());
@@ -182,7 +180,7 @@ impl DefaultRoute {
         }
     }
 
-    async fn answer(&self, caller: &Caller, answer: &ServerMessage) -> Result<(), Failure> {
+    async fn answer(&self, caller: &Caller, answer: &Answer) -> Result<(), Failure> {
         let deadline = Instant::now() + ANSWER_TIME;
         match self.management_api.post_until(&caller.connection_id, &Message::new(answer.to_json()), deadline).await {
             Outcome::Delivered => Ok(()),
@@ -200,7 +198,7 @@ impl DefaultRoute {
 }
 
 /// The answer to a message that the table did not take.
-pub(crate) fn refuse(message: &ClientMessage, error: &TableError) -> ServerMessage {
+pub(crate) fn refuse(message: &ClientMessage, error: &TableError) -> Answer {
     let (code, text) = match error {
         TableError::NotConnected => {
             tracing::info!("message of a connection that is not registered");
@@ -219,5 +217,5 @@ pub(crate) fn refuse(message: &ClientMessage, error: &TableError) -> ServerMessa
             (ErrorCode::Internal, "the message could not be honoured; try again")
         }
     };
-    ServerMessage::Error(message.reject(code, text))
+    Answer::Error(message.reject(code, text))
 }

@@ -1,14 +1,34 @@
 use std::collections::HashSet;
 
+use serde::{Deserialize, Serialize};
+
 use crate::limits::FILTER_TYPES;
 use crate::{EntityChange, EntityType, IdPattern, PatternMatcher};
 
 /// Which changes of its tenant a connection wants: those whose type is among the filter's, if it names any, and whose
 /// entity id its pattern matches, if it has one.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", try_from = "FilterFields")]
 pub struct Filter {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     entity_types: Vec<EntityType>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     id_pattern: Option<IdPattern>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct FilterFields {
+    entity_types: Option<Vec<String>>,
+    id_pattern: Option<String>,
+}
+
+impl TryFrom<FilterFields> for Filter {
+    type Error = InvalidFilter;
+
+    fn try_from(fields: FilterFields) -> Result<Self, Self::Error> {
+        Self::new(fields.entity_types.unwrap_or_default(), fields.id_pattern.as_deref())
+    }
 }
 
 /// Why a filter is refused. The messages are for clients: they say what would be right.

@@ -4,6 +4,7 @@ use regex_automata::Input;
 use regex_automata::meta::{BuildError, Config, Regex};
 use regex_automata::nfa::thompson::WhichCaptures;
 use regex_syntax::ast::parse::Parser;
+use serde::Serialize;
 
 use crate::InvalidFilter;
 use crate::folding::folded_characters;
@@ -11,7 +12,7 @@ use crate::limits::{COMPILED_PATTERN_BYTES, FOLDED_CHARACTERS, ID_PATTERN_LENGTH
 
 /// A regular expression for entity ids, in the `regex` crate's syntax, of at most 512 characters. It matches anywhere
 /// in the id unless anchored, as `idPattern` does in NGSI brokers.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct IdPattern(String);
 
 impl IdPattern {

@@ -41,3 +41,5 @@ pub const IDLE_TIMEOUT: Duration = Duration::from_secs(10 * 60);
 /// How long `@connections` may go on answering 410 for a connection that is fine: until `$connect` has returned.
 /// A connection younger than this is never forgotten on a 410.
 pub const YOUNG_CONNECTION: Duration = Duration::from_secs(30);
+/// Longest reason of a close frame, in bytes: RFC 6455, section 5.5 allows 125, of which the code takes two.
+pub const CLOSE_REASON_BYTES: usize = 123;

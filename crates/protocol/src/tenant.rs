@@ -1,12 +1,14 @@
 use std::fmt;
 
+use serde::Serialize;
+
 use crate::limits::TENANT_LENGTH;
 
 /// A tenant's name in its canonical, lower-case form: 1 to 63 of `a-z 0-9 _ -`, starting with a letter or a digit.
 ///
 /// Compared in lower case, as brokers treat `Fiware-Service`. Since nothing else gets in, a tenant can be put into a
 /// table key without escaping.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 pub struct Tenant(String);
 
 /// Why a text is not a tenant name. Safe to show to a client: it does not repeat the text.

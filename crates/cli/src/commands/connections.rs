@@ -36,7 +36,7 @@ pub(crate) struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Action {
     List(List),
-    Close(Close),
+    Close(CloseCommand),
 }
 
 /// List the connections: whose they are, what they want, and for how long they may have it
@@ -85,7 +85,7 @@ An id may begin with `-`: put `--` before the ids if a script fills them in.
 Examples:
   entity-stream connections close XyZ12cdeIAMCJ1g=
   entity-stream connections close --api https://HOST/prod -- -yZ12cdeIAMCJ1g=")]
-struct Close {
+struct CloseCommand {
     /// The connections' ids
     #[arg(required = true, value_name = "CONNECTION", value_parser = |text: &str| ConnectionId::parse(text))]
     ids: Vec<ConnectionId>,
@@ -129,7 +129,7 @@ impl List {
     }
 }
 
-impl Close {
+impl CloseCommand {
     async fn run(&self) -> anyhow::Result<()> {
         let api = self.api().await?;
         let mut failed = 0;

@@ -66,7 +66,7 @@ pub(crate) fn on_one_line(json: &str) -> Cow<'_, str> {
 
 #[cfg(test)]
 mod tests {
-    use entity_stream_protocol::{EntityChange, Event, Filter, Format, RequestId, ServerMessage};
+    use entity_stream_protocol::{Answer, EntityChange, Event, Filter, Format, RequestId};
     use proptest::prelude::*;
 
     use super::*;
@@ -81,9 +81,10 @@ mod tests {
                 Frame::Event(ChangeType::EntityDeleted, Some("9c1e".to_owned()))
             );
         }
-        let subscribed = ServerMessage::Subscribed(Filter::default(), RequestId::parse("1").ok()).to_json();
+        let request_id = RequestId::parse("1").ok();
+        let subscribed = Answer::Subscribed { filter: Filter::default(), request_id }.to_json();
         assert_eq!(Frame::parse(&subscribed), Frame::Subscribed(Some("1".to_owned())));
-        assert_eq!(Frame::parse(&ServerMessage::Pong(None).to_json()), Frame::Other);
+        assert_eq!(Frame::parse(&Answer::Pong { request_id: None }.to_json()), Frame::Other);
         let error =
             r#"{"type":"error","code":"invalid_id_pattern","message":"no","action":"subscribe","requestId":"1"}"#;
         let expected =

@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use entity_stream_protocol::{ConnectionId, EpochMillis};
+use entity_stream_protocol::{Close, ConnectionId, EpochMillis};
 use tokio::sync::{mpsc, oneshot};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
@@ -21,21 +21,11 @@ struct Open {
     closing: bool,
 }
 
-/// What API Gateway tells a client whose time is over.
-pub(crate) const GOING_AWAY: Close = Close { code: 1001, reason: "Going away" };
-
-/// The order to close a connection. It has a way of its own beside the messages: a client that does not read them has to
-/// be closed too.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Close {
-    pub(crate) code: u16,
-    pub(crate) reason: &'static str,
-}
-
 #[derive(Debug)]
 struct Entry {
     connection: Connection,
-    /// Taken by the first order.
+    /// Carries the order to close. It is separate from the messages, so that a client that does not read them can be
+    /// closed too. The first order takes it.
     close: Option<oneshot::Sender<Close>>,
 }
 
@@ -88,7 +78,7 @@ impl Connections {
         let mut entry = Entry { connection, close: Some(close) };
         let mut open = self.lock();
         if open.closing {
-            entry.close(GOING_AWAY);
+            entry.close(Close::GOING_AWAY);
         }
         open.connections.insert(id, entry);
         order
@@ -129,7 +119,7 @@ impl Connections {
         let mut open = self.lock();
         open.closing = true;
         for entry in open.connections.values_mut() {
-            entry.close(GOING_AWAY);
+            entry.close(Close::GOING_AWAY);
         }
     }
 

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use entity_stream_protocol::Close;
 use futures_util::StreamExt;
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
@@ -13,13 +14,9 @@ pub(crate) type Socket = WebSocketStream<TokioIo<Upgraded>>;
 /// How long a client may take to answer a close frame.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Longest reason that a close frame has room for, in bytes.
-const REASON_BYTES: usize = 123;
-
 /// Sends a close frame and waits for the client's, so that the client reads the code before the connection breaks.
-pub(crate) async fn say_goodbye(mut socket: Socket, code: u16, reason: &str) {
-    let end = reason.floor_char_boundary(REASON_BYTES);
-    let frame = CloseFrame { code: code.into(), reason: reason[..end].into() };
+pub(crate) async fn say_goodbye(mut socket: Socket, close: &Close) {
+    let frame = CloseFrame { code: u16::from(close.code()).into(), reason: close.reason().into() };
     let farewell = async move {
         if socket.close(Some(frame)).await.is_err() {
             return;

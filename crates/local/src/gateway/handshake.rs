@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use entity_stream_auth::{ACCESS_TOKEN, offers_access_token};
-use entity_stream_protocol::ConnectionId;
+use entity_stream_protocol::{Close, ConnectionId};
 use hyper_util::rt::TokioIo;
 use serde_json::json;
 use tokio_tungstenite::WebSocketStream;
@@ -102,7 +102,7 @@ async fn open(state: Arc<State>, client: SocketAddr, key: HeaderValue, mut reque
         if let Ok(upgraded) = upgrade.await {
             let io = TokioIo::new(upgraded);
             let socket = WebSocketStream::from_raw_socket(io, Role::Server, Some(websocket_config())).await;
-            say_goodbye(socket, 1008, &reason).await;
+            say_goodbye(socket, &Close::refused(reason)).await;
         }
     });
     switch_protocols(&key, subprotocol)

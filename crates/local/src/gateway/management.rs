@@ -3,12 +3,13 @@
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, Method, Response, StatusCode};
+use entity_stream_protocol::Close;
 use entity_stream_protocol::limits::MESSAGE_BYTES;
 use serde_json::json;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
-use super::connections::{Close, Connection};
+use super::connections::Connection;
 use super::ids::{is_well_formed, new_id};
 use super::proxy_event::timestamp;
 use crate::aws_error::{answer, json, with_type};
@@ -77,7 +78,7 @@ fn get(connection: &Connection) -> Response<Body> {
 
 /// Does not wait for the client, which may not even read.
 fn delete(state: &State, id: &str) -> Response<Body> {
-    if state.connections.close(id, Close { code: 1000, reason: "Connection Closed Normally" }) {
+    if state.connections.close(id, Close::DELETED) {
         answer(StatusCode::NO_CONTENT, JSON, Body::empty())
     } else {
         gone()

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::http::HeaderMap;
 use bytes::Bytes;
-use entity_stream_protocol::{ConnectionId, EpochMillis};
+use entity_stream_protocol::{Close, ConnectionId, EpochMillis};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
@@ -47,14 +47,15 @@ impl EventSource {
         self.finish(event, now, "$default", "MESSAGE", [("messageId", json!(message_id(&self.connection_id)))])
     }
 
-    pub(crate) fn disconnect(&self, now: EpochMillis, code: u16, reason: &str) -> ProxyEvent {
+    pub(crate) fn disconnect(&self, now: EpochMillis, close: &Close) -> ProxyEvent {
         let mut event = Map::new();
         let mut headers = BTreeMap::from([("Host".to_owned(), vec![self.domain_name.clone()])]);
         for name in ["x-api-key", "X-Forwarded-For", "x-restapi"] {
             headers.insert(name.to_owned(), vec![String::new()]);
         }
         insert_maps(&mut event, "headers", "multiValueHeaders", &headers);
-        let fields = [("disconnectStatusCode", json!(code)), ("disconnectReason", json!(reason))];
+        let fields =
+            [("disconnectStatusCode", json!(u16::from(close.code()))), ("disconnectReason", json!(close.reason()))];
         self.finish(event, now, "$disconnect", "DISCONNECT", fields)
     }
 

@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 
-use entity_stream_protocol::{RequestId, ServerMessage};
+use entity_stream_protocol::{Answer, RequestId};
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -29,14 +29,14 @@ pub(crate) struct Selection {
 
 #[derive(Deserialize, PartialEq, Eq, Hash)]
 #[serde(field_identifier, rename_all = "camelCase")]
-enum Field {
+enum RouteField {
     Action,
     RequestId,
     #[serde(other)]
     Other,
 }
 
-type Fields = HashMap<Field, Value>;
+type RouteFields = HashMap<RouteField, Value>;
 
 impl Selection {
     /// Selects a message's route. What cannot be read goes to `$default`, and so does a `requestId` that breaks the
@@ -46,31 +46,31 @@ impl Selection {
             return Route::Default;
         }
         let fields = strict(body).or_else(|| if self.lenient { lenient(body) } else { None });
-        fields.and_then(ping).map_or(Route::Default, |id| Route::Ping(ServerMessage::Pong(id).to_json()))
+        fields.and_then(ping).map_or(Route::Default, |request_id| Route::Ping(Answer::Pong { request_id }.to_json()))
     }
 }
 
 /// The id of a message that is a `ping` by the contract; the mock takes an empty one for none.
-fn ping(mut fields: Fields) -> Option<Option<RequestId>> {
-    if fields.get(&Field::Action)? != "ping" {
+fn ping(mut fields: RouteFields) -> Option<Option<RequestId>> {
+    if fields.get(&RouteField::Action)? != "ping" {
         return None;
     }
-    match fields.remove(&Field::RequestId) {
+    match fields.remove(&RouteField::RequestId) {
         None | Some(Value::Null) => Some(None),
-        Some(Value::String(id)) => RequestId::parse(&id).ok().map(|id| Some(id).filter(|id| !id.as_str().is_empty())),
+        Some(Value::String(id)) => RequestId::parse(id).ok().map(|id| Some(id).filter(|id| !id.as_str().is_empty())),
         Some(_) => None,
     }
 }
 
 /// The fields of a JSON object. Only what is asked for is read: the rest has to be JSON and no more.
-fn strict(body: &str) -> Option<Fields> {
-    let fields: HashMap<Field, &RawValue> = serde_json::from_str(body).ok()?;
-    let asked_for = fields.into_iter().filter(|(field, _)| *field != Field::Other);
+fn strict(body: &str) -> Option<RouteFields> {
+    let fields: HashMap<RouteField, &RawValue> = serde_json::from_str(body).ok()?;
+    let asked_for = fields.into_iter().filter(|(field, _)| *field != RouteField::Other);
     asked_for.map(|(field, value)| Some((field, serde_json::from_str(value.get()).ok()?))).collect()
 }
 
 /// The fields of a JSON5 object, which may be written as API Gateway has been seen to take them: `{action: "ping"}`.
-fn lenient(body: &str) -> Option<Fields> {
+fn lenient(body: &str) -> Option<RouteFields> {
     let brackets = body.bytes().filter(|byte| matches!(byte, b'[' | b'{')).take(BRACKETS + 1).count();
     if brackets > BRACKETS { None } else { json5::from_str(body).ok() }
 }

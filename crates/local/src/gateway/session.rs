@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use entity_stream_protocol::limits::MESSAGE_BYTES;
+use entity_stream_protocol::{Close, GatewayError};
 use futures_util::{SinkExt, StreamExt};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
@@ -15,7 +15,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::{Message, Role};
 use tokio_tungstenite::tungstenite::{Error, Utf8Bytes};
 
-use super::connections::{Close, GOING_AWAY, LastActive};
+use super::connections::LastActive;
 use super::farewell::{Socket, answer_goodbye, say_goodbye};
 use super::frames::{text_frames, websocket_config};
 use super::integration::ProxyResult;
@@ -40,11 +40,10 @@ pub(crate) struct Session {
     pub(crate) last_active: LastActive,
 }
 
-/// How a connection ended, as `$disconnect` is told: the code, and a reason.
+/// The end of a connection, as `$disconnect` receives it.
 struct End {
-    code: u16,
-    reason: String,
-    /// Whether the client still has to be told.
+    close: Close,
+    /// Whether the client still has to receive a close frame.
     tell: bool,
 }
 
@@ -67,7 +66,7 @@ pub(crate) async fn run(state: Arc<State>, mut session: Session, upgrade: OnUpgr
             // What still waits for room in the queue need not wait any longer.
             session.inbox.close();
             if end.tell {
-                say_goodbye(socket, end.code, &end.reason).await;
+                say_goodbye(socket, &end.close).await;
             }
             end
         }
@@ -76,8 +75,9 @@ pub(crate) async fn run(state: Arc<State>, mut session: Session, upgrade: OnUpgr
     };
     let connection_id = &session.source.connection_id;
     state.connections.remove(connection_id);
-    tracing::debug!(%connection_id, code = end.code, reason = end.reason, "connection ended");
-    let event = session.source.disconnect(state.config.clock.now(), end.code, &end.reason);
+    let close = &end.close;
+    tracing::debug!(%connection_id, code = u16::from(close.code()), reason = close.reason(), "connection ended");
+    let event = session.source.disconnect(state.config.clock.now(), close);
     let limit = state.config.times.integration_timeout;
     if let Err(error) = state.functions.invoke(Function::Disconnect, event.payload, limit).await {
         tracing::error!(%connection_id, %error, "$disconnect failed");
@@ -107,7 +107,7 @@ async fn serve(state: &Arc<State>, session: &mut Session, socket: &mut Socket) -
             next = next => next,
         };
         match next {
-            Next::TimeOver => return ordered(Ok(GOING_AWAY)),
+            Next::TimeOver => return told(Close::GOING_AWAY),
             Next::Outgoing(text) => {
                 let sent = tokio::select! {
                     biased;
@@ -131,7 +131,7 @@ async fn serve(state: &Arc<State>, session: &mut Session, socket: &mut Socket) -
                         drop(place);
                     });
                 }
-                Some(Ok(Message::Binary(_))) => return refused(1003, "binary frames are not supported"),
+                Some(Ok(Message::Binary(_))) => return told(Close::BINARY_FRAME),
                 Some(Ok(Message::Close(frame))) => {
                     answer_goodbye(socket).await;
                     return closed_by_client(frame);
@@ -191,11 +191,12 @@ async fn handle_message(state: Arc<State>, source: EventSource, outbox: mpsc::Se
             };
             failure.map(|failure| {
                 tracing::error!(connection_id = %source.connection_id, failure, "$default failed");
-                // Spaced exactly as API Gateway spaces it.
-                format!(
-                    r#"{{"message": "Internal server error", "connectionId":"{}", "requestId":"{}"}}"#,
-                    source.connection_id, event.request_id
-                )
+                let error = GatewayError {
+                    message: GatewayError::INTERNAL.to_owned(),
+                    connection_id: source.connection_id.to_string(),
+                    request_id: event.request_id,
+                };
+                error.to_json()
             })
         }
     };
@@ -207,36 +208,34 @@ async fn handle_message(state: Arc<State>, source: EventSource, outbox: mpsc::Se
 
 /// The code and the reason are the client's own.
 fn closed_by_client(frame: Option<CloseFrame>) -> End {
-    match frame {
-        Some(frame) => End { code: frame.code.into(), reason: frame.reason.to_string(), tell: false },
-        None => End { code: 1005, reason: "Client-side close frame status not set".to_owned(), tell: false },
-    }
+    let close = match frame {
+        Some(frame) => Close::new(u16::from(frame.code).into(), frame.reason.as_str()),
+        None => Close::NO_STATUS,
+    };
+    End { close, tell: false }
 }
 
 fn broken(error: &Error) -> End {
     match error {
-        Error::Capacity(_) => {
-            refused(1009, &format!("a frame has at most 32 KB, a message {} KB", MESSAGE_BYTES / 1024))
-        }
-        Error::Utf8(_) => refused(1007, "a text message is UTF-8"),
-        // The client has gone without a close frame: what it did wrong is not for it to hear.
+        Error::Capacity(_) => told(Close::TOO_LARGE),
+        Error::Utf8(_) => told(Close::NOT_UTF8),
+        // The client went away without a close frame, and cannot receive one.
         Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => lost(),
-        Error::Protocol(_) => refused(1002, "protocol error"),
+        Error::Protocol(_) => told(Close::PROTOCOL_ERROR),
         _ => lost(),
     }
 }
 
-fn refused(code: u16, reason: &str) -> End {
-    End { code, reason: reason.to_owned(), tell: true }
-}
-
-/// The end that was ordered; without an order the system itself is ending.
+/// The ordered end. If the sender of orders is gone, the system is stopping.
 fn ordered(close: Result<Close, oneshot::error::RecvError>) -> End {
-    let Close { code, reason } = close.unwrap_or(GOING_AWAY);
-    refused(code, reason)
+    told(close.unwrap_or(Close::GOING_AWAY))
 }
 
-/// Source of the code: RFC 6455, section 7.1.5. API Gateway's reason is not known.
+/// An end that the client still has to hear of.
+fn told(close: Close) -> End {
+    End { close, tell: true }
+}
+
 fn lost() -> End {
-    End { code: 1006, reason: String::new(), tell: false }
+    End { close: Close::LOST, tell: false }
 }

@@ -6,5 +6,6 @@
 mod client_messages;
 mod documentation;
 mod entity_changes;
+mod round_trips;
 mod schemas;
 mod server_messages;

@@ -1,11 +1,13 @@
-use entity_stream_protocol::{ClientMessage, EpochMillis, ErrorCode, Filter, Rejection, RequestId, ServerMessage};
+use entity_stream_protocol::{
+    Answer, ClientMessage, EpochMillis, ErrorCode, Filter, GatewayError, Rejection, RequestId,
+};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::schemas::{SCHEMAS, assert_described, assert_valid, is_valid};
 
-fn assert_is_described(message: &ServerMessage) {
-    let message: Value = serde_json::from_str(&message.to_json()).unwrap();
+fn assert_is_described(answer: &Answer) {
+    let message: Value = serde_json::from_str(&answer.to_json()).unwrap();
     let schema = message["type"].as_str().unwrap();
     assert_valid("server-message", &message);
     assert_valid(schema, &message);
@@ -20,18 +22,19 @@ proptest! {
         id in prop::option::of("\\PC{0,128}"),
         until in prop::option::of(0..i64::from(u32::MAX) * 1000),
     ) {
-        let id = id.map(|id| RequestId::parse(&id).unwrap());
-        assert_is_described(&ServerMessage::Subscribed(Filter::new(types, pattern.as_deref()).unwrap(), id.clone()));
-        assert_is_described(&ServerMessage::Unsubscribed(id.clone()));
-        assert_is_described(&ServerMessage::Pong(id.clone()));
-        assert_is_described(&ServerMessage::Authenticated(until.map(EpochMillis::new), id));
+        let request_id = id.map(|id| RequestId::parse(id).unwrap());
+        let filter = Filter::new(types, pattern.as_deref()).unwrap();
+        assert_is_described(&Answer::Subscribed { filter, request_id: request_id.clone() });
+        assert_is_described(&Answer::Unsubscribed { request_id: request_id.clone() });
+        assert_is_described(&Answer::Pong { request_id: request_id.clone() });
+        assert_is_described(&Answer::Authenticated { expires_at: until.map(EpochMillis::new), request_id });
     }
 
     #[test]
     fn every_refusal_is_described(text in "\\PC{0,80}", action in "[a-z]{0,80}") {
         for text in [text.clone(), json!({ "action": action, "requestId": text }).to_string()] {
             if let Err(rejection) = ClientMessage::parse(&text) {
-                assert_is_described(&ServerMessage::Error(rejection));
+                assert_is_described(&Answer::Error(rejection));
             }
         }
     }
@@ -45,10 +48,10 @@ fn every_error_code_is_in_the_schema() {
         .iter()
         .map(|code| code.as_str().unwrap())
         .collect();
-    assert_eq!(codes, ErrorCode::ALL.map(ErrorCode::as_str));
+    assert!(codes.into_iter().eq(ErrorCode::ALL.iter().map(ErrorCode::as_str)));
     for code in ErrorCode::ALL {
         let rejection = Rejection { code, message: "why".to_owned(), action: None, request_id: None };
-        assert_is_described(&ServerMessage::Error(rejection));
+        assert_is_described(&Answer::Error(rejection));
     }
 }
 
@@ -68,11 +71,15 @@ fn what_no_server_says_is_refused() {
     }
 }
 
-/// The frame that API Gateway sends if a function fails, as it was observed.
 #[test]
 fn the_gateways_own_error_is_described() {
-    let frame = r#"{"message": "Internal server error", "connectionId":"XyZ12cdeIAMCJ1g=", "requestId":"XyZ13E="}"#;
-    let frame: Value = serde_json::from_str(frame).unwrap();
+    let error = GatewayError {
+        message: GatewayError::INTERNAL.to_owned(),
+        connection_id: "XyZ12cdeIAMCJ1g=".to_owned(),
+        request_id: "XyZ13E=".to_owned(),
+    };
+    let frame: Value = serde_json::from_str(&error.to_json()).unwrap();
     assert_valid("gateway-error", &frame);
     assert_valid("server-message", &frame);
+    assert_described("gateway-error", &frame);
 }

@@ -1,133 +1,48 @@
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::limits::{ENTITY_ID_LENGTH, ENTITY_TYPES, SERVICE_PATH_LENGTH, TIMESTAMP_LENGTH};
-use crate::{EntityType, Tenant};
-
-/// What happened to an entity.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum ChangeType {
-    /// The entity is new.
-    EntityCreated,
-    /// Some of its attributes changed.
-    EntityUpdated,
-    /// The entity is gone.
-    EntityDeleted,
-}
-
-impl ChangeType {
-    /// Every type there is: what the EventBridge rule matches in `detail.type`.
-    pub const ALL: [Self; 3] = [Self::EntityCreated, Self::EntityUpdated, Self::EntityDeleted];
-
-    /// The name on the wire, `entityCreated` and so on.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::EntityCreated => "entityCreated",
-            Self::EntityUpdated => "entityUpdated",
-            Self::EntityDeleted => "entityDeleted",
-        }
-    }
-}
-
-impl fmt::Display for ChangeType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// The type or types of one entity, in the form they were published: a string, or an array of strings (NGSI-LD allows
-/// several). Never empty.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(untagged)]
-pub enum EntityTypes {
-    /// Published as a string.
-    One(EntityType),
-    /// Published as an array.
-    Many(Vec<EntityType>),
-}
-
-impl EntityTypes {
-    /// The types in the order they were published.
-    pub fn iter(&self) -> std::slice::Iter<'_, EntityType> {
-        match self {
-            Self::One(one) => std::slice::from_ref(one).iter(),
-            Self::Many(many) => many.iter(),
-        }
-    }
-
-    /// The types joined by `, `, for people to read.
-    pub fn display(&self) -> String {
-        self.iter().map(EntityType::as_str).collect::<Vec<_>>().join(", ")
-    }
-}
-
-impl<'de> Deserialize<'de> for EntityTypes {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct StringOrStrings;
-
-        impl<'de> serde::de::Visitor<'de> for StringOrStrings {
-            type Value = EntityTypes;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "an entity type, or an array of at least one and at most {ENTITY_TYPES}")
-            }
-
-            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Self::Value, E> {
-                EntityType::parse(text).map(EntityTypes::One).map_err(E::custom)
-            }
-
-            fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-                let mut many = Vec::new();
-                while let Some(entity_type) = seq.next_element()? {
-                    many.push(entity_type);
-                    if many.len() > ENTITY_TYPES {
-                        return Err(serde::de::Error::invalid_length(many.len(), &self));
-                    }
-                }
-                if many.is_empty() {
-                    return Err(serde::de::Error::invalid_length(0, &self));
-                }
-                Ok(EntityTypes::Many(many))
-            }
-        }
-
-        deserializer.deserialize_any(StringOrStrings)
-    }
-}
+use crate::change_type::ChangeType;
+use crate::entity_types::EntityTypes;
+use crate::limits::{ENTITY_ID_LENGTH, SERVICE_PATH_LENGTH, TIMESTAMP_LENGTH};
+use crate::tenant::{InvalidTenant, Tenant};
 
 /// One change of one entity: the `detail` of an EventBridge event.
-#[derive(Clone, Debug)]
+///
+/// Publishers write it with serde; [`EntityChange::parse`] reads it.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct EntityChange {
-    /// What happened.
+    /// The kind of change.
+    #[serde(rename = "type")]
     pub change_type: ChangeType,
-    /// Whose entity it is.
+    /// The entity's tenant.
     pub tenant: Tenant,
-    /// The `Fiware-ServicePath`, `/` if none was published.
+    /// The `Fiware-ServicePath`; `/` if the publisher sent none.
     pub service_path: String,
     /// The entity's id: 1 to 2,048 characters.
     pub entity_id: String,
     /// The entity's type or types.
+    #[serde(rename = "entityType")]
     pub entity_types: EntityTypes,
-    /// The attributes, a JSON object exactly as published: neither its key order nor its numbers are touched.
+    /// The attributes, a JSON object, byte for byte as published.
     pub data: Box<RawValue>,
-    /// The attributes that changed; only ever present on updates.
+    /// The names of the attributes that changed. Only updates have them.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub changed_attributes: Option<Vec<String>>,
-    /// When it happened, as the publisher wrote it.
+    /// The time of the change, as the publisher wrote it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub timestamp: Option<String>,
 }
 
-/// Why a published `detail` can reach nobody. Repeating the delivery cannot help.
+/// The published `detail` is invalid. Another delivery of the same event fails in the same way.
 #[derive(Debug, thiserror::Error)]
 pub enum UndeliverableChange {
-    /// Not JSON, or a field is missing or of the wrong type.
+    /// The detail is not JSON, or a field is missing or has the wrong type.
     #[error("detail: {0}")]
     Malformed(#[from] serde_json::Error),
-    /// The tenant is not a tenant's name.
+    /// The tenant's name is invalid.
     #[error("detail.tenant: {0}")]
-    Tenant(#[from] crate::InvalidTenant),
+    Tenant(#[from] InvalidTenant),
     /// The entity id is empty or too long.
     #[error("detail.entityId has 1 to {ENTITY_ID_LENGTH} characters")]
     EntityId,
@@ -137,14 +52,14 @@ pub enum UndeliverableChange {
     /// The timestamp is too long.
     #[error("detail.timestamp has at most {TIMESTAMP_LENGTH} characters")]
     Timestamp,
-    /// `data` is something other than an object.
+    /// `data` is not an object.
     #[error("detail.data is a JSON object")]
     Data,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Detail {
+struct DetailFields {
     #[serde(rename = "type")]
     change_type: ChangeType,
     tenant: String,
@@ -161,38 +76,38 @@ struct Detail {
 }
 
 impl EntityChange {
-    /// Reads an event's `detail`. Fields that are not part of the contract are ignored.
+    /// Reads an event's `detail`. DetailFields that are not part of the contract are ignored.
     ///
     /// # Errors
-    /// [`UndeliverableChange`] says which field is missing or wrong.
+    /// [`UndeliverableChange`] names the field that is missing or invalid.
     pub fn parse(detail: &str) -> Result<Self, UndeliverableChange> {
-        let detail: Detail = serde_json::from_str(detail)?;
-        let id_length = detail.entity_id.chars().take(ENTITY_ID_LENGTH + 1).count();
+        let fields: DetailFields = serde_json::from_str(detail)?;
+        let id_length = fields.entity_id.chars().take(ENTITY_ID_LENGTH + 1).count();
         if !(1..=ENTITY_ID_LENGTH).contains(&id_length) {
             return Err(UndeliverableChange::EntityId);
         }
-        // What a message cannot do without has to fit into one.
-        if is_longer(detail.service_path.as_deref(), SERVICE_PATH_LENGTH) {
+        // A truncated message still carries these two, so their lengths are limited.
+        if is_longer(fields.service_path.as_deref(), SERVICE_PATH_LENGTH) {
             return Err(UndeliverableChange::ServicePath);
         }
-        if is_longer(detail.timestamp.as_deref(), TIMESTAMP_LENGTH) {
+        if is_longer(fields.timestamp.as_deref(), TIMESTAMP_LENGTH) {
             return Err(UndeliverableChange::Timestamp);
         }
-        // `null` reads as no data at all: serde hands it over as `None`.
-        let data = match detail.data {
+        // serde reads `null` as `None`.
+        let data = match fields.data {
             Some(data) if data.get().starts_with('{') => data,
             Some(_) => return Err(UndeliverableChange::Data),
             None => RawValue::from_string("{}".to_owned())?,
         };
         Ok(Self {
-            change_type: detail.change_type,
-            tenant: Tenant::parse(&detail.tenant)?,
-            service_path: detail.service_path.unwrap_or_else(|| "/".to_owned()),
-            entity_id: detail.entity_id,
-            entity_types: detail.entity_type,
+            change_type: fields.change_type,
+            tenant: Tenant::parse(&fields.tenant)?,
+            service_path: fields.service_path.unwrap_or_else(|| "/".to_owned()),
+            entity_id: fields.entity_id,
+            entity_types: fields.entity_type,
             data,
-            changed_attributes: detail.changed_attributes.filter(|_| detail.change_type == ChangeType::EntityUpdated),
-            timestamp: detail.timestamp,
+            changed_attributes: fields.changed_attributes.filter(|_| fields.change_type == ChangeType::EntityUpdated),
+            timestamp: fields.timestamp,
         })
     }
 }

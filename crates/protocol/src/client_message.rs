@@ -1,25 +1,34 @@
 use std::collections::HashMap;
-use std::fmt;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::access_token::AccessToken;
+use crate::error_code::ErrorCode;
+use crate::filter::{Filter, InvalidFilter};
+use crate::json::to_json;
 use crate::limits::{MESSAGE_BYTES, REQUEST_ID_LENGTH};
-use crate::{Filter, InvalidFilter};
+use crate::rejection::Rejection;
+use crate::request_id::RequestId;
 
-/// A message from a client, understood and valid.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A message from a client. Clients write it with [`ClientMessage::to_json`]; servers read it with
+/// [`ClientMessage::parse`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct ClientMessage {
-    /// What the client asks for.
+    /// The request.
+    #[serde(flatten)]
     pub action: Action,
-    /// Echoed in the answer. Without one, a `subscribe` or `unsubscribe` that succeeds is not answered: clients of the
-    /// original contract know only events and `pong`, and some fail on any other frame.
+    /// The answer repeats it. The server does not answer a `subscribe` or `unsubscribe` that succeeds and has no id:
+    /// clients of the original contract know only events and `pong`, and some fail on any other frame.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub request_id: Option<RequestId>,
 }
 
-/// What a client can ask for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A request of a client.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "action", rename_all = "camelCase")]
 pub enum Action {
     /// Replace the connection's whole filter.
     Subscribe(Filter),
@@ -28,124 +37,21 @@ pub enum Action {
     /// Keep the connection alive.
     Ping,
     /// Renew the connection's authorisation with a fresh token.
+    #[serde(serialize_with = "expose")]
     Authenticate(AccessToken),
 }
 
-/// A client's token. `Debug` does not show it.
-#[derive(Clone, PartialEq, Eq)]
-pub struct AccessToken(String);
-
-impl AccessToken {
-    /// Takes a token as it is, unless it is empty.
-    pub fn new(text: &str) -> Option<Self> {
-        (!text.is_empty()).then(|| Self(text.to_owned()))
+fn expose<S: Serializer>(token: &AccessToken, serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct TokenField<'a> {
+        token: &'a str,
     }
-
-    /// The token itself, for the one place that verifies it.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for AccessToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("AccessToken(…)")
-    }
-}
-
-/// A client's own name for a request: a string of at most 128 characters.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RequestId(String);
-
-impl RequestId {
-    /// Takes a request id as it is.
-    ///
-    /// # Errors
-    /// The text's length in characters, if that is over 128.
-    pub fn parse(text: &str) -> Result<Self, usize> {
-        let length = text.chars().count();
-        if length <= REQUEST_ID_LENGTH { Ok(Self(text.to_owned())) } else { Err(length) }
-    }
-
-    /// The id as the client wrote it.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-/// Why a message could not be honoured, as programs read it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ErrorCode {
-    /// The frame is not JSON.
-    InvalidJson,
-    /// JSON, but not a message of the contract.
-    InvalidMessage,
-    /// There is no such action.
-    UnknownAction,
-    /// `entityTypes` is not acceptable.
-    InvalidEntityTypes,
-    /// `idPattern` is not acceptable.
-    InvalidIdPattern,
-    /// The token is missing, invalid or expired.
-    Unauthorized,
-    /// The token is valid but does not allow this.
-    Forbidden,
-    /// Over 128 KB.
-    MessageTooLarge,
-    /// The connection's record is gone; reconnect.
-    NotConnected,
-    /// Our fault; try again.
-    Internal,
-}
-
-impl ErrorCode {
-    /// Every code of the contract.
-    pub const ALL: [Self; 10] = [
-        Self::InvalidJson,
-        Self::InvalidMessage,
-        Self::UnknownAction,
-        Self::InvalidEntityTypes,
-        Self::InvalidIdPattern,
-        Self::Unauthorized,
-        Self::Forbidden,
-        Self::MessageTooLarge,
-        Self::NotConnected,
-        Self::Internal,
-    ];
-
-    /// The code on the wire.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::InvalidJson => "invalid_json",
-            Self::InvalidMessage => "invalid_message",
-            Self::UnknownAction => "unknown_action",
-            Self::InvalidEntityTypes => "invalid_entity_types",
-            Self::InvalidIdPattern => "invalid_id_pattern",
-            Self::Unauthorized => "unauthorized",
-            Self::Forbidden => "forbidden",
-            Self::MessageTooLarge => "message_too_large",
-            Self::NotConnected => "not_connected",
-            Self::Internal => "internal",
-        }
-    }
-}
-
-/// An `error` answer: the message changed nothing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rejection {
-    /// For programs.
-    pub code: ErrorCode,
-    /// For people: what is wrong and what would be right. Never a stack, a table name or a token.
-    pub message: String,
-    /// The action the client asked for, as far as it could be read.
-    pub action: Option<String>,
-    /// The request's id, if it had one that could be read.
-    pub request_id: Option<RequestId>,
+    TokenField { token: token.expose() }.serialize(serializer)
 }
 
 #[derive(Deserialize, PartialEq, Eq, Hash)]
 #[serde(field_identifier, rename_all = "camelCase")]
-enum Field {
+enum MessageField {
     Action,
     RequestId,
     EntityTypes,
@@ -155,14 +61,14 @@ enum Field {
     Unknown,
 }
 
-type Fields = HashMap<Field, Value>;
+type MessageFields = HashMap<MessageField, Value>;
 
 const ACTIONS: [&str; 4] = ["subscribe", "unsubscribe", "ping", "authenticate"];
 /// A longer action is not echoed: no client of ours sends one.
 const ECHOED_ACTION_LENGTH: usize = 64;
 
 impl ClientMessage {
-    /// Reads the text of one frame. Fields that are not part of the contract are ignored.
+    /// Reads the text of one frame. MessageFields that are not part of the contract are ignored.
     ///
     /// # Errors
     /// The [`Rejection`] to answer with.
@@ -171,10 +77,10 @@ impl ClientMessage {
             return Err(unaddressed(ErrorCode::MessageTooLarge, "a message has at most 128 KB".to_owned()));
         }
         let fields = read_fields(text)?;
-        let action = fields.get(&Field::Action).and_then(Value::as_str);
-        let request_id = match fields.get(&Field::RequestId) {
+        let action = fields.get(&MessageField::Action).and_then(Value::as_str);
+        let request_id = match fields.get(&MessageField::RequestId) {
             None | Some(Value::Null) => Ok(None),
-            Some(Value::String(text)) => RequestId::parse(text).map(Some).map_err(|_| ()),
+            Some(Value::String(text)) => RequestId::parse(text.as_str()).map(Some).map_err(|_| ()),
             Some(_) => Err(()),
         };
         let reject = |code, message| Rejection {
@@ -195,7 +101,7 @@ impl ClientMessage {
             Some("unsubscribe") => Action::Unsubscribe,
             Some("ping") => Action::Ping,
             Some("authenticate") => {
-                match fields.get(&Field::Token).and_then(Value::as_str).and_then(AccessToken::new) {
+                match fields.get(&MessageField::Token).and_then(Value::as_str).and_then(AccessToken::new) {
                     Some(token) => Action::Authenticate(token),
                     None => {
                         return Err(reject(ErrorCode::InvalidMessage, "authenticate needs token, a string".to_owned()));
@@ -216,6 +122,11 @@ impl ClientMessage {
             }
         };
         Ok(Self { action, request_id: request_id.clone() })
+    }
+
+    /// The text frame.
+    pub fn to_json(&self) -> String {
+        to_json(self)
     }
 
     /// The action's name on the wire.
@@ -244,7 +155,7 @@ fn unaddressed(code: ErrorCode, message: String) -> Rejection {
 }
 
 /// The fields of the contract. Others need only be JSON: they may hold what no type of ours does, such as 1e999.
-fn read_fields(text: &str) -> Result<Fields, Rejection> {
+fn read_fields(text: &str) -> Result<MessageFields, Rejection> {
     let invalid = |error: serde_json::Error| {
         let message = format!("the message is not JSON: {error}; send one JSON object per text frame");
         unaddressed(ErrorCode::InvalidJson, message)
@@ -254,13 +165,13 @@ fn read_fields(text: &str) -> Result<Fields, Rejection> {
         let message = r#"a message is a JSON object such as {"action":"ping"}"#;
         return Err(unaddressed(ErrorCode::InvalidMessage, message.to_owned()));
     }
-    let fields: HashMap<Field, &RawValue> = serde_json::from_str(text).map_err(invalid)?;
-    let known = fields.into_iter().filter(|(field, _)| *field != Field::Unknown);
+    let fields: HashMap<MessageField, &RawValue> = serde_json::from_str(text).map_err(invalid)?;
+    let known = fields.into_iter().filter(|(field, _)| *field != MessageField::Unknown);
     known.map(|(field, value)| Ok((field, serde_json::from_str(value.get()).map_err(invalid)?))).collect()
 }
 
-fn read_filter(fields: &Fields) -> Result<Filter, InvalidFilter> {
-    let types = match fields.get(&Field::EntityTypes) {
+fn read_filter(fields: &MessageFields) -> Result<Filter, InvalidFilter> {
+    let types = match fields.get(&MessageField::EntityTypes) {
         None | Some(Value::Null) => Some(Vec::new()),
         Some(Value::Array(items)) => items.iter().map(Value::as_str).collect(),
         Some(_) => None,
@@ -269,7 +180,7 @@ fn read_filter(fields: &Fields) -> Result<Filter, InvalidFilter> {
         let message = "entityTypes is an array of strings; leave it out to receive every type";
         return Err(InvalidFilter::EntityTypes(message.to_owned()));
     };
-    let pattern = match fields.get(&Field::IdPattern) {
+    let pattern = match fields.get(&MessageField::IdPattern) {
         None | Some(Value::Null) => None,
         Some(Value::String(pattern)) => Some(pattern.as_str()),
         Some(_) => {

@@ -1,0 +1,131 @@
+use serde::{Deserialize, Serialize};
+
+use crate::epoch_millis::EpochMillis;
+use crate::filter::Filter;
+use crate::json::to_json;
+use crate::rejection::Rejection;
+use crate::request_id::RequestId;
+
+/// The server's answer to one message of one client.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Answer {
+    /// The filter is in force: the server delivers every change that matches it and is published from now on.
+    Subscribed {
+        /// The filter in force.
+        #[serde(flatten)]
+        filter: Filter,
+        /// The id of the request.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        request_id: Option<RequestId>,
+    },
+    /// The server delivers nothing until the next `subscribe`.
+    Unsubscribed {
+        /// The id of the request.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        request_id: Option<RequestId>,
+    },
+    /// The answer to `ping`.
+    Pong {
+        /// The id of the request.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        request_id: Option<RequestId>,
+    },
+    /// The connection is authorised.
+    Authenticated {
+        /// The end of the authorisation, on the wire in RFC 3339 to the second. `None` if it lasts as long as the
+        /// connection.
+        #[serde(default, with = "rfc3339", skip_serializing_if = "Option::is_none")]
+        expires_at: Option<EpochMillis>,
+        /// The id of the request.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        request_id: Option<RequestId>,
+    },
+    /// The server rejected the message, which changed nothing.
+    Error(Rejection),
+}
+
+impl Answer {
+    /// The text frame.
+    pub fn to_json(&self) -> String {
+        to_json(self)
+    }
+
+    /// The id of the request that this answers. `None` if the request had none.
+    pub fn request_id(&self) -> Option<&RequestId> {
+        match self {
+            Self::Subscribed { request_id, .. }
+            | Self::Unsubscribed { request_id }
+            | Self::Pong { request_id }
+            | Self::Authenticated { request_id, .. }
+            | Self::Error(Rejection { request_id, .. }) => request_id.as_ref(),
+        }
+    }
+}
+
+mod rfc3339 {
+    use std::borrow::Cow;
+
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use crate::epoch_millis::EpochMillis;
+
+    // serde chooses the signature.
+    #[expect(clippy::ref_option, reason = "serde passes a reference to the field")]
+    pub(super) fn serialize<S: Serializer>(time: &Option<EpochMillis>, serializer: S) -> Result<S::Ok, S::Error> {
+        time.map(EpochMillis::to_rfc3339).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<EpochMillis>, D::Error> {
+        let text = Option::<Cow<'de, str>>::deserialize(deserializer)?;
+        let whole_seconds = |time: EpochMillis| EpochMillis::from_seconds(time.seconds());
+        let read = |text: Cow<'_, str>| {
+            EpochMillis::from_rfc3339(&text)
+                .map(whole_seconds)
+                .ok_or_else(|| D::Error::custom("expiresAt is not RFC 3339"))
+        };
+        text.map(read).transpose()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error_code::ErrorCode;
+
+    #[test]
+    fn answers_have_the_text_of_the_contract() {
+        let request_id = RequestId::parse("1").ok();
+        let until = Some(EpochMillis::new(1_795_212_000_999));
+        let rejection = Rejection {
+            code: ErrorCode::UnknownAction,
+            message: "no".into(),
+            action: Some("x".into()),
+            request_id: request_id.clone(),
+        };
+        for (answer, text) in [
+            (
+                Answer::Subscribed {
+                    filter: Filter::new(["Room"], Some("^urn")).unwrap(),
+                    request_id: request_id.clone(),
+                },
+                r#"{"type":"subscribed","entityTypes":["Room"],"idPattern":"^urn","requestId":"1"}"#,
+            ),
+            (Answer::Subscribed { filter: Filter::default(), request_id: None }, r#"{"type":"subscribed"}"#),
+            (Answer::Unsubscribed { request_id: request_id.clone() }, r#"{"type":"unsubscribed","requestId":"1"}"#),
+            (Answer::Pong { request_id: None }, r#"{"type":"pong"}"#),
+            (
+                Answer::Authenticated { expires_at: until, request_id },
+                r#"{"type":"authenticated","expiresAt":"2026-11-20T22:00:00Z","requestId":"1"}"#,
+            ),
+            (Answer::Authenticated { expires_at: None, request_id: None }, r#"{"type":"authenticated"}"#),
+            (
+                Answer::Error(rejection),
+                r#"{"type":"error","code":"unknown_action","message":"no","action":"x","requestId":"1"}"#,
+            ),
+        ] {
+            assert_eq!(answer.to_json(), text);
+        }
+    }
+}

@@ -1,0 +1,160 @@
+use std::borrow::Cow;
+
+use crate::cloud_event::CloudEvent;
+use crate::entity_change::EntityChange;
+use crate::event_message::EventMessage;
+use crate::format::Format;
+use crate::limits::MESSAGE_BYTES;
+use crate::rfc3339::is_rfc3339;
+
+/// An entity change with the id and time that EventBridge gave it. The server writes the messages to clients from it.
+#[derive(Clone, Debug)]
+pub struct Event {
+    id: String,
+    time: String,
+    change: EntityChange,
+}
+
+impl Event {
+    /// An event from its envelope's `id`, its envelope's `time`, which is in RFC 3339, and its `detail`.
+    pub fn new(id: impl Into<String>, time: impl Into<String>, change: EntityChange) -> Self {
+        Self { id: id.into(), time: time.into(), change }
+    }
+
+    /// The event's id. It is the same for every receiver and every redelivery.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The change.
+    pub fn change(&self) -> &EntityChange {
+        &self.change
+    }
+
+    /// The text frame for every connection of this format. An event that is larger than API Gateway's limit is truncated.
+    pub fn message(&self, format: Format) -> String {
+        let whole = self.render(format, self.body());
+        if whole.len() <= MESSAGE_BYTES { whole } else { self.truncated_message(format) }
+    }
+
+    /// The text frame without `data`. It is never larger than API Gateway's limit.
+    pub fn truncated_message(&self, format: Format) -> String {
+        let data_bytes = u64::try_from(self.change.data.get().len()).ok();
+        let truncated = EventMessage { data: None, truncated: true, data_bytes, ..self.body() };
+        let message = self.render(format, truncated.clone());
+        if message.len() <= MESSAGE_BYTES {
+            return message;
+        }
+        // Only a list of thousands of attributes is that long. The length of every other field is limited.
+        self.render(format, EventMessage { changed_attributes: None, ..truncated })
+    }
+
+    fn body(&self) -> EventMessage<'_> {
+        EventMessage {
+            change_type: self.change.change_type,
+            id: self.id.as_str().into(),
+            tenant: self.change.tenant.as_str().into(),
+            service_path: self.change.service_path.as_str().into(),
+            entity_id: self.change.entity_id.as_str().into(),
+            entity_type: Cow::Borrowed(&self.change.entity_types),
+            data: Some(Cow::Borrowed(&self.change.data)),
+            truncated: false,
+            data_bytes: None,
+            changed_attributes: self.change.changed_attributes.as_deref().map(Cow::Borrowed),
+            timestamp: self.change.timestamp.as_deref().unwrap_or(&self.time).into(),
+        }
+    }
+
+    /// The time of the change in RFC 3339, which CloudEvents requires: the bus's time if the publisher's timestamp has
+    /// another form.
+    fn rfc3339(&self) -> &str {
+        self.change.timestamp.as_deref().filter(|timestamp| is_rfc3339(timestamp)).unwrap_or(&self.time)
+    }
+
+    fn render<'a>(&'a self, format: Format, body: EventMessage<'a>) -> String {
+        match format {
+            Format::Json => body.to_json(),
+            Format::CloudEvents => CloudEvent::new(self.rfc3339(), body).to_json(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::{
+        ENTITY_ID_LENGTH, ENTITY_TYPE_LENGTH, ENTITY_TYPES, EVENT_ID_BYTES, SERVICE_PATH_LENGTH, TENANT_LENGTH,
+        TIMESTAMP_LENGTH,
+    };
+
+    fn event(detail: &str) -> Event {
+        Event::new("9c1e", "2026-01-02T03:04:05Z", EntityChange::parse(detail).unwrap())
+    }
+
+    #[test]
+    fn an_event_carries_data_byte_for_byte() {
+        let detail = r#"{"type":"entityUpdated","tenant":"SmartCity","entityId":"urn:1","entityType":"Room","data":{"z":1.0,"a":12345678901234567890},"changedAttributes":["z"],"timestamp":"2024-01-01T00:00:00Z"}"#;
+        assert_eq!(
+            event(detail).message(Format::Json),
+            r#"{"type":"entityUpdated","id":"9c1e","tenant":"smartcity","servicePath":"/","entityId":"urn:1","entityType":"Room","data":{"z":1.0,"a":12345678901234567890},"changedAttributes":["z"],"timestamp":"2024-01-01T00:00:00Z"}"#
+        );
+    }
+
+    #[test]
+    fn a_cloud_event_wraps_the_same_object() {
+        let detail = r#"{"type":"entityDeleted","tenant":"t","entityId":"urn:1","entityType":["A","B"]}"#;
+        assert_eq!(
+            event(detail).message(Format::CloudEvents),
+            r#"{"specversion":"1.0","id":"9c1e","source":"/tenants/t","type":"entityDeleted","subject":"urn:1","time":"2026-01-02T03:04:05Z","datacontenttype":"application/json","data":{"type":"entityDeleted","id":"9c1e","tenant":"t","servicePath":"/","entityId":"urn:1","entityType":["A","B"],"data":{},"timestamp":"2026-01-02T03:04:05Z"}}"#
+        );
+    }
+
+    #[test]
+    fn a_cloud_event_has_the_buss_time_where_the_timestamp_is_none() {
+        for (timestamp, time) in [
+            ("2026-05-06T07:08:09.5+02:00", "2026-05-06T07:08:09.5+02:00"),
+            ("yesterday", "2026-01-02T03:04:05Z"),
+            ("", "2026-01-02T03:04:05Z"),
+        ] {
+            let detail = serde_json::json!({
+                "type": "entityUpdated", "tenant": "t", "entityId": "i", "entityType": "T", "timestamp": timestamp,
+            });
+            let message = event(&detail.to_string()).message(Format::CloudEvents);
+            let message: serde_json::Value = serde_json::from_str(&message).unwrap();
+            assert_eq!((&message["time"], &message["data"]["timestamp"]), (&time.into(), &timestamp.into()));
+        }
+    }
+
+    #[test]
+    fn what_api_gateway_cannot_carry_is_truncated() {
+        let data = format!(r#"{{"blob":"{}"}}"#, "x".repeat(MESSAGE_BYTES));
+        let detail =
+            format!(r#"{{"type":"entityUpdated","tenant":"t","entityId":"i","entityType":"T","data":{data}}}"#);
+        let message: serde_json::Value = serde_json::from_str(&event(&detail).message(Format::Json)).unwrap();
+        assert_eq!(message["truncated"], true);
+        assert_eq!(message["dataBytes"], data.len());
+        assert!(message.get("data").is_none());
+        assert_eq!(message["entityId"], "i");
+    }
+
+    /// Of all texts that a change may hold, control characters take the most room in JSON.
+    #[test]
+    fn a_truncated_message_always_fits() {
+        let longest = |length| "\u{1}".repeat(length);
+        let detail = serde_json::json!({
+            "type": "entityUpdated",
+            "tenant": "t".repeat(TENANT_LENGTH),
+            "entityId": longest(ENTITY_ID_LENGTH),
+            "entityType": vec![longest(ENTITY_TYPE_LENGTH); ENTITY_TYPES],
+            "servicePath": longest(SERVICE_PATH_LENGTH),
+            "timestamp": longest(TIMESTAMP_LENGTH),
+            "changedAttributes": (0..40_000).map(|i| format!("attribute{i}")).collect::<Vec<_>>(),
+        });
+        let change = EntityChange::parse(&detail.to_string()).unwrap();
+        let event = Event::new(longest(EVENT_ID_BYTES), "2026-01-02T03:04:05Z", change);
+        for format in [Format::Json, Format::CloudEvents] {
+            let length = event.message(format).len();
+            assert!(length <= MESSAGE_BYTES, "{length}");
+        }
+    }
+}

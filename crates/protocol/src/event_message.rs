@@ -1,0 +1,78 @@
+use std::borrow::Cow;
+
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::RawValue;
+
+use crate::change_type::ChangeType;
+use crate::entity_types::EntityTypes;
+use crate::json::to_json;
+
+/// An entity change as it travels from the server to a client.
+///
+/// The fields borrow from the frame that a client read, or from the event that the server sends.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EventMessage<'a> {
+    /// The kind of change.
+    #[serde(rename = "type")]
+    pub change_type: ChangeType,
+    /// The event's id. It is the same for every receiver and every redelivery.
+    #[serde(borrow)]
+    pub id: Cow<'a, str>,
+    /// The entity's tenant, in lower case.
+    #[serde(borrow)]
+    pub tenant: Cow<'a, str>,
+    /// The `Fiware-ServicePath`.
+    #[serde(borrow)]
+    pub service_path: Cow<'a, str>,
+    /// The entity's id.
+    #[serde(borrow)]
+    pub entity_id: Cow<'a, str>,
+    /// The entity's type or types, as published.
+    pub entity_type: Cow<'a, EntityTypes>,
+    /// The attributes, a JSON object, byte for byte as published. `None` if the event is truncated.
+    #[serde(default, borrow, deserialize_with = "borrowed", skip_serializing_if = "Option::is_none")]
+    pub data: Option<Cow<'a, RawValue>>,
+    /// Whether the event was too large for API Gateway, so that the server left out `data`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub truncated: bool,
+    /// The size in bytes of the data that the server left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_bytes: Option<u64>,
+    /// The names of the attributes that changed. Only updates have them, if the publisher sent them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changed_attributes: Option<Cow<'a, [String]>>,
+    /// The time of the change: the publisher's text, which may have any form, or else the bus's time in RFC 3339.
+    #[serde(borrow)]
+    pub timestamp: Cow<'a, str>,
+}
+
+impl EventMessage<'_> {
+    /// The text frame, in the format `json`.
+    pub fn to_json(&self) -> String {
+        to_json(self)
+    }
+
+    /// The same message, independent of the text that it borrows from.
+    pub fn into_owned(self) -> EventMessage<'static> {
+        let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+        EventMessage {
+            change_type: self.change_type,
+            id: owned(self.id),
+            tenant: owned(self.tenant),
+            service_path: owned(self.service_path),
+            entity_id: owned(self.entity_id),
+            entity_type: Cow::Owned(self.entity_type.into_owned()),
+            data: self.data.map(|data| Cow::Owned(data.into_owned())),
+            truncated: self.truncated,
+            data_bytes: self.data_bytes,
+            changed_attributes: self.changed_attributes.map(|names| Cow::Owned(names.into_owned())),
+            timestamp: owned(self.timestamp),
+        }
+    }
+}
+
+/// serde borrows a `Cow` of text only, and copies any other.
+fn borrowed<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Cow<'de, RawValue>>, D::Error> {
+    Ok(Option::<&'de RawValue>::deserialize(deserializer)?.map(Cow::Borrowed))
+}

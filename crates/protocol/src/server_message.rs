@@ -1,0 +1,84 @@
+//! The frames that a client reads.
+//!
+//! Invariant: for every message `m` that the server can send, `ServerMessage::parse(&m.to_json())` is `m`. A frame of a
+//! newer server is [`ServerMessage::Other`], never an error; new fields in a known message are ignored.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
+
+use crate::answer::Answer;
+use crate::change_type::ChangeType;
+use crate::cloud_event::CloudEvent;
+use crate::event_message::EventMessage;
+use crate::gateway_error::GatewayError;
+
+/// A message that a client can receive.
+#[derive(Clone, Debug)]
+pub enum ServerMessage<'a> {
+    /// An event, in the format `json`.
+    Event(EventMessage<'a>),
+    /// An event, in the format `cloudevents`.
+    CloudEvent(CloudEvent<'a>),
+    /// An answer to a message of the client's.
+    Answer(Answer),
+    /// API Gateway's own frame.
+    GatewayError(GatewayError),
+    /// A message of a type that this version does not know, from a newer server.
+    Other(&'a RawValue),
+}
+
+/// The frame is not JSON, or a field of a known message is missing or has the wrong type.
+#[derive(Debug, thiserror::Error)]
+#[error("the frame is not a message of the contract: {0}")]
+pub struct InvalidServerMessage(#[from] serde_json::Error);
+
+/// The fields that tell the messages apart.
+#[derive(Deserialize)]
+struct Discriminant<'a> {
+    specversion: Option<IgnoredAny>,
+    #[serde(borrow, rename = "type")]
+    message_type: Option<Cow<'a, str>>,
+    message: Option<IgnoredAny>,
+}
+
+impl<'a> ServerMessage<'a> {
+    /// Reads a text frame.
+    ///
+    /// # Errors
+    /// [`InvalidServerMessage`] if the frame is not a JSON object, or breaks the contract of its message type.
+    pub fn parse(frame: &'a str) -> Result<Self, InvalidServerMessage> {
+        let Discriminant { specversion, message_type, message } = serde_json::from_str(frame)?;
+        let is_event = |name: &str| ChangeType::ALL.into_iter().any(|change_type| change_type.as_str() == name);
+        Ok(match message_type.as_deref() {
+            Some(name) if is_event(name) && specversion.is_some() => Self::CloudEvent(serde_json::from_str(frame)?),
+            Some(name) if is_event(name) => Self::Event(serde_json::from_str(frame)?),
+            Some("subscribed" | "unsubscribed" | "pong" | "authenticated" | "error") => {
+                Self::Answer(serde_json::from_str(frame)?)
+            }
+            None if message.is_some() => Self::GatewayError(serde_json::from_str(frame)?),
+            _ => Self::Other(serde_json::from_str(frame)?),
+        })
+    }
+
+    /// The text frame.
+    pub fn to_json(&self) -> String {
+        match self {
+            Self::Event(event) => event.to_json(),
+            Self::CloudEvent(event) => event.to_json(),
+            Self::Answer(answer) => answer.to_json(),
+            Self::GatewayError(error) => error.to_json(),
+            Self::Other(frame) => frame.get().to_owned(),
+        }
+    }
+
+    /// The event, in either format. `None` if this message is not an event.
+    pub fn event(&self) -> Option<&EventMessage<'a>> {
+        match self {
+            Self::Event(event) | Self::CloudEvent(CloudEvent { data: event, .. }) => Some(event),
+            Self::Answer(_) | Self::GatewayError(_) | Self::Other(_) => None,
+        }
+    }
+}

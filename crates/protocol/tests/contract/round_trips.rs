@@ -1,0 +1,235 @@
+//! Reading a message gives back what was written, in both directions.
+
+use entity_stream_protocol::{
+    AccessToken, Action, Answer, ChangeType, ClientMessage, CloudEvent, EntityChange, EpochMillis, ErrorCode, Event,
+    EventMessage, Filter, Format, GatewayError, Rejection, RequestId, ServerMessage,
+};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+fn request_id() -> impl Strategy<Value = Option<RequestId>> {
+    prop::option::of(any::<String>().prop_filter_map("it is too long", |id| RequestId::parse(id).ok()))
+}
+
+fn filter() -> impl Strategy<Value = Filter> {
+    let types = prop::collection::vec("\\PC{1,9}", 0..5);
+    let pattern = prop::option::of(any::<String>());
+    (types, pattern)
+        .prop_filter_map("it is not a filter", |(types, pattern)| Filter::new(types, pattern.as_deref()).ok())
+}
+
+fn client_message() -> impl Strategy<Value = ClientMessage> {
+    let action = prop_oneof![
+        3 => filter().prop_map(Action::Subscribe),
+        1 => Just(Action::Unsubscribe),
+        1 => Just(Action::Ping),
+        1 => any::<String>()
+            .prop_filter_map("it is empty", |token| AccessToken::new(&token))
+            .prop_map(Action::Authenticate),
+    ];
+    (action, request_id()).prop_map(|(action, request_id)| ClientMessage { action, request_id })
+}
+
+fn error_code() -> impl Strategy<Value = ErrorCode> {
+    prop_oneof![prop::sample::select(ErrorCode::ALL.to_vec()), any::<String>().prop_map(ErrorCode::from)]
+}
+
+fn answer() -> impl Strategy<Value = Answer> {
+    // The wire has whole seconds.
+    let expires_at = prop::option::of((0..i64::from(u32::MAX)).prop_map(|seconds| EpochMillis::new(seconds * 1000)));
+    let rejection = (error_code(), any::<String>(), any::<Option<String>>(), request_id())
+        .prop_map(|(code, message, action, request_id)| Rejection { code, message, action, request_id });
+    prop_oneof![
+        (filter(), request_id()).prop_map(|(filter, request_id)| Answer::Subscribed { filter, request_id }),
+        request_id().prop_map(|request_id| Answer::Unsubscribed { request_id }),
+        request_id().prop_map(|request_id| Answer::Pong { request_id }),
+        (expires_at, request_id())
+            .prop_map(|(expires_at, request_id)| Answer::Authenticated { expires_at, request_id }),
+        rejection.prop_map(Answer::Error),
+    ]
+}
+
+fn json_object() -> impl Strategy<Value = Value> {
+    let value = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::Bool),
+        any::<i64>().prop_map(|number| json!(number)),
+        any::<String>().prop_map(Value::String),
+    ];
+    prop::collection::hash_map(any::<String>(), value, 0..4).prop_map(|fields| json!(fields))
+}
+
+fn entity_type() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        "\\PC{1,9}".prop_map(Value::String),
+        prop::collection::vec("\\PC{1,9}", 1..4).prop_map(|types| json!(types)),
+    ]
+}
+
+fn entity_change() -> impl Strategy<Value = EntityChange> {
+    let change_type = prop::sample::select(ChangeType::ALL.to_vec());
+    let names = prop::option::of(prop::collection::vec(any::<String>(), 0..4));
+    let texts = (any::<Option<String>>(), "\\PC{1,20}", prop::option::of("\\PC{0,30}"));
+    (change_type, "[a-z0-9]{1,9}", texts, entity_type(), prop::option::of(json_object()), names).prop_filter_map(
+        "a text is too long",
+        |(change_type, tenant, (service_path, entity_id, timestamp), entity_type, data, names)| {
+            let detail = json!({
+                "type": change_type, "tenant": tenant, "servicePath": service_path, "entityId": entity_id,
+                "entityType": entity_type, "data": data, "changedAttributes": names, "timestamp": timestamp,
+            });
+            EntityChange::parse(&detail.to_string()).ok()
+        },
+    )
+}
+
+/// Raw JSON has no equality. `Debug` shows every field, `data` as its text.
+fn same(one: &impl std::fmt::Debug, other: &impl std::fmt::Debug) -> Result<(), TestCaseError> {
+    prop_assert_eq!(format!("{one:?}"), format!("{other:?}"));
+    Ok(())
+}
+
+proptest! {
+    #[test]
+    fn a_client_message_reads_back(message in client_message()) {
+        let read = ClientMessage::parse(&message.to_json());
+        prop_assert_eq!(read.as_ref(), Ok(&message));
+        prop_assert_eq!(read.unwrap().to_json(), message.to_json());
+    }
+
+    #[test]
+    fn an_answer_reads_back(answer in answer()) {
+        let text = answer.to_json();
+        let read = ServerMessage::parse(&text).unwrap();
+        prop_assert_eq!(read.to_json(), text.clone());
+        match read {
+            ServerMessage::Answer(read) => prop_assert_eq!(read, answer),
+            other => prop_assert!(false, "{:?}", other),
+        }
+    }
+
+    #[test]
+    fn an_event_reads_back_in_both_formats(change in entity_change(), id in any::<String>(), truncated: bool) {
+        let event = Event::new(id.as_str(), "2026-01-02T03:04:05Z", change.clone());
+        for format in [Format::Json, Format::CloudEvents] {
+            let text = if truncated { event.truncated_message(format) } else { event.message(format) };
+            let read = ServerMessage::parse(&text).unwrap();
+            prop_assert_eq!(read.to_json(), text.clone());
+            let message = read.event().unwrap();
+            same(message, &EventMessage {
+                change_type: change.change_type,
+                id: id.as_str().into(),
+                tenant: change.tenant.as_str().into(),
+                service_path: change.service_path.as_str().into(),
+                entity_id: change.entity_id.as_str().into(),
+                entity_type: std::borrow::Cow::Borrowed(&change.entity_types),
+                data: (!truncated).then_some(std::borrow::Cow::Borrowed(&change.data)),
+                truncated,
+                data_bytes: truncated.then_some(change.data.get().len().try_into().unwrap()),
+                changed_attributes: change.changed_attributes.as_deref().map(std::borrow::Cow::Borrowed),
+                timestamp: change.timestamp.as_deref().unwrap_or("2026-01-02T03:04:05Z").into(),
+            })?;
+            match &read {
+                ServerMessage::Event(message) => {
+                    prop_assert_eq!(format, Format::Json);
+                    same(message, &message.clone().into_owned())?;
+                }
+                ServerMessage::CloudEvent(message) => {
+                    prop_assert_eq!(format, Format::CloudEvents);
+                    same(message, &message.clone().into_owned())?;
+                    same(message, &CloudEvent::new(message.time.clone(), message.data.clone()))?;
+                }
+                other => prop_assert!(false, "{:?}", other),
+            }
+        }
+    }
+
+    #[test]
+    fn a_change_reads_back(change in entity_change()) {
+        same(&EntityChange::parse(&serde_json::to_string(&change).unwrap()).unwrap(), &change)?;
+    }
+
+    #[test]
+    fn a_gateway_error_reads_back(message: String, connection_id: String, request_id: String) {
+        let error = GatewayError { message, connection_id, request_id };
+        match ServerMessage::parse(&error.to_json()).unwrap() {
+            ServerMessage::GatewayError(read) => prop_assert_eq!(read, error),
+            other => prop_assert!(false, "{:?}", other),
+        }
+    }
+
+    #[test]
+    fn any_text_is_read_or_refused(text: String) {
+        let _ = ServerMessage::parse(&text);
+    }
+
+    #[test]
+    fn any_object_is_read_or_refused(
+        message_type in prop::option::of(prop_oneof![
+            prop::sample::select(vec!["entityUpdated", "subscribed", "pong", "authenticated", "error"])
+                .prop_map(str::to_owned),
+            any::<String>(),
+        ]),
+        fields in prop::collection::hash_map(
+            prop::sample::select(vec![
+                "specversion", "message", "code", "requestId", "connectionId", "entityTypes", "idPattern", "expiresAt",
+                "id", "tenant", "servicePath", "entityId", "entityType", "data", "timestamp",
+            ]),
+            prop_oneof![json_object(), any::<String>().prop_map(Value::String), any::<i32>().prop_map(|n| json!(n))],
+            0..16,
+        ),
+    ) {
+        let mut frame = json!(fields);
+        if let Some(message_type) = message_type {
+            frame["type"] = json!(message_type);
+        }
+        let text = frame.to_string();
+        if let Ok(message) = ServerMessage::parse(&text) {
+            prop_assert!(ServerMessage::parse(&message.to_json()).is_ok());
+        }
+    }
+}
+
+#[test]
+fn a_message_of_a_newer_server_is_kept() {
+    for frame in [
+        r#"{"type":"events","events":[]}"#,
+        r#"{"type":"entityMoved","id":"1"}"#,
+        r#"{ "specversion" : "1.0", "type":"entityMoved" }"#,
+        "{}",
+    ] {
+        let message = ServerMessage::parse(frame).unwrap();
+        assert!(matches!(message, ServerMessage::Other(_)), "{message:?}");
+        assert_eq!(message.to_json(), frame);
+    }
+}
+
+#[test]
+fn new_fields_of_a_known_message_are_ignored() {
+    let frame = r#"{"type":"subscribed","position":"x","requestId":"1"}"#;
+    let ServerMessage::Answer(answer) = ServerMessage::parse(frame).unwrap() else { panic!("an answer is expected") };
+    let request_id = RequestId::parse("1").ok();
+    assert_eq!(answer, Answer::Subscribed { filter: Filter::default(), request_id });
+    let frame = r#"{"type":"entityDeleted","id":"1","tenant":"t","servicePath":"/","entityId":"i","entityType":"T",
+        "version":7,"timestamp":"2026-01-02T03:04:05Z"}"#;
+    let message = ServerMessage::parse(frame).unwrap();
+    assert_eq!(message.event().unwrap().entity_id, "i");
+}
+
+#[test]
+fn a_frame_that_breaks_the_contract_is_refused() {
+    for frame in [
+        "",
+        "[]",
+        "7",
+        r#"{"type":7}"#,
+        r#"{"type":"entityUpdated","id":"1"}"#,
+        r#"{"type":"error","code":"internal"}"#,
+        r#"{"type":"pong","requestId":1}"#,
+        r#"{"type":"authenticated","expiresAt":"tomorrow"}"#,
+        r#"{"type":"subscribed","idPattern":"("}"#,
+        r#"{"message":"Internal server error"}"#,
+    ] {
+        let error = ServerMessage::parse(frame).unwrap_err().to_string();
+        assert!(error.starts_with("the frame is not a message of the contract: "), "{error}");
+    }
+}
