@@ -4,6 +4,14 @@ import type { Settings, WebSocketLike } from './options.js';
 import { endOf } from './refusal.js';
 import { after } from './timer.js';
 
+/** The largest message in bytes: a browser sends a message as one frame, and API Gateway takes frames of up to 32 KB. */
+export const MESSAGE_BYTES = 32 * 1024;
+/** The close codes that the same message would cause again (RFC 6455, section 7.4.1), and the errors for its request. */
+const FAULTS_OF_A_MESSAGE = new Map<number, RequestErrorCode>([
+  [1003, 'invalid_message'],
+  [1007, 'invalid_message'],
+  [1009, 'message_too_large'],
+]);
 /** The code of a connection that ended without one (RFC 6455, section 7.1.5). */
 const NO_CLOSE_FRAME = 1006;
 /** The time limit for the server's answer to a close frame. */
@@ -24,6 +32,8 @@ export class Connection {
   private readonly socket: WebSocketLike;
   private readonly pending = new Map<string, Pending>();
   private readonly closed: Promise<void>;
+  /** The time of the last sign of life from the server, by `Date.now()` and by the monotonic clock. */
+  private heard = { at: Date.now(), tick: performance.now() };
   private end: AuthenticationError | ConnectionError | undefined;
   private resolveEnded!: (reason: AuthenticationError | ConnectionError) => void;
   private isOpen = false;
@@ -48,6 +58,7 @@ export class Connection {
       );
       this.listen('open', () => {
         this.isOpen = true;
+        this.hear();
         this.keepAlive();
         resolve();
       });
@@ -63,7 +74,9 @@ export class Connection {
       over(NO_CLOSE_FRAME, '', typeof message === 'string' ? message : '');
     });
     this.listen('close', ({ code, reason }: { code: number; reason: unknown }) => {
-      over(code, typeof reason === 'string' ? reason : '', '');
+      const text = typeof reason === 'string' ? reason : '';
+      this.blame(code, text);
+      over(code, text, '');
     });
     this.listen('message', ({ data }: { data: unknown }) => this.read(data));
   }
@@ -122,6 +135,24 @@ export class Connection {
     cancel();
   }
 
+  /** The time when the server was last heard from. An event that it sent later may be missing. */
+  get heardAt(): Date {
+    return new Date(this.heard.at);
+  }
+
+  /** Resolves once nothing has arrived for `quietMs`, after `mostMs` at the latest, or when the connection has ended. */
+  async quiet(quietMs: number, mostMs: number): Promise<void> {
+    const stop = performance.now() + mostMs;
+    while (!this.end) {
+      const now = performance.now();
+      const left = Math.min(this.heard.tick + quietMs, stop) - now;
+      if (left <= 0) return;
+      let cancel = () => {};
+      await Promise.race([this.ended, new Promise<void>((resolve) => (cancel = after(left, resolve)))]);
+      cancel();
+    }
+  }
+
   private listen(type: 'open' | 'message' | 'close' | 'error', listener: (event: never) => void): void {
     this.socket.addEventListener(type, listener as (event: unknown) => void);
   }
@@ -148,13 +179,31 @@ export class Connection {
     this.resolveEnded(error);
   }
 
+  private hear(): void {
+    this.heard = { at: Date.now(), tick: performance.now() };
+  }
+
+  /** Fails the requests that made the server close the connection. The connection itself can be opened again. */
+  private blame(code: number, reason: string): void {
+    const kind = FAULTS_OF_A_MESSAGE.get(code);
+    if (!kind || this.end) return;
+    for (const [requestId, { action, failed }] of this.pending) {
+      // A token was accepted before, so it is not the cause.
+      if (action === 'authenticate') continue;
+      this.pending.delete(requestId);
+      failed(new RequestError(kind, `the server closed the connection because of this message: ${code} ${reason}`.trimEnd(), action));
+    }
+  }
+
   private read(data: unknown): void {
-    if (this.end) return;
+    this.hear();
     this.cancelPong?.();
     this.cancelPong = undefined;
     const frame = parseFrame(data, this.settings.parse);
     if (!frame) return;
+    // A socket is read until it is closed: the server counts what it has sent as delivered.
     if (isEvent(frame)) return this.receive(frame);
+    if (this.end) return;
     if (frame['type'] === undefined) return this.gatewayFailed(frame);
     const requestId = frame['requestId'];
     const pending = typeof requestId === 'string' ? this.pending.get(requestId) : undefined;

@@ -38,6 +38,8 @@ export type RequestErrorCode =
   | 'unauthorized'
   | 'forbidden'
   | 'message_too_large'
+  | 'limit_exceeded'
+  | 'conflict'
   | 'not_connected'
   | 'internal';
 

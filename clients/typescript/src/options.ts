@@ -50,7 +50,7 @@ export interface EntityStreamOptions {
   renewBeforeMs?: number | undefined;
   /** The age at which a connection is replaced, less up to a tenth [110 minutes: API Gateway ends it after 120]. */
   rotateAfterMs?: number | undefined;
-  /** The time for which a replaced connection still receives events that are under way [10 s]. */
+  /** The time for which a replaced connection still receives events that are under way, and the longest time for leaving a group [10 s]. */
   drainMs?: number | undefined;
   /** The number of event ids that are kept to drop repeats [10,000]. */
   recentIds?: number | undefined;

@@ -2,19 +2,21 @@ import type { Connection } from './connection.js';
 import { AuthenticationError, EntityStreamError } from './errors.js';
 import type { Settings } from './options.js';
 import { after } from './timer.js';
-import { expiry, fetchToken } from './token.js';
+import { type TokenClock, fetchToken } from './token.js';
 
 /** The minimum time between two attempts to get a fresh token. */
 const PAUSE_MS = 1000;
 
 /**
  * Renews a connection's token over the connection itself. A connection receives no events after its token's end; a renewal
- * in time loses neither the connection nor an event. If the token ends without a renewal, the connection fails.
+ * in time loses neither the connection nor an event. If the token ends without a renewal, the connection fails. All times are
+ * measured with a monotonic clock.
  */
 export function keepFresh(
   connection: Connection,
   first: string,
   settings: Settings,
+  clock: TokenClock,
   report: (error: EntityStreamError) => void,
 ): void {
   let token = first;
@@ -28,9 +30,9 @@ export function keepFresh(
   });
 
   const schedule = () => {
-    const end = expiry(token);
-    if (end === undefined) return;
-    const left = end - Date.now();
+    const left = clock.left(token);
+    if (left === undefined) return;
+    const end = performance.now() + left;
     cancelEnd();
     cancelEnd = after(left, () =>
       connection.fail(new AuthenticationError('token_expired', 'the token expired before getToken returned a fresh one')),
@@ -54,7 +56,7 @@ export function keepFresh(
       // Another attempt would fail as well. The current token stays valid until its end.
       if (error instanceof AuthenticationError) return;
     }
-    cancel = after(Math.max(PAUSE_MS, (end - Date.now()) / 3), () => void renew(end));
+    cancel = after(Math.max(PAUSE_MS, (end - performance.now()) / 3), () => void renew(end));
   };
 
   schedule();

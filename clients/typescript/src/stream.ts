@@ -1,10 +1,11 @@
-import { ClosedError, type EntityStreamError } from './errors.js';
+import { MESSAGE_BYTES } from './connection.js';
+import { ClosedError, type EntityStreamError, RequestError } from './errors.js';
 import { Emitter } from './emitter.js';
 import { EventIterator, type IteratorOptions } from './iterator.js';
 import type { EntityEvent, Filter } from './messages.js';
 import { type EntityStreamOptions, settings } from './options.js';
 import { RecentIds } from './recent.js';
-import { Subscription } from './subscription.js';
+import { Subscription, requestBytes } from './subscription.js';
 import { type StateDetail, type StreamState, Supervisor } from './supervisor.js';
 import { onWake } from './wake.js';
 
@@ -36,12 +37,14 @@ export class EntityStream implements AsyncIterable<EntityEvent> {
   private readonly supervisor: Supervisor;
   private readonly recent: RecentIds;
   private readonly stopWaking: () => void;
+  private readonly inGroup: boolean;
   private current: StreamState = 'idle';
   private closing: Promise<void> | undefined;
 
   constructor(options: EntityStreamOptions) {
     const complete = settings(options);
     this.recent = new RecentIds(complete.recentIds);
+    this.inGroup = complete.groupId !== undefined;
     this.supervisor = new Supervisor(complete, this.subscription, {
       event: (event) => this.deliver(event),
       trouble: (error) => this.emitter.emit('error', error),
@@ -95,7 +98,10 @@ export class EntityStream implements AsyncIterable<EntityEvent> {
     return this.events();
   }
 
-  /** Ends the stream. Resolves when its connections are closed. */
+  /**
+   * Ends the stream. Resolves when its connections are closed. A member of a group first leaves it: events that the server has
+   * already assigned to this stream still arrive until then, for `drainMs` at most.
+   */
   close(): Promise<void> {
     this.closing ??= this.shutDown();
     return this.closing;
@@ -103,6 +109,11 @@ export class EntityStream implements AsyncIterable<EntityEvent> {
 
   private ask(filter: Filter | undefined): Promise<Filter> {
     if (this.closing) return Promise.reject(new ClosedError());
+    const bytes = filter && requestBytes(filter);
+    if (bytes && bytes > MESSAGE_BYTES) {
+      const message = `the filter makes a message of ${bytes} bytes; the server takes ${MESSAGE_BYTES}. Use fewer or shorter entity types`;
+      return Promise.reject(new RequestError('limit_exceeded', message, 'subscribe'));
+    }
     const accepted = this.subscription.change(filter);
     this.supervisor.proceed();
     return accepted.then(async (filter) => {
@@ -120,6 +131,8 @@ export class EntityStream implements AsyncIterable<EntityEvent> {
     this.stopWaking();
     const stopped = this.supervisor.stop();
     this.subscription.abandon(new ClosedError());
+    // The events that the group has assigned to this stream still arrive.
+    if (this.inGroup) await stopped;
     this.change('closed', {});
     this.endIterators(undefined);
     await stopped;
@@ -143,7 +156,7 @@ export class EntityStream implements AsyncIterable<EntityEvent> {
   }
 
   private deliver(event: EntityEvent): void {
-    if (this.closing || (event.id && !this.recent.isNew(event.id))) return;
+    if (this.current === 'closed' || (event.id && !this.recent.isNew(event.id))) return;
     this.emitter.emit('event', event);
     for (const iterator of this.iterators) iterator.push(event);
   }

@@ -116,6 +116,12 @@ export class Subscription {
   }
 }
 
+/** The size in UTF-8 bytes of the message that subscribes to a filter. */
+export function requestBytes(filter: Filter): number {
+  const text = JSON.stringify({ action: 'subscribe', ...fields(filter), requestId: String(Number.MAX_SAFE_INTEGER) });
+  return new TextEncoder().encode(text).length;
+}
+
 /** The fields of a filter in the wire contract. */
 function fields(filter: Filter | undefined): Filter {
   return { entityTypes: filter?.entityTypes, idPattern: filter?.idPattern };

@@ -4,7 +4,7 @@ import { type LinkEvents, openLink } from './link.js';
 import type { Settings } from './options.js';
 import type { Link, Subscription } from './subscription.js';
 import { after } from './timer.js';
-import { fetchToken } from './token.js';
+import { TokenClock, fetchToken } from './token.js';
 
 /** The state of a stream. */
 export type StreamState =
@@ -35,9 +35,13 @@ export interface SupervisorEvents extends LinkEvents {
   state(state: StreamState, detail: StateDetail): void;
 }
 
+/** The silence after which a connection that has left its group gets no more events. */
+const QUIET_MS = 1000;
+
 /** Keeps a subscription connected. It reconnects after failures and replaces connections before their end. */
 export class Supervisor {
   private readonly backoff: Backoff;
+  private readonly clock = new TokenClock();
   private readonly links = new Set<Link>();
   private active: Link | undefined;
   private running: Promise<void> | undefined;
@@ -70,13 +74,22 @@ export class Supervisor {
     this.active?.connection.ping();
   }
 
-  /** Closes all connections permanently. */
+  /** Closes all connections permanently, after they have left their group. */
   async stop(): Promise<void> {
     this.stopping.abort();
     this.rotation?.abort();
     this.backoff.skip();
-    await Promise.all([...this.links].map(({ connection }) => connection.close()));
+    await Promise.all([...this.links].map((link) => this.leave(link)));
     await this.running;
+  }
+
+  /** Closes a connection. A member of a group first leaves it, and takes the events that are already assigned to it. */
+  private async leave({ connection, acknowledged }: Link): Promise<void> {
+    if (this.settings.groupId !== undefined && acknowledged) {
+      const left = await connection.request('unsubscribe', {}).catch(() => undefined);
+      if (left) await connection.quiet(QUIET_MS, this.settings.drainMs);
+    }
+    await connection.close();
   }
 
   private async run(): Promise<void> {
@@ -100,12 +113,11 @@ export class Supervisor {
         if (this.subscription.accepted) {
           this.promote(link);
           this.events.state('connected', missedSince ? { missedSince } : {});
-          error = await this.untilLost();
-          missedSince = new Date();
+          ({ error, missedSince } = await this.untilLost());
         } else {
-          // The server has refused the filter, or the stream was unsubscribed.
-          error = new ConnectionError('connection_lost', 'there is no subscription');
+          // The server has refused every filter, or nothing is wanted any more. The next `subscribe` begins anew.
           await link.connection.close();
+          continue;
         }
       } catch (thrown) {
         error = asError(thrown);
@@ -135,7 +147,7 @@ export class Supervisor {
   }
 
   private async open(token: string | undefined, signal: AbortSignal): Promise<Link> {
-    const link = await openLink(this.settings, token, this.subscription, this.events, signal);
+    const link = await openLink(this.settings, token, this.subscription, this.events, this.clock, signal);
     this.links.add(link);
     void link.connection.ended.then(() => this.links.delete(link));
     return link;
@@ -160,15 +172,16 @@ export class Supervisor {
   }
 
   /** Resolves with the reason when the active connection has ended without a replacement. */
-  private async untilLost(): Promise<Error> {
+  private async untilLost(): Promise<{ error: Error; missedSince: Date }> {
     for (;;) {
       const link = this.active;
-      if (!link) return new ConnectionError('connection_lost', 'closed by this client');
+      if (!link) return { error: new ConnectionError('connection_lost', 'closed by this client'), missedSince: new Date() };
       const error = await link.connection.ended;
       if (this.active !== link) continue;
       this.active = undefined;
       this.rotation?.abort();
-      return error;
+      // An event that the server sent after its last sign of life may be missing, whenever the loss was noticed.
+      return { error, missedSince: link.connection.heardAt };
     }
   }
 
@@ -189,7 +202,8 @@ export class Supervisor {
       await this.subscription.join(next);
       if (!signal.aborted && this.active === old && this.subscription.covers(next)) {
         this.promote(next);
-        const cancel = after(this.settings.drainMs, () => void old.connection.close());
+        // A member of a group takes events of its own until it leaves. Elsewhere both connections get the same events.
+        const cancel = after(this.settings.groupId === undefined ? this.settings.drainMs : 0, () => void this.leave(old));
         void old.connection.ended.then(cancel);
         return;
       }

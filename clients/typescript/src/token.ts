@@ -24,13 +24,26 @@ export async function fetchToken({ getToken, connectTimeoutMs: ms }: Settings, s
   return token;
 }
 
-/** The end of a JSON Web Token in milliseconds since 1970, by this machine's clock; `undefined` if it is unknown. */
-export function expiry(token: string): number | undefined {
-  const { exp, iat } = claims(token);
-  if (typeof exp !== 'number') return undefined;
-  if (exp * 1000 > Date.now()) return exp * 1000;
-  // The server has just accepted the token, so this machine's clock is wrong. Most tokens are new when they are used.
-  return typeof iat === 'number' && exp > iat ? Date.now() + (exp - iat) * 1000 : undefined;
+/**
+ * Estimates how long tokens are valid without trusting this machine's clock. The server has accepted a token, so the token
+ * is valid; a token from the future proves that this clock is behind, and by how much at least.
+ */
+export class TokenClock {
+  /** The proven lag of this machine's clock, in milliseconds. */
+  private lag = 0;
+
+  /** The remaining life of an accepted token in milliseconds, never more than its whole life; `undefined` if it is unknown. */
+  left(token: string): number | undefined {
+    const { exp, iat } = claims(token);
+    if (typeof exp !== 'number') return undefined;
+    const now = Date.now();
+    const life = typeof iat === 'number' && exp > iat ? (exp - iat) * 1000 : undefined;
+    if (typeof iat === 'number') this.lag = Math.max(this.lag, iat * 1000 - now);
+    const left = exp * 1000 - now - this.lag;
+    // The clock is ahead: by its own time the token is over. Most tokens are new when they are used.
+    if (left <= 0) return life;
+    return life === undefined ? left : Math.min(left, life);
+  }
 }
 
 function claims(token: string): { exp?: unknown; iat?: unknown } {

@@ -1,8 +1,8 @@
-/** The parts of a browser that report a reason for another attempt. */
+/** The parts of a browser that report a reason for another attempt. React Native has a `document` without listeners. */
 interface Surroundings {
   addEventListener?(type: string, listener: () => void): void;
   removeEventListener?(type: string, listener: () => void): void;
-  document?: Document;
+  document?: Partial<Pick<Document, 'addEventListener' | 'removeEventListener' | 'visibilityState'>>;
 }
 
 /**
@@ -16,9 +16,9 @@ export function onWake(callback: () => void): () => void {
     if (document?.visibilityState === 'visible') callback();
   };
   surroundings.addEventListener?.('online', callback);
-  document?.addEventListener('visibilitychange', visible);
+  document?.addEventListener?.('visibilitychange', visible);
   return () => {
     surroundings.removeEventListener?.('online', callback);
-    document?.removeEventListener('visibilitychange', visible);
+    document?.removeEventListener?.('visibilitychange', visible);
   };
 }

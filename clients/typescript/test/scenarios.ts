@@ -304,6 +304,24 @@ export function scenarios(surroundings: Environment): void {
     await until('all connections to be forgotten', async () => (await local.connections()) === 0);
   });
 
+  check('a group loses no event when members join, leave and replace their connections at 100 events a second', async (use) => {
+    const local = await use.local();
+    const member = () => environment.open({ url: local.url, tenant: 'demo', groupId: 'workers', rotateAfterMs: 1500 });
+    const [first, second] = [await member(), await member()];
+    await first.subscribe({ entityTypes: ['Room'] });
+    const published = await publishWhile(local, (async () => {
+      await first.untilSockets(2);
+      await second.subscribe({ entityTypes: ['Room'] });
+      await second.untilEvents(20);
+      await first.close();
+      await second.untilSockets(3);
+    })());
+    const received = async () => [...(await first.events()), ...(await second.events())].map(({ id }) => id);
+    await until('all events', async () => new Set(await received()).size >= published.length);
+    assert.deepEqual(new Set(await received()), new Set(published));
+    await second.close();
+  });
+
   check('a change of filter during the replacement of a connection misses no event', async (use) => {
     const local = await use.local();
     const probe = await environment.open({ url: local.url, tenant: 'demo', rotateAfterMs: 300, drainMs: 100 });
