@@ -16,6 +16,10 @@ run:
 test:
     cargo test --workspace
 
+# Installs the program `entity-stream`
+install:
+    cargo install --path crates/cli --locked
+
 # The layout of the Rust code
 format:
     cargo fmt --all --check
@@ -23,6 +27,10 @@ format:
 # The lints, which are in the root Cargo.toml
 lint:
     cargo clippy --workspace --all-targets --locked -- -D warnings
+
+# The spelling of code, comments and documentation
+spelling:
+    {{ target / "ci/venv/bin/typos" }}
 
 # With `--examples`, Cargo chooses the features of `lint`, and does not check every dependency again.
 

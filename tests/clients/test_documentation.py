@@ -6,6 +6,7 @@ marker on the line before a block changes this:
 
     <!-- needs AWS -->                 The block needs an AWS account and is not run.
     <!-- not run: REASON -->           The block is not run for another reason.
+    <!-- run by: RECIPE -->            The block is a recipe of the justfile, and `.ci/run` or `.ci/long` runs the recipe.
     <!-- keeps running: TEXT -->       The block runs until Ctrl-C, in a terminal of its own. The next block starts once this one
                                        has printed TEXT. A later block with `local` ends an earlier one with `local`, because
                                        both need the same ports.
@@ -30,7 +31,7 @@ PORTS = (3000, 8000)
 
 SHELL = ("sh", "bash", "shell", "zsh", "console")
 FENCE = re.compile(r"^(?P<indent> *)```(?P<language>\S*)")
-MARKER = re.compile(r"^\s*<!-- (?P<kind>needs AWS|not run|keeps running)(?:: (?P<text>.+))? -->\s*$")
+MARKER = re.compile(r"^\s*<!-- (?P<kind>needs AWS|not run|run by|keeps running)(?:: (?P<text>.+))? -->\s*$")
 
 
 @dataclass
@@ -89,6 +90,14 @@ def pages() -> list[str]:
     return sorted(str(page.relative_to(REPOSITORY)) for page in found)
 
 
+def recipe(name: str) -> str:
+    """Returns the commands of a recipe of the justfile."""
+    just = Path(sys.executable).parent / "just"
+    result = subprocess.run([just, "--dry-run", name], cwd=REPOSITORY, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    return result.stderr
+
+
 class Reader:
     """A reader of a page, with terminals for its commands."""
 
@@ -117,6 +126,12 @@ class Reader:
     def read(self, block: Block):
         if block.kind in ("needs AWS", "not run"):
             assert block.kind == "needs AWS" or block.marked, f"{block}: a block with `not run` needs a reason"
+            return
+        if block.kind == "run by":
+            assert recipe(block.marked) == block.script(), f"{block} differs from the recipe {block.marked}"
+            scripts = [(REPOSITORY / ".ci" / name).read_text() for name in ("run", "long")]
+            step = re.compile(rf"^step .* just {block.marked}$", re.MULTILINE)
+            assert any(step.search(script) for script in scripts), f"{block}: no script in .ci runs {block.marked}"
             return
         if block.runs_local():
             self.end(lambda other: other.runs_local())
@@ -189,3 +204,11 @@ def test_the_commands_are_found():
     assert any("cargo run -- local --simulate demo" in script for script in scripts)
     assert sum(block.kind is None for block in found) >= 2, "some commands are run to their end"
     assert any(block.kind == "keeps running" for block in found)
+
+
+def test_the_first_screen_has_the_commands_that_do_everything():
+    """The README begins with the two commands for a new machine. This file runs the first, and `.ci/run` the second."""
+    first_screen = [block for block in blocks("README.md") if block.line <= 60]
+    commands = {block.script().strip(): (block.kind, block.marked) for block in first_screen}
+    assert commands["cargo run -- local --simulate demo"][0] == "keeps running"
+    assert commands["cargo test --workspace"] == ("run by", "test")
