@@ -7,7 +7,7 @@
 //! - A type name has one definition in the whole workspace.
 //! - No crate holds more than a quarter of the workspace's code.
 //!
-//! Code under `#[cfg(test)]`, tests, benchmarks and examples are outside these rules. Each rule also runs on small made-up
+//! Code under `#[cfg(test)]`, tests, benchmarks, examples and `crates/testing` are outside these rules. Each rule also runs on small made-up
 //! workspaces that break it.
 
 #![allow(

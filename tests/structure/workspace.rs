@@ -8,6 +8,9 @@ use serde_json::Value;
 /// The prefix of every package name of the workspace.
 pub(crate) const PREFIX: &str = "entity-stream-";
 
+/// The package whose code only tests use.
+pub(crate) const TESTING: &str = "testing";
+
 /// One package of the workspace.
 pub(crate) struct Crate {
     /// The package name without its prefix, for example `auth`.

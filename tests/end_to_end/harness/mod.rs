@@ -2,7 +2,6 @@
 
 mod bus;
 mod client;
-mod endpoint;
 mod functions;
 mod http;
 pub(crate) mod logs;
@@ -21,7 +20,7 @@ use serde_json::{Value, json};
 
 pub(crate) use bus::Bus;
 pub(crate) use client::Client;
-pub(crate) use endpoint::{Asked, Endpoint, Reply};
+pub(crate) use entity_stream_testing::{Asked, Endpoint, Reply};
 pub(crate) use functions::{Functions, envelope, lambda_event, result};
 pub(crate) use http::{Answer, request};
 

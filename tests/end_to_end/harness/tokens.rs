@@ -7,14 +7,11 @@ use aws_lc_rs::signature::{
 };
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use entity_stream_protocol::{Clock, EpochMillis};
 use entity_stream_runtime::Environment;
+pub(crate) use entity_stream_testing::tokens::{SECRET, claims, in_seconds, sign, token, user, user_until};
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
-
-/// The secret of the systems under test. Its text is what the search through the logs looks for.
-pub(crate) const SECRET: &str = "not-to-be-found-in-any-log-0123456789";
 
 /// An environment with authentication by [`SECRET`], and these settings.
 pub(crate) fn auth_environment(settings: &'static [(&'static str, &'static str)]) -> Environment {
@@ -22,34 +19,6 @@ pub(crate) fn auth_environment(settings: &'static [(&'static str, &'static str)]
         let secret = settings.iter().all(|(key, _)| *key != "JWT_JWKS_URL").then_some(("JWT_SECRET", SECRET));
         settings.iter().copied().chain(secret).find(|(key, _)| *key == name).map(|(_, value)| value.to_owned())
     })
-}
-
-/// Claims of a user of a tenant whose token is valid for an hour.
-pub(crate) fn claims(tenant: &str) -> Value {
-    json!({ "sub": "alice", "role": "user", "tenant": tenant, "exp": in_seconds(3600) })
-}
-
-pub(crate) fn in_seconds(seconds: i64) -> i64 {
-    i64::try_from(Clock::system().now().seconds()).unwrap() + seconds
-}
-
-/// A token signed with [`SECRET`].
-pub(crate) fn token(claims: &Value) -> String {
-    sign(&Header::new(Algorithm::HS256), claims, SECRET.as_bytes())
-}
-
-pub(crate) fn sign(header: &Header, claims: &Value, secret: &[u8]) -> String {
-    encode(header, claims, &EncodingKey::from_secret(secret)).unwrap()
-}
-
-/// A token of a user of a tenant.
-pub(crate) fn user(tenant: &str) -> String {
-    token(&claims(tenant))
-}
-
-/// A token of a user that expires at a moment of the tests' clock.
-pub(crate) fn user_until(tenant: &str, subject: &str, until: EpochMillis) -> String {
-    token(&json!({ "sub": subject, "role": "user", "tenant": tenant, "exp": until.seconds() }))
 }
 
 /// Three parts that need not fit together.

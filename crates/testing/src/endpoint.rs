@@ -1,5 +1,3 @@
-//! Services at the other end of a wire, for what the local ones do not do by themselves: fail.
-
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -12,47 +10,55 @@ use bytes::Bytes;
 use http_body_util::BodyExt;
 use tokio::net::TcpListener;
 
-/// What an endpoint was asked.
+/// A request to an endpoint.
 #[derive(Clone, Debug)]
-pub(crate) struct Asked {
-    pub(crate) method: String,
-    pub(crate) path: String,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Bytes,
+pub struct Asked {
+    /// The HTTP method.
+    pub method: String,
+    /// The path without the query.
+    pub path: String,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Bytes,
 }
 
-/// What an endpoint answers.
+/// An answer of an endpoint.
 #[derive(Clone, Debug)]
-pub(crate) enum Reply {
+pub enum Reply {
     /// A status, headers and a body.
     Status(u16, &'static [(&'static str, &'static str)], String),
-    /// Nothing, for as long as the test runs.
+    /// No answer while the test runs.
     Never,
-    /// A status line, and then the connection breaks.
+    /// A status line, after which the connection breaks.
     Reset,
-    /// The same, later.
+    /// The same answer after a delay.
     After(Duration, Box<Reply>),
 }
 
 impl Reply {
-    pub(crate) fn status(status: u16) -> Self {
+    /// An empty answer with this status.
+    pub fn status(status: u16) -> Self {
         Self::Status(status, &[], String::new())
     }
 
-    pub(crate) fn json(body: impl Into<String>) -> Self {
+    /// Status 200 with a JSON body.
+    pub fn json(body: impl Into<String>) -> Self {
         Self::Status(200, &[("content-type", "application/json")], body.into())
     }
 }
 
-/// An HTTP endpoint that answers from a script, and with its last line when the script is over.
-pub(crate) struct Endpoint {
-    pub(crate) url: String,
+/// An HTTP endpoint on a free port, in place of a service that must fail or answer in a certain way.
+#[derive(Debug)]
+pub struct Endpoint {
+    /// The base URL, without a slash at its end.
+    pub url: String,
     asked: Arc<Mutex<Vec<Asked>>>,
 }
 
 impl Endpoint {
-    /// Answers one reply after the other.
-    pub(crate) async fn script(replies: impl IntoIterator<Item = Reply>) -> Self {
+    /// Starts an endpoint that gives one reply after the other, and then repeats the last one.
+    pub async fn script(replies: impl IntoIterator<Item = Reply>) -> Self {
         let replies: Mutex<VecDeque<Reply>> = Mutex::new(replies.into_iter().collect());
         Self::new(move |_| {
             let mut replies = replies.lock().unwrap();
@@ -61,8 +67,8 @@ impl Endpoint {
         .await
     }
 
-    /// Answers as `reply` decides.
-    pub(crate) async fn new(reply: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Self {
+    /// Starts an endpoint whose answers `reply` chooses.
+    pub async fn new(reply: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let asked = Arc::new(Mutex::new(Vec::new()));
@@ -100,8 +106,8 @@ impl Endpoint {
         Self { url, asked }
     }
 
-    /// Everything it was asked so far.
-    pub(crate) fn asked(&self) -> Vec<Asked> {
+    /// Returns all requests so far.
+    pub fn asked(&self) -> Vec<Asked> {
         self.asked.lock().unwrap().clone()
     }
 }

@@ -1,0 +1,15 @@
+//! The far ends of connections, for tests of several crates: a DynamoDB engine, a scripted HTTP endpoint, and tokens.
+//!
+//! Only `dev-dependencies` name this crate. It knows the contract and no other crate, so that the tests of every crate can use
+//! it.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
+
+mod aws;
+mod dynamodb;
+mod endpoint;
+pub mod tokens;
+
+pub use aws::aws_config;
+pub use dynamodb::dynamodb_url;
+pub use endpoint::{Asked, Endpoint, Reply};
