@@ -3,29 +3,21 @@
 use std::collections::BTreeSet;
 
 /// Crates with a circle between their modules.
-pub(crate) const CIRCLES: &[&str] = &["auth", "broadcast", "cli", "connections", "local", "protocol"];
+pub(crate) const CIRCLES: &[&str] = &["auth", "broadcast", "cli", "connections", "protocol"];
 /// Names of types that have several definitions.
 pub(crate) const NAMES: &[&str] = &[
     "Action",
-    "Attribute",
     "CloudEvent",
-    "Connection",
     "Credential",
     "End",
-    "Entry",
-    "Envelope",
     "Event",
     "Failure",
     "Fields",
-    "Functions",
     "List",
     "Output",
     "Pattern",
     "Refusal",
     "Report",
-    "Request",
-    "Socket",
-    "State",
     "Step",
 ];
 /// Crates with more than a quarter of the code.

@@ -6,6 +6,9 @@ use entity_stream_protocol::{Clock, limits};
 use entity_stream_runtime::Environment;
 use entity_stream_runtime::environment::AUTH_IN_BAND;
 
+/// The first path segment of the local system's own pages. A stage cannot have this name.
+pub(crate) const RESERVED: &str = "_local";
+
 /// How to run the local system. [`Config::default`] is what a bare `entity-stream local` means.
 #[derive(Clone, Debug)]
 pub struct Config {

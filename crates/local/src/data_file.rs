@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use dynoxide::Database;
 
-use crate::StartError;
+use crate::error::StartError;
 
 /// How every file of SQLite begins. Source: "Database File Format", sqlite.org, section 1.3.
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";

@@ -7,7 +7,8 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::data_file::DataFile;
-use crate::{StartError, loopback};
+use crate::error::StartError;
+use crate::loopback;
 
 /// How long requests that are under way have to end when it stops.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -43,7 +44,7 @@ impl DynamoDb {
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("http://{}", crate::reachable(self.address))
+        format!("http://{}", loopback::reachable(self.address))
     }
 
     /// Stops serving. Kept-alive connections of the functions' clients are cut off: their last requests are done.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use entity_stream_connections::TableError;
 use entity_stream_runtime::{AuthenticationError, InvalidVariable};
 
-use crate::router::RESERVED;
+use crate::config::RESERVED;
 
 /// Why the local system could not start.
 #[derive(Debug, thiserror::Error)]

@@ -20,7 +20,7 @@ mod settings;
 mod simulation;
 mod state;
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,10 +29,11 @@ use tokio::task::JoinSet;
 pub use crate::config::{Config, FunctionHost, FunctionNames, RefuseWith, Times};
 use crate::dynamodb::DynamoDb;
 pub use crate::error::StartError;
-use crate::functions::Functions;
+use crate::functions::Invoker;
+use crate::loopback::{host, reachable};
 pub use crate::settings::{REGION, TABLE, aws_config};
 pub use crate::simulation::{Simulated, SimulationSwitch};
-use crate::state::State;
+use crate::state::SystemState;
 
 /// How long clients have to take their leave, and functions to end, when the system stops.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -42,7 +43,7 @@ const FAREWELL: Duration = Duration::from_secs(5);
 pub struct Local {
     address: SocketAddr,
     dynamodb: DynamoDb,
-    state: Arc<State>,
+    state: Arc<SystemState>,
     servers: JoinSet<()>,
 }
 
@@ -61,8 +62,8 @@ impl Local {
         let dynamodb = DynamoDb::start(config.dynamodb, config.data.as_deref()).await?;
         let table = settings::table(&dynamodb.url());
         table.create_if_missing().await?;
-        let functions = Functions::new(&config, table.clone(), reachable(address), &dynamodb.url()).await?;
-        let state = Arc::new(State::new(config, functions, table));
+        let functions = Invoker::new(&config, table.clone(), reachable(address), &dynamodb.url()).await?;
+        let state = Arc::new(SystemState::new(config, functions, table));
         let mut servers = JoinSet::new();
         for listener in listeners {
             servers.spawn(router::serve(listener, Arc::clone(&state)));
@@ -113,26 +114,8 @@ impl Local {
     }
 }
 
-/// `localhost` where that is what it is: it is what people type, and browsers treat it as a secure origin.
-fn host(address: SocketAddr) -> String {
-    if address.ip() == Ipv4Addr::LOCALHOST || address.ip().is_unspecified() {
-        format!("localhost:{}", address.port())
-    } else {
-        address.to_string()
-    }
-}
-
 /// A stage is part of paths, beside those that are the local system's own.
 fn check_stage(stage: &str) -> Result<(), StartError> {
     let is_name = !stage.is_empty() && stage.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
-    if is_name && stage != router::RESERVED { Ok(()) } else { Err(StartError::Stage(stage.to_owned())) }
-}
-
-/// Where this process reaches what listens on an address: one that stands for every interface is none to connect to.
-fn reachable(address: SocketAddr) -> SocketAddr {
-    match address {
-        SocketAddr::V4(v4) if v4.ip().is_unspecified() => (Ipv4Addr::LOCALHOST, v4.port()).into(),
-        SocketAddr::V6(v6) if v6.ip().is_unspecified() => (Ipv6Addr::LOCALHOST, v6.port()).into(),
-        other => other,
-    }
+    if is_name && stage != config::RESERVED { Ok(()) } else { Err(StartError::Stage(stage.to_owned())) }
 }

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use tokio::net::TcpListener;
 
-use crate::StartError;
+use crate::error::StartError;
 
 /// Listens on an address, and on its twin: some clients take `localhost`'s IPv6 address first and try no other. Returns
 /// the address with its port, and one or two listeners.
@@ -32,4 +32,23 @@ pub(crate) async fn listen(
         }
     }
     Ok((address, listeners))
+}
+
+/// Host and port for clients on this machine. `localhost` stands for the loopback address and for all interfaces: people type
+/// it, and browsers treat it as a secure origin.
+pub(crate) fn host(address: SocketAddr) -> String {
+    if address.ip() == Ipv4Addr::LOCALHOST || address.ip().is_unspecified() {
+        format!("localhost:{}", address.port())
+    } else {
+        address.to_string()
+    }
+}
+
+/// The address at which this process reaches a listener. The address of every interface cannot be connected to.
+pub(crate) fn reachable(address: SocketAddr) -> SocketAddr {
+    match address {
+        SocketAddr::V4(v4) if v4.ip().is_unspecified() => (Ipv4Addr::LOCALHOST, v4.port()).into(),
+        SocketAddr::V6(v6) if v6.ip().is_unspecified() => (Ipv6Addr::LOCALHOST, v6.port()).into(),
+        other => other,
+    }
 }

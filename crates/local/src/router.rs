@@ -13,14 +13,14 @@ use serde_json::json;
 use tokio::net::TcpListener;
 
 use crate::aws_error::json;
-use crate::state::State;
-use crate::{bus, gateway, monitor};
-
-/// The first part of the paths that are the local system's own, which a stage cannot have.
-pub(crate) const RESERVED: &str = "_local";
+use crate::bus;
+use crate::config::RESERVED;
+use crate::gateway;
+use crate::monitor;
+use crate::state::SystemState;
 
 /// Serves until the task is aborted.
-pub(crate) async fn serve(listener: TcpListener, state: Arc<State>) {
+pub(crate) async fn serve(listener: TcpListener, state: Arc<SystemState>) {
     let app = Router::new().fallback(route).with_state(state);
     // Small messages, each of which somebody waits for.
     let listener = listener.tap_io(|stream| {
@@ -35,7 +35,7 @@ pub(crate) async fn serve(listener: TcpListener, state: Arc<State>) {
 }
 
 async fn route(
-    Shared(state): Shared<Arc<State>>,
+    Shared(state): Shared<Arc<SystemState>>,
     ConnectInfo(client): ConnectInfo<SocketAddr>,
     request: Request,
 ) -> Response<Body> {

@@ -9,7 +9,7 @@ use entity_stream_runtime::environment::{
     AUTH_ENABLED, DEAD_LETTER_QUEUE_URL, EVENT_BUS_NAME, EVENT_STREAMING_ENABLED, WS_API_ENDPOINT, WS_CONNECTIONS_TABLE,
 };
 
-use crate::Config;
+use crate::config::Config;
 
 /// The region that everything local is in.
 pub const REGION: &str = "us-east-1";

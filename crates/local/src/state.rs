@@ -3,17 +3,17 @@ use std::sync::Arc;
 use entity_stream_connections::Table;
 use tokio_util::task::TaskTracker;
 
-use crate::Config;
 use crate::bus::Bus;
-use crate::functions::Functions;
+use crate::config::Config;
+use crate::functions::Invoker;
 use crate::gateway::Connections;
 use crate::simulation::SimulationSwitch;
 
 /// What the parts of the running system share.
 #[derive(Debug)]
-pub(crate) struct State {
+pub(crate) struct SystemState {
     pub(crate) config: Config,
-    pub(crate) functions: Arc<Functions>,
+    pub(crate) functions: Arc<Invoker>,
     pub(crate) connections: Connections,
     pub(crate) bus: Bus,
     /// Who is registered, for the monitor page.
@@ -23,8 +23,8 @@ pub(crate) struct State {
     pub(crate) sessions: TaskTracker,
 }
 
-impl State {
-    pub(crate) fn new(config: Config, functions: Functions, table: Table) -> Self {
+impl SystemState {
+    pub(crate) fn new(config: Config, functions: Invoker, table: Table) -> Self {
         let functions = Arc::new(functions);
         let bus = Bus::new(Arc::clone(&functions), &config.times);
         Self {

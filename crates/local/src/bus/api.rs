@@ -5,26 +5,14 @@ use axum::extract::Request;
 use axum::http::{Response, StatusCode};
 use serde_json::{Value, json};
 
+use super::error::ApiError;
 use super::{put_events, send_message};
 use crate::aws_error::{answer, with_type};
-use crate::state::State;
+use crate::state::SystemState;
 
 const CONTENT_TYPE: &str = "application/x-amz-json-1.1";
 /// Largest request that is read. The entries of a `PutEvents` may have 1 MB; JSON strings can be written six times longer.
 const BODY_BYTES: usize = 8 * 1024 * 1024;
-
-/// A refusal of a whole request.
-#[derive(Debug)]
-pub(crate) struct ApiError {
-    pub(crate) error_type: &'static str,
-    pub(crate) message: String,
-}
-
-impl ApiError {
-    pub(crate) fn validation(message: impl Into<String>) -> Self {
-        Self { error_type: "ValidationException", message: message.into() }
-    }
-}
 
 /// Whether a request is for SQS.
 pub(crate) fn is_sqs(request: &Request) -> bool {
@@ -32,7 +20,7 @@ pub(crate) fn is_sqs(request: &Request) -> bool {
 }
 
 /// Answers a request to the bus, or to the dead-letter queue.
-pub(crate) async fn handle(state: &State, request: Request) -> Response<Body> {
+pub(crate) async fn handle(state: &SystemState, request: Request) -> Response<Body> {
     let target = target(&request);
     let Ok(body) = to_bytes(request.into_body(), BODY_BYTES).await else {
         return refuse(&ApiError::validation("The request is too large."));

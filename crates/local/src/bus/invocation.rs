@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::dead_letters::{DeadLetter, DeadLetters};
 use crate::config::Times;
-use crate::functions::{Function, Functions, InvokeError};
+use crate::functions::{Function, InvokeError, Invoker};
 
 /// Most broadcasts at once. Lambda would run a thousand; more than a few gain nothing on one machine.
 const CONCURRENT_BROADCASTS: usize = 16;
@@ -17,7 +17,7 @@ const CONCURRENT_BROADCASTS: usize = 16;
 /// The event bus and its one rule.
 #[derive(Debug)]
 pub(crate) struct Bus {
-    functions: Arc<Functions>,
+    functions: Arc<Invoker>,
     dead_letters: Arc<DeadLetters>,
     concurrency: Arc<Semaphore>,
     timeout: Duration,
@@ -50,7 +50,7 @@ struct Matched {
 }
 
 impl Bus {
-    pub(crate) fn new(functions: Arc<Functions>, times: &Times) -> Self {
+    pub(crate) fn new(functions: Arc<Invoker>, times: &Times) -> Self {
         Self {
             functions,
             dead_letters: Arc::default(),

@@ -2,6 +2,7 @@
 
 pub(crate) mod api;
 mod dead_letters;
+mod error;
 mod invocation;
 pub(crate) mod put_events;
 mod send_message;

@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::Bus;
-use super::api::ApiError;
+use super::error::ApiError;
+use super::invocation::Bus;
 use crate::gateway::timestamp;
 use crate::settings::REGION;
-use crate::state::State;
+use crate::state::SystemState;
 
 /// Most entries in one request.
 const ENTRIES: usize = 10;
@@ -23,14 +23,14 @@ const TIME_BYTES: usize = 14;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Request {
+struct PutEventsRequest {
     #[serde(default)]
-    entries: Vec<Entry>,
+    entries: Vec<PutEventsEntry>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Entry {
+struct PutEventsEntry {
     source: Option<String>,
     detail_type: Option<String>,
     detail: Option<String>,
@@ -42,7 +42,7 @@ struct Entry {
 /// The envelope that EventBridge gives to Lambda.
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
-struct Envelope<'a> {
+struct BusEnvelope<'a> {
     version: &'static str,
     id: &'a str,
     detail_type: &'a str,
@@ -54,14 +54,14 @@ struct Envelope<'a> {
     detail: Box<RawValue>,
 }
 
-struct EntryError {
+struct PutEventsEntryError {
     code: &'static str,
     message: String,
 }
 
 /// Accepts or refuses each entry by itself; the results have the entries' order.
-pub(crate) fn handle(state: &State, body: &[u8]) -> Result<Value, ApiError> {
-    let request: Request = serde_json::from_slice(body)
+pub(crate) fn handle(state: &SystemState, body: &[u8]) -> Result<Value, ApiError> {
+    let request: PutEventsRequest = serde_json::from_slice(body)
         .map_err(|error| ApiError { error_type: "SerializationException", message: error.to_string() })?;
     let entries = request.entries;
     if !(1..=ENTRIES).contains(&entries.len()) {
@@ -70,11 +70,11 @@ pub(crate) fn handle(state: &State, body: &[u8]) -> Result<Value, ApiError> {
              between 1 and {ENTRIES}"
         )));
     }
-    if entries.iter().map(Entry::bytes).sum::<usize>() >= TOTAL_BYTES {
+    if entries.iter().map(PutEventsEntry::bytes).sum::<usize>() >= TOTAL_BYTES {
         return Err(ApiError::validation("Total size of the entries in the request is over the limit."));
     }
     if entries.iter().all(|entry| entry.missing().is_some()) {
-        let missing = entries.first().and_then(Entry::missing).unwrap_or("Detail");
+        let missing = entries.first().and_then(PutEventsEntry::missing).unwrap_or("Detail");
         return Err(ApiError::validation(format!("{missing} is a required argument.")));
     }
     let now = timestamp(state.config.clock.now().millis());
@@ -99,7 +99,7 @@ pub(crate) fn handle(state: &State, body: &[u8]) -> Result<Value, ApiError> {
     Ok(json!({ "FailedEntryCount": failed, "Entries": results }))
 }
 
-impl Entry {
+impl PutEventsEntry {
     /// Source: "Calculating PutEvents event entry size", Amazon EventBridge User Guide.
     fn bytes(&self) -> usize {
         let texts = [&self.source, &self.detail_type, &self.detail];
@@ -116,31 +116,31 @@ impl Entry {
     }
 }
 
-fn accept(entry: &Entry, now: Timestamp) -> Result<(String, String, bool), EntryError> {
+fn accept(entry: &PutEventsEntry, now: Timestamp) -> Result<(String, String, bool), PutEventsEntryError> {
     if let Some(name) = entry.missing() {
         let message = format!("Parameter {name} is not valid. Reason: {name} is a required argument.");
-        return Err(EntryError { code: "InvalidArgument", message });
+        return Err(PutEventsEntryError { code: "InvalidArgument", message });
     }
     let (source, detail_type) =
         (entry.source.as_deref().unwrap_or_default(), entry.detail_type.as_deref().unwrap_or_default());
     if source.starts_with("aws.") {
         let message = "Not authorized for the source.".to_owned();
-        return Err(EntryError { code: "NotAuthorizedForSourceException", message });
+        return Err(PutEventsEntryError { code: "NotAuthorizedForSourceException", message });
     }
-    let malformed = || EntryError { code: "MalformedDetail", message: "Detail is malformed.".to_owned() };
+    let malformed = || PutEventsEntryError { code: "MalformedDetail", message: "Detail is malformed.".to_owned() };
     let detail = entry.detail.clone().unwrap_or_default();
     // An object; its values are not read, because a number may be larger than any type of ours.
     serde_json::from_str::<HashMap<String, IgnoredAny>>(&detail).map_err(|_| malformed())?;
     let matched = Bus::rule_matches(&detail);
     let time = match entry.time {
-        Some(seconds) => time_of(seconds).ok_or_else(|| EntryError {
+        Some(seconds) => time_of(seconds).ok_or_else(|| PutEventsEntryError {
             code: "InvalidArgument",
             message: "Parameter Time is not valid. Reason: Time is in seconds since the epoch.".to_owned(),
         })?,
         None => now,
     };
     let id = uuid::Uuid::new_v4().to_string();
-    let envelope = Envelope {
+    let envelope = BusEnvelope {
         version: "0",
         id: &id,
         detail_type,

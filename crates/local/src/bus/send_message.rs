@@ -6,27 +6,27 @@ use md5::{Digest, Md5};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::api::ApiError;
 use super::dead_letters::DeadLetter;
-use crate::state::State;
+use super::error::ApiError;
+use crate::state::SystemState;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Request {
+struct SendMessageRequest {
     message_body: String,
     #[serde(default)]
-    message_attributes: HashMap<String, Attribute>,
+    message_attributes: HashMap<String, MessageAttribute>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Attribute {
+struct MessageAttribute {
     #[serde(default)]
     string_value: String,
 }
 
-pub(crate) fn handle(state: &State, body: &[u8]) -> Result<Value, ApiError> {
-    let request: Request = serde_json::from_slice(body)
+pub(crate) fn handle(state: &SystemState, body: &[u8]) -> Result<Value, ApiError> {
+    let request: SendMessageRequest = serde_json::from_slice(body)
         .map_err(|error| ApiError { error_type: "SerializationException", message: error.to_string() })?;
     let digest = Md5::digest(request.message_body.as_bytes());
     let md5: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();

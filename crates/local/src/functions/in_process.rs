@@ -21,9 +21,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{Function, InvokeError};
+use super::function::{Function, InvokeError};
+use crate::config::Config;
+use crate::error::StartError;
 use crate::settings::{aws_config, environment};
-use crate::{Config, StartError};
 
 /// The functions' handlers in this process, fed with the JSON that Lambda would give them.
 #[derive(Debug)]

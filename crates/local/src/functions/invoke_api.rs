@@ -6,9 +6,9 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde::Deserialize;
 
-use super::{Function, InvokeError};
-use crate::StartError;
+use super::function::{Function, InvokeError};
 use crate::config::FunctionNames;
+use crate::error::StartError;
 
 /// Lambda's Invoke API at an endpoint such as `cargo lambda watch` or `sam local start-lambda` offer. They check no
 /// signatures, so requests have none.

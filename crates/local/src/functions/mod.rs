@@ -1,5 +1,6 @@
 //! Invoking the four functions, in this process or through Lambda's Invoke API. Either way they get JSON and answer JSON.
 
+mod function;
 mod in_process;
 mod invoke_api;
 
@@ -9,45 +10,20 @@ use std::time::Duration;
 use bytes::Bytes;
 use entity_stream_connections::Table;
 
-use crate::config::FunctionHost;
-use crate::{Config, StartError};
-use in_process::InProcess;
-use invoke_api::InvokeApi;
-
-/// One of the four functions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Function {
-    Connect,
-    Disconnect,
-    Default,
-    Broadcast,
-}
-
-/// Why an invocation gave no result.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum InvokeError {
-    /// The function reported an error, or broke down.
-    #[error("{kind}: {message}")]
-    Function { kind: String, message: String },
-    /// It did not answer in time.
-    #[error("no answer within {0:?}")]
-    TimedOut(Duration),
-    /// There are too many invocations already.
-    #[error("{0}")]
-    Throttled(String),
-    /// It could not be invoked.
-    #[error("{0}")]
-    Unavailable(String),
-}
+pub(crate) use self::function::{Function, InvokeError};
+use self::in_process::InProcess;
+use self::invoke_api::InvokeApi;
+use crate::config::{Config, FunctionHost};
+use crate::error::StartError;
 
 /// The four functions.
 #[derive(Debug)]
-pub(crate) enum Functions {
+pub(crate) enum Invoker {
     InProcess(Box<InProcess>),
     InvokeApi(Box<InvokeApi>),
 }
 
-impl Functions {
+impl Invoker {
     pub(crate) async fn new(
         config: &Config,
         table: Table,

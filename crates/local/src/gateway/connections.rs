@@ -16,20 +16,20 @@ pub(crate) struct Connections(Mutex<Open>);
 
 #[derive(Debug, Default)]
 struct Open {
-    connections: HashMap<ConnectionId, Entry>,
+    connections: HashMap<ConnectionId, OpenSlot>,
     /// Whether the system is stopping: what opens now closes at once.
     closing: bool,
 }
 
 #[derive(Debug)]
-struct Entry {
-    connection: Connection,
+struct OpenSlot {
+    connection: OpenConnection,
     /// Carries the order to close. It is separate from the messages, so that a client that does not read them can be
     /// closed too. The first order takes it.
     close: Option<oneshot::Sender<Close>>,
 }
 
-impl Entry {
+impl OpenSlot {
     fn close(&mut self, order: Close) {
         if let Some(close) = self.close.take() {
             // Nobody takes it where the connection is just ending by itself.
@@ -40,7 +40,7 @@ impl Entry {
 
 /// What the `@connections` API knows of a connection.
 #[derive(Clone, Debug)]
-pub(crate) struct Connection {
+pub(crate) struct OpenConnection {
     pub(crate) outbox: mpsc::Sender<Utf8Bytes>,
     pub(crate) connected_at: EpochMillis,
     pub(crate) last_active: LastActive,
@@ -73,9 +73,9 @@ impl Connections {
     }
 
     /// Opens a connection; the order to close it comes from what is returned.
-    pub(crate) fn insert(&self, id: ConnectionId, connection: Connection) -> oneshot::Receiver<Close> {
+    pub(crate) fn insert(&self, id: ConnectionId, connection: OpenConnection) -> oneshot::Receiver<Close> {
         let (close, order) = oneshot::channel();
-        let mut entry = Entry { connection, close: Some(close) };
+        let mut entry = OpenSlot { connection, close: Some(close) };
         let mut open = self.lock();
         if open.closing {
             entry.close(Close::GOING_AWAY);
@@ -84,7 +84,7 @@ impl Connections {
         order
     }
 
-    pub(crate) fn get(&self, id: &str) -> Option<Connection> {
+    pub(crate) fn get(&self, id: &str) -> Option<OpenConnection> {
         let id = ConnectionId::parse(id).ok()?;
         self.lock().connections.get(&id).map(|entry| entry.connection.clone())
     }
@@ -94,7 +94,7 @@ impl Connections {
     }
 
     /// How many there are, and the newest of them, the newest first.
-    pub(crate) fn newest(&self, most: usize) -> (usize, Vec<(ConnectionId, Connection)>) {
+    pub(crate) fn newest(&self, most: usize) -> (usize, Vec<(ConnectionId, OpenConnection)>) {
         let open = self.lock();
         let mut newest: Vec<_> = open.connections.iter().collect();
         newest.sort_unstable_by_key(|(id, entry)| (Reverse(entry.connection.connected_at.millis()), *id));

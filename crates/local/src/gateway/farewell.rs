@@ -9,13 +9,13 @@ use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::frame::CloseFrame;
 
-pub(crate) type Socket = WebSocketStream<TokioIo<Upgraded>>;
+pub(crate) type ServerSocket = WebSocketStream<TokioIo<Upgraded>>;
 
 /// How long a client may take to answer a close frame.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Sends a close frame and waits for the client's, so that the client reads the code before the connection breaks.
-pub(crate) async fn say_goodbye(mut socket: Socket, close: &Close) {
+pub(crate) async fn say_goodbye(mut socket: ServerSocket, close: &Close) {
     let frame = CloseFrame { code: u16::from(close.code()).into(), reason: close.reason().into() };
     let farewell = async move {
         if socket.close(Some(frame)).await.is_err() {
@@ -34,7 +34,7 @@ pub(crate) async fn say_goodbye(mut socket: Socket, close: &Close) {
 
 /// Reads what is no WebSocket any more until the client has nothing to add. A connection that is closed with something
 /// unread is reset, and then a client that is still sending never reads the close frame.
-async fn discard(socket: Socket) {
+async fn discard(socket: ServerSocket) {
     let mut stream = socket.into_inner();
     if stream.shutdown().await.is_ok() {
         let _ = copy(&mut stream, &mut sink()).await;
@@ -42,6 +42,6 @@ async fn discard(socket: Socket) {
 }
 
 /// Answers the client's close frame, which leaves with the next read, and waits for the client to close.
-pub(crate) async fn answer_goodbye(socket: &mut Socket) {
+pub(crate) async fn answer_goodbye(socket: &mut ServerSocket) {
     let _ = timeout(CLOSE_TIMEOUT, async { while let Some(Ok(_)) = socket.next().await {} }).await;
 }

@@ -14,7 +14,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
-use super::connections::{Connection, Connections, LastActive};
+use super::connections::{Connections, LastActive, OpenConnection};
 use super::farewell::say_goodbye;
 use super::frames::websocket_config;
 use super::ids::new_id;
@@ -24,13 +24,13 @@ use super::session::{self, Session};
 use crate::aws_error::json as json_answer;
 use crate::config::RefuseWith;
 use crate::functions::{Function, InvokeError};
-use crate::state::State;
+use crate::state::SystemState;
 
 /// Longest URL of a handshake, in characters.
 const URL_LENGTH: usize = 4096;
 
 /// Answers a request for the WebSocket endpoint.
-pub(crate) async fn handle(state: Arc<State>, client: SocketAddr, request: Request) -> Response<Body> {
+pub(crate) async fn handle(state: Arc<SystemState>, client: SocketAddr, request: Request) -> Response<Body> {
     let key = match check(&request) {
         Ok(key) => key,
         Err(refusal) => return *refusal,
@@ -41,7 +41,7 @@ pub(crate) async fn handle(state: Arc<State>, client: SocketAddr, request: Reque
     opening.await.unwrap_or_else(|_| refuse(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error"))
 }
 
-async fn open(state: Arc<State>, client: SocketAddr, key: HeaderValue, mut request: Request) -> Response<Body> {
+async fn open(state: Arc<SystemState>, client: SocketAddr, key: HeaderValue, mut request: Request) -> Response<Body> {
     let Ok(connection_id) = ConnectionId::parse(new_id()) else {
         return refuse(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error");
     };
@@ -75,7 +75,7 @@ async fn open(state: Arc<State>, client: SocketAddr, key: HeaderValue, mut reque
     if result.accepts() {
         let (outbox, inbox) = Connections::outbox();
         let last_active = LastActive::new(now);
-        let connection = Connection {
+        let connection = OpenConnection {
             outbox: outbox.clone(),
             connected_at: now,
             last_active: last_active.clone(),

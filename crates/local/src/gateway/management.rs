@@ -9,17 +9,17 @@ use serde_json::json;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
-use super::connections::Connection;
+use super::connections::OpenConnection;
 use super::ids::{is_well_formed, new_id};
 use super::proxy_event::timestamp;
 use crate::aws_error::{answer, json, with_type};
-use crate::state::State;
+use crate::state::SystemState;
 
 const APIGW_ID: HeaderName = HeaderName::from_static("x-amz-apigw-id");
 const JSON: &str = "application/json";
 
 /// Answers a request for one connection.
-pub(crate) async fn handle(state: &State, id: &str, request: Request) -> Response<Body> {
+pub(crate) async fn handle(state: &SystemState, id: &str, request: Request) -> Response<Body> {
     let method = request.method().clone();
     let response = match method {
         Method::POST => post(state, id, request).await,
@@ -39,7 +39,7 @@ pub(crate) fn forbidden() -> Response<Body> {
     with_apigw_id(with_type(response, "ForbiddenException"))
 }
 
-async fn post(state: &State, id: &str, request: Request) -> Response<Body> {
+async fn post(state: &SystemState, id: &str, request: Request) -> Response<Body> {
     let Ok(body) = to_bytes(request.into_body(), MESSAGE_BYTES).await else {
         let body = json!({ "message": "The message is larger than 128 KB" });
         return with_type(json(StatusCode::PAYLOAD_TOO_LARGE, &body), "PayloadTooLargeException");
@@ -66,7 +66,7 @@ async fn post(state: &State, id: &str, request: Request) -> Response<Body> {
     }
 }
 
-fn get(connection: &Connection) -> Response<Body> {
+fn get(connection: &OpenConnection) -> Response<Body> {
     let time = |millis| timestamp(millis).strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string();
     let body = json!({
         "identity": { "sourceIp": connection.source_ip, "userAgent": connection.user_agent },
@@ -77,7 +77,7 @@ fn get(connection: &Connection) -> Response<Body> {
 }
 
 /// Does not wait for the client, which may not even read.
-fn delete(state: &State, id: &str) -> Response<Body> {
+fn delete(state: &SystemState, id: &str) -> Response<Body> {
     if state.connections.close(id, Close::DELETED) {
         answer(StatusCode::NO_CONTENT, JSON, Body::empty())
     } else {
@@ -85,7 +85,7 @@ fn delete(state: &State, id: &str) -> Response<Body> {
     }
 }
 
-fn find(state: &State, id: &str) -> Result<Connection, Box<Response<Body>>> {
+fn find(state: &SystemState, id: &str) -> Result<OpenConnection, Box<Response<Body>>> {
     if !is_well_formed(id) {
         let body = json!({ "message": format!("Invalid connectionId: {id}") });
         return Err(Box::new(with_type(json(StatusCode::BAD_REQUEST, &body), "BadRequestException")));

@@ -16,13 +16,13 @@ use tokio_tungstenite::tungstenite::protocol::{Message, Role};
 use tokio_tungstenite::tungstenite::{Error, Utf8Bytes};
 
 use super::connections::LastActive;
-use super::farewell::{Socket, answer_goodbye, say_goodbye};
+use super::farewell::{ServerSocket, answer_goodbye, say_goodbye};
 use super::frames::{text_frames, websocket_config};
 use super::integration::ProxyResult;
 use super::proxy_event::EventSource;
 use super::routes::{Route, Selection};
 use crate::functions::Function;
-use crate::state::State;
+use crate::state::SystemState;
 
 /// Most messages of one connection that are handled at the same time; then the client waits.
 const CONCURRENT_MESSAGES: usize = 32;
@@ -41,7 +41,7 @@ pub(crate) struct Session {
 }
 
 /// The end of a connection, as `$disconnect` receives it.
-struct End {
+struct ConnectionEnd {
     close: Close,
     /// Whether the client still has to receive a close frame.
     tell: bool,
@@ -56,7 +56,7 @@ enum Next {
 }
 
 /// Serves a connection to its end, and then tells `$disconnect`.
-pub(crate) async fn run(state: Arc<State>, mut session: Session, upgrade: OnUpgrade) {
+pub(crate) async fn run(state: Arc<SystemState>, mut session: Session, upgrade: OnUpgrade) {
     let end = match upgrade.await {
         Ok(upgraded) => {
             let io = TokioIo::new(upgraded);
@@ -84,7 +84,7 @@ pub(crate) async fn run(state: Arc<State>, mut session: Session, upgrade: OnUpgr
     }
 }
 
-async fn serve(state: &Arc<State>, session: &mut Session, socket: &mut Socket) -> End {
+async fn serve(state: &Arc<SystemState>, session: &mut Session, socket: &mut ServerSocket) -> ConnectionEnd {
     let Session { source, outbox, inbox, order, last_active } = session;
     let times = &state.config.times;
     let places = Arc::new(Semaphore::new(if state.config.serial_messages { 1 } else { CONCURRENT_MESSAGES }));
@@ -147,7 +147,7 @@ async fn serve(state: &Arc<State>, session: &mut Session, socket: &mut Socket) -
 /// The client's next message, once there is a place for handling it.
 async fn receive(
     places: &Arc<Semaphore>,
-    socket: &mut Socket,
+    socket: &mut ServerSocket,
 ) -> (Option<OwnedSemaphorePermit>, Option<Result<Message, Error>>) {
     // It fails only when it is closed, which it never is.
     let place = Arc::clone(places).acquire_owned().await.ok();
@@ -155,7 +155,7 @@ async fn receive(
 }
 
 /// Sends a message, and says whether the client has accepted all of it in time.
-async fn send(text: Utf8Bytes, socket: &mut Socket) -> bool {
+async fn send(text: Utf8Bytes, socket: &mut ServerSocket) -> bool {
     for frame in text_frames(text) {
         if !matches!(timeout(WRITE_TIMEOUT, socket.send(frame)).await, Ok(Ok(()))) {
             return false;
@@ -165,7 +165,7 @@ async fn send(text: Utf8Bytes, socket: &mut Socket) -> bool {
 }
 
 /// Sends what was accepted before the order to close, such as the answer that says why, to a client that reads it.
-async fn send_rest(inbox: &mut mpsc::Receiver<Utf8Bytes>, socket: &mut Socket) {
+async fn send_rest(inbox: &mut mpsc::Receiver<Utf8Bytes>, socket: &mut ServerSocket) {
     inbox.close();
     let rest = async {
         while let Some(text) = inbox.recv().await {
@@ -177,7 +177,12 @@ async fn send_rest(inbox: &mut mpsc::Receiver<Utf8Bytes>, socket: &mut Socket) {
     let _ = timeout(REST_TIMEOUT, rest).await;
 }
 
-async fn handle_message(state: Arc<State>, source: EventSource, outbox: mpsc::Sender<Utf8Bytes>, body: Utf8Bytes) {
+async fn handle_message(
+    state: Arc<SystemState>,
+    source: EventSource,
+    outbox: mpsc::Sender<Utf8Bytes>,
+    body: Utf8Bytes,
+) {
     let selection = Selection { in_band: state.config.in_band(), lenient: state.config.lenient_routing };
     let answer = match selection.route(&body) {
         Route::Ping(pong) => Some(pong),
@@ -207,15 +212,15 @@ async fn handle_message(state: Arc<State>, source: EventSource, outbox: mpsc::Se
 }
 
 /// The code and the reason are the client's own.
-fn closed_by_client(frame: Option<CloseFrame>) -> End {
+fn closed_by_client(frame: Option<CloseFrame>) -> ConnectionEnd {
     let close = match frame {
         Some(frame) => Close::new(u16::from(frame.code).into(), frame.reason.as_str()),
         None => Close::NO_STATUS,
     };
-    End { close, tell: false }
+    ConnectionEnd { close, tell: false }
 }
 
-fn broken(error: &Error) -> End {
+fn broken(error: &Error) -> ConnectionEnd {
     match error {
         Error::Capacity(_) => told(Close::TOO_LARGE),
         Error::Utf8(_) => told(Close::NOT_UTF8),
@@ -227,15 +232,15 @@ fn broken(error: &Error) -> End {
 }
 
 /// The ordered end. If the sender of orders is gone, the system is stopping.
-fn ordered(close: Result<Close, oneshot::error::RecvError>) -> End {
+fn ordered(close: Result<Close, oneshot::error::RecvError>) -> ConnectionEnd {
     told(close.unwrap_or(Close::GOING_AWAY))
 }
 
 /// An end that the client still has to hear of.
-fn told(close: Close) -> End {
-    End { close, tell: true }
+fn told(close: Close) -> ConnectionEnd {
+    ConnectionEnd { close, tell: true }
 }
 
-fn lost() -> End {
-    End { close: Close::LOST, tell: false }
+fn lost() -> ConnectionEnd {
+    ConnectionEnd { close: Close::LOST, tell: false }
 }

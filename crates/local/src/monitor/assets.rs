@@ -2,18 +2,10 @@
 
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::{HeaderName, HeaderValue, Method, Response, StatusCode, header};
+use axum::http::{HeaderValue, Method, Response, StatusCode, header};
 
-use super::Refusal;
-
-/// What the page may load and run: its own files, and nothing that an event could bring along.
-const POLICY: HeaderValue = HeaderValue::from_static(
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; \
-     base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; \
-     trusted-types 'none'",
-);
-const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
-const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+use super::headers::protect;
+use super::refusal::RequestRefusal;
 
 const HTML: &str = "text/html; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
@@ -68,7 +60,7 @@ pub(crate) fn page() -> Response<Body> {
 pub(super) fn asset(name: &str) -> Response<Body> {
     match ASSETS.iter().find(|(asset, ..)| *asset == name) {
         Some((_, content_type, text)) => file(content_type, text),
-        None => Refusal::new(StatusCode::NOT_FOUND, "the monitor page has no such file").into_response(),
+        None => RequestRefusal::new(StatusCode::NOT_FOUND, "the monitor page has no such file").into_response(),
     }
 }
 
@@ -80,13 +72,4 @@ fn file(content_type: &'static str, text: &'static str) -> Response<Body> {
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     protect(&mut response);
     response
-}
-
-pub(super) fn protect(response: &mut Response<Body>) {
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_SECURITY_POLICY, POLICY);
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    headers.insert(OPENER_POLICY, HeaderValue::from_static("same-origin"));
-    headers.insert(RESOURCE_POLICY, HeaderValue::from_static("same-origin"));
 }

@@ -4,7 +4,7 @@ use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
 
 use crate::gateway::timestamp;
-use crate::state::State;
+use crate::state::SystemState;
 
 /// Most connections that are described: what a table on a page is good for.
 const SHOWN: usize = 100;
@@ -12,7 +12,7 @@ const SHOWN: usize = 100;
 const READS: usize = 8;
 
 /// The open connections, the newest first, as the table has them.
-pub(super) async fn list(state: &State) -> Value {
+pub(super) async fn list(state: &SystemState) -> Value {
     let (total, newest) = state.connections.newest(SHOWN);
     let now = state.config.clock.now();
     let described = stream::iter(newest)

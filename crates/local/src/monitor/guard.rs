@@ -7,23 +7,23 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 
-use super::Refusal;
+use super::refusal::RequestRefusal;
 
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 
 /// Lets in what names this machine as its host and comes from no foreign page.
-pub(super) fn check(request: &Request) -> Result<(), Refusal> {
+pub(super) fn check(request: &Request) -> Result<(), RequestRefusal> {
     let headers = request.headers();
     if !text(headers, header::HOST).is_some_and(is_this_machine) {
         let message = "this is for the machine itself: ask for it as localhost, or by an IP address";
-        return Err(Refusal::new(StatusCode::FORBIDDEN, message));
+        return Err(RequestRefusal::new(StatusCode::FORBIDDEN, message));
     }
     check_origin(request)
 }
 
 /// Keeps foreign pages from what is no WebSocket. Who sends no `Origin` is no page: SDKs and `curl` do not.
-pub(crate) fn check_origin(request: &Request) -> Result<(), Refusal> {
+pub(crate) fn check_origin(request: &Request) -> Result<(), RequestRefusal> {
     let headers = request.headers();
     let host = text(headers, header::HOST).unwrap_or_default();
     let own_origin = match headers.get(header::ORIGIN) {
@@ -39,7 +39,7 @@ pub(crate) fn check_origin(request: &Request) -> Result<(), Refusal> {
     if own_origin && own_site {
         return Ok(());
     }
-    Err(Refusal::new(StatusCode::FORBIDDEN, "pages of other origins may only open WebSockets here"))
+    Err(RequestRefusal::new(StatusCode::FORBIDDEN, "pages of other origins may only open WebSockets here"))
 }
 
 /// Whether a `Host` can only be this machine: a name that is never looked up, or no name at all.

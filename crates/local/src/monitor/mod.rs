@@ -5,42 +5,29 @@
 mod assets;
 mod connections;
 pub(crate) mod guard;
+mod headers;
 mod publish;
+mod refusal;
 mod simulation;
 
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
-use axum::http::{HeaderValue, Method, Response, StatusCode, header};
+use axum::http::{Method, Response, StatusCode, header};
 use serde_json::{Value, json};
 
-use crate::aws_error::{self, json as json_answer};
+use self::headers::no_store;
+use self::refusal::RequestRefusal;
+use crate::aws_error;
 use crate::config::FunctionHost;
-use crate::state::State;
+use crate::state::SystemState;
 
-pub(crate) use assets::{page, wants_page};
+pub(crate) use self::assets::{page, wants_page};
 
 /// Largest request that is read: an event may have 1 MB.
 const BODY_BYTES: usize = 1024 * 1024;
 
-/// Why a request is refused: the status, and what is wrong and what would be right.
-#[derive(Debug)]
-pub(crate) struct Refusal {
-    status: StatusCode,
-    message: String,
-}
-
-impl Refusal {
-    fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, message: message.into() }
-    }
-
-    pub(crate) fn into_response(self) -> Response<Body> {
-        no_store(json_answer(self.status, &json!({ "message": self.message })))
-    }
-}
-
 /// Answers a request for what is under `/_local/`.
-pub(crate) async fn handle(state: &State, path: &[&str], request: Request) -> Response<Body> {
+pub(crate) async fn handle(state: &SystemState, path: &[&str], request: Request) -> Response<Body> {
     if let ["monitor", name] = path {
         return assets::asset(name);
     }
@@ -50,12 +37,12 @@ pub(crate) async fn handle(state: &State, path: &[&str], request: Request) -> Re
     }
 }
 
-async fn answer(state: &State, path: &[&str], request: Request) -> Result<String, Refusal> {
+async fn answer(state: &SystemState, path: &[&str], request: Request) -> Result<String, RequestRefusal> {
     guard::check(&request)?;
     let method = request.method().clone();
     match (path, method) {
         (["dead-letters"], Method::GET) => state.bus.dead_letters().to_json().map_err(|error| {
-            Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, format!("the dead letters cannot be shown: {error}"))
+            RequestRefusal::new(StatusCode::INTERNAL_SERVER_ERROR, format!("the dead letters cannot be shown: {error}"))
         }),
         (["status"], Method::GET) => Ok(status(state).to_string()),
         (["connections"], Method::GET) => Ok(connections::list(state).await.to_string()),
@@ -64,14 +51,14 @@ async fn answer(state: &State, path: &[&str], request: Request) -> Result<String
         (["simulation"], Method::DELETE) => Ok(simulation::stop(state).to_string()),
         (["dead-letters" | "status" | "connections" | "events" | "simulation"], method) => {
             let message = format!("there is no {method} here: see the page at /");
-            Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, message))
+            Err(RequestRefusal::new(StatusCode::METHOD_NOT_ALLOWED, message))
         }
-        _ => Err(Refusal::new(StatusCode::NOT_FOUND, "there is no such thing under /_local/")),
+        _ => Err(RequestRefusal::new(StatusCode::NOT_FOUND, "there is no such thing under /_local/")),
     }
 }
 
 /// What the page has to know of the system that it watches.
-fn status(state: &State) -> Value {
+fn status(state: &SystemState) -> Value {
     let config = &state.config;
     // The settings of functions that run elsewhere are not known here.
     let known = matches!(config.functions, FunctionHost::InProcess);
@@ -86,20 +73,14 @@ fn status(state: &State) -> Value {
 }
 
 /// The text of a request. It has to be declared as JSON: a page of another origin cannot do that without asking first.
-async fn body(request: Request) -> Result<String, Refusal> {
+async fn body(request: Request) -> Result<String, RequestRefusal> {
     let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     if content_type.and_then(|value| value.split(';').next()).map(str::trim) != Some("application/json") {
         let message = "the body is JSON, with the header Content-Type: application/json";
-        return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
+        return Err(RequestRefusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
     }
     let bytes = to_bytes(request.into_body(), BODY_BYTES)
         .await
-        .map_err(|_| Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "the body has at most 1 MB"))?;
-    String::from_utf8(bytes.into()).map_err(|_| Refusal::new(StatusCode::BAD_REQUEST, "the body is not UTF-8"))
-}
-
-fn no_store(mut response: Response<Body>) -> Response<Body> {
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    assets::protect(&mut response);
-    response
+        .map_err(|_| RequestRefusal::new(StatusCode::PAYLOAD_TOO_LARGE, "the body has at most 1 MB"))?;
+    String::from_utf8(bytes.into()).map_err(|_| RequestRefusal::new(StatusCode::BAD_REQUEST, "the body is not UTF-8"))
 }

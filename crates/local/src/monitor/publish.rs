@@ -3,17 +3,17 @@ use entity_stream_protocol::EntityChange;
 use entity_stream_publisher::CHANGE_DETAIL_TYPE;
 use serde_json::{Value, json};
 
-use super::Refusal;
+use super::refusal::RequestRefusal;
 use crate::bus::put_events;
-use crate::state::State;
+use crate::state::SystemState;
 
 /// What the page's events are known by on the bus.
 const SOURCE: &str = "entity-stream.monitor";
 
 /// Publishes one `detail`, byte for byte, the way every event goes: through `PutEvents`. What could reach nobody is told
 /// to whoever wrote it, instead of becoming a dead letter.
-pub(super) fn handle(state: &State, detail: &str) -> Result<Value, Refusal> {
-    let refused = |message: String| Refusal::new(StatusCode::BAD_REQUEST, message);
+pub(super) fn handle(state: &SystemState, detail: &str) -> Result<Value, RequestRefusal> {
+    let refused = |message: String| RequestRefusal::new(StatusCode::BAD_REQUEST, message);
     EntityChange::parse(detail).map_err(|error| refused(error.to_string()))?;
     let entry = json!({ "Source": SOURCE, "DetailType": CHANGE_DETAIL_TYPE, "Detail": detail });
     let request = json!({ "Entries": [entry] }).to_string();

@@ -4,17 +4,17 @@ use entity_stream_simulation::Rate;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::Refusal;
+use super::refusal::RequestRefusal;
 use crate::simulation::Simulated;
-use crate::state::State;
+use crate::state::SystemState;
 
 #[derive(Deserialize)]
-struct Request {
+struct SimulationRequest {
     tenant: String,
     rate: f64,
 }
 
-pub(super) fn status(state: &State) -> Value {
+pub(super) fn status(state: &SystemState) -> Value {
     let running = state
         .simulation
         .wanted()
@@ -22,21 +22,21 @@ pub(super) fn status(state: &State) -> Value {
     json!({ "available": state.simulation.is_followed(), "running": running })
 }
 
-pub(super) fn start(state: &State, body: &str) -> Result<Value, Refusal> {
-    let refused = |message: String| Refusal::new(StatusCode::BAD_REQUEST, message);
-    let request: Request = serde_json::from_str(body)
+pub(super) fn start(state: &SystemState, body: &str) -> Result<Value, RequestRefusal> {
+    let refused = |message: String| RequestRefusal::new(StatusCode::BAD_REQUEST, message);
+    let request: SimulationRequest = serde_json::from_str(body)
         .map_err(|error| refused(format!("{error}; send {{\"tenant\":\"demo\",\"rate\":10}}")))?;
     let tenant = Tenant::parse(&request.tenant).map_err(|error| refused(error.to_string()))?;
     let rate = Rate::new(request.rate).map_err(|error| refused(error.to_string()))?;
     if !state.simulation.is_followed() {
         let message = "this system was started without a simulator: `entity-stream local` has one";
-        return Err(Refusal::new(StatusCode::NOT_IMPLEMENTED, message));
+        return Err(RequestRefusal::new(StatusCode::NOT_IMPLEMENTED, message));
     }
     state.simulation.set(Some(Simulated { tenant, rate }));
     Ok(status(state))
 }
 
-pub(super) fn stop(state: &State) -> Value {
+pub(super) fn stop(state: &SystemState) -> Value {
     state.simulation.set(None);
     status(state)
 }

@@ -1,0 +1,27 @@
+use std::time::Duration;
+
+/// One of the four functions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Function {
+    Connect,
+    Disconnect,
+    Default,
+    Broadcast,
+}
+
+/// Why an invocation gave no result.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum InvokeError {
+    /// The function reported an error, or broke down.
+    #[error("{kind}: {message}")]
+    Function { kind: String, message: String },
+    /// It did not answer in time.
+    #[error("no answer within {0:?}")]
+    TimedOut(Duration),
+    /// There are too many invocations already.
+    #[error("{0}")]
+    Throttled(String),
+    /// It could not be invoked.
+    #[error("{0}")]
+    Unavailable(String),
+}
