@@ -1,4 +1,4 @@
-//! The broadcast function: what it may be invoked with.
+//! The payload of the broadcast function.
 
 #![no_main]
 
@@ -16,7 +16,7 @@ static SYSTEM: LazyLock<System> = LazyLock::new(System::start);
 fuzz_target!(|text: &str| {
     let Ok(payload) = serde_json::from_str::<Box<RawValue>>(text) else { return };
     let report = SYSTEM.run(SYSTEM.broadcast.handle(lambda_event(payload)));
-    let report = report.expect("nothing fails but the table or the bus");
+    let report = report.expect("only the table or the bus can fail");
     assert_eq!((report.failed, report.gone, report.rejected), (0, 0, 0), "{report:?}");
     assert_eq!(report.delivered, report.matched);
     assert!(report.matched == 0 || text.to_ascii_lowercase().contains(TENANT) || text.contains('\\'));

@@ -1,4 +1,4 @@
-//! The `detail` of a published event, and the messages that become of it.
+//! The `detail` of a published event, and the resulting messages.
 
 #![no_main]
 
@@ -18,7 +18,7 @@ fuzz_target!(|detail: &str| {
         assert!(whole.len() <= MESSAGE_BYTES && truncated.len() <= MESSAGE_BYTES);
         assert!(whole.contains(&data), "data is passed through byte for byte");
         for message in [whole, truncated] {
-            // Raw, because the data may hold numbers that no type of ours can.
+            // Raw, because the data may contain numbers that our types cannot hold.
             let _: &serde_json::value::RawValue = serde_json::from_str(&message).unwrap();
         }
     }

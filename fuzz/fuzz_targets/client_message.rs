@@ -6,7 +6,7 @@ use entity_stream_protocol::limits::{FILTER_TYPES, MESSAGE_BYTES};
 use entity_stream_protocol::{Action, Answer, ClientMessage, ServerMessage};
 use libfuzzer_sys::fuzz_target;
 
-/// Longest message of an error. It names the field and the rule, and never repeats what was sent at length.
+/// The longest message of an error. It names the field and the rule, and repeats no long part of the input.
 const ERROR_BYTES: usize = 1024;
 
 fuzz_target!(|text: &str| {

@@ -1,4 +1,4 @@
-//! The `$connect` function: an event of API Gateway's, or the query of one.
+//! The `$connect` function with an event of API Gateway, or with the query of one.
 
 #![no_main]
 
@@ -18,7 +18,7 @@ static SYSTEM: LazyLock<System> = LazyLock::new(System::start);
 fuzz_target!(|text: &str| {
     let event = serde_json::from_str(text).unwrap_or_else(|_| with_query(text));
     if let Ok(event) = serde_json::from_value::<ApiGatewayWebsocketProxyRequest>(event) {
-        // An event that is not API Gateway's is a failure, and everything else an answer with a status.
+        // The function fails for other events than API Gateway's. It answers all events of API Gateway with a status.
         if let Ok(response) = SYSTEM.run(SYSTEM.connect.handle(lambda_event(event))) {
             assert!(matches!(response.status_code, 200 | 400), "{}", response.status_code);
         }

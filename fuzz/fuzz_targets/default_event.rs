@@ -1,4 +1,4 @@
-//! The `$default` function: an event of API Gateway's, or the body of one.
+//! The `$default` function with an event of API Gateway, or with the body of one.
 
 #![no_main]
 
@@ -15,7 +15,7 @@ use crate::system::{CONNECTION, System, lambda_event};
 static SYSTEM: LazyLock<System> = LazyLock::new(System::start);
 
 fuzz_target!(|text: &str| {
-    // As it is, and as the body: a client's message is JSON too.
+    // Uses the input as the event and as the body, because a client's message is also JSON.
     handle(json!(text));
     if let Ok(event) = serde_json::from_str::<Value>(text) {
         invoke(event);

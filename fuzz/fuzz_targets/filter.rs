@@ -1,5 +1,5 @@
-//! A filter and a change, and whether they match: the filter's types, its pattern, the entity's types and its id, one to a
-//! line.
+//! Matching of a filter and a change. The input has the filter's types, its pattern, the entity's types and the entity's id, one
+//! on each line.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! What a client sends to open a connection: the query, `Authorization`, `Sec-WebSocket-Protocol` and `Origin`, one to a line.
+//! The input of a handshake: the query, `Authorization`, `Sec-WebSocket-Protocol` and `Origin`, one on each line.
 
 #![no_main]
 
@@ -31,7 +31,7 @@ fuzz_target!(|text: &str| {
     match places.find() {
         Ok(Some(Credential::Token(token))) => {
             assert_eq!(token.expose().split('.').count(), 3);
-            // Nothing that could break a header, a log line or a URL.
+            // The token contains no character that could break a header, a log line or a URL.
             assert!(token.expose().bytes().all(|byte| byte.is_ascii_graphic()));
         }
         Ok(Some(Credential::ApiKey { name, .. })) => assert!(!name.is_empty()),
@@ -41,7 +41,7 @@ fuzz_target!(|text: &str| {
 
     if let Ok(origins) = AllowedOrigins::parse(allowed) {
         let admitted = origins.allow(origin);
-        // Either it is in the list, or an entry with a star stands for it.
+        // The list contains the origin, or an entry with a star that matches it.
         assert!(
             !admitted || allowed.contains('*') || allowed.to_ascii_lowercase().contains(&origin.to_ascii_lowercase())
         );

@@ -1,4 +1,4 @@
-//! A request to the local system: method and path, headers, an empty line, and the body. It is answered, whatever it is.
+//! A request to the local system: method and path, headers, an empty line, and the body. The system answers every request.
 
 #![no_main]
 
@@ -18,7 +18,7 @@ fuzz_target!(|text: &str| {
     let (head, body) = text.split_once("\n\n").unwrap_or((text, ""));
     let mut lines = head.split('\n');
     let start = lines.next().unwrap_or_default();
-    // The framing is ours: what it does with a request that is not to its end is the business of `hyper`.
+    // This target writes the framing. Incomplete requests are the concern of `hyper`.
     let headers: Vec<&str> = lines.filter(|line| is_ours_to_parse(line)).collect();
     let request = format!(
         "{start} HTTP/1.1\r\n{}host: localhost\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
@@ -27,7 +27,7 @@ fuzz_target!(|text: &str| {
     );
     let answer = SYSTEM.run(async {
         let mut stream = TcpStream::connect(SYSTEM.local.address()).await.expect("it listens");
-        // It may answer before it has read everything.
+        // The system may answer before it has read the whole request.
         let _ = stream.write_all(request.as_bytes()).await;
         let mut answer = Vec::new();
         let _ = stream.read_to_end(&mut answer).await;

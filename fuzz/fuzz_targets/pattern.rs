@@ -1,5 +1,5 @@
-//! A pattern, and on the last line an id to match it with. The limits are what is tested: time and memory are bounded by the
-//! fuzzer's own, which a pattern that costs too much would exceed.
+//! A pattern and, on the last line, an id. The target tests the limits: a pattern that costs too much time or memory exceeds the
+//! fuzzer's own limits.
 
 #![no_main]
 
@@ -16,8 +16,8 @@ fuzz_target!(|text: &str| {
             return assert!(message.starts_with("idPattern: ") && !message.contains('\n') && message.len() < 1024);
         }
     };
-    let matcher = PatternMatcher::compile(&pattern).expect("what was accepted compiles");
-    // Two automata, forwards and backwards, and what finds where to start them.
+    let matcher = PatternMatcher::compile(&pattern).expect("an accepted pattern compiles");
+    // The memory consists of two automata, forwards and backwards, and a prefilter for their start.
     assert!(matcher.memory() <= 3 * COMPILED_PATTERN_BYTES, "{}", matcher.memory());
     let id: String = id.chars().take(ENTITY_ID_LENGTH).collect();
     let expected = regex::Regex::new(pattern.as_str()).expect("the same syntax").is_match(&id);

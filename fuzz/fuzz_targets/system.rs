@@ -1,4 +1,4 @@
-//! The handlers as Lambda runs them, around the local system's table and an `@connections` endpoint that takes everything.
+//! The handlers as Lambda runs them, around the local system's table and an `@connections` endpoint that accepts everything.
 
 #![allow(dead_code, reason = "each target uses a part of it")]
 
@@ -20,7 +20,7 @@ use lambda_runtime::{Context, LambdaEvent};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 
-/// Whose change or message it is in the seeds.
+/// The tenant of the seeds.
 pub(crate) const TENANT: &str = "smartcity";
 pub(crate) const CONNECTION: &str = "XyZ12cdeIAMCJ1g=";
 
@@ -33,7 +33,7 @@ pub(crate) struct System {
 }
 
 impl System {
-    /// With somebody who listens.
+    /// Functions with registered listeners.
     pub(crate) fn start() -> Self {
         let system = Self::deserted();
         let table = Table::new(Client::new(&aws_config(&system.local.dynamodb_url())), TABLE);
@@ -41,8 +41,8 @@ impl System {
         system
     }
 
-    /// With nobody who listens: those above have no socket at the local system's own gateway, which would be asked for them
-    /// until they are no longer young.
+    /// A system without listeners. The listeners above have no socket at the local system's own gateway, and deliveries to them
+    /// would be retried until they are no longer young.
     pub(crate) fn deserted() -> Self {
         let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
         let (local, endpoint) = runtime.block_on(async { (start_local().await, start_endpoint().await) });
@@ -64,7 +64,7 @@ impl System {
     }
 }
 
-/// An event as Lambda hands it over, with some time.
+/// An event in the form that Lambda passes to a handler, with a deadline.
 pub(crate) fn lambda_event<A>(payload: A) -> LambdaEvent<A> {
     let mut context = Context::default();
     context.deadline = Clock::system().now().plus(Duration::from_secs(30)).millis();
@@ -83,7 +83,7 @@ async fn start_endpoint() -> String {
     url
 }
 
-/// Somebody who wants every change, in either form, and a group.
+/// Registers listeners for every change: one in each format, and a member of a group.
 async fn register(table: &Table, clock: &Clock) {
     let group = GroupId::parse("group").ok();
     for (id, format, group) in [

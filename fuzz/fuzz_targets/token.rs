@@ -1,4 +1,4 @@
-//! The claims of a token that is signed as it should be, or a token that is not.
+//! The claims of a correctly signed token, or an arbitrary token.
 
 #![no_main]
 
@@ -26,10 +26,10 @@ static VERIFIER: LazyLock<Verifier> = LazyLock::new(|| {
 fuzz_target!(|text: &str| {
     let verify = |token: &str| {
         let token = AccessToken::new(token)?;
-        // With a secret there is nothing to wait for.
+        // Verification with a secret needs no I/O.
         VERIFIER.verify(&token, *NOW).now_or_never().expect("no waiting").ok()
     };
-    // Nobody without the secret gets in.
+    // A token is accepted only with the secret.
     assert!(verify(text).is_none());
     if let Some(read) = Unverified::read(text) {
         let _ = (read.role(&ClaimPaths::default()), read.tenants(&ClaimPaths::default()));

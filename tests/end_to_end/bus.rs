@@ -36,15 +36,15 @@ async fn entries_are_accepted_or_refused_one_by_one_in_order() {
     let expected =
         json!(["MalformedDetail", null, "MalformedDetail", "NotAuthorizedForSourceException", "InvalidArgument", null]);
     assert_eq!(json!(codes), expected);
-    assert!(answer["Entries"][5]["EventId"].is_string(), "accepted, though no rule matches it");
+    assert!(answer["Entries"][5]["EventId"].is_string(), "the bus accepts events that no rule matches");
     let event = client.json().await;
     assert_eq!(event["id"], answer["Entries"][1]["EventId"], "the envelope's id is the event's");
     client.nothing_more(&system).await;
-    assert!(system.dead_letters().await.is_empty(), "what no rule matches is no dead letter");
+    assert!(system.dead_letters().await.is_empty(), "an event that no rule matches is not a dead letter");
 }
 
 #[tokio::test]
-async fn requests_that_are_malformed_as_a_whole_are_refused_as_a_whole() {
+async fn malformed_requests_are_refused() {
     let system = System::start().await;
     let entry = raw("demo.app", &room("demo", "r").to_string());
     let large = raw("demo.app", &json!({ "blob": "x".repeat(600_000) }).to_string());
@@ -89,7 +89,7 @@ async fn the_time_of_an_entry_becomes_the_timestamp() {
 }
 
 #[tokio::test]
-async fn what_can_reach_nobody_is_a_dead_letter_once_and_without_retries() {
+async fn an_undeliverable_event_is_one_dead_letter_without_retries() {
     let system = System::start().await;
     let mut nameless = room("demo", "r");
     nameless.as_object_mut().unwrap().remove("tenant");
@@ -103,7 +103,7 @@ async fn what_can_reach_nobody_is_a_dead_letter_once_and_without_retries() {
 }
 
 #[tokio::test]
-async fn a_broadcast_that_fails_is_tried_twice_more_and_then_a_dead_letter() {
+async fn a_failing_broadcast_is_retried_twice_and_then_a_dead_letter() {
     let error = r#"{"errorType":"TableUnavailable","errorMessage":"no table"}"#;
     let lambda =
         Endpoint::script([Reply::Status(200, &[("x-amz-function-error", "Unhandled")], error.to_owned())]).await;
@@ -145,7 +145,7 @@ async fn the_entries_of_a_request_have_less_than_1_mb() {
 }
 
 #[tokio::test]
-async fn a_broadcast_that_works_in_the_end_is_no_dead_letter() {
+async fn a_broadcast_that_succeeds_on_a_retry_is_not_a_dead_letter() {
     let lambda = Endpoint::script([Reply::status(500), Reply::json("{}")]).await;
     let functions = FunctionHost::Lambda { endpoint: lambda.url.clone(), names: FunctionNames::default() };
     let system = System::start_with(Config { functions, ..config() }).await;

@@ -1,4 +1,4 @@
-//! How connections end, and what `$disconnect` is told.
+//! The end of connections, and the events of `$disconnect`.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::harness::{Client, Endpoint, Reply, System, config, request, until};
 
 const KB: usize = 1024;
 
-/// A system whose functions only take note of their events.
+/// A system whose functions only record their events.
 async fn witness() -> (Endpoint, System) {
     let lambda = Endpoint::script([Reply::json(r#"{"statusCode":200}"#)]).await;
     let functions = FunctionHost::Lambda { endpoint: lambda.url.clone(), names: FunctionNames::default() };
@@ -45,9 +45,9 @@ async fn expect_disconnect(lambda: &Endpoint, code: u16, reason: &str) {
 async fn a_client_that_leaves_is_forgotten() {
     let system = System::start().await;
     system.connect("tenant=demo&entityTypes=A,B,C").await.close().await;
-    system.until_nobody_is_registered().await;
+    system.until_no_connection_is_registered().await;
     drop(system.connect("tenant=demo").await);
-    system.until_nobody_is_registered().await;
+    system.until_no_connection_is_registered().await;
 }
 
 #[tokio::test]
@@ -86,7 +86,7 @@ async fn events_have_api_gateways_fields_and_no_others() {
     let event = events(&lambda, "disconnect").remove(0);
     let host = system.local.websocket_url().replace("ws://", "");
     let headers = json!({ "Host": host, "x-api-key": "", "X-Forwarded-For": "", "x-restapi": "" });
-    assert_eq!(event["headers"], headers, "these four, whatever the client sent");
+    assert_eq!(event["headers"], headers, "exactly these four headers");
     let several = headers.as_object().unwrap().iter().map(|(name, value)| (name.clone(), json!([value])));
     assert_eq!(event["multiValueHeaders"], Value::Object(several.collect()));
     let contexts = [&connect["requestContext"], &message["requestContext"], &disconnect];
@@ -96,14 +96,14 @@ async fn events_have_api_gateways_fields_and_no_others() {
         assert_eq!(context["connectedAt"], connect["requestContext"]["connectedAt"], "the same in all events");
         assert_eq!(context["identity"], json!({ "sourceIp": "127.0.0.1" }), "the client sent no User-Agent");
         for field in ["accountId", "httpMethod", "path"] {
-            assert!(context.get(field).is_none(), "{field} is never there");
+            assert!(context.get(field).is_none(), "{field} is never present");
         }
     }
     assert!(message["requestContext"]["messageId"].is_string() && connect["requestContext"].get("messageId").is_none());
 }
 
 #[tokio::test]
-async fn a_message_is_handled_though_its_sender_has_left() {
+async fn a_message_is_handled_after_its_sender_has_left() {
     let (lambda, system) = witness().await;
     let mut client = system.connect("tenant=demo").await;
     client.send(r#"{"action":"subscribe"}"#).await;
@@ -122,13 +122,13 @@ async fn without_a_query_the_maps_are_absent() {
 }
 
 #[tokio::test]
-async fn what_is_not_text_or_too_large_or_no_websocket_ends_the_connection() {
+async fn binary_frames_large_messages_and_protocol_errors_end_the_connection() {
     let text = OpCode::Data(Data::Text);
     let whole = |bytes: usize| Message::Frame(Frame::message(vec![b'x'; bytes], text, true));
     for (frames, code) in [
         (vec![Message::Binary(vec![1, 2].into())], 1003),
         (vec![whole(32 * KB + 1)], 1009),
-        // So much that the client is still sending when it is refused.
+        // The message is so large that the client is still sending when it is refused.
         (vec![whole(8 * 1024 * KB)], 1009),
         (fragments(128 * KB + 1), 1009),
         (vec![Message::Frame(Frame::message(vec![0xff, 0xfe], text, true))], 1007),
@@ -142,12 +142,12 @@ async fn what_is_not_text_or_too_large_or_no_websocket_ends_the_connection() {
         assert_eq!(client.closed().await.0, code);
         drop(client);
         assert_eq!(disconnect_context(&lambda).await["disconnectStatusCode"], json!(code));
-        assert!(events(&lambda, "default").is_empty(), "the message reached nobody");
+        assert!(events(&lambda, "default").is_empty(), "the message reached no function");
     }
 }
 
 #[tokio::test]
-async fn the_largest_frame_and_the_largest_message_are_taken() {
+async fn the_largest_frame_and_the_largest_message_are_accepted() {
     let (lambda, system) = witness().await;
     let mut client = system.connect("tenant=demo").await;
     client.send("x".repeat(32 * KB)).await;
@@ -179,7 +179,7 @@ async fn silence_and_age_end_a_connection_with_1001() {
         let system = System::start_with(Config { times, ..config() }).await;
         let mut client = system.connect("tenant=demo").await;
         assert_eq!(client.closed().await, (1001, "Going away".to_owned()));
-        system.until_nobody_is_registered().await;
+        system.until_no_connection_is_registered().await;
     }
 }
 
@@ -190,7 +190,7 @@ async fn messages_either_way_put_the_idle_time_out_off() {
     let mut client = system.connect("tenant=demo").await;
     let id = system.only_connection().await;
     let url = format!("{}/@connections/{id}", system.local.http_url());
-    // Longer than the time-out, with a message every quarter of it. Time is what this is about: nothing can be awaited.
+    // Sends a message every quarter of the time-out, for longer than the time-out. The test has to let time pass.
     for n in 0..6 {
         tokio::time::sleep(Duration::from_millis(500)).await;
         if n % 2 == 0 {
@@ -200,11 +200,11 @@ async fn messages_either_way_put_the_idle_time_out_off() {
             assert_eq!(client.text().await, "x");
         }
     }
-    assert_eq!(client.closed().await.0, 1001, "and then silence");
+    assert_eq!(client.closed().await.0, 1001, "silence ends the connection");
 }
 
 #[tokio::test]
-async fn when_the_system_stops_clients_see_1001_and_nobody_stays_registered() {
+async fn when_the_system_stops_clients_get_1001_and_no_connection_stays_registered() {
     let folder = tempfile::tempdir().unwrap();
     let data = Some(folder.path().join("table.db"));
     let system = System::start_with(Config { data: data.clone(), ..config() }).await;

@@ -1,4 +1,4 @@
-//! What is not done any more once it is too late.
+//! Work that is not started after its deadline.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ async fn a_message_that_waits_for_its_turn_is_not_sent_after_its_deadline() {
 
     let outcome = tokio::select! {
         biased;
-        _ = api.post(&first, &message) => unreachable!("nobody answers"),
+        _ = api.post(&first, &message) => unreachable!("the endpoint never answers"),
         outcome = api.post_before(&second, &message, deadline) => outcome,
     };
 

@@ -1,4 +1,4 @@
-//! Every file in `events/` through its function. A file without an expectation here fails the test.
+//! Every file in `events/` goes through its function. A file without an expectation here fails the test.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -26,7 +26,7 @@ fn connection_id(event: &str) -> ConnectionId {
     ConnectionId::parse(event["requestContext"]["connectionId"].as_str().unwrap()).unwrap()
 }
 
-/// When a sample's connection was opened: its record is long expired by the machine's clock.
+/// The opening time of a sample's connection. By the machine's clock, its record has long expired.
 fn at(event: &str) -> entity_stream_protocol::EpochMillis {
     let event: Value = serde_json::from_str(event).unwrap();
     entity_stream_protocol::EpochMillis::new(event["requestContext"]["connectedAt"].as_i64().unwrap())
@@ -84,7 +84,7 @@ async fn connect_with_authentication_or_streaming_switched_off() {
             assert!(!response.to_string().contains("eyJ"), "{name}: no token in an answer");
         }
     }
-    assert!(system.items().await.is_empty(), "nobody was registered");
+    assert!(system.items().await.is_empty(), "no connection was registered");
 }
 
 #[tokio::test]
@@ -196,7 +196,7 @@ async fn broadcast() {
 }
 
 #[tokio::test]
-async fn an_event_that_is_not_api_gateways_fails_without_a_panic() {
+async fn an_event_of_another_source_fails_without_a_panic() {
     let (_system, _api, functions) = setting().await;
     let event = r#"{"requestContext":{"connectedAt":1,"requestTimeEpoch":1,"messageId":null}}"#;
     let foreign = r#"{"requestContext":{"connectedAt":1,"requestTimeEpoch":1,"messageId":null,"connectionId":"a#b"}}"#;
@@ -208,7 +208,7 @@ async fn an_event_that_is_not_api_gateways_fails_without_a_panic() {
 }
 
 #[tokio::test]
-async fn a_payload_that_is_no_event_at_all_is_a_dead_letter() {
+async fn a_payload_that_is_not_an_event_is_a_dead_letter() {
     let (system, _api, functions) = setting().await;
     for payload in
         ["7", "null", r#""text""#, "{}", r#"[{"detail":{}}]"#, r#"{"detail-type":"x","source":"y","detail":{}}"#]

@@ -1,4 +1,4 @@
-//! Opening a connection, and being refused.
+//! Opening connections, and refusals.
 
 use entity_stream_local::Config;
 use serde_json::{Value, json};
@@ -30,11 +30,11 @@ async fn a_malformed_query_is_refused_with_400_and_a_reason() {
         assert_eq!(status, 400, "{query}");
         assert!(message.contains(reason), "{query}: {message}");
     }
-    assert!(system.items().await.is_empty(), "nobody was registered");
+    assert!(system.items().await.is_empty(), "no connection was registered");
 }
 
 #[tokio::test]
-async fn the_offered_access_token_is_selected_and_the_token_not_repeated() {
+async fn the_offered_access_token_is_selected_and_the_token_is_not_repeated() {
     let system = System::start().await;
     let offer = [("sec-websocket-protocol", "access_token, eyJhbGciOi.J9.x")];
     let mut client = Client::connect(&system.url("tenant=demo"), &offer).await.unwrap();
@@ -43,7 +43,7 @@ async fn the_offered_access_token_is_selected_and_the_token_not_repeated() {
     system.publish(&room("demo", "r")).await;
     assert_eq!(client.event_id().await, "r");
     let without = system.connect("tenant=demo").await;
-    assert!(!without.headers.contains_key("sec-websocket-protocol"), "nothing is selected that was not offered");
+    assert!(!without.headers.contains_key("sec-websocket-protocol"), "only offered sub-protocols are selected");
 }
 
 #[tokio::test]
@@ -56,7 +56,7 @@ async fn while_streaming_is_off_connections_are_refused_and_events_ignored() {
 }
 
 #[tokio::test]
-async fn requests_that_are_no_handshake_are_told_so() {
+async fn other_requests_than_handshakes_are_refused() {
     let system = System::start().await;
     let url = format!("{}/?tenant=demo", system.local.http_url());
     let plain = request("GET", &url, &[], "").await;
@@ -76,7 +76,7 @@ async fn requests_that_are_no_handshake_are_told_so() {
 }
 
 #[tokio::test]
-async fn a_header_may_stand_in_several_lines_but_the_key_has_its_length() {
+async fn a_header_may_have_several_lines_but_the_key_has_a_fixed_length() {
     let system = System::start().await;
     let [_, upgrade, key, version] = HANDSHAKE;
     let several = ["Connection: keep-alive", "Connection: Upgrade", upgrade, key, version];

@@ -1,4 +1,4 @@
-//! Functions behind Lambda's Invoke API, and what clients meet when a function does not work.
+//! Functions behind Lambda's Invoke API, and the answers to clients when a function fails.
 
 use std::time::Duration;
 
@@ -47,7 +47,7 @@ async fn the_functions_names_can_be_chosen() {
 }
 
 #[tokio::test]
-async fn a_connect_that_does_not_work_fails_the_handshake() {
+async fn a_failing_connect_fails_the_handshake() {
     for (reply, status) in [
         (function_error(), 502),
         (Reply::Status(500, &[], r#"{"errorType":"Boom","errorMessage":"x"}"#.to_owned()), 502),
@@ -66,15 +66,15 @@ async fn a_connect_that_does_not_work_fails_the_handshake() {
 }
 
 #[tokio::test]
-async fn nobody_at_the_endpoint_is_502() {
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let system = system(&format!("http://{nobody}")).await;
+async fn an_unreachable_endpoint_is_502() {
+    let unused = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let system = system(&format!("http://{unused}")).await;
     let refusal = Client::connect(&system.url("tenant=demo"), &[]).await.err().expect("it fails");
     assert_eq!(refusal.status, 502);
 }
 
 #[tokio::test]
-async fn a_default_that_does_not_work_is_answered_with_an_error_frame() {
+async fn a_failing_default_is_answered_with_an_error_frame() {
     for reply in [
         function_error(),
         Reply::Status(500, &[], String::new()),

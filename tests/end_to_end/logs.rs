@@ -1,4 +1,4 @@
-//! No credential in any log.
+//! Logs contain no credential.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -8,20 +8,20 @@ use std::process::Command;
 use crate::harness::logs::LOG_FILE;
 use crate::harness::tokens::SECRET;
 
-/// What only the whole suite logs.
+/// Texts that only the whole suite logs.
 const EXPECTED: [&str; 6] =
     [" TRACE ", "connected", "refused", "authenticated", "closing a connection whose token has expired", "dead letter"];
 
-/// What a credential looks like: the secret, a token, an API key, and an API key with its name as it is sent.
+/// The patterns of credentials: the secret, a token, an API key, and an API key with its name in `Authorization`.
 struct Credentials(regex::Regex);
 
 impl Credentials {
     fn new() -> Self {
         let patterns = [
             SECRET,
-            // Even a part of a token whose header begins as most do, with `alg`, `typ` or `kid`.
+            // Also a part of a token with a typical header, which begins with `alg`, `typ` or `kid`.
             r"\beyJ(hbGc|0eXA|raWQ)",
-            // Any other token. A connection's id and a handshake's key may begin like one, and end with what no token has.
+            // Any other token. A connection's id and a handshake's key may begin like a token, but end with other characters.
             r"\beyJ[\w-]{13,}([^\w=+/-]|$)",
             r"\bes_[\w-]{40}",
             r"[Bb]asic [A-Za-z0-9+/]{20}",
@@ -30,16 +30,16 @@ impl Credentials {
     }
 
     fn are_in(&self, line: &str) -> bool {
-        // An expression without optimisation takes long for a log of this size.
+        // The parts are a prefilter: an unoptimised regex is slow on a log of this size.
         [SECRET, "eyJ", "es_", "asic "].iter().any(|part| line.contains(part)) && self.0.is_match(line)
     }
 }
 
-/// Runs the whole suite once more, with everything logged, and searches the log and what it prints.
+/// Runs the whole suite once more, with all log levels, and searches its log and its output.
 #[test]
-fn no_credential_appears_in_anything_logged_by_the_whole_suite() {
+fn the_whole_suite_logs_no_credential() {
     if std::env::var_os(LOG_FILE).is_some() {
-        // This is that run.
+        // This process is the second run.
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -60,9 +60,9 @@ fn no_credential_appears_in_anything_logged_by_the_whole_suite() {
         }
         assert!(!credentials.are_in(&line), "a credential was logged: {line}");
     }
-    assert!(missing.is_empty(), "the log is that of the whole suite: {missing:?} are missing");
-    // Whoever is refused leaves a line with all that an operator asks for.
-    assert_eq!(refusals.len(), 2, "somebody asked for another tenant, and somebody came too late: {refusals:?}");
+    assert!(missing.is_empty(), "the log of the whole suite lacks {missing:?}");
+    // Each refusal leaves a line with all fields that an operator needs.
+    assert_eq!(refusals.len(), 2, "the suite has a refused tenant and a late renewal: {refusals:?}");
     for refusal in refusals.values() {
         for field in ["connection_id=", "request_id=", "tenant=", r#"subject="alice""#, r#"source_ip="127.0.0.1""#] {
             assert!(refusal.contains(field), "{field} is missing: {refusal}");
@@ -72,7 +72,7 @@ fn no_credential_appears_in_anything_logged_by_the_whole_suite() {
     for line in stdout.lines().chain(stderr.lines()) {
         assert!(!credentials.are_in(line), "a credential was printed: {line}");
     }
-    // Only what failed: the rest says nothing that the run around this one has not said.
+    // Prints only the failures, because the first run has printed the rest.
     let failures = stdout.split_once("\nfailures:\n").map_or(stdout.as_ref(), |(_, failures)| failures);
     assert!(run.status.success(), "the suite fails with everything logged: {}\n{stderr}\n{failures}", run.status);
 }

@@ -1,4 +1,4 @@
-//! The system from the outside: WebSocket clients, AWS SDKs and plain HTTP against a local system on free ports.
+//! Tests of the whole system through WebSocket clients, AWS SDKs and plain HTTP, against a local system on free ports.
 
 #![allow(
     clippy::unwrap_used,

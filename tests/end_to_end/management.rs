@@ -1,4 +1,4 @@
-//! The `@connections` API, through the AWS SDK and as plain HTTP.
+//! The `@connections` API, through the AWS SDK and through plain HTTP.
 
 use aws_sdk_apigatewaymanagement::Client as Sdk;
 use aws_sdk_apigatewaymanagement::primitives::Blob;
@@ -34,7 +34,7 @@ async fn the_sdk_posts_looks_and_closes() {
     let api = sdk(&system, "/local");
     api.delete_connection().connection_id(&id).send().await.unwrap();
     assert_eq!(client.closed().await.0, 1000);
-    system.until_nobody_is_registered().await;
+    system.until_no_connection_is_registered().await;
     let gone = api.post_to_connection().connection_id(&id).data(Blob::new("late")).send().await.unwrap_err();
     assert!(gone.into_service_error().is_gone_exception());
     let gone = api.get_connection().connection_id(&id).send().await.unwrap_err();
@@ -72,7 +72,7 @@ async fn answers_have_api_gateways_form() {
 }
 
 #[tokio::test]
-async fn refusals_have_their_status_type_and_body() {
+async fn refusals_have_a_status_a_type_and_a_body() {
     let system = System::start().await;
     let (_client, id) = connection(&system).await;
     let base = system.local.http_url();
@@ -122,7 +122,7 @@ async fn the_largest_message_arrives_whole() {
     let largest = "é".repeat(64 * 1024);
     let api = sdk(&system, "");
     api.post_to_connection().connection_id(&id).data(Blob::new(largest.clone())).send().await.unwrap();
-    assert!(client.text().await == largest, "in frames of 32 KB, cut inside characters");
+    assert!(client.text().await == largest, "the client gets frames of 32 KB, cut inside characters");
 }
 
 #[tokio::test]
@@ -138,14 +138,18 @@ async fn a_message_goes_out_in_frames_of_32_kb() {
         for n in 1..=frames {
             let frame = client.frame().await;
             assert!(frame.payload.len() <= 32 * 1024);
-            assert_eq!((frame.opcode, frame.last), (u8::from(n == 1), n == frames), "text, and then continuations");
+            assert_eq!(
+                (frame.opcode, frame.last),
+                (u8::from(n == 1), n == frames),
+                "one text frame, then continuations"
+            );
             received.extend(frame.payload);
         }
         assert!(received == message.as_bytes());
     }
 }
 
-/// Posts to a client that does not read until no more is taken. Returns how many messages were, and the refusal.
+/// Posts to a client that does not read, until a post is refused. Returns the number of accepted messages, and the refusal.
 async fn fill(url: &str, message: &str) -> (usize, Answer) {
     let mut taken = 0;
     loop {
@@ -158,32 +162,32 @@ async fn fill(url: &str, message: &str) -> (usize, Answer) {
 }
 
 #[tokio::test]
-async fn a_client_that_does_not_read_is_throttled_and_keeps_its_place() {
+async fn a_client_that_does_not_read_is_throttled_and_stays_connected() {
     let system = System::start().await;
     let (mut client, id) = connection(&system).await;
     let message = "x".repeat(128 * 1024);
     let (taken, throttled) = fill(&format!("{}/@connections/{id}", system.local.http_url()), &message).await;
     assert_eq!((throttled.status, throttled.header("x-amzn-errortype")), (429, Some("LimitExceededException")));
     for _ in 0..taken {
-        assert_eq!(client.text().await.len(), message.len(), "what was taken is delivered");
+        assert_eq!(client.text().await.len(), message.len(), "accepted messages are delivered");
     }
 }
 
 #[tokio::test]
-async fn a_client_that_does_not_read_is_closed_all_the_same() {
+async fn a_client_that_does_not_read_can_be_closed() {
     let system = System::start().await;
     let (_client, id) = connection(&system).await;
     let url = format!("{}/@connections/{id}", system.local.http_url());
     fill(&url, &"x".repeat(128 * 1024)).await;
     assert_eq!(request("DELETE", &url, &[], "").await.status, 204);
     for method in ["DELETE", "GET", "POST"] {
-        assert_eq!(request(method, &url, &[], "").await.status, 410, "{method}: it is closed from then on");
+        assert_eq!(request(method, &url, &[], "").await.status, 410, "{method}: the connection is closed");
     }
-    system.until_nobody_is_registered().await;
+    system.until_no_connection_is_registered().await;
 }
 
 #[tokio::test]
-async fn what_was_posted_before_a_connection_is_closed_arrives_where_the_client_reads() {
+async fn messages_posted_before_a_close_arrive_if_the_client_reads() {
     let system = System::start().await;
     let (mut client, id) = connection(&system).await;
     let url = format!("{}/@connections/{id}", system.local.http_url());
@@ -198,7 +202,7 @@ async fn what_was_posted_before_a_connection_is_closed_arrives_where_the_client_
 }
 
 #[tokio::test]
-async fn when_the_system_stops_clients_that_do_not_read_are_forgotten_too() {
+async fn when_the_system_stops_clients_that_do_not_read_are_forgotten() {
     let folder = tempfile::tempdir().unwrap();
     let data = Some(folder.path().join("table.db"));
     let system = System::start_with(Config { data: data.clone(), ..config() }).await;

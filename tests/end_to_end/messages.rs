@@ -1,4 +1,4 @@
-//! What clients send, and what they are answered.
+//! Messages of clients, and their answers.
 
 use entity_stream_local::Config;
 use serde_json::{Value, json};
@@ -29,14 +29,18 @@ async fn the_id_of_a_ping_has_its_limit_too() {
     let longest = "é".repeat(128);
     let ping = |id: &Value| json!({ "action": "ping", "requestId": id });
     assert_eq!(client.ask(&ping(&json!(longest))).await, json!({ "type": "pong", "requestId": longest }));
-    assert_eq!(client.ask(&ping(&json!(""))).await, json!({ "type": "pong" }), "none, as for the deployed mock");
+    assert_eq!(
+        client.ask(&ping(&json!(""))).await,
+        json!({ "type": "pong" }),
+        "an empty id counts as none, as for the deployed mock"
+    );
     for id in [json!(format!("{longest}é")), json!(7)] {
         assert_eq!(client.ask(&ping(&id)).await["code"], json!("invalid_message"), "{id}");
     }
 }
 
 #[tokio::test]
-async fn what_is_not_quite_json_is_routed_by_its_action_where_the_gateway_is_told_to() {
+async fn lenient_routing_reads_the_action_of_malformed_json() {
     let body = r#"{action: "ping", requestId: '7'}"#;
     let strict = System::start().await;
     let mut client = strict.connect("tenant=demo").await;
@@ -52,7 +56,7 @@ async fn what_is_not_quite_json_is_routed_by_its_action_where_the_gateway_is_tol
 }
 
 #[tokio::test]
-async fn fields_that_are_not_of_the_contract_do_not_matter() {
+async fn fields_outside_the_contract_are_ignored() {
     let system = System::start().await;
     let mut client = system.connect("tenant=demo").await;
     let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
@@ -68,7 +72,7 @@ async fn clients_of_the_original_contract_get_only_events_and_pong() {
     let mut client = system.connect("tenant=demo").await;
     client.send(r#"{"action":"subscribe","entityTypes":["Room"]}"#).await;
     client.send(r#"{"action":"ping"}"#).await;
-    assert_eq!(client.text().await, r#"{"type":"pong"}"#, "a subscribe that succeeds is not answered");
+    assert_eq!(client.text().await, r#"{"type":"pong"}"#, "a successful subscribe is not answered");
     system.publish(&change("demo", "Sensor", "s")).await;
     system.publish(&room("demo", "r")).await;
     assert_eq!(client.event_id().await, "r");
@@ -85,7 +89,7 @@ async fn subscribe_replaces_the_whole_filter() {
     system.publish(&room("demo", "a")).await;
     system.publish(&change("demo", "Sensor", "b")).await;
     assert_eq!(client.event_id().await, "b");
-    // Else the first event might come after all: it counts for the filter that it meets.
+    // Otherwise the first event might still arrive, because the filter at its broadcast decides.
     system.local.settled().await;
     client.subscribe(&json!({ "entityTypes": [], "idPattern": "" })).await;
     system.publish(&room("demo", "c")).await;
@@ -120,7 +124,7 @@ async fn fifty_types_are_swapped_for_fifty_others() {
 }
 
 #[tokio::test]
-async fn a_message_that_cannot_be_honoured_is_answered_and_changes_nothing() {
+async fn a_refused_message_is_answered_and_changes_nothing() {
     let system = System::start().await;
     let mut client = system.connect("tenant=demo").await;
     client.subscribe(&json!({ "entityTypes": ["Room"] })).await;
@@ -150,17 +154,17 @@ async fn a_message_that_cannot_be_honoured_is_answered_and_changes_nothing() {
     assert_eq!((&answer["action"], &answer["requestId"]), (&json!("subscribe"), &json!("r")));
     system.publish(&change("demo", "Sensor", "s")).await;
     system.publish(&room("demo", "r")).await;
-    assert_eq!(client.event_id().await, "r", "the filter is what it was");
+    assert_eq!(client.event_id().await, "r", "the filter is unchanged");
 }
 
 #[tokio::test]
-async fn a_connection_whose_record_is_gone_is_told_to_reconnect() {
+async fn a_connection_without_a_record_is_told_to_reconnect() {
     let system = System::start().await;
     let mut client = system.connect("tenant=demo").await;
     system.table().forget(&system.only_connection().await).await.unwrap();
     let answer = client.ask(&json!({ "action": "subscribe", "requestId": "1" })).await;
     assert_eq!(answer["code"], json!("not_connected"), "{answer}");
-    assert!(system.items().await.is_empty(), "nothing was left behind");
+    assert!(system.items().await.is_empty(), "no item was left behind");
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! The monitor page and its endpoints. What the page does with them is for a browser to show: `tests/clients/test_monitor.py`.
+//! The monitor page and its endpoints. `tests/clients/test_monitor.py` tests the page in a browser.
 
 use entity_stream_protocol::Tenant;
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ fn body(answer: &Answer) -> Value {
 }
 
 #[tokio::test]
-async fn a_browser_gets_the_page_and_others_what_api_gateway_answers() {
+async fn a_browser_gets_the_page_and_other_clients_get_426() {
     let system = System::start().await;
     for path in ["/", "/?tenant=demo"] {
         let page = get(&system, path, &[BROWSER]).await;
@@ -28,18 +28,26 @@ async fn a_browser_gets_the_page_and_others_what_api_gateway_answers() {
     for accept in ["*/*", "application/json", "text/htmlx"] {
         assert_eq!(get(&system, "/?tenant=demo", &[("accept", accept)]).await.status, 426, "{accept}");
     }
-    assert_eq!(get(&system, "/local?tenant=demo", &[BROWSER]).await.status, 426, "the stage is the API's alone");
+    assert_eq!(
+        get(&system, "/local?tenant=demo", &[BROWSER]).await.status,
+        426,
+        "under the stage there is only the API"
+    );
     let handshake = [BROWSER, ("connection", "Upgrade"), ("upgrade", "websocket")];
-    assert_eq!(get(&system, "/?tenant=demo", &handshake).await.status, 400, "a handshake without a key, and no page");
+    assert_eq!(
+        get(&system, "/?tenant=demo", &handshake).await.status,
+        400,
+        "a handshake without a key does not get the page"
+    );
 }
 
-/// What stands between quotation marks after each occurrence of `before`.
+/// The quoted texts after each occurrence of `before`.
 fn quoted<'a>(text: &'a str, before: &str) -> Vec<&'a str> {
     text.split(before).skip(1).filter_map(|rest| rest.split(['"', '\'']).next()).collect()
 }
 
 #[tokio::test]
-async fn every_file_that_the_page_asks_for_is_there_and_may_do_nothing_else() {
+async fn every_file_of_the_page_exists_and_has_a_strict_policy() {
     let system = System::start().await;
     let page = get(&system, "/", &[BROWSER]).await;
     let mut wanted: Vec<String> =
@@ -88,7 +96,7 @@ fn secured(answer: &Answer) {
 }
 
 #[tokio::test]
-async fn connections_are_shown_with_what_they_want() {
+async fn connections_are_shown_with_their_filters() {
     let system = System::start().await;
     let list = async || body(&get(&system, "/_local/connections", &[]).await);
     assert_eq!(list().await, json!({ "total": 0, "connections": [] }));
@@ -124,7 +132,7 @@ async fn connections_are_shown_with_what_they_want() {
 }
 
 #[tokio::test]
-async fn of_many_connections_the_newest_hundred_are_described_and_all_counted() {
+async fn the_newest_hundred_connections_are_described_and_all_are_counted() {
     let system = System::start().await;
     let mut clients = Vec::new();
     for _ in 0..103 {
@@ -138,7 +146,7 @@ async fn of_many_connections_the_newest_hundred_are_described_and_all_counted() 
 }
 
 #[tokio::test]
-async fn a_published_change_goes_the_way_of_every_event_and_a_bad_one_is_explained() {
+async fn a_change_is_published_through_the_bus_and_a_bad_one_is_explained() {
     let system = System::start().await;
     let mut client = system.connect("tenant=demo").await;
     let url = format!("{}/_local/events", system.local.http_url());
@@ -179,7 +187,7 @@ async fn the_switch_tells_whoever_simulates() {
     let url = format!("{}/_local/simulation", system.local.http_url());
     let start = async |body: &str| request("PUT", &url, &[JSON], body.to_owned()).await;
     let alone = start(r#"{"tenant":"demo","rate":5}"#).await;
-    assert_eq!(alone.status, 501, "nobody would simulate");
+    assert_eq!(alone.status, 501, "without a simulation there is nothing to switch on");
     assert_eq!(body(&get(&system, "/_local/status", &[]).await)["simulation"]["available"], false);
 
     let mut wanted = system.local.simulation().follow();
@@ -189,7 +197,7 @@ async fn the_switch_tells_whoever_simulates() {
     let simulated = wanted.borrow_and_update().clone().unwrap();
     assert_eq!((simulated.tenant, simulated.rate.per_second()), (Tenant::parse("city").unwrap(), 5.0));
     start(r#"{"tenant":"City","rate":5}"#).await;
-    assert!(!wanted.has_changed().unwrap(), "what runs is not begun again");
+    assert!(!wanted.has_changed().unwrap(), "a running simulation is not restarted");
 
     for (bad, expected) in [
         (r#"{"tenant":"demo","rate":0}"#, "from 0.001 to 10000"),
@@ -201,13 +209,13 @@ async fn the_switch_tells_whoever_simulates() {
         assert_eq!(answer.status, 400, "{bad}");
         assert!(body(&answer)["message"].as_str().unwrap().contains(expected), "{}", answer.text());
     }
-    assert!(wanted.borrow().is_some(), "and it goes on");
+    assert!(wanted.borrow().is_some(), "the simulation continues");
     let stopped = request("DELETE", &url, &[], "").await;
     assert_eq!(body(&stopped)["running"], Value::Null);
     assert!(wanted.borrow_and_update().is_none());
 }
 
-/// What a page of another origin could want of the system: the method, the path, and a body that would be accepted.
+/// The requests of a foreign page: the method, the path, and a body that would be accepted.
 const WANTED: [(&str, &str, &str); 8] = [
     ("GET", "/_local/status", ""),
     ("GET", "/_local/connections", ""),
@@ -235,7 +243,7 @@ async fn a_foreign_page_can_neither_read_nor_publish() {
         &[("origin", "http://localhost:1")],
         &[("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "no-cors")],
         &[("sec-fetch-site", "same-site"), ("sec-fetch-mode", "cors")],
-        // A name that has been pointed at this machine, so that to the browser it is one origin with us.
+        // A name that was pointed at this machine, so that the browser treats both as one origin.
         &[("host", &rebound), ("origin", &rebound_origin)],
     ];
     for (method, path, text) in WANTED {
@@ -248,14 +256,14 @@ async fn a_foreign_page_can_neither_read_nor_publish() {
             assert_eq!(answer.header("access-control-allow-origin"), None);
             assert!(body(&answer)["message"].is_string());
         }
-        // A page that the name was given back to sends no `Origin` with GET.
+        // After DNS rebinding, a page sends no `Origin` with GET.
         if path.starts_with("/_local") {
             assert_eq!(request(method, &url, &[("host", &rebound), JSON], text).await.status, 403, "{method} {path}");
         }
         let preflight = [("origin", "https://attacker.example"), ("access-control-request-method", method)];
         let answer = request("OPTIONS", &url, &preflight, "").await;
         assert_eq!((answer.status, answer.header("access-control-allow-origin")), (403, None), "{path}");
-        // Our own page may, by whichever name it was asked for, and so may what is no page.
+        // The monitor page is accepted under each of its names, and so are clients that are not pages.
         for own in [host.clone(), format!("127.0.0.1:{port}"), format!("app.localhost:{port}"), format!("[::1]:{port}")]
         {
             let origin = format!("http://{own}");
@@ -266,16 +274,16 @@ async fn a_foreign_page_can_neither_read_nor_publish() {
         }
         assert_ne!(request(method, &url, &[JSON, target], text).await.status, 403, "{method} {path}");
     }
-    // Four by name and one without for `/_local/events`; those on the bus lack a tenant and reach nobody.
+    // `/_local/events` got four requests with a name and one without. The events on the bus have no tenant and are undeliverable.
     for _ in 0..5 {
         assert_eq!(client.event_id().await, "r");
     }
     client.nothing_more(&system).await;
 
-    // A WebSocket is another matter: `ALLOWED_ORIGINS` decides on it, and here it is not set.
+    // `ALLOWED_ORIGINS` governs WebSockets, and here it is not set.
     let mut elsewhere =
         Client::connect(&system.url("tenant=demo"), &[("origin", "https://app.example")]).await.unwrap();
     elsewhere.nothing_more(&system).await;
-    // And whoever asks how the system is may call it what they like.
+    // The health check accepts any host name.
     assert_eq!(get(&system, "/_local/health", &[("host", "entity-stream:3000")]).await.status, 200);
 }

@@ -1,4 +1,4 @@
-//! What a 410 means: `@connections` says it of a connection that has ended, and of one that is just opening.
+//! The outcomes of deliveries. `@connections` answers 410 for a connection that has ended, and for one that is opening.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -37,13 +37,13 @@ async fn a_connection_that_stays_closed_while_young_fails_the_event_but_is_kept(
     functions.register(ID, "demo").await;
     let failure = functions.broadcast(&envelope("e1", &room("demo", "r")), 2).await.unwrap_err();
     assert_eq!(failure.kind, "DeliveryIncomplete");
-    assert_eq!(system.items().await.len(), 2, "Lambda will try the event again");
+    assert_eq!(system.items().await.len(), 2, "Lambda will retry the event");
 }
 
 #[tokio::test]
 async fn a_connection_that_is_no_longer_young_is_forgotten() {
     let system = System::start().await;
-    // Once with the error type in its header, once as a proxy might mangle it: the status alone decides.
+    // One answer has the error type in its header, the other was mangled as by a proxy. Only the status decides.
     for gone in [GONE, Reply::Status(410, &[("content-type", "text/html")], "<h1>Gone</h1>".to_owned())] {
         let (api, hands) = (Endpoint::script([gone]).await, Hands::default());
         let functions = Functions::new(&system, &api, &hands).await;
@@ -52,7 +52,7 @@ async fn a_connection_that_is_no_longer_young_is_forgotten() {
         let report = functions.broadcast(&envelope("e1", &room("demo", "r")), 30).await.unwrap();
         assert_eq!((report.delivered, report.gone, report.failed), (0, 1, 0));
         assert!(system.items().await.is_empty());
-        assert_eq!(api.asked().len(), 1, "it is not tried again");
+        assert_eq!(api.asked().len(), 1, "it is not retried");
     }
 }
 
@@ -62,7 +62,7 @@ async fn an_orphan_is_removed_at_once() {
     let api = Endpoint::script([GONE]).await;
     let functions = Functions::new(&system, &api, &Hands::default()).await;
     functions.register(ID, "demo").await;
-    // As if `$disconnect` had died after its first write.
+    // The items are those after a `$disconnect` that died after its first write.
     let client = aws_sdk_dynamodb::Client::new(&aws_config(&system.local.dynamodb_url()));
     let key = |text: &str| aws_sdk_dynamodb::types::AttributeValue::S(text.to_owned());
     let delete = client.delete_item().table_name(entity_stream_local::TABLE);
@@ -73,7 +73,7 @@ async fn an_orphan_is_removed_at_once() {
 }
 
 #[tokio::test]
-async fn failures_of_one_connection_are_not_the_others() {
+async fn a_failing_connection_does_not_affect_the_others() {
     let system = System::start().await;
     let api = Endpoint::new(|asked| {
         if asked.path.contains("Throttled") {
@@ -90,15 +90,15 @@ async fn failures_of_one_connection_are_not_the_others() {
         functions.register(id, "demo").await;
     }
     let failure = functions.broadcast(&envelope("e1", &room("demo", "r")), 3).await.unwrap_err();
-    assert!(failure.message.contains("1 of 4"), "what cannot work is not tried again: {failure}");
+    assert!(failure.message.contains("1 of 4"), "permanent failures are not retried: {failure}");
     let fine = api.asked().iter().filter(|asked| asked.path.contains("Fine")).count();
-    assert_eq!(fine, 2, "each once");
+    assert_eq!(fine, 2, "each connection got it once");
     assert!(api.asked().iter().filter(|asked| asked.path.contains("Throttled")).count() > 1);
     assert_eq!(api.asked().iter().filter(|asked| asked.path.contains("Odd")).count(), 1);
 }
 
 #[tokio::test]
-async fn what_api_gateway_finds_too_large_is_sent_truncated() {
+async fn a_message_that_api_gateway_refuses_as_too_large_is_sent_truncated() {
     let system = System::start().await;
     let too_large = Reply::Status(413, &[("x-amzn-errortype", "PayloadTooLargeException")], "{}".to_owned());
     let api = Endpoint::script([too_large, Reply::status(200)]).await;
@@ -110,9 +110,9 @@ async fn what_api_gateway_finds_too_large_is_sent_truncated() {
     assert_eq!((&second["truncated"], second.get("data")), (&json!(true), None));
 }
 
-/// What one member will never take was certainly not delivered there.
+/// A message that a member refuses permanently was certainly not delivered there.
 #[tokio::test]
-async fn a_groups_event_goes_on_to_the_next_member_where_one_is_refused_it() {
+async fn the_next_member_of_a_group_gets_an_event_that_one_refuses() {
     let system = System::start().await;
     let api = Endpoint::script([Reply::status(400), Reply::status(200)]).await;
     let functions = Functions::new(&system, &api, &Hands::default()).await;
@@ -122,13 +122,13 @@ async fn a_groups_event_goes_on_to_the_next_member_where_one_is_refused_it() {
     }
     let report = functions.broadcast(&envelope("e1", &room("demo", "r")), 30).await.unwrap();
     assert_eq!((report.delivered, report.rejected, report.failed), (1, 1, 0));
-    assert_eq!(api.asked().len(), 2, "and to no third");
+    assert_eq!(api.asked().len(), 2, "a third member gets nothing");
 }
 
-/// The other events of the array are delivered, and the repeated invocation, which Lambda gives the same id, delivers them
-/// to nobody twice.
+/// The other events of the array are delivered. Lambda repeats the invocation with the same id, which delivers no event
+/// twice.
 #[tokio::test]
-async fn an_event_that_cannot_be_put_aside_keeps_no_other_from_its_audience() {
+async fn an_unavailable_dead_letter_queue_does_not_affect_other_events() {
     let system = System::start().await;
     let (api, hands) = (Endpoint::script([Reply::status(200)]).await, Hands::default());
     let queue = Endpoint::script([Reply::status(400)]).await;
@@ -155,12 +155,12 @@ async fn an_event_that_cannot_be_put_aside_keeps_no_other_from_its_audience() {
     }
 }
 
-/// A phantom that every event tries to reach for as long as it is young.
+/// Otherwise every event would try to reach the connection as long as it is young.
 #[tokio::test]
-async fn nothing_is_left_of_a_connection_that_could_only_be_registered_by_half() {
+async fn a_half_registered_connection_is_removed() {
     let system = System::start().await;
     let (api, hands) = (Endpoint::script([Reply::status(200)]).await, Hands::default());
-    // The connection is written; its interests are not, however often the client tries; and then all is well again.
+    // The connection is written, but all attempts to write its interests fail. Then the table recovers.
     let requests = Arc::new(AtomicUsize::new(0));
     let table = proxy(system.local.dynamodb_url(), move || match requests.fetch_add(1, Ordering::Relaxed) {
         1..=3 => Fate::Throttled,

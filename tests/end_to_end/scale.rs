@@ -1,4 +1,4 @@
-//! Many clients at once. `BENCHMARKS.md` has the larger numbers.
+//! Many clients at once. `BENCHMARKS.md` has larger numbers.
 
 use std::collections::HashMap;
 

@@ -1,5 +1,5 @@
-//! Requests to `@connections` are signed as AWS verifies it: the signature is computed here once more, from the
-//! specification and not with the library that made it.
+//! Requests to `@connections` have a valid signature. The test computes the signature a second time, from the specification
+//! and not with the library that made it.
 //! Source: "Create a signed AWS API request", AWS Identity and Access Management User Guide.
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -60,7 +60,7 @@ async fn requests_carry_the_signature_that_aws_computes() {
         assert_eq!(field("Credential"), scope);
         let signed_headers = field("SignedHeaders");
         assert!(signed_headers.split(';').any(|name| name == "host"), "{signed_headers}");
-        // In the canonical request the path is encoded once more.
+        // The canonical request contains the path in doubly encoded form.
         let path = "/prod/%40connections/XyZ-2_deIAMCJ1g%253D";
         assert_eq!(field("Signature"), signature(&asked, path, signed_headers));
     }

@@ -1,4 +1,4 @@
-//! Starting, and what keeps the system from it.
+//! Starting the system, and faults that prevent it.
 
 use std::net::SocketAddr;
 
@@ -31,7 +31,7 @@ async fn a_port_that_is_taken_is_named() {
 }
 
 #[tokio::test]
-async fn a_data_file_that_cannot_be_used_is_named() {
+async fn the_error_names_an_unusable_data_file() {
     let folder = tempfile::tempdir().unwrap();
     let missing = folder.path().join("missing").join("table.db");
     let error = problem(Config { data: Some(missing.clone()), ..config() }).await;
@@ -42,11 +42,11 @@ async fn a_data_file_that_cannot_be_used_is_named() {
     std::fs::write(&other, "these are notes and not a database, and they are long enough to be looked at").unwrap();
     let error = problem(Config { data: Some(other.clone()), ..config() }).await;
     assert!(error.contains("notes.txt") && error.contains("it is no database of this system"), "{error}");
-    assert!(std::fs::read_to_string(&other).unwrap().starts_with("these are notes"), "it is left alone");
+    assert!(std::fs::read_to_string(&other).unwrap().starts_with("these are notes"), "the file is unchanged");
 }
 
 #[tokio::test]
-async fn a_lambda_endpoint_that_is_none_is_named() {
+async fn the_error_names_an_invalid_lambda_endpoint() {
     for endpoint in [
         "localhost:9000",
         "https://localhost:9000",
@@ -78,9 +78,9 @@ async fn a_stage_that_is_none_is_named() {
 }
 
 #[tokio::test]
-async fn another_program_on_the_other_loopback_is_not_passed_over() {
+async fn another_program_on_the_other_loopback_address_is_an_error() {
     let Ok(taken) = std::net::TcpListener::bind((std::net::Ipv6Addr::LOCALHOST, 0)) else {
-        // A machine without IPv6 has no such address.
+        // Machines without IPv6 have no such address.
         return;
     };
     let twin = taken.local_addr().unwrap();
@@ -130,7 +130,7 @@ async fn localhost_is_reached_by_either_protocol() {
     let system = System::start().await;
     let twin = SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, system.local.address().port()));
     if std::net::TcpListener::bind((std::net::Ipv6Addr::LOCALHOST, 0)).is_err() {
-        // A machine without IPv6 has no such address.
+        // Machines without IPv6 have no such address.
         return;
     }
     let health = request("GET", &format!("http://{twin}/_local/health"), &[], "").await;

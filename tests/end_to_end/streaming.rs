@@ -1,4 +1,4 @@
-//! From a published change to a client.
+//! The way of a change from its publisher to a client.
 
 use serde_json::json;
 
@@ -54,7 +54,7 @@ async fn what_is_optional_gets_its_default() {
 }
 
 #[tokio::test]
-async fn a_filter_lets_through_its_types_and_its_pattern() {
+async fn a_filter_matches_by_types_and_pattern() {
     let system = System::start().await;
     let mut client = system.connect("tenant=demo").await;
     client.subscribe(&json!({ "entityTypes": ["Room", "Sensor"], "idPattern": "^urn:.*[13]$" })).await;
@@ -88,11 +88,11 @@ async fn an_entity_of_several_types_arrives_once() {
     system.publish(&detail).await;
     assert_eq!(client.json().await["entityType"], json!(["Office", "Room", "Hall"]));
     system.publish(&room("demo", "next")).await;
-    assert_eq!(client.event_id().await, "next", "not the first event again");
+    assert_eq!(client.event_id().await, "next", "the first event does not arrive again");
 }
 
 #[tokio::test]
-async fn type_names_that_look_like_keys_are_only_names() {
+async fn type_names_may_look_like_keys() {
     let system = System::start().await;
     let names = ["*", "a#b", "%2A", "https://uri.example.org/types#Room"];
     for name in names {
@@ -161,7 +161,7 @@ async fn a_group_shares_the_stream() {
     let published: Vec<String> = (0..20).map(|n| format!("urn:{n}")).collect();
     for id in &published {
         system.publish(&room("demo", id)).await;
-        assert_eq!(&alone.event_id().await, id, "who is in no group gets everything");
+        assert_eq!(&alone.event_id().await, id, "a client without a group gets every event");
     }
     system.local.settled().await;
     let mut received = Vec::new();

@@ -1,4 +1,4 @@
-//! The local system and `template.yaml` agree: what differs between them would work here and fail on AWS.
+//! The local system and `template.yaml` agree. A difference would work here and fail on AWS.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use crate::harness::{Endpoint, Reply, System, config, until};
 
-/// The template, as JSON: `!Ref X` is `{"Ref": "X"}`, `!GetAtt` and the like are `{"Fn::GetAtt": …}`.
+/// The template as JSON: `!Ref X` is `{"Ref": "X"}`, `!GetAtt` and the like are `{"Fn::GetAtt": …}`.
 fn template() -> Value {
     let documents = Yaml::load_from_str(include_str!("../../template.yaml")).unwrap();
     json_of(&documents[0])
@@ -50,7 +50,7 @@ fn of_type<'a>(template: &'a Value, kind: &str) -> BTreeMap<&'a str, &'a Value> 
     wanted.map(|(name, resource)| (name.as_str(), resource)).collect()
 }
 
-/// The function that is built from a binary.
+/// The function of a binary.
 fn function_of(template: &Value, binary: &str) -> String {
     let functions = of_type(template, "AWS::Serverless::Function").into_iter();
     let mut built = functions.filter(|(_, function)| function["Metadata"]["BuildProperties"]["Binary"] == binary);
@@ -59,7 +59,7 @@ fn function_of(template: &Value, binary: &str) -> String {
     name.to_owned()
 }
 
-/// The function that a route leads to, or nothing for a mock.
+/// The function of a route, or `None` for a mock.
 fn target_of(template: &Value, route: &Value) -> Option<String> {
     let target = route["Properties"]["Target"]["Fn::Sub"].as_str().unwrap();
     let integration = target.strip_prefix("integrations/${").and_then(|rest| rest.strip_suffix('}')).unwrap();
@@ -72,7 +72,7 @@ fn target_of(template: &Value, route: &Value) -> Option<String> {
     Some(function.split_once(".Arn}").unwrap().0.to_owned())
 }
 
-/// A system whose functions have the template's names, and are this endpoint.
+/// A system whose functions have the template's names and are served by this endpoint.
 async fn system(template: &Value, lambda: &Endpoint) -> System {
     let names = FunctionNames {
         connect: function_of(template, "connect"),
@@ -140,7 +140,7 @@ async fn the_routes_lead_to_the_same_functions() {
         client.send(&json!({ "action": action, "requestId": "1" }).to_string()).await;
         match routes.get(action).unwrap_or(&routes["$default"]) {
             Some(function) => expected.push(function.clone()),
-            // A mock answers, and invokes nothing.
+            // A mock answers and invokes no function.
             None => assert_eq!(client.json().await, json!({ "type": "pong", "requestId": "1" })),
         }
         until("the message is handled", async || invoked(&lambda).len() >= expected.len()).await;
@@ -153,7 +153,7 @@ async fn the_routes_lead_to_the_same_functions() {
     expected.extend(routes["$disconnect"].clone());
     until("the end is handled", async || invoked(&lambda).len() >= expected.len()).await;
     assert_eq!(invoked(&lambda), expected);
-    assert_eq!(routes.len(), 4, "a route that nothing here knows: {routes:?}");
+    assert_eq!(routes.len(), 4, "this test does not know all routes: {routes:?}");
 }
 
 #[tokio::test]
@@ -162,7 +162,7 @@ async fn the_rule_matches_the_same_events_and_invokes_the_same_function() {
     let (_, rule) = of_type(&template, "AWS::Events::Rule").pop_first().unwrap();
     let pattern = &rule["Properties"]["EventPattern"];
     let types: Vec<&str> = pattern["detail"]["type"].as_array().unwrap().iter().map(|t| t.as_str().unwrap()).collect();
-    assert_eq!(pattern["detail"].as_object().unwrap().len(), 1, "the local rule asks for the type and nothing else");
+    assert_eq!(pattern["detail"].as_object().unwrap().len(), 1, "the local rule checks only the type");
     let target = rule["Properties"]["Targets"][0]["Arn"]["Fn::GetAtt"].as_str().unwrap();
     let target = target.strip_suffix(".Arn").unwrap();
 
@@ -203,23 +203,23 @@ fn the_times_are_the_same() {
 }
 
 #[test]
-fn the_functions_are_set_up_with_the_variables_that_there_are() {
+fn the_template_sets_exactly_the_known_variables() {
     let template = template();
     let known: BTreeSet<&str> = environment::ALL.iter().map(|variable| variable.name).collect();
     let mut set = BTreeSet::new();
     for (name, function) in of_type(&template, "AWS::Serverless::Function") {
         for variable in function["Properties"]["Environment"]["Variables"].as_object().unwrap().keys() {
-            assert!(known.contains(variable.as_str()), "{name} sets {variable}, which nothing reads");
+            assert!(known.contains(variable.as_str()), "{name} sets {variable}, but no function reads it");
             set.insert(variable.clone());
         }
     }
-    // A secret is no variable on AWS. Lambda sets the level of the logs itself, from LoggingConfig.
+    // On AWS no variable contains the secret. Lambda sets the log level from LoggingConfig.
     let elsewhere = [JWT_SECRET.name, AWS_LAMBDA_LOG_LEVEL.name, RUST_LOG.name];
     let level = &template["Globals"]["Function"]["LoggingConfig"]["ApplicationLogLevel"];
     assert_eq!(level, &json!({ "Ref": "LogLevel" }));
     assert!(elsewhere.iter().all(|name| !set.contains(*name)));
     let missing: Vec<_> = known.iter().filter(|name| !set.contains(**name) && !elsewhere.contains(name)).collect();
-    assert!(missing.is_empty(), "no function is given {missing:?}");
+    assert!(missing.is_empty(), "no function has {missing:?}");
 }
 
 #[test]
@@ -236,7 +236,7 @@ fn local_invocations_set_variables_that_the_template_has() {
         assert!(declared.contains(name), "`sam local invoke` ignores {name}, which the template does not have");
         assert!(value.is_string(), "{name}");
     }
-    // The variables for local endpoints exist for these invocations only.
+    // Only these invocations need the variables for local endpoints.
     for (name, value) in globals {
         assert_eq!(value, &json!({ "Ref": "AWS::NoValue" }), "{name}");
         assert!(settings["Parameters"][name].is_string(), "{name}");

@@ -7,7 +7,7 @@ use crate::harness::{Client, System, change, room};
 #[tokio::test]
 async fn a_change_never_reaches_another_tenant() {
     let system = System::start().await;
-    // Names that would meet if keys were joined, cut or matched by prefix.
+    // These names would collide if keys were joined, cut or matched by prefix.
     let tenants = ["a", "aa", "a-b", "a_b", "ab", "demo", "demo1"];
     let mut clients = Vec::new();
     for tenant in tenants {
@@ -51,7 +51,7 @@ async fn names_that_try_to_escape_are_refused_everywhere() {
     for name in ["a#*", "a#Room", "a*", "*", "a\0", "ａ", " a", "a ", ""] {
         system.publish(&room(name, "escaped")).await;
     }
-    assert_eq!(system.until_dead_letters(9).await.len(), 9, "each of them is a dead letter");
+    assert_eq!(system.until_dead_letters(9).await.len(), 9, "each event is a dead letter");
     system.publish(&room("a", "own")).await;
     assert_eq!(client.event_id().await, "own");
 }

@@ -1,4 +1,4 @@
-//! The contract's table of conditions, row by row, in both ways of refusing.
+//! Each row of the contract's access table, with both forms of refusal.
 
 use entity_stream_local::{Config, RefuseWith};
 use serde_json::json;
@@ -14,7 +14,7 @@ fn with(field: &str, value: serde_json::Value) -> String {
 }
 
 #[tokio::test]
-async fn without_authentication_everybody_is_let_in() {
+async fn without_authentication_every_client_is_accepted() {
     let bearer = format!("Bearer {}", user("other"));
     for refuse_with in [RefuseWith::Status, RefuseWith::Close] {
         let system = System::start_with(Config { refuse_with, ..config() }).await;
@@ -27,7 +27,7 @@ async fn without_authentication_everybody_is_let_in() {
         ] {
             let url = system.url(&format!("tenant=demo{query}"));
             let mut client = Client::connect(&url, headers).await.expect("the handshake completes");
-            // A refused client could have come so far: it would be closed with 1008.
+            // The handshake also completes for a refused client, which is then closed with 1008.
             system.publish(&room("demo", "r")).await;
             assert_eq!(client.event_id().await, "r", "{query} {headers:?}");
         }
@@ -35,7 +35,7 @@ async fn without_authentication_everybody_is_let_in() {
 }
 
 #[tokio::test]
-async fn each_row_of_the_table_in_both_ways_of_refusing() {
+async fn each_row_of_the_table_with_both_forms_of_refusal() {
     let rows = [
         ("no token", None, Some(401)),
         ("a user's own tenant", Some(user("demo")), None),
@@ -104,18 +104,18 @@ async fn a_token_is_found_in_each_place_and_the_first_counts() {
     let header_bad = [("authorization", &*bearer(&bad)), ("sec-websocket-protocol", &*offer(&good))];
     assert_eq!(connect("", &header_bad).await.err(), Some(403));
     let header_malformed = [("authorization", "Bearer"), ("sec-websocket-protocol", &*offer(&good))];
-    assert_eq!(connect("", &header_malformed).await.err(), Some(401), "no reason to look further");
+    assert_eq!(connect("", &header_malformed).await.err(), Some(401), "a malformed header ends the search");
     let header_twice = [("authorization", &*bearer(&good)), ("authorization", &*bearer(&good))];
-    assert_eq!(connect("", &header_twice).await.err(), Some(401), "twice is once too often");
+    assert_eq!(connect("", &header_twice).await.err(), Some(401), "a repeated header is refused");
     assert_eq!(connect(&format!("&token={good}&token={good}"), &[]).await.err(), Some(401));
 }
 
 #[tokio::test]
-async fn an_offer_that_is_no_text_is_a_refusal_and_not_passed_over() {
+async fn an_offer_that_is_not_text_is_refused() {
     let system = guarded(&[]).await;
     let url = format!("{}/?tenant=demo&token={}", system.local.http_url(), user("demo"));
     for (offer, status) in [("access_token, \u{e9}.a.a", 401), ("\u{e9}", 401), ("chat", 101)] {
-        // No WebSocket library sends such a thing.
+        // WebSocket libraries do not send such an offer.
         let handshake = [
             ("connection", "Upgrade"),
             ("upgrade", "websocket"),
@@ -132,16 +132,16 @@ async fn a_refused_browser_that_offers_a_token_reads_1008_too() {
     let system = System::start_with(Config { refuse_with: RefuseWith::Close, ..guarded_config(&[]) }).await;
     let offer = format!("access_token, {}", user("other"));
     let mut client = Client::connect(&system.url("tenant=demo"), &[("sec-websocket-protocol", &offer)]).await.unwrap();
-    assert_eq!(client.headers["sec-websocket-protocol"], "access_token", "or the browser would report 1006");
+    assert_eq!(client.headers["sec-websocket-protocol"], "access_token", "otherwise the browser would report 1006");
     assert_eq!(client.closed().await.0, 1008);
 }
 
 #[tokio::test]
-async fn tenants_stay_apart_whatever_their_tokens_say() {
+async fn tokens_cannot_cross_tenants() {
     let system = guarded(&[]).await;
     let mut a = open(&system, "a", &user("a")).await.unwrap();
     for claimed in ["a#*", "*", "a*", "A#", "ａ", "a\u{0}", "%61", "a,b", "[\"a\"]", "a b", " a", "\u{430}"] {
-        assert_eq!(refused(&system, "a", &token(&claims(claimed))).await, 403, "{claimed:?} is no tenant");
+        assert_eq!(refused(&system, "a", &token(&claims(claimed))).await, 403, "{claimed:?} is not a tenant");
     }
     assert_eq!(refused(&system, "b", &user("a")).await, 403);
     assert_eq!(refused(&system, "a", &user("b")).await, 403);

@@ -1,4 +1,4 @@
-//! API keys, for services that outlive tokens.
+//! API keys, for services that run longer than a token lives.
 
 use std::time::Duration;
 
@@ -50,7 +50,7 @@ async fn a_key_opens_connections_to_its_tenants_until_it_is_revoked() {
     assert_eq!(refused(&system, "c", "robot", key.expose()).await, 403);
     let listed = keys.list().await.unwrap();
     assert_eq!(listed.len(), 1);
-    assert!(listed[0].last_used_at.is_some(), "noted when it was used");
+    assert!(listed[0].last_used_at.is_some(), "the table records the last use");
     assert_eq!(ApiKeyRecord { last_used_at: None, ..listed[0].clone() }, robot);
     keys.revoke(&robot.name).await.unwrap();
     assert_eq!(refused(&system, "a", "robot", key.expose()).await, 401);
@@ -59,7 +59,7 @@ async fn a_key_opens_connections_to_its_tenants_until_it_is_revoked() {
 }
 
 #[tokio::test]
-async fn names_and_keys_that_do_not_fit_are_refused_alike() {
+async fn wrong_names_and_wrong_keys_get_the_same_refusal() {
     let system = guarded(&[]).await;
     let keys = keys(&system);
     let now = entity_stream_protocol::Clock::system().now();

@@ -7,7 +7,7 @@ use super::{guarded_config, open};
 use crate::harness::tokens::user_until;
 use crate::harness::{Client, Hands, System, room};
 
-/// A system whose clock the test moves, and a client whose token is valid for a minute.
+/// A system with a clock that the test moves, and a client with a token for one minute.
 async fn setting(query: &str) -> (System, Hands, Client) {
     let hands = Hands::default();
     let system = System::start_with(Config { clock: hands.clock(), ..guarded_config(&[]) }).await;
@@ -32,8 +32,8 @@ async fn after_exp_nothing_is_delivered_and_the_connection_is_closed() {
     hands.forward(61);
     system.publish(&room("demo", "after")).await;
     let (code, _) = client.closed_at_once().await;
-    assert_eq!(code, 1000, "all that @connections can say");
-    system.until_nobody_is_registered().await;
+    assert_eq!(code, 1000, "@connections can close with 1000 only");
+    system.until_no_connection_is_registered().await;
 }
 
 #[tokio::test]
@@ -43,7 +43,7 @@ async fn an_expired_connection_can_neither_subscribe_nor_renew() {
     let answer = client.ask(&json!({ "action": "subscribe", "requestId": "1" })).await;
     assert_eq!(answer["code"], json!("unauthorized"), "{answer}");
     let answer = client.ask(&authenticate(&minute(&hands, "alice", 1))).await;
-    assert_eq!(answer["code"], json!("unauthorized"), "it is too late: {answer}");
+    assert_eq!(answer["code"], json!("unauthorized"), "the renewal is too late: {answer}");
     system.publish(&room("demo", "after")).await;
     client.closed_at_once().await;
 }
@@ -58,12 +58,12 @@ async fn a_connection_that_renews_keeps_its_filter_and_misses_nothing() {
     let expected = json!({ "type": "authenticated", "expiresAt": until.to_rfc3339(), "requestId": "a" });
     assert_eq!(answer, expected);
     let after = system.table().find(&before.id, hands.clock().now()).await.unwrap().unwrap();
-    assert_eq!((after.filter, after.group), (before.filter, before.group), "filter and group survive");
+    assert_eq!((after.filter, after.group), (before.filter, before.group), "filter and group are unchanged");
     hands.forward(60);
     for id in ["x", "r1"] {
         system.publish(&room("demo", id)).await;
     }
-    assert_eq!(client.event_id().await, "r1", "past the first token's end, through the same filter");
+    assert_eq!(client.event_id().await, "r1", "the filter is still in force after the first token's end");
     hands.forward(300);
     system.publish(&room("demo", "r2")).await;
     client.closed_at_once().await;
@@ -78,7 +78,7 @@ async fn while_events_flow_a_renewal_loses_none() {
         let (detail, renewal) = (room("demo", &id), authenticate(&minute(&hands, "alice", 1)));
         tokio::join!(system.publish(&detail), client.send(renewal.to_string()));
         published.push(id);
-        // The event may come before or after the answer; the clock moves on when the renewal is in force.
+        // The event may arrive before or after the answer. The clock moves on once the renewal is in force.
         loop {
             let frame = client.json().await;
             match frame["entityId"].as_str() {
@@ -117,7 +117,7 @@ async fn a_renewal_is_for_the_same_subject_and_a_tenant_that_is_still_allowed() 
 }
 
 #[tokio::test]
-async fn one_that_expires_does_not_hold_up_the_others() {
+async fn an_expired_connection_does_not_delay_the_others() {
     let (system, hands, mut client) = setting("demo").await;
     let mut other = open(&system, "demo", &minute(&hands, "bob", 10)).await.unwrap();
     hands.forward(61);
@@ -129,7 +129,7 @@ async fn one_that_expires_does_not_hold_up_the_others() {
 }
 
 #[tokio::test]
-async fn in_a_group_the_next_member_gets_what_an_expired_one_may_not() {
+async fn the_next_member_of_a_group_gets_the_event_of_an_expired_one() {
     let hands = Hands::default();
     let system = System::start_with(Config { clock: hands.clock(), ..guarded_config(&[]) }).await;
     let mut lasting = open(&system, "demo&group_id=g", &minute(&hands, "bob", 60)).await.unwrap();

@@ -1,4 +1,4 @@
-//! Tokens that somebody made up.
+//! Forged tokens.
 
 use jsonwebtoken::{Algorithm, Header};
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use super::{guarded, refused};
 use crate::harness::tokens::{SECRET, assemble, claims, sign, token, user};
 
 #[tokio::test]
-async fn algorithms_that_nobody_configured_are_refused() {
+async fn algorithms_outside_the_configuration_are_refused() {
     let system = guarded(&[]).await;
     let claims = claims("demo");
     for algorithm in ["none", "None", "NONE", "nOnE", "", "HS1", "RS256", "ES256", "EdDSA", "PS512", "HS256 "] {
@@ -89,7 +89,7 @@ async fn times_that_are_none_are_refused() {
 }
 
 #[tokio::test]
-async fn issuer_and_audience_are_held_to_what_is_configured() {
+async fn issuer_and_audience_have_to_equal_the_configuration() {
     let system = guarded(&[("JWT_ISSUER", "https://issuer"), ("JWT_AUDIENCE", "stream")]).await;
     let with = |issuer: Value, audience: Value| {
         let mut claims = claims("demo");
@@ -113,7 +113,7 @@ async fn issuer_and_audience_are_held_to_what_is_configured() {
     ] {
         assert_eq!(refused(&system, "demo", &with(issuer.clone(), audience.clone())).await, 401, "{issuer} {audience}");
     }
-    assert_eq!(refused(&system, "demo", &user("demo")).await, 401, "neither is there");
+    assert_eq!(refused(&system, "demo", &user("demo")).await, 401, "the token has neither");
 }
 
 #[tokio::test]
@@ -127,7 +127,7 @@ async fn subjects_are_required_and_limited() {
 }
 
 #[tokio::test]
-async fn a_token_that_is_too_large_is_not_looked_at() {
+async fn a_token_that_is_too_large_is_refused_unread() {
     let system = guarded(&[]).await;
     let mut claims = claims("demo");
     claims["padding"] = json!("x".repeat(7000));

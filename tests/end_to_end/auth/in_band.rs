@@ -1,4 +1,4 @@
-//! Authenticating with the first message.
+//! Authentication with the first message.
 
 use serde_json::json;
 
@@ -11,14 +11,14 @@ use crate::harness::{Hands, System, room};
 const IN_BAND: &[(&str, &str)] = &[("AUTH_IN_BAND", "true")];
 
 #[tokio::test]
-async fn without_the_setting_a_token_is_needed_at_once() {
+async fn without_the_setting_the_handshake_needs_a_token() {
     let system = guarded(&[("AUTH_IN_BAND", "false")]).await;
     let refusal = crate::harness::Client::connect(&system.url("tenant=demo"), &[]).await.err().unwrap();
     assert_eq!(refusal.status, 401);
 }
 
 #[tokio::test]
-async fn until_it_has_authenticated_a_client_receives_nothing_and_may_ask_nothing() {
+async fn an_unauthenticated_client_receives_nothing_and_may_request_nothing() {
     let system = guarded(IN_BAND).await;
     let mut pending = system.connect("tenant=demo&entityTypes=Room").await;
     let mut witness = open(&system, "demo", &user("demo")).await.unwrap();
@@ -42,26 +42,26 @@ async fn until_it_has_authenticated_a_client_receives_nothing_and_may_ask_nothin
         );
     }
     pending.send("{").await;
-    assert_eq!(pending.json().await["code"], json!("unauthorized"), "whatever it says");
+    assert_eq!(pending.json().await["code"], json!("unauthorized"), "every message is refused");
     let answer = pending.ask(&json!({ "action": "authenticate", "requestId": "1" })).await;
-    assert_eq!(answer["code"], json!("invalid_message"), "this one it has to get right: {answer}");
+    assert_eq!(answer["code"], json!("invalid_message"), "a malformed authenticate is reported: {answer}");
     let other = pending.ask(&json!({ "action": "authenticate", "token": user("other") })).await;
     assert_eq!(other["code"], json!("forbidden"));
     system.publish(&room("demo", "secret")).await;
     assert_eq!(witness.event_id().await, "secret");
     system.local.settled().await;
     let answer = pending.ask(&json!({ "action": "authenticate", "token": user("demo") })).await;
-    assert_eq!(answer["type"], json!("authenticated"), "nothing came before it: {answer}");
+    assert_eq!(answer["type"], json!("authenticated"), "no event came before the answer: {answer}");
     assert!(answer["expiresAt"].is_string());
     system.publish(&crate::harness::change("demo", "Sensor", "s")).await;
     system.publish(&room("demo", "r")).await;
-    assert_eq!(pending.event_id().await, "r", "through the filter in the URL");
+    assert_eq!(pending.event_id().await, "r", "the filter in the URL is in force");
     assert_eq!(pending.ask(&json!({ "action": "ping" })).await, json!({ "type": "pong" }));
     pending.subscribe(&json!({ "entityTypes": ["Sensor"] })).await;
 }
 
 #[tokio::test]
-async fn who_does_not_authenticate_in_a_minute_is_closed_by_the_next_message() {
+async fn a_client_without_authentication_for_a_minute_is_closed_by_the_next_message() {
     let hands = Hands::default();
     let system = System::start_with(Config { clock: hands.clock(), ..guarded_config(IN_BAND) }).await;
     let mut authenticated = system.connect("tenant=demo").await;
@@ -70,10 +70,10 @@ async fn who_does_not_authenticate_in_a_minute_is_closed_by_the_next_message() {
     hands.forward(59);
     assert_eq!(pending.ask(&json!({ "action": "ping" })).await["code"], json!("unauthorized"));
     hands.forward(1);
-    // Whatever it says: a token that is not accepted is no reason to let it stay either.
+    // Every message closes the connection, also an `authenticate` with an invalid token.
     assert_eq!(pending.ask(&json!({ "action": "authenticate", "token": "x" })).await["code"], json!("unauthorized"));
     assert_eq!(pending.closed_at_once().await.0, 1000);
-    // Who has authenticated may err, and a token that comes late is still one.
+    // An authenticated client is not closed for a mistake, and a valid token is accepted after the minute.
     assert_eq!(authenticated.ask(&json!({ "action": "fly" })).await["code"], json!("unknown_action"));
     let mut late = system.connect("tenant=demo").await;
     hands.forward(600);
@@ -85,7 +85,7 @@ async fn who_does_not_authenticate_in_a_minute_is_closed_by_the_next_message() {
 #[tokio::test]
 async fn a_token_in_the_handshake_still_counts() {
     let system = guarded(IN_BAND).await;
-    assert_eq!(refused(&system, "demo", "nonsense").await, 401, "present and malformed is a refusal");
+    assert_eq!(refused(&system, "demo", "nonsense").await, 401, "a malformed credential is refused");
     assert_eq!(refused(&system, "demo", &user("other")).await, 403);
     let mut client = open(&system, "demo", &user("demo")).await.unwrap();
     system.publish(&room("demo", "r")).await;
@@ -93,7 +93,7 @@ async fn a_token_in_the_handshake_still_counts() {
 }
 
 #[tokio::test]
-async fn who_has_authenticated_stays_who_they_are() {
+async fn an_authenticated_client_cannot_change_its_subject() {
     let system = guarded(IN_BAND).await;
     let mut client = system.connect("tenant=demo").await;
     assert_eq!(
@@ -110,11 +110,11 @@ async fn who_has_authenticated_stays_who_they_are() {
 async fn a_pending_client_that_leaves_is_forgotten() {
     let system = guarded(IN_BAND).await;
     system.connect("tenant=demo").await.close().await;
-    system.until_nobody_is_registered().await;
+    system.until_no_connection_is_registered().await;
 }
 
 #[tokio::test]
-async fn where_authentication_is_off_there_is_nothing_to_authenticate() {
+async fn without_authentication_the_message_is_refused() {
     let system = System::start().await;
     let mut client = system.connect("tenant=demo").await;
     let answer = client.ask(&json!({ "action": "authenticate", "token": user("demo") })).await;

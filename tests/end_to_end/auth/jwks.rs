@@ -78,7 +78,7 @@ async fn a_public_key_is_no_secret() {
         assert_eq!(verify(&verifier, &forged).await, Err(Refusal::Algorithm), "HMAC with a public key");
     }
     let symmetric = sign(&header("oct-1", Algorithm::HS256), &claims("demo"), b"secretsecretsecretsecretsecret");
-    assert_eq!(verify(&verifier, &symmetric).await, Err(Refusal::UnknownKey), "a secret that is published is none");
+    assert_eq!(verify(&verifier, &symmetric).await, Err(Refusal::UnknownKey), "a published symmetric key is not used");
     for (kid, algorithm) in [
         ("rsa-1", "ES256"),
         ("ec-1", "RS256"),
@@ -97,7 +97,7 @@ async fn a_public_key_is_no_secret() {
 }
 
 #[tokio::test]
-async fn a_key_that_names_its_algorithm_is_used_for_no_other() {
+async fn a_key_with_an_algorithm_is_used_only_with_it() {
     let rsa = ProviderKey::rsa("rsa-1");
     let mut jwk = rsa.jwk();
     jwk["alg"] = json!("RS256");
@@ -116,7 +116,7 @@ async fn a_token_without_a_key_id_needs_a_set_of_one() {
     let token = one.token(&claims("demo"));
     let nameless = token.replacen(token.split('.').next().unwrap(), "eyJhbGciOiJFUzI1NiJ9", 1);
     assert_eq!(verify(&verifier, &nameless).await, Err(Refusal::Signature), "the only key is tried");
-    assert!(verify(&verifier, &two.token(&claims("demo"))).await.is_ok(), "a second key has come");
+    assert!(verify(&verifier, &two.token(&claims("demo"))).await.is_ok(), "the set now has a second key");
     assert_eq!(verify(&verifier, &nameless).await, Err(Refusal::UnknownKey));
 }
 
@@ -131,19 +131,19 @@ async fn keys_rotate() {
 }
 
 #[tokio::test]
-async fn a_key_that_was_withdrawn_is_refused_as_soon_as_the_keys_are_old() {
+async fn a_withdrawn_key_is_refused_once_the_keys_are_old() {
     let (old, new) = (ProviderKey::ec("old"), ProviderKey::ec("new"));
     let endpoint = Endpoint::script([Reply::json(key_set([&old])), Reply::json(key_set([&new]))]).await;
     let times = JwksTimes { fresh: Duration::ZERO, cool_down: AT_ONCE, ..JwksTimes::default() };
     let verifier = verifier_with(&endpoint, times);
     assert!(verify(&verifier, &old.token(&claims("demo"))).await.is_ok());
     let withdrawn = verify(&verifier, &old.token(&claims("demo"))).await;
-    assert_eq!(withdrawn, Err(Refusal::UnknownKey), "by the first connection");
+    assert_eq!(withdrawn, Err(Refusal::UnknownKey), "the first connection already gets the refusal");
     assert!(verify(&verifier, &new.token(&claims("demo"))).await.is_ok());
 }
 
 #[tokio::test]
-async fn old_keys_go_on_working_while_the_endpoint_is_down_and_are_waited_for_once() {
+async fn old_keys_work_while_the_endpoint_is_down_and_only_one_client_waits() {
     let key = ProviderKey::ec("one");
     for outage in [Reply::status(503), Reply::Reset, Reply::Never] {
         let endpoint = Endpoint::script([Reply::json(key_set([&key])), outage]).await;
@@ -162,11 +162,11 @@ async fn old_keys_go_on_working_while_the_endpoint_is_down_and_are_waited_for_on
     for _ in 0..3 {
         assert!(verify(&verifier, &key.token(&claims("demo"))).await.is_ok());
     }
-    assert_eq!(endpoint.asked().len(), 1, "nobody waits within the cool-down");
+    assert_eq!(endpoint.asked().len(), 1, "no client waits during the cool-down");
 }
 
 #[tokio::test]
-async fn as_long_as_there_have_never_been_keys_they_are_asked_for_again_sooner() {
+async fn without_any_keys_the_cool_down_is_shorter() {
     let key = ProviderKey::ec("one");
     let endpoint = Endpoint::script([Reply::status(503), Reply::json(key_set([&key]))]).await;
     let times = JwksTimes { cool_down: LATER, first_cool_down: AT_ONCE, ..JwksTimes::default() };
@@ -178,7 +178,7 @@ async fn as_long_as_there_have_never_been_keys_they_are_asked_for_again_sooner()
 }
 
 #[tokio::test]
-async fn clients_try_again_while_the_keys_are_not_to_be_had() {
+async fn clients_are_told_to_try_again_while_the_keys_are_unavailable() {
     let endpoint = Endpoint::script([Reply::status(503)]).await;
     let token = ProviderKey::ec("one").token(&claims("demo"));
     for refuse_with in [RefuseWith::Status, RefuseWith::Close] {
@@ -189,7 +189,7 @@ async fn clients_try_again_while_the_keys_are_not_to_be_had() {
             _ => None,
         });
         let system = System::start_with(Config { environment, refuse_with, ..guarded_config(&[]) }).await;
-        assert_eq!(open(&system, "demo", &token).await.err(), Some(503), "and no 1008, which is final");
+        assert_eq!(open(&system, "demo", &token).await.err(), Some(503), "503 and not 1008, which is final");
         let mut pending = system.connect("tenant=demo").await;
         let answer = pending.ask(&json!({ "action": "authenticate", "token": token, "requestId": "a" })).await;
         assert_eq!((&answer["code"], &answer["requestId"]), (&json!("internal"), &json!("a")), "{answer}");
@@ -197,7 +197,7 @@ async fn clients_try_again_while_the_keys_are_not_to_be_had() {
 }
 
 #[tokio::test]
-async fn an_outage_keeps_the_keys_that_are_known() {
+async fn known_keys_survive_an_outage() {
     let key = ProviderKey::ec("one");
     let up = Arc::new(AtomicBool::new(true));
     let (state, set) = (Arc::clone(&up), key_set([&key]));
@@ -213,11 +213,11 @@ async fn an_outage_keeps_the_keys_that_are_known() {
     up.store(false, Ordering::SeqCst);
     let stranger = ProviderKey::ec("stranger").token(&claims("demo"));
     assert_eq!(verify(&verifier, &stranger).await, Err(Refusal::UnknownKey));
-    assert!(verify(&verifier, &key.token(&claims("demo"))).await.is_ok(), "what is known stays in use");
+    assert!(verify(&verifier, &key.token(&claims("demo"))).await.is_ok(), "known keys stay in use");
 }
 
 #[tokio::test]
-async fn an_endpoint_that_is_down_or_talks_nonsense_refuses_everybody_and_recovers() {
+async fn while_the_endpoint_fails_every_token_is_refused_and_then_it_recovers() {
     let key = ProviderKey::ec("one");
     let nonsense = [
         Reply::status(500),
@@ -237,7 +237,7 @@ async fn an_endpoint_that_is_down_or_talks_nonsense_refuses_everybody_and_recove
 }
 
 #[tokio::test]
-async fn a_slow_endpoint_holds_nobody_up_for_longer_than_the_time_out() {
+async fn a_slow_endpoint_delays_clients_by_the_time_out_at_most() {
     let endpoint = Endpoint::script([Reply::Never]).await;
     let verifier = verifier(&endpoint, Duration::from_millis(200), LATER);
     let token = ProviderKey::ec("one").token(&claims("demo"));
@@ -245,7 +245,11 @@ async fn a_slow_endpoint_holds_nobody_up_for_longer_than_the_time_out() {
     let results = join_all((0..50).map(|_| verify(&verifier, &token))).await;
     assert!(results.iter().all(|result| *result == Err(Refusal::KeysUnavailable)));
     assert_eq!(endpoint.asked().len(), 1, "all of them waited for the same fetch");
-    assert!(started.elapsed() < Duration::from_secs(10), "not one after the other: {:?}", started.elapsed());
+    assert!(
+        started.elapsed() < Duration::from_secs(10),
+        "the clients did not wait one after the other: {:?}",
+        started.elapsed()
+    );
 }
 
 #[tokio::test]
@@ -266,11 +270,11 @@ async fn a_flood_of_unknown_key_ids_costs_one_fetch() {
     let results = join_all(forged.iter().map(|token| verify(&verifier, token))).await;
     assert!(results.iter().all(|result| *result == Err(Refusal::UnknownKey)));
     assert_eq!(fetches.load(Ordering::SeqCst), 1);
-    assert!(verify(&verifier, &key.token(&claims("demo"))).await.is_ok(), "nobody else is held up");
+    assert!(verify(&verifier, &key.token(&claims("demo"))).await.is_ok(), "other clients are not delayed");
 }
 
 #[test]
-fn keys_are_not_fetched_over_an_open_line() {
+fn keys_are_fetched_over_https_only() {
     for url in [
         "http://issuer.example.com/keys",
         "ftp://localhost/keys",

@@ -1,4 +1,4 @@
-//! From which pages browsers may connect.
+//! The origins of pages that may connect.
 
 use super::guarded;
 use crate::harness::tokens::user;
@@ -13,7 +13,7 @@ async fn status(system: &System, headers: &[(&'static str, &str)]) -> u16 {
 }
 
 #[tokio::test]
-async fn pages_from_elsewhere_are_refused_with_or_without_authentication() {
+async fn pages_of_other_origins_are_refused_with_or_without_authentication() {
     let open = Environment::new(|name| (name == "ALLOWED_ORIGINS").then(|| ORIGINS.to_owned()));
     let refuse_with = RefuseWith::Status;
     let open = System::start_with(Config { environment: open, refuse_with, ..config() }).await;
@@ -29,7 +29,7 @@ async fn pages_from_elsewhere_are_refused_with_or_without_authentication() {
         }
         let both = [token, ("origin", "https://app.example.com"), ("origin", "https://evil.com")];
         assert_eq!(status(&system, &both).await, 403, "two origins");
-        assert_eq!(status(&system, &[token]).await, 101, "who sends no Origin is no browser");
+        assert_eq!(status(&system, &[token]).await, 101, "a client without Origin is not a browser");
     }
 }
 

@@ -1,4 +1,4 @@
-//! For random tokens and tenants, access is granted exactly when the rule says so.
+//! For random tokens and tenants, the system grants access exactly according to the rule.
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -35,7 +35,7 @@ fn cases() -> impl Strategy<Value = Case> {
         })
 }
 
-/// The rule, written down once more and as plainly as it can be.
+/// A second, plain implementation of the rule.
 fn expected(case: &Case) -> u16 {
     let name = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
     if !name(&case.tenant) {
@@ -51,7 +51,7 @@ fn expected(case: &Case) -> u16 {
 }
 
 #[test]
-fn access_is_granted_exactly_when_the_rule_says_so() {
+fn access_is_granted_exactly_according_to_the_rule() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let system = runtime.block_on(guarded(&[]));
     let mut runner = TestRunner::new(Config { cases: 256, failure_persistence: None, ..Config::default() });

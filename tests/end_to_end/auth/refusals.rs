@@ -1,4 +1,4 @@
-//! What an operator reads of a refusal: its reason, and whom it met if a signature or a key has proved that.
+//! The record of a refusal for operators: its reason, and the subject if a signature or a key has proved it.
 
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ async fn verify(token: &str) -> (Refusal, Option<String>) {
 }
 
 #[tokio::test]
-async fn whoever_signed_in_good_faith_is_known_by_name() {
+async fn a_valid_signature_proves_the_subject() {
     for (claims, reason) in [
         (with("exp", json!(in_seconds(-1))), Refusal::Expired),
         (with("exp", json!(null)), Refusal::NoExpiry),
@@ -47,12 +47,12 @@ async fn whoever_signed_in_good_faith_is_known_by_name() {
     ] {
         assert_eq!(verify(&token(&claims)).await, (reason, Some("alice".to_owned())), "{claims}");
         let forged = assemble(&json!({ "alg": "HS256" }), &claims, "AAAA");
-        assert_eq!(verify(&forged).await, (Refusal::Signature, None), "nobody is taken at their word");
+        assert_eq!(verify(&forged).await, (Refusal::Signature, None), "an unverified claim is not a subject");
     }
 }
 
 #[tokio::test]
-async fn the_reason_says_what_is_wrong_with_a_header() {
+async fn the_reason_names_the_fault_of_a_header() {
     for (header, reason) in [
         (json!({ "alg": "none" }), Refusal::Algorithm),
         (json!({ "alg": "ES512" }), Refusal::Algorithm),
@@ -83,7 +83,7 @@ async fn a_token_is_not_taken_for_an_api_key() {
 }
 
 #[tokio::test]
-async fn a_key_that_has_expired_is_told_from_one_that_is_wrong() {
+async fn an_expired_key_has_another_reason_than_a_wrong_key() {
     let system = System::start().await;
     let keys = ApiKeys::new(aws_sdk_dynamodb::Client::new(&aws_config(&system.local.dynamodb_url())), TABLE);
     let authenticator = Authenticator::new(verifier(), keys.clone());
@@ -109,7 +109,7 @@ async fn a_key_that_has_expired_is_told_from_one_that_is_wrong() {
     let expired = authenticator.admit(&credential(key.expose()), &demo, later).await.unwrap_err();
     assert_eq!(expired, Refused { reason: Refusal::Expired, subject: Some("key:robot".to_owned()) });
     let wrong = authenticator.admit(&credential("wrong"), &demo, later).await.unwrap_err();
-    assert_eq!(wrong, Refused { reason: Refusal::ApiKey, subject: None }, "and not whether it has expired");
+    assert_eq!(wrong, Refused { reason: Refusal::ApiKey, subject: None }, "the refusal does not reveal the expiry");
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! What keeps a guarded system from starting, and what it counts.
+//! Settings of authentication: faults that prevent the start, claims, secrets, and the counts of refusals.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -37,7 +37,7 @@ async fn settings_that_make_no_sense_are_named() {
 }
 
 #[tokio::test]
-async fn tenant_and_role_are_found_in_the_claims_that_are_configured() {
+async fn tenant_and_role_are_read_from_the_configured_claims() {
     let system =
         guarded(&[("JWT_TENANT_CLAIMS", "custom:tenant, org.name"), ("JWT_ROLE_CLAIM", "realm_access.roles")]).await;
     let with = |field: &str, value: serde_json::Value| {
@@ -48,11 +48,15 @@ async fn tenant_and_role_are_found_in_the_claims_that_are_configured() {
     };
     assert_eq!(refused(&system, "demo", &with("custom:tenant", json!("demo"))).await, 0);
     assert_eq!(refused(&system, "demo", &with("org", json!({ "name": ["x", "demo"] }))).await, 0);
-    assert_eq!(refused(&system, "demo", &with("tenant", json!("demo"))).await, 403, "the usual claim counts no more");
-    assert_eq!(refused(&system, "demo", &user("demo")).await, 401, "nor does the usual role");
+    assert_eq!(
+        refused(&system, "demo", &with("tenant", json!("demo"))).await,
+        403,
+        "the default claim no longer counts"
+    );
+    assert_eq!(refused(&system, "demo", &user("demo")).await, 401, "the default role claim does not count either");
 }
 
-/// What Secrets Manager answers leads to.
+/// Starts the functions with this answer of Secrets Manager. Returns the result.
 async fn with_secret_from(reply: Reply) -> Result<(), String> {
     let secrets = Endpoint::script([reply]).await;
     let environment = Environment::new(|name| match name {
@@ -64,7 +68,10 @@ async fn with_secret_from(reply: Reply) -> Result<(), String> {
     let config = aws_config(&secrets.url);
     let result = authenticator(&environment, &config, &config).await;
     let asked = secrets.asked();
-    assert!(String::from_utf8_lossy(&asked[0].body).contains("arn:aws:secretsmanager:"), "asked for by its ARN");
+    assert!(
+        String::from_utf8_lossy(&asked[0].body).contains("arn:aws:secretsmanager:"),
+        "the function requests the secret by its ARN"
+    );
     result.map(|authenticator| assert!(authenticator.is_some())).map_err(|error| error.to_string())
 }
 
@@ -84,7 +91,7 @@ async fn the_secret_is_read_from_secrets_manager_at_start() {
     assert!(denied.contains("JWT_SECRET_ARN") && denied.contains("AccessDeniedException"), "{denied}");
 }
 
-/// How often each reason has been counted, by all tests so far.
+/// The counts of each reason, over all tests so far.
 pub(crate) fn refusal_counts() -> HashMap<String, u64> {
     static COUNTS: OnceLock<Counts> = OnceLock::new();
     let counts = COUNTS.get_or_init(|| {
@@ -95,7 +102,7 @@ pub(crate) fn refusal_counts() -> HashMap<String, u64> {
     counts.0.lock().unwrap().clone()
 }
 
-/// Counts refusals by their reason.
+/// A metrics recorder that counts refusals by reason.
 #[derive(Clone, Default)]
 struct Counts(Arc<Mutex<HashMap<String, u64>>>);
 

@@ -1,4 +1,4 @@
-//! A bus in the hands of a test, and Lambda behind it.
+//! An event bus under the control of a test, and Lambda behind it.
 
 use entity_stream_broadcast::Report;
 use entity_stream_local::aws_config;
@@ -10,19 +10,19 @@ use tokio::sync::mpsc;
 
 use super::{Endpoint, Functions, Reply};
 
-/// An event bus that keeps what is put on it.
+/// An event bus that keeps all entries.
 pub(crate) struct Bus {
     endpoint: Endpoint,
     events: mpsc::UnboundedReceiver<String>,
 }
 
-/// What became of an event and all its continuations.
+/// The result of an event and all its continuations.
 #[derive(Default)]
 pub(crate) struct Ran {
     pub(crate) reports: Vec<Report>,
     /// Invocations that failed three times.
     pub(crate) dead: Vec<Failure>,
-    /// Invocations that failed and were tried again.
+    /// Invocations that failed and were retried.
     pub(crate) retries: usize,
 }
 
@@ -38,8 +38,8 @@ impl Bus {
         let endpoint = Endpoint::new(move |asked| {
             let request: Value = serde_json::from_slice(&asked.body).unwrap();
             let entries = request["Entries"].as_array().unwrap();
-            assert!((1..=10).contains(&entries.len()), "EventBridge takes ten entries at once");
-            assert!(asked.body.len() < 1_100_000, "EventBridge takes 1 MB");
+            assert!((1..=10).contains(&entries.len()), "EventBridge accepts ten entries at once");
+            assert!(asked.body.len() < 1_100_000, "EventBridge accepts 1 MB");
             let ids: Vec<_> = entries.iter().map(|entry| {
                 let id = format!("c-{}", fastrand::u64(..));
                 let detail: Value = serde_json::from_str(entry["Detail"].as_str().unwrap()).unwrap();
@@ -48,7 +48,7 @@ impl Bus {
                     "account": "123456789012", "time": "2026-01-02T03:04:06Z", "region": "us-east-1", "resources": [],
                     "detail": detail,
                 });
-                // A test that is over wants no more.
+                // A finished test no longer receives entries.
                 let _ = sender.send(event.to_string());
                 json!({ "EventId": id })
             }).collect();
@@ -62,13 +62,13 @@ impl Bus {
         Publisher::new(aws_sdk_eventbridge::Client::new(&aws_config(&self.endpoint.url)), "bus")
     }
 
-    /// What has been put on it and not been taken yet.
+    /// The entries that were put on the bus and not taken yet.
     pub(crate) fn take(&mut self) -> Vec<String> {
         std::iter::from_fn(|| self.events.try_recv().ok()).collect()
     }
 
-    /// Invokes the function with each event, and with every continuation, until nothing is left: all at once, each for
-    /// `seconds`, and up to three times if it fails.
+    /// Invokes the function with each event and every continuation until the bus is empty. The invocations run at once, each
+    /// for `seconds`, and up to three times if they fail.
     pub(crate) async fn run(&mut self, functions: &Functions, events: Vec<String>, seconds: u64) -> Ran {
         let invoke = |event: String| async move {
             let mut retries = 0;

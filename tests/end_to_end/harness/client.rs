@@ -15,7 +15,7 @@ pub(crate) struct Client {
     pub(crate) headers: HeaderMap,
 }
 
-/// A handshake that was answered with something else than 101.
+/// A handshake with another answer than 101.
 #[derive(Debug)]
 pub(crate) struct Refusal {
     pub(crate) status: u16,
@@ -84,13 +84,13 @@ impl Client {
         event["entityId"].as_str().unwrap_or_else(|| panic!("an event was expected, not {event}")).to_owned()
     }
 
-    /// Checks that nothing is on its way: every event so far has been delivered, and the answer to a ping is next.
+    /// Checks that no frame is under way. All events so far have been delivered, and the next frame is the answer to a ping.
     pub(crate) async fn nothing_more(&mut self, system: &System) {
         system.local.settled().await;
         assert_eq!(self.ask(&json!({ "action": "ping" })).await, json!({ "type": "pong" }));
     }
 
-    /// The code and the reason with which the server closes the connection, after whatever is still on its way.
+    /// The close code and reason of the server. Skips frames that are still under way.
     pub(crate) async fn closed(&mut self) -> (u16, String) {
         loop {
             match self.next().await {
@@ -101,7 +101,7 @@ impl Client {
         }
     }
 
-    /// The same, where nothing may come before it.
+    /// The close code and reason of the server. No frame may come before them.
     pub(crate) async fn closed_at_once(&mut self) -> (u16, String) {
         match self.next().await {
             Message::Close(Some(frame)) => (frame.code.into(), frame.reason.to_string()),
@@ -109,7 +109,7 @@ impl Client {
         }
     }
 
-    /// Closes the connection with a close frame, or without a word.
+    /// Closes the connection with a close frame.
     pub(crate) async fn close(mut self) {
         self.socket.close(None).await.expect("the connection is open");
         let _ = timeout(PATIENCE, async { while let Some(Ok(_)) = self.socket.next().await {} }).await;

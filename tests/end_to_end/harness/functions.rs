@@ -1,5 +1,4 @@
-//! The handlers by themselves, as Lambda runs them: the local system lends its table, and `@connections` is at the end of
-//! a wire that the test holds.
+//! The handlers alone, as Lambda runs them. The local system provides the table, and the test provides `@connections`.
 
 use entity_stream_broadcast::{Broadcast, DeadLetterQueue, Outlets, Report};
 use entity_stream_connect::Connect;
@@ -32,7 +31,7 @@ impl Functions {
         Self::with_settings(system, connections_api, hands, &[]).await
     }
 
-    /// With settings that differ from streaming for everybody.
+    /// Functions with these settings. The default is streaming without authentication.
     pub(crate) async fn with_settings(
         system: &System,
         connections_api: &Endpoint,
@@ -42,7 +41,7 @@ impl Functions {
         Self::build(system, &system.local.dynamodb_url(), connections_api, hands, settings, None).await
     }
 
-    /// With a bus for continuation events, and a table behind this URL.
+    /// Functions with a bus for continuation events, and with a table behind this URL.
     pub(crate) async fn with_bus(
         system: &System,
         dynamodb_url: &str,
@@ -87,14 +86,14 @@ impl Functions {
         }
     }
 
-    /// Registers a connection that has just been opened.
+    /// Registers a newly opened connection.
     pub(crate) async fn register(&self, id: &str, tenant: &str) -> ConnectionId {
         let connection = self.connection(id, tenant);
         self.table.register(&connection).await.unwrap();
         connection.id
     }
 
-    /// A connection that has just been opened.
+    /// A newly opened connection.
     pub(crate) fn connection(&self, id: &str, tenant: &str) -> Connection {
         Connection {
             id: ConnectionId::parse(id).unwrap(),
@@ -107,12 +106,12 @@ impl Functions {
         }
     }
 
-    /// Hands the broadcast function an event that it has to be done with in `seconds`.
+    /// Invokes the broadcast function with an event and a deadline in `seconds`.
     pub(crate) async fn broadcast(&self, event: &str, seconds: u64) -> Result<Report, Failure> {
         self.broadcast_as(&format!("r-{}", fastrand::u64(..)), event, seconds).await
     }
 
-    /// The same, as the invocation of this id: Lambda's retries have the one of the first attempt.
+    /// Invokes the broadcast function with this invocation id. Lambda's retries keep the id of the first attempt.
     pub(crate) async fn broadcast_as(&self, request_id: &str, event: &str, seconds: u64) -> Result<Report, Failure> {
         let mut event: LambdaEvent<_> = lambda_event(event);
         request_id.clone_into(&mut event.context.request_id);
@@ -121,12 +120,12 @@ impl Functions {
     }
 }
 
-/// An event as Lambda hands it over.
+/// An event in the form that Lambda passes to a handler.
 pub(crate) fn lambda_event<A: DeserializeOwned>(payload: &str) -> LambdaEvent<A> {
     LambdaEvent::new(serde_json::from_str(payload).expect("the event has the shape that AWS sends"), Context::default())
 }
 
-/// A result as Lambda returns it.
+/// A result in the form that Lambda returns.
 pub(crate) fn result(output: &impl Serialize) -> Value {
     serde_json::to_value(output).unwrap()
 }

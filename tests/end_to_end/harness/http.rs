@@ -22,7 +22,7 @@ impl Answer {
     }
 }
 
-/// Sends a request as it is, with no SDK in between.
+/// Sends a request without an SDK.
 pub(crate) async fn request(method: &str, url: &str, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Answer {
     let client: Client<_, Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
     let mut request = Request::builder().method(method).uri(url);

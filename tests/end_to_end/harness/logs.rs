@@ -1,4 +1,4 @@
-//! Everything that is logged while the tests run, in a file if one is asked for.
+//! Logging of the test run to a file, if a variable names one.
 
 use std::fs::OpenOptions;
 use std::sync::{Mutex, Once};
@@ -10,7 +10,7 @@ pub(crate) const LOG_FILE: &str = "ENTITY_STREAM_TEST_LOG";
 
 static STARTED: Once = Once::new();
 
-/// Starts logging, with all that our crates and the libraries say.
+/// Starts logging of our crates and the libraries at all levels.
 pub(crate) fn start() {
     STARTED.call_once(|| {
         let Ok(path) = std::env::var(LOG_FILE) else { return };

@@ -1,4 +1,4 @@
-//! A local system on free ports, and what talks to it.
+//! A local system on free ports, and its clients.
 
 mod bus;
 mod client;
@@ -24,7 +24,7 @@ pub(crate) use entity_stream_testing::{Asked, Endpoint, Reply};
 pub(crate) use functions::{Functions, envelope, lambda_event, result};
 pub(crate) use http::{Answer, request};
 
-/// How long anything may take before a test fails. Far more than it takes: a loaded machine is no bug.
+/// The time limit of each wait. It is far longer than needed, so that a busy machine does not fail a test.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A running system.
@@ -33,7 +33,7 @@ pub(crate) struct System {
     events: aws_sdk_eventbridge::Client,
 }
 
-/// Free ports, and retries that do not wait for minutes.
+/// A configuration with free ports and short waits before retries.
 pub(crate) fn config() -> Config {
     Config {
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
@@ -55,7 +55,7 @@ impl System {
         Self { local, events }
     }
 
-    /// A client of this tenant that has been accepted.
+    /// An accepted client of this tenant.
     pub(crate) async fn connect(&self, query: &str) -> Client {
         Client::connect(&self.url(query), &[]).await.expect("the handshake succeeds")
     }
@@ -64,7 +64,7 @@ impl System {
         format!("{}/?{query}", self.local.websocket_url())
     }
 
-    /// Publishes one `detail`, byte for byte, and returns the event's id.
+    /// Publishes one `detail` byte for byte. Returns the event's id.
     pub(crate) async fn publish_text(&self, detail: &str) -> String {
         let results = self.put_events(vec![entry(detail)]).await;
         results[0].event_id().expect("the event is accepted").to_owned()
@@ -107,9 +107,9 @@ impl System {
         ids.remove(0)
     }
 
-    /// Waits until the table is empty: every connection has been forgotten.
-    pub(crate) async fn until_nobody_is_registered(&self) {
-        until("nobody is registered", async || self.items().await.is_empty()).await;
+    /// Waits until the table is empty, so that every connection has been forgotten.
+    pub(crate) async fn until_no_connection_is_registered(&self) {
+        until("no connection is registered", async || self.items().await.is_empty()).await;
     }
 
     pub(crate) async fn dead_letters(&self) -> Vec<Value> {
@@ -141,17 +141,17 @@ pub(crate) fn entry(detail: &str) -> PutEventsRequestEntry {
     PutEventsRequestEntry::builder().source("tests").detail_type("entity.changed").detail(detail).build()
 }
 
-/// Asks again until something holds: for states that no event announces, such as the end of `$disconnect`.
+/// Polls until a condition is true. For states without an event, such as the end of `$disconnect`.
 pub(crate) async fn until(what: &str, holds: impl AsyncFn() -> bool) {
     let polling = async {
         while !holds().await {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    tokio::time::timeout(PATIENCE, polling).await.unwrap_or_else(|_| panic!("in vain: {what}"));
+    tokio::time::timeout(PATIENCE, polling).await.unwrap_or_else(|_| panic!("timed out: {what}"));
 }
 
-/// A clock that tests move.
+/// A clock that the test moves.
 #[derive(Clone)]
 pub(crate) struct Hands {
     start: EpochMillis,

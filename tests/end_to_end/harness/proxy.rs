@@ -1,4 +1,4 @@
-//! Something between a client and a service that does not always let it through.
+//! A proxy between a client and a service that can refuse requests.
 
 use std::time::Duration;
 
@@ -10,16 +10,16 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use tokio::net::TcpListener;
 
-/// What happens to a request.
+/// The fate of a request.
 pub(crate) enum Fate {
     Pass,
     Late(Duration),
-    /// DynamoDB's way to say that it is too much.
+    /// DynamoDB's answer to a throttled request.
     Throttled,
     Broken,
 }
 
-/// Starts a proxy in front of a service, and returns its URL.
+/// Starts a proxy in front of a service. Returns the URL of the proxy.
 pub(crate) async fn proxy(target: String, fate: impl Fn() -> Fate + Clone + Send + Sync + 'static) -> String {
     let client: Client<_, Body> = Client::builder(TokioExecutor::new()).build_http();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -1,4 +1,4 @@
-//! A WebSocket client that hides nothing: the bytes of the handshake and the single frames.
+//! A WebSocket client on the level of bytes: the handshake and the single frames.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -14,14 +14,14 @@ pub(crate) const HANDSHAKE: [&str; 4] = [
     "Sec-WebSocket-Version: 13",
 ];
 
-/// A TCP connection on which a handshake was asked for.
+/// A TCP connection after the request of a handshake.
 pub(crate) struct Raw {
     stream: TcpStream,
     /// The status of the answer.
     pub(crate) status: u16,
 }
 
-/// One frame as it came.
+/// One received frame.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct RawFrame {
     pub(crate) last: bool,
@@ -30,7 +30,7 @@ pub(crate) struct RawFrame {
 }
 
 impl Raw {
-    /// Asks for a handshake with these headers.
+    /// Requests a handshake with these headers.
     pub(crate) async fn connect(system: &System, headers: &[&str]) -> Self {
         let mut stream = TcpStream::connect(system.local.address()).await.unwrap();
         let request = format!("GET /?tenant=demo HTTP/1.1\r\nHost: localhost\r\n{}\r\n\r\n", headers.join("\r\n"));

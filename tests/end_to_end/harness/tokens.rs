@@ -13,7 +13,7 @@ use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
 
-/// An environment with authentication by [`SECRET`], and these settings.
+/// An environment with these settings and with authentication by [`SECRET`].
 pub(crate) fn auth_environment(settings: &'static [(&'static str, &'static str)]) -> Environment {
     Environment::new(move |name| {
         let secret = settings.iter().all(|(key, _)| *key != "JWT_JWKS_URL").then_some(("JWT_SECRET", SECRET));
@@ -21,7 +21,7 @@ pub(crate) fn auth_environment(settings: &'static [(&'static str, &'static str)]
     })
 }
 
-/// Three parts that need not fit together.
+/// A token of three parts that need not match.
 pub(crate) fn assemble(header: &Value, claims: &Value, signature: &str) -> String {
     let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
     format!("{}.{}.{signature}", part(header), part(claims))
