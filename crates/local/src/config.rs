@@ -9,20 +9,20 @@ use entity_stream_runtime::environment::AUTH_IN_BAND;
 /// The first path segment of the local system's own pages. A stage cannot have this name.
 pub(crate) const RESERVED: &str = "_local";
 
-/// How to run the local system. [`Config::default`] is what a bare `entity-stream local` means.
+/// The settings of the local system. [`Config::default`] are the settings of `entity-stream local` without options.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Where the gateway, the `@connections` API and the event bus listen. Port 0 takes a free port.
+    /// The address of the gateway, the `@connections` API and the event bus. Port 0 takes a free port.
     pub listen: SocketAddr,
-    /// Where the embedded DynamoDB listens. Port 0 takes a free port.
+    /// The address of the embedded DynamoDB. Port 0 takes a free port.
     pub dynamodb: SocketAddr,
     /// The file that holds the table; in memory without one.
     pub data: Option<PathBuf>,
     /// The stage's name, the first part of a path on API Gateway. Paths without it work too.
     pub stage: String,
-    /// What a client meets whose connection is refused for want of authority.
+    /// The answer to a client without authorisation.
     pub refuse_with: RefuseWith,
-    /// Where the four functions run.
+    /// The host of the four functions.
     pub functions: FunctionHost,
     /// `EVENT_STREAMING_ENABLED`, as the functions that run in-process see it.
     pub event_streaming_enabled: bool,
@@ -32,11 +32,11 @@ pub struct Config {
     pub environment: Environment,
     /// The times that API Gateway and Lambda fix and tests shorten.
     pub times: Times,
-    /// Whether messages of one connection are handled one after the other. API Gateway promises no order, so by default
+    /// True to handle the messages of one connection one after the other. API Gateway promises no order, so by default
     /// they are handled at the same time.
     pub serial_messages: bool,
-    /// Whether a message has its route by its `action` though it is JSON5 and no JSON, such as `{action: "ping"}`. API
-    /// Gateway has been seen to read them so; what exactly it takes is not documented.
+    /// True to route a message by its `action` even if it is JSON5 and not JSON, such as `{action: "ping"}`. API Gateway
+    /// has been observed to do so; the exact syntax that it accepts is not documented.
     pub lenient_routing: bool,
     /// The time of day for the functions that run in-process.
     pub clock: Clock,
@@ -63,13 +63,13 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Whether clients may authenticate with their first message.
+    /// True if clients may authenticate with their first message.
     pub(crate) fn in_band(&self) -> bool {
         self.auth_enabled && self.environment.optional(AUTH_IN_BAND).as_deref() == Some("true")
     }
 }
 
-/// What a client meets whose connection is refused with 401 or 403.
+/// The answer to a client whose connection is refused with 401 or 403.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RefuseWith {
     /// The handshake completes and the connection is closed with 1008 and a reason, as clients of the original contract expect.
@@ -79,7 +79,7 @@ pub enum RefuseWith {
     Status,
 }
 
-/// Where the four functions run.
+/// The host of the four functions.
 #[derive(Clone, Debug, Default)]
 pub enum FunctionHost {
     /// In this process: the same handlers, fed with the same JSON.
@@ -126,9 +126,9 @@ pub struct Times {
     pub idle_timeout: Duration,
     /// Age at which a connection is closed with 1001.
     pub max_duration: Duration,
-    /// How long an integration may take; API Gateway allows 29 seconds at most.
+    /// The time limit of an integration. API Gateway allows at most 29 seconds.
     pub integration_timeout: Duration,
-    /// How long one invocation of `broadcast` may take: its function's time-out.
+    /// The time limit of one invocation of `broadcast`: the time-out of its function.
     pub broadcast_timeout: Duration,
     /// The waits before the retries of a failed asynchronous invocation, whose number is theirs.
     pub retry_delays: Vec<Duration>,

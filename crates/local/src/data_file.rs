@@ -6,11 +6,11 @@ use dynoxide::Database;
 
 use crate::error::StartError;
 
-/// How every file of SQLite begins. Source: "Database File Format", sqlite.org, section 1.3.
+/// The first bytes of every SQLite file. Source: "Database File Format", sqlite.org, section 1.3.
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 
-/// Keeps the data file for one local system, for as long as it lives: a second one would take the first one's clients for
-/// its own, and either would forget the other's.
+/// Reserves the data file for one local system while it runs. A second system would take the first system's clients for
+/// its own, and each would forget the other's.
 #[derive(Debug)]
 pub(crate) struct DataFile {
     _lock: File,
@@ -36,8 +36,8 @@ impl DataFile {
         Ok((Self { _lock: lock }, database))
     }
 
-    /// The lock, if nobody has it. It is on a file beside the database, because SQLite has locks of its own on that one. The
-    /// file stays: to remove it would be to take it from under whoever has just opened it.
+    /// The lock, if it is free. It is on a file beside the database, because SQLite itself locks the database. The lock
+    /// file is never removed: another process may just have opened it.
     fn lock(path: &Path) -> Result<Option<File>, StartError> {
         let mut name = path.as_os_str().to_owned();
         name.push(".lock");

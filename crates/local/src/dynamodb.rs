@@ -10,7 +10,7 @@ use crate::data_file::DataFile;
 use crate::error::StartError;
 use crate::loopback;
 
-/// How long requests that are under way have to end when it stops.
+/// The time that running requests have to end when the server stops.
 const FAREWELL: Duration = Duration::from_secs(2);
 
 /// The embedded DynamoDB, served over HTTP so that any AWS SDK or `aws dynamodb --endpoint-url` reaches it.
@@ -19,7 +19,7 @@ pub(crate) struct DynamoDb {
     address: SocketAddr,
     stop: CancellationToken,
     servers: JoinSet<()>,
-    /// Given back when nobody writes any more.
+    /// Released after the last write.
     _data: Option<DataFile>,
 }
 
@@ -51,7 +51,7 @@ impl DynamoDb {
     pub(crate) async fn stop(mut self) {
         self.stop.cancel();
         let ended = async { while self.servers.join_next().await.is_some() {} };
-        // What takes longer is aborted with the set.
+        // The set aborts the servers that take longer.
         let _ = tokio::time::timeout(FAREWELL, ended).await;
     }
 }

@@ -12,13 +12,13 @@ pub enum StartError {
     /// A port is taken, or may not be listened on.
     #[error("{what} cannot listen on {address}: {reason}; choose another port with {option}")]
     Listen {
-        /// What was to listen.
+        /// The part of the system.
         what: &'static str,
         /// The command's option for the port.
         option: &'static str,
-        /// Where.
+        /// The address.
         address: SocketAddr,
-        /// Why not.
+        /// The reason.
         reason: String,
     },
     /// The stage's name cannot be part of a path, or is taken.
@@ -29,7 +29,7 @@ pub enum StartError {
     Data {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The reason.
         reason: String,
     },
     /// Another local system has the data file.

@@ -1,9 +1,9 @@
-//! The whole system in one process: what `entity-stream local` runs and the end-to-end tests start on free ports.
+//! The whole system in one process. `entity-stream local` runs it, and the end-to-end tests start it on free ports.
 //!
-//! The four functions and their AWS clients are the deployed ones. What is replaced is the cloud around them, behind the
+//! The four functions and their AWS clients are the deployed ones. This crate replaces the cloud around them, behind the
 //! same wire formats: API Gateway's WebSocket front door and its `@connections` API, EventBridge's `PutEvents` with
-//! Lambda's retries and dead letters, and DynamoDB (the embedded engine `dynoxide`). Where AWS's behaviour is documented
-//! or has been observed, it is reproduced; the modules say where it is not known.
+//! Lambda's retries and dead letters, and DynamoDB (the embedded engine `dynoxide`). It reproduces AWS's documented and
+//! observed behaviour; the modules name the parts that are not known.
 
 mod aws_error;
 mod bus;
@@ -35,7 +35,7 @@ pub use crate::settings::{REGION, TABLE, aws_config};
 pub use crate::simulation::{Simulated, SimulationSwitch};
 use crate::state::SystemState;
 
-/// How long clients have to take their leave, and functions to end, when the system stops.
+/// The time that clients have to close, and functions to end, when the system stops.
 const FAREWELL: Duration = Duration::from_secs(5);
 
 /// The running system. Dropping it without [`Local::shutdown`] stops it too, but clients then see their connection break.
@@ -71,7 +71,7 @@ impl Local {
         Ok(Self { address, dynamodb, state, servers })
     }
 
-    /// Where the gateway listens.
+    /// The address of the gateway.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -86,7 +86,7 @@ impl Local {
         format!("http://{}", host(self.address))
     }
 
-    /// Where the monitor page turns the simulation on and off.
+    /// The switch that the monitor page turns on and off.
     pub fn simulation(&self) -> &SimulationSwitch {
         &self.state.simulation
     }

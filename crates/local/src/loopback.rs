@@ -1,4 +1,4 @@
-//! Listening where `localhost` leads.
+//! Addresses on this machine: listeners for everything that `localhost` resolves to.
 
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -7,11 +7,11 @@ use tokio::net::TcpListener;
 
 use crate::error::StartError;
 
-/// Listens on an address, and on its twin: some clients take `localhost`'s IPv6 address first and try no other. Returns
-/// the address with its port, and one or two listeners.
+/// Listens on an address, and for 127.0.0.1 also on ::1: some clients try only `localhost`'s IPv6 address. Returns the
+/// address with its port, and one or two listeners.
 ///
-/// There need not be such a twin. Where the port was chosen, a program that listens there already is an error all the
-/// same: clients would reach it instead of us. Of a port that was just free nobody has been told yet.
+/// A machine without IPv6 has one listener. If the port was chosen, a program that already listens on ::1 is an error:
+/// clients would reach that program. If the port was just assigned, no client knows it yet.
 pub(crate) async fn listen(
     what: &'static str,
     option: &'static str,

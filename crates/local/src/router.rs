@@ -22,7 +22,7 @@ use crate::state::SystemState;
 /// Serves until the task is aborted.
 pub(crate) async fn serve(listener: TcpListener, state: Arc<SystemState>) {
     let app = Router::new().fallback(route).with_state(state);
-    // Small messages, each of which somebody waits for.
+    // Messages are small, and a client waits for each of them.
     let listener = listener.tap_io(|stream| {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "could not switch Nagle's algorithm off");

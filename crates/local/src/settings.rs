@@ -1,4 +1,4 @@
-//! What stands for the deployment: the region, the credentials and the environment of the functions.
+//! The local counterpart of the deployment: the region, the credentials and the environment of the functions.
 
 use std::net::SocketAddr;
 

@@ -2,17 +2,17 @@ use entity_stream_protocol::Tenant;
 use entity_stream_simulation::Rate;
 use tokio::sync::watch;
 
-/// What is to be simulated.
+/// A simulation that the switch asks for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Simulated {
-    /// Whose entities change.
+    /// The tenant whose entities change.
     pub tenant: Tenant,
-    /// How fast.
+    /// The rate of the changes.
     pub rate: Rate,
 }
 
-/// The switch of the simulation. The monitor page turns it; who owns the [`Local`](crate::Local) does what it says,
-/// because a simulation publishes from outside, as every publisher does.
+/// The switch of the simulation. The monitor page turns it. The owner of the [`Local`](crate::Local) follows it, because a
+/// simulation publishes from outside, as every publisher does.
 #[derive(Clone, Debug)]
 pub struct SimulationSwitch(watch::Sender<Option<Simulated>>);
 
@@ -23,7 +23,7 @@ impl Default for SimulationSwitch {
 }
 
 impl SimulationSwitch {
-    /// Asks for a simulation, or for none. What is asked for already goes on as it is.
+    /// Asks for a simulation, or for none. A simulation that already runs as asked goes on.
     pub fn set(&self, wanted: Option<Simulated>) {
         self.0.send_if_modified(|current| {
             let differs = *current != wanted;
@@ -32,7 +32,7 @@ impl SimulationSwitch {
         });
     }
 
-    /// What is asked for now, and every change of it. Without a single follower the page shows no switch.
+    /// The current request and every later one. Without a follower, the page shows no switch.
     pub fn follow(&self) -> watch::Receiver<Option<Simulated>> {
         self.0.subscribe()
     }

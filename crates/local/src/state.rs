@@ -9,14 +9,14 @@ use crate::functions::Invoker;
 use crate::gateway::Connections;
 use crate::simulation::SimulationSwitch;
 
-/// What the parts of the running system share.
+/// The state that the parts of the running system share.
 #[derive(Debug)]
 pub(crate) struct SystemState {
     pub(crate) config: Config,
     pub(crate) functions: Arc<Invoker>,
     pub(crate) connections: Connections,
     pub(crate) bus: Bus,
-    /// Who is registered, for the monitor page.
+    /// The registered connections, for the monitor page.
     pub(crate) table: Table,
     pub(crate) simulation: SimulationSwitch,
     /// The tasks of open WebSockets, each of which ends with `$disconnect`, and of the messages that are being handled.

@@ -14,7 +14,7 @@ const CONTENT_TYPE: &str = "application/x-amz-json-1.1";
 /// Largest request that is read. The entries of a `PutEvents` may have 1 MB; JSON strings can be written six times longer.
 const BODY_BYTES: usize = 8 * 1024 * 1024;
 
-/// Whether a request is for SQS.
+/// True if a request is for SQS.
 pub(crate) fn is_sqs(request: &Request) -> bool {
     target(request).starts_with("AmazonSQS.")
 }

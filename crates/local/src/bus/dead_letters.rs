@@ -4,10 +4,10 @@ use std::sync::{Mutex, PoisonError};
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
-/// Most dead letters that are kept; the oldest go first.
+/// Maximum number of dead letters kept. The oldest are dropped first.
 const CAPACITY: usize = 1000;
 
-/// Events that reached nobody, for people and tests to read.
+/// Events that could not be delivered, for people and tests to read.
 #[derive(Debug, Default)]
 pub(crate) struct DeadLetters(Mutex<VecDeque<DeadLetter>>);
 
@@ -20,7 +20,7 @@ pub(crate) struct DeadLetter {
     pub(crate) error_code: String,
     /// The error's message.
     pub(crate) error_message: String,
-    /// How often it was tried.
+    /// The number of attempts.
     pub(crate) attempts: usize,
 }
 

@@ -11,7 +11,7 @@ use super::dead_letters::{DeadLetter, DeadLetters};
 use crate::config::Times;
 use crate::functions::{Function, InvokeError, Invoker};
 
-/// Most broadcasts at once. Lambda would run a thousand; more than a few gain nothing on one machine.
+/// Maximum number of concurrent broadcasts. Lambda runs a thousand; one machine gains nothing from more than a few.
 const CONCURRENT_BROADCASTS: usize = 16;
 
 /// The event bus and its one rule.
@@ -23,7 +23,7 @@ pub(crate) struct Bus {
     timeout: Duration,
     retry_delays: Arc<[Duration]>,
     stopped: CancellationToken,
-    /// How many events are under way, between their retries too.
+    /// The number of events under way, including those that wait for a retry.
     under_way: watch::Sender<usize>,
 }
 
@@ -66,7 +66,7 @@ impl Bus {
         &self.dead_letters
     }
 
-    /// Stops what is under way; events that are waiting to be tried again are lost with the process, as the bus is.
+    /// Stops all invocations. Events that wait for a retry are lost with the process, as the bus is.
     pub(crate) fn stop(&self) {
         self.stopped.cancel();
     }
@@ -77,7 +77,7 @@ impl Bus {
         let _ = self.under_way.subscribe().wait_for(|count| *count == 0).await;
     }
 
-    /// Whether the rule's pattern matches: `detail.type` is one of the three change types.
+    /// True if the rule's pattern matches: `detail.type` is one of the three change types.
     pub(crate) fn rule_matches(detail: &str) -> bool {
         serde_json::from_str::<Matched>(detail).is_ok()
     }

@@ -14,11 +14,11 @@ use crate::gateway::timestamp;
 use crate::settings::REGION;
 use crate::state::SystemState;
 
-/// Most entries in one request.
+/// Maximum number of entries in one request.
 const ENTRIES: usize = 10;
 /// The entries of one request have fewer bytes than this together.
 const TOTAL_BYTES: usize = 1024 * 1024;
-/// What an entry's `Time` counts for.
+/// The bytes that an entry's `Time` counts for.
 const TIME_BYTES: usize = 14;
 
 #[derive(Deserialize)]

@@ -1,4 +1,4 @@
-//! `SendMessage` of SQS, for the dead-letter queue alone: what the broadcast function puts there itself.
+//! `SendMessage` of SQS, for the dead-letter queue only: the broadcast function sends dead letters itself.
 
 use std::collections::HashMap;
 

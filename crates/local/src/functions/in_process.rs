@@ -94,7 +94,7 @@ impl InProcess {
     }
 }
 
-/// Runs a handler on a task of its own: a panic is that invocation's error and nobody else's, as in Lambda.
+/// Runs a handler on a task of its own: a panic fails only that invocation, as in Lambda.
 async fn run<A, R, F>(
     payload: Bytes,
     context: Context,
@@ -106,7 +106,7 @@ where
     F: Future<Output = Result<R, Failure>> + Send + 'static,
 {
     let event = read_event(&payload).map_err(|failure| failed(failure.kind, failure.message))?;
-    // An invocation that nobody waits for any more ends, as Lambda ends one at its time-out.
+    // An invocation ends when its caller no longer waits, as Lambda ends an invocation at its time-out.
     let task = AbortOnDropHandle::new(tokio::spawn(handle(LambdaEvent::new(event, context))));
     let result = task.await.map_err(|error| failed("Panic", error.to_string()))?;
     let output = result.map_err(|failure| failed(failure.kind, failure.message))?;
@@ -131,8 +131,8 @@ fn outlets(environment: &Environment, address: SocketAddr) -> Result<Outlets, St
     })
 }
 
-/// What checks credentials. A secret that is named by its ARN is in a real account, and read with the machine's own
-/// credentials: whoever names one asks for that.
+/// The verification of credentials. A secret with an ARN is in a real account. It is read with the machine's own
+/// credentials, because its name asks for that.
 async fn authenticator(environment: &Environment, dynamodb_url: &str) -> Result<Option<Authenticator>, StartError> {
     let dynamodb = aws_config(dynamodb_url);
     let secrets = if environment.optional(JWT_SECRET_ARN).is_some() {

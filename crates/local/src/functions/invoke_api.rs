@@ -19,7 +19,7 @@ pub(crate) struct InvokeApi {
     names: FunctionNames,
 }
 
-/// What Lambda answers for a function that failed.
+/// Lambda's answer for a function that failed.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct FunctionError {
@@ -31,7 +31,7 @@ struct FunctionError {
 
 impl InvokeApi {
     pub(crate) fn new(endpoint: &str, names: FunctionNames) -> Result<Self, StartError> {
-        // What stands before an `@` may be a password.
+        // The part before an `@` may be a password.
         let shown = endpoint.rsplit_once('@').map_or_else(|| endpoint.to_owned(), |(_, rest)| format!("…@{rest}"));
         let invalid = || StartError::LambdaEndpoint(shown.clone());
         let uri: Uri = endpoint.parse().map_err(|_| invalid())?;

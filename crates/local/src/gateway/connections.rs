@@ -7,7 +7,7 @@ use entity_stream_protocol::{Close, ConnectionId, EpochMillis};
 use tokio::sync::{mpsc, oneshot};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
-/// Most messages that wait for one slow client; then `@connections` answers 429, as API Gateway does.
+/// Maximum number of messages that wait for one slow client. After that, `@connections` answers 429, as API Gateway does.
 const BUFFER: usize = 512;
 
 /// The open connections: those whose `$connect` has returned and which have not ended.
@@ -17,7 +17,7 @@ pub(crate) struct Connections(Mutex<Open>);
 #[derive(Debug, Default)]
 struct Open {
     connections: HashMap<ConnectionId, OpenSlot>,
-    /// Whether the system is stopping: what opens now closes at once.
+    /// True while the system stops: a connection that opens now closes at once.
     closing: bool,
 }
 
@@ -32,13 +32,13 @@ struct OpenSlot {
 impl OpenSlot {
     fn close(&mut self, order: Close) {
         if let Some(close) = self.close.take() {
-            // Nobody takes it where the connection is just ending by itself.
+            // The receiver is gone if the connection is just ending by itself.
             let _ = close.send(order);
         }
     }
 }
 
-/// What the `@connections` API knows of a connection.
+/// The facts of a connection that the `@connections` API needs.
 #[derive(Clone, Debug)]
 pub(crate) struct OpenConnection {
     pub(crate) outbox: mpsc::Sender<Utf8Bytes>,
@@ -67,12 +67,12 @@ impl LastActive {
 }
 
 impl Connections {
-    /// Where messages wait for a connection that is about to open.
+    /// The queue of messages for a connection that is about to open.
     pub(crate) fn outbox() -> (mpsc::Sender<Utf8Bytes>, mpsc::Receiver<Utf8Bytes>) {
         mpsc::channel(BUFFER)
     }
 
-    /// Opens a connection; the order to close it comes from what is returned.
+    /// Opens a connection. The returned receiver gets the order to close it.
     pub(crate) fn insert(&self, id: ConnectionId, connection: OpenConnection) -> oneshot::Receiver<Close> {
         let (close, order) = oneshot::channel();
         let mut entry = OpenSlot { connection, close: Some(close) };
@@ -93,7 +93,7 @@ impl Connections {
         self.lock().connections.len()
     }
 
-    /// How many there are, and the newest of them, the newest first.
+    /// The number of connections, and the newest of them, newest first.
     pub(crate) fn newest(&self, most: usize) -> (usize, Vec<(ConnectionId, OpenConnection)>) {
         let open = self.lock();
         let mut newest: Vec<_> = open.connections.iter().collect();

@@ -11,7 +11,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::CloseFrame;
 
 pub(crate) type ServerSocket = WebSocketStream<TokioIo<Upgraded>>;
 
-/// How long a client may take to answer a close frame.
+/// The time that a client has to answer a close frame.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Sends a close frame and waits for the client's, so that the client reads the code before the connection breaks.
@@ -32,8 +32,8 @@ pub(crate) async fn say_goodbye(mut socket: ServerSocket, close: &Close) {
     let _ = timeout(CLOSE_TIMEOUT, farewell).await;
 }
 
-/// Reads what is no WebSocket any more until the client has nothing to add. A connection that is closed with something
-/// unread is reset, and then a client that is still sending never reads the close frame.
+/// Reads and drops the client's remaining bytes. A TCP connection that is closed with unread bytes is reset, and then a
+/// client that is still sending never reads the close frame.
 async fn discard(socket: ServerSocket) {
     let mut stream = socket.into_inner();
     if stream.shutdown().await.is_ok() {

@@ -82,7 +82,7 @@ async fn open(state: Arc<SystemState>, client: SocketAddr, key: HeaderValue, mut
             source_ip: source.source_ip.clone(),
             user_agent: source.user_agent.clone(),
         };
-        // From here on `@connections` knows it; what is sent before the client has read the 101 waits in its outbox.
+        // From here on, `@connections` knows the connection. Messages wait in its outbox until the client has read the 101.
         let order = state.connections.insert(connection_id, connection);
         let session = Session { source, outbox, inbox, order, last_active };
         state.sessions.spawn(session::run(Arc::clone(&state), session, upgrade));
@@ -137,7 +137,7 @@ fn check(request: &Request) -> Result<HeaderValue, Box<Response<Body>>> {
     })
 }
 
-/// Whether a key is 16 bytes in base64. Its last character has four bits that mean nothing.
+/// True if a key is 16 bytes in base64. The last four bits of its last character have no meaning.
 fn is_key(key: &HeaderValue) -> bool {
     let key = key.as_bytes().strip_suffix(b"==");
     key.is_some_and(|key| {
@@ -160,7 +160,7 @@ fn switch_protocols(key: &HeaderValue, subprotocol: Option<&str>) -> Response<Bo
     response
 }
 
-/// A handshake that fails. What API Gateway puts into the body is not known; a message helps whoever looks.
+/// A failed handshake. API Gateway's body is not known; a message helps developers.
 fn refuse(status: StatusCode, message: &str) -> Response<Body> {
     json_answer(status, &json!({ "message": message }))
 }

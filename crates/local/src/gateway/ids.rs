@@ -17,7 +17,7 @@ pub(crate) fn message_id(connection_id: &ConnectionId) -> String {
     id + tail
 }
 
-/// Whether API Gateway could have issued an id. The last character has two bits that mean nothing.
+/// True if API Gateway could have issued an id. The last two bits of the last character have no meaning.
 pub(crate) fn is_well_formed(id: &str) -> bool {
     let id = id.as_bytes().strip_suffix(b"=");
     id.is_some_and(|id| id.len() == 15 && id.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(byte)))

@@ -33,7 +33,7 @@ pub(crate) async fn handle(state: &SystemState, id: &str, request: Request) -> R
     with_apigw_id(response)
 }
 
-/// What API Gateway answers on paths and stages that it does not have.
+/// API Gateway's answer to unknown paths and stages.
 pub(crate) fn forbidden() -> Response<Body> {
     let response = json(StatusCode::FORBIDDEN, &json!({ "message": "Forbidden" }));
     with_apigw_id(with_type(response, "ForbiddenException"))
@@ -48,7 +48,7 @@ async fn post(state: &SystemState, id: &str, request: Request) -> Response<Body>
         Ok(connection) => connection,
         Err(refusal) => return *refusal,
     };
-    // Bodies go out as text frames, which hold UTF-8. What API Gateway does with others is not known.
+    // Bodies go out as text frames, which hold UTF-8. API Gateway's treatment of other bodies is not known.
     let Ok(text) = Utf8Bytes::try_from(body) else {
         let body = json!({ "message": "The message is not UTF-8" });
         return with_type(json(StatusCode::BAD_REQUEST, &body), "BadRequestException");

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::ids::{message_id, new_id};
 
-/// What every event of one connection says of it.
+/// The facts that every event of one connection contains.
 #[derive(Clone, Debug)]
 pub(crate) struct EventSource {
     pub(crate) connection_id: ConnectionId,
@@ -99,7 +99,7 @@ impl EventSource {
         }
     }
 
-    /// What the client sent, less the hop-by-hop headers, and what AWS's front end adds.
+    /// The client's headers without the hop-by-hop headers, and the headers that AWS's front end adds.
     fn handshake_headers(&self, headers: &HeaderMap) -> BTreeMap<String, Vec<String>> {
         let mut values = BTreeMap::<String, Vec<String>>::new();
         for (name, value) in headers {
@@ -144,7 +144,7 @@ fn request_time(now: EpochMillis) -> String {
     timestamp(now.millis()).strftime("%d/%b/%Y:%H:%M:%S +0000").to_string()
 }
 
-/// A moment; the epoch for what is out of range.
+/// A moment. A value out of range gives the epoch.
 pub(crate) fn timestamp(millis: u64) -> Timestamp {
     i64::try_from(millis).ok().and_then(|millis| Timestamp::from_millisecond(millis).ok()).unwrap_or_default()
 }

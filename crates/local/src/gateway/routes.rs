@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-/// What is read leniently opens at most so many brackets: its parser has no limit to how deep they may lie in one another.
+/// Maximum number of opening brackets in a message that is read leniently: the JSON5 parser does not limit nesting.
 const BRACKETS: usize = 128;
 
 /// A message's route, by the route selection expression `$request.body.action`.
@@ -13,17 +13,17 @@ const BRACKETS: usize = 128;
 pub(crate) enum Route {
     /// A two-way route with a mock integration: keep-alives cost no invocation. Holds the answer.
     Ping(String),
-    /// Everything else: other actions, and what is not JSON.
+    /// Every other action, and messages that are not JSON.
     Default,
 }
 
-/// What routes are selected by.
+/// The settings that select routes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Selection {
     /// Where clients may authenticate with their first message there is no route for `ping`: only a function can tell who
     /// has yet to.
     pub(crate) in_band: bool,
-    /// Whether what is JSON5 and no JSON has an action too.
+    /// True if a message that is JSON5 but not JSON has an action too.
     pub(crate) lenient: bool,
 }
 
@@ -62,7 +62,7 @@ fn ping(mut fields: RouteFields) -> Option<Option<RequestId>> {
     }
 }
 
-/// The fields of a JSON object. Only what is asked for is read: the rest has to be JSON and no more.
+/// The fields of a JSON object that routes depend on. The other fields only have to be JSON.
 fn strict(body: &str) -> Option<RouteFields> {
     let fields: HashMap<RouteField, &RawValue> = serde_json::from_str(body).ok()?;
     let asked_for = fields.into_iter().filter(|(field, _)| *field != RouteField::Other);

@@ -24,11 +24,11 @@ use super::routes::{Route, Selection};
 use crate::functions::Function;
 use crate::state::SystemState;
 
-/// Most messages of one connection that are handled at the same time; then the client waits.
+/// Maximum number of messages of one connection that are handled at the same time. After that, the client waits.
 const CONCURRENT_MESSAGES: usize = 32;
-/// How long a client may take to accept a frame before it counts as lost.
+/// The time that a client has to accept a frame. After that, it counts as lost.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long a client that is to be closed may take to accept what was on its way.
+/// The time that a client has to accept the messages on their way before it is closed.
 const REST_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A connection that has been accepted.
@@ -43,14 +43,14 @@ pub(crate) struct Session {
 /// The end of a connection, as `$disconnect` receives it.
 struct ConnectionEnd {
     close: Close,
-    /// Whether the client still has to receive a close frame.
+    /// True if the client still has to receive a close frame.
     tell: bool,
 }
 
-/// What a connection has to deal with next.
+/// The next event of a connection.
 enum Next {
     Outgoing(Utf8Bytes),
-    /// What the client sent, and the place that handling it takes.
+    /// A message from the client, and the permit to handle it.
     Incoming(Option<OwnedSemaphorePermit>, Option<Result<Message, Error>>),
     TimeOver,
 }
@@ -63,7 +63,7 @@ pub(crate) async fn run(state: Arc<SystemState>, mut session: Session, upgrade: 
             let mut socket = WebSocketStream::from_raw_socket(io, Role::Server, Some(websocket_config())).await;
             let end = serve(&state, &mut session, &mut socket).await;
             state.connections.remove(&session.source.connection_id);
-            // What still waits for room in the queue need not wait any longer.
+            // Messages that wait for room in the queue need not wait any longer.
             session.inbox.close();
             if end.tell {
                 say_goodbye(socket, &end.close).await;
@@ -164,7 +164,7 @@ async fn send(text: Utf8Bytes, socket: &mut ServerSocket) -> bool {
     true
 }
 
-/// Sends what was accepted before the order to close, such as the answer that says why, to a client that reads it.
+/// Sends the messages accepted before the order to close, such as the answer with the reason, if the client reads them.
 async fn send_rest(inbox: &mut mpsc::Receiver<Utf8Bytes>, socket: &mut ServerSocket) {
     inbox.close();
     let rest = async {

@@ -43,7 +43,7 @@ const ASSETS: &[(&str, &str, &str)] = assets! {
     "stream.js": SCRIPT,
 };
 
-/// Whether a request for the WebSocket endpoint comes from somebody who typed its address into a browser.
+/// True if a person typed the address of the WebSocket endpoint into a browser.
 pub(crate) fn wants_page(request: &Request) -> bool {
     let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let html = accept.split(',').any(|kind| kind.split(';').next().unwrap_or_default().trim() == "text/html");
@@ -52,7 +52,7 @@ pub(crate) fn wants_page(request: &Request) -> bool {
 
 pub(crate) fn page() -> Response<Body> {
     let mut response = file(HTML, include_str!("page/index.html"));
-    // The same address answers others with 426.
+    // The same address answers other clients with 426.
     response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept"));
     response
 }
@@ -68,7 +68,7 @@ fn file(content_type: &'static str, text: &'static str) -> Response<Body> {
     let mut response = Response::new(Body::from(text));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-    // Another version may run here next, and it is close by.
+    // The next version of the system may run at the same address.
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     protect(&mut response);
     response

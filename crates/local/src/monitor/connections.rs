@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::gateway::timestamp;
 use crate::state::SystemState;
 
-/// Most connections that are described: what a table on a page is good for.
+/// Maximum number of connections in the table of the page.
 const SHOWN: usize = 100;
 /// Records that are read at the same time.
 const READS: usize = 8;

@@ -12,7 +12,7 @@ use super::refusal::RequestRefusal;
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 
-/// Lets in what names this machine as its host and comes from no foreign page.
+/// Accepts requests that name this machine as their host and come from no foreign page.
 pub(super) fn check(request: &Request) -> Result<(), RequestRefusal> {
     let headers = request.headers();
     if !text(headers, header::HOST).is_some_and(is_this_machine) {
@@ -22,7 +22,8 @@ pub(super) fn check(request: &Request) -> Result<(), RequestRefusal> {
     check_origin(request)
 }
 
-/// Keeps foreign pages from what is no WebSocket. Who sends no `Origin` is no page: SDKs and `curl` do not.
+/// Refuses requests of foreign pages that are not WebSocket handshakes. A request without `Origin` is not from a page:
+/// SDKs and `curl` send none.
 pub(crate) fn check_origin(request: &Request) -> Result<(), RequestRefusal> {
     let headers = request.headers();
     let host = text(headers, header::HOST).unwrap_or_default();
@@ -42,7 +43,7 @@ pub(crate) fn check_origin(request: &Request) -> Result<(), RequestRefusal> {
     Err(RequestRefusal::new(StatusCode::FORBIDDEN, "pages of other origins may only open WebSockets here"))
 }
 
-/// Whether a `Host` can only be this machine: a name that is never looked up, or no name at all.
+/// True if a `Host` can only be this machine: a name that is never looked up, or an address.
 fn is_this_machine(host: &str) -> bool {
     let (name, port) = match host.rsplit_once(':') {
         Some((name, port)) if !port.ends_with(']') => (name, Some(port)),

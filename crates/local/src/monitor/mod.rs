@@ -1,4 +1,4 @@
-//! The monitor page, and what it asks of the local system beyond what every client can: all under `/_local/`.
+//! The monitor page, and the requests that only the page makes: all under `/_local/`.
 //!
 //! The page streams through an ordinary WebSocket, as any client does. [`guard`] keeps other people's pages out of the rest.
 
@@ -26,7 +26,7 @@ pub(crate) use self::assets::{page, wants_page};
 /// Largest request that is read: an event may have 1 MB.
 const BODY_BYTES: usize = 1024 * 1024;
 
-/// Answers a request for what is under `/_local/`.
+/// Answers a request under `/_local/`.
 pub(crate) async fn handle(state: &SystemState, path: &[&str], request: Request) -> Response<Body> {
     if let ["monitor", name] = path {
         return assets::asset(name);
@@ -57,10 +57,10 @@ async fn answer(state: &SystemState, path: &[&str], request: Request) -> Result<
     }
 }
 
-/// What the page has to know of the system that it watches.
+/// The facts about the system that the page shows.
 fn status(state: &SystemState) -> Value {
     let config = &state.config;
-    // The settings of functions that run elsewhere are not known here.
+    // The settings of functions in another process are not known here.
     let known = matches!(config.functions, FunctionHost::InProcess);
     json!({
         "streaming": known.then_some(config.event_streaming_enabled),

@@ -7,11 +7,11 @@ use super::refusal::RequestRefusal;
 use crate::bus::put_events;
 use crate::state::SystemState;
 
-/// What the page's events are known by on the bus.
+/// The `source` of the page's events.
 const SOURCE: &str = "entity-stream.monitor";
 
-/// Publishes one `detail`, byte for byte, the way every event goes: through `PutEvents`. What could reach nobody is told
-/// to whoever wrote it, instead of becoming a dead letter.
+/// Publishes one `detail`, byte for byte, through `PutEvents` as every event. A detail that could not be delivered is
+/// refused at once, instead of becoming a dead letter.
 pub(super) fn handle(state: &SystemState, detail: &str) -> Result<Value, RequestRefusal> {
     let refused = |message: String| RequestRefusal::new(StatusCode::BAD_REQUEST, message);
     EntityChange::parse(detail).map_err(|error| refused(error.to_string()))?;

@@ -1,7 +1,7 @@
-/** An answer that is a refusal, with the server's words for it. */
+/** A refusal, with the server's message. */
 export class Refused extends Error {}
 
-/** Asks the local system for something under /_local/. */
+/** Sends a request to a path under /_local/. */
 async function ask(method, path, body) {
   const request = { method, cache: 'no-store' };
   if (body !== undefined) {
@@ -21,10 +21,10 @@ export const publish = (detail) => ask('POST', 'events', detail);
 export const startSimulation = (tenant, rate) => ask('PUT', 'simulation', JSON.stringify({ tenant, rate }));
 export const stopSimulation = () => ask('DELETE', 'simulation');
 
-/** What to tell about a request that failed. */
+/** The message about a request that failed. */
 export const reason = (error) => (error instanceof Refused ? error.message : 'The local system cannot be reached.');
 
-/** Calls something now and again, one call at a time, while somebody looks at the page. Returns how to call it at once. */
+/** Repeats a call, one at a time, while the page is visible. Returns a function that calls at once. */
 export function poll(milliseconds, call) {
   let timer;
   let running = false;

@@ -11,7 +11,7 @@ function age(since) {
   return `${Math.floor(seconds / size)} ${unit} ago`;
 }
 
-/** What a user agent calls itself, in a word or two. */
+/** The name of a user agent, in a word or two. */
 function client(userAgent) {
   if (!userAgent) return '';
   const browser = /(Firefox|Edg|OPR|Chrome|Chromium|Safari)\/(\d+)/.exec(userAgent);
@@ -39,7 +39,7 @@ function row(connection) {
   );
 }
 
-/** Keeps the table of connections up to date. Returns how to do so at once. */
+/** Keeps the table of connections up to date. Returns a function that does so at once. */
 export function watchConnections() {
   return api.poll(EVERY, async () => {
     let answer;

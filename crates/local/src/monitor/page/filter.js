@@ -1,7 +1,7 @@
 import { byId, element, setMessage, setText } from './dom.js';
 import { hue } from './row.js';
 
-/** How long somebody may pause while typing. */
+/** The longest pause while typing, in milliseconds. */
 const TYPING = 300;
 /** Most types that are offered. */
 const OFFERED = 12;
@@ -46,7 +46,7 @@ export class FilterForm {
     return { entityTypes: this.#typeList(), idPattern: this.pattern };
   }
 
-  /** Shows what the server said to the filter. */
+  /** Shows the server's answer to the filter. */
   answered({ filter, error }) {
     setMessage(byId('filter-error'), error);
     const blamed = error && (/^entityTypes/.test(error) ? this.#types : this.#pattern);
@@ -62,7 +62,7 @@ export class FilterForm {
     setText(byId('filter-state'), restricted ? '✓ In force' : '');
   }
 
-  /** Offers a type that has been seen. */
+  /** Offers a type that an event had. */
   offer(types) {
     for (const type of types) {
       if (this.#known.has(type) || this.#known.size >= OFFERED || type.includes(',') || type.length > 60) continue;

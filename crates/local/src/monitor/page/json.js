@@ -1,4 +1,4 @@
-// JSON as it was written. `JSON.parse` turns 1.0 into 1 and rounds a long integer; what is shown here is the text itself.
+// JSON as it was written. `JSON.parse` turns 1.0 into 1 and rounds a long integer; the page shows the text itself.
 // Nothing recurses: an event may be nested as deeply as its publisher likes.
 
 const TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\]:,]|[^\s"{}[\]:,]+/g;

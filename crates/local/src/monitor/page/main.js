@@ -16,7 +16,7 @@ const TENANT = /^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/;
 const EVERY = 2000;
 
 const recalled = recall();
-/** The tenant that is watched, which is not always what stands in the field. */
+/** The tenant that is watched. The field may contain another one. */
 let tenant = recalled.tenant;
 
 const store = new Store();
@@ -43,7 +43,7 @@ function onFilter(answer) {
   refreshConnections();
 }
 
-/** What the buttons of an opened event do. */
+/** The actions of the buttons of an opened event. */
 async function act(action, change, button) {
   if (action === 'entity') filter.only({ entityId: change.entityId });
   if (action === 'type') filter.only({ types: change.types });
@@ -106,7 +106,7 @@ async function begin() {
 byId('connect').addEventListener('submit', (event) => { event.preventDefault(); connect(); });
 byId('search').addEventListener('input', ({ target }) => list.search(target.value));
 byId('clear').addEventListener('click', () => list.clear());
-// Somebody has typed another address.
+// The address was changed by hand.
 window.addEventListener('hashchange', () => { if (location.hash.includes('tenant=')) location.reload(); });
 // Not by the address, which has something else to hold.
 byId('skip').addEventListener('click', (event) => { event.preventDefault(); byId('events').focus(); });

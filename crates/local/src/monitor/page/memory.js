@@ -1,6 +1,6 @@
 const STORED = 'entity-stream-monitor';
 
-/** What the page shows: from its address, or as it was left the last time. The token is never kept. */
+/** The state of the page: from its address, or as it was left the last time. The token is never kept. */
 export function recall() {
   const hash = new URLSearchParams(location.hash.slice(1));
   const query = new URLSearchParams(location.search);

@@ -41,7 +41,7 @@ function attributes(change) {
   return list;
 }
 
-/** Hues that are neither those of the kinds of change nor that of what has changed. */
+/** Hues other than those of the kinds of change and of changed attributes. */
 const HUES = [262, 178, 316, 22, 84, 200, 290, 150];
 
 /** The same type has the same colour, everywhere. */

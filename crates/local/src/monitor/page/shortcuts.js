@@ -1,6 +1,6 @@
 import { byId } from './dom.js';
 
-/** Keys that work wherever nothing is being typed. Each is shown beside what it does. */
+/** Keys that work outside input fields. The page shows each key beside its action. */
 export function installShortcuts(actions) {
   document.addEventListener('keydown', (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;

@@ -15,7 +15,7 @@ export class Simulation {
     this.#rate.addEventListener('change', () => { if (this.#running) this.#turn(true); });
   }
 
-  /** Shows what the system says of it. */
+  /** Shows the state that the system reports. */
   show({ available, running }) {
     if (this.#busy) return;
     this.#running = running;

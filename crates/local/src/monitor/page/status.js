@@ -14,7 +14,7 @@ export class Status {
     setInterval(() => this.show(), 1000);
   }
 
-  /** What the system says of itself; null if it cannot be reached. */
+  /** The status that the system reports; null if it cannot be reached. */
   heard(system) {
     this.#reachable = system !== null;
     this.#system = system ?? this.#system;

@@ -1,5 +1,5 @@
 const FIRST_DELAY = 500;
-/** The system is on this machine, or near: trying costs nothing, and whoever restarted it is waiting. */
+/** The system is on this machine or near: attempts are cheap, and a developer who restarted it is waiting. */
 const LONGEST_DELAY = 8000;
 /** A connection that held for so long was a good one: the delays begin anew. */
 const STABLE = 10_000;
@@ -32,7 +32,7 @@ export class Stream {
   #keepAlive;
   #wasOpen = false;
   state = { phase: 'closed' };
-  /** How often it has come back. */
+  /** The number of reconnects. */
   reconnects = 0;
 
   constructor(report) {
@@ -54,12 +54,12 @@ export class Stream {
     this.#setState({ phase: 'closed', reason });
   }
 
-  /** Tries again at once, if that is what it is waiting for. */
+  /** Tries again at once, if an attempt is due later. */
   retry() {
     if (this.state.phase === 'waiting') this.#open();
   }
 
-  /** Replaces the filter. What the server refuses stays without effect. */
+  /** Replaces the filter. A filter that the server refuses has no effect. */
   subscribe(filter) {
     this.#wanted = filter;
     if (this.#socket?.readyState === WebSocket.OPEN) this.#subscribe(filter);
@@ -112,7 +112,7 @@ export class Stream {
       return;
     }
     if (message.entityId !== undefined) {
-      // Until the filter is acknowledged, what arrives is not what was asked for.
+      // Until the filter is acknowledged, events of the former filter arrive.
       if (this.#accepted) this.#report.onEvent(text, message);
     } else if (message.type === 'subscribed' || message.type === 'error') {
       this.#answered(message);
