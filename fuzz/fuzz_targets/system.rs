@@ -13,7 +13,7 @@ use entity_stream_connect::Connect;
 use entity_stream_connections::{Authorisation, Connection, Table};
 use entity_stream_default::DefaultRoute;
 use entity_stream_delivery::ManagementApi;
-use entity_stream_local::{Config, Local, TABLE, aws_config};
+use entity_stream_local::{Config, Local, CONNECTIONS_TABLE, aws_config};
 use entity_stream_protocol::{Clock, ConnectionId, Filter, Format, GroupId, Tenant};
 use entity_stream_runtime::Environment;
 use lambda_runtime::{Context, LambdaEvent};
@@ -36,7 +36,7 @@ impl System {
     /// Functions with registered listeners.
     pub(crate) fn start() -> Self {
         let system = Self::deserted();
-        let table = Table::new(Client::new(&aws_config(&system.local.dynamodb_url())), TABLE);
+        let table = Table::new(Client::new(&aws_config(&system.local.dynamodb_url())), CONNECTIONS_TABLE);
         system.runtime.block_on(register(&table, &Clock::system()));
         system
     }
@@ -50,7 +50,7 @@ impl System {
             let settings = [("EVENT_STREAMING_ENABLED", "true"), ("AUTH_ENABLED", "false")];
             settings.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
         });
-        let table = Table::new(Client::new(&aws_config(&local.dynamodb_url())), TABLE);
+        let table = Table::new(Client::new(&aws_config(&local.dynamodb_url())), CONNECTIONS_TABLE);
         let api = || ManagementApi::new(&aws_config(&endpoint), &endpoint).expect("a URL");
         let clock = Clock::system();
         let connect = Connect::new(&environment, None, table.clone(), clock.clone()).expect("settings");

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, WriteRequest};
 use entity_stream_connections::{Authorisation, Connection, Table};
-use entity_stream_local::{TABLE, aws_config};
+use entity_stream_local::{CONNECTIONS_TABLE, aws_config};
 use entity_stream_protocol::{ConnectionId, EpochMillis, Filter, Format, GroupId, Tenant, stable_hash};
 use futures_util::{StreamExt, stream};
 use serde_json::Value;
@@ -97,7 +97,8 @@ pub(crate) async fn multiply(system: &System, ids: &[String]) {
                 let put = PutRequest::builder().set_item(Some(item)).build().unwrap();
                 WriteRequest::builder().put_request(put).build()
             });
-            let output = client.batch_write_item().request_items(TABLE, puts.collect()).send().await.unwrap();
+            let output =
+                client.batch_write_item().request_items(CONNECTIONS_TABLE, puts.collect()).send().await.unwrap();
             assert!(output.unprocessed_items().is_none_or(HashMap::is_empty));
         })
         .await;

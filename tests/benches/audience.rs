@@ -30,7 +30,7 @@ use axum::routing::{get, post};
 use entity_stream_broadcast::{Broadcast, Outlets, Report};
 use entity_stream_connections::{Authorisation, Connection, Table};
 use entity_stream_delivery::ManagementApi;
-use entity_stream_local::{Config, Local, TABLE, aws_config};
+use entity_stream_local::{CONNECTIONS_TABLE, Config, Local, aws_config};
 use entity_stream_protocol::{Clock, ConnectionId, Filter, Format, Tenant, stable_hash};
 use entity_stream_publisher::Publisher;
 use entity_stream_runtime::Environment;
@@ -112,7 +112,7 @@ fn function(world: &World, api: &str, bus: &str) -> Broadcast {
     let environment = Environment::new(move |name| {
         settings.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
     });
-    let table = Table::new(aws_sdk_dynamodb::Client::new(&aws_config(&world.dynamodb)), TABLE);
+    let table = Table::new(aws_sdk_dynamodb::Client::new(&aws_config(&world.dynamodb)), CONNECTIONS_TABLE);
     let management_api = ManagementApi::new(&aws_config(api), api).unwrap();
     let bus = Publisher::new(aws_sdk_eventbridge::Client::new(&aws_config(bus)), "bus");
     let outlets = Outlets { bus: Some(bus), dead_letters: None };
@@ -174,9 +174,9 @@ async fn populate(world: &World, tenant: &str, size: usize) {
         group: None,
         authorisation: Authorisation::Open,
     };
-    Table::new(client.clone(), TABLE).register(&first).await.unwrap();
+    Table::new(client.clone(), CONNECTIONS_TABLE).register(&first).await.unwrap();
     let text = |text: String| AttributeValue::S(text);
-    let query = client.query().table_name(TABLE).key_condition_expression("pk = :pk");
+    let query = client.query().table_name(CONNECTIONS_TABLE).key_condition_expression("pk = :pk");
     let found = query.expression_attribute_values(":pk", text(format!("T#{tenant}#Room"))).send().await.unwrap();
     let interest = &found.items()[0];
     let ids: Vec<String> = (1..size).map(|n| format!("{tenant}c{n:08}AMCJA=")).collect();
@@ -188,7 +188,7 @@ async fn populate(world: &World, tenant: &str, size: usize) {
                 let put = PutRequest::builder().set_item(Some(item)).build().unwrap();
                 WriteRequest::builder().put_request(put).build()
             });
-            client.batch_write_item().request_items(TABLE, puts.collect()).send().await.unwrap();
+            client.batch_write_item().request_items(CONNECTIONS_TABLE, puts.collect()).send().await.unwrap();
         })
         .await;
 }

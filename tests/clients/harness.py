@@ -161,9 +161,12 @@ class LocalSystem:
         return aws_client("dynamodb", self.dynamodb_url)
 
     def table(self) -> str:
-        """The name of the only table."""
-        (name,) = self.dynamodb().list_tables()["TableNames"]
-        return name
+        """The name of the table of connections."""
+        return "entity-stream-connections"
+
+    def api_keys_table(self) -> str:
+        """The name of the table of API keys."""
+        return "entity-stream-api-keys"
 
     def table_keys(self) -> set[tuple[str, str]]:
         pages = self.dynamodb().get_paginator("scan").paginate(TableName=self.table(), ConsistentRead=True)

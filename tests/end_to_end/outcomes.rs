@@ -65,7 +65,7 @@ async fn an_orphan_is_removed_at_once() {
     // The items are those after a `$disconnect` that died after its first write.
     let client = aws_sdk_dynamodb::Client::new(&aws_config(&system.local.dynamodb_url()));
     let key = |text: &str| aws_sdk_dynamodb::types::AttributeValue::S(text.to_owned());
-    let delete = client.delete_item().table_name(entity_stream_local::TABLE);
+    let delete = client.delete_item().table_name(entity_stream_local::CONNECTIONS_TABLE);
     delete.key("pk", key(&format!("C#{ID}"))).key("sk", key("C")).send().await.unwrap();
     let report = functions.broadcast(&envelope("e1", &room("demo", "r")), 30).await.unwrap();
     assert_eq!(report.gone, 1);

@@ -2,10 +2,13 @@
 
 use std::net::SocketAddr;
 
-use entity_stream_local::{Config, FunctionHost, FunctionNames, Local};
+use entity_stream_local::{API_KEYS_TABLE, CONNECTIONS_TABLE, Config, FunctionHost, FunctionNames, Local};
 use serde_json::json;
 
 use crate::harness::{System, config, request, room};
+
+/// The tables of the local system, sorted by name.
+const TABLES: [&str; 2] = [API_KEYS_TABLE, CONNECTIONS_TABLE];
 
 async fn problem(config: Config) -> String {
     let error = Local::start(config).await.expect_err("it cannot start").to_string();
@@ -109,11 +112,51 @@ async fn data_in_a_file_outlives_the_process() {
     let system = System::start_with(Config { data: data.clone(), ..config() }).await;
     let client = aws_sdk_dynamodb::Client::new(&entity_stream_local::aws_config(&system.local.dynamodb_url()));
     let note = aws_sdk_dynamodb::types::AttributeValue::S("kept".to_owned());
-    let put = client.put_item().table_name(entity_stream_local::TABLE).item("pk", note.clone()).item("sk", note);
+    let put = client.put_item().table_name(CONNECTIONS_TABLE).item("pk", note.clone()).item("sk", note);
     put.send().await.unwrap();
     system.local.shutdown().await;
     let system = System::start_with(Config { data, ..config() }).await;
     assert_eq!(system.items().await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_data_file_without_the_table_of_api_keys_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("table.db");
+    let system = System::start_with(Config { data: Some(data.clone()), ..config() }).await;
+    let client = aws_sdk_dynamodb::Client::new(&entity_stream_local::aws_config(&system.local.dynamodb_url()));
+    client.delete_table().table_name(API_KEYS_TABLE).send().await.unwrap();
+    system.local.shutdown().await;
+    is_of_an_earlier_version(&data).await;
+}
+
+#[tokio::test]
+async fn a_data_file_with_api_keys_in_the_table_of_connections_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("table.db");
+    let system = System::start_with(Config { data: Some(data.clone()), ..config() }).await;
+    let text = |text: &str| aws_sdk_dynamodb::types::AttributeValue::S(text.to_owned());
+    let time = aws_sdk_dynamodb::types::AttributeValue::N("1767323045000".to_owned());
+    let tenants = aws_sdk_dynamodb::types::AttributeValue::L(vec![text("demo")]);
+    let client = aws_sdk_dynamodb::Client::new(&entity_stream_local::aws_config(&system.local.dynamodb_url()));
+    let put = client.put_item().table_name(CONNECTIONS_TABLE).item("pk", text("K#robot")).item("sk", text("K"));
+    let put = put.item("hash", text("n4bQgYhMfWWaL-qgxVrQFaO_TxsrC4Is0V1sFbDwCgg")).item("role", text("user"));
+    put.item("tenants", tenants).item("createdAt", time).send().await.unwrap();
+    system.local.shutdown().await;
+    is_of_an_earlier_version(&data).await;
+}
+
+/// The file is refused with a message that says what to do, and a start succeeds after that has been done.
+async fn is_of_an_earlier_version(data: &std::path::Path) {
+    let before = std::fs::read(data).unwrap();
+    for _ in 0..2 {
+        let error = problem(Config { data: Some(data.to_owned()), ..config() }).await;
+        assert!(error.contains(data.to_str().unwrap()), "{error}");
+        assert!(error.contains("delete the file") && error.contains("`entity-stream keys create`"), "{error}");
+    }
+    assert!(std::fs::read(data).unwrap() == before, "the file is left alone");
+    std::fs::remove_file(data).unwrap();
+    System::start_with(Config { data: Some(data.to_owned()), ..config() }).await;
 }
 
 #[tokio::test]
@@ -137,5 +180,5 @@ async fn localhost_is_reached_by_either_protocol() {
     assert_eq!(health.status, 200);
     let dynamodb = system.local.dynamodb_url().replace("127.0.0.1", "[::1]");
     let client = aws_sdk_dynamodb::Client::new(&entity_stream_local::aws_config(&dynamodb));
-    assert_eq!(client.list_tables().send().await.unwrap().table_names(), [entity_stream_local::TABLE]);
+    assert_eq!(client.list_tables().send().await.unwrap().table_names(), TABLES);
 }

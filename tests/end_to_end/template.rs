@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_dynamodb::types::{BillingMode, TimeToLiveStatus};
-use entity_stream_local::{Config, FunctionHost, FunctionNames, TABLE, Times, aws_config};
+use entity_stream_local::{API_KEYS_TABLE, CONNECTIONS_TABLE, Config, FunctionHost, FunctionNames, Times, aws_config};
 use entity_stream_runtime::environment::{self, AWS_LAMBDA_LOG_LEVEL, JWT_SECRET, RUST_LOG};
 use saphyr::{LoadableYamlNode, Scalar, Yaml};
 use serde_json::{Map, Value, json};
@@ -90,14 +90,19 @@ fn invoked(lambda: &Endpoint) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn the_table_is_the_same() {
+async fn the_tables_are_the_same() {
     let template = template();
-    let (_, wanted) = of_type(&template, "AWS::DynamoDB::Table").pop_first().unwrap();
-    let wanted = &wanted["Properties"];
+    let local = [("ApiKeysTable", API_KEYS_TABLE), ("ConnectionsTable", CONNECTIONS_TABLE)];
+    assert!(of_type(&template, "AWS::DynamoDB::Table").into_keys().eq(local.map(|(resource, _)| resource)));
     let system = System::start().await;
     let dynamodb = aws_sdk_dynamodb::Client::new(&aws_config(&system.local.dynamodb_url()));
+    for (resource, name) in local {
+        the_table_is_the_same(properties(&template, resource), &dynamodb, name).await;
+    }
+}
 
-    let table = dynamodb.describe_table().table_name(TABLE).send().await.unwrap().table.unwrap();
+async fn the_table_is_the_same(wanted: &Value, dynamodb: &aws_sdk_dynamodb::Client, name: &str) {
+    let table = dynamodb.describe_table().table_name(name).send().await.unwrap().table.unwrap();
     let keys = table.key_schema().iter();
     let keys = keys.map(|key| json!({ "AttributeName": key.attribute_name(), "KeyType": key.key_type().as_str() }));
     assert_eq!(keys.collect::<Value>(), wanted["KeySchema"]);
@@ -110,12 +115,12 @@ async fn the_table_is_the_same() {
     assert_eq!(mode.map(BillingMode::as_str), wanted["BillingMode"].as_str());
     assert!(table.global_secondary_indexes().is_empty() && wanted["GlobalSecondaryIndexes"].is_null());
 
-    let ttl = dynamodb.describe_time_to_live().table_name(TABLE).send().await.unwrap();
+    let ttl = dynamodb.describe_time_to_live().table_name(name).send().await.unwrap();
     let ttl = ttl.time_to_live_description.unwrap();
     assert_eq!(ttl.attribute_name(), wanted["TimeToLiveSpecification"]["AttributeName"].as_str());
     assert_eq!(
         ttl.time_to_live_status() == Some(&TimeToLiveStatus::Enabled),
-        wanted["TimeToLiveSpecification"]["Enabled"].as_bool().unwrap()
+        wanted["TimeToLiveSpecification"]["Enabled"].as_bool().unwrap_or_default()
     );
 }
 

@@ -1,10 +1,15 @@
 """Fixtures of the checks."""
 
 import os
+import sys
+from pathlib import Path
 
 import pytest
 
 from stack import Stack
+
+# The checks of the packages use the harness of the clients' checks.
+sys.path.append(str(Path(__file__).parents[1] / "clients"))
 
 # No check may use an AWS account.
 for name in [name for name in os.environ if name.startswith("AWS_")]:

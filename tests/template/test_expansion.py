@@ -32,6 +32,9 @@ VARIANTS = {
         "HostedZoneId": "Z123",
     },
     "arm64": {"Architecture": "arm64"},
+    "API keys that exist": {"ApiKeysTableName": "keys-of-another-stack"},
+    "API keys without protection": {"ApiKeysTableDeletionProtection": "false"},
+    "API keys that exist, without authentication": {"ApiKeysTableName": "keys-of-another-stack", "AuthEnabled": "false"},
 }
 
 
@@ -67,7 +70,7 @@ def test_one_parameter_deploys_everything(on):
         "AWS::ApiGatewayV2::Stage": 1,
         "AWS::CloudWatch::Alarm": 5,
         "AWS::CloudWatch::Dashboard": 1,
-        "AWS::DynamoDB::Table": 1,
+        "AWS::DynamoDB::Table": 2,
         "AWS::Events::Rule": 1,
         "AWS::IAM::Role": 5,
         "AWS::Lambda::EventInvokeConfig": 1,
@@ -133,6 +136,8 @@ def test_each_switch_adds_and_removes_its_resources():
     domain = {"DomainName": "a.example.com", "CertificateArn": "arn:aws:acm:eu-west-1:123456789012:certificate/1"}
     assert changed(**domain) == ({"Domain", "DomainMapping"}, set())
     assert changed(**domain, HostedZoneId="Z1") == ({"Domain", "DomainMapping", "DomainAlias"}, set())
+    assert changed(ApiKeysTableName="keys") == (set(), {"ApiKeysTable"})
+    assert changed(ApiKeysTableDeletionProtection="false") == (set(), set())
     appeared, gone = changed(AlarmsEnabled="false")
     assert not appeared and len(gone) == 5 and all(name.endswith("Alarm") for name in gone)
 
@@ -146,6 +151,34 @@ def test_authentication_is_on_and_the_secret_is_read_by_its_arn(on):
     generated = on.resources["SigningSecret"]["Properties"]["GenerateSecretString"]
     assert generated["PasswordLength"] >= 32
     assert on.outputs["SigningSecretArn"] == "<SigningSecret>"
+
+
+def test_api_keys_outlive_the_stack_and_connections_do_not(on):
+    keys, connections = on.resources["ApiKeysTable"], on.resources["ConnectionsTable"]
+    assert (keys["DeletionPolicy"], keys["UpdateReplacePolicy"]) == ("Retain", "Retain")
+    assert keys["Properties"]["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    assert keys["Properties"]["DeletionProtectionEnabled"] == "true"
+    # An expired key stays listed until it is revoked.
+    assert "TimeToLiveSpecification" not in keys["Properties"]
+    unprotected = enabled(ApiKeysTableDeletionProtection="false").resources["ApiKeysTable"]["Properties"]
+    assert unprotected["DeletionProtectionEnabled"] == "false"
+
+    assert connections["DeletionPolicy"] == "Delete"
+    assert not {"PointInTimeRecoverySpecification", "DeletionProtectionEnabled"} & set(connections["Properties"])
+
+
+def test_an_existing_table_of_api_keys_is_adopted():
+    stack = enabled(ApiKeysTableName="keys-of-another-stack")
+    assert list(stack.of_type("AWS::DynamoDB::Table")) == ["ConnectionsTable"]
+    variables = stack.resources["ConnectFunction"]["Properties"]["Environment"]["Variables"]
+    assert variables["WS_API_KEYS_TABLE"] == stack.outputs["ApiKeysTableName"] == "keys-of-another-stack"
+    assert "arn:aws:dynamodb:eu-west-1:123456789012:table/keys-of-another-stack" in json.dumps(stack.resources["ConnectRole"])
+
+
+def test_the_name_of_a_table_of_api_keys_is_checked():
+    for name in ("ab", "a b", "arn:aws:dynamodb:eu-west-1:123456789012:table/keys", "x" * 256):
+        with pytest.raises(AssertionError, match="ApiKeysTableName cannot be"):
+            enabled(ApiKeysTableName=name)
 
 
 def test_the_functions(on):
@@ -337,6 +370,7 @@ def test_the_outputs(on):
         "WebSocketUrl": "wss://<Api>.execute-api.eu-west-1.amazonaws.com/live",
         "ManagementEndpoint": "https://<Api>.execute-api.eu-west-1.amazonaws.com/live",
         "TableName": "<ConnectionsTable>",
+        "ApiKeysTableName": "<ApiKeysTable>",
         "SigningSecretArn": "<SigningSecret>",
         "EventBus": "default",
         "DeadLetterQueueUrl": "<DeadLetterQueue>",

@@ -14,12 +14,10 @@ from pathlib import Path
 
 import pytest
 
-sys.path.append(str(Path(__file__).parents[1] / "clients"))
-
-from harness import LocalSystem, environment_without_aws  # noqa: E402
-from lambda_process import Function  # noqa: E402
-from samples import EVENTS, samples  # noqa: E402
-from stack import REPOSITORY  # noqa: E402
+from harness import LocalSystem, environment_without_aws
+from lambda_process import Function
+from samples import EVENTS, samples
+from stack import REPOSITORY
 
 TOOLS = Path(sys.executable).parent
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target"))

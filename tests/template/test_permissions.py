@@ -2,15 +2,25 @@
 
 The operations are read from the binary. The SDK names an operation in a header, `DynamoDB_20120810.GetItem`, and the linker
 removes unreachable code. The names in a binary are therefore the operations that it can call.
+
+A binary does not tell which table an operation is for. The tests therefore run it on the sample events, and with API keys, behind
+a proxy that records the operations on each table.
 """
 
+import base64
+import json
 import re
+import subprocess
 
 import botocore.session
 import pytest
 
+from harness import BINARY
+from lambda_process import Function
+from recorder import Recorder
+from samples import EVENTS, samples
 from stack import REPOSITORY, Stack
-from test_packages import FUNCTIONS, built  # noqa: F401
+from test_packages import FUNCTIONS, built, local, variables  # noqa: F401
 
 SERVICES = {"dynamodb": "dynamodb", "sqs": "sqs", "events": "events", "secretsmanager": "secretsmanager"}
 
@@ -76,7 +86,7 @@ def test_a_role_allows_what_the_binary_calls_and_nothing_else(on, built, functio
 def test_a_role_names_its_resources(on, function):
     api = "arn:aws:execute-api:eu-west-1:123456789012:<Api>/live"
     resources = {
-        "dynamodb": {"<ConnectionsTable>.Arn"},
+        "dynamodb": {"<ConnectionsTable>.Arn", "<ApiKeysTable>.Arn"},
         "secretsmanager": {"<SigningSecret>"},
         "sqs": {"<DeadLetterQueue>.Arn"},
         "events": {"arn:aws:events:eu-west-1:123456789012:event-bus/default"},
@@ -95,6 +105,73 @@ def test_a_role_names_its_resources(on, function):
     assert not managed
 
 
+def allowed_on(stack: Stack, function: str, table: str) -> set[str]:
+    """The operations that a role allows on a table."""
+    actions = set()
+    for statement in statements(stack, function):
+        if f"<{table}>.Arn" in listed(statement["Resource"]):
+            actions |= {action.removeprefix("dynamodb:") for action in listed(statement["Action"])}
+    return actions
+
+
+@pytest.fixture(scope="module")
+def recorded(built, local, variables):  # noqa: F811
+    """The operations of each function on each table, while it handled the sample events and handshakes with API keys."""
+    created = subprocess.run(
+        [BINARY, "keys", "create", "robot", "--tenant", "smartcity", "--dynamodb-url", local.dynamodb_url],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    recorder = Recorder(local.dynamodb_url)
+    guarded = {"AUTH_ENABLED": "true", "JWT_SECRET": "0123456789abcdef" * 2, "WS_API_KEYS_TABLE": local.api_keys_table()}
+    operations = {}
+    try:
+        for name in FUNCTIONS:
+            recorder.operations.clear()
+            for settings in ({}, guarded):
+                process = Function(built[name], **variables | settings | {"AWS_ENDPOINT_URL_DYNAMODB": recorder.url})
+                for sample in samples():
+                    if sample.startswith(f"{name}/"):
+                        process.invoke((EVENTS / f"{sample}.json").read_bytes())
+                if name == "connect" and settings:
+                    for key in (created.stdout.strip(), "es_wrong"):
+                        process.invoke(handshake_with_key("robot", key))
+                process.stop()
+            operations[name] = {table: set(found) for table, found in recorder.operations.items()}
+        return operations
+    finally:
+        recorder.stop()
+
+
+def handshake_with_key(name: str, key: str) -> bytes:
+    event = json.loads((EVENTS / "connect" / "no-token.json").read_text())
+    basic = "Basic " + base64.b64encode(f"{name}:{key}".encode()).decode()
+    event["headers"]["Authorization"] = basic
+    event["multiValueHeaders"]["Authorization"] = [basic]
+    return json.dumps(event).encode()
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_role_allows_the_recorded_operations_on_each_table(on, recorded, local, function):  # noqa: F811
+    found = recorded[function]
+    assert set(found) <= {local.table(), local.api_keys_table()}
+    # No sample leads to every operation on the table of connections, such as the cleanup after a failed registration.
+    assert found.get(local.table(), set()) <= allowed_on(on, function, "ConnectionsTable")
+    assert found.get(local.api_keys_table(), set()) == allowed_on(on, function, "ApiKeysTable")
+
+
+def test_only_connect_reads_api_keys(on):
+    assert allowed_on(on, "connect", "ApiKeysTable") == {"GetItem", "UpdateItem"}
+    # These operations are in the binary of `connect` for the API keys only.
+    assert not allowed_on(on, "connect", "ConnectionsTable") & {"GetItem", "UpdateItem"}
+    for function in set(FUNCTIONS) - {"connect"}:
+        assert not allowed_on(on, function, "ApiKeysTable")
+
+
+def test_no_function_creates_or_revokes_api_keys(on):
+    for function in FUNCTIONS:
+        assert not allowed_on(on, function, "ApiKeysTable") & {"PutItem", "DeleteItem", "BatchWriteItem", "Scan"}
+
+
 @pytest.mark.parametrize("function", ["default", "broadcast"])
 def test_only_functions_that_close_connections_may_close_them(on, function):
     calls = set(re.findall(r"management_api\s*\.(post|close)", source(function)))
@@ -107,7 +184,7 @@ def test_without_authentication_no_function_reads_secrets_or_keys():
     stack = Stack(EventStreamingEnabled="true", AuthEnabled="false")
     for function in FUNCTIONS:
         assert "secretsmanager:GetSecretValue" not in allowed(stack, function)
-    assert "dynamodb:UpdateItem" not in allowed(stack, "connect")
+    assert not allowed_on(stack, "connect", "ApiKeysTable")
     given = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:mine-AbCdEf"
     (secret,) = [
         statement

@@ -27,14 +27,16 @@ impl Authenticator {
         };
         of_tenant(identity, tenant)
     }
+}
 
-    /// The same for a token in a message. It does not go by way of [`Authenticator::admit`], so that a function that
-    /// takes only tokens has no code for API keys, and needs no permission for them.
+impl Verifier {
+    /// The identity that a token in a message proves, if it gives access to the tenant. Functions that take only tokens
+    /// use this method: they have no code for API keys, and need neither their table nor a permission for it.
     ///
     /// # Errors
-    /// [`Refused`]: the reason to log and to answer with, and the subject if that is known.
-    pub async fn admit_token(&self, token: &str, tenant: &Tenant, now: EpochMillis) -> Result<Identity, Refused> {
-        of_tenant(self.verifier.verify(&access_token(token)?, now).await?, tenant)
+    /// [`Refused`]: the reason to log and to answer with, and the subject if it is known.
+    pub async fn admit(&self, token: &str, tenant: &Tenant, now: EpochMillis) -> Result<Identity, Refused> {
+        of_tenant(self.verify(&access_token(token)?, now).await?, tenant)
     }
 }
 

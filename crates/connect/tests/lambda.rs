@@ -97,6 +97,7 @@ async fn a_refusal_is_answered_logged_and_counted() {
         ("AUTH_ENABLED", "true"),
         ("JWT_SECRET", SECRET),
         ("WS_CONNECTIONS_TABLE", "connections"),
+        ("WS_API_KEYS_TABLE", "api-keys"),
     ];
     let (_child, mut lines) = function(&api, &settings);
     let log = line(&mut lines, |line| line["message"] == "refused").await;
@@ -138,6 +139,7 @@ async fn what_is_said_at_trace_has_no_events_in_it() {
             ("AUTH_ENABLED", "true"),
             ("JWT_SECRET", SECRET),
             ("WS_CONNECTIONS_TABLE", "connections"),
+            ("WS_API_KEYS_TABLE", "api-keys"),
             ("AWS_LAMBDA_LOG_LEVEL", ""),
             (variable, level),
         ];
@@ -174,9 +176,11 @@ async fn a_setting_that_is_missing_or_malformed_is_named_at_start() {
         ("AUTH_ENABLED", "true"),
         ("JWT_SECRET", SECRET),
         ("WS_CONNECTIONS_TABLE", "connections"),
+        ("WS_API_KEYS_TABLE", "api-keys"),
     ];
     for (broken, value) in [
         ("WS_CONNECTIONS_TABLE", ""),
+        ("WS_API_KEYS_TABLE", ""),
         ("AUTH_ENABLED", ""),
         ("AUTH_ENABLED", "yes"),
         ("JWT_SECRET", "too short"),

@@ -9,7 +9,7 @@ impl DefaultRoute {
     /// Authorises a connection that came without a credential, or renews one before its token expires: for the same
     /// subject, and a tenant that the fresh token still allows.
     pub(crate) async fn authenticate(&self, caller: &Caller, message: &ClientMessage, token: &AccessToken) -> Answer {
-        let Some(authenticator) = &self.authenticator else {
+        let Some(verifier) = &self.verifier else {
             let text = "this connection takes no tokens: authentication is switched off";
             return Answer::Error(message.reject(ErrorCode::Unauthorized, text));
         };
@@ -20,7 +20,7 @@ impl DefaultRoute {
             Err(error) => return refuse(message, &error),
         };
         tracing::Span::current().record("tenant", connection.tenant.as_str());
-        let identity = match authenticator.admit_token(token.expose(), &connection.tenant, now).await {
+        let identity = match verifier.admit(token.expose(), &connection.tenant, now).await {
             Ok(identity) => identity,
             Err(refused) => return refuse_credential(caller, message, &refused),
         };

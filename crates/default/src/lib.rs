@@ -14,7 +14,7 @@ mod authenticate;
 use std::time::Duration;
 
 use aws_lambda_events::apigw::{ApiGatewayProxyResponse, ApiGatewayWebsocketProxyRequest};
-use entity_stream_auth::{Authenticator, Refusal};
+use entity_stream_auth::{Refusal, Verifier};
 use entity_stream_connections::{Authorisation, Table, TableError};
 use entity_stream_delivery::{ManagementApi, Message, Outcome};
 use entity_stream_protocol::{Action, Answer, ClientMessage, Clock, EpochMillis, ErrorCode, Filter, Rejection};
@@ -39,25 +39,25 @@ const NOT_AUTHORISED: &str = "send authenticate first; if the token has expired,
 pub struct DefaultRoute {
     table: Table,
     management_api: ManagementApi,
-    authenticator: Option<Authenticator>,
+    verifier: Option<Verifier>,
     in_band: bool,
     clock: Clock,
 }
 
 impl DefaultRoute {
-    /// The function with settings from `environment`. Without an authenticator no tokens are taken.
+    /// The function with settings from `environment`. Without a verifier no tokens are taken.
     ///
     /// # Errors
     /// [`InvalidVariable`] names a variable that is malformed.
     pub fn new(
         environment: &Environment,
-        authenticator: Option<Authenticator>,
+        verifier: Option<Verifier>,
         table: Table,
         management_api: ManagementApi,
         clock: Clock,
     ) -> Result<Self, InvalidVariable> {
         let in_band = environment.optional_flag(AUTH_IN_BAND)?;
-        Ok(Self { table, management_api, authenticator, in_band, clock })
+        Ok(Self { table, management_api, verifier, in_band, clock })
     }
 
     /// Handles one event.
@@ -132,7 +132,7 @@ impl DefaultRoute {
     /// Whether the client may be answered, where it may have come without a credential: only there is its record worth a
     /// look.
     async fn check_authorised(&self, caller: &Caller) -> Result<(), TableError> {
-        if self.authenticator.is_none() || !self.in_band {
+        if self.verifier.is_none() || !self.in_band {
             return Ok(());
         }
         let now = self.clock.now();
@@ -166,7 +166,7 @@ impl DefaultRoute {
 
     /// Closes a connection that has had its time to authenticate. One that says nothing at all ends by API Gateway's hand.
     async fn close_unless_authenticated(&self, caller: &Caller, now: EpochMillis) {
-        if self.authenticator.is_none() || !self.in_band || now.since(caller.connected_at) < AUTHENTICATION_TIME {
+        if self.verifier.is_none() || !self.in_band || now.since(caller.connected_at) < AUTHENTICATION_TIME {
             return;
         }
         match self.table.find(&caller.connection_id, now).await {

@@ -2,12 +2,17 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-use dynoxide::Database;
+use dynoxide::actions::scan::ScanRequest;
+use dynoxide::{AttributeValue, Database};
 
 use crate::error::StartError;
+use crate::settings::{API_KEYS_TABLE, CONNECTIONS_TABLE};
 
 /// The first bytes of every SQLite file. Source: "Database File Format", sqlite.org, section 1.3.
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+
+/// The first characters of the `pk` of an API key in earlier versions, which kept API keys in the table of connections.
+const OLD_API_KEY: &str = "K#";
 
 /// Reserves the data file for one local system while it runs. A second system would take the first system's clients for
 /// its own, and each would forget the other's.
@@ -33,6 +38,9 @@ impl DataFile {
         let lock = Self::lock(&file)?.ok_or_else(|| StartError::DataInUse { path: path.to_owned() })?;
         let name = file.to_str().ok_or_else(|| invalid("its name is not Unicode".to_owned()))?;
         let database = Database::new(name).map_err(|error| invalid(error.to_string()))?;
+        if has_old_layout(&database).map_err(|error| invalid(error.to_string()))? {
+            return Err(StartError::DataLayout { path: path.to_owned() });
+        }
         Ok((Self { _lock: lock }, database))
     }
 
@@ -52,6 +60,34 @@ impl DataFile {
                 Ok(Some(file))
             }
             Err(TryLockError::Error(error)) => Err(failed(error)),
+        }
+    }
+}
+
+/// Whether the file comes from a version that had no table of API keys, or was used by such a version since.
+fn has_old_layout(database: &Database) -> dynoxide::Result<bool> {
+    if database.get_table_metadata(CONNECTIONS_TABLE)?.is_none() {
+        return Ok(false);
+    }
+    if database.get_table_metadata(API_KEYS_TABLE)?.is_none() {
+        return Ok(true);
+    }
+    let mut start = None;
+    loop {
+        let old_key = AttributeValue::S(OLD_API_KEY.to_owned());
+        let page = database.scan(ScanRequest {
+            table_name: CONNECTIONS_TABLE.to_owned(),
+            filter_expression: Some("begins_with(pk, :key)".to_owned()),
+            expression_attribute_values: Some([(":key".to_owned(), old_key)].into()),
+            exclusive_start_key: start,
+            ..ScanRequest::default()
+        })?;
+        if page.count > 0 {
+            return Ok(true);
+        }
+        start = page.last_evaluated_key;
+        if start.is_none() {
+            return Ok(false);
         }
     }
 }

@@ -1,6 +1,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use entity_stream_auth::ApiKeyError;
 use entity_stream_connections::TableError;
 use entity_stream_runtime::{AuthenticationError, InvalidVariable};
 
@@ -41,9 +42,22 @@ pub enum StartError {
         /// The file.
         path: PathBuf,
     },
+    /// The data file has the layout of an earlier version.
+    #[error(
+        "the data file {} has the layout of an earlier version, which kept API keys in the table of connections: delete the \
+         file or choose another one, start again, and create the API keys again with `entity-stream keys create`",
+        path.display()
+    )]
+    DataLayout {
+        /// The file.
+        path: PathBuf,
+    },
     /// The embedded DynamoDB does not work.
     #[error("the embedded DynamoDB does not work: {0}")]
     Table(#[from] TableError),
+    /// The table of API keys cannot be created in the embedded DynamoDB.
+    #[error("the embedded DynamoDB does not work: {0}")]
+    ApiKeys(#[from] ApiKeyError),
     /// A setting for the functions makes no sense.
     #[error(transparent)]
     Setting(#[from] InvalidVariable),

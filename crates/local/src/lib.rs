@@ -31,7 +31,7 @@ use crate::dynamodb::DynamoDb;
 pub use crate::error::StartError;
 use crate::functions::Invoker;
 use crate::loopback::{host, reachable};
-pub use crate::settings::{REGION, TABLE, aws_config};
+pub use crate::settings::{API_KEYS_TABLE, CONNECTIONS_TABLE, REGION, aws_config};
 pub use crate::simulation::{Simulated, SimulationSwitch};
 use crate::state::SystemState;
 
@@ -60,6 +60,8 @@ impl Local {
         check_stage(&config.stage)?;
         let (address, listeners) = loopback::listen("the gateway", "--port", config.listen).await?;
         let dynamodb = DynamoDb::start(config.dynamodb, config.data.as_deref()).await?;
+        // The table of API keys comes first: a data file without it, but with connections, is of an earlier version.
+        settings::api_keys(&dynamodb.url()).create_table_if_missing().await?;
         let table = settings::table(&dynamodb.url());
         table.create_if_missing().await?;
         let functions = Invoker::new(&config, table.clone(), reachable(address), &dynamodb.url()).await?;

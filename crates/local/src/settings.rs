@@ -3,10 +3,12 @@
 use std::net::SocketAddr;
 
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider};
+use entity_stream_auth::ApiKeys;
 use entity_stream_connections::Table;
 use entity_stream_runtime::Environment;
 use entity_stream_runtime::environment::{
-    AUTH_ENABLED, DEAD_LETTER_QUEUE_URL, EVENT_BUS_NAME, EVENT_STREAMING_ENABLED, WS_API_ENDPOINT, WS_CONNECTIONS_TABLE,
+    AUTH_ENABLED, DEAD_LETTER_QUEUE_URL, EVENT_BUS_NAME, EVENT_STREAMING_ENABLED, WS_API_ENDPOINT, WS_API_KEYS_TABLE,
+    WS_CONNECTIONS_TABLE,
 };
 
 use crate::config::Config;
@@ -14,7 +16,9 @@ use crate::config::Config;
 /// The region that everything local is in.
 pub const REGION: &str = "us-east-1";
 /// The name of the table of connections.
-pub const TABLE: &str = "entity-stream-connections";
+pub const CONNECTIONS_TABLE: &str = "entity-stream-connections";
+/// The name of the table of API keys.
+pub const API_KEYS_TABLE: &str = "entity-stream-api-keys";
 /// The name of the event bus.
 const EVENT_BUS: &str = "default";
 /// The path of the dead-letter queue, as SQS has it: account and name.
@@ -33,7 +37,11 @@ pub fn aws_config(endpoint: &str) -> aws_config::SdkConfig {
 }
 
 pub(crate) fn table(dynamodb_url: &str) -> Table {
-    Table::new(aws_sdk_dynamodb::Client::new(&aws_config(dynamodb_url)), TABLE)
+    Table::new(aws_sdk_dynamodb::Client::new(&aws_config(dynamodb_url)), CONNECTIONS_TABLE)
+}
+
+pub(crate) fn api_keys(dynamodb_url: &str) -> ApiKeys {
+    ApiKeys::new(aws_sdk_dynamodb::Client::new(&aws_config(dynamodb_url)), API_KEYS_TABLE)
 }
 
 /// The environment of the functions, as the template sets it on AWS.
@@ -41,7 +49,8 @@ pub(crate) fn environment(config: &Config, address: SocketAddr) -> Environment {
     let values = [
         (EVENT_STREAMING_ENABLED, config.event_streaming_enabled.to_string()),
         (AUTH_ENABLED, config.auth_enabled.to_string()),
-        (WS_CONNECTIONS_TABLE, TABLE.to_owned()),
+        (WS_CONNECTIONS_TABLE, CONNECTIONS_TABLE.to_owned()),
+        (WS_API_KEYS_TABLE, API_KEYS_TABLE.to_owned()),
         (WS_API_ENDPOINT, format!("http://{address}/{}", config.stage)),
         (DEAD_LETTER_QUEUE_URL, format!("http://{address}/{QUEUE_PATH}")),
         (EVENT_BUS_NAME, EVENT_BUS.to_owned()),

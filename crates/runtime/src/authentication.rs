@@ -1,12 +1,9 @@
 use aws_config::SdkConfig;
 use aws_sdk_secretsmanager::error::ProvideErrorMetadata;
-use entity_stream_auth::{
-    ApiKeys, Authenticator, ClaimPath, ClaimPaths, JwksCache, Keys, ShortSecret, SigningSecret, Verifier,
-};
+use entity_stream_auth::{Authenticator, ClaimPath, ClaimPaths, JwksCache, Keys, ShortSecret, SigningSecret, Verifier};
 
 use crate::environment::{
-    AUTH_ENABLED, JWT_AUDIENCE, JWT_ISSUER, JWT_JWKS_URL, JWT_ROLE_CLAIM, JWT_SECRET, JWT_SECRET_ARN,
-    JWT_TENANT_CLAIMS, WS_CONNECTIONS_TABLE,
+    AUTH_ENABLED, JWT_AUDIENCE, JWT_ISSUER, JWT_JWKS_URL, JWT_ROLE_CLAIM, JWT_SECRET, JWT_SECRET_ARN, JWT_TENANT_CLAIMS,
 };
 use crate::{Environment, InvalidVariable};
 
@@ -26,8 +23,8 @@ pub enum AuthenticationError {
 #[error("{0}")]
 pub struct UnreadableSecret(String);
 
-/// What credentials are checked with, or nothing while `AUTH_ENABLED` is `false`. `secrets` is the AWS configuration for
-/// Secrets Manager, asked only if `JWT_SECRET_ARN` is set; the API keys are in the table of connections.
+/// Checks tokens and API keys; `None` while `AUTH_ENABLED` is `false`. `dynamodb` is the AWS configuration for the table of
+/// API keys, `secrets` as for [`verifier`].
 ///
 /// # Errors
 /// [`AuthenticationError`] names what is missing or malformed, never a secret.
@@ -36,15 +33,23 @@ pub async fn authenticator(
     dynamodb: &SdkConfig,
     secrets: &SdkConfig,
 ) -> Result<Option<Authenticator>, AuthenticationError> {
+    let Some(verifier) = verifier(environment, secrets).await? else { return Ok(None) };
+    Ok(Some(Authenticator::new(verifier, environment.api_keys(dynamodb)?)))
+}
+
+/// Checks tokens; `None` while `AUTH_ENABLED` is `false`. `secrets` is the AWS configuration for Secrets Manager, which is
+/// asked only if `JWT_SECRET_ARN` is set.
+///
+/// # Errors
+/// [`AuthenticationError`] names what is missing or malformed, never a secret.
+pub async fn verifier(environment: &Environment, secrets: &SdkConfig) -> Result<Option<Verifier>, AuthenticationError> {
     if !environment.flag(AUTH_ENABLED)? {
         return Ok(None);
     }
-    let table = environment.required(WS_CONNECTIONS_TABLE)?;
-    let api_keys = ApiKeys::new(aws_sdk_dynamodb::Client::new(dynamodb), table);
     let verifier = Verifier::new(keys(environment, secrets).await?, claim_paths(environment))
         .with_issuer(environment.optional(JWT_ISSUER))
         .with_audience(environment.optional(JWT_AUDIENCE));
-    Ok(Some(Authenticator::new(verifier, api_keys)))
+    Ok(Some(verifier))
 }
 
 async fn keys(environment: &Environment, secrets: &SdkConfig) -> Result<Keys, AuthenticationError> {

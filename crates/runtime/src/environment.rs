@@ -18,6 +18,9 @@ pub const EVENT_STREAMING_ENABLED: Variable =
 /// The name of the table of connections.
 pub const WS_CONNECTIONS_TABLE: Variable =
     Variable { name: "WS_CONNECTIONS_TABLE", holds: "the name of the DynamoDB table of connections" };
+/// The name of the table of API keys.
+pub const WS_API_KEYS_TABLE: Variable =
+    Variable { name: "WS_API_KEYS_TABLE", holds: "the name of the DynamoDB table of API keys" };
 /// The `@connections` endpoint.
 pub const WS_API_ENDPOINT: Variable = Variable {
     name: "WS_API_ENDPOINT",
@@ -93,9 +96,10 @@ pub const RUST_LOG: Variable = Variable {
 };
 
 /// Every variable that the functions read. The documentation and the template are held against it.
-pub const ALL: [Variable; 19] = [
+pub const ALL: [Variable; 20] = [
     EVENT_STREAMING_ENABLED,
     WS_CONNECTIONS_TABLE,
+    WS_API_KEYS_TABLE,
     WS_API_ENDPOINT,
     AUTH_ENABLED,
     JWT_SECRET,

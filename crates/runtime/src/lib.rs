@@ -12,7 +12,7 @@ mod refusals;
 mod resources;
 mod run;
 
-pub use authentication::{AuthenticationError, UnreadableSecret, authenticator, claim_paths, read_secret};
+pub use authentication::{AuthenticationError, UnreadableSecret, authenticator, claim_paths, read_secret, verifier};
 pub use aws::aws_config;
 pub use environment::{Environment, InvalidVariable};
 pub use event::read_event;

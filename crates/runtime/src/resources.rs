@@ -2,12 +2,13 @@
 //! event that needs it.
 
 use aws_config::SdkConfig;
+use entity_stream_auth::ApiKeys;
 use entity_stream_connections::Table;
 use entity_stream_delivery::ManagementApi;
 use http::Uri;
 
 use crate::environment::{
-    DEAD_LETTER_QUEUE_URL, EVENT_BUS_NAME, Environment, InvalidVariable, Variable, WS_API_ENDPOINT,
+    DEAD_LETTER_QUEUE_URL, EVENT_BUS_NAME, Environment, InvalidVariable, Variable, WS_API_ENDPOINT, WS_API_KEYS_TABLE,
     WS_CONNECTIONS_TABLE,
 };
 
@@ -21,11 +22,23 @@ impl Environment {
     /// # Errors
     /// [`InvalidVariable`] if [`WS_CONNECTIONS_TABLE`] is missing or is no name or ARN of a table.
     pub fn table(&self, config: &SdkConfig) -> Result<Table, InvalidVariable> {
-        let name = named(WS_CONNECTIONS_TABLE, self.required(WS_CONNECTIONS_TABLE)?, "table")?;
+        Ok(Table::new(aws_sdk_dynamodb::Client::new(config), self.table_name(WS_CONNECTIONS_TABLE)?))
+    }
+
+    /// The table of API keys.
+    ///
+    /// # Errors
+    /// [`InvalidVariable`] if [`WS_API_KEYS_TABLE`] is missing or is no name or ARN of a table.
+    pub fn api_keys(&self, config: &SdkConfig) -> Result<ApiKeys, InvalidVariable> {
+        Ok(ApiKeys::new(aws_sdk_dynamodb::Client::new(config), self.table_name(WS_API_KEYS_TABLE)?))
+    }
+
+    fn table_name(&self, variable: Variable) -> Result<String, InvalidVariable> {
+        let name = named(variable, self.required(variable)?, "table")?;
         if name.len() < SHORTEST_TABLE {
-            return Err(InvalidVariable { variable: WS_CONNECTIONS_TABLE, problem: "is too short for a name" });
+            return Err(InvalidVariable { variable, problem: "is too short for a name" });
         }
-        Ok(Table::new(aws_sdk_dynamodb::Client::new(config), name))
+        Ok(name)
     }
 
     /// The `@connections` API.
@@ -121,9 +134,11 @@ mod tests {
         let config = aws_config(&holding(""));
         for name in ["connections-prod", "a.b_C", "arn:aws:dynamodb:eu-west-1:123456789012:table/connections"] {
             assert_eq!(holding(name).table(&config).unwrap().name(), name);
+            assert!(holding(name).api_keys(&config).is_ok(), "{name}");
         }
         for name in ["a b", "x", "T#1", "arn:aws:dynamodb:eu-west-1:123456789012:table/", "https://a/b"] {
             assert_eq!(holding(name).table(&config).unwrap_err().variable, WS_CONNECTIONS_TABLE, "{name}");
+            assert_eq!(holding(name).api_keys(&config).unwrap_err().variable, WS_API_KEYS_TABLE, "{name}");
         }
         for name in ["default", "partner/bus", "arn:aws:events:eu-west-1:123456789012:event-bus/orders"] {
             assert_eq!(holding(name).event_bus_name(), Ok(Some(name.to_owned())));

@@ -5,14 +5,14 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use entity_stream_auth::{ApiKey, ApiKeyError, ApiKeyRecord, ApiKeys, Role};
-use entity_stream_local::{Config, TABLE, aws_config};
+use entity_stream_local::{API_KEYS_TABLE, Config, aws_config};
 use entity_stream_protocol::{EpochMillis, Tenant};
 
 use super::{guarded, guarded_config};
 use crate::harness::{Client, Hands, System, room};
 
 fn keys(system: &System) -> ApiKeys {
-    ApiKeys::new(aws_sdk_dynamodb::Client::new(&aws_config(&system.local.dynamodb_url())), TABLE)
+    ApiKeys::new(aws_sdk_dynamodb::Client::new(&aws_config(&system.local.dynamodb_url())), API_KEYS_TABLE)
 }
 
 fn record(name: &str, role: Role, tenants: &[&str], created_at: EpochMillis) -> ApiKeyRecord {
@@ -106,7 +106,11 @@ async fn the_table_holds_a_hash_and_never_the_key() {
     let now = entity_stream_protocol::Clock::system().now();
     let key: ApiKey = keys(&system).create(&record("robot", Role::User, &["demo"], now)).await.unwrap();
     assert!(key.expose().starts_with("es_") && key.expose().len() >= 43);
-    assert!(!format!("{:?}", system.items().await).contains(key.expose()));
+    let client = aws_sdk_dynamodb::Client::new(&aws_config(&system.local.dynamodb_url()));
+    let stored = client.scan().table_name(API_KEYS_TABLE).send().await.unwrap();
+    assert_eq!(stored.items().len(), 1);
+    assert!(!format!("{:?}", stored.items()).contains(key.expose()));
+    assert!(system.items().await.is_empty(), "nothing of a key is in the table of connections");
     assert!(!format!("{key:?}").contains(key.expose()));
 }
 

@@ -6,7 +6,7 @@ use entity_stream_auth::{
     ApiKeyRecord, ApiKeys, Authenticator, ClaimPaths, Credential, HandshakeCredentials, Keys, Refusal, Refused, Role,
     SigningSecret, Verifier,
 };
-use entity_stream_local::{Config, TABLE, aws_config};
+use entity_stream_local::{API_KEYS_TABLE, Config, aws_config};
 use entity_stream_protocol::{AccessToken, Clock, Tenant};
 use serde_json::{Value, json};
 
@@ -85,7 +85,7 @@ async fn a_token_is_not_taken_for_an_api_key() {
 #[tokio::test]
 async fn an_expired_key_has_another_reason_than_a_wrong_key() {
     let system = System::start().await;
-    let keys = ApiKeys::new(aws_sdk_dynamodb::Client::new(&aws_config(&system.local.dynamodb_url())), TABLE);
+    let keys = ApiKeys::new(aws_sdk_dynamodb::Client::new(&aws_config(&system.local.dynamodb_url())), API_KEYS_TABLE);
     let authenticator = Authenticator::new(verifier(), keys.clone());
     let (now, demo) = (Clock::system().now(), Tenant::parse("demo").unwrap());
     let record = ApiKeyRecord {

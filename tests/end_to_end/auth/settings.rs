@@ -61,7 +61,7 @@ async fn with_secret_from(reply: Reply) -> Result<(), String> {
     let secrets = Endpoint::script([reply]).await;
     let environment = Environment::new(|name| match name {
         "AUTH_ENABLED" => Some("true".to_owned()),
-        "WS_CONNECTIONS_TABLE" => Some("table".to_owned()),
+        "WS_API_KEYS_TABLE" => Some("table".to_owned()),
         "JWT_SECRET_ARN" => Some("arn:aws:secretsmanager:us-east-1:000000000000:secret:jwt".to_owned()),
         _ => None,
     });

@@ -6,9 +6,9 @@ use entity_stream_connections::{Authorisation, Connection, Table};
 use entity_stream_default::DefaultRoute;
 use entity_stream_delivery::ManagementApi;
 use entity_stream_disconnect::Disconnect;
-use entity_stream_local::{TABLE, aws_config};
+use entity_stream_local::{API_KEYS_TABLE, CONNECTIONS_TABLE, aws_config};
 use entity_stream_protocol::{Clock, ConnectionId, Filter, Format, Tenant};
-use entity_stream_runtime::{Environment, Failure, authenticator};
+use entity_stream_runtime::{Environment, Failure, authenticator, verifier};
 use lambda_runtime::{Context, LambdaEvent};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -62,14 +62,19 @@ impl Functions {
         settings: &'static [(&'static str, &'static str)],
         bus: Option<&Bus>,
     ) -> Self {
-        const USUAL: [(&str, &str); 3] =
-            [("EVENT_STREAMING_ENABLED", "true"), ("AUTH_ENABLED", "false"), ("WS_CONNECTIONS_TABLE", TABLE)];
+        const USUAL: [(&str, &str); 4] = [
+            ("EVENT_STREAMING_ENABLED", "true"),
+            ("AUTH_ENABLED", "false"),
+            ("WS_CONNECTIONS_TABLE", CONNECTIONS_TABLE),
+            ("WS_API_KEYS_TABLE", API_KEYS_TABLE),
+        ];
         let environment = Environment::new(move |name| {
             settings.iter().chain(&USUAL).find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
         });
         let dynamodb = aws_config(dynamodb_url);
         let authenticator = authenticator(&environment, &dynamodb, &dynamodb).await.unwrap();
-        let (table, clock) = (Table::new(aws_sdk_dynamodb::Client::new(&dynamodb), TABLE), hands.clock());
+        let verifier = verifier(&environment, &dynamodb).await.unwrap();
+        let (table, clock) = (Table::new(aws_sdk_dynamodb::Client::new(&dynamodb), CONNECTIONS_TABLE), hands.clock());
         let api = || ManagementApi::new(&aws_config(&connections_api.url), &connections_api.url).unwrap();
         let http = system.local.http_url();
         let queue =
@@ -77,9 +82,9 @@ impl Functions {
         let outlets = Outlets { bus: bus.map(Bus::client), dead_letters: Some(queue) };
         let broadcast = Broadcast::new(&environment, table.clone(), api(), outlets, clock.clone()).unwrap();
         Self {
-            connect: Connect::new(&environment, authenticator.clone(), table.clone(), clock.clone()).unwrap(),
+            connect: Connect::new(&environment, authenticator, table.clone(), clock.clone()).unwrap(),
             disconnect: Disconnect::new(table.clone()),
-            default: DefaultRoute::new(&environment, authenticator, table.clone(), api(), clock.clone()).unwrap(),
+            default: DefaultRoute::new(&environment, verifier, table.clone(), api(), clock.clone()).unwrap(),
             broadcast,
             table,
             clock,

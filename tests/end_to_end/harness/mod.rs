@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use aws_sdk_eventbridge::types::{PutEventsRequestEntry, PutEventsResultEntry};
 use entity_stream_connections::Table;
-use entity_stream_local::{Config, Local, TABLE, Times, aws_config};
+use entity_stream_local::{CONNECTIONS_TABLE, Config, Local, Times, aws_config};
 use entity_stream_protocol::{Clock, ConnectionId, EpochMillis};
 use serde_json::{Value, json};
 
@@ -81,7 +81,7 @@ impl System {
 
     /// The table, through its own client.
     pub(crate) fn table(&self) -> Table {
-        Table::new(aws_sdk_dynamodb::Client::new(&aws_config(&self.local.dynamodb_url())), TABLE)
+        Table::new(aws_sdk_dynamodb::Client::new(&aws_config(&self.local.dynamodb_url())), CONNECTIONS_TABLE)
     }
 
     /// Every item of the table.
@@ -89,7 +89,8 @@ impl System {
         &self,
     ) -> Vec<std::collections::HashMap<String, aws_sdk_dynamodb::types::AttributeValue>> {
         let client = aws_sdk_dynamodb::Client::new(&aws_config(&self.local.dynamodb_url()));
-        let output = client.scan().table_name(TABLE).consistent_read(true).send().await.expect("Scan succeeds");
+        let output =
+            client.scan().table_name(CONNECTIONS_TABLE).consistent_read(true).send().await.expect("Scan succeeds");
         output.items().to_vec()
     }
 

@@ -118,8 +118,7 @@ export class Local {
   }
 
   private async partitions(): Promise<string[]> {
-    const { TableNames } = await this.dynamodb('ListTables', {});
-    const scanned = await this.dynamodb('Scan', { TableName: (TableNames as string[])[0], ConsistentRead: true });
+    const scanned = await this.dynamodb('Scan', { TableName: 'entity-stream-connections', ConsistentRead: true });
     return (scanned['Items'] as { pk: { S: string } }[]).map(({ pk }) => pk.S);
   }
 

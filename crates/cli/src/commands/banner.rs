@@ -1,7 +1,7 @@
 use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
-use entity_stream_local::{Config, Local, TABLE};
+use entity_stream_local::{API_KEYS_TABLE, CONNECTIONS_TABLE, Config, Local};
 use entity_stream_protocol::Tenant;
 
 use super::invitation::Invitation;
@@ -46,7 +46,7 @@ impl Banner {
         row("WebSocket", &format!("{websocket}?tenant={}", self.tenant), "");
         row("@connections", &format!("{http}/{}", self.stage), "");
         row("Event bus", http, "  (PutEvents)");
-        row("DynamoDB", dynamodb, &format!("  (table {TABLE})"));
+        row("DynamoDB", dynamodb, &format!("  (tables {CONNECTIONS_TABLE}, {API_KEYS_TABLE})"));
         text.push('\n');
         for remark in &self.remarks {
             let _ = writeln!(text, "  {remark}");

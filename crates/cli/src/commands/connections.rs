@@ -7,7 +7,7 @@ use entity_stream_protocol::{Clock, ConnectionId, Tenant};
 use tokio_tungstenite::tungstenite::http::Uri;
 
 use super::connection_list::{json, table};
-use super::place::Place;
+use super::place::ConnectionsPlace;
 use crate::aws::Aws;
 use crate::terminal::printable;
 use crate::{logs, terminal};
@@ -61,7 +61,7 @@ struct List {
     #[arg(long, value_name = "HOW", value_enum, default_value_t = Output::Table)]
     output: Output,
     #[command(flatten)]
-    place: Place,
+    place: ConnectionsPlace,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -111,9 +111,10 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
 impl List {
     async fn run(&self) -> anyhow::Result<()> {
         let now = Clock::system().now();
-        let (client, name) = self.place.table().await?;
+        let place = self.place.table();
+        let (client, name) = place.connect().await?;
         let found = Table::new(client, name).list(self.tenant.as_ref(), now).await;
-        let mut connections = found.map_err(|error| self.place.failure(error))?;
+        let mut connections = found.map_err(|error| place.failure(error))?;
         if let Some(subject) = &self.subject {
             connections.retain(|connection| connection.authorisation.subject() == Some(subject));
         }

@@ -3,7 +3,7 @@ use entity_stream_auth::{ApiKeyError, ApiKeyName, ApiKeyRecord, ApiKeys, Role};
 use entity_stream_protocol::{Clock, EpochMillis, Tenant};
 
 use super::key_list::{json, table};
-use super::place::Place;
+use super::place::{ApiKeysPlace, TablePlace};
 use super::token::role;
 use crate::lifetime::Lifetime;
 use crate::{logs, terminal};
@@ -11,13 +11,13 @@ use crate::{logs, terminal};
 /// Create, list and revoke API keys
 ///
 /// An API key is for a service that runs for longer than any token lives. It sends its name and the key in
-/// `Authorization: Basic`. The table of connections holds the keys' hashes: that of the local system, or a deployed one.
+/// `Authorization: Basic`. The table of API keys, in the local system or in a deployed one, holds a hash of each key.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   entity-stream keys create dashboard --tenant demo
   entity-stream keys create exporter --role super_admin \\
-      --expires-in 90d --table connections-prod
+      --expires-in 90d --keys-table api-keys-prod
   entity-stream keys list
   entity-stream keys revoke dashboard")]
 pub(crate) struct Args {
@@ -38,7 +38,7 @@ enum Action {
 Examples:
   KEY=$(entity-stream keys create dashboard --tenant demo)
   entity-stream keys create exporter --role super_admin \\
-      --expires-in 90d --table connections-prod")]
+      --expires-in 90d --keys-table api-keys-prod")]
 struct Create {
     /// The key's name: 1 to 64 letters, digits, `_`, `-` or `.`
     name: ApiKeyName,
@@ -52,7 +52,7 @@ struct Create {
     #[arg(long, value_name = "TIME")]
     expires_in: Option<Lifetime>,
     #[command(flatten)]
-    place: Place,
+    place: ApiKeysPlace,
 }
 
 /// List the keys: what is known of them, and never the keys themselves
@@ -60,14 +60,14 @@ struct Create {
 #[command(after_help = "\
 Examples:
   entity-stream keys list
-  entity-stream keys list --output json --table connections-prod \\
+  entity-stream keys list --output json --keys-table api-keys-prod \\
       | jq '.[] | select(.lastUsedAt == null)'")]
 struct List {
     /// How to print them
     #[arg(long, value_name = "HOW", value_enum, default_value_t = Output::Table)]
     output: Output,
     #[command(flatten)]
-    place: Place,
+    place: ApiKeysPlace,
 }
 
 /// Revoke a key: nobody can connect with it any more
@@ -81,7 +81,7 @@ struct Revoke {
     /// The key's name
     name: ApiKeyName,
     #[command(flatten)]
-    place: Place,
+    place: ApiKeysPlace,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -98,7 +98,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     match &args.action {
         Action::Create(create) => create.run(now).await,
         Action::List(List { output, place }) => {
-            let listed = keys(place).await?.list().await.map_err(|error| failure(place, error))?;
+            let listed = keys(place.table()).await?.list().await.map_err(|error| failure(place.table(), error))?;
             match output {
                 Output::Json => terminal::raw_line(&json(&listed).to_string()),
                 Output::Table if listed.is_empty() => {
@@ -109,6 +109,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
             }
         }
         Action::Revoke(Revoke { name, place }) => {
+            let place = place.table();
             keys(place).await?.revoke(name).await.map_err(|error| failure(place, error))?;
             terminal::line(format!("revoked {name}"))
         }
@@ -132,7 +133,8 @@ impl Create {
             last_used_at: None,
             expires_at: self.expires_in.map(|lifetime| lifetime.from(now)),
         };
-        let key = keys(&self.place).await?.create(&record).await.map_err(|error| failure(&self.place, error))?;
+        let place = self.place.table();
+        let key = keys(place).await?.create(&record).await.map_err(|error| failure(place, error))?;
         terminal::raw_line(key.expose())?;
         // The key itself stands on standard output only, which a script can keep out of what it logs.
         let name = &self.name;
@@ -142,13 +144,13 @@ impl Create {
     }
 }
 
-async fn keys(place: &Place) -> anyhow::Result<ApiKeys> {
-    let (client, table) = place.table().await?;
+async fn keys(place: TablePlace<'_>) -> anyhow::Result<ApiKeys> {
+    let (client, table) = place.connect().await?;
     Ok(ApiKeys::new(client, table))
 }
 
 /// What is wrong with the table's place is told with it; a slip with a name is not.
-fn failure(place: &Place, error: ApiKeyError) -> anyhow::Error {
+fn failure(place: TablePlace<'_>, error: ApiKeyError) -> anyhow::Error {
     match error {
         ApiKeyError::Dynamo(_) => place.failure(error),
         slip => slip.into(),

@@ -1,21 +1,50 @@
 use anyhow::ensure;
 use aws_sdk_dynamodb::Client;
-use entity_stream_local::{TABLE, aws_config};
+use entity_stream_local::{API_KEYS_TABLE, CONNECTIONS_TABLE, aws_config};
 use tokio_tungstenite::tungstenite::http::Uri;
 
 use crate::aws::Aws;
 use crate::terminal::printable;
 
-/// Where the table of connections is, which holds the API keys too.
+/// The options that name the table of connections.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Where the table is")]
-pub(super) struct Place {
+pub(super) struct ConnectionsPlace {
+    /// The table of connections of a deployed system, reached with the usual AWS credentials
+    #[arg(id = "table", long, value_name = "NAME", conflicts_with = "dynamodb_url")]
+    deployed: Option<String>,
+    #[command(flatten)]
+    dynamodb: DynamoDbOptions,
+}
+
+impl ConnectionsPlace {
+    pub(super) fn table(&self) -> TablePlace<'_> {
+        TablePlace { deployed: self.deployed.as_deref(), local: CONNECTIONS_TABLE, dynamodb: &self.dynamodb }
+    }
+}
+
+/// The options that name the table of API keys.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Where the table is")]
+pub(super) struct ApiKeysPlace {
+    /// The table of API keys of a deployed system, reached with the usual AWS credentials
+    #[arg(id = "table", long = "keys-table", value_name = "NAME", conflicts_with = "dynamodb_url")]
+    deployed: Option<String>,
+    #[command(flatten)]
+    dynamodb: DynamoDbOptions,
+}
+
+impl ApiKeysPlace {
+    pub(super) fn table(&self) -> TablePlace<'_> {
+        TablePlace { deployed: self.deployed.as_deref(), local: API_KEYS_TABLE, dynamodb: &self.dynamodb }
+    }
+}
+
+#[derive(Debug, clap::Args)]
+struct DynamoDbOptions {
     /// The DynamoDB of a local system
     #[arg(long, value_name = "URL", default_value = "http://localhost:8000")]
     dynamodb_url: String,
-    /// The table of a deployed system instead, with the usual AWS credentials
-    #[arg(long, value_name = "NAME", conflicts_with = "dynamodb_url")]
-    table: Option<String>,
     /// The profile of the AWS configuration to take credentials and region from [env: AWS_PROFILE]
     #[arg(long, value_name = "NAME", requires = "table")]
     profile: Option<String>,
@@ -24,33 +53,41 @@ pub(super) struct Place {
     region: Option<String>,
 }
 
-impl Place {
-    /// A client, and the table's name.
-    pub(super) async fn table(&self) -> anyhow::Result<(Client, String)> {
-        Ok(match &self.table {
+/// A table of the local system, or a deployed table if one is named.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TablePlace<'a> {
+    deployed: Option<&'a str>,
+    local: &'static str,
+    dynamodb: &'a DynamoDbOptions,
+}
+
+impl TablePlace<'_> {
+    /// A client, and the name of the table.
+    pub(super) async fn connect(self) -> anyhow::Result<(Client, String)> {
+        let DynamoDbOptions { dynamodb_url: url, profile, region } = self.dynamodb;
+        Ok(match self.deployed {
             None => {
-                let uri = self.dynamodb_url.parse::<Uri>().ok();
+                let uri = url.parse::<Uri>().ok();
                 let valid = uri.is_some_and(|uri| matches!(uri.scheme_str(), Some("http" | "https")));
-                let url = &self.dynamodb_url;
                 ensure!(valid, "--dynamodb-url is a URL such as http://localhost:8000, not `{}`", printable(url));
-                (Client::new(&aws_config(url)), TABLE.to_owned())
+                (Client::new(&aws_config(url)), self.local.to_owned())
             }
-            Some(table) => {
-                let (profile, region) = (self.profile.as_deref(), self.region.as_deref());
+            Some(name) => {
+                let (profile, region) = (profile.as_deref(), region.as_deref());
                 let config = Aws { profile, region, endpoint: None }.load().await?;
-                (Client::new(&config), table.clone())
+                (Client::new(&config), name.to_owned())
             }
         })
     }
 
-    /// An error of the table's, with where it is.
-    pub(super) fn failure(&self, error: impl std::error::Error + Send + Sync + 'static) -> anyhow::Error {
+    /// Adds the place of the table to an error.
+    pub(super) fn failure(self, error: impl std::error::Error + Send + Sync + 'static) -> anyhow::Error {
         let error = anyhow::Error::new(error);
-        match &self.table {
-            Some(table) => error.context(format!("cannot use the table {table}")),
+        match self.deployed {
+            Some(name) => error.context(format!("cannot use the table {name}")),
             None => error.context(format!(
                 "cannot use the table at {} (is `entity-stream local` running there?)",
-                self.dynamodb_url
+                self.dynamodb.dynamodb_url
             )),
         }
     }

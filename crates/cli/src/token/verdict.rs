@@ -1,11 +1,9 @@
 use anyhow::Context;
-use entity_stream_auth::{Authenticator, Identity, Refusal, Unverified};
+use entity_stream_auth::{Identity, Refusal, Unverified, Verifier};
 use entity_stream_local::aws_config;
 use entity_stream_protocol::{EpochMillis, Tenant};
 use entity_stream_runtime::Environment;
-use entity_stream_runtime::environment::{
-    AUTH_ENABLED, JWT_JWKS_URL, JWT_SECRET, JWT_SECRET_ARN, WS_CONNECTIONS_TABLE,
-};
+use entity_stream_runtime::environment::{AUTH_ENABLED, JWT_JWKS_URL, JWT_SECRET, JWT_SECRET_ARN};
 use jsonwebtoken::{EncodingKey, Header, decode_header, encode};
 
 use super::{SecretSource, fresh_secret, overlay};
@@ -13,7 +11,7 @@ use super::{SecretSource, fresh_secret, overlay};
 /// Says what the functions would say to a token, by asking what they ask.
 #[derive(Debug)]
 pub(crate) struct Judge {
-    authenticator: Authenticator,
+    verifier: Verifier,
     key: Key,
 }
 
@@ -42,19 +40,18 @@ impl Judge {
         let key = if has_key.contains(&true) { Key::Known } else { Key::StandIn(fresh_secret()?) };
         let mut environment = overlay(
             environment,
-            // The question is what would be refused where tokens are asked for. The table is for API keys only.
-            [(AUTH_ENABLED, "true".to_owned()), (WS_CONNECTIONS_TABLE, "none".to_owned())],
+            // The verdict is that of a system that asks for tokens.
+            [(AUTH_ENABLED, "true".to_owned())],
         );
         if let Key::StandIn(secret) = &key {
             environment = overlay(&environment, [(JWT_SECRET, secret.clone())]);
         }
-        let unused = aws_config("http://localhost:0");
         let secrets = match environment.optional(JWT_SECRET_ARN) {
             Some(arn) => source.aws(&arn).await?,
-            None => unused.clone(),
+            None => aws_config("http://localhost:0"),
         };
-        let authenticator = entity_stream_runtime::authenticator(&environment, &unused, &secrets).await?;
-        Ok(Self { authenticator: authenticator.context("authentication is switched off")?, key })
+        let verifier = entity_stream_runtime::verifier(&environment, &secrets).await?;
+        Ok(Self { verifier: verifier.context("authentication is switched off")?, key })
     }
 
     /// Whether signatures are checked.
@@ -64,11 +61,11 @@ impl Judge {
 
     /// What becomes of this token at this tenant.
     pub(crate) async fn admit(&self, token: &str, tenant: &Tenant, now: EpochMillis) -> Result<Identity, Refusal> {
-        let verdict = self.authenticator.admit_token(token, tenant, now).await.map_err(|refused| refused.reason);
+        let verdict = self.verifier.admit(token, tenant, now).await.map_err(|refused| refused.reason);
         match (&self.key, verdict) {
             (Key::StandIn(secret), Err(refusal @ (Refusal::Signature | Refusal::Algorithm))) => {
                 let copy = copy(token, secret).ok_or(refusal)?;
-                self.authenticator.admit_token(&copy, tenant, now).await.map_err(|refused| refused.reason)
+                self.verifier.admit(&copy, tenant, now).await.map_err(|refused| refused.reason)
             }
             (_, verdict) => verdict,
         }

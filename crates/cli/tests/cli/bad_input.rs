@@ -40,10 +40,12 @@ async fn a_slip_is_explained() {
             "opens every tenant: leave it out, or take --role tenant_admin",
         ),
         (vec!["token", "--tenant", "demo", "--subject", "key:robot"], 1, "--subject does not begin with key:"),
-        (vec!["keys", "create", "a b", "--tenant", "demo"], 2, "1 to 64 of A-Z a-z 0-9 _ - ."),
+        (vec!["keys", "create", "a b", "--tenant", "demo"], 2, "1 to 64 characters of A-Z a-z 0-9 _ - ."),
         (vec!["keys", "list", "--dynamodb-url", "localhost"], 1, "such as http://localhost:8000"),
-        (vec!["keys", "list", "--region", "eu-west-1"], 2, "--table <NAME>"),
-        (vec!["keys", "list", "--table", "x"], 1, "no AWS region"),
+        (vec!["keys", "list", "--region", "eu-west-1"], 2, "--keys-table <NAME>"),
+        (vec!["keys", "list", "--keys-table", "x"], 1, "no AWS region"),
+        (vec!["keys", "list", "--table", "x"], 2, "unexpected argument '--table'"),
+        (vec!["connections", "list", "--region", "eu-west-1"], 2, "--table <NAME>"),
     ];
     for (args, code, expected) in cases {
         let ended = run(&args).await;

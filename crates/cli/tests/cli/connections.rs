@@ -1,4 +1,4 @@
-use entity_stream_local::{Config, Local, TABLE};
+use entity_stream_local::{CONNECTIONS_TABLE, Config, Local};
 use entity_stream_runtime::Environment;
 use futures_util::StreamExt;
 use serde_json::{Value, json};
@@ -128,7 +128,7 @@ async fn a_deployed_system_is_reached_as_the_machine_is_configured() {
     let url = system.dynamodb_url();
     let environment =
         [("AWS_ENDPOINT_URL_DYNAMODB", url.as_str()), ("AWS_ACCESS_KEY_ID", "id"), ("AWS_SECRET_ACCESS_KEY", "key")];
-    let args = ["connections", "list", "--table", TABLE, "--region", "us-east-1"];
+    let args = ["connections", "list", "--table", CONNECTIONS_TABLE, "--region", "us-east-1"];
     let ended = run_with(&args, &environment, "").await;
     assert!(ended.code == Some(0) && ended.stdout.contains("demo"), "{ended:?}");
     let args = ["connections", "list", "--table", "nowhere", "--region", "us-east-1"];

@@ -1,6 +1,6 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use entity_stream_local::{Config, Local, TABLE};
+use entity_stream_local::{API_KEYS_TABLE, Config, Local};
 use entity_stream_runtime::Environment;
 use serde_json::{Value, json};
 use tokio_tungstenite::connect_async;
@@ -107,12 +107,12 @@ async fn a_deployed_table_is_reached_as_the_machine_is_configured() {
     let environment =
         [("AWS_ENDPOINT_URL_DYNAMODB", url.as_str()), ("AWS_ACCESS_KEY_ID", "id"), ("AWS_SECRET_ACCESS_KEY", "key")];
     let on_aws = async |args: &[&str], table: &str| {
-        run_with(&[&["keys"], args, &["--table", table, "--region", "us-east-1"]].concat(), &environment, "").await
+        run_with(&[&["keys"], args, &["--keys-table", table, "--region", "us-east-1"]].concat(), &environment, "").await
     };
-    let created = on_aws(&["create", "robot", "--tenant", "demo"], TABLE).await;
+    let created = on_aws(&["create", "robot", "--tenant", "demo"], API_KEYS_TABLE).await;
     assert_eq!(created.code, Some(0), "{created:?}");
     assert_eq!(connect(&system, "demo", "robot", created.stdout.trim()).await, 101);
-    assert!(on_aws(&["list"], TABLE).await.stdout.contains("robot"));
+    assert!(on_aws(&["list"], API_KEYS_TABLE).await.stdout.contains("robot"));
     let missing = on_aws(&["list"], "nowhere").await;
     assert_eq!(missing.code, Some(1));
     assert!(missing.stderr.contains("cannot use the table nowhere: DynamoDB: ResourceNotFound"), "{missing:?}");

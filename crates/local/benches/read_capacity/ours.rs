@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use entity_stream_broadcast::{Broadcast, Outlets};
 use entity_stream_connections::{Authorisation, Connection, Table};
 use entity_stream_delivery::ManagementApi;
-use entity_stream_local::{Local, TABLE, aws_config};
+use entity_stream_local::{CONNECTIONS_TABLE, Local, aws_config};
 use entity_stream_protocol::{Clock, ConnectionId, Filter, Format, Tenant};
 use entity_stream_runtime::Environment;
 use futures_util::{StreamExt, stream};
@@ -30,7 +30,7 @@ impl Ours {
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, Router::new().fallback(async || StatusCode::OK)).await });
         let environment = Environment::new(|name| (name == "EVENT_STREAMING_ENABLED").then(|| "true".to_owned()));
-        let table = Table::new(Client::new(&aws_config(&local.dynamodb_url())), TABLE);
+        let table = Table::new(Client::new(&aws_config(&local.dynamodb_url())), CONNECTIONS_TABLE);
         let api = ManagementApi::new(&aws_config(&endpoint), &endpoint).unwrap();
         let clock = Clock::system();
         let broadcast = Broadcast::new(&environment, table.clone(), api, Outlets::default(), clock.clone()).unwrap();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::config::BehaviorVersion;
 use bytes::Bytes;
-use entity_stream_auth::Authenticator;
+use entity_stream_auth::{Authenticator, Verifier};
 use entity_stream_broadcast::{Broadcast, DeadLetterQueue, Outlets};
 use entity_stream_connect::Connect;
 use entity_stream_connections::Table;
@@ -45,7 +45,9 @@ impl InProcess {
     ) -> Result<Self, StartError> {
         let environment = environment(config, address);
         let clock = config.clock.clone();
-        let authenticator = authenticator(&environment, dynamodb_url).await?;
+        let verifier = verifier(&environment, dynamodb_url).await?;
+        let api_keys = environment.api_keys(&aws_config(dynamodb_url))?;
+        let authenticator = verifier.clone().map(|verifier| Authenticator::new(verifier, api_keys));
         // One client for each function, as each has its own process on AWS.
         let management_api = || management_api(&environment, address);
         let broadcast = Broadcast::new(
@@ -56,9 +58,9 @@ impl InProcess {
             clock.clone(),
         )?;
         Ok(Self {
-            connect: Arc::new(Connect::new(&environment, authenticator.clone(), table.clone(), clock.clone())?),
+            connect: Arc::new(Connect::new(&environment, authenticator, table.clone(), clock.clone())?),
             disconnect: Arc::new(Disconnect::new(table.clone())),
-            default: Arc::new(DefaultRoute::new(&environment, authenticator, table, management_api()?, clock.clone())?),
+            default: Arc::new(DefaultRoute::new(&environment, verifier, table, management_api()?, clock.clone())?),
             broadcast: Arc::new(broadcast),
             clock,
         })
@@ -131,14 +133,13 @@ fn outlets(environment: &Environment, address: SocketAddr) -> Result<Outlets, St
     })
 }
 
-/// The verification of credentials. A secret with an ARN is in a real account. It is read with the machine's own
-/// credentials, because its name asks for that.
-async fn authenticator(environment: &Environment, dynamodb_url: &str) -> Result<Option<Authenticator>, StartError> {
-    let dynamodb = aws_config(dynamodb_url);
+/// The verification of tokens. A secret with an ARN is in a real account. It is read with the machine's own credentials,
+/// because its name asks for that.
+async fn verifier(environment: &Environment, dynamodb_url: &str) -> Result<Option<Verifier>, StartError> {
     let secrets = if environment.optional(JWT_SECRET_ARN).is_some() {
         ::aws_config::load_defaults(BehaviorVersion::latest()).await
     } else {
-        dynamodb.clone()
+        aws_config(dynamodb_url)
     };
-    Ok(entity_stream_runtime::authenticator(environment, &dynamodb, &secrets).await?)
+    Ok(entity_stream_runtime::verifier(environment, &secrets).await?)
 }
