@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use entity_stream_broadcast::Report;
+use entity_stream_broadcast::Summary;
 use serde_json::{Value, json};
 
 use crate::harness::{Functions, Hands, Reply, System, config, envelope, room};
@@ -134,7 +134,7 @@ async fn nobody_gets_an_event_again_because_somebody_else_did_not() {
     assert_eq!(received.len(), 51);
     assert!(received.values().all(|count| *count == 1));
     assert!(ran.sum(|report| report.continued) > 0 && ran.dead.is_empty());
-    let later: Vec<&Report> = ran.reports.iter().filter(|report| report.matched == 1).collect();
+    let later: Vec<&Summary> = ran.reports.iter().filter(|report| report.matched == 1).collect();
     assert!(!later.is_empty(), "the continuation met nobody else");
 }
 

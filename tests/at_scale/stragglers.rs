@@ -38,7 +38,7 @@ async fn hold_up_nobody_else() {
 
         let failure = functions.broadcast(&envelope("e", &room("demo", "r1")), 8).await.unwrap_err();
 
-        assert!(failure.message.contains("150 of 300 connections did not get the event"), "{failure:?}");
+        assert!(failure.message.contains("150 of 300 connections did not receive the event"), "{failure:?}");
         assert_eq!(receivers.count(), HEALTHY, "{status}: each healthy one got it, and once");
         let (counts, most) = tried.lock().unwrap().clone();
         assert!(counts.values().all(|count| *count > 1), "{status}: the stuck ones were tried again");

@@ -27,7 +27,7 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
-use entity_stream_broadcast::{Broadcast, Outlets, Report};
+use entity_stream_broadcast::{Broadcast, Outlets, Summary};
 use entity_stream_connections::{Authorisation, Connection, Table};
 use entity_stream_delivery::ManagementApi;
 use entity_stream_local::{CONNECTIONS_TABLE, Config, Local, aws_config};
@@ -69,7 +69,7 @@ async fn measure(world: &World, endpoint: &str, size: usize) {
     let api = format!("{}/{endpoint}", world.endpoint);
     let mut idle: Vec<Broadcast> = (0..INSTANCES).map(|_| function(world, &api, &bus_url)).collect();
     let mut waiting = vec![event(&tenant)];
-    let (mut under_way, mut reports) = (FuturesUnordered::new(), Vec::<Report>::new());
+    let (mut under_way, mut reports) = (FuturesUnordered::new(), Vec::<Summary>::new());
     std::fs::write("/proc/self/clear_refs", "5").expect("the peak is forgotten");
     let before = memory("VmRSS");
     let started = Instant::now();
@@ -119,7 +119,7 @@ fn function(world: &World, api: &str, bus: &str) -> Broadcast {
     Broadcast::new(&environment, table, management_api, outlets, Clock::system()).unwrap()
 }
 
-async fn invoke(function: &Broadcast, event: &str) -> Report {
+async fn invoke(function: &Broadcast, event: &str) -> Summary {
     let mut context = Context::default();
     context.deadline = Clock::system().now().plus(Duration::from_secs(60)).millis();
     function.handle(LambdaEvent::new(serde_json::from_str(event).unwrap(), context)).await.unwrap()

@@ -9,8 +9,14 @@ use crate::harness::logs::LOG_FILE;
 use crate::harness::tokens::SECRET;
 
 /// Texts that only the whole suite logs.
-const EXPECTED: [&str; 6] =
-    [" TRACE ", "connected", "refused", "authenticated", "closing a connection whose token has expired", "dead letter"];
+const EXPECTED: [&str; 6] = [
+    " TRACE ",
+    "connected",
+    "refused",
+    "authenticated",
+    "closing a connection whose authorisation has expired",
+    "dead letter",
+];
 
 /// The patterns of credentials: the secret, a token, an API key, and an API key with its name in `Authorization`.
 struct Credentials(regex::Regex);

@@ -1,68 +1,60 @@
+use std::collections::HashSet;
 use std::time::Duration;
 
 use entity_stream_connections::Table;
 use entity_stream_delivery::ManagementApi;
 use entity_stream_protocol::{Clock, EpochMillis};
-use entity_stream_publisher::Publisher;
 use entity_stream_runtime::environment::{BROADCAST_CONCURRENCY, BROADCAST_SPLIT_AT};
 use entity_stream_runtime::{Environment, Failure, InvalidVariable};
 use lambda_runtime::LambdaEvent;
 use serde_json::value::RawValue;
 use tokio::time::Instant;
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 
-use crate::dead_letters::DeadLetterQueue;
-use crate::envelope::{Parsed, Received, names, parse};
+use crate::assignment::{Assignment, Parsed, parse, readable_names};
+use crate::batch::{EventBatch, batches};
+use crate::deadline::Deadline;
+use crate::handover::{Handover, Outlets};
 use crate::metrics;
-use crate::patterns::PatternCache;
+use crate::pattern_cache::PatternCache;
 use crate::recent::Recent;
-use crate::report::Report;
+use crate::service::Service;
+use crate::summary::Summary;
 
-/// Messages under way at once, unless [`BROADCAST_CONCURRENCY`] says otherwise.
+/// The default of [`BROADCAST_CONCURRENCY`].
 const DEFAULT_CONCURRENCY: usize = 64;
-/// How long to go on if the invocation does not say when it ends.
-const UNKNOWN_DEADLINE: Duration = Duration::from_secs(25);
-/// Connections that one invocation serves, unless [`BROADCAST_SPLIT_AT`] says otherwise: less than a second's work.
+/// The default of [`BROADCAST_SPLIT_AT`]. An invocation serves so many connections in less than a second.
 const DEFAULT_SPLIT_AT: usize = 5_000;
-/// The error code of dead letters that can reach nobody.
+/// The time to deliver if the invocation has no deadline.
+const UNKNOWN_DEADLINE: Duration = Duration::from_secs(25);
+/// The error code of malformed events in the dead-letter queue.
 const UNDELIVERABLE: &str = "UndeliverableChange";
-/// How long connections that do not take an event hold an invocation up after everybody else has it, or the last of them
-/// got it. What is left is then handed on: an invocation that waits for a few costs as much as one that works, and a busy
-/// tenant's events would use up the account's concurrency with waiting.
+/// The time after the last delivery in which stragglers are retried. The rest is then handed on: an invocation that waits
+/// costs as much as one that works, and waiting would use up the account's concurrency.
 const PATIENCE: Duration = Duration::from_secs(15);
-/// What is kept of the time before the deadline, to hand on what is left.
+/// The time before the deadline that is kept to hand on the rest.
 const RESERVE: Duration = Duration::from_secs(3);
 
-/// The function, ready for events.
+/// The broadcast function.
 #[derive(Debug)]
 pub struct Broadcast {
-    pub(crate) streaming_enabled: bool,
-    pub(crate) concurrency: usize,
-    pub(crate) split_at: usize,
-    pub(crate) patience: Duration,
-    pub(crate) table: Table,
-    pub(crate) management_api: ManagementApi,
-    pub(crate) outlets: Outlets,
-    pub(crate) clock: Clock,
-    pub(crate) patterns: PatternCache,
-    pub(crate) recent: Recent,
-}
-
-/// Where a broadcast puts what it cannot deliver.
-#[derive(Clone, Debug, Default)]
-pub struct Outlets {
-    /// The bus for continuation events. Without it, what one invocation cannot serve fails the event, and Lambda tries
-    /// all of it again.
-    pub bus: Option<Publisher>,
-    /// The queue for what can reach nobody, or was handed on too often. Without it, the former is only logged.
-    pub dead_letters: Option<DeadLetterQueue>,
+    streaming_enabled: bool,
+    concurrency: usize,
+    split_at: usize,
+    patience: Duration,
+    table: Table,
+    management_api: ManagementApi,
+    outlets: Outlets,
+    clock: Clock,
+    patterns: PatternCache,
+    recent: Recent,
 }
 
 impl Broadcast {
-    /// The function with settings from `environment`.
+    /// Creates the function with settings from `environment`.
     ///
     /// # Errors
-    /// [`InvalidVariable`] names a variable that is malformed.
+    /// [`InvalidVariable`] names a malformed variable.
     pub fn new(
         environment: &Environment,
         table: Table,
@@ -77,7 +69,7 @@ impl Broadcast {
             split_at: environment.number(BROADCAST_SPLIT_AT, 1..=1_000_000)?.unwrap_or(DEFAULT_SPLIT_AT),
             patience: PATIENCE,
             table,
-            // Lambda gives an instance one event after another, but in one process they come at the same time.
+            // Lambda invokes an instance with one payload after the other, but a local process handles several at once.
             management_api: management_api.at_most(concurrency),
             outlets,
             clock,
@@ -86,71 +78,106 @@ impl Broadcast {
         })
     }
 
-    /// The same with another time, instead of 15 seconds, for which connections that do not take an event are tried again
-    /// after the last one took it, before they are left to a continuation.
+    /// Replaces the 15 seconds for which stragglers are retried after the last delivery.
     #[must_use]
     pub fn with_patience(self, patience: Duration) -> Self {
         Self { patience, ..self }
     }
 
-    /// Handles one event, or an array of them.
+    /// Handles one invocation: an event, or an array of events.
     ///
     /// # Errors
-    /// A [`Failure`] if the invocation has to be repeated.
-    pub async fn handle(&self, event: LambdaEvent<Box<RawValue>>) -> Result<Report, Failure> {
+    /// A [`Failure`] if Lambda has to retry the invocation. The events that succeeded are then recognised.
+    pub async fn handle(&self, event: LambdaEvent<Box<RawValue>>) -> Result<Summary, Failure> {
+        let request_id = event.context.request_id.as_str();
         if !self.streaming_enabled {
-            let request_id = &event.context.request_id;
             tracing::warn!(request_id, "event ignored: EVENT_STREAMING_ENABLED is not true");
-            return Ok(Report::default());
+            return Ok(Summary::default());
         }
-        let deadline = self.deadline(&event.context);
-        let request_id = &event.context.request_id;
-        let mut total = Report::default();
-        let mut failure = None;
+        let stop = self.stop(&event.context);
+        let (mut total, mut failure) = (Summary::default(), None);
+        let mut assignments = Vec::new();
+        // An event that occurs twice in the payload is delivered once.
+        let mut taken = HashSet::new();
         for parsed in parse(&event.payload) {
             match parsed {
-                Parsed::Event(received) => {
-                    let (event, depth) = (&received.event, received.depth);
-                    let tenant = &event.change().tenant;
-                    let span = tracing::info_span!("broadcast", event_id = event.id(), %tenant, depth, request_id);
-                    match self.once(&received, request_id, deadline).instrument(span).await {
-                        Ok(report) => total += report,
-                        Err(error) => failure = Some(error),
+                Parsed::Assigned(assignment) => {
+                    let is_repeated = !taken.insert(assignment.invoked_with)
+                        || self.recent.contains(assignment.invoked_with, request_id, self.clock.now());
+                    if is_repeated {
+                        span(&assignment, request_id).in_scope(|| tracing::info!("event already delivered"));
+                        total.duplicates += 1;
+                    } else {
+                        assignments.push(*assignment);
                     }
                 }
-                Parsed::Poison { event, reason } => {
-                    let (event_id, tenant) = names(event);
-                    tracing::error!(reason, event_id, tenant, request_id, "event that can reach nobody");
-                    metrics::undeliverable();
+                Parsed::Undeliverable { event, reason } => {
                     total.undeliverable += 1;
-                    if let Some(queue) = &self.outlets.dead_letters
-                        && let Err(error) = queue.send(event, UNDELIVERABLE, &reason).await
-                    {
-                        failure = Some(error);
+                    failure = self.put_aside(event, &reason, request_id).await.err().or(failure);
+                }
+            }
+        }
+        for batch in batches(assignments) {
+            let spans: Vec<Span> = batch.assignments.iter().map(|assignment| span(assignment, request_id)).collect();
+            let served = self.service(&batch, stop).serve(&batch, &spans).instrument(batch_span(&spans, &batch)).await;
+            total.read_capacity += served.read_capacity;
+            for (assignment, result) in batch.assignments.iter().zip(served.events) {
+                match result {
+                    Ok(summary) => {
+                        total += summary;
+                        self.recent.insert(assignment.invoked_with, request_id, self.clock.now());
                     }
+                    Err(error) => failure = Some(error),
                 }
             }
         }
         failure.map_or(Ok(total), Err)
     }
 
-    /// Serves an event, unless it has been served already.
-    async fn once(&self, received: &Received<'_>, request_id: &str, deadline: Instant) -> Result<Report, Failure> {
-        if self.recent.contains(received.invoked_with, request_id, self.clock.now()) {
-            tracing::info!("delivered already: EventBridge delivers at least once");
-            return Ok(Report { duplicates: 1, ..Report::default() });
+    /// Sends a malformed event to the dead-letter queue. A failure would make Lambda retry it twice in vain.
+    async fn put_aside(&self, event: &str, reason: &str, request_id: &str) -> Result<(), Failure> {
+        let (event_id, tenant) = readable_names(event);
+        tracing::error!(reason, event_id, tenant, request_id, "undeliverable event");
+        metrics::undeliverable();
+        match &self.outlets.dead_letters {
+            Some(queue) => queue.send(event, UNDELIVERABLE, reason).await,
+            None => Ok(()),
         }
-        let report = self.serve(received, deadline).await?;
-        self.recent.insert(received.invoked_with, request_id, self.clock.now());
-        Ok(report)
     }
 
-    /// When to stop trying. A deadline that has passed before the event is even read is no deadline: `cargo lambda
-    /// watch` passes a constant.
-    fn deadline(&self, context: &lambda_runtime::Context) -> Instant {
+    fn service(&self, batch: &EventBatch<'_>, stop: Instant) -> Service<'_> {
+        let mut handovers = batch.assignments.iter().map(|assignment| Handover::new(assignment, &self.outlets));
+        let patience = handovers.all(|handover| handover.can_leave_a_rest()).then_some(self.patience);
+        Service {
+            table: &self.table,
+            management_api: &self.management_api,
+            outlets: &self.outlets,
+            patterns: &self.patterns,
+            clock: &self.clock,
+            concurrency: self.concurrency,
+            split_at: self.split_at,
+            deadline: Deadline { stop, patience },
+        }
+    }
+
+    /// Returns the end of all attempts. A deadline in the past is no deadline: `cargo lambda watch` passes a constant.
+    fn stop(&self, context: &lambda_runtime::Context) -> Instant {
         let deadline = EpochMillis::new(i64::try_from(context.deadline).unwrap_or(i64::MAX));
         let left = deadline.since(self.clock.now());
         let time = if left.is_zero() { UNKNOWN_DEADLINE } else { left - RESERVE.min(left / 4) };
         Instant::now() + time
+    }
+}
+
+fn span(assignment: &Assignment<'_>, request_id: &str) -> Span {
+    let (event_id, tenant, depth) = (assignment.event.id(), &assignment.event.change().tenant, assignment.depth);
+    tracing::info_span!("broadcast", event_id, %tenant, depth, request_id)
+}
+
+/// The span of work that the events of a batch share.
+fn batch_span(spans: &[Span], batch: &EventBatch<'_>) -> Span {
+    match spans {
+        [only] => only.clone(),
+        _ => tracing::info_span!("batch", events = spans.len(), tenant = %batch.tenant),
     }
 }

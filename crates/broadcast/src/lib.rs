@@ -1,33 +1,49 @@
-//! The broadcast function: takes an entity change to every connection that wants it.
+//! The broadcast function: delivers entity changes to the connections that subscribe to them.
 //!
-//! - **Trigger**: an EventBridge event whose `detail.type` is one of the three change types, or an array of such events,
-//!   as newer buses send them.
-//! - **Reads**: the interests of the change's tenant in its types, and those in every type; nothing else.
-//! - **Writes**: forgets connections that are gone; puts what can reach nobody on the dead-letter queue, once; puts
-//!   continuation events on the bus, for what one invocation cannot serve.
-//! - **Answers** with counts of what became of the connections.
-//! - **Fails** if the table cannot be read at all, or what is left can be handed on to nobody. Lambda then tries the whole
-//!   event again: who has it already gets it twice, with the same `id`.
+//! - **Trigger**: an EventBridge event whose `detail.type` is one of the three change types, or an array of such events, as
+//!   newer event buses send them.
+//! - **Reads**: the interests of the event's tenant in the types of the entity and in all types. It reads the record of a
+//!   connection only if the connection's authorisation seems to have expired, or if a young connection answers 410.
+//! - **Writes**: forgets connections that have ended; sends undeliverable events to the dead-letter queue; puts continuation
+//!   events on the bus for the part of an audience that one invocation cannot serve.
+//! - **Answers** with a [`Summary`] that counts the outcomes.
+//! - **Fails** if the table cannot be read, or if the bus and the queue do not accept the rest of an event. Lambda then
+//!   retries the invocation. A connection that already received the event can receive it again, with the same `id`.
+//!
+//! The unit of work is a batch: events of one invocation that have the same audience. `batch` forms the batches, `plan`
+//! decides which part of the audience this invocation serves, `audience` reads and filters it, `recipients` groups it,
+//! `dispatcher` schedules the attempts, `courier` makes them, and `handover` passes on the rest. `service` connects these
+//! parts for one batch, and `handler` does so for one invocation.
 
+mod assignment;
 mod audience;
+mod batch;
+mod candidate;
 mod continuation;
+mod courier;
 mod dead_letters;
-mod deliver;
-mod envelope;
+mod deadline;
+mod dispatcher;
 mod handler;
+mod handover;
+mod ledger;
 mod messages;
 mod metrics;
-mod patterns;
+mod pattern_cache;
+mod plan;
 mod recent;
-mod report;
+mod recipients;
 mod resolution;
-mod send;
-mod serve;
-mod units;
+mod service;
+mod summary;
+mod verdicts;
 
-pub use crate::dead_letters::DeadLetterQueue;
-pub use crate::handler::{Broadcast, Outlets};
-// Public for the benchmarks, which ask them without a table around.
+pub use dead_letters::DeadLetterQueue;
+pub use handler::Broadcast;
+pub use handover::Outlets;
+// Public for the benchmarks, which evaluate patterns without a table.
 #[doc(hidden)]
-pub use crate::patterns::{PatternCache, Verdicts};
-pub use crate::report::Report;
+pub use pattern_cache::PatternCache;
+pub use summary::Summary;
+#[doc(hidden)]
+pub use verdicts::Verdicts;

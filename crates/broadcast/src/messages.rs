@@ -3,7 +3,8 @@ use std::sync::OnceLock;
 use entity_stream_delivery::Message;
 use entity_stream_protocol::{Event, Format};
 
-/// An event's messages, each written once, when the first connection needs it, and shared by all deliveries.
+/// The messages of an event. Each is serialised when the first connection needs it, and all deliveries share it.
+#[derive(Debug)]
 pub(crate) struct Messages<'a> {
     event: &'a Event,
     whole: [OnceLock<Message>; 2],
@@ -19,6 +20,7 @@ impl<'a> Messages<'a> {
         self.whole[index(format)].get_or_init(|| Message::new(self.event.message(format)))
     }
 
+    /// The message without the data of the entity, for an event that is larger than API Gateway accepts.
     pub(crate) fn truncated(&self, format: Format) -> &Message {
         self.truncated[index(format)].get_or_init(|| Message::new(self.event.truncated_message(format)))
     }

@@ -1,6 +1,6 @@
 //! An event bus under the control of a test, and Lambda behind it.
 
-use entity_stream_broadcast::Report;
+use entity_stream_broadcast::Summary;
 use entity_stream_local::aws_config;
 use entity_stream_publisher::Publisher;
 use entity_stream_runtime::Failure;
@@ -19,7 +19,7 @@ pub(crate) struct Bus {
 /// The result of an event and all its continuations.
 #[derive(Default)]
 pub(crate) struct Ran {
-    pub(crate) reports: Vec<Report>,
+    pub(crate) reports: Vec<Summary>,
     /// Invocations that failed three times.
     pub(crate) dead: Vec<Failure>,
     /// Invocations that failed and were retried.
@@ -27,7 +27,7 @@ pub(crate) struct Ran {
 }
 
 impl Ran {
-    pub(crate) fn sum(&self, of: impl Fn(&Report) -> usize) -> usize {
+    pub(crate) fn sum(&self, of: impl Fn(&Summary) -> usize) -> usize {
         self.reports.iter().map(of).sum()
     }
 }

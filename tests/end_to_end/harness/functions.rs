@@ -1,6 +1,6 @@
 //! The handlers alone, as Lambda runs them. The local system provides the table, and the test provides `@connections`.
 
-use entity_stream_broadcast::{Broadcast, DeadLetterQueue, Outlets, Report};
+use entity_stream_broadcast::{Broadcast, DeadLetterQueue, Outlets, Summary};
 use entity_stream_connect::Connect;
 use entity_stream_connections::{Authorisation, Connection, Table};
 use entity_stream_default::DefaultRoute;
@@ -112,12 +112,12 @@ impl Functions {
     }
 
     /// Invokes the broadcast function with an event and a deadline in `seconds`.
-    pub(crate) async fn broadcast(&self, event: &str, seconds: u64) -> Result<Report, Failure> {
+    pub(crate) async fn broadcast(&self, event: &str, seconds: u64) -> Result<Summary, Failure> {
         self.broadcast_as(&format!("r-{}", fastrand::u64(..)), event, seconds).await
     }
 
     /// Invokes the broadcast function with this invocation id. Lambda's retries keep the id of the first attempt.
-    pub(crate) async fn broadcast_as(&self, request_id: &str, event: &str, seconds: u64) -> Result<Report, Failure> {
+    pub(crate) async fn broadcast_as(&self, request_id: &str, event: &str, seconds: u64) -> Result<Summary, Failure> {
         let mut event: LambdaEvent<_> = lambda_event(event);
         request_id.clone_into(&mut event.context.request_id);
         event.context.deadline = self.clock.now().plus(std::time::Duration::from_secs(seconds)).millis();

@@ -1,31 +1,30 @@
 use std::cell::OnceCell;
-use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use entity_stream_protocol::{IdPattern, PatternMatcher, Prefilter};
 use lru::LruCache;
 
-/// Most memory that compiled patterns are kept in: a sixteenth of what the template gives the function.
+/// The most memory that the cache uses: a sixteenth of the memory that the template gives the function.
 const BYTES: usize = 32 * 1024 * 1024;
-/// What is counted for each pattern besides: the pattern itself, and its place.
+/// The estimated memory of an entry besides prefilter and matcher: the text of the pattern and its place in the cache.
 const OVERHEAD: usize = 1024;
 
-/// What is known of patterns, kept between invocations: clients come and go, but their patterns stay the same.
+/// Prefilters and compiled patterns, kept between invocations. Clients come and go, but their patterns stay the same.
 #[derive(Debug, Default)]
 pub struct PatternCache(Mutex<Known>);
 
 #[derive(Debug)]
 struct Known {
-    /// Those that were used last.
-    patterns: LruCache<IdPattern, Pattern>,
+    patterns: LruCache<IdPattern, KnownPattern>,
+    /// The estimated memory of all entries.
     bytes: usize,
 }
 
 #[derive(Debug)]
-struct Pattern {
+struct KnownPattern {
     prefilter: Prefilter,
-    /// Compiled for the first id that the prefilter lets pass: where each client wants an entity of its own, an event is
-    /// for a few of thousands.
+    /// Compiled for the first id that passes the prefilter. If each client wants an entity of its own, most patterns are
+    /// never compiled. `None` inside: the pattern does not compile.
     matcher: OnceCell<Option<PatternMatcher>>,
 }
 
@@ -36,19 +35,19 @@ impl Default for Known {
 }
 
 impl PatternCache {
-    /// Whether a pattern matches an id. One that does not compile, which no client could have stored, matches nothing.
-    fn matches(&self, pattern: &IdPattern, entity_id: &str) -> bool {
+    /// Returns whether a pattern matches an id. A pattern that does not compile matches nothing; clients cannot store one.
+    pub(crate) fn matches(&self, pattern: &IdPattern, entity_id: &str) -> bool {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let known = &mut *known;
-        let asked = known.patterns.get_or_insert_ref(pattern, || {
-            let fresh = Pattern { prefilter: Prefilter::of(pattern), matcher: OnceCell::new() };
+        let entry = known.patterns.get_or_insert_ref(pattern, || {
+            let fresh = KnownPattern { prefilter: Prefilter::of(pattern), matcher: OnceCell::new() };
             known.bytes += fresh.bytes();
             fresh
         });
-        if !asked.prefilter.may_match(entity_id) {
+        if !entry.prefilter.may_match(entity_id) {
             return false;
         }
-        let matcher = asked.matcher.get_or_init(|| {
+        let matcher = entry.matcher.get_or_init(|| {
             let matcher = PatternMatcher::compile(pattern);
             let matcher =
                 matcher.inspect_err(|error| tracing::error!(%error, "a stored pattern does not compile")).ok();
@@ -71,35 +70,10 @@ impl Known {
     }
 }
 
-impl Pattern {
+impl KnownPattern {
     fn bytes(&self) -> usize {
         let matcher = self.matcher.get().and_then(Option::as_ref).map_or(0, PatternMatcher::memory);
         OVERHEAD + self.prefilter.memory() + matcher
-    }
-}
-
-/// What the patterns say of one event's entity. Thousands of connections share a few: each is asked once.
-pub struct Verdicts<'a> {
-    patterns: &'a PatternCache,
-    entity_id: &'a str,
-    known: HashMap<IdPattern, bool>,
-}
-
-impl<'a> Verdicts<'a> {
-    /// What these patterns say of this id.
-    pub fn new(patterns: &'a PatternCache, entity_id: &'a str) -> Self {
-        Self { patterns, entity_id, known: HashMap::new() }
-    }
-
-    /// Whether a connection's pattern, if it has one, matches.
-    pub fn accept(&mut self, pattern: Option<&IdPattern>) -> bool {
-        let Some(pattern) = pattern else { return true };
-        if let Some(known) = self.known.get(pattern) {
-            return *known;
-        }
-        let matches = self.patterns.matches(pattern, self.entity_id);
-        self.known.insert(pattern.clone(), matches);
-        matches
     }
 }
 
@@ -108,11 +82,11 @@ mod tests {
     use super::*;
 
     fn verdict(cache: &PatternCache, pattern: &str) -> bool {
-        Verdicts::new(cache, "urn:ngsi-ld:Room:001").accept(Some(&IdPattern::from_stored(pattern.to_owned())))
+        cache.matches(&IdPattern::from_stored(pattern.to_owned()), "urn:ngsi-ld:Room:001")
     }
 
     #[test]
-    fn what_is_kept_stays_within_its_memory() {
+    fn the_cache_stays_within_its_memory() {
         let cache = PatternCache::default();
         for i in 0..400 {
             assert!(verdict(&cache, &format!(r"^urn:[\w-]+:\w+:\w+|{i}")));

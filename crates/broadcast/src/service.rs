@@ -1,0 +1,198 @@
+use entity_stream_connections::{Table, TableError};
+use entity_stream_delivery::ManagementApi;
+use entity_stream_protocol::Clock;
+use entity_stream_runtime::Failure;
+use futures_util::{StreamExt, stream};
+use tokio::time::Instant;
+use tracing::{Instrument, Span};
+
+use crate::audience::{Audience, First, Reading, Slice};
+use crate::batch::EventBatch;
+use crate::courier::Courier;
+use crate::deadline::Deadline;
+use crate::dispatcher::{Dispatcher, StopReason};
+use crate::handover::{Handover, Outlets};
+use crate::ledger::Ledger;
+use crate::messages::Messages;
+use crate::metrics;
+use crate::pattern_cache::PatternCache;
+use crate::plan::{FirstPages, Plan, Sighting};
+use crate::recipients::{Recipient, recipients};
+use crate::summary::Summary;
+use crate::verdicts::Verdicts;
+
+/// The number of slices that are read ahead of delivery. More would only use more memory.
+const READ_AHEAD: usize = 4;
+
+/// Serves batches.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Service<'a> {
+    pub(crate) table: &'a Table,
+    pub(crate) management_api: &'a ManagementApi,
+    pub(crate) outlets: &'a Outlets,
+    pub(crate) patterns: &'a PatternCache,
+    pub(crate) clock: &'a Clock,
+    pub(crate) concurrency: usize,
+    pub(crate) split_at: usize,
+    pub(crate) deadline: Deadline,
+}
+
+/// The results of a batch.
+#[derive(Debug)]
+pub(crate) struct BatchResult {
+    /// The result of each event.
+    pub(crate) events: Vec<Result<Summary, Failure>>,
+    /// The consumed read capacity units.
+    pub(crate) read_capacity: f64,
+}
+
+impl Service<'_> {
+    /// Delivers the events of a batch to this invocation's part of their audience, and hands on the rest of each event.
+    /// `spans` has the span of each event.
+    pub(crate) async fn serve(&self, batch: &EventBatch<'_>, spans: &[Span]) -> BatchResult {
+        let started = Instant::now();
+        let ids = batch.assignments.iter().map(|assignment| assignment.event.change().entity_id.as_str());
+        let verdicts = Verdicts::new(self.patterns, ids.collect());
+        let key = (&batch.tenant, &batch.entity_types);
+        let audience = Audience::new(self.table, self.clock, key, verdicts, self.deadline.stop);
+        let handovers: Vec<_> =
+            batch.assignments.iter().map(|assignment| Handover::new(assignment, self.outlets)).collect();
+
+        let (plan, slices, mut read_capacity) = match self.plan(batch, &audience, &handovers).await {
+            Ok(planned) => planned,
+            // No connection has received an event yet.
+            Err(error) => {
+                let failure = Failure::from(error);
+                return BatchResult { events: vec![Err(failure); batch.assignments.len()], read_capacity: 0.0 };
+            }
+        };
+        // Before the first delivery: the other invocations then work at the same time, and no connection has received the
+        // event if this fails.
+        let mut split = Vec::with_capacity(handovers.len());
+        for ((handover, share), span) in handovers.iter().zip(&plan.shares).zip(spans) {
+            split.push(handover.split(&share.beyond).instrument(span.clone()).await);
+        }
+        let mut ledgers: Vec<Ledger> = handovers.iter().map(|_| Ledger::default()).collect();
+        if split.iter().any(Result::is_ok) {
+            let serves = |event: usize| split[event].is_ok();
+            let capacity = self.deliver(batch, spans, &audience, (&plan, slices), serves, &mut ledgers).await;
+            read_capacity += capacity;
+        }
+
+        let mut events = Vec::with_capacity(handovers.len());
+        for (event, (split, ledger)) in split.into_iter().zip(ledgers).enumerate() {
+            let finish = async {
+                let mut ledger = ledger;
+                ledger.summary.continued += split?;
+                let reason = ledger.describe_left();
+                let left = handovers[event].leave_rest(std::mem::take(&mut ledger.left), reason).await;
+                ledger.summary.continued += left.as_ref().copied().unwrap_or_default();
+                let published_at = batch.assignments[event].published_at;
+                let age = ledger.delivered_at.map(|times| metrics::record_ages(published_at, times));
+                metrics::count(&ledger.summary);
+                log(&ledger.summary, age, read_capacity, started);
+                left.map(|_| ledger.summary)
+            };
+            events.push(finish.instrument(spans[event].clone()).await);
+        }
+        BatchResult { events, read_capacity }
+    }
+
+    /// Reads the first pages, if that is useful, and plans.
+    async fn plan(
+        &self,
+        batch: &EventBatch<'_>,
+        audience: &Audience<'_>,
+        handovers: &[Handover<'_>],
+    ) -> Result<(Plan, Vec<Slice>, f64), TableError> {
+        let [range] = batch.ranges[..] else {
+            let plan = Plan::of_ranges(&batch.ranges, batch.assignments.len());
+            let slices = plan.unread.iter().copied().map(Slice::Unread).collect();
+            return Ok((plan, slices, 0.0));
+        };
+        let Reading { result: First { mut candidates, read_up_to }, capacity } =
+            audience.read_first_pages(range).await?;
+        let split_at: Vec<_> = handovers.iter().map(|handover| handover.can_split().then_some(self.split_at)).collect();
+        let matching = candidates.iter().map(|candidate| Sighting {
+            hash: candidate.interest.hash(),
+            connection_id: &candidate.interest.connection_id,
+            events: &candidate.events,
+        });
+        let pages = FirstPages { range, read_up_to, matching: matching.collect() };
+        let plan = Plan::of_first_pages(&pages, &split_at);
+        let mut slices = Vec::with_capacity(plan.unread.len() + 1);
+        if let Some(range) = plan.read {
+            candidates.retain(|candidate| range.contains(candidate.interest.hash()));
+            slices.push(Slice::Read { candidates, range });
+        }
+        slices.extend(plan.unread.iter().copied().map(Slice::Unread));
+        Ok((plan, slices, capacity))
+    }
+
+    /// Delivers the events that `serves` selects, and enters the results in their ledgers. Returns the consumed read capacity
+    /// units.
+    async fn deliver(
+        &self,
+        batch: &EventBatch<'_>,
+        spans: &[Span],
+        audience: &Audience<'_>,
+        (plan, slices): (&Plan, Vec<Slice>),
+        serves: impl Fn(usize) -> bool,
+        ledgers: &mut [Ledger],
+    ) -> f64 {
+        let event_ids: Vec<_> = batch.assignments.iter().map(|assignment| assignment.event.id()).collect();
+        let messages: Vec<_> = batch.assignments.iter().map(|assignment| Messages::of(&assignment.event)).collect();
+        let courier = Courier {
+            table: self.table,
+            management_api: self.management_api,
+            clock: self.clock,
+            messages: &messages,
+            spans,
+            stop: self.deadline.stop,
+        };
+        let (mut unread, mut read_capacity) = (Vec::new(), 0.0);
+        let readings = stream::iter(slices).map(|slice| audience.read(slice)).buffered(READ_AHEAD);
+        let read = readings.flat_map(|Reading { result, capacity }| {
+            read_capacity += capacity;
+            let candidates = result.unwrap_or_else(|range| {
+                unread.push(range);
+                Vec::new()
+            });
+            let serves = |event, hash| serves(event) && plan.serves(event, hash);
+            stream::iter(recipients(candidates, serves, &event_ids))
+        });
+        let settle = |recipient: Recipient, settled| {
+            recipient.resolved.iter().for_each(|resolved| ledgers[resolved.event].resolved(resolved));
+            if settled != StopReason::Done {
+                for (event, connection_id) in recipient.unresolved() {
+                    ledgers[event].failed(recipient.hash);
+                    let reason = &recipient.reason;
+                    spans[event].in_scope(|| tracing::warn!(%connection_id, reason, "event not delivered"));
+                }
+            }
+        };
+        let dispatcher = Dispatcher { concurrency: self.concurrency, deadline: self.deadline };
+        dispatcher.run(read, &courier, settle).await;
+        for (event, ledger) in ledgers.iter_mut().enumerate().filter(|(event, _)| serves(*event)) {
+            unread.iter().filter_map(|range| plan.served(event, *range)).for_each(|range| ledger.unread(range));
+        }
+        read_capacity
+    }
+}
+
+fn log(summary: &Summary, age: Option<(u64, u64)>, read_capacity: f64, started: Instant) {
+    tracing::info!(
+        matched = summary.matched,
+        delivered = summary.delivered,
+        gone = summary.gone,
+        expired = summary.expired,
+        failed = summary.failed,
+        rejected = summary.rejected,
+        continued = summary.continued,
+        read_capacity,
+        first_age = age.map(|(first, _)| first),
+        last_age = age.map(|(_, last)| last),
+        milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+        "broadcast"
+    );
+}
