@@ -8,14 +8,13 @@ use std::time::Duration;
 use aws_sdk_dynamodb::Client;
 use axum::Router;
 use axum::http::StatusCode;
-use entity_stream_broadcast::{Broadcast, Outlets};
+use entity_stream_broadcast::Broadcast;
 use entity_stream_connect::Connect;
 use entity_stream_connections::{Authorisation, Connection, Table};
 use entity_stream_default::DefaultRoute;
-use entity_stream_delivery::ManagementApi;
 use entity_stream_local::{Config, Local, CONNECTIONS_TABLE, aws_config};
 use entity_stream_protocol::{Clock, ConnectionId, Filter, Format, GroupId, Tenant};
-use entity_stream_runtime::Environment;
+use entity_stream_runtime::{AwsServices, BroadcastConfig, ConnectConfig, DefaultConfig, Environment};
 use lambda_runtime::{Context, LambdaEvent};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
@@ -46,16 +45,20 @@ impl System {
     pub(crate) fn deserted() -> Self {
         let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
         let (local, endpoint) = runtime.block_on(async { (start_local().await, start_endpoint().await) });
-        let environment = Environment::new(|name| {
-            let settings = [("EVENT_STREAMING_ENABLED", "true"), ("AUTH_ENABLED", "false")];
-            settings.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+        let environment = Environment::new(move |name| match name {
+            "EVENT_STREAMING_ENABLED" => Some("true".to_owned()),
+            "AUTH_ENABLED" => Some("false".to_owned()),
+            "WS_CONNECTIONS_TABLE" => Some(CONNECTIONS_TABLE.to_owned()),
+            "WS_API_ENDPOINT" => Some(endpoint.clone()),
+            _ => None,
         });
-        let table = Table::new(Client::new(&aws_config(&local.dynamodb_url())), CONNECTIONS_TABLE);
-        let api = || ManagementApi::new(&aws_config(&endpoint), &endpoint).expect("a URL");
-        let clock = Clock::system();
-        let connect = Connect::new(&environment, None, table.clone(), clock.clone()).expect("settings");
-        let default = DefaultRoute::new(&environment, None, table.clone(), api(), clock.clone()).expect("settings");
-        let broadcast = Broadcast::new(&environment, table, api(), Outlets::default(), clock).expect("settings");
+        let (aws, clock) = (AwsServices::all(aws_config(&local.dynamodb_url())), Clock::system());
+        let connect = ConnectConfig::read(&environment).expect("a configuration");
+        let connect = runtime.block_on(Connect::new(connect, &aws, clock.clone())).expect("no secret to read");
+        let default = DefaultConfig::read(&environment).expect("a configuration");
+        let default = runtime.block_on(DefaultRoute::new(default, &aws, clock.clone())).expect("no secret to read");
+        let broadcast = BroadcastConfig::read(&environment).expect("a configuration");
+        let broadcast = Broadcast::new(broadcast, &aws, clock);
         Self { runtime, local, connect, default, broadcast }
     }
 

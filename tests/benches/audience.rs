@@ -27,13 +27,11 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
-use entity_stream_broadcast::{Broadcast, Outlets, Summary};
+use entity_stream_broadcast::{Broadcast, Summary};
 use entity_stream_connections::{Authorisation, Connection, Table};
-use entity_stream_delivery::ManagementApi;
 use entity_stream_local::{CONNECTIONS_TABLE, Config, Local, aws_config};
 use entity_stream_protocol::{Clock, ConnectionId, Filter, Format, Tenant, stable_hash};
-use entity_stream_publisher::Publisher;
-use entity_stream_runtime::Environment;
+use entity_stream_runtime::{AwsServices, BroadcastConfig, Environment};
 use futures_util::stream::{self, FuturesUnordered, StreamExt};
 use lambda_runtime::{Context, LambdaEvent};
 use serde_json::{Value, json};
@@ -108,15 +106,16 @@ async fn measure(world: &World, endpoint: &str, size: usize) {
 }
 
 fn function(world: &World, api: &str, bus: &str) -> Broadcast {
-    let settings = [("EVENT_STREAMING_ENABLED", "true")];
-    let environment = Environment::new(move |name| {
-        settings.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
-    });
-    let table = Table::new(aws_sdk_dynamodb::Client::new(&aws_config(&world.dynamodb)), CONNECTIONS_TABLE);
-    let management_api = ManagementApi::new(&aws_config(api), api).unwrap();
-    let bus = Publisher::new(aws_sdk_eventbridge::Client::new(&aws_config(bus)), "bus");
-    let outlets = Outlets { bus: Some(bus), dead_letters: None };
-    Broadcast::new(&environment, table, management_api, outlets, Clock::system()).unwrap()
+    let settings = [
+        ("EVENT_STREAMING_ENABLED", "true".to_owned()),
+        ("WS_CONNECTIONS_TABLE", CONNECTIONS_TABLE.to_owned()),
+        ("WS_API_ENDPOINT", api.to_owned()),
+        ("EVENT_BUS_NAME", "bus".to_owned()),
+    ];
+    let environment =
+        Environment::new(move |name| settings.iter().find(|(key, _)| *key == name).map(|(_, value)| value.clone()));
+    let aws = AwsServices { event_bridge: aws_config(bus), ..AwsServices::all(aws_config(&world.dynamodb)) };
+    Broadcast::new(BroadcastConfig::read(&environment).unwrap(), &aws, Clock::system())
 }
 
 async fn invoke(function: &Broadcast, event: &str) -> Summary {

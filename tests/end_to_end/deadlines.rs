@@ -14,7 +14,9 @@ use crate::harness::{Endpoint, Reply};
 #[tokio::test]
 async fn a_message_that_waits_for_its_turn_is_not_sent_after_its_deadline() {
     let endpoint = Endpoint::script([Reply::Never]).await;
-    let api = ManagementApi::new(&aws_config(&endpoint.url), &endpoint.url).unwrap().at_most(1);
+    let api =
+        ManagementApi::new(&aws_config(&endpoint.url), entity_stream_delivery::Endpoint::parse(&endpoint.url).unwrap())
+            .at_most(1);
     let (first, second) =
         (ConnectionId::parse("XyZ12cdeIAMCJ1g=").unwrap(), ConnectionId::parse("XyZ12cdeIAMCJ2g=").unwrap());
     let message = Message::new(Bytes::from_static(b"{}"));

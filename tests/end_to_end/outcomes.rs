@@ -3,12 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use entity_stream_broadcast::{Broadcast, DeadLetterQueue, Outlets};
+use entity_stream_broadcast::Broadcast;
 use entity_stream_connections::Connection;
-use entity_stream_delivery::ManagementApi;
-use entity_stream_local::aws_config;
+use entity_stream_local::{CONNECTIONS_TABLE, aws_config};
 use entity_stream_protocol::GroupId;
-use entity_stream_runtime::Environment;
+use entity_stream_runtime::{AwsServices, BroadcastConfig, Environment};
 use serde_json::json;
 
 use crate::harness::proxy::{Fate, proxy};
@@ -134,13 +133,17 @@ async fn an_unavailable_dead_letter_queue_does_not_affect_other_events() {
     let queue = Endpoint::script([Reply::status(400)]).await;
     let mut functions = Functions::new(&system, &api, &hands).await;
     functions.register(ID, "demo").await;
-    let environment = Environment::new(|name| (name == "EVENT_STREAMING_ENABLED").then(|| "true".to_owned()));
-    let client = aws_sdk_sqs::Client::new(&aws_config(&queue.url));
-    let dead_letters = DeadLetterQueue::new(client, format!("{}/0/dead-letters", queue.url));
-    let outlets = Outlets { dead_letters: Some(dead_letters), bus: None };
-    let connections_api = ManagementApi::new(&aws_config(&api.url), &api.url).unwrap();
-    functions.broadcast =
-        Broadcast::new(&environment, functions.table.clone(), connections_api, outlets, hands.clock()).unwrap();
+    let (url, api_url) = (format!("{}/0/dead-letters", queue.url), api.url.clone());
+    let environment = Environment::new(move |name| match name {
+        "EVENT_STREAMING_ENABLED" => Some("true".to_owned()),
+        "WS_CONNECTIONS_TABLE" => Some(CONNECTIONS_TABLE.to_owned()),
+        "WS_API_ENDPOINT" => Some(api_url.clone()),
+        "DEAD_LETTER_QUEUE_URL" => Some(url.clone()),
+        _ => None,
+    });
+    let dynamodb = aws_config(&system.local.dynamodb_url());
+    let aws = AwsServices { sqs: aws_config(&queue.url), ..AwsServices::all(dynamodb) };
+    functions.broadcast = Broadcast::new(BroadcastConfig::read(&environment).unwrap(), &aws, hands.clock());
     let event = |id: &str| envelope(id, &room("demo", id));
     let events = format!("[{},{},{}]", event("e1"), envelope("bad", &json!({ "type": "entityUpdated" })), event("e2"));
 

@@ -41,7 +41,7 @@ fn signature(asked: &Asked, path: &str, signed_headers: &str) -> String {
 async fn requests_carry_the_signature_that_aws_computes() {
     let endpoint = Endpoint::script([Reply::status(200)]).await;
     let url = format!("{}/prod/", endpoint.url);
-    let api = ManagementApi::new(&aws_config(&url), &url).unwrap();
+    let api = ManagementApi::new(&aws_config(&url), entity_stream_delivery::Endpoint::parse(&url).unwrap());
     let id = ConnectionId::parse("XyZ-2_deIAMCJ1g=").unwrap();
     assert_eq!(api.post(&id, &Message::new("é")).await, Outcome::Delivered);
     assert_eq!(api.close(&id).await, Ok(()));

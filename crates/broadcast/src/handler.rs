@@ -4,8 +4,8 @@ use std::time::Duration;
 use entity_stream_connections::Table;
 use entity_stream_delivery::ManagementApi;
 use entity_stream_protocol::{Clock, EpochMillis};
-use entity_stream_runtime::environment::{BROADCAST_CONCURRENCY, BROADCAST_SPLIT_AT};
-use entity_stream_runtime::{Environment, Failure, InvalidVariable};
+use entity_stream_publisher::Publisher;
+use entity_stream_runtime::{AwsServices, BroadcastConfig, Failure};
 use lambda_runtime::LambdaEvent;
 use serde_json::value::RawValue;
 use tokio::time::Instant;
@@ -13,6 +13,7 @@ use tracing::{Instrument, Span};
 
 use crate::assignment::{Assignment, Parsed, parse, readable_names};
 use crate::batch::{EventBatch, batches};
+use crate::dead_letters::DeadLetterQueue;
 use crate::deadline::Deadline;
 use crate::handover::{Handover, Outlets};
 use crate::metrics;
@@ -21,10 +22,6 @@ use crate::recent::Recent;
 use crate::service::Service;
 use crate::summary::Summary;
 
-/// The default of [`BROADCAST_CONCURRENCY`].
-const DEFAULT_CONCURRENCY: usize = 64;
-/// The default of [`BROADCAST_SPLIT_AT`]. An invocation serves so many connections in less than a second.
-const DEFAULT_SPLIT_AT: usize = 5_000;
 /// The time to deliver if the invocation has no deadline.
 const UNKNOWN_DEADLINE: Duration = Duration::from_secs(25);
 /// The error code of malformed events in the dead-letter queue.
@@ -51,31 +48,27 @@ pub struct Broadcast {
 }
 
 impl Broadcast {
-    /// Creates the function with settings from `environment`.
-    ///
-    /// # Errors
-    /// [`InvalidVariable`] names a malformed variable.
-    pub fn new(
-        environment: &Environment,
-        table: Table,
-        management_api: ManagementApi,
-        outlets: Outlets,
-        clock: Clock,
-    ) -> Result<Self, InvalidVariable> {
-        let concurrency = environment.number(BROADCAST_CONCURRENCY, 1..=10_000)?.unwrap_or(DEFAULT_CONCURRENCY);
-        Ok(Self {
-            streaming_enabled: environment.streaming_enabled(),
-            concurrency,
-            split_at: environment.number(BROADCAST_SPLIT_AT, 1..=1_000_000)?.unwrap_or(DEFAULT_SPLIT_AT),
+    /// Creates the function from its configuration.
+    pub fn new(config: BroadcastConfig, aws: &AwsServices, clock: Clock) -> Self {
+        let outlets = Outlets {
+            bus: config.event_bus.map(|name| Publisher::new(aws_sdk_eventbridge::Client::new(&aws.event_bridge), name)),
+            dead_letters: config
+                .dead_letter_queue
+                .map(|url| DeadLetterQueue::new(aws_sdk_sqs::Client::new(&aws.sqs), url)),
+        };
+        Self {
+            streaming_enabled: config.streaming_enabled,
+            concurrency: config.concurrency,
+            split_at: config.split_at,
             patience: PATIENCE,
-            table,
-            // Lambda invokes an instance with one payload after the other, but a local process handles several at once.
-            management_api: management_api.at_most(concurrency),
+            table: aws.connections(config.connections_table),
+            // On AWS, an instance handles one event at a time. The local system handles several at the same time.
+            management_api: aws.management_api(config.endpoint).at_most(config.concurrency),
             outlets,
             clock,
             patterns: PatternCache::default(),
             recent: Recent::default(),
-        })
+        }
     }
 
     /// Replaces the 15 seconds for which stragglers are retried after the last delivery.

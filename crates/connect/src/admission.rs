@@ -1,16 +1,30 @@
-use entity_stream_auth::{Refusal, Refused};
-use entity_stream_connections::Authorisation;
-use entity_stream_protocol::Tenant;
-use entity_stream_runtime::grant;
+use entity_stream_auth::{AllowedOrigins, Authenticator, Refusal, Refused};
+use entity_stream_connections::{Authorisation, Grant};
+use entity_stream_protocol::{EpochMillis, Tenant};
 
-use crate::Connect;
 use crate::handshake::Handshake;
 
-impl Connect {
-    /// Whether, as whom and for how long whoever opens this connection may listen to the tenant.
-    pub(crate) async fn admit(&self, handshake: &Handshake<'_>, tenant: &Tenant) -> Result<Authorisation, Refused> {
+/// The rules by which the function accepts or refuses a client.
+#[derive(Clone, Debug)]
+pub(crate) struct Admission {
+    /// `None` accepts every client.
+    pub(crate) authenticator: Option<Authenticator>,
+    /// Lets clients connect without a credential and authenticate with their first message.
+    pub(crate) in_band: bool,
+    /// `None` accepts the pages of every origin.
+    pub(crate) origins: Option<AllowedOrigins>,
+}
+
+impl Admission {
+    /// Decides on a handshake: returns the client's authorisation for the tenant, or the reason for the refusal.
+    pub(crate) async fn decide(
+        &self,
+        handshake: &Handshake<'_>,
+        tenant: &Tenant,
+        now: EpochMillis,
+    ) -> Result<Authorisation, Refused> {
         if let Some(origins) = &self.origins {
-            // Several `Origin` headers are no browser's doing.
+            // Only browsers send `Origin`. If a client sends several, each must be allowed.
             let origins_are_allowed = handshake.header("origin").iter().all(|origin| origins.allow(origin));
             if !origins_are_allowed {
                 return Err(Refusal::Origin.into());
@@ -19,8 +33,9 @@ impl Connect {
         let Some(authenticator) = &self.authenticator else { return Ok(Authorisation::Open) };
         match handshake.credentials().find()? {
             Some(credential) => {
-                let identity = authenticator.admit(&credential, tenant, self.clock.now()).await?;
-                Ok(Authorisation::Granted(grant(identity)))
+                let identity = authenticator.admit(&credential, tenant, now).await?;
+                let grant = Grant::new(identity.subject, identity.role.as_str(), identity.expires_at);
+                Ok(Authorisation::Granted(grant))
             }
             None if self.in_band => Ok(Authorisation::Pending),
             None => Err(Refusal::NoCredential.into()),

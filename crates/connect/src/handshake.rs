@@ -5,10 +5,10 @@ use aws_lambda_events::http::HeaderMap;
 use aws_lambda_events::http::header::{HeaderName, HeaderValue, SEC_WEBSOCKET_PROTOCOL};
 use entity_stream_auth::{ACCESS_TOKEN, HandshakeCredentials, offers_access_token};
 
-/// What stands for a header that is no text: it is there, and it is malformed.
+/// Stands for a header that is not text, so that the header counts as malformed instead of missing.
 const NOT_TEXT: &str = "\u{fffd}";
 
-/// What a client sent to open a connection: every value of every header and query parameter.
+/// The handshake of a client: every value of every header and query parameter.
 pub(crate) struct Handshake<'a> {
     single: &'a HeaderMap,
     several: &'a HeaderMap,
@@ -16,6 +16,7 @@ pub(crate) struct Handshake<'a> {
 }
 
 impl<'a> Handshake<'a> {
+    /// Reads the handshake from an event.
     pub(crate) fn of(event: &'a ApiGatewayWebsocketProxyRequest) -> Self {
         let several = &event.multi_value_query_string_parameters;
         let parameters = if several.is_empty() { &event.query_string_parameters } else { several };
@@ -26,18 +27,18 @@ impl<'a> Handshake<'a> {
         Self { single: &event.headers, several: &event.multi_value_headers, query }
     }
 
-    /// Every value of a query parameter.
+    /// Returns every value of a query parameter.
     pub(crate) fn query(&self, name: &str) -> Vec<&'a str> {
         self.query.get(name).cloned().unwrap_or_default()
     }
 
-    /// Every value of a header. Of a header that came twice, the single-valued map holds one; only the other shows both.
+    /// Returns every value of a header. Of a repeated header, the single-valued map holds only the last value.
     pub(crate) fn header(&self, name: &str) -> Vec<&'a str> {
         let headers = if self.several.contains_key(name) { self.several } else { self.single };
         headers.get_all(name).iter().map(|value| value.to_str().unwrap_or(NOT_TEXT)).collect()
     }
 
-    /// Where a credential may be.
+    /// Returns the places that may hold a credential.
     pub(crate) fn credentials(&self) -> HandshakeCredentials<'a> {
         HandshakeCredentials {
             authorization: self.header("authorization"),
@@ -46,8 +47,9 @@ impl<'a> Handshake<'a> {
         }
     }
 
-    /// The header that selects `access_token`, if the client offered it. A browser drops a connection whose response
-    /// selects nothing it offered, and the token that comes with it is never repeated.
+    /// Returns the header that selects `access_token`, if the client offered this sub-protocol. A browser closes the
+    /// connection if the response selects none of the offered sub-protocols. The response never repeats the token, which is
+    /// the other offered value.
     pub(crate) fn selected_subprotocol(&self) -> Option<(HeaderName, HeaderValue)> {
         offers_access_token(self.header(SEC_WEBSOCKET_PROTOCOL.as_str()))
             .then(|| (SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(ACCESS_TOKEN)))

@@ -4,17 +4,13 @@ use std::process::ExitCode;
 
 use entity_stream_connect::Connect;
 use entity_stream_protocol::Clock;
-use entity_stream_runtime::{AuthenticationError, authenticator, aws_config, run};
+use entity_stream_runtime::{ConnectConfig, run};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     run(
-        async |environment| {
-            let config = aws_config(environment);
-            let authenticator = authenticator(environment, &config, &config).await?;
-            let connect = Connect::new(environment, authenticator, environment.table(&config)?, Clock::system())?;
-            Ok::<_, AuthenticationError>(connect)
-        },
+        ConnectConfig::read,
+        async |config, aws| Connect::new(config, aws, Clock::system()).await,
         async |connect, event| connect.handle(event).await,
     )
     .await

@@ -26,6 +26,13 @@ pub struct Grant {
     pub until: Option<EpochMillis>,
 }
 
+impl Grant {
+    /// Creates the right of a subject, in a role, until a time or until the connection ends.
+    pub fn new(subject: impl Into<String>, role: impl Into<String>, until: Option<EpochMillis>) -> Self {
+        Self { subject: subject.into(), role: role.into(), until }
+    }
+}
+
 impl Authorisation {
     /// Whether it may listen at `now`.
     pub fn is_valid(&self, now: EpochMillis) -> bool {

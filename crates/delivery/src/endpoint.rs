@@ -8,12 +8,15 @@ use hyper::Uri;
 pub struct InvalidEndpoint;
 
 /// The base URL of an `@connections` API, without a slash at its end.
-#[derive(Clone, Debug)]
-pub(crate) struct Endpoint(String);
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint(String);
 
 impl Endpoint {
     /// Parses an `http` or `https` URL. A host of API Gateway needs a path, which is the stage.
-    pub(crate) fn parse(text: &str) -> Result<Self, InvalidEndpoint> {
+    ///
+    /// # Errors
+    /// [`InvalidEndpoint`] for any other text.
+    pub fn parse(text: &str) -> Result<Self, InvalidEndpoint> {
         let text = text.trim_end_matches('/');
         let uri: Uri = text.parse().map_err(|_| InvalidEndpoint)?;
         let (Some("http" | "https"), Some(host)) = (uri.scheme_str(), uri.host()) else { return Err(InvalidEndpoint) };

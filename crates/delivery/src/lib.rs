@@ -16,7 +16,7 @@ mod signed_posts;
 
 pub use backoff::backoff;
 pub use close::CloseError;
-pub use endpoint::InvalidEndpoint;
+pub use endpoint::{Endpoint, InvalidEndpoint};
 pub use management_api::ManagementApi;
 pub use message::Message;
 pub use outcome::Outcome;

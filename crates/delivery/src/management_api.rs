@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::adaptive_limit::{AdaptiveLimit, MOST, Turn};
 use crate::backoff::{LONGEST_DELAY, backoff};
 use crate::close::{CloseError, Closer};
-use crate::endpoint::{Endpoint, InvalidEndpoint};
+use crate::endpoint::Endpoint;
 use crate::message::Message;
 use crate::outcome::Outcome;
 use crate::signed_posts::SignedPosts;
@@ -27,16 +27,12 @@ pub struct ManagementApi {
 
 impl ManagementApi {
     /// Creates a client of the API at `endpoint`. It takes credentials and region from `config`.
-    ///
-    /// # Errors
-    /// [`InvalidEndpoint`] unless `endpoint` is an `http` or `https` URL. A host of API Gateway needs its stage as the path.
-    pub fn new(config: &SdkConfig, endpoint: &str) -> Result<Self, InvalidEndpoint> {
-        let endpoint = Endpoint::parse(endpoint)?;
-        Ok(Self {
+    pub fn new(config: &SdkConfig, endpoint: Endpoint) -> Self {
+        Self {
             posts: Arc::new(SignedPosts::new(config, endpoint.clone())),
             closer: Arc::new(Closer::new(config, endpoint, ATTEMPT_TIMEOUT)),
             limit: Arc::new(AdaptiveLimit::new(MOST)),
-        })
+        }
     }
 
     /// Limits the calls that run at once, at most 10,000, for all clones of the returned client. Other calls wait. The wait

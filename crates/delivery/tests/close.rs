@@ -10,7 +10,7 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use axum::Router;
 use axum::http::{Method, StatusCode, Uri};
-use entity_stream_delivery::{CloseError, ManagementApi};
+use entity_stream_delivery::{CloseError, Endpoint, ManagementApi};
 use entity_stream_protocol::ConnectionId;
 use tokio::net::TcpListener;
 
@@ -22,7 +22,7 @@ fn api(url: &str) -> ManagementApi {
         .region(Region::new("us-east-1"))
         .credentials_provider(SharedCredentialsProvider::new(Credentials::new("a", "b", None, None, "test")))
         .build();
-    ManagementApi::new(&config, url).unwrap()
+    ManagementApi::new(&config, Endpoint::parse(url).unwrap())
 }
 
 /// Closes a connection through a server that answers with `status` and `error_type`. Returns the result and the number of

@@ -1,16 +1,16 @@
-//! The `$disconnect` function: forgets a connection.
+//! The `$disconnect` function: removes a connection.
 //!
-//! - **Trigger**: a connection has ended. API Gateway may say so late, twice, or never; what it does not say, a broadcast
-//!   that meets 410 finds out, or the record expires.
-//! - **Writes**: removes the connection and its interests. Idempotent.
-//! - **Answers** 200, which API Gateway ignores.
-//! - **Fails** if the table cannot be written, so that the failure is counted; nothing tries again.
+//! - **Trigger**: a connection has ended. API Gateway may send the event late, twice, or never. If it sends none, a broadcast
+//!   that meets 410 removes the connection, or the record expires.
+//! - **Writes**: removes the connection and its interests. A repetition changes nothing.
+//! - **Answers** 200. API Gateway ignores the answer.
+//! - **Fails** if the table cannot be written, so that a metric counts the failure. API Gateway does not repeat the event.
 //!
-//! It works whether streaming is switched on or off, so that switching it off leaves nothing behind.
+//! The function works while streaming is off too, so that no connection stays in the table after streaming is switched off.
 
 use aws_lambda_events::apigw::{ApiGatewayProxyResponse, ApiGatewayWebsocketProxyRequest};
 use entity_stream_connections::Table;
-use entity_stream_runtime::{Caller, Failure, respond};
+use entity_stream_runtime::{AwsServices, Caller, DisconnectConfig, Failure, respond};
 use lambda_runtime::LambdaEvent;
 use tracing::Instrument;
 
@@ -21,15 +21,15 @@ pub struct Disconnect {
 }
 
 impl Disconnect {
-    /// The function on this table.
-    pub fn new(table: Table) -> Self {
-        Self { table }
+    /// Creates the function from its configuration.
+    pub fn new(config: DisconnectConfig, aws: &AwsServices) -> Self {
+        Self { table: aws.connections(config.connections_table) }
     }
 
     /// Handles one event.
     ///
     /// # Errors
-    /// A [`Failure`] if the event is not API Gateway's or the table cannot be written.
+    /// [`Failure`] if API Gateway did not send the event, or the table cannot be written.
     pub async fn handle(
         &self,
         event: LambdaEvent<ApiGatewayWebsocketProxyRequest>,

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 
 use entity_stream_auth::ApiKeyError;
 use entity_stream_connections::TableError;
-use entity_stream_runtime::{AuthenticationError, InvalidVariable};
+use entity_stream_runtime::{InvalidConfig, SecretError};
 
 use crate::config::RESERVED;
 
@@ -58,12 +58,12 @@ pub enum StartError {
     /// The table of API keys cannot be created in the embedded DynamoDB.
     #[error("the embedded DynamoDB does not work: {0}")]
     ApiKeys(#[from] ApiKeyError),
-    /// A setting for the functions makes no sense.
+    /// Variables of the functions are missing or malformed.
     #[error(transparent)]
-    Setting(#[from] InvalidVariable),
-    /// Authentication cannot be set up.
+    Config(#[from] InvalidConfig),
+    /// The secret that signs tokens cannot be used.
     #[error(transparent)]
-    Authentication(#[from] AuthenticationError),
+    Secret(#[from] SecretError),
     /// The URL given for the functions makes no sense.
     #[error("{0:?} is no Lambda endpoint: it is an http URL of host and port alone, such as http://localhost:9000")]
     LambdaEndpoint(String),

@@ -64,7 +64,7 @@ impl Local {
         settings::api_keys(&dynamodb.url()).create_table_if_missing().await?;
         let table = settings::table(&dynamodb.url());
         table.create_if_missing().await?;
-        let functions = Invoker::new(&config, table.clone(), reachable(address), &dynamodb.url()).await?;
+        let functions = Invoker::new(&config, reachable(address), &dynamodb.url()).await?;
         let state = Arc::new(SystemState::new(config, functions, table));
         let mut servers = JoinSet::new();
         for listener in listeners {

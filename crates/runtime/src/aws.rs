@@ -6,18 +6,18 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 
-use crate::Environment;
+use crate::environment::Environment;
 
-/// How long one request to AWS may take: each is answered in milliseconds, and a function that waits longer does not live
-/// to say what it waited for.
+/// The time-out of one request to AWS. AWS answers in milliseconds. A longer time-out would let Lambda stop the function
+/// before it can log the reason.
 const ATTEMPT: Duration = Duration::from_secs(5);
-/// How long it may take with its retries. The functions have 29 seconds.
+/// The time-out of a request with its retries. The functions have 29 seconds.
 const OPERATION: Duration = Duration::from_secs(12);
 
-/// The AWS configuration of a function: region, credentials and endpoints from the variables that Lambda sets.
+/// Creates the AWS configuration of a function from the variables that Lambda sets: region, credentials and endpoints.
 ///
-/// The SDK's own search would go on to profiles, web identities and instance metadata, none of which a function has, and
-/// the code for all of that would be a part of every function's package and start.
+/// The default configuration of the SDK also searches profiles, web identities and instance metadata. A function has none of
+/// them, and their code would make every package larger and every start slower.
 pub fn aws_config(environment: &Environment) -> SdkConfig {
     let region = ["AWS_REGION", "AWS_DEFAULT_REGION"].into_iter().find_map(|name| environment.lookup(name));
     SdkConfig::builder()
@@ -31,8 +31,8 @@ pub fn aws_config(environment: &Environment) -> SdkConfig {
         .build()
 }
 
-/// Settings of single services, of which only endpoints are ever set: `AWS_ENDPOINT_URL_DYNAMODB` and its like, or
-/// `AWS_ENDPOINT_URL` for all.
+/// The endpoints of single services, for example `AWS_ENDPOINT_URL_DYNAMODB`, or `AWS_ENDPOINT_URL` for all services. The SDK
+/// asks for other settings too; the functions set none of them.
 #[derive(Debug)]
 struct Endpoints(Environment);
 
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn a_service_has_its_own_endpoint_or_the_one_of_all() {
+    fn a_service_has_its_own_endpoint_or_the_common_one() {
         let variables = &[
             ("AWS_ENDPOINT_URL_SECRETS_MANAGER", "http://secrets"),
             ("AWS_ENDPOINT_URL_SQS", ""),
@@ -68,9 +68,9 @@ mod tests {
         assert_eq!(endpoint(&[], "DynamoDB"), None);
     }
 
-    /// The clock is the test's: it goes on as soon as there is nothing else to do.
+    /// The clock of the test is paused: it advances when all tasks wait.
     #[tokio::test(start_paused = true)]
-    async fn a_service_that_does_not_answer_is_not_waited_for_longer_than_the_function_lives() {
+    async fn a_request_times_out_before_lambda_stops_the_function() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let environment = Environment::new(move |name| match name {
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn the_region_is_lambdas() {
+    fn lambda_sets_the_region() {
         let environment = Environment::new(|name| (name == "AWS_REGION").then(|| "eu-west-1".to_owned()));
         assert_eq!(aws_config(&environment).region().map(AsRef::as_ref), Some("eu-west-1"));
     }

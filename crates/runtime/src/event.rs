@@ -1,11 +1,11 @@
 use serde::de::DeserializeOwned;
 
-use crate::Failure;
+use crate::failure::Failure;
 
 /// Reads an event from its JSON.
 ///
 /// # Errors
-/// A [`Failure`] that says where it cannot be read. What stands there is not repeated, as serde would do: it may be a token.
+/// A [`Failure`] with the line and the column. Unlike the error of serde, it does not repeat the text, which may be a token.
 pub fn read_event<A: DeserializeOwned>(json: &[u8]) -> Result<A, Failure> {
     serde_json::from_slice(json).map_err(|error| {
         let (line, column) = (error.line(), error.column());
@@ -20,7 +20,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_value_that_cannot_be_read_is_not_repeated() {
+    fn the_error_does_not_repeat_the_value() {
         let event = r#"{"headers":{"Authorization":"Bearer eyJsecret\u0001"}}"#;
         let failure = read_event::<ApiGatewayWebsocketProxyRequest>(event.as_bytes()).unwrap_err();
         assert_eq!(failure.kind, "InvalidEvent");

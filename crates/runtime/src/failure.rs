@@ -1,18 +1,18 @@
 use entity_stream_connections::TableError;
 use lambda_runtime::Diagnostic;
 
-/// Why an invocation failed, as Lambda reports it: a stable type to alarm on, and a message.
+/// The failure of an invocation, as Lambda reports it: a stable type for alarms, and a message.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{kind}: {message}")]
 pub struct Failure {
     /// The error type: one word in upper camel case.
     pub kind: &'static str,
-    /// What happened.
+    /// The reason.
     pub message: String,
 }
 
 impl Failure {
-    /// A failure of this type.
+    /// Creates a failure of this type.
     pub fn new(kind: &'static str, message: impl Into<String>) -> Self {
         Self { kind, message: message.into() }
     }

@@ -2,26 +2,26 @@ use aws_lambda_events::apigw::{ApiGatewayProxyResponse, ApiGatewayWebsocketProxy
 use aws_lambda_events::encodings::Body;
 use entity_stream_protocol::{ConnectionId, EpochMillis};
 
-use crate::Failure;
+use crate::failure::Failure;
 
-/// Who is behind a WebSocket event: what every event of API Gateway says of its connection.
+/// The client of a WebSocket event. Every event of API Gateway holds these values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
     /// The connection.
     pub connection_id: ConnectionId,
-    /// When its handshake began.
+    /// The time at which the handshake began.
     pub connected_at: EpochMillis,
-    /// API Gateway's id of this request.
+    /// The id that API Gateway gave this request.
     pub request_id: String,
-    /// The client's address.
+    /// The IP address of the client.
     pub source_ip: String,
 }
 
 impl Caller {
-    /// Reads it from an event.
+    /// Reads the client from an event.
     ///
     /// # Errors
-    /// A [`Failure`] if the connection id is missing or malformed: the event is not API Gateway's.
+    /// A [`Failure`] if the connection id is missing or malformed. Events of API Gateway have a valid one.
     pub fn of(event: &ApiGatewayWebsocketProxyRequest) -> Result<Self, Failure> {
         let context = &event.request_context;
         let invalid = |problem: String| Failure::new("InvalidEvent", format!("requestContext.connectionId {problem}"));
@@ -33,11 +33,9 @@ impl Caller {
             source_ip: context.identity.source_ip.clone().unwrap_or_default(),
         })
     }
-}
 
-impl Caller {
-    /// The span of a request: its fields stand in every line that is logged within. The tenant is filled in when it is
-    /// known.
+    /// Creates the span of a request. Every log line within the span has its fields. The function records the tenant as soon
+    /// as it knows the tenant.
     pub fn span(&self, function: &'static str) -> tracing::Span {
         tracing::info_span!(
             "request",
@@ -49,7 +47,8 @@ impl Caller {
     }
 }
 
-/// A function's answer to API Gateway: on `$connect` the status decides, elsewhere it is ignored on one-way routes.
+/// Creates the answer of a function to API Gateway. On `$connect`, the status accepts or refuses the handshake. API Gateway
+/// ignores the answer of the other routes, because they are one-way.
 pub fn respond(status: u16, message: Option<&str>) -> ApiGatewayProxyResponse {
     let mut response = ApiGatewayProxyResponse::default();
     response.status_code = i64::from(status);

@@ -1,23 +1,32 @@
-//! How a function lives in Lambda: the settings it reads before its first event, its logs, its AWS clients, and the form
-//! in which events reach it and errors leave it. What the function does is in its own crate.
+//! Runs a function in Lambda: configuration, logs, AWS clients, and the form of events and errors at the edge. The crate of each
+//! function holds its behaviour.
+//!
+//! A `main.rs` calls [`run`] with the `read` of its configuration, a constructor and a handler. The local system and the tests
+//! call the same `read` and the same constructor, with another [`Environment`] and other [`AwsServices`].
 
-mod authentication;
 mod aws;
+mod config;
 pub mod environment;
 mod event;
 mod failure;
 mod gateway_event;
 mod logs;
 mod refusals;
-mod resources;
 mod run;
+mod secret;
+mod services;
 
-pub use authentication::{AuthenticationError, UnreadableSecret, authenticator, claim_paths, read_secret, verifier};
 pub use aws::aws_config;
-pub use environment::{Environment, InvalidVariable};
+pub use config::{
+    AccessConfig, BroadcastConfig, ConfigFault, ConnectConfig, DefaultConfig, DisconnectConfig, InvalidConfig,
+    KeySource, TokenConfig, claim_paths,
+};
+pub use environment::Environment;
 pub use event::read_event;
 pub use failure::Failure;
 pub use gateway_event::{Caller, respond};
 pub use logs::{InvalidLogFilter, log_filter, start_logs};
-pub use refusals::{grant, note_refusal};
+pub use refusals::note_refusal;
 pub use run::run;
+pub use secret::{SecretError, UnreadableSecret, read_secret};
+pub use services::AwsServices;

@@ -3,19 +3,23 @@ use tracing_subscriber::filter::{LevelFilter, filter_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::environment::{AWS_LAMBDA_LOG_LEVEL, RUST_LOG};
-use crate::{Environment, InvalidVariable};
+use crate::config::ConfigFault;
+use crate::environment::{AWS_LAMBDA_LOG_LEVEL, Environment, RUST_LOG};
 
-/// Lambda's own word for the highest level, where `tracing` ends at `error`.
+/// The highest level of Lambda. The highest level of `tracing` is `error`.
 const FATAL: &str = "fatal";
 
-/// A text that is neither a level nor directives.
+/// The text is neither a level nor a list of directives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a log level is error, warn, info, debug or trace, or directives such as warn,entity_stream=debug")]
+#[error(
+    "the log level is invalid: expected error, warn, info, debug or trace, or directives such as warn,entity_stream=debug"
+)]
 pub struct InvalidLogFilter;
 
-/// What a level, in any case, or comma-separated directives ask for. To [`EnvFilter`] a word that is no level is the name
-/// of a module, and everything but that module is silent; here it is a slip.
+/// Parses a level, in upper or lower case, or comma-separated directives.
+///
+/// [`EnvFilter`] takes an unknown word for the name of a module and silences all other modules. This function refuses the
+/// word, because it is more probably a misspelt level.
 ///
 /// # Errors
 /// [`InvalidLogFilter`].
@@ -32,30 +36,28 @@ pub fn log_filter(text: &str) -> Result<EnvFilter, InvalidLogFilter> {
     EnvFilter::try_new(directives.join(",")).map_err(|_| InvalidLogFilter)
 }
 
-/// Starts JSON logs on standard output, one object a line, with the fields of the current invocation: what CloudWatch
-/// reads. The level is `AWS_LAMBDA_LOG_LEVEL`'s, else `RUST_LOG`'s, else `info`.
+/// Starts JSON logs on standard output for CloudWatch: one object a line, with the fields of the current invocation. The level
+/// comes from `AWS_LAMBDA_LOG_LEVEL`, or else from `RUST_LOG`, or else it is `info`.
 ///
 /// # Errors
-/// [`InvalidVariable`] if that is no level; the logs start nevertheless, so that it can be said there.
-pub fn start_logs(environment: &Environment) -> Result<(), InvalidVariable> {
+/// [`ConfigFault`] if the level is malformed. The logs start at `info`, so that the function can log the fault.
+pub fn start_logs(environment: &Environment) -> Result<(), ConfigFault> {
     let set = [AWS_LAMBDA_LOG_LEVEL, RUST_LOG]
         .into_iter()
         .find_map(|variable| Some((variable, environment.optional(variable)?)));
     let filter = match set {
         None => Ok(EnvFilter::new("info")),
-        Some((variable, text)) => {
-            log_filter(&text).map_err(|_| InvalidVariable { variable, problem: "is no such level" })
-        }
+        Some((variable, text)) => log_filter(&text).map_err(|_| ConfigFault::Invalid(variable)),
     };
     let (filter, result) = match filter {
         Ok(filter) => (filter, Ok(())),
         Err(error) => (EnvFilter::new("info"), Err(error)),
     };
-    // At `trace` the runtime writes whole events, and with them tokens: no directive may ask for that.
+    // At `trace`, the Lambda runtime writes whole events, which hold tokens. No directive may enable that.
     let without_events = filter_fn(|metadata| {
         *metadata.level() <= tracing::Level::INFO || !metadata.target().starts_with("lambda_runtime")
     });
-    // A second call is a test's: the first subscriber stays.
+    // Only tests call this function twice. The first subscriber stays.
     let _ = tracing_subscriber::fmt()
         .json()
         .flatten_event(true)
@@ -74,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_level_is_one_in_any_case_and_directives_are_recognised() {
+    fn levels_in_any_case_and_directives_are_accepted() {
         for (text, expected) in [
             ("TRACE", "trace"),
             ("Debug", "debug"),
@@ -89,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slip_is_no_module() {
+    fn a_misspelt_level_is_refused() {
         for text in ["", " ", "verbose", "banana", "debug,banana", "debug,", "entity_stream=loud", "a=b=c=d", "warning"]
         {
             assert!(log_filter(text).is_err(), "{text:?}");

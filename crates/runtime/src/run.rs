@@ -7,20 +7,27 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-use crate::{Environment, read_event, start_logs};
+use crate::aws::aws_config;
+use crate::config::InvalidConfig;
+use crate::environment::Environment;
+use crate::event::read_event;
+use crate::logs::start_logs;
+use crate::services::AwsServices;
 
 /// The CloudWatch namespace of the metrics.
 const NAMESPACE: &str = "EntityStream";
-/// The dimension of every metric, and the variable in which Lambda tells its value.
+/// The dimension of every metric, and the variable from which it takes its value.
 const DIMENSION: &str = "FunctionName";
 const FUNCTION_NAME: &str = "AWS_LAMBDA_FUNCTION_NAME";
 
-/// Runs a function: starts the logs, builds it once, and hands it one event after another until Lambda stops the process.
+/// Runs a function: starts the logs, reads the configuration, builds the function once, and passes it one event after another
+/// until Lambda stops the process.
 ///
-/// What keeps it from starting, a variable that is missing say, is logged in one line and ends the process, so that a
-/// wrong deployment fails at once and not with its first event.
-pub async fn run<F, A, R, E, B>(
-    build: impl AsyncFnOnce(&Environment) -> Result<F, B>,
+/// If the function cannot start, it logs one line with all reasons and ends the process. A deployment with a wrong
+/// configuration therefore fails at once instead of with its first event.
+pub async fn run<C, F, A, R, E, B>(
+    read: impl FnOnce(&Environment) -> Result<C, InvalidConfig>,
+    build: impl AsyncFnOnce(C, &AwsServices) -> Result<F, B>,
     handle: impl AsyncFn(&F, LambdaEvent<A>) -> Result<R, E>,
 ) -> ExitCode
 where
@@ -30,31 +37,29 @@ where
     B: Display,
 {
     let environment = Environment::process();
-    if let Err(error) = start_logs(&environment) {
-        tracing::error!(%error, "the function cannot start");
-        return ExitCode::FAILURE;
-    }
-    let function = match build(&environment).await {
-        Ok(function) => function,
-        Err(error) => {
-            tracing::error!(%error, "the function cannot start");
-            return ExitCode::FAILURE;
+    let config = match (start_logs(&environment), read(&environment)) {
+        (Ok(()), Ok(config)) => config,
+        (Ok(()), Err(invalid)) => return cannot_start(&invalid),
+        (Err(fault), Ok(_)) => return cannot_start(&fault),
+        (Err(fault), Err(invalid)) => {
+            return cannot_start(&InvalidConfig::new(fault, invalid.faults().cloned()));
         }
     };
-    // Metrics go where logs go, in CloudWatch's embedded metric format, once for each invocation. The function's name keeps
-    // the figures of several deployments in one account apart.
+    let function = match build(config, &AwsServices::all(aws_config(&environment))).await {
+        Ok(function) => function,
+        Err(error) => return cannot_start(&error),
+    };
+    // The metrics go to standard output in CloudWatch's embedded metric format, once for each invocation. The name of the
+    // function separates the metrics of several deployments in one account.
     let mut metrics = Builder::new().cloudwatch_namespace(NAMESPACE);
     if let Some(name) = environment.lookup(FUNCTION_NAME) {
         metrics = metrics.with_dimension(DIMENSION, name);
     }
     let metrics = match metrics.init() {
         Ok(metrics) => metrics,
-        Err(error) => {
-            tracing::error!(%error, "the function cannot start");
-            return ExitCode::FAILURE;
-        }
+        Err(error) => return cannot_start(&error),
     };
-    // The runtime would repeat what it cannot read, in the log and to whoever invoked the function.
+    // The Lambda runtime would repeat an unreadable event in the log and in the answer. The event may hold a token.
     let service = service_fn(|event: LambdaEvent<Box<RawValue>>| {
         let LambdaEvent { payload, context, .. } = event;
         let event = read_event(payload.get().as_bytes()).map(|payload| LambdaEvent::new(payload, context));
@@ -62,7 +67,7 @@ where
             let result = match event {
                 Ok(event) => handle(&function, event).await.map_err(Into::into),
                 Err(failure) => {
-                    tracing::error!(%failure, "the event is not one of this function's");
+                    tracing::error!(%failure, "the event cannot be read");
                     Err(Diagnostic::from(failure))
                 }
             };
@@ -79,4 +84,9 @@ where
             ExitCode::FAILURE
         }
     }
+}
+
+fn cannot_start(error: &impl Display) -> ExitCode {
+    tracing::error!(%error, "the function cannot start");
+    ExitCode::FAILURE
 }

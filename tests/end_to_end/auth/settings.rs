@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use entity_stream_local::{Config, Local, aws_config};
-use entity_stream_runtime::{Environment, authenticator};
+use entity_stream_runtime::{AwsServices, Environment, TokenConfig};
 use metrics::{Counter, CounterFn, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 
 use super::{guarded, refused};
@@ -17,23 +17,44 @@ async fn problem(settings: &'static [(&'static str, &'static str)]) -> String {
         settings.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
     });
     let error = Local::start(Config { auth_enabled: true, environment, ..config() }).await.unwrap_err().to_string();
-    assert!(!error.contains('\n') && !error.contains(SECRET), "{error}");
+    assert!(!error.contains(SECRET), "{error}");
     error
 }
 
 #[tokio::test]
 async fn settings_that_make_no_sense_are_named() {
     for (settings, name) in [
-        (&[][..], "JWT_SECRET_ARN is not set, nor JWT_JWKS_URL"),
-        (&[("JWT_SECRET", "too short")], "JWT_SECRET is too short"),
-        (&[("JWT_SECRET", SECRET), ("JWT_JWKS_URL", "https://x")], "set one of them"),
-        (&[("JWT_JWKS_URL", "http://issuer.example.com")], "JWT_JWKS_URL is not such a URL"),
-        (&[("JWT_SECRET", SECRET), ("AUTH_IN_BAND", "yes")], "AUTH_IN_BAND is neither true nor false"),
-        (&[("JWT_SECRET", SECRET), ("ALLOWED_ORIGINS", "*")], "ALLOWED_ORIGINS is no such list"),
+        (&[][..], "Set exactly one of JWT_SECRET, JWT_SECRET_ARN and JWT_JWKS_URL; found none."),
+        (&[("JWT_SECRET", "too short")], "JWT_SECRET is invalid: expected the secret"),
+        (
+            &[("JWT_SECRET", SECRET), ("JWT_JWKS_URL", "https://x")],
+            "Set exactly one of JWT_SECRET, JWT_SECRET_ARN and JWT_JWKS_URL; found JWT_SECRET and JWT_JWKS_URL.",
+        ),
+        (&[("JWT_JWKS_URL", "http://issuer.example.com")], "JWT_JWKS_URL is invalid: expected the https URL"),
+        (&[("JWT_SECRET", SECRET), ("AUTH_IN_BAND", "yes")], "AUTH_IN_BAND is invalid: expected true if"),
+        (
+            &[("JWT_SECRET", SECRET), ("ALLOWED_ORIGINS", "*")],
+            "ALLOWED_ORIGINS is invalid: expected comma-separated origins such as https://app.example.com",
+        ),
     ] {
         let error = problem(settings).await;
-        assert!(error.contains(name), "{error}");
+        assert!(error.starts_with(name) && !error.contains('\n'), "{error}");
     }
+}
+
+/// The faults are in the configurations of different functions. `AUTH_IN_BAND`, which two functions read, is listed once.
+#[tokio::test]
+async fn the_faults_of_all_functions_are_reported_together() {
+    let error = problem(&[
+        ("JWT_SECRET", "hunter2"),
+        ("ALLOWED_ORIGINS", "everywhere"),
+        ("AUTH_IN_BAND", "maybe"),
+        ("BROADCAST_SPLIT_AT", "0"),
+    ])
+    .await;
+    let named: Vec<_> = error.lines().map(|line| line.split(" is invalid: expected ").next().unwrap()).collect();
+    assert_eq!(named, ["JWT_SECRET", "AUTH_IN_BAND", "ALLOWED_ORIGINS", "BROADCAST_SPLIT_AT"], "{error}");
+    assert!(!error.contains("hunter2") && !error.contains("everywhere") && !error.contains("maybe"), "{error}");
 }
 
 #[tokio::test]
@@ -66,13 +87,14 @@ async fn with_secret_from(reply: Reply) -> Result<(), String> {
         _ => None,
     });
     let config = aws_config(&secrets.url);
-    let result = authenticator(&environment, &config, &config).await;
+    let tokens = TokenConfig::read(&environment).unwrap().expect("authentication is on");
+    let result = AwsServices::all(config).verifier(tokens).await;
     let asked = secrets.asked();
     assert!(
         String::from_utf8_lossy(&asked[0].body).contains("arn:aws:secretsmanager:"),
         "the function requests the secret by its ARN"
     );
-    result.map(|authenticator| assert!(authenticator.is_some())).map_err(|error| error.to_string())
+    result.map(drop).map_err(|error| error.to_string())
 }
 
 #[tokio::test]
@@ -83,9 +105,9 @@ async fn the_secret_is_read_from_secrets_manager_at_start() {
     let binary = Reply::json(serde_json::json!({ "SecretBinary": bytes }).to_string());
     assert_eq!(with_secret_from(binary).await, Ok(()));
     let short = with_secret_from(Reply::json(r#"{"SecretString":"hunter2"}"#)).await.unwrap_err();
-    assert!(short.starts_with("JWT_SECRET_ARN is too short") && !short.contains("hunter2"), "{short}");
+    assert!(short.starts_with("the secret of JWT_SECRET_ARN is too short") && !short.contains("hunter2"), "{short}");
     let empty = with_secret_from(Reply::json("{}")).await.unwrap_err();
-    assert!(empty.starts_with("JWT_SECRET_ARN is too short"), "{empty}");
+    assert!(empty.starts_with("the secret of JWT_SECRET_ARN is too short"), "{empty}");
     let denied = r#"{"__type":"AccessDeniedException","Message":"no secretsmanager:GetSecretValue"}"#;
     let denied = with_secret_from(Reply::Status(400, &[], denied.to_owned())).await.unwrap_err();
     assert!(denied.contains("JWT_SECRET_ARN") && denied.contains("AccessDeniedException"), "{denied}");

@@ -1,14 +1,15 @@
 //! The handlers alone, as Lambda runs them. The local system provides the table, and the test provides `@connections`.
 
-use entity_stream_broadcast::{Broadcast, DeadLetterQueue, Outlets, Summary};
+use entity_stream_broadcast::{Broadcast, Summary};
 use entity_stream_connect::Connect;
 use entity_stream_connections::{Authorisation, Connection, Table};
 use entity_stream_default::DefaultRoute;
-use entity_stream_delivery::ManagementApi;
 use entity_stream_disconnect::Disconnect;
 use entity_stream_local::{API_KEYS_TABLE, CONNECTIONS_TABLE, aws_config};
 use entity_stream_protocol::{Clock, ConnectionId, Filter, Format, Tenant};
-use entity_stream_runtime::{Environment, Failure, authenticator, verifier};
+use entity_stream_runtime::{
+    AwsServices, BroadcastConfig, ConnectConfig, DefaultConfig, DisconnectConfig, Environment, Failure,
+};
 use lambda_runtime::{Context, LambdaEvent};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -62,31 +63,35 @@ impl Functions {
         settings: &'static [(&'static str, &'static str)],
         bus: Option<&Bus>,
     ) -> Self {
-        const USUAL: [(&str, &str); 4] = [
-            ("EVENT_STREAMING_ENABLED", "true"),
-            ("AUTH_ENABLED", "false"),
-            ("WS_CONNECTIONS_TABLE", CONNECTIONS_TABLE),
-            ("WS_API_KEYS_TABLE", API_KEYS_TABLE),
+        let http = system.local.http_url();
+        let usual = [
+            ("EVENT_STREAMING_ENABLED", "true".to_owned()),
+            ("AUTH_ENABLED", "false".to_owned()),
+            ("WS_CONNECTIONS_TABLE", CONNECTIONS_TABLE.to_owned()),
+            ("WS_API_KEYS_TABLE", API_KEYS_TABLE.to_owned()),
+            ("WS_API_ENDPOINT", connections_api.url.clone()),
+            ("DEAD_LETTER_QUEUE_URL", format!("{http}/0/dead-letters")),
+            ("EVENT_BUS_NAME", bus.map_or("", |_| "bus").to_owned()),
         ];
         let environment = Environment::new(move |name| {
-            settings.iter().chain(&USUAL).find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+            let setting = settings.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+            setting.or_else(|| usual.iter().find(|(key, _)| *key == name).map(|(_, value)| value.clone()))
         });
-        let dynamodb = aws_config(dynamodb_url);
-        let authenticator = authenticator(&environment, &dynamodb, &dynamodb).await.unwrap();
-        let verifier = verifier(&environment, &dynamodb).await.unwrap();
-        let (table, clock) = (Table::new(aws_sdk_dynamodb::Client::new(&dynamodb), CONNECTIONS_TABLE), hands.clock());
-        let api = || ManagementApi::new(&aws_config(&connections_api.url), &connections_api.url).unwrap();
-        let http = system.local.http_url();
-        let queue =
-            DeadLetterQueue::new(aws_sdk_sqs::Client::new(&aws_config(&http)), format!("{http}/0/dead-letters"));
-        let outlets = Outlets { bus: bus.map(Bus::client), dead_letters: Some(queue) };
-        let broadcast = Broadcast::new(&environment, table.clone(), api(), outlets, clock.clone()).unwrap();
+        let aws = AwsServices {
+            dynamodb: aws_config(dynamodb_url),
+            event_bridge: aws_config(bus.map_or(&http, Bus::url)),
+            ..AwsServices::all(aws_config(&http))
+        };
+        let clock = hands.clock();
+        let connect = ConnectConfig::read(&environment).unwrap();
+        let default = DefaultConfig::read(&environment).unwrap();
+        let broadcast = BroadcastConfig::read(&environment).unwrap();
         Self {
-            connect: Connect::new(&environment, authenticator, table.clone(), clock.clone()).unwrap(),
-            disconnect: Disconnect::new(table.clone()),
-            default: DefaultRoute::new(&environment, verifier, table.clone(), api(), clock.clone()).unwrap(),
-            broadcast,
-            table,
+            connect: Connect::new(connect, &aws, clock.clone()).await.unwrap(),
+            disconnect: Disconnect::new(DisconnectConfig::read(&environment).unwrap(), &aws),
+            default: DefaultRoute::new(default, &aws, clock.clone()).await.unwrap(),
+            broadcast: Broadcast::new(broadcast, &aws, clock.clone()),
+            table: aws.connections(CONNECTIONS_TABLE.to_owned()),
             clock,
         }
     }

@@ -1,7 +1,7 @@
 use anyhow::{Context, anyhow, ensure};
 use clap::ValueEnum;
 use entity_stream_connections::Table;
-use entity_stream_delivery::{CloseError, ManagementApi, backoff};
+use entity_stream_delivery::{CloseError, Endpoint, ManagementApi, backoff};
 use entity_stream_local::aws_config;
 use entity_stream_protocol::{Clock, ConnectionId, Tenant};
 use tokio_tungstenite::tungstenite::http::Uri;
@@ -149,6 +149,8 @@ impl CloseCommand {
     }
 
     async fn api(&self) -> anyhow::Result<ManagementApi> {
+        let endpoint = Endpoint::parse(&self.api)
+            .map_err(|error| anyhow!("--api: {error}; the local system's is http://localhost:3000/local"));
         let uri = self.api.parse::<Uri>().ok();
         let uri = uri.with_context(|| {
             format!("--api is a URL such as http://localhost:3000/local, not `{}`", printable(&self.api))
@@ -160,8 +162,7 @@ impl CloseCommand {
         } else {
             aws_config(&self.api)
         };
-        let api = ManagementApi::new(&config, &self.api);
-        api.map_err(|error| anyhow!("--api: {error}; the local system's is http://localhost:3000/local"))
+        Ok(ManagementApi::new(&config, endpoint?))
     }
 }
 

@@ -2,8 +2,8 @@ use anyhow::Context;
 use entity_stream_auth::{Identity, Refusal, Unverified, Verifier};
 use entity_stream_local::aws_config;
 use entity_stream_protocol::{EpochMillis, Tenant};
-use entity_stream_runtime::Environment;
 use entity_stream_runtime::environment::{AUTH_ENABLED, JWT_JWKS_URL, JWT_SECRET, JWT_SECRET_ARN};
+use entity_stream_runtime::{AwsServices, Environment, KeySource, TokenConfig};
 use jsonwebtoken::{EncodingKey, Header, decode_header, encode};
 
 use super::{SecretSource, fresh_secret, overlay};
@@ -46,12 +46,12 @@ impl Judge {
         if let Key::StandIn(secret) = &key {
             environment = overlay(&environment, [(JWT_SECRET, secret.clone())]);
         }
-        let secrets = match environment.optional(JWT_SECRET_ARN) {
-            Some(arn) => source.aws(&arn).await?,
-            None => aws_config("http://localhost:0"),
+        let tokens = TokenConfig::read(&environment)?.context("authentication is switched off")?;
+        let secrets = match &tokens.keys {
+            KeySource::SecretArn(arn) => source.aws(arn).await?,
+            KeySource::Secret(_) | KeySource::Jwks(_) => aws_config("http://localhost:0"),
         };
-        let verifier = entity_stream_runtime::verifier(&environment, &secrets).await?;
-        Ok(Self { verifier: verifier.context("authentication is switched off")?, key })
+        Ok(Self { verifier: AwsServices::all(secrets).verifier(tokens).await?, key })
     }
 
     /// Whether signatures are checked.

@@ -94,7 +94,10 @@ async fn a_log_level_that_is_none_is_named() {
         for args in [&["token", "--tenant", "demo"][..], &["local"]] {
             let ended = run_with(args, &[("RUST_LOG", level)], "").await;
             assert_eq!(ended.code, Some(1), "{ended:?}");
-            assert!(ended.stderr.contains("RUST_LOG: a log level is error, warn, info"), "{ended:?}");
+            assert!(
+                ended.stderr.contains("RUST_LOG: the log level is invalid: expected error, warn, info"),
+                "{ended:?}"
+            );
         }
     }
 }

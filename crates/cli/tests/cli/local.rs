@@ -136,11 +136,15 @@ async fn says_in_one_line_why_it_cannot_start() {
         (&[&FREE[1..], &["--stage", "_local"]].concat(), &[], "\"_local\" is no stage"),
         (&[], &[("AUTH_ENABLED", "yes")], "AUTH_ENABLED holds true or false"),
         (&[], &[("RUST_LOG", "a=b=c")], "RUST_LOG"),
-        (&FREE[1..], &[("AUTH_ENABLED", "true")], "JWT_SECRET_ARN is not set, nor JWT_JWKS_URL nor JWT_SECRET"),
+        (
+            &FREE[1..],
+            &[("AUTH_ENABLED", "true")],
+            "Set exactly one of JWT_SECRET, JWT_SECRET_ARN and JWT_JWKS_URL; found none.",
+        ),
         (&FREE[1..], &[("ALLOWED_ORIGINS", "example.com")], "ALLOWED_ORIGINS"),
         (&[&FREE[1..], &["--auth"]].concat(), short, "JWT_SECRET is too short"),
         (&[&FREE[1..], &["--auth"]].concat(), &[("JWT_JWKS_URL", "http://example.com")], "JWT_JWKS_URL"),
-        (&[&FREE[1..], &["--auth"]].concat(), &[("AUTH_IN_BAND", "yes")], "AUTH_IN_BAND is neither true nor false"),
+        (&[&FREE[1..], &["--auth"]].concat(), &[("AUTH_IN_BAND", "yes")], "AUTH_IN_BAND is invalid"),
     ];
     for (args, environment, expected) in cases {
         let ended = run_with(&[&["local"], args].concat(), environment, "").await;

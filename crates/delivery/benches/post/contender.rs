@@ -40,7 +40,7 @@ pub(crate) async fn run(name: &str, url: &str) {
             batches(Bytes::from, async |message| post_unsigned(&client, url, message).await).await;
         }
         "ours" => {
-            let api = ManagementApi::new(&config, url).unwrap();
+            let api = ManagementApi::new(&config, entity_stream_delivery::Endpoint::parse(url).unwrap());
             batches(Message::new, async |message| {
                 let id = ConnectionId::parse(ID).unwrap();
                 assert_eq!(api.post(&id, &message).await, Outcome::Delivered);

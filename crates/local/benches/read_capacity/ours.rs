@@ -2,15 +2,13 @@
 
 use std::time::Duration;
 
-use aws_sdk_dynamodb::Client;
 use axum::Router;
 use axum::http::StatusCode;
-use entity_stream_broadcast::{Broadcast, Outlets};
+use entity_stream_broadcast::Broadcast;
 use entity_stream_connections::{Authorisation, Connection, Table};
-use entity_stream_delivery::ManagementApi;
 use entity_stream_local::{CONNECTIONS_TABLE, Local, aws_config};
 use entity_stream_protocol::{Clock, ConnectionId, Filter, Format, Tenant};
-use entity_stream_runtime::Environment;
+use entity_stream_runtime::{AwsServices, BroadcastConfig, Environment};
 use futures_util::{StreamExt, stream};
 use lambda_runtime::{Context, LambdaEvent};
 use serde_json::json;
@@ -29,11 +27,16 @@ impl Ours {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, Router::new().fallback(async || StatusCode::OK)).await });
-        let environment = Environment::new(|name| (name == "EVENT_STREAMING_ENABLED").then(|| "true".to_owned()));
-        let table = Table::new(Client::new(&aws_config(&local.dynamodb_url())), CONNECTIONS_TABLE);
-        let api = ManagementApi::new(&aws_config(&endpoint), &endpoint).unwrap();
-        let clock = Clock::system();
-        let broadcast = Broadcast::new(&environment, table.clone(), api, Outlets::default(), clock.clone()).unwrap();
+        let aws = AwsServices::all(aws_config(&local.dynamodb_url()));
+        let environment = Environment::new(move |name| match name {
+            "EVENT_STREAMING_ENABLED" => Some("true".to_owned()),
+            "WS_CONNECTIONS_TABLE" => Some(CONNECTIONS_TABLE.to_owned()),
+            "WS_API_ENDPOINT" => Some(endpoint.clone()),
+            _ => None,
+        });
+        let (config, clock) = (BroadcastConfig::read(&environment).unwrap(), Clock::system());
+        let table = aws.connections(CONNECTIONS_TABLE.to_owned());
+        let broadcast = Broadcast::new(config, &aws, clock.clone());
         Self { broadcast, table, clock }
     }
 

@@ -5,17 +5,15 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::config::BehaviorVersion;
 use bytes::Bytes;
-use entity_stream_auth::{Authenticator, Verifier};
-use entity_stream_broadcast::{Broadcast, DeadLetterQueue, Outlets};
+use entity_stream_broadcast::Broadcast;
 use entity_stream_connect::Connect;
-use entity_stream_connections::Table;
 use entity_stream_default::DefaultRoute;
-use entity_stream_delivery::ManagementApi;
 use entity_stream_disconnect::Disconnect;
 use entity_stream_protocol::Clock;
-use entity_stream_publisher::Publisher;
-use entity_stream_runtime::environment::JWT_SECRET_ARN;
-use entity_stream_runtime::{Environment, Failure, read_event};
+use entity_stream_runtime::{
+    AwsServices, BroadcastConfig, ConnectConfig, DefaultConfig, DisconnectConfig, Failure, InvalidConfig, KeySource,
+    read_event,
+};
 use lambda_runtime::{Context, LambdaEvent};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -37,31 +35,32 @@ pub(crate) struct InProcess {
 }
 
 impl InProcess {
-    pub(crate) async fn new(
-        config: &Config,
-        table: Table,
-        address: SocketAddr,
-        dynamodb_url: &str,
-    ) -> Result<Self, StartError> {
+    pub(crate) async fn new(config: &Config, address: SocketAddr, dynamodb_url: &str) -> Result<Self, StartError> {
         let environment = environment(config, address);
+        let connect = ConnectConfig::read(&environment);
+        let default = DefaultConfig::read(&environment);
+        let disconnect = DisconnectConfig::read(&environment);
+        let broadcast = BroadcastConfig::read(&environment);
+        let errors =
+            [connect.as_ref().err(), default.as_ref().err(), disconnect.as_ref().err(), broadcast.as_ref().err()];
+        if let Some(invalid) = InvalidConfig::merged(errors.into_iter().flatten()) {
+            return Err(invalid.into());
+        }
+        let default = default?;
+        let mut aws = AwsServices {
+            dynamodb: aws_config(dynamodb_url),
+            ..AwsServices::all(aws_config(&format!("http://{address}")))
+        };
+        // A secret with an ARN is in a real account. The local system reads it with the credentials of this machine.
+        if default.tokens.as_ref().is_some_and(|tokens| matches!(tokens.keys, KeySource::SecretArn(_))) {
+            aws.secrets_manager = ::aws_config::load_defaults(BehaviorVersion::latest()).await;
+        }
         let clock = config.clock.clone();
-        let verifier = verifier(&environment, dynamodb_url).await?;
-        let api_keys = environment.api_keys(&aws_config(dynamodb_url))?;
-        let authenticator = verifier.clone().map(|verifier| Authenticator::new(verifier, api_keys));
-        // One client for each function, as each has its own process on AWS.
-        let management_api = || management_api(&environment, address);
-        let broadcast = Broadcast::new(
-            &environment,
-            table.clone(),
-            management_api()?,
-            outlets(&environment, address)?,
-            clock.clone(),
-        )?;
         Ok(Self {
-            connect: Arc::new(Connect::new(&environment, authenticator, table.clone(), clock.clone())?),
-            disconnect: Arc::new(Disconnect::new(table.clone())),
-            default: Arc::new(DefaultRoute::new(&environment, verifier, table, management_api()?, clock.clone())?),
-            broadcast: Arc::new(broadcast),
+            connect: Arc::new(Connect::new(connect?, &aws, clock.clone()).await?),
+            disconnect: Arc::new(Disconnect::new(disconnect?, &aws)),
+            default: Arc::new(DefaultRoute::new(default, &aws, clock.clone()).await?),
+            broadcast: Arc::new(Broadcast::new(broadcast?, &aws, clock.clone())),
             clock,
         })
     }
@@ -117,29 +116,4 @@ where
 
 fn failed(kind: &str, message: String) -> InvokeError {
     InvokeError::Function { kind: kind.to_owned(), message }
-}
-
-fn management_api(environment: &Environment, address: SocketAddr) -> Result<ManagementApi, StartError> {
-    Ok(environment.management_api(&aws_config(&format!("http://{address}")))?)
-}
-
-fn outlets(environment: &Environment, address: SocketAddr) -> Result<Outlets, StartError> {
-    let config = aws_config(&format!("http://{address}"));
-    let queue = |url| DeadLetterQueue::new(aws_sdk_sqs::Client::new(&config), url);
-    let bus = |name| Publisher::new(aws_sdk_eventbridge::Client::new(&config), name);
-    Ok(Outlets {
-        bus: environment.event_bus_name()?.map(bus),
-        dead_letters: environment.dead_letter_queue_url()?.map(queue),
-    })
-}
-
-/// The verification of tokens. A secret with an ARN is in a real account. It is read with the machine's own credentials,
-/// because its name asks for that.
-async fn verifier(environment: &Environment, dynamodb_url: &str) -> Result<Option<Verifier>, StartError> {
-    let secrets = if environment.optional(JWT_SECRET_ARN).is_some() {
-        ::aws_config::load_defaults(BehaviorVersion::latest()).await
-    } else {
-        aws_config(dynamodb_url)
-    };
-    Ok(entity_stream_runtime::verifier(environment, &secrets).await?)
 }

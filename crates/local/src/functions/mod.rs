@@ -8,7 +8,6 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use entity_stream_connections::Table;
 
 pub(crate) use self::function::{Function, InvokeError};
 use self::in_process::InProcess;
@@ -24,16 +23,9 @@ pub(crate) enum Invoker {
 }
 
 impl Invoker {
-    pub(crate) async fn new(
-        config: &Config,
-        table: Table,
-        address: SocketAddr,
-        dynamodb_url: &str,
-    ) -> Result<Self, StartError> {
+    pub(crate) async fn new(config: &Config, address: SocketAddr, dynamodb_url: &str) -> Result<Self, StartError> {
         Ok(match &config.functions {
-            FunctionHost::InProcess => {
-                Self::InProcess(Box::new(InProcess::new(config, table, address, dynamodb_url).await?))
-            }
+            FunctionHost::InProcess => Self::InProcess(Box::new(InProcess::new(config, address, dynamodb_url).await?)),
             FunctionHost::Lambda { endpoint, names } => {
                 Self::InvokeApi(Box::new(InvokeApi::new(endpoint, names.clone())?))
             }

@@ -1,0 +1,42 @@
+use entity_stream_auth::{Refusal, Refused};
+use entity_stream_connections::TableError;
+use entity_stream_protocol::{Answer, ClientMessage, ErrorCode};
+use entity_stream_runtime::{Caller, note_refusal};
+
+/// Tells a client that its connection has no valid authorisation.
+pub(crate) const NOT_AUTHORISED: &str =
+    "send authenticate first; if the token has expired, connect again with a fresh one";
+
+/// Creates the answer to a message that the table refused.
+pub(crate) fn refuse(message: &ClientMessage, error: &TableError) -> Answer {
+    let (code, text) = match error {
+        TableError::NotConnected => {
+            tracing::info!("message refused: the connection is not registered");
+            (ErrorCode::NotConnected, "the connection is not registered any more; connect again")
+        }
+        TableError::NotAuthorised => {
+            tracing::info!("message refused: the connection is not authorised");
+            (ErrorCode::Unauthorized, NOT_AUTHORISED)
+        }
+        TableError::AnotherSubject => (ErrorCode::Forbidden, Refusal::AnotherSubject.message()),
+        TableError::Contended
+        | TableError::Dynamo { .. }
+        | TableError::TimedOut { .. }
+        | TableError::Unprocessed(_) => {
+            tracing::error!(%error, "message refused: the table cannot be read or written");
+            (ErrorCode::Internal, "the message could not be handled; try again")
+        }
+    };
+    Answer::Error(message.reject(code, text))
+}
+
+/// Logs and counts the refusal of a token, and creates the answer.
+pub(crate) fn refuse_token(caller: &Caller, message: &ClientMessage, refused: &Refused) -> Answer {
+    note_refusal(refused, caller);
+    let code = match refused.reason.status() {
+        403 => ErrorCode::Forbidden,
+        503 => ErrorCode::Internal,
+        _ => ErrorCode::Unauthorized,
+    };
+    Answer::Error(message.reject(code, refused.reason.message()))
+}

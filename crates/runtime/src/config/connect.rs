@@ -1,0 +1,71 @@
+use entity_stream_auth::AllowedOrigins;
+
+use super::fault::{ConfigFault, InvalidConfig};
+use super::reader::Reader;
+use super::resources;
+use super::tokens::TokenConfig;
+use crate::environment::{
+    ALLOWED_ORIGINS, AUTH_ENABLED, AUTH_IN_BAND, Environment, WS_API_KEYS_TABLE, WS_CONNECTIONS_TABLE,
+};
+
+/// The configuration of the `$connect` function.
+#[derive(Clone, Debug)]
+pub struct ConnectConfig {
+    /// Accepts connections at all.
+    pub streaming_enabled: bool,
+    /// The credentials that connections need; `None` accepts every client.
+    pub access: Option<AccessConfig>,
+    /// Lets clients connect without a credential and authenticate with their first message.
+    pub in_band: bool,
+    /// The origins whose pages may connect; `None` accepts every page.
+    pub origins: Option<AllowedOrigins>,
+    /// The name or ARN of the table of connections.
+    pub connections_table: String,
+}
+
+/// The credentials that the `$connect` function accepts.
+#[derive(Clone, Debug)]
+pub struct AccessConfig {
+    /// The rules for tokens.
+    pub tokens: TokenConfig,
+    /// The name or ARN of the table of API keys.
+    pub api_keys_table: String,
+}
+
+impl ConnectConfig {
+    /// Reads the configuration.
+    ///
+    /// # Errors
+    /// [`InvalidConfig`] lists every variable that is missing or malformed.
+    pub fn read(environment: &Environment) -> Result<Self, InvalidConfig> {
+        let mut reader = Reader::new(environment);
+        let streaming_enabled = reader.streaming_enabled();
+        let connections_table = reader.required(WS_CONNECTIONS_TABLE, resources::table);
+        let access = AccessConfig::read_with(&mut reader);
+        let in_band = reader.optional_flag(AUTH_IN_BAND);
+        let origins = reader.optional(ALLOWED_ORIGINS, |list| AllowedOrigins::parse(&list).ok());
+        reader.finish(|| {
+            Ok(Self {
+                streaming_enabled,
+                access: access?,
+                in_band: in_band?,
+                origins: origins?,
+                connections_table: connections_table?,
+            })
+        })
+    }
+}
+
+impl AccessConfig {
+    fn read_with(reader: &mut Reader<'_>) -> Result<Option<Self>, ConfigFault> {
+        let enabled = reader.flag(AUTH_ENABLED);
+        let tokens = TokenConfig::read_with(reader, enabled.clone());
+        let api_keys_table = match enabled {
+            Ok(true) => reader.required(WS_API_KEYS_TABLE, resources::table).map(Some),
+            Ok(false) => Ok(None),
+            // Perhaps the deployment needs no credentials. Only a malformed name is a further fault.
+            Err(_) => reader.optional(WS_API_KEYS_TABLE, resources::table),
+        };
+        Ok(tokens?.zip(api_keys_table?).map(|(tokens, api_keys_table)| Self { tokens, api_keys_table }))
+    }
+}

@@ -1,0 +1,38 @@
+use entity_stream_delivery::Endpoint;
+
+use super::fault::InvalidConfig;
+use super::reader::Reader;
+use super::resources;
+use super::tokens::TokenConfig;
+use crate::environment::{AUTH_ENABLED, AUTH_IN_BAND, Environment, WS_API_ENDPOINT, WS_CONNECTIONS_TABLE};
+
+/// The configuration of the `$default` function.
+#[derive(Clone, Debug)]
+pub struct DefaultConfig {
+    /// The rules for the tokens in messages; `None` accepts no tokens.
+    pub tokens: Option<TokenConfig>,
+    /// Lets clients connect without a credential and authenticate with their first message.
+    pub in_band: bool,
+    /// The name or ARN of the table of connections.
+    pub connections_table: String,
+    /// The `@connections` API, which carries the answers.
+    pub endpoint: Endpoint,
+}
+
+impl DefaultConfig {
+    /// Reads the configuration.
+    ///
+    /// # Errors
+    /// [`InvalidConfig`] lists every variable that is missing or malformed.
+    pub fn read(environment: &Environment) -> Result<Self, InvalidConfig> {
+        let mut reader = Reader::new(environment);
+        let connections_table = reader.required(WS_CONNECTIONS_TABLE, resources::table);
+        let endpoint = reader.required(WS_API_ENDPOINT, |url| Endpoint::parse(&url).ok());
+        let enabled = reader.flag(AUTH_ENABLED);
+        let tokens = TokenConfig::read_with(&mut reader, enabled);
+        let in_band = reader.optional_flag(AUTH_IN_BAND);
+        reader.finish(|| {
+            Ok(Self { tokens: tokens?, in_band: in_band?, connections_table: connections_table?, endpoint: endpoint? })
+        })
+    }
+}

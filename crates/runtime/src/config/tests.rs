@@ -1,0 +1,178 @@
+use super::*;
+use crate::environment::{
+    ALLOWED_ORIGINS, AUTH_ENABLED, AUTH_IN_BAND, BROADCAST_CONCURRENCY, BROADCAST_SPLIT_AT, DEAD_LETTER_QUEUE_URL,
+    EVENT_BUS_NAME, Environment, JWT_JWKS_URL, JWT_SECRET, JWT_SECRET_ARN, WS_API_ENDPOINT, WS_API_KEYS_TABLE,
+    WS_CONNECTIONS_TABLE,
+};
+
+const SECRET: &str = "a secret of at least thirty-two bytes";
+const GUARDED: [(&str, &str); 4] = [
+    ("WS_CONNECTIONS_TABLE", "connections"),
+    ("WS_API_KEYS_TABLE", "api-keys"),
+    ("AUTH_ENABLED", "true"),
+    ("JWT_SECRET", SECRET),
+];
+
+/// An environment in which the later of two values for a name counts.
+fn environment(pairs: &[&[(&'static str, &'static str)]]) -> Environment {
+    let pairs = pairs.concat();
+    Environment::new(move |name| pairs.iter().rfind(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()))
+}
+
+fn faults<T: std::fmt::Debug>(result: Result<T, InvalidConfig>) -> Vec<ConfigFault> {
+    result.unwrap_err().faults().cloned().collect()
+}
+
+#[test]
+fn a_valid_environment_is_a_configuration() {
+    let connect = ConnectConfig::read(&environment(&[&GUARDED])).unwrap();
+    let access = connect.access.unwrap();
+    assert_eq!((connect.connections_table.as_str(), access.api_keys_table.as_str()), ("connections", "api-keys"));
+    assert!(matches!(access.tokens.keys, KeySource::Secret(_)));
+    assert!(!connect.streaming_enabled && !connect.in_band && connect.origins.is_none());
+
+    let open = environment(&[&[("WS_CONNECTIONS_TABLE", "connections"), ("AUTH_ENABLED", "false")]]);
+    assert!(ConnectConfig::read(&open).unwrap().access.is_none(), "without authentication, no other table is needed");
+
+    let broadcast = environment(&[&GUARDED, &[("WS_API_ENDPOINT", "http://localhost:3000/local")]]);
+    let broadcast = BroadcastConfig::read(&broadcast).unwrap();
+    assert_eq!((broadcast.concurrency, broadcast.split_at), (64, 5_000));
+    assert_eq!((broadcast.event_bus, broadcast.dead_letter_queue), (None, None));
+}
+
+#[test]
+fn all_faults_are_reported_together() {
+    let missing = faults(ConnectConfig::read(&environment(&[])));
+    assert_eq!(missing, [WS_CONNECTIONS_TABLE, AUTH_ENABLED].map(ConfigFault::Missing));
+
+    let invalid = environment(&[
+        &GUARDED,
+        &[("WS_CONNECTIONS_TABLE", "x"), ("WS_API_KEYS_TABLE", ""), ("JWT_SECRET", "hunter2")],
+        &[("AUTH_IN_BAND", "yes"), ("ALLOWED_ORIGINS", "everywhere")],
+    ]);
+    let expected = [
+        ConfigFault::Invalid(WS_CONNECTIONS_TABLE),
+        ConfigFault::Invalid(JWT_SECRET),
+        ConfigFault::Missing(WS_API_KEYS_TABLE),
+        ConfigFault::Invalid(AUTH_IN_BAND),
+        ConfigFault::Invalid(ALLOWED_ORIGINS),
+    ];
+    let error = ConnectConfig::read(&invalid).unwrap_err();
+    assert_eq!(error.faults().cloned().collect::<Vec<_>>(), expected);
+    assert_eq!(error.to_string().lines().count(), expected.len(), "a line for each: {error}");
+    assert!(!error.to_string().contains("hunter2") && !error.to_string().contains("everywhere"), "{error}");
+
+    let invalid = environment(&[&[
+        ("WS_CONNECTIONS_TABLE", "T#1"),
+        ("WS_API_ENDPOINT", "wss://a.execute-api.eu-west-1.amazonaws.com/prod"),
+        ("BROADCAST_CONCURRENCY", "10001"),
+        ("BROADCAST_SPLIT_AT", "many"),
+        ("EVENT_BUS_NAME", "bad bus!"),
+        ("DEAD_LETTER_QUEUE_URL", "arn:aws:sqs:eu-west-1:123456789012:dead-letters"),
+    ]]);
+    let expected = [
+        WS_CONNECTIONS_TABLE,
+        WS_API_ENDPOINT,
+        BROADCAST_CONCURRENCY,
+        BROADCAST_SPLIT_AT,
+        EVENT_BUS_NAME,
+        DEAD_LETTER_QUEUE_URL,
+    ];
+    assert_eq!(faults(BroadcastConfig::read(&invalid)), expected.map(ConfigFault::Invalid));
+
+    let both = [faults(DefaultConfig::read(&environment(&[]))), faults(DisconnectConfig::read(&environment(&[])))];
+    assert_eq!(both[0], [WS_CONNECTIONS_TABLE, WS_API_ENDPOINT, AUTH_ENABLED].map(ConfigFault::Missing));
+    assert_eq!(both[1], [WS_CONNECTIONS_TABLE].map(ConfigFault::Missing));
+}
+
+#[test]
+fn exactly_one_source_of_keys_is_set() {
+    let error = |pairs: &[(&'static str, &'static str)]| {
+        TokenConfig::read(&environment(&[&[("AUTH_ENABLED", "true")], pairs])).unwrap_err().to_string()
+    };
+    assert_eq!(error(&[]), "Set exactly one of JWT_SECRET, JWT_SECRET_ARN and JWT_JWKS_URL; found none.");
+    assert_eq!(
+        error(&[("JWT_SECRET", SECRET), ("JWT_JWKS_URL", "https://issuer.example.com/keys")]),
+        "Set exactly one of JWT_SECRET, JWT_SECRET_ARN and JWT_JWKS_URL; found JWT_SECRET and JWT_JWKS_URL."
+    );
+    assert_eq!(
+        error(&[("JWT_SECRET", SECRET), ("JWT_SECRET_ARN", "arn:x"), ("JWT_JWKS_URL", "https://x")]),
+        "Set exactly one of JWT_SECRET, JWT_SECRET_ARN and JWT_JWKS_URL; \
+         found JWT_SECRET, JWT_SECRET_ARN and JWT_JWKS_URL."
+    );
+    assert!(error(&[("JWT_JWKS_URL", "http://issuer.example.com")]).starts_with("JWT_JWKS_URL is invalid: expected "));
+    let arn = TokenConfig::read(&environment(&[&[("AUTH_ENABLED", "true"), ("JWT_SECRET_ARN", "arn:x")]]));
+    assert!(matches!(arn.unwrap().unwrap().keys, KeySource::SecretArn(arn) if arn == "arn:x"));
+}
+
+#[test]
+fn without_a_valid_flag_only_the_keys_that_are_set_are_judged() {
+    assert_eq!(faults(TokenConfig::read(&environment(&[]))), [ConfigFault::Missing(AUTH_ENABLED)]);
+    let short = environment(&[&[("AUTH_ENABLED", "yes"), ("JWT_SECRET", "hunter2")]]);
+    assert_eq!(faults(TokenConfig::read(&short)), [AUTH_ENABLED, JWT_SECRET].map(ConfigFault::Invalid));
+    let off = environment(&[&[("AUTH_ENABLED", "false"), ("JWT_SECRET", "hunter2"), ("JWT_SECRET_ARN", "arn:x")]]);
+    assert!(TokenConfig::read(&off).unwrap().is_none(), "without authentication, no key counts");
+}
+
+#[test]
+fn an_error_names_the_variable_and_the_expected_value() {
+    let error = DisconnectConfig::read(&environment(&[])).unwrap_err().to_string();
+    assert_eq!(error, "WS_CONNECTIONS_TABLE is not set: expected the name or ARN of the DynamoDB table of connections");
+    let fault = ConfigFault::NotExactlyOne { expected: vec![JWT_SECRET, JWT_SECRET_ARN], found: vec![JWT_JWKS_URL] };
+    assert_eq!(fault.to_string(), "Set exactly one of JWT_SECRET and JWT_SECRET_ARN; found JWT_JWKS_URL.");
+}
+
+#[test]
+fn only_true_switches_streaming_on() {
+    for (value, enabled) in [("true", true), ("yes", false), ("TRUE", false), ("", false)] {
+        let config = ConnectConfig::read(&environment(&[&GUARDED, &[("EVENT_STREAMING_ENABLED", value)]]));
+        assert_eq!(config.unwrap().streaming_enabled, enabled, "{value:?}");
+    }
+}
+
+#[test]
+fn an_endpoint_is_an_http_url_with_a_stage() {
+    let read = |endpoint: &str| {
+        let endpoint = endpoint.to_owned();
+        DefaultConfig::read(&Environment::new(move |name| match name {
+            "WS_API_ENDPOINT" => Some(endpoint.clone()),
+            "AUTH_ENABLED" => Some("false".to_owned()),
+            _ => Some("connections".to_owned()).filter(|_| name == "WS_CONNECTIONS_TABLE"),
+        }))
+    };
+    for endpoint in [
+        "https://a1b2c3.execute-api.eu-west-1.amazonaws.com/prod",
+        "https://a1b2c3.execute-api.eu-west-1.amazonaws.com/prod/",
+        "HTTPS://stream.example.com",
+        "http://localhost:3000",
+        "http://127.0.0.1:3000/local",
+        "http://[::1]:3000/local",
+    ] {
+        assert!(read(endpoint).is_ok(), "{endpoint}");
+    }
+    for endpoint in [
+        "wss://a.execute-api.eu-west-1.amazonaws.com/prod",
+        "https://a.execute-api.eu-west-1.amazonaws.com",
+        "https://a.execute-api.eu-west-1.amazonaws.com/",
+        "a.execute-api",
+        "https://",
+        "https://a b/prod",
+        "https://host:99999/prod",
+        "https://user:secret@host/prod",
+        "http://[::1/prod",
+        "https://host/prod?x=1",
+        "https://host/prod#x",
+    ] {
+        assert_eq!(faults(read(endpoint)), [ConfigFault::Invalid(WS_API_ENDPOINT)], "{endpoint}");
+    }
+}
+
+#[test]
+fn merged_errors_name_each_fault_once() {
+    let errors =
+        [DisconnectConfig::read(&environment(&[])).unwrap_err(), DefaultConfig::read(&environment(&[])).unwrap_err()];
+    let merged = InvalidConfig::merged(&errors).unwrap();
+    let expected = [WS_CONNECTIONS_TABLE, WS_API_ENDPOINT, AUTH_ENABLED].map(ConfigFault::Missing);
+    assert_eq!(merged.faults().cloned().collect::<Vec<_>>(), expected);
+    assert_eq!(InvalidConfig::merged([]), None);
+}

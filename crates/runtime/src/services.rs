@@ -1,0 +1,73 @@
+use aws_config::SdkConfig;
+use entity_stream_auth::{ApiKeys, Authenticator, Keys, SigningSecret, Verifier};
+use entity_stream_connections::Table;
+use entity_stream_delivery::{Endpoint, ManagementApi};
+
+use crate::config::{AccessConfig, KeySource, TokenConfig};
+use crate::secret::{SecretError, read_secret};
+
+/// The AWS configuration for each service that the functions call.
+///
+/// On AWS, all are the same. The local system and tests put some services behind other endpoints. Every composition root
+/// passes this type to the constructors of the functions, which create their clients from it.
+#[derive(Clone, Debug)]
+pub struct AwsServices {
+    /// DynamoDB.
+    pub dynamodb: SdkConfig,
+    /// Secrets Manager, which the functions call at their start if `JWT_SECRET_ARN` is set.
+    pub secrets_manager: SdkConfig,
+    /// The `@connections` API, for region and credentials. The endpoint is in the configuration of the function.
+    pub connections_api: SdkConfig,
+    /// EventBridge.
+    pub event_bridge: SdkConfig,
+    /// SQS.
+    pub sqs: SdkConfig,
+}
+
+impl AwsServices {
+    /// Uses one configuration for all services.
+    pub fn all(config: SdkConfig) -> Self {
+        Self {
+            dynamodb: config.clone(),
+            secrets_manager: config.clone(),
+            connections_api: config.clone(),
+            event_bridge: config.clone(),
+            sqs: config,
+        }
+    }
+
+    /// Creates a client of the table of connections.
+    pub fn connections(&self, table: String) -> Table {
+        Table::new(aws_sdk_dynamodb::Client::new(&self.dynamodb), table)
+    }
+
+    /// Creates a client of the `@connections` API.
+    pub fn management_api(&self, endpoint: Endpoint) -> ManagementApi {
+        ManagementApi::new(&self.connections_api, endpoint)
+    }
+
+    /// Creates the verifier of tokens and API keys.
+    ///
+    /// # Errors
+    /// [`SecretError`] if the secret of `JWT_SECRET_ARN` cannot be used.
+    pub async fn authenticator(&self, config: AccessConfig) -> Result<Authenticator, SecretError> {
+        let api_keys = ApiKeys::new(aws_sdk_dynamodb::Client::new(&self.dynamodb), config.api_keys_table);
+        Ok(Authenticator::new(self.verifier(config.tokens).await?, api_keys))
+    }
+
+    /// Creates the verifier of tokens.
+    ///
+    /// # Errors
+    /// [`SecretError`] if the secret of `JWT_SECRET_ARN` cannot be used.
+    pub async fn verifier(&self, config: TokenConfig) -> Result<Verifier, SecretError> {
+        let keys = match config.keys {
+            KeySource::Secret(secret) => Keys::Secret(secret),
+            KeySource::Jwks(cache) => Keys::Jwks(cache),
+            KeySource::SecretArn(arn) => {
+                let secret = read_secret(&self.secrets_manager, &arn).await?;
+                Keys::Secret(SigningSecret::new(secret).map_err(|_| SecretError::TooShort)?)
+            }
+        };
+        Ok(Verifier::new(keys, config.claims).with_issuer(config.issuer).with_audience(config.audience))
+    }
+}
