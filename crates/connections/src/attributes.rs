@@ -1,10 +1,10 @@
-//! Names and conversions of attributes, so that no other module spells them.
+//! The names and conversions of attributes. No other module spells an attribute name.
 
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-/// An item as the SDK has it.
+/// An item in the form of the SDK.
 pub(crate) type Item = HashMap<String, AttributeValue>;
 
 pub(crate) const PK: &str = crate::schema::PARTITION_KEY;

@@ -3,26 +3,26 @@ use entity_stream_protocol::EpochMillis;
 use crate::attributes::{AUTHORISED_UNTIL, Item, PENDING, ROLE, SUBJECT, get_number, get_string, number, string};
 use crate::connection::millis;
 
-/// Whether, as whom and for how long a connection may listen.
+/// The right of a connection to listen, with its subject and its end.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Authorisation {
-    /// Nobody asks: authentication is switched off.
+    /// Authentication is switched off, and every connection may listen.
     #[default]
     Open,
-    /// It has yet to authenticate, and until then has no interests and receives nothing.
+    /// The connection has yet to authenticate. Until then it has no interests and receives no events.
     Pending,
-    /// Somebody has shown who they are.
+    /// The client has proved its identity.
     Granted(Grant),
 }
 
-/// Somebody's right to listen to a connection's tenant.
+/// The proved right to listen to a connection's tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
-    /// Who it is.
+    /// The subject of the credential.
     pub subject: String,
-    /// In which role, for operators to read.
+    /// The role, as information for operators.
     pub role: String,
-    /// When it ends; with the connection, if never.
+    /// The end of the right; `None` if it lasts as long as the connection.
     pub until: Option<EpochMillis>,
 }
 
@@ -34,7 +34,7 @@ impl Grant {
 }
 
 impl Authorisation {
-    /// Whether it may listen at `now`.
+    /// True if the connection may listen at `now`.
     pub fn is_valid(&self, now: EpochMillis) -> bool {
         match self {
             Self::Open => true,
@@ -43,7 +43,7 @@ impl Authorisation {
         }
     }
 
-    /// When it stops being valid, if it does before the connection ends.
+    /// The end of the authorisation, if it comes before the end of the connection.
     pub fn until(&self) -> Option<EpochMillis> {
         match self {
             Self::Open | Self::Pending => None,
@@ -51,7 +51,7 @@ impl Authorisation {
         }
     }
 
-    /// Who may listen, if that was asked.
+    /// The grant, if authentication is on and the client has authenticated.
     pub fn subject(&self) -> Option<&str> {
         match self {
             Self::Open | Self::Pending => None,
@@ -75,7 +75,7 @@ impl Authorisation {
         }
     }
 
-    /// Reads what [`Authorisation::write`] wrote; `None` for anything else, which must not count as a right.
+    /// Reads the attributes that [`Authorisation::write`] wrote. Returns `None` for all others, which must not count as a right.
     pub(crate) fn read(item: &Item) -> Option<Self> {
         match (get_string(item, SUBJECT), item.contains_key(PENDING)) {
             (Some(subject), false) => Some(Self::Granted(Grant {
@@ -90,7 +90,7 @@ impl Authorisation {
     }
 }
 
-/// When an item's authorisation ends, if it does; `None` if that cannot be read.
+/// The end of an item's authorisation, if it has one. The outer `None` means that the attribute is malformed.
 pub(crate) fn read_until(item: &Item) -> Option<Option<EpochMillis>> {
     if item.contains_key(AUTHORISED_UNTIL) {
         Some(Some(millis(get_number(item, AUTHORISED_UNTIL)?)))

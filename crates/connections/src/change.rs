@@ -12,27 +12,25 @@ use crate::keys::{Scope, interest_key};
 use crate::table::{delays, invalid};
 use crate::{Authorisation, Connection, Grant, Table, TableError};
 
-/// Most items that `TransactWriteItems` takes at once.
+/// The largest number of items in one `TransactWriteItems`.
 const TRANSACTION: usize = 100;
-/// How often a change is tried again after another change of the same connection came in between, or DynamoDB throttled
-/// it.
+/// The largest number of retries of a change after a concurrent change of the same connection, or after throttling.
 const ATTEMPTS: usize = 20;
-/// How long all of that may take: API Gateway waits 29 seconds for a message to be handled, and the client is to be told.
+/// The time limit for all attempts. API Gateway waits 29 seconds for a message, and the client has to get an answer.
 const TIME: Duration = Duration::from_secs(15);
 
 const OPERATION: &str = "TransactWriteItems";
 
 impl Table {
-    /// Replaces a connection's whole filter, or with `None` unsubscribes it, and returns the connection as it is now. Once
-    /// this has returned, every later event finds exactly this filter, unless another change of the same connection came
-    /// after it. An event that is looked for meanwhile, and that both filters match, finds the connection too, as
-    /// [`Table::interests`] says.
+    /// Replaces a connection's whole filter, or unsubscribes it with `None`. Returns the changed connection. After that,
+    /// every later event finds exactly this filter, until the next change of the same connection. An event whose audience is
+    /// read during the change finds the connection if both filters match (see [`Table::interests`]).
     ///
     /// # Errors
     /// [`TableError::NotConnected`] if the connection is not registered or its record has expired at `now`;
     /// [`TableError::NotAuthorised`] if it has yet to authenticate, or its authorisation has expired;
-    /// [`TableError::Contended`], [`TableError::TimedOut`] or [`TableError::Dynamo`], and then the filter is what it was,
-    /// unless the last request was lost on its way back.
+    /// [`TableError::Contended`], [`TableError::TimedOut`] or [`TableError::Dynamo`]. The filter is then unchanged, unless
+    /// only the answer to the last request was lost.
     pub async fn subscribe(
         &self,
         id: &ConnectionId,
@@ -49,12 +47,12 @@ impl Table {
         .await
     }
 
-    /// Authorises a connection that has yet to authenticate, or renews an authorisation that has not expired, for the
-    /// connection and all its interests at once. Its filter stays what it is.
+    /// Authorises a connection that has yet to authenticate, or renews an authorisation that has not expired. Changes the
+    /// connection and all its interests at once. The filter stays unchanged.
     ///
     /// # Errors
-    /// [`TableError::NotAuthorised`] if the authorisation has expired: it is too late to renew it;
-    /// [`TableError::AnotherSubject`] if the connection belongs to somebody else; otherwise as [`Table::subscribe`].
+    /// [`TableError::NotAuthorised`] if the authorisation has expired: it cannot be renewed any more;
+    /// [`TableError::AnotherSubject`] if the connection belongs to another subject; otherwise as [`Table::subscribe`].
     pub async fn authorise(
         &self,
         id: &ConnectionId,
@@ -76,8 +74,8 @@ impl Table {
         .await
     }
 
-    /// Changes a connection, and its interests with it, in one transaction that is conditional on the connection being
-    /// what it was when it was read.
+    /// Changes a connection and its interests in one transaction. The transaction is conditional on the revision that was
+    /// read.
     async fn change(
         &self,
         id: &ConnectionId,
@@ -102,7 +100,7 @@ impl Table {
                 return Ok(wanted);
             }
             match self.replace(&old, wanted, now).await? {
-                // What did not fit into the transaction is removed by the next round.
+                // The next round removes the interests that did not fit into the transaction.
                 Replaced::Partly => {}
                 Replaced::Wholly(connection) => return Ok(connection),
                 Replaced::NotYet => sleep(delay).await,
@@ -122,7 +120,7 @@ impl Table {
         scopes.extend(kept.iter().cloned());
         let mut writes = Vec::new();
         for scope in &scopes {
-            // An interest that is there already and stays the same need not be written again.
+            // An unchanged interest need not be written again.
             let item = interest_item(&wanted, scope);
             if !old_scopes.contains(scope) || interest_item(&old.connection, scope) != item {
                 let put = Put::builder().table_name(&self.name).set_item(Some(item)).build();
@@ -130,8 +128,8 @@ impl Table {
             }
         }
         let mut stale: Vec<Scope> = old.stored_scopes().into_iter().filter(|scope| !scopes.contains(scope)).collect();
-        // Fifty old types, fifty new ones and the connection are one item too many, and `*`, if it was wanted, another. It
-        // comes first, so that it is never what is left.
+        // Fifty old types, fifty new ones and the connection are one item too many. `*` may be another one. It comes first,
+        // so that it is never among the leftovers.
         let leftovers = stale.split_off(stale.len().min(TRANSACTION - 1 - writes.len()));
         for scope in &stale {
             let delete = Delete::builder().table_name(&self.name);
@@ -167,8 +165,8 @@ enum Replaced {
     NotYet,
 }
 
-/// Whether a transaction was cancelled for a reason that passes: another message of the same connection, or its end, came
-/// first, or DynamoDB throttled one of its items, which the SDK does not retry as it retries a throttled request.
+/// True if a transaction was cancelled for a temporary reason: a concurrent message or the end of the same connection, or a
+/// throttled item. The SDK does not retry a transaction with a throttled item, as it does with a throttled request.
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html>
 fn is_passing(error: &SdkError<TransactWriteItemsError>) -> bool {
     const PASSING: [&str; 4] =

@@ -14,42 +14,42 @@ use crate::keys::{Scope, connection_key, interest_key};
 pub struct Connection {
     /// API Gateway's id.
     pub id: ConnectionId,
-    /// Whose changes it receives.
+    /// The tenant whose changes the connection receives.
     pub tenant: Tenant,
-    /// When API Gateway began its handshake.
+    /// The time at which API Gateway began the handshake.
     pub connected_at: EpochMillis,
-    /// What it wants; nothing at all while it is unsubscribed.
+    /// The filter; `None` while the connection is unsubscribed.
     pub filter: Option<Filter>,
-    /// How it wants its events.
+    /// The format of its events.
     pub format: Format,
-    /// The consumer group it belongs to, if any.
+    /// The consumer group of the connection, if any.
     pub group: Option<GroupId>,
-    /// Whether, as whom and for how long it may listen.
+    /// The right of the connection to listen.
     pub authorisation: Authorisation,
 }
 
 impl Connection {
-    /// When its record expires: API Gateway has closed it by then.
+    /// The expiry of the record. API Gateway has closed the connection by then.
     pub fn expires_at(&self) -> EpochMillis {
         self.connected_at.plus(CONNECTION_LIFETIME)
     }
 }
 
-/// A connection item as it is stored.
+/// A stored connection item.
 #[derive(Clone, Debug)]
 pub(crate) struct StoredConnection {
     pub(crate) connection: Connection,
-    /// Grows with every change of the filter.
+    /// The revision. It grows with every change of the filter or the authorisation.
     pub(crate) revision: u64,
-    /// While it wants every type: the types that it named before, whose interest items are there too and say what the
-    /// present filter says. A reader that was too early for `*` meets it there.
+    /// The types of an earlier filter, while the filter has no types. Their interest items still exist and hold the present
+    /// filter. A reader that read `*` too early finds the connection there.
     pub(crate) kept: Vec<Scope>,
-    /// Scopes whose interest items did not fit into the transaction that replaced them, and remain to be removed.
+    /// Scopes of old interest items that did not fit into the transaction and have yet to be removed.
     pub(crate) leftovers: Vec<Scope>,
 }
 
 impl StoredConnection {
-    /// The scopes of the interest items that a connection has to have: those of its filter, once it is authorised.
+    /// The scopes of the required interest items: those of the filter, once the connection is authorised.
     pub(crate) fn scopes(connection: &Connection) -> Vec<Scope> {
         match &connection.filter {
             _ if connection.authorisation == Authorisation::Pending => Vec::new(),
@@ -59,20 +59,20 @@ impl StoredConnection {
         }
     }
 
-    /// A connection that is registered for the first time.
+    /// A newly registered connection.
     pub(crate) fn new(connection: Connection) -> Self {
         Self { connection, revision: 1, kept: Vec::new(), leftovers: Vec::new() }
     }
 
-    /// The scopes of the interest items that say what its filter says.
+    /// The scopes of the interest items that hold the present filter.
     pub(crate) fn current_scopes(&self) -> Vec<Scope> {
         let mut scopes = Self::scopes(&self.connection);
         scopes.extend(self.kept.iter().cloned());
         scopes
     }
 
-    /// What stays when it turns into `wanted`, besides what that has to have: a connection that comes to want every type
-    /// keeps the types that it named, because whoever has read `*` without it reads them next.
+    /// The scopes that are kept for the change to `wanted`, besides the required ones. If the new filter has no types, the
+    /// connection keeps its types, because a reader that has read `*` without it reads the types next.
     pub(crate) fn kept_by(&self, wanted: &Connection) -> Vec<Scope> {
         if Self::scopes(wanted) != [Scope::Every] {
             return Vec::new();
@@ -80,7 +80,7 @@ impl StoredConnection {
         self.current_scopes().into_iter().filter(|scope| *scope != Scope::Every).collect()
     }
 
-    /// The scopes of all interest items that exist for it.
+    /// The scopes of all existing interest items of the connection.
     pub(crate) fn stored_scopes(&self) -> Vec<Scope> {
         let mut scopes = self.current_scopes();
         scopes.extend(self.leftovers.iter().cloned());
@@ -114,7 +114,7 @@ impl StoredConnection {
         item
     }
 
-    /// Reads an item that this crate wrote; `None` for anything else.
+    /// Reads an item that this crate wrote. Returns `None` for other items.
     pub(crate) fn from_item(id: &ConnectionId, item: &Item) -> Option<Self> {
         let subscribed = *item.get(SUBSCRIBED)?.as_bool().ok()?;
         let filter = if subscribed {
@@ -147,8 +147,8 @@ impl StoredConnection {
     }
 }
 
-/// The interest item of one scope: all that a delivery needs to know, and no more, because DynamoDB charges for reading by
-/// the byte. The connection's id is in the key, and JSON, which almost everybody wants, is what is not said.
+/// The interest item of one scope. It contains only the attributes that a delivery needs, because DynamoDB charges reads by
+/// the byte. The key contains the connection's id. JSON, the usual format, is not stored.
 pub(crate) fn interest_item(connection: &Connection, scope: &Scope) -> Item {
     let mut item = interest_key(&connection.tenant, scope, &connection.id, connection.group.as_ref());
     item.insert(CONNECTED_AT.to_owned(), number(connection.connected_at.millis()));
@@ -184,7 +184,7 @@ pub(crate) fn scopes_attribute(scopes: &[Scope]) -> AttributeValue {
     )
 }
 
-/// The scopes that an attribute lists, none if it is absent; `None` if it holds anything else.
+/// The scopes in an attribute, an empty list if it is absent. Returns `None` if the attribute is malformed.
 fn read_scopes(item: &Item, name: &str) -> Option<Vec<Scope>> {
     item.get(name).map_or_else(|| Some(Vec::new()), |scopes| scopes.as_l().ok()?.iter().map(read_scope).collect())
 }

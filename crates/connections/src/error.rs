@@ -3,27 +3,27 @@ use std::fmt::Write;
 
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 
-/// Why the table could not do what was asked.
+/// A failed operation on the table.
 #[derive(Debug, thiserror::Error)]
 pub enum TableError {
-    /// There is no such connection, or its record has expired: the client has to reconnect.
+    /// The connection does not exist, or its record has expired. The client has to reconnect.
     #[error("the connection is not registered")]
     NotConnected,
     /// The connection has yet to authenticate, or its authorisation has expired.
     #[error("the connection is not authorised")]
     NotAuthorised,
-    /// The connection belongs to somebody else.
+    /// The connection belongs to another subject.
     #[error("the connection belongs to another subject")]
     AnotherSubject,
-    /// Other messages of the same connection kept changing its filter at the same time: try again.
+    /// Concurrent messages of the same connection kept changing its filter. The client can try again.
     #[error("the connection's filter is being changed by too many messages at once")]
     Contended,
-    /// DynamoDB refused or could not be reached, after the client's own retries.
+    /// DynamoDB refused the request or could not be reached, after the SDK's own retries.
     #[error("DynamoDB {operation}: {reason}")]
     Dynamo {
         /// The API operation.
         operation: &'static str,
-        /// The error code and message, or what kept the request from being answered.
+        /// The error code and message, or the reason for a missing answer.
         reason: String,
         /// The SDK's error.
         #[source]
@@ -35,13 +35,13 @@ pub enum TableError {
         /// The API operation.
         operation: &'static str,
     },
-    /// DynamoDB kept leaving parts of a batch unprocessed, as it does when it throttles.
+    /// DynamoDB left parts of a batch unprocessed in every attempt. It does so when it throttles.
     #[error("DynamoDB BatchWriteItem left {0} items unprocessed")]
     Unprocessed(usize),
 }
 
 impl TableError {
-    /// Wraps an SDK error so that its `Display` names the cause: the SDK's own says just "service error".
+    /// Wraps an SDK error so that its `Display` names the cause. The SDK's own text is just "service error".
     pub(crate) fn dynamo<E>(operation: &'static str) -> impl FnOnce(SdkError<E>) -> Self
     where
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,

@@ -3,8 +3,8 @@ use std::fmt;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A range of the hashes by which connections are spread over a partition, both ends included. A connection has the same
-/// hash in all partitions, and so do the members of a consumer group. Written as two hexadecimal numbers, `first-last`.
+/// A range of the hashes that spread connections over a partition, both ends included. A connection has the same hash in all
+/// partitions, and so have all members of a consumer group. Its text is two hexadecimal numbers, `first-last`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct HashRange {
     first: u64,
@@ -15,12 +15,12 @@ impl HashRange {
     /// Every hash.
     pub const ALL: Self = Self { first: 0, last: u64::MAX };
 
-    /// From one hash to another, both included; `None` if they are the wrong way round.
+    /// The range from one hash to another, both included. Returns `None` if the first is greater than the last.
     pub fn new(first: u64, last: u64) -> Option<Self> {
         (first <= last).then_some(Self { first, last })
     }
 
-    /// Just one hash.
+    /// The range of one hash.
     pub fn only(hash: u64) -> Self {
         Self { first: hash, last: hash }
     }
@@ -35,22 +35,22 @@ impl HashRange {
         self.last
     }
 
-    /// Whether a hash is in it.
+    /// True if the range contains a hash.
     pub fn contains(self, hash: u64) -> bool {
         (self.first..=self.last).contains(&hash)
     }
 
-    /// What is below a hash, and what is not.
+    /// Splits the range into the part below a hash and the rest.
     pub fn split_at(self, hash: u64) -> (Option<Self>, Option<Self>) {
         let below = hash.checked_sub(1).and_then(|last| Self::new(self.first, last.min(self.last)));
         (below, Self::new(hash.max(self.first), self.last))
     }
 
-    /// The same in at most so many parts of the same size.
+    /// Splits the range into at most `count` parts of equal size.
     pub fn parts(self, count: usize) -> impl Iterator<Item = Self> {
         let width = u128::from(self.last - self.first) + 1;
         let count = (count.max(1) as u128).min(width);
-        // Both quotients lie within the range.
+        // Both quotients are within the range.
         let at = move |part: u128| self.first + u64::try_from(width * part / count).unwrap_or(u64::MAX);
         (0..count).map(move |part| {
             let last = if part + 1 == count { self.last } else { at(part + 1) - 1 };
@@ -58,14 +58,14 @@ impl HashRange {
         })
     }
 
-    /// Which share of this range lies below a hash, from 0 to 1.
+    /// The share of this range below a hash, from 0 to 1.
     #[allow(clippy::cast_precision_loss, reason = "a share need not be exact")]
     pub fn share_below(self, hash: u64) -> f64 {
         let below = hash.clamp(self.first, self.last) - self.first;
         below as f64 / ((self.last - self.first) as f64 + 1.0)
     }
 
-    /// The hash below which this share of the range lies.
+    /// The hash that has this share of the range below it.
     #[allow(
         clippy::cast_precision_loss,
         clippy::cast_possible_truncation,
@@ -76,7 +76,7 @@ impl HashRange {
         self.first.saturating_add(((self.last - self.first) as f64 * share.clamp(0.0, 1.0)) as u64).min(self.last)
     }
 
-    /// The same hashes in as few ranges as possible, in ascending order.
+    /// Merges ranges into as few as possible, in ascending order.
     pub fn merge(mut ranges: Vec<Self>) -> Vec<Self> {
         ranges.sort_unstable();
         let mut merged: Vec<Self> = Vec::with_capacity(ranges.len());

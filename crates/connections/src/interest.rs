@@ -13,35 +13,35 @@ use crate::connection::millis;
 use crate::keys::{Scope, interest_partition};
 use crate::{HashRange, Table, TableError};
 
-/// How long one page may take. DynamoDB answers in milliseconds; what takes longer is better asked for again.
+/// The time limit for one page. DynamoDB answers in milliseconds, so a new request is better than a longer wait.
 const PAGE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// One connection's interest in what an event is about: all that its delivery needs to know.
+/// One connection's interest in an event, with everything that its delivery needs.
 #[derive(Clone, Debug)]
 pub struct Interest {
-    /// Whom to deliver to.
+    /// The connection that receives the event.
     pub connection_id: ConnectionId,
-    /// The pattern that the entity id has to match, if any.
+    /// The pattern for the entity id, if any.
     pub id_pattern: Option<IdPattern>,
-    /// How the event is to be written.
+    /// The format of the event.
     pub format: Format,
-    /// The consumer group, if it belongs to one.
+    /// The consumer group of the connection, if any.
     pub group: Option<GroupId>,
-    /// When the connection was opened.
+    /// The opening time of the connection.
     pub connected_at: EpochMillis,
-    /// When it stops being authorised, if it does before it ends. A renewal changes that: ask the connection itself
-    /// before concluding from it.
+    /// The end of the authorisation, if it comes before the end of the connection. A renewal changes this time, so read the
+    /// connection itself before you act on it.
     pub authorised_until: Option<EpochMillis>,
     pub(crate) key: (String, String),
 }
 
 impl Interest {
-    /// Where it stands in its partition: a hash that its group, or else its connection, has everywhere.
+    /// The position in the partition: the hash of the group, or of the connection if it has no group.
     pub fn hash(&self) -> u64 {
         hash_of(&self.key.1).unwrap_or_default()
     }
 
-    /// How old the connection is at `now`.
+    /// The age of the connection at `now`.
     pub fn connection_age(&self, now: EpochMillis) -> Duration {
         now.since(self.connected_at)
     }
@@ -68,17 +68,17 @@ impl Interest {
     }
 }
 
-/// The hash that an interest's sort key begins with.
+/// The hash at the beginning of an interest's sort key.
 fn hash_of(sort_key: &str) -> Option<u64> {
     u64::from_str_radix(sort_key.split_once('#')?.0, 16).ok()
 }
 
-/// Some of the interests of one partition.
+/// One page of the interests of a partition.
 #[derive(Clone, Debug, Default)]
 pub struct InterestPage {
-    /// The interests that have not expired.
+    /// The unexpired interests of the page.
     pub interests: Vec<Interest>,
-    /// The read capacity units that DynamoDB charged.
+    /// The read capacity units that DynamoDB charged for the page.
     pub capacity: f64,
 }
 
@@ -94,8 +94,8 @@ pub struct InterestPages {
 }
 
 impl InterestPages {
-    /// Up to which hash the pages so far go; `None` when there are no more. What has just this hash may have been read
-    /// in part.
+    /// The last hash of the pages so far; `None` after the last page. The interests with exactly this hash may have been
+    /// read in part.
     pub fn position(&self) -> Option<u64> {
         if self.finished {
             return None;
@@ -104,7 +104,7 @@ impl InterestPages {
         Some(last.unwrap_or(self.range.first()).max(self.range.first()))
     }
 
-    /// The next page, until there are no more. A page may be empty and yet not be the last.
+    /// Reads the next page. Returns `None` after the last page. An empty page need not be the last one.
     ///
     /// # Errors
     /// [`TableError::Dynamo`] or [`TableError::TimedOut`]; the same page can be asked for again.
@@ -125,7 +125,7 @@ impl InterestPages {
             .expression_attribute_names("#expiresAt", EXPIRES_AT)
             .expression_attribute_values(":pk", string(&self.partition))
             .expression_attribute_values(":first", string(format!("{:016x}", self.range.first())))
-            // The sign that comes after `#`, which follows the hash.
+            // The character after `#`, which separates the hash.
             .expression_attribute_values(":last", string(format!("{:016x}$", self.range.last())))
             .expression_attribute_values(":now", number(self.now.seconds()))
             .set_exclusive_start_key(self.start.clone())
@@ -142,7 +142,7 @@ impl InterestPages {
     }
 }
 
-/// An item that this crate did not write must not keep an event from everybody else.
+/// Ignores foreign items, so that an item of another origin does not prevent the delivery to other connections.
 fn read_or_warn(item: &Item) -> Option<Interest> {
     let interest = Interest::from_item(item);
     if interest.is_none() {
@@ -153,19 +153,19 @@ fn read_or_warn(item: &Item) -> Option<Interest> {
 }
 
 impl Table {
-    /// The partitions that hold the connections which may want a change of an entity of these types, in rounds. Those of a
-    /// round can be read at the same time; a round comes after the one before it has been read, at least as far as the
-    /// hashes of which something is to be concluded. A connection may appear several times: if its filter names several of
-    /// the types, if it has wanted them before it came to want every type, or if its filter changed meanwhile.
+    /// Returns the partitions with the interests in a change of an entity of these types, in rounds. Partitions of one round
+    /// can be read at the same time. A round is read after the previous one, at least up to the hashes that the caller
+    /// evaluates. A connection may appear several times: if its filter names several of the types, if it kept them when its
+    /// filter changed to every type, or if its filter changed during the read.
     ///
-    /// The order is what finds a connection whose filter is being changed, from one that matches to another that does:
-    /// - `*` is the first round. A connection that leaves it while it is read has its types by the time that they are; one
-    ///   that comes to it keeps its types ([`Table::subscribe`]). If the types are one, it is found however often it changes.
-    /// - Several types are two rounds: a change from one to another has either not happened before the first is over, or has
-    ///   before the second begins. A second such change within the same read can undo that.
+    /// Invariant: the order of the rounds finds a connection whose filter changes from one matching filter to another.
+    /// - `*` is the first round. A connection that leaves `*` during its read has its types when they are read. A connection
+    ///   that comes to `*` keeps its types ([`Table::subscribe`]). An event of one type finds it after any number of changes.
+    /// - Several types are two rounds. A change from one type to another happens after the end of the first round or before
+    ///   the beginning of the second. A second such change within the same read can undo this.
     ///
-    /// This takes a transaction for a single moment. Isolation between a transaction and a query is read-committed: one that
-    /// comes in the milliseconds in which a transaction is being written may see some of its items and not others.
+    /// This assumes that a transaction takes effect at one moment. Isolation between a transaction and a query is
+    /// read-committed: a query during the milliseconds of a transaction may see only some of its items.
     /// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html>
     pub fn interests<'a>(
         &self,
@@ -176,8 +176,8 @@ impl Table {
         self.interests_in(tenant, entity_types, HashRange::ALL, now)
     }
 
-    /// The same, only as far as their hashes lie in this range. Disjoint ranges share no connection and no group, so they
-    /// can be read at the same time, and by different invocations.
+    /// Same as [`Table::interests`], for the hashes of one range. Disjoint ranges share no connection and no group, so they
+    /// can be read at the same time and by different invocations.
     pub fn interests_in<'a>(
         &self,
         tenant: &Tenant,
@@ -201,7 +201,7 @@ impl Table {
             finished: false,
         };
         let mut rounds = vec![vec![pages(&Scope::Every)]];
-        // Of a single type there is no other to change to.
+        // For a single type, a filter cannot change from one of the types to another.
         rounds.extend((0..types.len().min(2)).map(|_| types.iter().map(pages).collect()));
         rounds
     }

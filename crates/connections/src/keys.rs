@@ -5,7 +5,7 @@ use crate::attributes::{Item, PK, SK, get_string, string};
 /// The sort key of every connection item.
 pub(crate) const CONNECTION_SORT_KEY: &str = "C";
 
-/// What an interest is in: one type, or all of them.
+/// The scope of an interest: one type, or all types.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Scope {
     Every,
@@ -21,8 +21,8 @@ impl Scope {
     }
 }
 
-/// Keeps a type named `*` out of the partition for every type, and `#` (types are often URIs) a separator. At most 256
-/// characters become at most 1,024 bytes, of the 2,048 that a partition key may have.
+/// Escapes a type, so that a type named `*` has its own partition and `#` stays a separator (types are often URIs). 256
+/// characters become at most 1,024 bytes; a partition key may have 2,048.
 fn escape(entity_type: &str) -> String {
     entity_type.replace('%', "%25").replace('#', "%23").replace('*', "%2A")
 }
@@ -31,7 +31,7 @@ pub(crate) fn connection_key(id: &ConnectionId) -> Item {
     key(format!("C#{id}"), CONNECTION_SORT_KEY.to_owned())
 }
 
-/// The id in a connection's key; `None` for any other key.
+/// The id in a connection's key, or `None` for other keys.
 pub(crate) fn connection_id(key: &Item) -> Option<ConnectionId> {
     ConnectionId::parse(get_string(key, PK)?.strip_prefix("C#")?).ok()
 }
@@ -44,11 +44,11 @@ pub(crate) fn interest_key(tenant: &Tenant, scope: &Scope, id: &ConnectionId, gr
     key(interest_partition(tenant, scope), interest_sort_key(id, group))
 }
 
-/// The hash spreads connections evenly over a partition, so that a large one can be read in parallel ranges. The members
-/// of a group share one, and so are never in different ranges: who reads one of them knows them all.
+/// The hash spreads connections evenly over a partition, so that a large partition can be read in parallel ranges. The members
+/// of a group share a hash, so one range contains all of them.
 fn interest_sort_key(id: &ConnectionId, group: Option<&GroupId>) -> String {
     let hash = match group {
-        // No connection id begins with this sign.
+        // Connection ids do not begin with this character.
         Some(group) => stable_hash(format!("#{}", group.as_str()).as_bytes()),
         None => stable_hash(id.as_str().as_bytes()),
     };

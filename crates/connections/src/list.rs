@@ -7,10 +7,10 @@ use crate::keys::{CONNECTION_SORT_KEY, connection_id};
 use crate::{Connection, Table, TableError};
 
 impl Table {
-    /// Every connection whose record has not expired at `now`, or those of one tenant, the oldest first.
+    /// Lists the connections with an unexpired record at `now`, of all tenants or of one, the oldest first.
     ///
-    /// This reads the whole table, interests and all, and DynamoDB charges for that. It is for an operator who asks now
-    /// and then: a delivery never needs it, and an index for it would cost every connection a write.
+    /// This method reads the whole table, interests included, and DynamoDB charges for that. It is for occasional use by an
+    /// operator. Deliveries do not need it, and an index for it would cost every connection a write.
     ///
     /// # Errors
     /// [`TableError::Dynamo`].

@@ -14,17 +14,17 @@ use crate::{Table, TableError};
 pub const PARTITION_KEY: &str = "pk";
 /// The sort key, a string.
 pub const SORT_KEY: &str = "sk";
-/// The TTL attribute, in seconds since the epoch. DynamoDB deletes late, so every read ignores what has expired.
+/// The TTL attribute, in seconds since the epoch. DynamoDB deletes late, so every read ignores expired items.
 pub const TTL_ATTRIBUTE: &str = "expiresAt";
 
-/// How long a new table may take to become active.
+/// The time limit for a new table to become active.
 const CREATION: Duration = Duration::from_secs(60);
 
 impl Table {
-    /// Creates the table with on-demand capacity and TTL, unless it exists, and waits until it can be used.
+    /// Creates the table with on-demand capacity and TTL unless it exists, and waits until it is active.
     ///
     /// # Errors
-    /// [`TableError::Dynamo`] if DynamoDB cannot be reached or refuses.
+    /// [`TableError::Dynamo`] if DynamoDB refuses the request or cannot be reached.
     pub async fn create_if_missing(&self) -> Result<(), TableError> {
         let created = match self.client.describe_table().table_name(&self.name).send().await {
             Ok(_) => false,
@@ -48,8 +48,8 @@ impl Table {
         Ok(())
     }
 
-    /// Begins to create the table. `false` if another process was quicker: then that one also enables TTL, which DynamoDB
-    /// refuses to do twice.
+    /// Begins to create the table. Returns `false` if another process was first. That process then also enables TTL, because
+    /// DynamoDB refuses to enable it twice.
     async fn create(&self) -> Result<bool, TableError> {
         let mut create = self.client.create_table().table_name(&self.name).billing_mode(BillingMode::PayPerRequest);
         for (name, key_type) in [(PARTITION_KEY, KeyType::Hash), (SORT_KEY, KeyType::Range)] {

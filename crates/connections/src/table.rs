@@ -13,9 +13,9 @@ use crate::connection::{StoredConnection, interest_item};
 use crate::keys::{connection_key, interest_key};
 use crate::{Connection, Interest, TableError};
 
-/// Most writes that `BatchWriteItem` takes at once.
+/// The largest number of writes in one `BatchWriteItem`.
 const BATCH: usize = 25;
-/// How often a write that DynamoDB left unprocessed, or refused because of a transaction, is sent at most.
+/// The largest number of attempts at a write that DynamoDB leaves unprocessed, or refuses because of a transaction.
 const ATTEMPTS: usize = 8;
 
 /// The table of connections and interests.
@@ -27,12 +27,12 @@ pub struct Table {
 }
 
 impl Table {
-    /// The table of this name, reached through this client.
+    /// The table of this name, accessed through this client.
     pub fn new(client: Client, name: impl Into<String>) -> Self {
         Self { client, name: name.into(), page_size: None }
     }
 
-    /// Reads interests in pages of this many items, where DynamoDB's own limit of 1 MB does not end them earlier.
+    /// Reads interests in pages of this many items. DynamoDB's own limit of 1 MB may end a page earlier.
     #[must_use]
     pub fn with_page_size(mut self, items: i32) -> Self {
         self.page_size = Some(items);
@@ -44,13 +44,13 @@ impl Table {
         &self.name
     }
 
-    /// Registers a connection with the filter it starts with. Once this has returned, no later event misses it.
+    /// Registers a connection with its first filter. Once this has returned, no later event misses the connection.
     ///
-    /// The connection item is written before its interests, so that whoever meets an interest can trust that a missing
-    /// connection is gone and not just arriving.
+    /// The connection item is written before its interests. An interest without a connection therefore belongs to a connection
+    /// that has ended, and not to one that is arriving.
     ///
     /// # Errors
-    /// [`TableError::Dynamo`] or [`TableError::Unprocessed`]: refuse the connection. What was written expires.
+    /// [`TableError::Dynamo`] or [`TableError::Unprocessed`]: refuse the connection. The written items expire.
     pub async fn register(&self, connection: &Connection) -> Result<(), TableError> {
         let stored = StoredConnection::new(connection.clone());
         self.client
@@ -68,7 +68,7 @@ impl Table {
         self.write_all(interests).await
     }
 
-    /// A connection as it is registered now, unless its record has expired at `now`.
+    /// Reads a registered connection, unless its record has expired at `now`.
     ///
     /// # Errors
     /// [`TableError::Dynamo`].
@@ -94,14 +94,14 @@ impl Table {
         Ok(stored.filter(|stored| stored.connection.expires_at().seconds() > now.seconds()))
     }
 
-    /// Removes a connection and its interests, and returns its tenant. Does nothing if it is not registered, so it can be
-    /// repeated.
+    /// Removes a connection and its interests, and returns its tenant. Does nothing if the connection is not registered, so
+    /// the call can be repeated.
     ///
-    /// The connection item goes first: from then on no `subscribe` succeeds, and what the item listed is all there is.
+    /// The connection item is removed first. From then on no `subscribe` succeeds, and the item has listed all interests.
     ///
     /// # Errors
-    /// [`TableError::Dynamo`] or [`TableError::Unprocessed`]. Interests that remain are removed by the first event
-    /// that meets them, or expire.
+    /// [`TableError::Dynamo`] or [`TableError::Unprocessed`]. The first event that reads
+    /// remaining interests removes them; otherwise they expire.
     pub async fn forget(&self, id: &ConnectionId) -> Result<Option<Tenant>, TableError> {
         let item = self.delete_connection(id).await?;
         let Some(stored) = item.and_then(|item| StoredConnection::from_item(id, &item)) else {
@@ -113,8 +113,8 @@ impl Table {
         Ok(Some(stored.connection.tenant))
     }
 
-    /// Removes a connection that an event met through this interest and found gone: all that [`Table::forget`] removes,
-    /// and the interest itself, which is an orphan if an earlier removal was interrupted.
+    /// Removes an ended connection that an event found through this interest. Removes the items of [`Table::forget`] and the
+    /// interest itself, which is an orphan if an earlier removal was interrupted.
     ///
     /// # Errors
     /// As [`Table::forget`].
@@ -131,7 +131,7 @@ impl Table {
             let delete = self.client.delete_item().table_name(&self.name).set_key(Some(connection_key(id)));
             match delete.return_values(ReturnValue::AllOld).send().await {
                 Ok(output) => return Ok(output.attributes),
-                // A subscribe of the same connection is under way. The SDK does not retry this.
+                // A concurrent `subscribe` of the same connection causes this error. The SDK does not retry it.
                 Err(error) if is_conflict(&error) => match delays.next() {
                     Some(delay) => sleep(delay).await,
                     None => return Err(TableError::dynamo("DeleteItem")(error)),
@@ -179,7 +179,7 @@ fn is_conflict(error: &SdkError<DeleteItemError>) -> bool {
     error.as_service_error().is_some_and(DeleteItemError::is_transaction_conflict_exception)
 }
 
-/// The waits after so many attempts at what the SDK does not retry by itself.
+/// The waits between attempts at requests that the SDK does not retry by itself.
 pub(crate) fn delays(attempts: usize) -> impl Iterator<Item = Duration> {
     ExponentialBuilder::default()
         .with_min_delay(Duration::from_millis(10))

@@ -1,4 +1,4 @@
-//! As whom and for how long a connection may listen.
+//! The subject and the end of a connection's authorisation.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Answers of DynamoDB that no local engine gives: a single write meets a transaction that is still under way, and is
-//! refused, or a transaction is cancelled because one of its items is throttled.
+//! Answers of DynamoDB that no local engine gives: DynamoDB refuses a single write during a transaction, or cancels a
+//! transaction because one of its items is throttled.
 //! <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html>
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -15,7 +15,7 @@ use entity_stream_connections::TableError;
 use crate::support::{TestTable, config, connection, filter, now, tenant};
 
 const TARGET: &str = "x-amz-target";
-/// An operation that changes nothing, whatever the rest of the request says.
+/// An operation without effect, for every request body.
 const HARMLESS: &str = "DynamoDB_20120810.DescribeTable";
 
 const CONFLICT: &str = r#"{
@@ -23,8 +23,8 @@ const CONFLICT: &str = r#"{
     "message": "Transaction is ongoing for the item"
 }"#;
 
-/// Diverts the first requests for an operation, of a client that sends one request after the other, and gives DynamoDB's
-/// refusal as their answer.
+/// Diverts the first requests for an operation and answers them with DynamoDB's refusal. The client sends one request after
+/// the other.
 #[derive(Debug)]
 struct Refusals {
     operation: &'static str,

@@ -28,7 +28,7 @@ async fn creates_the_table_that_the_template_describes() {
     let output = t.client.describe_time_to_live().table_name(t.table.name()).send().await.unwrap();
     let ttl = output.time_to_live_description().unwrap();
     assert_eq!(ttl.attribute_name(), Some(TTL_ATTRIBUTE));
-    // AWS takes up to an hour from the one to the other.
+    // AWS takes up to an hour between both states.
     assert!(
         matches!(ttl.time_to_live_status(), Some(TimeToLiveStatus::Enabled | TimeToLiveStatus::Enabling)),
         "{ttl:?}"

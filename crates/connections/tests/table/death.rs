@@ -1,4 +1,4 @@
-//! A process that dies in the middle of an operation, at every point where it talks to DynamoDB.
+//! A process dies in the middle of an operation, at each of its requests to DynamoDB.
 
 use entity_stream_connections::Connection;
 use entity_stream_protocol::Filter;
@@ -47,7 +47,7 @@ async fn forget_forgets_all_the_same() {
     }
 }
 
-/// The interests that an interrupted removal leaves are removed by the events that meet them.
+/// Events remove the interests that an interrupted removal left behind.
 #[tokio::test]
 async fn a_forget_that_died_is_finished_by_events() {
     let types = names("Type", 30);

@@ -6,7 +6,7 @@ use entity_stream_protocol::{EpochMillis, Filter};
 
 use crate::support::{TestTable, connection, entity_type, filter, ids, now, tenant};
 
-/// A second before, and exactly at, the moment when connections opened `now` expire.
+/// The expiry of connections that are opened at `now`, and one second before it.
 fn around_expiry() -> (EpochMillis, EpochMillis) {
     (now().plus(CONNECTION_LIFETIME - Duration::from_secs(1)), now().plus(CONNECTION_LIFETIME))
 }
@@ -56,7 +56,7 @@ async fn an_expired_connection_cannot_subscribe() {
 async fn an_expired_connection_can_be_forgotten() {
     let t = TestTable::create().await;
     let long_gone = Connection { connected_at: EpochMillis::new(0), ..connection("alice", filter(["Room"])) };
-    // As items that DynamoDB has not got round to deleting yet.
+    // DynamoDB has not deleted these expired items yet.
     t.register([&long_gone]).await;
 
     assert_eq!(t.table.forget(&long_gone.id).await.unwrap(), Some(tenant("demo")));

@@ -1,4 +1,4 @@
-//! Items in the table that this crate did not write: by hand, or by a release that is not out yet.
+//! Foreign items in the table, written by hand or by a later release.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use entity_stream_connections::TableError;
@@ -10,7 +10,7 @@ fn text(text: &str) -> AttributeValue {
     AttributeValue::S(text.to_owned())
 }
 
-/// Alice's item in a partition, and ways in which it can be wrong.
+/// Alice's item in a partition, and malformed variants of it.
 fn malformed(interest: &Item) -> Vec<Item> {
     let changes = [
         ("format", Some(AttributeValue::N("1".to_owned()))),
@@ -20,12 +20,12 @@ fn malformed(interest: &Item) -> Vec<Item> {
         ("connectedAt", Some(text("yesterday"))),
         ("connectedAt", Some(AttributeValue::N("-1".to_owned()))),
         ("connectedAt", Some(AttributeValue::N("1.5".to_owned()))),
-        // Nor a text, which DynamoDB takes for not greater than any number; moto fails at comparing the two.
+        // A text is not greater than any number for DynamoDB; moto fails to compare the two.
         ("expiresAt", None),
     ];
     let change = |(i, (name, value)): (usize, (&str, Option<AttributeValue>))| {
         let mut item = interest.clone();
-        // Some come before the genuine ones, some after.
+        // Some foreign items sort before the genuine ones, some after them.
         item.insert("sk".to_owned(), text(&format!("{}#{i}", ["0".repeat(16), "f".repeat(16)][i % 2])));
         match value {
             Some(value) => item.insert(name.to_owned(), value),

@@ -68,8 +68,8 @@ async fn a_gone_connection_is_removed_with_all_its_interests() {
     t.assert_holds([&bob], "gone again").await;
 }
 
-/// A removal was interrupted after the connection item, or a registration went on after it: nothing lists these
-/// interests any more, but whoever meets one can remove it.
+/// A removal was interrupted after the connection item, or a registration continued after it. No item lists these interests any
+/// more, but an event that reads one can remove it.
 #[tokio::test]
 async fn an_orphan_interest_is_removed_by_whoever_meets_it() {
     let t = TestTable::create().await;

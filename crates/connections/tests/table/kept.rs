@@ -1,5 +1,5 @@
-//! A connection that comes to want every type keeps the interests in the types that it named, as interests in what it wants
-//! now, until it names types again.
+//! A connection whose filter changes from types to every type keeps the interests of these types, with the present filter,
+//! until its filter names types again.
 
 use std::time::Duration;
 
@@ -13,13 +13,13 @@ fn every(pattern: &str) -> Filter {
     Filter::new([""; 0], Some(pattern)).unwrap()
 }
 
-/// A connection that wants every type, and these before.
+/// A connection with a filter for every type, and an earlier filter with these types.
 async fn widened(t: &TestTable, types: &[String]) -> Connection {
     t.register([&connection("alice", filter(types))]).await;
     subscribe(t, Filter::default(), types).await
 }
 
-/// The connection with another filter, of which it keeps these types.
+/// The connection with another filter, which keeps these types.
 async fn subscribe(t: &TestTable, wanted: impl Into<Option<Filter>>, kept: &[String]) -> Connection {
     let wanted = wanted.into();
     let alice = t.table.subscribe(&id("alice"), wanted.as_ref(), now()).await.unwrap();
@@ -128,7 +128,7 @@ async fn not_when_it_is_forgotten() {
     }
 }
 
-/// Whatever a process left that died while it changed the filter from every type to others.
+/// Items of a process that died during a change from every type to other types.
 #[tokio::test]
 async fn whoever_comes_after_a_process_that_died_finds_its_way() {
     let (old, new) = (names("Old", 50), names("New", 50));
@@ -158,7 +158,7 @@ async fn whoever_comes_after_a_process_that_died_finds_its_way() {
     }
 }
 
-/// What an older version of this table stored: `*` alone, without a list of what is kept.
+/// Items of an older version of this table: `*` alone, without the list `kept`.
 #[tokio::test]
 async fn nothing_if_nothing_is_listed() {
     let t = TestTable::create().await;

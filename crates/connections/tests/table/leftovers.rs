@@ -1,4 +1,4 @@
-//! A swap of fifty types for fifty others takes two transactions. What is left if the process dies between them.
+//! A swap of fifty types for fifty others takes two transactions. These tests end the process between them.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use entity_stream_connections::Connection;
@@ -6,8 +6,7 @@ use entity_stream_protocol::Filter;
 
 use crate::support::{TestTable, connection, filter, id, ids, names, now};
 
-/// A connection that wants fifty new types, and as many interests of earlier filters as `leftovers` names: `*` is the one
-/// in every type.
+/// A connection with fifty new types, and the interests of earlier filters in `leftovers`; `*` is the interest in every type.
 async fn interrupted(t: &TestTable, leftovers: &[&str]) -> Connection {
     let alice = connection("alice", filter(names("New", 50)));
     t.register([&alice]).await;
@@ -54,7 +53,7 @@ async fn are_removed_by_the_next_subscribe() {
     }
 }
 
-/// Whether or not the pattern is that of the present filter: that of the leftover is another.
+/// The pattern of a leftover differs from the pattern of the present filter.
 #[tokio::test]
 async fn may_be_wanted_again() {
     for pattern in [None, Some("^urn")] {
@@ -66,7 +65,7 @@ async fn may_be_wanted_again() {
     }
 }
 
-/// Processes that died again and again: more than one transaction can remove.
+/// Repeated deaths of processes leave more items than one transaction can remove.
 #[tokio::test]
 async fn may_be_many() {
     let old = names("Old", 120);

@@ -1,4 +1,4 @@
-//! What an operator sees: every connection once, as it is registered, and nothing else that the table holds.
+//! The list for operators contains every registered connection once, and no other item of the table.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -36,7 +36,7 @@ async fn keeps_to_a_tenant_and_reads_every_page() {
     let t = TestTable::create().await;
     let all: Vec<_> = (0..20).map(|i| of(&format!("c{i:02}"), if i % 4 == 0 { "a" } else { "b" }, i)).collect();
     t.register(&all).await;
-    // The page ends before the filter looks at it: most pages have nothing to show.
+    // DynamoDB cuts pages before it filters them, so most pages are empty.
     let table = t.table.clone().with_page_size(3);
     let of_a: Vec<_> = all.iter().filter(|connection| connection.tenant == tenant("a")).cloned().collect();
     assert_eq!((table.list(Some(&tenant("a")), now()).await.unwrap(), of_a.len()), (of_a, 5));

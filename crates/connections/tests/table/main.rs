@@ -1,7 +1,7 @@
-//! The table through its public API, against a real DynamoDB engine: the embedded one, or, so that no test holds only for that one, whatever
-//! listens at the URL in `ENTITY_STREAM_TEST_DYNAMODB_ENDPOINT`.
+//! Tests of the table through its public API, against a real DynamoDB engine. The engine is the embedded one, or a second one
+//! at the URL in `ENTITY_STREAM_TEST_DYNAMODB_ENDPOINT`, so that no test depends on one engine.
 //!
-//! Every test has a table of its own. Time is chosen, never waited for.
+//! Every test has a table of its own. The tests choose the time and never wait for it.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a helper that panics fails the test that called it")]
 

@@ -1,4 +1,4 @@
-//! Any sequence of operations, compared with what a map would hold.
+//! Random sequences of operations, compared with a model in maps.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -11,10 +11,10 @@ use crate::support::{TestTable, connection, entity_type, filter, id, ids, names,
 
 const TYPES: [&str; 6] = ["Room", "room", "*", "a#b", "a%23b", "Wide0"];
 const TENANTS: [&str; 2] = ["demo", "other"];
-/// So few that operations meet.
+/// The number is small, so that operations collide.
 const CONNECTIONS: [&str; 3] = ["alice", "bob", "carol"];
 
-/// What there is: the connections, and the types that each keeps while it wants every type.
+/// The model: the connections, and the types that each one keeps while its filter has no types.
 type Model = BTreeMap<&'static str, (Connection, BTreeSet<String>)>;
 
 #[derive(Clone, Debug)]
@@ -24,7 +24,7 @@ enum Operation {
     Unsubscribe,
     Forget,
     ForgetGone,
-    /// Renews the authorisation, until so many seconds later.
+    /// Renews the authorisation for this many seconds.
     Authorise(u32),
 }
 
@@ -33,7 +33,7 @@ fn filters() -> impl Strategy<Value = Filter> {
     let pattern = prop::option::of(prop::sample::select(vec!["^urn", "001$"]));
     let narrow = (types, pattern).prop_map(|(types, pattern)| Filter::new(types, pattern).unwrap());
     let every = prop::option::of(Just("^urn")).prop_map(|pattern| Filter::new([""; 0], pattern).unwrap());
-    // Two of these do not fit into one transaction.
+    // Two lists of this length do not fit into one transaction.
     let wide = prop::sample::select(vec!["Wide", "Broad"]).prop_map(|prefix| filter(names(prefix, 50)));
     prop_oneof![7 => narrow, 2 => every, 1 => wide]
 }
@@ -108,7 +108,7 @@ async fn subscribe(t: &TestTable, model: &mut Model, name: &str, filter: Option<
     }
 }
 
-/// What an event of each type finds in each tenant.
+/// The connections that an event of each type finds in each tenant.
 async fn assert_audiences(t: &TestTable, model: &Model) {
     for tenant in TENANTS.map(tenant) {
         for entity_type in TYPES.map(entity_type) {
@@ -117,7 +117,7 @@ async fn assert_audiences(t: &TestTable, model: &Model) {
             let wanted = model
                 .values()
                 .filter(|(connection, _)| connection.tenant == tenant && connection.filter.as_ref().is_some_and(wants))
-                // Who keeps the type is met twice, and both times as somebody who wants it.
+                // A connection that keeps the type is found twice, both times as a match.
                 .flat_map(|(connection, kept)| {
                     std::iter::repeat_n(connection.id.as_str(), 1 + usize::from(kept.contains(entity_type.as_str())))
                 });

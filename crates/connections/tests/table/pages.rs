@@ -15,7 +15,7 @@ async fn all_pages(mut pages: InterestPages) -> Vec<InterestPage> {
     all
 }
 
-/// The pages of the partition of one type; that of every type has to be empty.
+/// The pages of the partition of one type. The partition of every type has to be empty.
 async fn room_pages(t: &TestTable, size: i32) -> Vec<InterestPage> {
     let table = t.table.clone().with_page_size(size);
     let mut partitions = table.interests(&tenant("demo"), &[entity_type("Room")], now()).into_iter().flatten();
@@ -96,7 +96,7 @@ async fn the_one_for_all_comes_first_then_one_for_each_type_and_several_types_tw
     assert_eq!(ids(&t.interests(&[]).await), ["alice"]);
 }
 
-/// An event costs what it matches, not what the tenant holds.
+/// The cost of an event follows its matches and not the connections of the tenant.
 #[tokio::test]
 async fn connections_that_want_other_types_cost_nothing() {
     async fn capacity(t: &TestTable) -> f64 {

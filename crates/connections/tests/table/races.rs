@@ -33,7 +33,7 @@ async fn twenty_subscribes_at_once_end_with_one_of_them() {
     t.assert_holds([&Connection { filter: Some(last), ..alice }], "in the end").await;
 }
 
-/// Whatever comes first and wherever the other comes in between: an ended connection leaves nothing behind.
+/// In every order and at every point of interleaving, an ended connection leaves no item behind.
 async fn subscribe_against_forget(from: Option<Filter>, to: Option<Filter>, rounds: usize) {
     let t = TestTable::create().await;
     let steps = Steps::default();
@@ -87,7 +87,7 @@ async fn a_swap_in_two_transactions_against_forget_leaves_nothing() {
     subscribe_against_forget(Some(filter(names("Old", 50))), Some(filter(names("New", 50))), 2).await;
 }
 
-/// A type that both the old and the new filter name: no reader may catch the moment between them.
+/// The old and the new filter share a type. No reader may miss the connection during the change.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_type_that_stays_is_never_missed() {
     let t = Arc::new(TestTable::create().await);

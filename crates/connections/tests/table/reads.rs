@@ -1,5 +1,5 @@
-//! Every read asks for strong consistency: that is what makes `subscribed` a promise. Local engines never answer with
-//! anything stale, so this looks at what is asked.
+//! Every read requests strong consistency, because `subscribed` is a promise. Local engines never return stale data, so these
+//! tests check the requests.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};

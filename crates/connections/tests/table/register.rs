@@ -57,7 +57,7 @@ async fn fifty_types_take_two_batches() {
     assert_eq!(ids(&t.interests(&["Type49"]).await), ["alice"]);
 }
 
-/// More than the contract allows, in case it allows more one day.
+/// More types than the contract allows today.
 #[tokio::test]
 async fn no_number_of_writes_is_too_many() {
     let t = TestTable::create().await;
@@ -114,7 +114,7 @@ async fn finds_what_was_registered_and_nothing_else() {
     assert_eq!(t.table.find(&id("bob"), now()).await.unwrap(), None);
 }
 
-/// DynamoDB's TTL reads seconds, as a number; anything else it ignores without a word, and nothing ever expires.
+/// DynamoDB's TTL needs a number of seconds. It silently ignores other values, and the item would never expire.
 #[tokio::test]
 async fn every_item_expires() {
     let t = TestTable::create().await;

@@ -7,7 +7,7 @@ fn with_pattern(types: &[&str], pattern: &str) -> Filter {
     Filter::new(types.iter().copied(), Some(pattern)).unwrap()
 }
 
-/// Subscribes one connection to one filter after another; each time its items are those of that filter alone.
+/// Subscribes one connection to several filters in sequence. Each time its items are exactly those of the filter.
 async fn walk(start: Option<Filter>, filters: impl IntoIterator<Item = Option<Filter>>) {
     let t = TestTable::create().await;
     let bystander = connection("bystander", filter(["Room", "Old0", "New0"]));

@@ -1,12 +1,12 @@
-//! A filter that changes while an event's audience is read, wherever that catches the reader: who wanted the event before
-//! and wants it after is met.
+//! A filter changes while an event's audience is read, at every point of the read. The reader finds a connection whose old and
+//! new filters match.
 
 use entity_stream_connections::{Connection, InterestPages};
 use entity_stream_protocol::{Filter, GroupId};
 
 use crate::support::{TestTable, connection, entity_type, filter, id, names, now, tenant};
 
-/// Changes of the filter, each before the read of the page with its number.
+/// Changes of the filter. Each happens before the read of the page with its number.
 type Changes<'a> = [(usize, &'a Filter)];
 
 /// The rounds of an event of these types, in pages of two.
@@ -15,7 +15,7 @@ fn rounds(t: &TestTable, types: &[&str]) -> Vec<Vec<InterestPages>> {
     t.table.clone().with_page_size(2).interests(&tenant("demo"), &types, now())
 }
 
-/// The patterns with which a page meets the connection.
+/// The patterns of the connection in a page.
 async fn next(pages: &mut InterestPages) -> Vec<Option<String>> {
     let page = pages.next().await.unwrap().unwrap();
     let alice = page.interests.into_iter().filter(|interest| interest.connection_id == id("alice"));
@@ -26,8 +26,8 @@ async fn subscribe(t: &TestTable, wanted: &Filter) {
     t.table.subscribe(&id("alice"), Some(wanted), now()).await.unwrap();
 }
 
-/// Reads a round's partitions one after the other, in an order that `flip` turns round. Whether the connection was met, and
-/// how many pages there were.
+/// Reads a round's partitions one after the other; `flip` reverses the order. Returns true if the connection was found, and the
+/// number of pages.
 async fn read(t: &TestTable, types: &[&str], changes: &Changes<'_>, flip: bool) -> (bool, usize) {
     let (mut met, mut page) = (false, 0);
     for mut round in rounds(t, types) {
@@ -47,7 +47,7 @@ async fn read(t: &TestTable, types: &[&str], changes: &Changes<'_>, flip: bool) 
     (met, page)
 }
 
-/// A table in which others take up a page of each partition.
+/// A table in which other connections fill a page of each partition.
 async fn crowded() -> TestTable {
     let t = TestTable::create().await;
     for (prefix, wanted) in [("e", Filter::default()), ("r", filter(["Room"])), ("c", filter(["Car"]))] {
@@ -98,7 +98,7 @@ async fn of_the_member_of_a_group() {
     every_change(&["Room"], &[Filter::default(), filter(["Room"])], Some("workers")).await;
 }
 
-/// Of an entity of one type it does not matter how often.
+/// For an entity of one type, any number of changes is allowed.
 #[tokio::test]
 async fn again_and_again() {
     let t = crowded().await;
@@ -114,7 +114,7 @@ async fn again_and_again() {
     }
 }
 
-/// What is read later says what is wanted by then.
+/// Items that are read later contain the later filter.
 #[tokio::test]
 async fn to_another_pattern() {
     for (old, new) in [(&["Room"][..], &[][..]), (&[], &["Room"])] {

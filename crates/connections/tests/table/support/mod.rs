@@ -1,4 +1,4 @@
-//! What the tests share: an engine, tables on it, and values to put into them.
+//! Shared parts of the tests: an engine, tables on it, and values to put into them.
 
 mod engine;
 mod samples;
