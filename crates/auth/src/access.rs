@@ -3,7 +3,7 @@ use entity_stream_protocol::{EpochMillis, Tenant};
 use crate::credential::access_token;
 use crate::{ApiKeys, Credential, Identity, Refusal, Refused, Verifier};
 
-/// Says whose credential it is, and whether that gives access to a tenant.
+/// Verifies credentials and decides on access to a tenant.
 #[derive(Clone, Debug)]
 pub struct Authenticator {
     verifier: Verifier,
@@ -11,15 +11,15 @@ pub struct Authenticator {
 }
 
 impl Authenticator {
-    /// Tokens are verified by `verifier`, API keys looked up in `api_keys`.
+    /// `verifier` verifies tokens; `api_keys` is the table of API keys.
     pub fn new(verifier: Verifier, api_keys: ApiKeys) -> Self {
         Self { verifier, api_keys }
     }
 
-    /// Whose credential this is, if it gives access to the tenant.
+    /// The identity that a credential proves, if it gives access to the tenant.
     ///
     /// # Errors
-    /// [`Refused`]: the reason to log and to answer with, and the subject if that is known.
+    /// [`Refused`]: the reason to log and to answer with, and the subject if it is known.
     pub async fn admit(&self, credential: &Credential, tenant: &Tenant, now: EpochMillis) -> Result<Identity, Refused> {
         let identity = match credential {
             Credential::Token(token) => self.verifier.verify(token, now).await?,

@@ -5,29 +5,29 @@ use serde_json::{Map, Value};
 
 use crate::{Refusal, Role};
 
-/// Where a claim is: its name, or the names on the way to it joined by dots, such as `realm_access.roles`. Names may
+/// The path of a claim: its name, or the names of nested objects joined by dots, such as `realm_access.roles`. Names may
 /// contain dots and colons themselves (`https://example.com/tenant`, `cognito:groups`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClaimPath(String);
 
 impl ClaimPath {
-    /// A path as it is configured.
+    /// The path from the configuration.
     pub fn new(path: impl Into<String>) -> Self {
         Self(path.into())
     }
 
-    /// The path as it is configured.
+    /// The path in the form of the configuration.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The claim's value, unless it is missing or `null`.
+    /// The value of the claim, or `None` if it is missing or `null`.
     fn find<'a>(&self, claims: &'a Map<String, Value>) -> Option<&'a Value> {
         find(claims, &self.0).filter(|value| !value.is_null())
     }
 }
 
-/// The longest name wins: a name with dots in it is taken before a way through objects.
+/// The longest name wins: a name that contains dots comes before a path through objects.
 fn find<'a>(claims: &'a Map<String, Value>, path: &str) -> Option<&'a Value> {
     if let Some(value) = claims.get(path) {
         return Some(value);
@@ -38,12 +38,12 @@ fn find<'a>(claims: &'a Map<String, Value>, path: &str) -> Option<&'a Value> {
     })
 }
 
-/// Which claims say what somebody may do.
+/// The claims that contain the tenant and the role.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClaimPaths {
-    /// The tenant's claims; the first that is present counts.
+    /// The claims of the tenant; the first one present counts.
     pub tenant: Vec<ClaimPath>,
-    /// The role's claim.
+    /// The claim of the role.
     pub role: ClaimPath,
 }
 
@@ -54,14 +54,14 @@ impl Default for ClaimPaths {
 }
 
 impl ClaimPaths {
-    /// The tenants in the first claim that is present, a string or an array of strings. What is no tenant's name is no
-    /// tenant, and gives access to none.
+    /// The tenants in the first claim that is present, a string or an array of strings. Ignores invalid tenant names, which
+    /// give access to no tenant.
     pub(crate) fn tenants(&self, claims: &Map<String, Value>) -> BTreeSet<Tenant> {
         let first = self.tenant.iter().find_map(|path| path.find(claims));
         strings(first).filter_map(|name| Tenant::parse(name).ok()).collect()
     }
 
-    /// The role, a string; or the highest of those known in an array, where identity providers put others as well.
+    /// The role in a string, or the highest known role in an array. Identity providers add other roles to such arrays.
     pub(crate) fn role(&self, claims: &Map<String, Value>) -> Result<Role, Refusal> {
         strings(self.role.find(claims)).filter_map(|name| name.parse().ok()).max().ok_or(Refusal::Role)
     }

@@ -7,23 +7,23 @@ use entity_stream_protocol::AccessToken;
 use crate::Refusal;
 use crate::api_keys::ApiKey;
 
-/// Longest credential that is looked at. Tokens of identity providers have a few KB; API Gateway's headers have 10.
+/// The largest size of a credential in bytes. Tokens of identity providers have a few KB; API Gateway's headers have 10 KB.
 const CREDENTIAL_BYTES: usize = 8 * 1024;
-/// The sub-protocol that a browser offers before its token, since it cannot set `Authorization`. A handshake's response
-/// has to select it, or the browser drops the connection.
+/// The sub-protocol that a browser offers before its token, because it cannot set `Authorization`. The response of the
+/// handshake has to select it. Otherwise the browser drops the connection.
 pub const ACCESS_TOKEN: &str = "access_token";
 
-/// Whether [`ACCESS_TOKEN`] is among the offers in these values of `Sec-WebSocket-Protocol`.
+/// True if these values of `Sec-WebSocket-Protocol` offer [`ACCESS_TOKEN`].
 pub fn offers_access_token<'a>(values: impl IntoIterator<Item = &'a str>) -> bool {
     values.into_iter().flat_map(|value| value.split(',')).any(|offer| offer.trim() == ACCESS_TOKEN)
 }
 
-/// What a client proves itself with. `Debug` does not show it.
+/// The credential of a client. `Debug` hides it.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Credential {
     /// A JSON Web Token.
     Token(AccessToken),
-    /// An API key and the name it was created under.
+    /// An API key and its name.
     ApiKey {
         /// The key's name.
         name: String,
@@ -41,7 +41,7 @@ impl fmt::Debug for Credential {
     }
 }
 
-/// Where a handshake may carry a credential: every value of each, in order.
+/// The places of a credential in a handshake, with all values of each place in order.
 #[derive(Clone, Default)]
 pub struct HandshakeCredentials<'a> {
     /// The values of `Authorization`.
@@ -53,15 +53,15 @@ pub struct HandshakeCredentials<'a> {
 }
 
 impl HandshakeCredentials<'_> {
-    /// The credential of the first place that has one.
+    /// The credential from the first place that has one.
     ///
     /// # Errors
-    /// What is there but malformed, or there twice, is refused: it is no reason to look further down the list.
+    /// A malformed or repeated credential is refused. The search does not continue with the next place.
     pub fn find(&self) -> Result<Option<Credential>, Refusal> {
         if let Some(value) = single(&self.authorization)? {
             return from_authorization(value).map(Some);
         }
-        // What was offered cannot be told from what is no text; RFC 6455, section 4.1, has only ASCII here.
+        // Offers cannot be read from a value that is not ASCII. RFC 6455, section 4.1, allows only ASCII here.
         if !self.subprotocols.iter().all(|value| value.is_ascii()) {
             return Err(Refusal::MalformedCredential);
         }
@@ -89,7 +89,7 @@ fn single<'a>(values: &[&'a str]) -> Result<Option<&'a str>, Refusal> {
     }
 }
 
-/// Source of the scheme's form: RFC 9110, section 11.4 (case does not matter) and RFC 7617 for `Basic`.
+/// Source of the form: RFC 9110, section 11.4 (the scheme is case-insensitive), and RFC 7617 for `Basic`.
 fn from_authorization(value: &str) -> Result<Credential, Refusal> {
     let (scheme, rest) = value.trim().split_once(' ').ok_or(Refusal::MalformedCredential)?;
     let rest = rest.trim();
@@ -115,7 +115,7 @@ fn token_credential(token: &str) -> Result<Credential, Refusal> {
     access_token(token).map(Credential::Token)
 }
 
-/// Three parts of URL-safe base64 (RFC 7515, section 7.1). What looks otherwise need not be verified to be refused.
+/// A token consists of three parts of URL-safe base64 (RFC 7515, section 7.1). Other texts are refused without verification.
 pub(crate) fn access_token(token: &str) -> Result<AccessToken, Refusal> {
     if token.len() > CREDENTIAL_BYTES {
         return Err(Refusal::CredentialTooLong);

@@ -3,7 +3,7 @@ use std::fmt;
 
 use entity_stream_protocol::{EpochMillis, Tenant};
 
-/// What somebody may do.
+/// The role of an identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Role {
     /// Listens to its own tenants.
@@ -14,7 +14,7 @@ pub enum Role {
     SuperAdmin,
 }
 
-/// A text that names no role.
+/// The text is not the name of a role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a role is super_admin, tenant_admin or user")]
 pub struct UnknownRole;
@@ -49,24 +49,24 @@ impl fmt::Display for Role {
     }
 }
 
-/// What the subject of an API key begins with, and that of no token.
+/// The prefix of the subject of an API key. No subject of a token may have it.
 pub const API_KEY_SUBJECT: &str = "key:";
 
-/// Somebody whose credential has been verified.
+/// The identity behind a verified credential.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// Who it is: the token's `sub`, or [`API_KEY_SUBJECT`] and the API key's name.
+    /// The subject: the token's `sub`, or [`API_KEY_SUBJECT`] and the API key's name.
     pub subject: String,
-    /// What it may do.
+    /// The role.
     pub role: Role,
-    /// The tenants it belongs to.
+    /// The tenants of the identity.
     pub tenants: BTreeSet<Tenant>,
-    /// When it stops being valid; never, for an API key without an expiry.
+    /// The end of validity; `None` for an API key without an expiry.
     pub expires_at: Option<EpochMillis>,
 }
 
 impl Identity {
-    /// Whether it may listen to a tenant: any of them for a super admin, its own for everybody else.
+    /// True if the identity may listen to a tenant. A super admin may listen to every tenant, others only to their own.
     pub fn may_listen_to(&self, tenant: &Tenant) -> bool {
         match self.role {
             Role::SuperAdmin => true,

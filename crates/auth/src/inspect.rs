@@ -8,37 +8,36 @@ use serde_json::{Map, Value};
 
 use crate::{ClaimPaths, Role};
 
-/// What a token says of itself, to be shown to whoever holds it. Nothing of it has been verified, and nothing may be
-/// granted for it. `Debug` does not show it.
+/// The unverified content of a token, to be shown to its holder. It must not grant any access. `Debug` hides it.
 #[derive(Clone, PartialEq)]
 pub struct Unverified {
-    /// The header: how it claims to be signed.
+    /// The header, which names the claimed algorithm and key.
     pub header: Map<String, Value>,
-    /// The claims: what it claims about its bearer.
+    /// The claims about the bearer.
     pub claims: Map<String, Value>,
 }
 
 impl Unverified {
-    /// Reads the two parts of a token that are JSON; `None` if it has no such parts.
+    /// Reads the two JSON parts of a token. Returns `None` if the token has no such parts.
     pub fn read(token: &str) -> Option<Self> {
         let mut parts = token.split('.');
         let (header, claims) = (object(parts.next()?)?, object(parts.next()?)?);
-        // The signature, which is not looked at, and nothing else.
+        // The rest has to be the signature alone, which is not read.
         (parts.count() == 1).then_some(Self { header, claims })
     }
 
-    /// The role that it claims, if that is one.
+    /// The claimed role, if it is a known role.
     pub fn role(&self, paths: &ClaimPaths) -> Option<Role> {
         paths.role(&self.claims).ok()
     }
 
-    /// The tenants that it claims.
+    /// The claimed tenants.
     pub fn tenants(&self, paths: &ClaimPaths) -> BTreeSet<Tenant> {
         paths.tenants(&self.claims)
     }
 }
 
-/// A part of a token that is a JSON object.
+/// Reads a part of a token that is a JSON object.
 pub(crate) fn object(part: &str) -> Option<Map<String, Value>> {
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).ok()?).ok()
 }

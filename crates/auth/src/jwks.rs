@@ -17,25 +17,25 @@ use tokio::time::{Instant, timeout};
 use crate::Refusal;
 use crate::verifier::KeyFor;
 
-/// Largest key set that is read.
+/// The largest size of a key set in bytes.
 const KEY_SET_BYTES: usize = 512 * 1024;
 
-/// How long things may take, and how often they may happen.
+/// The time limits and the intervals of fetches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct JwksTimes {
-    /// How long a connection may wait for the issuer's keys.
+    /// The longest wait of a connection for the issuer's keys.
     pub fetch_timeout: Duration,
-    /// How long keys are used before they are fetched again, to notice those that were withdrawn.
+    /// The age at which keys are fetched again, so that withdrawn keys are noticed.
     pub fresh: Duration,
-    /// How long no keys are fetched after that was tried, whatever tokens ask for: a flood of made-up key ids costs one
-    /// fetch, and an endpoint that is down holds up one connection.
+    /// The pause after each attempt to fetch keys. A flood of made-up key ids costs only one fetch, and an endpoint that is
+    /// down delays only one connection.
     pub cool_down: Duration,
-    /// The same as long as there have never been any keys, and everybody is refused.
+    /// The pause as long as there have never been any keys and every token is refused.
     pub first_cool_down: Duration,
 }
 
 impl Default for JwksTimes {
-    /// 3 seconds, an hour, 30 seconds and one second.
+    /// The defaults: 3 seconds, an hour, 30 seconds and one second.
     fn default() -> Self {
         Self {
             fetch_timeout: Duration::from_secs(3),
@@ -46,8 +46,8 @@ impl Default for JwksTimes {
     }
 }
 
-/// An issuer's public keys, fetched when they are needed and kept for as long as they are needed: while the endpoint is
-/// down, the keys it last gave remain in use.
+/// An issuer's public keys. The cache fetches them when they are first needed. While the endpoint is down, the last keys stay in
+/// use.
 #[derive(Clone)]
 pub struct JwksCache(Arc<Cache>);
 
@@ -56,7 +56,7 @@ struct Cache {
     client: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
     times: JwksTimes,
     keys: RwLock<Option<Fetched>>,
-    /// When a fetch was last tried. Held during a fetch, so that there is one at a time.
+    /// The time of the last attempt. The lock is held during a fetch, so that only one fetch runs at a time.
     tried: Mutex<Option<Instant>>,
 }
 
@@ -65,17 +65,17 @@ struct Fetched {
     at: Instant,
 }
 
-/// A text that is no URL for keys.
+/// The text is not a URL for keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a JWKS URL is an https URL (http only for this machine)")]
 pub struct InvalidJwksUrl;
 
 impl JwksCache {
-    /// The keys at this URL. Nothing is fetched yet.
+    /// A cache of the keys at this URL. Does not fetch them yet.
     ///
     /// # Errors
-    /// [`InvalidJwksUrl`] for anything but an `https` URL, or `http` on this machine: who can change keys on their way
-    /// can sign tokens.
+    /// [`InvalidJwksUrl`] unless the URL is `https`, or `http` on this machine. An attacker who can change keys on their way
+    /// could sign tokens.
     pub fn new(url: &str) -> Result<Self, InvalidJwksUrl> {
         let uri: Uri = url.parse().map_err(|_| InvalidJwksUrl)?;
         let is_local = matches!(uri.host(), Some("localhost" | "127.0.0.1" | "[::1]"));
@@ -95,7 +95,7 @@ impl JwksCache {
         })))
     }
 
-    /// The same with other times, for tests.
+    /// A cache with other times, for tests.
     #[must_use]
     pub fn with_times(self, times: JwksTimes) -> Self {
         let cache = &*self.0;
@@ -108,13 +108,13 @@ impl JwksCache {
         }))
     }
 
-    /// The key of this id; without an id, the only key there is.
+    /// The key with this id; without an id, the only key of the set.
     pub(crate) async fn key_for(&self, id: Option<&str>) -> Result<KeyFor, Refusal> {
         if let Found::Fresh(key) = self.find(id).await {
             return Ok(key);
         }
-        // Old keys are waited for as well: Lambda freezes what an invocation leaves behind, so that a fetch in the
-        // background would never end, and a key that was withdrawn remain in use.
+        // Connections also wait for the renewal of old keys. Lambda freezes background work after an invocation, so a fetch in
+        // the background might never end, and a withdrawn key would stay in use.
         self.0.fetch().await;
         match self.find(id).await {
             Found::Fresh(key) | Found::Stale(key) => Ok(key),
@@ -146,7 +146,7 @@ enum Found {
 }
 
 impl Cache {
-    /// Fetches the keys, unless that was tried a moment ago.
+    /// Fetches the keys, unless the last attempt was a moment ago.
     async fn fetch(&self) {
         let mut tried = self.tried.lock().await;
         let is_first = self.keys.read().await.is_none();
@@ -155,7 +155,7 @@ impl Cache {
             return;
         }
         let result = timeout(self.times.fetch_timeout, self.get()).await;
-        // From now on, and not from its start: those who waited for this fetch must not start the next.
+        // The pause begins at the end of the fetch, so that waiting connections do not start the next fetch.
         *tried = Some(Instant::now());
         match result {
             Ok(Ok(set)) => {
@@ -184,8 +184,8 @@ impl fmt::Debug for JwksCache {
     }
 }
 
-/// A key that verifies signatures, with the algorithms of its type, or the one that it names. A symmetric key in a set
-/// that anybody can read is no secret.
+/// A key that verifies signatures, with the algorithms of its type, or with the algorithm that it names. Symmetric keys are
+/// ignored, because a key in a public set is not a secret.
 fn usable(jwk: &Jwk) -> Option<KeyFor> {
     if matches!(jwk.common.public_key_use, Some(PublicKeyUse::Encryption)) {
         return None;

@@ -1,8 +1,8 @@
-//! Who may listen: finding a credential in a handshake, verifying it, and deciding on a tenant.
+//! Access: finding a credential in a handshake, verifying it, and deciding on a tenant.
 //!
-//! The rule, in one sentence: whoever proves an identity that has not expired may listen to the tenants of that identity,
-//! and a super admin to every tenant. Everything that is not clearly that is refused, with a [`Refusal`] that says why to
-//! the operator and as little as possible to the client.
+//! The rule: a client that proves an unexpired identity may listen to the tenants of that identity, and a super admin may
+//! listen to every tenant. All other clients are refused with a [`Refusal`]. It tells the operator the exact reason, and the
+//! client as little as possible.
 
 mod access;
 mod api_keys;

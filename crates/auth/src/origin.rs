@@ -1,18 +1,18 @@
-/// The origins whose pages may connect. A client that sends no `Origin` is no browser, and is not affected.
+/// The origins whose pages may connect. Clients without `Origin` are not browsers and are not affected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AllowedOrigins(Vec<Pattern>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Pattern {
     Exact(String),
-    /// Any subdomain, however deep: what stands before and after the `*`.
+    /// Any subdomain of any depth: the text before and after the `*`.
     Subdomains {
         scheme: String,
         suffix: String,
     },
 }
 
-/// A text that is no list of origins.
+/// The text is not a list of origins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("origins are comma-separated, each like https://app.example.com or https://*.example.com, without a path")]
 pub struct InvalidOrigin;
@@ -26,7 +26,7 @@ impl AllowedOrigins {
         list.split(',').map(|origin| parse(origin.trim())).collect::<Result<_, _>>().map(Self)
     }
 
-    /// Whether a page of this origin may connect. Compared in lower case, as schemes and hosts are.
+    /// True if a page of this origin may connect. The comparison ignores case, as for schemes and hosts.
     pub fn allow(&self, origin: &str) -> bool {
         let origin = origin.to_ascii_lowercase();
         self.0.iter().any(|pattern| match pattern {

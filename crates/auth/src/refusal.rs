@@ -1,14 +1,14 @@
-/// Why somebody may not listen. [`Refusal::reason`] is for logs and metrics; [`Refusal::message`] is for the client, and
-/// gives away nothing that helps to forge a credential.
+/// The reason for which a client may not listen. [`Refusal::reason`] is for logs and metrics. [`Refusal::message`] is for the
+/// client and reveals nothing that helps to forge a credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum Refusal {
-    /// No credential at all.
+    /// The handshake has no credential.
     #[error("no credential")]
     NoCredential,
-    /// A credential that is there but cannot be read, or is there twice.
+    /// The credential is unreadable or repeated.
     #[error("malformed credential")]
     MalformedCredential,
-    /// A token longer than any that is issued.
+    /// The token is longer than the limit.
     #[error("credential too long")]
     CredentialTooLong,
     /// The token is not signed with an algorithm that the configured key allows.
@@ -17,13 +17,13 @@ pub enum Refusal {
     /// The token's key is not among the issuer's.
     #[error("unknown key")]
     UnknownKey,
-    /// The issuer's keys cannot be had.
+    /// The issuer's keys cannot be fetched.
     #[error("keys unavailable")]
     KeysUnavailable,
     /// The signature is wrong.
     #[error("wrong signature")]
     Signature,
-    /// The token has no `exp`, or one that is no time.
+    /// The token has no `exp`, or its `exp` is not a time.
     #[error("no expiry")]
     NoExpiry,
     /// The token or the API key has expired.
@@ -35,16 +35,16 @@ pub enum Refusal {
     /// The token is from another issuer.
     #[error("wrong issuer")]
     Issuer,
-    /// The token is for somebody else.
+    /// The token is for another audience.
     #[error("wrong audience")]
     Audience,
-    /// The token has no `sub`, or one that no token may have.
+    /// The token has no `sub`, or a forbidden one.
     #[error("no acceptable subject")]
     Subject,
     /// The token's role is missing or unknown.
     #[error("unknown role")]
     Role,
-    /// There is no such API key, or it is wrong or revoked.
+    /// The API key does not exist, is wrong, or is revoked.
     #[error("wrong API key")]
     ApiKey,
     /// The table of API keys cannot be read.
@@ -59,13 +59,13 @@ pub enum Refusal {
     /// A renewal came after the connection's authorisation had ended.
     #[error("late renewal")]
     LateRenewal,
-    /// The browser's page is not from an allowed origin.
+    /// The page of the browser has an origin that is not allowed.
     #[error("origin not allowed")]
     Origin,
 }
 
 impl Refusal {
-    /// Every reason there is.
+    /// All reasons.
     pub const ALL: [Self; 20] = [
         Self::NoCredential,
         Self::MalformedCredential,
@@ -115,8 +115,8 @@ impl Refusal {
         }
     }
 
-    /// The status of a refused handshake: 403 if we know who it is, or from where, and 401 if not; 503 if we could not
-    /// find out, so that the client tries again.
+    /// The status of a refused handshake. It is 403 for a known identity or origin, 401 for an unproved identity, and 503 if
+    /// the credential cannot be checked now, so that the client tries again.
     pub fn status(self) -> u16 {
         match self {
             Self::Tenant | Self::AnotherSubject | Self::Origin => 403,
@@ -125,7 +125,7 @@ impl Refusal {
         }
     }
 
-    /// What the client is told.
+    /// The message for the client.
     pub fn message(self) -> &'static str {
         match self {
             Self::NoCredential => {
@@ -152,12 +152,12 @@ impl Refusal {
     }
 }
 
-/// A refusal, and whom it met if that is known: a subject is only known from a credential that was verified.
+/// A refusal, and its subject if it is known. Only a verified credential proves a subject.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
-    /// Why.
+    /// The reason.
     pub reason: Refusal,
-    /// Whom.
+    /// The subject, if it is proved.
     pub subject: Option<String>,
 }
 
@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn a_message_fits_the_reason_of_a_close_frame() {
-        // RFC 6455, section 5.5: 125 bytes, of which the code takes two.
+        // RFC 6455, section 5.5, allows 125 bytes, and the code takes two of them.
         for refusal in Refusal::ALL {
             assert!(refusal.message().len() <= 123, "{refusal:?}");
         }

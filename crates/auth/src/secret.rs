@@ -1,29 +1,29 @@
 use std::fmt;
 
-/// Least bytes of a secret that signs tokens: as many as HMAC-SHA256 puts out.
+/// The minimum size of a signing secret in bytes: the output size of HMAC-SHA256.
 /// Source: RFC 7518, section 3.2.
 pub const SECRET_BYTES: usize = 32;
 
-/// A secret that signs tokens. `Debug` does not show it.
+/// A secret that signs tokens. `Debug` hides it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SigningSecret(Vec<u8>);
 
-/// A secret that is too short to be one.
+/// The secret is too short.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a signing secret has at least {SECRET_BYTES} bytes")]
 pub struct ShortSecret;
 
 impl SigningSecret {
-    /// Takes a secret as it is.
+    /// Takes the bytes of a secret unchanged.
     ///
     /// # Errors
-    /// [`ShortSecret`] below 32 bytes.
+    /// [`ShortSecret`] if it has fewer than 32 bytes.
     pub fn new(bytes: impl Into<Vec<u8>>) -> Result<Self, ShortSecret> {
         let bytes = bytes.into();
         if bytes.len() < SECRET_BYTES { Err(ShortSecret) } else { Ok(Self(bytes)) }
     }
 
-    /// The secret itself, for the one place that signs or verifies with it.
+    /// The bytes of the secret, for signing and verification only.
     pub fn expose(&self) -> &[u8] {
         &self.0
     }

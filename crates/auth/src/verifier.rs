@@ -9,15 +9,14 @@ use serde_json::{Map, Value};
 use crate::inspect::object;
 use crate::{API_KEY_SUBJECT, ClaimPaths, Identity, JwksCache, Refusal, Refused, SigningSecret};
 
-/// How far our clock may lag behind the issuer's for a token that is just valid. There is no such grace at the other
-/// end: a connection is never authorised for longer than its token, so a token that has expired would open one that is
-/// closed at once.
+/// The tolerated lag of our clock behind the issuer's, for `nbf`. There is no such grace for `exp`: a connection is never
+/// authorised for longer than its token, so an expired token would open a connection that is closed at once.
 const CLOCK_SKEW: Duration = Duration::from_secs(10);
 
-/// Longest `sub` that is taken, in bytes: it is stored with the connection.
+/// The largest size of `sub` in bytes. The table stores it with the connection.
 pub const SUBJECT_BYTES: usize = 256;
 
-/// What tokens are verified with.
+/// The keys that verify tokens.
 #[derive(Clone, Debug)]
 pub enum Keys {
     /// A shared secret, for HS256, HS384 and HS512.
@@ -35,8 +34,8 @@ pub struct Verifier {
     claims: ClaimPaths,
 }
 
-/// A key and the algorithms that it may be used with. They come from the configuration and the key's type, never from
-/// the token: a public key taken for an HMAC secret would let anybody sign.
+/// A key and its allowed algorithms. They come from the configuration and the key's type, never from the token. If a public
+/// key were accepted as an HMAC secret, anyone could sign tokens.
 pub(crate) struct KeyFor {
     pub(crate) key: DecodingKey,
     pub(crate) algorithms: Vec<Algorithm>,
@@ -62,15 +61,15 @@ impl Verifier {
         self
     }
 
-    /// Whose token this is.
+    /// The identity that a token proves.
     ///
     /// # Errors
-    /// [`Refused`] if it is not valid at `now`, or does not say who may do what; with its subject if the signature is
-    /// right.
+    /// [`Refused`] if the token is not valid at `now`, or lacks a subject, role or tenant. It has the subject if the signature
+    /// is right.
     pub async fn verify(&self, token: &AccessToken, now: EpochMillis) -> Result<Identity, Refused> {
-        // `none` and everything else that is no algorithm of ours ends here.
+        // `none` and unsupported algorithms end here.
         let header = decode_header(token.expose()).map_err(|_| unreadable(token.expose()))?;
-        // RFC 7515, section 4.1.11: who does not understand what is critical has to refuse.
+        // RFC 7515, section 4.1.11: a verifier has to refuse critical headers that it does not understand.
         if header.crit.is_some() {
             return Err(Refusal::MalformedCredential.into());
         }
@@ -78,11 +77,10 @@ impl Verifier {
         if !algorithms.contains(&header.alg) {
             return Err(Refusal::Algorithm.into());
         }
-        // Of several families, the validation only takes those of its key.
+        // The validation accepts only algorithms of the family of its key.
         let mut validation = Validation::new(header.alg);
         validation.algorithms = algorithms;
-        // The claims are checked below: the times by the clock that everything else goes by, and whoever fails for one of
-        // them is known by name.
+        // The claims are checked below. The times are compared with the clock of the system, and a refusal has the subject.
         validation.validate_exp = false;
         validation.validate_nbf = false;
         validation.validate_aud = false;
@@ -105,14 +103,14 @@ impl Verifier {
         }
     }
 
-    /// Who the claims of a token are about whose signature is right.
+    /// The identity in the claims of a token with a right signature.
     fn identity(
         &self,
         claims: &Map<String, Value>,
         subject: Result<&str, Refusal>,
         now: EpochMillis,
     ) -> Result<Identity, Refusal> {
-        // RFC 7519, section 4.1.1: one string, and not several that one could be picked from.
+        // RFC 7519, section 4.1.1: `iss` is one string and not an array.
         if self.issuer.as_ref().is_some_and(|issuer| claims.get("iss").and_then(Value::as_str) != Some(issuer)) {
             return Err(Refusal::Issuer);
         }
@@ -135,7 +133,7 @@ impl Verifier {
     }
 }
 
-/// Whose token it is. With the prefix of API keys, a token could pass for one.
+/// The subject of a token. A subject with the prefix of API keys is refused, because it could pass for an API key.
 fn subject(claims: &Map<String, Value>) -> Result<&str, Refusal> {
     let subject = claims.get("sub").and_then(Value::as_str).unwrap_or_default();
     if subject.is_empty() || subject.len() > SUBJECT_BYTES || subject.starts_with(API_KEY_SUBJECT) {
@@ -144,7 +142,7 @@ fn subject(claims: &Map<String, Value>) -> Result<&str, Refusal> {
     Ok(subject)
 }
 
-/// Whether an `aud`, a string or an array of strings (RFC 7519, section 4.1.3), names this audience.
+/// True if `aud`, a string or an array of strings (RFC 7519, section 4.1.3), names this audience.
 fn is_meant(aud: Option<&Value>, audience: &str) -> bool {
     match aud {
         Some(Value::String(one)) => one == audience,
@@ -155,7 +153,7 @@ fn is_meant(aud: Option<&Value>, audience: &str) -> bool {
     }
 }
 
-/// A `NumericDate` (RFC 7519, section 2): seconds, which may have a fraction.
+/// A `NumericDate` (RFC 7519, section 2) in seconds. It may have a fraction.
 #[allow(
     clippy::cast_possible_truncation,
     reason = "a float that is too large becomes the largest number, far away enough"
@@ -167,7 +165,7 @@ fn time(claims: &Map<String, Value>, name: &str) -> Result<Option<EpochMillis>, 
     Ok(Some(EpochMillis::new((seconds * 1000.0) as i64)))
 }
 
-/// Why a header cannot be read: it names an algorithm that nobody here knows, or is no header.
+/// The refusal for an unreadable header: it names an unknown algorithm, or it is not a header.
 fn unreadable(token: &str) -> Refusal {
     let header = token.split('.').next().and_then(object);
     match header.as_ref().and_then(|header| header.get("alg")).and_then(Value::as_str) {
