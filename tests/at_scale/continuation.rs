@@ -1,4 +1,4 @@
-//! An audience that is larger than one invocation serves, or slower.
+//! Audiences that are too large or too slow for one invocation.
 
 use std::time::Duration;
 
@@ -47,7 +47,7 @@ async fn a_split_audience_is_served_once_whatever_the_sizes_of_pages_and_parts()
         register(&functions.table, ids("c", connections).iter().map(|id| connection(id, started, None))).await;
 
         let mut ran = bus.run(&functions, vec![envelope("e1", &room("demo", "r1"))], 60).await;
-        // And a group, which nothing may separate: one of its members gets the event, in whatever part it is.
+        // A group stays in one part of the audience, and one of its members gets the event.
         let members = ids("g", 30);
         register(&functions.table, members.iter().map(|id| connection(id, started, Some("team")))).await;
         ran.reports.extend(bus.run(&functions, vec![envelope("e2", &room("demo", "r1"))], 60).await.reports);
@@ -117,7 +117,7 @@ async fn nobody_gets_an_event_again_because_somebody_else_did_not() {
     let refusals = std::sync::atomic::AtomicUsize::new(0);
     let receivers = Receivers::with(move |asked| {
         let is_slow = id_of(asked).starts_with("slow");
-        // Until some invocations have given up on it.
+        // Waits until some invocations have given up.
         let refused = is_slow && refusals.fetch_add(1, std::sync::atomic::Ordering::SeqCst) < 12;
         refused.then(|| Reply::status(503))
     })
@@ -180,7 +180,7 @@ async fn an_event_that_this_function_has_just_delivered_is_not_delivered_again()
     let second = functions.broadcast(&event, 5).await.unwrap();
     assert_eq!((first.delivered, first.duplicates), (1, 0));
     assert_eq!((second.delivered, second.duplicates), (0, 1));
-    // Another event under the same id is another event.
+    // A different event with the same id is another event.
     let other = functions.broadcast(&envelope("e1", &room("demo", "r2")), 5).await.unwrap();
     assert_eq!(other.delivered, 1);
     hands.forward(61);
@@ -213,7 +213,7 @@ async fn a_continuation_reaches_no_other_tenant_and_nothing_that_the_event_does_
     assert_eq!((report.matched, report.delivered), (1, 1));
     assert_eq!(receivers.received().into_keys().map(|(id, _)| id).collect::<Vec<_>>(), ["alice"]);
 
-    // What is no continuation is put aside, once, with what is wrong with it.
+    // A malformed continuation becomes a dead letter once, with the fault.
     let mut nested = everything.clone();
     nested["event"] = serde_json::from_str(&forged(everything.clone())).unwrap();
     for (field, value) in [

@@ -1,4 +1,4 @@
-//! The broadcast function dies in the middle of an event, and Lambda tries it again.
+//! The broadcast function dies in the middle of an event, and Lambda retries the event.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -29,8 +29,8 @@ async fn killing_it_in_mid_event_loses_nothing() {
         register(&functions.table, everybody.iter().map(|id| connection(id, started, None))).await;
 
         let event = envelope(&format!("e{killed_after}"), &room("demo", "r1"));
-        // Once, and dead before the end: the future that is dropped is the invocation that is killed. What it had handed
-        // on by then is on the bus.
+        // The first invocation is killed before its end: the test drops its future. The continuations that it has sent by then
+        // are on the bus.
         tokio::select! {
             _ = functions.broadcast(&event, 60) => {}
             () = reached.notified() => {}

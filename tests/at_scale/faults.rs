@@ -1,4 +1,4 @@
-//! Every kind of fault at the far ends of both wires, at several rates, alone and together.
+//! Every kind of fault of DynamoDB and of `@connections`, at several rates, alone and together.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -13,7 +13,7 @@ const LIVE: usize = 40;
 const GONE: usize = 10;
 const EVENTS: usize = 6;
 
-/// What an `@connections` endpoint may do instead of taking a message.
+/// A fault of an `@connections` endpoint, instead of accepting a message.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Fault {
     Throttled,
@@ -38,14 +38,14 @@ impl Fault {
             Self::Slow => {
                 Some(Reply::After(Duration::from_millis(fastrand::u64(1..200)), Box::new(Reply::status(200))))
             }
-            // The truncated form is small enough.
+            // The truncated form is accepted.
             Self::TooLarge if String::from_utf8_lossy(&asked.body).contains("truncated") => None,
             Self::TooLarge => refusal(413, &[("x-amzn-errortype", "PayloadTooLargeException")]),
         }
     }
 }
 
-/// Delivers some events through faults, and checks what has become of everybody.
+/// Delivers some events through faults, and checks the result of every connection.
 async fn survives(faults: &'static [Fault], percent: u32, dynamodb: fn() -> Fate) {
     let context = format!("{faults:?} at {percent} %");
     let (system, hands) = (System::start().await, Hands::default());

@@ -1,4 +1,4 @@
-//! Clients that come, subscribe and go while events flow.
+//! Clients connect, subscribe and leave while events flow.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -8,10 +8,10 @@ use serde_json::json;
 
 use crate::harness::{System, room};
 
-/// Publishes numbered events until told to stop, and says how many have been.
+/// Publishes numbered events until it is stopped. Tells the number of published events.
 async fn publish(system: &System, next: &AtomicU64, stop: &AtomicBool) {
     while !stop.load(Ordering::SeqCst) {
-        // The number is taken before it is published: who reads a number knows that all later ones are published later.
+        // The number is stored before its event is published, so all later numbers are published after a read of it.
         let number = next.fetch_add(1, Ordering::SeqCst);
         system.publish(&room("demo", &format!("n{number}"))).await;
     }
@@ -29,11 +29,11 @@ async fn everything_published_after_subscribed_was_read_arrives() {
             let from = loop {
                 let frame = client.json().await;
                 match frame["entityId"].as_str() {
-                    // The filter is in force a little before the answer is read.
+                    // The filter is in force a moment before the answer is read.
                     Some(id) => seen.insert(id.to_owned()),
                     None => {
                         assert_eq!(frame["type"], json!("subscribed"), "{frame}");
-                        // One may have been taken and not been published yet.
+                        // One number may be stored whose event is not published yet.
                         break next.load(Ordering::SeqCst);
                     }
                 };
@@ -43,7 +43,7 @@ async fn everything_published_after_subscribed_was_read_arrives() {
             while !missing.is_empty() {
                 missing.remove(&client.event_id().await);
             }
-            // Some take their leave, some just vanish.
+            // Some clients close their connection, others drop it.
             if (n + round).is_multiple_of(2) {
                 client.close().await;
             }

@@ -1,4 +1,4 @@
-//! Consumer groups: who gets how much.
+//! Consumer groups: the share of each member.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use crate::receivers::{Receivers, connection, id_of, register};
 
 const EVENTS: usize = 10_000;
 
-/// How many of the events each member got; each event reached one of them.
+/// The number of events of each member. Each event reached exactly one member.
 async fn shares(functions: &Functions, receivers: &Receivers, prefix: &str) -> HashMap<String, usize> {
     stream::iter(0..EVENTS)
         .for_each_concurrent(16, async |n| {

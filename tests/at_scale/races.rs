@@ -1,4 +1,4 @@
-//! Messages, events and the end of a connection, all at once, in whatever order.
+//! Messages, events and the end of a connection at the same time, in all orders.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
@@ -35,7 +35,7 @@ fn end(id: &str) -> String {
     .to_string()
 }
 
-/// Lets other tasks go first, some number of times.
+/// Yields to other tasks a number of times.
 async fn after_a_while() {
     for _ in 0..fastrand::usize(..30) {
         tokio::task::yield_now().await;
@@ -50,7 +50,7 @@ async fn nothing_is_left_of_a_connection_and_nothing_comes_back() {
     let receivers =
         Receivers::with(move |asked| known.lock().unwrap().contains(&id_of(asked)).then(|| Reply::status(410))).await;
     let functions = Functions::new(&system, &receivers.endpoint, &hands).await;
-    // One that stays: whatever becomes of the others, its items are never touched.
+    // One connection stays. Its items never change, whatever happens to the others.
     let started = hands.clock().now();
     register(&functions.table, [connection("survivor", started, None)]).await;
     let survivor = system.items().await;
@@ -75,7 +75,7 @@ async fn nothing_is_left_of_a_connection_and_nothing_comes_back() {
                 after_a_while().await;
                 ended.lock().unwrap().insert(id.clone());
                 after_a_while().await;
-                // It may never come; the event that meets the connection next removes it.
+                // `$disconnect` may never arrive. The next event for the connection then removes it.
                 if n % 4 != 0 {
                     functions.disconnect.handle(lambda_event(&end(&id))).await.unwrap();
                 }
@@ -88,7 +88,7 @@ async fn nothing_is_left_of_a_connection_and_nothing_comes_back() {
         })
         .await;
 
-    // The last event meets all those whose end nobody told of; those that want nothing are met by none, and expire.
+    // The last event finds all connections without `$disconnect`. Unsubscribed ones are not found, and expire.
     functions.broadcast(&envelope("last", &room("demo", "r1")), 60).await.unwrap();
     let text = |item: &std::collections::HashMap<String, aws_sdk_dynamodb::types::AttributeValue>, name: &str| {
         item[name].as_s().unwrap().clone()

@@ -1,4 +1,4 @@
-//! Connections by the thousand, at the far end of an `@connections` endpoint that keeps count.
+//! Thousands of connections behind an `@connections` endpoint that counts messages.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -12,28 +12,28 @@ use serde_json::Value;
 
 use crate::harness::{Asked, Endpoint, Reply, System};
 
-/// How often each connection got each event.
+/// The number of deliveries of each event to each connection.
 pub(crate) type Received = HashMap<(String, String), usize>;
 
-/// An endpoint that counts what it accepts.
+/// An endpoint that counts accepted messages.
 pub(crate) struct Receivers {
     pub(crate) endpoint: Endpoint,
     received: Arc<Mutex<Received>>,
 }
 
 impl Receivers {
-    /// Accepts everything.
+    /// An endpoint that accepts every message.
     pub(crate) async fn start() -> Self {
         Self::with(|_| None).await
     }
 
-    /// Accepts what `refuse` does not answer otherwise.
+    /// An endpoint that accepts every message that `refuse` does not answer.
     pub(crate) async fn with(refuse: impl Fn(&Asked) -> Option<Reply> + Send + Sync + 'static) -> Self {
         let received: Arc<Mutex<Received>> = Arc::default();
         let counts = Arc::clone(&received);
         let endpoint = Endpoint::new(move |asked| {
             let (late, reply) = match refuse(asked) {
-                // Late, and then as if nothing had been.
+                // The answer is late, but the message is accepted.
                 Some(Reply::After(delay, _)) => (Some(delay), None),
                 other => (None, other),
             };
@@ -53,13 +53,13 @@ impl Receivers {
         self.received.lock().unwrap().clone()
     }
 
-    /// How many messages have been accepted.
+    /// The number of accepted messages.
     pub(crate) fn count(&self) -> usize {
         self.received.lock().unwrap().values().sum()
     }
 }
 
-/// Whom a call is for.
+/// The connection of a call.
 pub(crate) fn id_of(asked: &Asked) -> String {
     asked.path.rsplit('/').next().unwrap().replace("%3D", "=")
 }
@@ -77,13 +77,13 @@ pub(crate) fn connection(id: &str, connected_at: EpochMillis, group: Option<&str
     }
 }
 
-/// Ids as API Gateway makes them.
+/// Ids in the form of API Gateway.
 pub(crate) fn ids(prefix: &str, count: usize) -> Vec<String> {
     (0..count).map(|n| format!("{prefix}{n:08}AMCJA=")).collect()
 }
 
-/// Registers many connections by what a broadcast reads of them, which is one write each and not two: copies of the
-/// interest of the one that is registered.
+/// Registers many connections with one write for each instead of two. A broadcast reads only interests, so the others are
+/// copies of the interest of one registered connection.
 pub(crate) async fn multiply(system: &System, ids: &[String]) {
     let items = system.items().await;
     let interest = items.iter().find(|item| item["pk"].as_s().unwrap().starts_with("T#")).unwrap();

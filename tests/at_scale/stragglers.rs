@@ -1,4 +1,4 @@
-//! Connections that take nothing, among others that do.
+//! Stuck connections among healthy ones.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -14,12 +14,12 @@ fn is_stuck(id: &str) -> bool {
     id.starts_with("stuck")
 }
 
-/// Every place among the calls under way could be taken by somebody who is waited for.
+/// Stuck connections could occupy all slots of the concurrent calls.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn hold_up_nobody_else() {
     for status in [429, 503] {
         let (system, hands) = (System::start().await, Hands::default());
-        // How often each stuck one has been tried, and the most of that when a healthy one got its turn.
+        // The attempts at each stuck connection, and their maximum when a healthy one was served.
         let tried: Arc<Mutex<(HashMap<String, usize>, usize)>> = Arc::default();
         let counts = Arc::clone(&tried);
         let receivers = Receivers::with(move |asked| {
@@ -46,7 +46,7 @@ async fn hold_up_nobody_else() {
     }
 }
 
-/// An invocation does not last for the sake of one connection, and that one loses nothing.
+/// One connection does not prolong an invocation, and it loses no event.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn are_handed_on_when_everybody_else_has_the_event() {
     const TAKES: usize = 12;

@@ -1,4 +1,4 @@
-//! Clients that go from one filter to another while events flow that match both.
+//! Clients change from one filter to another while events that match both flow.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::harness::{Client, Functions, Hands, System, envelope, room};
 use crate::receivers::{Receivers, connection, ids, register};
 
-/// Takes the events that come until this answer.
+/// Receives the events before this answer.
 async fn until(client: &mut Client, answer: &str, got: &mut HashSet<String>) {
     loop {
         let frame = client.json().await;
@@ -26,7 +26,7 @@ async fn until(client: &mut Client, answer: &str, got: &mut HashSet<String>) {
     }
 }
 
-/// Goes over to another filter, and takes what comes meanwhile.
+/// Changes to another filter and receives the events in between.
 async fn change(client: &mut Client, filter: &Value, got: &mut HashSet<String>) {
     let mut message = filter.clone();
     message["action"] = json!("subscribe");
@@ -35,7 +35,7 @@ async fn change(client: &mut Client, filter: &Value, got: &mut HashSet<String>) 
     until(client, "subscribed", got).await;
 }
 
-/// Takes what is still on its way: once the events have settled, it comes before the answer to a ping.
+/// Receives the events under way. Once the events have settled, they arrive before the answer to a ping.
 async fn rest(system: &System, client: &mut Client, got: &mut HashSet<String>) {
     system.local.settled().await;
     client.send(json!({ "action": "ping" }).to_string()).await;
@@ -47,7 +47,7 @@ fn assert_all(got: &HashSet<String>, published: u64) {
     assert!(missing.is_empty(), "{} of {published} are missing: {missing:?}", missing.len());
 }
 
-/// However often the filter changes while an event is on its way.
+/// The filter changes any number of times while an event is under way.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn between_everything_and_a_type_misses_nothing_that_matches_both() {
     let filters = [json!({}), json!({ "entityTypes": ["Room"] }), json!({}), json!({ "entityTypes": ["Room", "Car"] })];
@@ -71,7 +71,7 @@ async fn between_everything_and_a_type_misses_nothing_that_matches_both() {
     assert_all(&got, next.load(Ordering::SeqCst));
 }
 
-/// One change while an event is on its way.
+/// The filter changes once while an event is under way.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn from_one_type_of_an_entity_to_another_misses_nothing() {
     const AT_ONCE: u64 = 20;
@@ -92,7 +92,7 @@ async fn from_one_type_of_an_entity_to_another_misses_nothing() {
     assert_all(&got, CHANGES * AT_ONCE);
 }
 
-/// They are read in more than one partition, and those of several types twice; and yet there is no more of them.
+/// Events are delivered once, although connections are read in several partitions, and twice for several types.
 #[tokio::test]
 async fn those_who_come_to_want_everything_count_once() {
     let (system, receivers, hands) = (System::start().await, Receivers::start().await, Hands::default());

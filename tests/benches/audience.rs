@@ -40,9 +40,9 @@ use tokio::sync::mpsc;
 
 const SIZES: [usize; 3] = [1_000, 10_000, 100_000];
 const INSTANCES: usize = 10;
-/// How long every call takes.
+/// The duration of every call.
 const LATENCY: Duration = Duration::from_millis(10);
-/// What an account may call in a second, and at once.
+/// An account's limit of calls in a second, and at once.
 const RATE: f64 = 10_000.0;
 const BURST: f64 = 500.0;
 
@@ -145,7 +145,7 @@ fn event(tenant: &str) -> String {
     )
 }
 
-/// An event bus, and what is put on it.
+/// An event bus and its entries.
 async fn bus() -> (String, mpsc::UnboundedReceiver<String>) {
     let (sender, receiver) = mpsc::unbounded_channel();
     let app = Router::new().fallback(post(async move |body: Bytes| {
@@ -161,7 +161,7 @@ async fn bus() -> (String, mpsc::UnboundedReceiver<String>) {
     (serve(app).await, receiver)
 }
 
-/// Registers connections by what a broadcast reads of them: copies of one connection's interest.
+/// Registers connections as copies of one connection's interest, because a broadcast reads only interests.
 async fn populate(world: &World, tenant: &str, size: usize) {
     let client = aws_sdk_dynamodb::Client::new(&aws_config(&world.dynamodb));
     let first = Connection {
@@ -229,7 +229,7 @@ async fn world() {
         .route("/stats/{endpoint}", get(stats))
         .with_state(meters);
     println!("{}\n{}", local.dynamodb_url(), serve(app).await);
-    // Until the other process ends.
+    // Waits until the other process ends.
     tokio::task::spawn_blocking(|| std::io::stdin().lines().for_each(drop)).await.unwrap();
 }
 
@@ -266,7 +266,7 @@ async fn take(State(meters): State<Meters>, Path((endpoint, id)): Path<(String, 
     StatusCode::OK
 }
 
-/// What was counted since it was last asked.
+/// The counts since the last request.
 async fn stats(State(meters): State<Meters>, Path(endpoint): Path<String>) -> String {
     let meter = meter(&meters, &endpoint);
     let ids = std::mem::take(&mut meter.state.lock().unwrap().2);

@@ -135,7 +135,7 @@ fn name_of(ident: &proc_macro2::Ident) -> String {
     ident.to_string().trim_start_matches("r#").to_owned()
 }
 
-/// Whether an attribute keeps the item out of every build but the tests'.
+/// True if an attribute keeps the item out of all builds except those of tests.
 fn is_test(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| {
         attribute.path().is_ident("test")
@@ -155,7 +155,7 @@ fn needs_test(meta: &Meta) -> bool {
     }
 }
 
-/// Collects what one module holds, and passes over tests and child modules.
+/// Collects the content of one module, without tests and child modules.
 #[derive(Default)]
 struct Reader {
     items: BTreeSet<String>,
@@ -167,7 +167,7 @@ struct Reader {
 }
 
 impl Reader {
-    /// Whether to pass over this syntax, because it belongs to the tests.
+    /// True if this syntax belongs to the tests and is skipped.
     fn passes_over(&mut self, attributes: &[Attribute], syntax: &impl Spanned) -> bool {
         let is_test = is_test(attributes);
         if is_test {

@@ -64,7 +64,7 @@ impl Verifier {
     /// The identity that a token proves.
     ///
     /// # Errors
-    /// [`Refused`] if the token is not valid at `now`, or lacks a subject, role or tenant. It has the subject if the signature
+    /// [`Refused`] if the token is not valid at `now`, or lacks a valid subject or role. It has the subject if the signature
     /// is right.
     pub async fn verify(&self, token: &AccessToken, now: EpochMillis) -> Result<Identity, Refused> {
         // `none` and unsupported algorithms end here.

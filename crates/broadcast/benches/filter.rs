@@ -13,13 +13,13 @@ use entity_stream_protocol::IdPattern;
 
 const CONNECTIONS: usize = 10_000;
 const ROUNDS: usize = 21;
-/// Goals for so many distinct patterns.
+/// The goals for this number of distinct patterns.
 const PATTERNS: usize = 100;
 const COLD: Duration = Duration::from_millis(10);
 const WARM: Duration = Duration::from_millis(2);
 
-/// What people write: a part of an id, a prefix, classes of ASCII and of Unicode, an alternation. Which of them is at its
-/// turn, and the number in it, make a pattern distinct.
+/// Typical patterns: a part of an id, a prefix, classes of ASCII and of Unicode, an alternation. The form and the number in it
+/// make a pattern distinct.
 const KINDS: [fn(usize) -> String; 5] = [
     |i| format!("Room:{i:05}"),
     |i| format!("^urn:ngsi-ld:Room:{i:05}.*"),
@@ -52,7 +52,7 @@ fn main() {
     }
 }
 
-/// Asks for every connection, as a broadcast does with those that it has read.
+/// Evaluates the pattern of every connection, as a broadcast does.
 fn filter(cache: &PatternCache, connections: &[IdPattern], entity_id: &str) -> (Duration, usize) {
     let start = Instant::now();
     let mut verdicts = Verdicts::new(cache, vec![entity_id]);

@@ -13,7 +13,7 @@ use std::process::{Command, ExitCode};
 use entity_stream_broadcast::{PatternCache, Verdicts};
 use entity_stream_protocol::{ClientMessage, EntityChange, Event, Format, IdPattern};
 
-/// What is counted, and how many instructions it took when that was last looked at.
+/// The stages and their recorded instruction counts.
 const STAGES: [(&str, u64); 7] = [
     ("parse a change of 300 B", 8_646),
     ("parse a change of 8 KB", 110_128),
@@ -92,7 +92,7 @@ fn run(stage: usize) {
     }
 }
 
-/// Does something twice, and is counted the second time: what is only done once in a process is not the work's.
+/// Runs the work twice and counts the second run, because one-time work of a process does not belong to it.
 fn measured<T>(work: impl Fn() -> T) {
     black_box(work());
     collected(&work);

@@ -3,7 +3,7 @@ use aws_sdk_sqs::error::DisplayErrorContext;
 use aws_sdk_sqs::types::MessageAttributeValue;
 use entity_stream_runtime::Failure;
 
-/// The queue for events that can reach nobody, and for what is left of those that were handed on too often.
+/// The queue for undeliverable events, and for the rest of events that were handed on too often.
 ///
 /// The function puts them there itself, because the only other way to Lambda's dead-letter queue is to fail, and Lambda
 /// would run the event twice more before.
@@ -19,8 +19,8 @@ impl DeadLetterQueue {
         Self { client, url: url.into() }
     }
 
-    /// Puts an event on the queue in the form that Lambda's own dead letters have: the event as the body, what is wrong
-    /// with it as attributes.
+    /// Puts an event on the queue in the form of Lambda's own dead letters: the event as the body, the fault as
+    /// attributes.
     /// Source: "Capturing records of Lambda asynchronous invocations", AWS Lambda Developer Guide.
     pub(crate) async fn send(&self, event: &str, code: &str, reason: &str) -> Result<(), Failure> {
         self.client

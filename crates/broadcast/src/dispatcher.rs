@@ -31,9 +31,9 @@ pub(crate) trait Carrier<R> {
 /// The result of one attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Attempt {
-    /// Whether the recipient accepted an event.
+    /// True if the recipient accepted an event.
     pub(crate) delivered: bool,
-    /// Whether nothing is left to try.
+    /// True if no delivery is left to try.
     pub(crate) is_done: bool,
 }
 

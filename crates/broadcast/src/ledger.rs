@@ -47,7 +47,7 @@ impl Ledger {
         self.left.push(range);
     }
 
-    /// Describes what is left, for the log and for dead letters.
+    /// Describes the rest of the audience, for the log and for dead letters.
     pub(crate) fn describe_left(&self) -> String {
         let Summary { failed, matched, .. } = self.summary;
         let unread = match self.unread {

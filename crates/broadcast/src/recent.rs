@@ -15,10 +15,10 @@ const MEMORY_OF_AN_INVOCATION: Duration = Duration::from_secs(15 * 60);
 const CAPACITY: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
 
 /// The events that this instance of the function has delivered lately: EventBridge delivers at least once. Another
-/// instance does not know of them; clients drop what still comes twice by its `id`.
+/// instance does not know of them; clients drop remaining repeats by `id`.
 ///
-/// An event is remembered by all of its text, the id that EventBridge gave it included, so that nobody's event is taken
-/// for another's.
+/// An event is recognised by its whole text, the id of EventBridge included, so that one tenant's event is never taken for
+/// another's.
 #[derive(Debug)]
 pub(crate) struct Recent(Mutex<LruCache<u64, Served>>);
 
@@ -35,7 +35,7 @@ impl Default for Recent {
 }
 
 impl Recent {
-    /// Whether an event was served a short while ago, or by an earlier attempt at this invocation.
+    /// True if an event was served a short while ago, or by an earlier attempt at this invocation.
     pub(crate) fn contains(&self, event: &str, request_id: &str, now: EpochMillis) -> bool {
         let (event, by) = (stable_hash(event.as_bytes()), stable_hash(request_id.as_bytes()));
         let served = self.0.lock().unwrap_or_else(PoisonError::into_inner).peek(&event).copied();

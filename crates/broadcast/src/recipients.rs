@@ -22,7 +22,7 @@ use crate::resolution::Resolution;
 pub(crate) struct Recipient {
     /// The position in every partition.
     pub(crate) hash: u64,
-    /// What became of the events so far.
+    /// The results of the events so far.
     pub(crate) resolved: Vec<Resolved>,
     /// The reason why the last attempt did not finish.
     pub(crate) reason: String,

@@ -32,7 +32,7 @@ impl<'a> Handshake<'a> {
         self.query.get(name).cloned().unwrap_or_default()
     }
 
-    /// Returns every value of a header. Of a repeated header, the single-valued map holds only the last value.
+    /// Returns every value of a header. The single-valued map holds only the last value of a repeated header.
     pub(crate) fn header(&self, name: &str) -> Vec<&'a str> {
         let headers = if self.several.contains_key(name) { self.several } else { self.single };
         headers.get_all(name).iter().map(|value| value.to_str().unwrap_or(NOT_TEXT)).collect()

@@ -20,7 +20,7 @@ use tokio::time::timeout;
 const PATIENCE: Duration = Duration::from_secs(30);
 const SECRET: &str = "not-to-be-found-in-any-log-0123456789";
 
-/// A Runtime API that hands out one event, and what it was answered.
+/// A Runtime API that provides one event and records the answer.
 async fn runtime_api(event: &'static str) -> (String, mpsc::UnboundedReceiver<Value>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();

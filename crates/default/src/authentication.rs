@@ -77,7 +77,7 @@ impl Authentication {
         }
     }
 
-    /// Whether a connection has used up its time to authenticate. API Gateway ends a connection that sends nothing at all.
+    /// True if a connection has used up its time to authenticate. API Gateway ends a connection that sends nothing at all.
     ///
     /// # Errors
     /// The table cannot be read.

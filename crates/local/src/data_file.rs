@@ -64,7 +64,7 @@ impl DataFile {
     }
 }
 
-/// Whether the file comes from a version that had no table of API keys, or was used by such a version since.
+/// True if the file comes from a version that had no table of API keys, or was used by such a version since.
 fn has_old_layout(database: &Database) -> dynoxide::Result<bool> {
     if database.get_table_metadata(CONNECTIONS_TABLE)?.is_none() {
         return Ok(false);

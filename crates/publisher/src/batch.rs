@@ -41,12 +41,12 @@ impl<T: AsRef<BusEntry>> Batch<T> {
         Some(std::mem::replace(self, Self { entries: vec![entry], bytes }))
     }
 
-    /// Whether the batch has as many entries as one request may have.
+    /// True if the batch has as many entries as one request may have.
     pub fn is_full(&self) -> bool {
         self.entries.len() >= REQUEST_ENTRIES
     }
 
-    /// Whether the batch has no entry.
+    /// True if the batch has no entry.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }

@@ -82,7 +82,7 @@ impl RequestError {
         }
     }
 
-    /// Whether the same request may succeed a moment later. The SDK has already repeated a request that found no
+    /// True if the same request may succeed a moment later. The SDK has already repeated a request that found no
     /// connection.
     pub(crate) fn is_passing(&self) -> bool {
         match self {

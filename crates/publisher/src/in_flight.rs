@@ -60,7 +60,7 @@ impl<T: AsRef<BusEntry> + Send + Sync + 'static> InFlight<T> {
         std::mem::take(&mut self.settled)
     }
 
-    /// Whether no batch is on its way, and all results were returned.
+    /// True if no batch is under way and all results were returned.
     pub fn is_idle(&self) -> bool {
         self.requests.is_empty() && self.settled.is_empty()
     }

@@ -20,7 +20,7 @@ pub(crate) fn waits() -> impl Iterator<Item = Duration> + Send {
         .build()
 }
 
-/// Whether an error code stands for a passing failure. Every other code is final.
+/// True if an error code stands for a temporary failure. Every other code is final.
 pub(crate) fn is_passing(code: &str) -> bool {
     [THROTTLING_ERRORS, TRANSIENT_ERRORS, &SERVER_ERRORS].iter().any(|codes| codes.contains(&code))
 }

@@ -22,7 +22,7 @@ impl Chance {
         low + self.0.f64() * (high - low)
     }
 
-    /// Whether an event that happens once in `every` seconds on average happens within `seconds`.
+    /// Decides randomly if an event that happens once in `every` seconds on average happens within `seconds`.
     pub(crate) fn happens(&mut self, seconds: f64, every: f64) -> bool {
         self.0.f64() < 1.0 - (-seconds / every).exp()
     }

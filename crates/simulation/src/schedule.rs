@@ -26,7 +26,7 @@ impl Schedule {
         Self { rate: rate.per_second(), left: count, made: 0.0 }
     }
 
-    /// Whether the count is reached.
+    /// True if the count is reached.
     pub(crate) fn is_over(&self) -> bool {
         self.left == Some(0)
     }

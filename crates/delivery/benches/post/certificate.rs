@@ -1,5 +1,5 @@
-//! A certificate for this run. Contenders trust it in the way that their users would have them trust a private authority,
-//! so that nothing in the product is there for the benchmark.
+//! A certificate for this run. Contenders trust it as their users would trust a private authority, so the product needs no
+//! code for the benchmark.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -22,7 +22,7 @@ impl Certificate {
         &self.0
     }
 
-    /// Has a process trust this certificate, if there is one: `rustls` and Node.js each have a variable for that.
+    /// Makes a process trust this certificate, if there is one: `rustls` and Node.js each have a variable for that.
     pub(crate) fn trust<'a>(command: &'a mut Command, certificate: Option<&Self>) -> &'a mut Command {
         if let Some(Self(folder)) = certificate {
             command.env("SSL_CERT_FILE", chain(folder)).env("NODE_EXTRA_CA_CERTS", chain(folder));
@@ -30,7 +30,7 @@ impl Certificate {
         command
     }
 
-    /// What a server needs of the certificate in this folder.
+    /// The chain and the private key of the certificate in this folder.
     pub(crate) fn read(folder: &Path) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
         let chain = CertificateDer::from_pem_file(chain(folder)).unwrap();
         (vec![chain], PrivateKeyDer::from_pem_file(key(folder)).unwrap())

@@ -1,4 +1,4 @@
-//! What sends the messages: a process that reads `COUNT SIZE` from its standard input and answers `done`.
+//! A sender of messages: a process that reads `COUNT SIZE` from its standard input and answers `done`.
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;

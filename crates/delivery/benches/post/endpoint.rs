@@ -1,4 +1,4 @@
-//! An `@connections` endpoint that takes everything.
+//! An `@connections` endpoint that accepts every message.
 
 use std::path::Path;
 use std::sync::Arc;

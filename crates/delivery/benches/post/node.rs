@@ -1,4 +1,4 @@
-//! The contender that is written for Node.js.
+//! The contender for Node.js.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,6 +11,6 @@ pub(crate) fn script() -> Option<PathBuf> {
         return None;
     }
     let install = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"];
-    // Also where they are installed already, so that what runs is what the lock file names.
+    // Installs the packages in any case, so that the versions are those of the lock file.
     succeeds(Command::new("npm").args(install).current_dir(&folder)).then(|| folder.join("post.mjs"))
 }

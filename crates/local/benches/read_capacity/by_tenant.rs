@@ -60,7 +60,7 @@ impl ByTenant {
         }
     }
 
-    /// How many connections want the event, and the units that it took to find out.
+    /// The number of matching connections, and the read units.
     pub(crate) async fn find(&self, tenant: &str) -> (usize, f64) {
         let (mut found, mut units, mut start) = (0, 0.0, None);
         loop {

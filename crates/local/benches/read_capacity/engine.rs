@@ -1,4 +1,4 @@
-//! Whether the embedded engine counts as DynamoDB does.
+//! Checks that the embedded engine counts as DynamoDB does.
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{
@@ -8,8 +8,8 @@ use aws_sdk_dynamodb::types::{
 
 const TABLE: &str = "check";
 
-/// Ten items of 1,000 bytes: names and texts count for their length in UTF-8, and what a query reads is added up before it
-/// is rounded up to 4 KB.
+/// Ten items of 1,000 bytes. Names and texts count with their length in UTF-8. The sizes of a query's items are added up and
+/// then rounded up to 4 KB.
 /// Source: "DynamoDB item sizes and formats" and "Capacity unit consumption for Query", Amazon DynamoDB Developer Guide.
 pub(crate) async fn check(client: &Client) {
     let key =

@@ -1,4 +1,4 @@
-//! The broadcast function as it is, with an `@connections` endpoint that takes everything.
+//! The real broadcast function, with an `@connections` endpoint that accepts every message.
 
 use std::time::Duration;
 
@@ -56,7 +56,7 @@ impl Ours {
         registrations.buffer_unordered(CONCURRENCY).collect::<()>().await;
     }
 
-    /// How many connections got the event, and the units that it took.
+    /// The number of connections that got the event, and the read units.
     pub(crate) async fn broadcast(&self, tenant: &str) -> (usize, f64) {
         let event = json!({
             "version": "0", "id": tenant, "detail-type": "entity.changed", "source": "bench", "account": "123456789012",

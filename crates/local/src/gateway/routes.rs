@@ -20,8 +20,8 @@ pub(crate) enum Route {
 /// The settings that select routes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Selection {
-    /// Where clients may authenticate with their first message there is no route for `ping`: only a function can tell who
-    /// has yet to.
+    /// True if clients may authenticate with their first message. There is no route for `ping` then, because only a function
+    /// can tell which clients have yet to authenticate.
     pub(crate) in_band: bool,
     /// True if a message that is JSON5 but not JSON has an action too.
     pub(crate) lenient: bool,
@@ -39,7 +39,7 @@ enum RouteField {
 type RouteFields = HashMap<RouteField, Value>;
 
 impl Selection {
-    /// Selects a message's route. What cannot be read goes to `$default`, and so does a `requestId` that breaks the
+    /// Selects a message's route. An unreadable message goes to `$default`, and so does a `requestId` that breaks the
     /// contract, for the function to say so: the deployed mock repeats it.
     pub(crate) fn route(self, body: &str) -> Route {
         if self.in_band {

@@ -1,5 +1,5 @@
-//! Whose pages may ask. The local system trusts its machine, but any page that somebody on this machine has open in a
-//! browser can send requests to it: with an origin of its own, which `Origin` tells, or, after changing what its name
+//! The check of the pages that send requests. The local system trusts its machine, but any page that is open in a
+//! browser on this machine can send requests to it: with an origin of its own, which `Origin` tells, or, after changing what its name
 //! resolves to, with one that looks like ours (DNS rebinding), which only `Host` tells.
 
 use std::net::{Ipv4Addr, Ipv6Addr};

@@ -11,7 +11,7 @@ pub enum ConfigFault {
     /// The variable has a value that the functions do not accept.
     #[error("{} is invalid: expected {}", .0.name, .0.expected)]
     Invalid(Variable),
-    /// Of several variables, exactly one must be set.
+    /// Exactly one of several variables has to be set.
     #[error("Set exactly one of {}; found {}.", listed(.expected), listed(.found))]
     NotExactlyOne {
         /// The variables, of which one must be set.

@@ -63,7 +63,7 @@ impl TokenConfig {
     }
 }
 
-/// Reads exactly one of the sources. A second source is a fault: nobody could tell which keys count.
+/// Reads exactly one of the sources. A second source is a fault, because it would be unclear which keys count.
 fn key_source(reader: &mut Reader<'_>) -> Result<KeySource, ConfigFault> {
     let found: Vec<_> = KEY_SOURCES.into_iter().filter(|source| reader.text(*source).is_some()).collect();
     if found.len() != 1 {
