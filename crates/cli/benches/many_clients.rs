@@ -1,36 +1,31 @@
-//! Many clients on one machine: each of them has to get each event exactly once, and it is measured what that takes of
-//! the server, which is the real command in a process of its own.
+//! Measures a server with many clients on one machine. Each client has to receive each event exactly once. The server is
+//! the real command in a process of its own.
 //!
-//! `cargo bench -p entity-stream-cli --bench many_clients`; the figures are in `BENCHMARKS.md`. It fails if an event is
-//! missing or comes twice.
+//! `cargo bench -p entity-stream-cli --bench many_clients`; the figures are in `BENCHMARKS.md`. The benchmark fails if an
+//! event is missing or comes twice.
 
-#![allow(clippy::print_stdout, reason = "the figures are what it is for")]
+#![expect(clippy::print_stdout, reason = "the benchmark prints its figures")]
 
-use std::collections::HashSet;
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
+use entity_stream_client::{Client, EntityStream, StreamItem};
 use futures_util::StreamExt;
 use futures_util::stream::{self, FuturesUnordered};
 use serde_json::json;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
 const SIZES: [usize; 3] = [1_250, 2_500, 5_000];
 const EVENTS: usize = 20;
 const PATIENCE: Duration = Duration::from_secs(120);
 
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
-
 #[tokio::main]
 async fn main() -> Result<()> {
-    // Each client takes a descriptor here, and one in the server.
+    // Each client takes one descriptor here and one in the server.
     rlimit::increase_nofile_limit(u64::MAX).context("raising the limit of open files")?;
     println!("{EVENTS} events of about 300 bytes to every client");
     println!("clients  connecting  delivering  messages/s  CPU/message  memory idle  at its peak  per client");
@@ -43,10 +38,10 @@ async fn main() -> Result<()> {
 async fn measure(clients: usize) -> Result<()> {
     let server = Server::start().await?;
     let before = server.memory("VmRSS")?;
-    let url = format!("ws://127.0.0.1:{}/?tenant=demo", server.port);
+    let client = Client::builder(server.url(), "demo").reconnect(false).build()?;
     let started = Instant::now();
-    let mut sockets: Vec<Socket> = stream::iter(0..clients)
-        .map(|_| async { connect(&url).await })
+    let mut streams: Vec<EntityStream> = stream::iter(0..clients)
+        .map(|_| connect(&client))
         .buffer_unordered(64)
         .collect::<Vec<_>>()
         .await
@@ -55,17 +50,14 @@ async fn measure(clients: usize) -> Result<()> {
     let connecting = started.elapsed();
     let idle = server.memory("VmRSS")?;
     let (cpu, started) = (server.cpu()?, Instant::now());
-    let ids = publish(server.port).await?;
-    let mut receiving: FuturesUnordered<_> = sockets.iter_mut().map(|socket| receive(socket, &ids)).collect();
-    while let Some(received) = timeout(PATIENCE, receiving.next()).await.context("events are missing")? {
-        received?;
-    }
-    drop(receiving);
+    publish(server.port, EVENTS).await?;
+    receive(&mut streams, EVENTS).await?;
     let (delivering, cpu) = (started.elapsed(), server.cpu()? - cpu);
-    // A repeat would have come by now: the pong comes after everything that was sent before.
-    for socket in &mut sockets {
-        nothing_more(socket).await?;
-    }
+    // A repeat comes before an event that is published only now.
+    publish(server.port, 1).await?;
+    receive(&mut streams, 1).await?;
+    let repeats: u64 = streams.iter().map(EntityStream::repeats).sum();
+    ensure!(repeats == 0, "{repeats} events came twice");
     let messages = f64::from(u32::try_from(clients * EVENTS)?);
     let peak = server.memory("VmHWM")?;
     println!(
@@ -81,13 +73,20 @@ async fn measure(clients: usize) -> Result<()> {
     Ok(())
 }
 
-async fn connect(url: &str) -> Result<Socket> {
-    let config = WebSocketConfig::default().read_buffer_size(4096);
-    Ok(connect_async_with_config(url, Some(config), true).await.context("connecting")?.0)
+/// Opens a stream and waits until its subscription is in force.
+async fn connect(client: &Client) -> Result<EntityStream> {
+    let mut stream = client.connect();
+    loop {
+        match stream.try_next().await?.context("the stream ended")? {
+            StreamItem::Subscribed => return Ok(stream),
+            StreamItem::Connected => {}
+            other => bail!("a subscription was expected, not {other:?}"),
+        }
+    }
 }
 
-/// Publishes the events and returns their ids.
-async fn publish(port: u16) -> Result<HashSet<String>> {
+/// Publishes this many events.
+async fn publish(port: u16, events: usize) -> Result<()> {
     let config = entity_stream_local::aws_config(&format!("http://127.0.0.1:{port}"));
     let client = aws_sdk_eventbridge::Client::new(&config);
     let entry = |n: usize| {
@@ -102,41 +101,30 @@ async fn publish(port: u16) -> Result<HashSet<String>> {
             .detail(detail.to_string())
             .build()
     };
-    let mut ids = HashSet::new();
-    for batch in (0..EVENTS).collect::<Vec<_>>().chunks(10) {
+    for batch in (0..events).collect::<Vec<_>>().chunks(10) {
         let entries = batch.iter().map(|n| entry(*n)).collect();
         let output = client.put_events().set_entries(Some(entries)).send().await.context("publishing")?;
-        ids.extend(output.entries().iter().filter_map(|entry| entry.event_id().map(str::to_owned)));
-    }
-    ensure!(ids.len() == EVENTS, "every event is accepted");
-    Ok(ids)
-}
-
-/// Receives every event once.
-async fn receive(socket: &mut Socket, ids: &HashSet<String>) -> Result<()> {
-    let mut missing = ids.clone();
-    while !missing.is_empty() {
-        let event = text(socket).await?;
-        let event: serde_json::Value = serde_json::from_str(&event)?;
-        let id = event["id"].as_str().context("an event has an id")?;
-        ensure!(missing.remove(id), "event {id} came twice");
+        ensure!(output.failed_entry_count() == 0, "the bus rejected an event");
     }
     Ok(())
 }
 
-async fn nothing_more(socket: &mut Socket) -> Result<()> {
-    use futures_util::SinkExt;
-    socket.send(Message::text(r#"{"action":"ping"}"#)).await?;
-    let answer = timeout(PATIENCE, text(socket)).await??;
-    ensure!(answer == r#"{"type":"pong"}"#, "an event came twice: {answer}");
-    Ok(())
-}
-
-async fn text(socket: &mut Socket) -> Result<String> {
-    match socket.next().await {
-        Some(Ok(Message::Text(text))) => Ok(text.to_string()),
-        other => bail!("a text frame was expected, not {other:?}"),
+/// Waits until each stream has handed out this many events. A stream hands out each event once.
+async fn receive(streams: &mut [EntityStream], events: usize) -> Result<()> {
+    let mut receiving: FuturesUnordered<_> = streams
+        .iter_mut()
+        .map(|stream| async {
+            for _ in 0..events {
+                let item = stream.try_next().await?.context("the stream ended")?;
+                ensure!(matches!(item, StreamItem::Event(_)), "an event was expected, not {item:?}");
+            }
+            Ok(())
+        })
+        .collect();
+    while let Some(received) = timeout(PATIENCE, receiving.next()).await.context("events are missing")? {
+        received?;
     }
+    Ok(())
 }
 
 /// The server: `entity-stream local` on free ports.
@@ -160,9 +148,14 @@ impl Server {
             ensure!(started.elapsed() < PATIENCE, "the server does not start");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        // Listening, it may still be creating its table: the first handshake waits for that, and is not measured.
-        drop(connect(&format!("ws://127.0.0.1:{port}/?tenant=warm-up")).await?);
+        // The server may still create its table. The first handshake waits for that, and is not measured.
+        let warm_up = Client::builder(server.url(), "warm-up").reconnect(false).build()?;
+        connect(&warm_up).await?.close().await;
         Ok(server)
+    }
+
+    fn url(&self) -> String {
+        format!("ws://127.0.0.1:{}", self.port)
     }
 
     /// A line of `/proc/PID/status`, in KiB.

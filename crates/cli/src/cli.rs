@@ -1,8 +1,8 @@
+use clap::Parser;
 use clap::builder::Styles;
 use clap::builder::styling::AnsiColor;
-use clap::{Parser, Subcommand};
 
-use crate::commands::{completions, connections, doctor, keys, listen, local, publish, simulate, token};
+use crate::commands::Command;
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -26,25 +26,6 @@ Try it:
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Command {
-    Local(local::Args),
-    Listen(listen::Args),
-    Publish(publish::Args),
-    Simulate(simulate::Args),
-    Doctor(doctor::Args),
-    Token(token::Args),
-    Keys(keys::Args),
-    Connections(connections::Args),
-    Completions(completions::Args),
-}
-
-/// Reads the number of events after which a command ends.
-pub(crate) fn count(text: &str) -> Result<u64, String> {
-    let count = text.parse().ok().filter(|count| *count > 0);
-    count.ok_or_else(|| "a count is a whole number of at least 1".to_owned())
 }
 
 #[cfg(test)]

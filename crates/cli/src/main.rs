@@ -1,21 +1,29 @@
-//! The command `entity-stream`: run the whole system on one machine, listen to it, publish to it, simulate a city in it,
-//! and hand out tokens and keys to those who may listen.
+//! The command `entity-stream`: runs the whole system on one machine, listens to a stream, publishes to it, simulates a
+//! city in it, and creates tokens and API keys for its clients.
 
+mod arguments;
 mod aws;
 mod bus;
 mod cli;
+mod client;
 mod commands;
+mod credential;
 mod doctor;
 mod interrupt;
 mod lifetime;
+mod listen;
 mod logs;
 mod progress;
-mod stream;
+mod refusal;
 mod terminal;
 mod token;
 mod usage;
 
 use std::process::ExitCode;
+
+use clap::CommandFactory;
+
+use crate::cli::Cli;
 
 fn main() -> ExitCode {
     let cli = match usage::parse(std::env::args_os()) {
@@ -26,8 +34,8 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return terminal::failure(&anyhow::Error::new(error).context("cannot start the runtime")),
     };
-    let result = runtime.block_on(commands::run(cli.command));
-    // The lookup of a name cannot be cancelled; waiting for it would hang until the resolver gives up.
+    let result = runtime.block_on(commands::run(cli.command, Cli::command()));
+    // The lookup of a name cannot be cancelled. Waiting for it would take until the resolver gives up.
     runtime.shutdown_background();
     match result {
         Ok(()) => ExitCode::SUCCESS,

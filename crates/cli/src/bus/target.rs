@@ -4,8 +4,8 @@ use aws_sdk_eventbridge::Client;
 use aws_sdk_eventbridge::config::retry::RetryConfig;
 use aws_sdk_eventbridge::config::{Config, Credentials};
 use entity_stream_publisher::{Publisher, RequestError};
+use http::Uri;
 use std::time::Duration;
-use tokio_tungstenite::tungstenite::http::Uri;
 
 use crate::aws::Aws;
 use crate::terminal::printable;

@@ -1,9 +1,7 @@
 use std::io::Write;
 
-use clap::CommandFactory;
 use clap_complete::Shell;
 
-use crate::cli::Cli;
 use crate::terminal;
 
 /// Print a shell's completion script
@@ -16,14 +14,15 @@ Examples:
   entity-stream completions fish \\
       > ~/.config/fish/completions/entity-stream.fish")]
 pub(crate) struct Args {
-    /// The shell that will read it
+    /// The shell to complete in
     shell: Shell,
 }
 
-pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
-    // Written in one piece: `generate` panics on a writer that fails, and a closed pipe is no reason to panic.
+/// Prints the script for this definition of the command line.
+pub(crate) fn run(args: &Args, mut definition: clap::Command) -> anyhow::Result<()> {
+    // `generate` panics on a writer that fails, such as a closed pipe.
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "entity-stream", &mut script);
+    clap_complete::generate(args.shell, &mut definition, "entity-stream", &mut script);
     let mut stdout = std::io::stdout().lock();
     terminal::written(stdout.write_all(&script).and_then(|()| stdout.flush()))
 }

@@ -4,7 +4,7 @@ use entity_stream_connections::Table;
 use entity_stream_delivery::{CloseError, Endpoint, ManagementApi, backoff};
 use entity_stream_local::aws_config;
 use entity_stream_protocol::{Clock, ConnectionId, Tenant};
-use tokio_tungstenite::tungstenite::http::Uri;
+use http::Uri;
 
 use super::connection_list::{json, table};
 use super::place::ConnectionsPlace;

@@ -1,19 +1,21 @@
 use std::time::Duration;
 
+use entity_stream_client::StreamUrl;
 use entity_stream_protocol::Tenant;
 
-use super::listen::warn_if_exposed;
-use super::local::duration;
+use crate::arguments::duration;
 use crate::bus::Target;
-use crate::doctor::{Doctor, Output, Report};
+use crate::client;
+use crate::credential::CredentialArgs;
+use crate::doctor::{Diagnosis, DiagnosisOutput, Doctor};
 use crate::logs;
-use crate::stream::{Address, CredentialArgs};
 
 /// Find out why changes do not arrive
 ///
-/// Takes each step of a change's way by itself: the name, the connection, TLS, the handshake, the credential, the filter, the
-/// bus, and the delivery with the time it took. Says for each failure what to do, and ends with 1 if there is one. The change
-/// that is published is the end of an entity that nobody has; clients of the tenant that listen without a filter see it.
+/// Checks each step of a change's way: the host name, the connection, TLS, the handshake, the credential, the filter, the
+/// bus, and the delivery with its duration. Says for each failure what to do, and exits with 1 if a check failed. The
+/// published change is the deletion of an entity that does not exist; clients of the tenant that listen without a filter
+/// receive it.
 #[derive(Debug, clap::Args)]
 #[command(
     mut_arg("endpoint_url", |arg| arg.help("The event bus's endpoint [default: that of --url, if it is on this machine]"))
@@ -27,21 +29,21 @@ Examples:
   entity-stream doctor demo --no-publish --output json \\
       | jq '.tenants[].steps'")]
 pub(crate) struct Args {
-    /// Whose streams to check
+    /// The tenants whose streams are checked
     #[arg(required = true, value_name = "TENANT")]
     tenants: Vec<Tenant>,
-    /// Where the streams are
+    /// The WebSocket URL of the streams
     #[arg(long, value_name = "URL", default_value = "ws://localhost:3000")]
     url: String,
-    /// How long a change may take to arrive; a function that has to start first takes a while
+    /// The time that a change may take to arrive; a function that starts first takes a while
     #[arg(long, value_name = "TIME", default_value = "15s", value_parser = duration)]
     timeout: Duration,
-    /// Check the connection alone, and publish nothing
+    /// Check only the connection, and publish nothing
     #[arg(long, conflicts_with_all = ["endpoint_url", "event_bus"])]
     no_publish: bool,
-    /// How to print what is found
-    #[arg(long, value_name = "HOW", value_enum, default_value_t = Output::Text)]
-    output: Output,
+    /// The form in which the result is printed
+    #[arg(long, value_name = "FORM", value_enum, default_value_t = DiagnosisOutput::Text)]
+    output: DiagnosisOutput,
     #[command(flatten)]
     credential: CredentialArgs,
     #[command(flatten)]
@@ -50,27 +52,25 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     logs::start(logs::OF_A_TOOL)?;
-    // Fails only if one is installed already, which is as good.
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let credential = args.credential.credential()?;
-    let mut report = Report::new(args.output);
+    let mut diagnosis = Diagnosis::new(args.output);
     let mut doctor = Doctor { url: args.url, credential, target: None, patience: args.timeout };
     for tenant in &args.tenants {
-        let address = Address::of(&doctor.url, tenant)?;
-        warn_if_exposed(&address, doctor.credential.as_ref());
-        doctor.target = (!args.no_publish).then(|| target(&args.target, &address)).flatten();
-        report.begin(tenant, &address.to_string())?;
-        doctor.check(tenant, &mut report).await?;
+        let client = client::build(client::builder(&doctor.url, tenant, doctor.credential.as_ref()))?;
+        client::warn_if_exposed(&client);
+        doctor.target = (!args.no_publish).then(|| target(&args.target, client.url())).flatten();
+        diagnosis.begin(tenant, &client.url().to_string())?;
+        doctor.check(tenant, &mut diagnosis).await?;
     }
-    report.end()
+    diagnosis.end()
 }
 
-/// Where to publish: where it was said, or on the local system that the stream belongs to.
-fn target(given: &Target, address: &Address) -> Option<Target> {
+/// The bus to publish to: the given one, or that of the local system to which the stream belongs.
+fn target(given: &Target, url: &StreamUrl) -> Option<Target> {
     if given.event_bus.is_some() || given.endpoint_url.is_some() {
         return Some(given.clone());
     }
-    let (host, port) = address.host();
+    let (host, port) = url.host();
     let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
-    address.is_loopback().then(|| Target::local(format!("http://{host}:{port}")))
+    url.is_loopback().then(|| Target::local(format!("http://{host}:{port}")))
 }

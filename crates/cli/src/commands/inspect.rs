@@ -6,7 +6,7 @@ use entity_stream_auth::{Refusal, Role, Unverified};
 use entity_stream_protocol::{EpochMillis, Tenant};
 use entity_stream_runtime::Environment;
 
-use crate::stream::Token;
+use crate::credential::Token;
 use crate::terminal;
 use crate::token::{ClaimNames, Judge, SecretSource, explain, listed, reason};
 

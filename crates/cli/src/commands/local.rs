@@ -9,17 +9,14 @@ use entity_stream_publisher::{PublishError, Publisher};
 use entity_stream_runtime::Environment;
 use entity_stream_runtime::environment::{AUTH_ENABLED, EVENT_STREAMING_ENABLED, Variable};
 use entity_stream_simulation::{Rate, Simulation};
-use jiff::SignedDuration;
 use tokio::sync::watch;
 
 use super::banner::Banner;
 use super::invitation::Invitation;
+use crate::arguments::duration;
 use crate::bus::{SOURCE, Target};
 use crate::interrupt::Interrupt;
 use crate::logs::{self, Log};
-
-/// The longest time that an option takes: what is meant as "never".
-const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// Run the whole system on this machine
 ///
@@ -240,17 +237,11 @@ fn host(text: &str) -> Result<IpAddr, String> {
     }
 }
 
-/// Reads a length of time.
-pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    let duration = text.parse::<SignedDuration>().ok().and_then(|duration| Duration::try_from(duration).ok());
-    let valid = duration.filter(|duration| !duration.is_zero() && *duration <= LONGEST);
-    valid.ok_or_else(|| "a time is a number with its unit, such as 500ms, 90s, 10m or 1h30m".to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::{Cli, Command};
+    use crate::cli::Cli;
+    use crate::commands::Command;
     use clap::Parser;
 
     fn parse(args: &[&str], environment: &'static [(&str, &str)]) -> anyhow::Result<Config> {

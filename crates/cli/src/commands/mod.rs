@@ -15,10 +15,24 @@ pub(crate) mod publish;
 pub(crate) mod simulate;
 pub(crate) mod token;
 
-use crate::cli::Command;
+use clap::Subcommand;
 
-/// Runs a command to its end.
-pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
+/// A command and its arguments.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Local(local::Args),
+    Listen(listen::Args),
+    Publish(publish::Args),
+    Simulate(simulate::Args),
+    Doctor(doctor::Args),
+    Token(token::Args),
+    Keys(keys::Args),
+    Connections(connections::Args),
+    Completions(completions::Args),
+}
+
+/// Runs a command to its end. `definition` is that of the whole command line.
+pub(crate) async fn run(command: Command, definition: clap::Command) -> anyhow::Result<()> {
     match command {
         Command::Local(args) => local::run(args).await,
         Command::Listen(args) => listen::run(args).await,
@@ -28,6 +42,6 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
         Command::Token(args) => token::run(args).await,
         Command::Keys(args) => keys::run(args).await,
         Command::Connections(args) => connections::run(args).await,
-        Command::Completions(args) => completions::run(&args),
+        Command::Completions(args) => completions::run(&args, definition),
     }
 }

@@ -1,7 +1,7 @@
 use anyhow::ensure;
 use aws_sdk_dynamodb::Client;
 use entity_stream_local::{API_KEYS_TABLE, CONNECTIONS_TABLE, aws_config};
-use tokio_tungstenite::tungstenite::http::Uri;
+use http::Uri;
 
 use crate::aws::Aws;
 use crate::terminal::printable;

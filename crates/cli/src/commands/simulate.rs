@@ -2,8 +2,8 @@ use entity_stream_protocol::Tenant;
 use entity_stream_publisher::PublishError;
 use entity_stream_simulation::{Rate, Simulation, SimulationError};
 
+use crate::arguments::count;
 use crate::bus::{SOURCE, Target};
-use crate::cli::count;
 use crate::interrupt::Interrupt;
 use crate::logs;
 use crate::progress::Progress;

@@ -5,8 +5,8 @@ use entity_stream_runtime::Environment;
 use entity_stream_runtime::environment::{JWT_AUDIENCE, JWT_ISSUER};
 
 use super::inspect;
+use crate::credential::Token;
 use crate::lifetime::Lifetime;
-use crate::stream::Token;
 use crate::token::{Claim, NewToken, SecretSource, overlay};
 use crate::{logs, terminal};
 

@@ -5,7 +5,7 @@ use hyper_util::rt::TokioExecutor;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// Most of the list that is read.
+/// The longest list that is read, in bytes.
 const LIST_BYTES: usize = 16 * 1024 * 1024;
 
 #[derive(Deserialize)]
@@ -17,7 +17,7 @@ struct Letter {
     event: Value,
 }
 
-/// Why a local system gave up on the event with this id, if it did.
+/// The reason for which a local system gave up on the event with this id, if it did.
 pub(super) async fn reason(endpoint: &str, id: &str) -> Option<String> {
     let uri = format!("{}/_local/dead-letters", endpoint.trim_end_matches('/')).parse().ok()?;
     let client: Client<_, Empty<Bytes>> = Client::builder(TokioExecutor::new()).build_http();

@@ -1,61 +1,61 @@
 use std::time::Duration;
 
+use entity_stream_client::{EntityStream, StreamItem};
 use entity_stream_protocol::{ChangeType, EntityType, EntityTypes, Tenant};
 use entity_stream_publisher::{BusEntry, ChangeDetail, PublishError};
 use tokio::time::{Instant, interval, sleep_until};
 
-use super::ENTITY_TYPE;
-use super::dead_letters::reason;
-use super::report::{Check, Report, Step};
-use super::subscription::Stream;
 use crate::bus::{SOURCE, Target};
+use crate::doctor::dead_letters::reason;
+use crate::doctor::diagnosis::{Check, Diagnosis, Finding};
 
 /// The time that the bus has to accept the change.
 const PUBLISH_TIMEOUT: Duration = Duration::from_secs(20);
-/// How often the dead letters of a local system are looked at.
+/// The time between two looks at the dead letters of a local system.
 const LOOK: Duration = Duration::from_millis(200);
 
-/// The way of a change: onto the bus, and to us.
+/// Publishes a change and waits until it arrives.
 pub(super) async fn check(
-    stream: &mut Stream,
+    stream: &mut EntityStream,
     target: &Target,
-    tenant: &Tenant,
-    entity_id: &str,
+    entry: &BusEntry,
     patience: Duration,
-    report: &mut Report,
+    diagnosis: &mut Diagnosis,
 ) -> anyhow::Result<()> {
     let started = Instant::now();
-    let Some(id) = publish(target, &entry(tenant, entity_id)?, report).await? else { return Ok(()) };
+    let Some(id) = publish(target, entry, diagnosis).await? else { return Ok(()) };
     let deadline = Instant::now() + patience;
     let mut look = interval(LOOK);
-    let step = loop {
+    let finding = loop {
         tokio::select! {
-            event = stream.event() => match event {
-                Some(arrived) if arrived == id => {
-                    break Step::passed(Check::Delivery, "the change arrived").took(started.elapsed());
+            item = stream.try_next() => match item {
+                Ok(Some(StreamItem::Event(event))) if event.message().id == id => {
+                    break Finding::passed(Check::Delivery, "the change arrived").took(started.elapsed());
                 }
-                Some(_) => {}
-                None => break Step::failed(Check::Delivery, "the connection ended before the change arrived")
-                    .advise("try again; if it happens again, look into the logs of the functions"),
+                Ok(Some(_)) => {}
+                Ok(None) | Err(_) => {
+                    break Finding::failed(Check::Delivery, "the connection ended before the change arrived")
+                        .advise("try again; if it happens again, read the logs of the functions");
+                }
             },
             _ = look.tick() => if let Some(reason) = letter(target, &id).await {
-                break Step::failed(Check::Delivery, format!("the change became a dead letter: {reason}"))
-                    .advise("the broadcast function failed each time: its log says why");
+                break Finding::failed(Check::Delivery, format!("the change became a dead letter: {reason}"))
+                    .advise("every invocation of the broadcast function failed; read its log");
             },
             () = sleep_until(deadline) => break not_arrived(target, patience),
         }
     };
-    report.add(step)
+    diagnosis.add(finding)
 }
 
 /// The deletion of an entity that does not exist.
-fn entry(tenant: &Tenant, entity_id: &str) -> anyhow::Result<BusEntry> {
+pub(super) fn entry(tenant: &Tenant, entity_type: EntityType, entity_id: &str) -> anyhow::Result<BusEntry> {
     let detail = ChangeDetail {
         change_type: ChangeType::EntityDeleted,
         tenant: tenant.as_str(),
         service_path: None,
         entity_id,
-        entity_type: EntityTypes::One(EntityType::parse(ENTITY_TYPE)?),
+        entity_type: EntityTypes::One(entity_type),
         data: serde_json::Map::new(),
         changed_attributes: None,
         timestamp: None,
@@ -63,40 +63,41 @@ fn entry(tenant: &Tenant, entity_id: &str) -> anyhow::Result<BusEntry> {
     Ok(detail.entry(SOURCE)?)
 }
 
-async fn publish(target: &Target, entry: &BusEntry, report: &mut Report) -> anyhow::Result<Option<String>> {
+async fn publish(target: &Target, entry: &BusEntry, diagnosis: &mut Diagnosis) -> anyhow::Result<Option<String>> {
     let started = Instant::now();
     let result = match target.publisher().await {
         Ok(publisher) => publisher.publish(&[entry], started + PUBLISH_TIMEOUT).await.into_iter().next(),
         Err(error) => {
-            report.add(Step::failed(Check::Publish, format!("{error:#}")).advise(unreachable_advice(target)))?;
+            diagnosis.add(Finding::failed(Check::Publish, format!("{error:#}")).advise(unreachable_advice(target)))?;
             return Ok(None);
         }
     };
-    let (step, id) = match result {
+    let (finding, id) = match result {
         Some(Ok(id)) => {
-            (Step::passed(Check::Publish, format!("{} accepted a change as {id}", target.shown())), Some(id))
+            (Finding::passed(Check::Publish, format!("{} accepted a change as {id}", target.shown())), Some(id))
         }
-        Some(Err(PublishError::Request(error))) => {
-            (Step::failed(Check::Publish, target.failed(&error).to_string()).advise(unreachable_advice(target)), None)
-        }
+        Some(Err(PublishError::Request(error))) => (
+            Finding::failed(Check::Publish, target.failed(&error).to_string()).advise(unreachable_advice(target)),
+            None,
+        ),
         Some(Err(error)) => {
             let advice = "check the name of the bus, and that events:PutEvents is allowed";
-            (Step::failed(Check::Publish, format!("the bus refused the change: {error}")).advise(advice), None)
+            (Finding::failed(Check::Publish, format!("the bus refused the change: {error}")).advise(advice), None)
         }
-        None => (Step::failed(Check::Publish, "the bus returned no result for the change"), None),
+        None => (Finding::failed(Check::Publish, "the bus returned no result for the change"), None),
     };
-    report.add(step.took(started.elapsed()))?;
+    diagnosis.add(finding.took(started.elapsed()))?;
     Ok(id)
 }
 
 fn unreachable_advice(target: &Target) -> &'static str {
     match &target.event_bus {
         Some(_) => "check the name of the bus and the region, and that events:PutEvents is allowed",
-        None => "give the event bus's URL with --endpoint-url, or a deployed bus with --event-bus",
+        None => "pass the URL of the event bus with --endpoint-url, or a deployed bus with --event-bus",
     }
 }
 
-/// Why the change is a dead letter, if it is one. Only a local system tells.
+/// The reason for which the change is a dead letter, if it is one. Only a local system tells it.
 async fn letter(target: &Target, id: &str) -> Option<String> {
     match &target.event_bus {
         Some(_) => None,
@@ -104,16 +105,18 @@ async fn letter(target: &Target, id: &str) -> Option<String> {
     }
 }
 
-fn not_arrived(target: &Target, patience: Duration) -> Step {
-    let step =
-        Step::failed(Check::Delivery, format!("the change did not arrive in {}", indicatif::HumanDuration(patience)));
-    step.advise(match &target.event_bus {
+fn not_arrived(target: &Target, patience: Duration) -> Finding {
+    let finding = Finding::failed(
+        Check::Delivery,
+        format!("the change did not arrive in {}", indicatif::HumanDuration(patience)),
+    );
+    finding.advise(match &target.event_bus {
         Some(_) => {
-            "does the rule look at this bus, and is EVENT_STREAMING_ENABLED=true for the broadcast function? Its log, and \
-             the dead-letter queue, have what it could not deliver; --timeout waits longer"
+            "check that the rule reads this bus and that EVENT_STREAMING_ENABLED=true for the broadcast function; read its \
+             log and the dead-letter queue; --timeout waits longer"
         }
         None => {
-            "does the bus belong to the same system as the stream? Its log says what became of the change; --timeout waits \
+            "check that the bus belongs to the same system as the stream, and read the log of that system; --timeout waits \
              longer"
         }
     })

@@ -7,9 +7,9 @@ use entity_stream_runtime::Environment;
 use entity_stream_runtime::environment::{JWT_AUDIENCE, JWT_ISSUER, JWT_JWKS_URL};
 use serde_json::{Map, Value};
 
-use super::ClaimNames;
 use crate::lifetime::roughly;
 use crate::terminal::printable;
+use crate::token::claims::ClaimNames;
 
 const TITLE: Style = Style::new().bold();
 const LABEL: Style = AnsiColor::Cyan.on_default();

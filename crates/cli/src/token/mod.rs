@@ -1,25 +1,15 @@
-//! Tokens: signing them, and explaining them.
+//! Signs tokens and explains them.
 
 mod claims;
 mod explanation;
+mod overlay;
 mod secret;
 mod signing;
 mod verdict;
 
-use entity_stream_runtime::Environment;
-use entity_stream_runtime::environment::Variable;
-
 pub(crate) use claims::{Claim, ClaimNames};
 pub(crate) use explanation::{explain, listed, reason};
+pub(crate) use overlay::overlay;
 pub(crate) use secret::{SecretSource, fresh_secret};
 pub(crate) use signing::NewToken;
 pub(crate) use verdict::Judge;
-
-/// An environment with other values for these variables; an empty one hides the variable.
-pub(crate) fn overlay<const N: usize>(environment: &Environment, values: [(Variable, String); N]) -> Environment {
-    let below = environment.clone();
-    Environment::new(move |name| {
-        let above = values.iter().find(|(variable, _)| variable.name == name);
-        above.map(|(_, value)| value.clone()).or_else(|| below.lookup(name))
-    })
-}

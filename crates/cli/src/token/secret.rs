@@ -9,8 +9,8 @@ use entity_stream_auth::{SECRET_BYTES, SigningSecret};
 use entity_stream_runtime::environment::{JWT_JWKS_URL, JWT_SECRET, JWT_SECRET_ARN};
 use entity_stream_runtime::{Environment, read_secret};
 
-use super::overlay;
 use crate::aws::Aws;
+use crate::token::overlay::overlay;
 
 /// Where the secret is that signs tokens. Never an argument, which every process on the machine can read.
 #[derive(Clone, Debug, Default, clap::Args)]

@@ -8,8 +8,8 @@ use entity_stream_runtime::environment::{JWT_AUDIENCE, JWT_ISSUER};
 use jsonwebtoken::{EncodingKey, Header, encode};
 use serde_json::{Map, Value};
 
-use super::{Claim, ClaimNames};
 use crate::lifetime::Lifetime;
+use crate::token::claims::{Claim, ClaimNames};
 
 /// A token to be signed.
 #[derive(Debug)]

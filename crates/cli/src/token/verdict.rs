@@ -6,7 +6,8 @@ use entity_stream_runtime::environment::{AUTH_ENABLED, JWT_JWKS_URL, JWT_SECRET,
 use entity_stream_runtime::{AwsServices, Environment, KeySource, TokenConfig};
 use jsonwebtoken::{EncodingKey, Header, decode_header, encode};
 
-use super::{SecretSource, fresh_secret, overlay};
+use crate::token::overlay::overlay;
+use crate::token::secret::{SecretSource, fresh_secret};
 
 /// Says what the functions would say to a token, by asking what they ask.
 #[derive(Debug)]

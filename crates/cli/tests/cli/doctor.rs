@@ -1,4 +1,4 @@
-//! Each step of the way is broken for real, and has to be the one that is named.
+//! Each test breaks one step of a change's way for real. `doctor` has to name that step.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -42,10 +42,10 @@ fn steps(report: &Value) -> Vec<(&str, &str)> {
     steps.iter().map(|step| (step["check"].as_str().unwrap(), step["verdict"].as_str().unwrap())).collect()
 }
 
-/// Everything before this step works, and it says this, with an advice that says that.
+/// Every step before this one passes. This one fails with this detail and this advice.
 #[track_caller]
 fn assert_fails_at(report: &Value, check: &str, detail: &str, advice: &str) {
-    // On this machine TLS is mentioned only where it fails, which is before the handshake.
+    // For a host on this machine, the report mentions TLS only if it fails, which is before the handshake.
     let before = if check == "tls" { "handshake" } else { check };
     let mut expected: Vec<_> = PASSED.iter().copied().take_while(|(passed, _)| *passed != before).collect();
     expected.push((check, "failed"));
@@ -68,7 +68,7 @@ async fn token(tenant: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_system_that_works_is_found_well() {
+async fn a_system_that_works_passes_all_checks() {
     let system = system().await;
     let (ended, report) = doctor(&system.websocket_url(), &[], &[]).await;
     assert_eq!(steps(&report), PASSED, "{ended:?}");
@@ -78,23 +78,23 @@ async fn a_system_that_works_is_found_well() {
     let text = run(&["doctor", "demo", "City", "--url", &system.websocket_url()]).await;
     assert_eq!(text.code, Some(0), "{text:?}");
     for expected in
-        ["demo at ws://localhost:", "city at ws://", "✓ delivery     the change arrived (", "everything works"]
+        ["demo at ws://localhost:", "city at ws://", "✓ delivery     the change arrived (", "all checks passed"]
     {
         assert!(text.stdout.contains(expected), "{expected:?} in {text:?}");
     }
-    assert!(!text.stdout.contains('\u{1b}'), "no colours but on a terminal");
+    assert!(!text.stdout.contains('\u{1b}'), "colours are for terminals");
 
     let (_, report) = doctor(&system.websocket_url(), &["--no-publish"], &[]).await;
     assert_eq!(steps(&report).last(), Some(&("publish", "skipped")));
-    // It leaves nothing behind.
+    // The checks leave no connection behind.
     let list = ["connections", "list", "--output", "ids", "--dynamodb-url", &system.dynamodb_url()];
     while !run(&list).await.stdout.is_empty() {}
 }
 
 #[tokio::test]
-async fn a_way_that_leads_nowhere_is_named() {
+async fn a_broken_step_of_the_network_is_named() {
     let (_, report) = doctor("ws://no.such.host.invalid", &[], &[]).await;
-    assert_fails_at(&report, "name", "no.such.host.invalid cannot be found", "slip in --url");
+    assert_fails_at(&report, "name", "no.such.host.invalid cannot be found", "check the host name in --url");
 
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let (_, report) = doctor(&format!("ws://{free}"), &[], &[]).await;
@@ -109,7 +109,7 @@ async fn a_way_that_leads_nowhere_is_named() {
 
     let url = format!("{}?group_id=a%23b", system.websocket_url());
     let (_, report) = doctor(&url, &[], &[]).await;
-    assert_fails_at(&report, "handshake", "group_id", "mend what the reason names");
+    assert_fails_at(&report, "handshake", "group_id", "correct the value that the reason names");
 }
 
 #[tokio::test]
@@ -148,17 +148,17 @@ async fn a_credential_that_does_not_do_is_named_and_never_shown() {
         let good = token("demo").await;
         let (ended, report) = doctor(&url, &[], &[("ENTITY_STREAM_TOKEN", &good)]).await;
         assert_eq!(steps(&report), PASSED, "{ended:?}");
-        assert!(ended.stdout.contains("the token is accepted, and none is refused"), "{ended:?}");
+        assert!(ended.stdout.contains("the token is accepted, and clients without one are refused"), "{ended:?}");
     }
 
-    // Where clients may authenticate with their first message, it is the answer to `subscribe` that refuses.
+    // If clients may authenticate with their first message, the answer to `subscribe` refuses.
     let system = guarded(&[("AUTH_IN_BAND", "true")], RefuseWith::Status).await;
     let (_, report) = doctor(&system.websocket_url(), &[], &[]).await;
     assert_fails_at(&report, "credential", "send authenticate first", "ENTITY_STREAM_TOKEN");
 }
 
 #[tokio::test]
-async fn a_credential_that_nobody_looks_at_is_a_warning() {
+async fn a_credential_that_the_server_ignores_is_a_warning() {
     let system = system().await;
     let (ended, report) = doctor(&system.websocket_url(), &[], &[("ENTITY_STREAM_TOKEN", "eyJwhatever")]).await;
     assert_eq!(steps(&report)[3], ("credential", "warning"), "{ended:?}");
@@ -167,7 +167,7 @@ async fn a_credential_that_nobody_looks_at_is_a_warning() {
 }
 
 #[tokio::test]
-async fn a_bus_that_is_not_there_or_not_the_right_one_is_named() {
+async fn an_absent_or_wrong_bus_is_named() {
     let (system, other) = (system().await, system().await);
     let url = system.websocket_url();
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
@@ -188,7 +188,7 @@ async fn a_bus_that_is_not_there_or_not_the_right_one_is_named() {
     assert_eq!(steps(&report), PASSED, "{ended:?}");
 }
 
-/// Functions behind the Invoke API, of which `broadcast` fails. `default` acknowledges a `subscribe`, as the real one does.
+/// Functions behind the Invoke API: `broadcast` fails, and `default` acknowledges a `subscribe` as the real one does.
 async fn failing_broadcast(gateway: Arc<OnceLock<String>>) -> String {
     let invoke = move |Path(name): Path<String>, body: Bytes| {
         let gateway = Arc::clone(&gateway);
@@ -227,5 +227,10 @@ async fn a_change_that_becomes_a_dead_letter_is_named_with_the_reason() {
     let system = system_with(Config { functions, times, ..Config::default() }).await;
     gateway.set(system.http_url()).unwrap();
     let (_, report) = doctor(&system.websocket_url(), &["--timeout", "30s"], &[]).await;
-    assert_fails_at(&report, "delivery", "dead letter: TableError: no table (3 attempts)", "broadcast function failed");
+    assert_fails_at(
+        &report,
+        "delivery",
+        "dead letter: TableError: no table (3 attempts)",
+        "invocation of the broadcast function failed",
+    );
 }

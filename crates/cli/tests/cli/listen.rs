@@ -73,7 +73,7 @@ async fn subscribes_and_shows_its_token_to_the_server_alone() {
         assert_eq!(subscribe["action"], "subscribe");
         assert_eq!((&subscribe["entityTypes"], &subscribe["idPattern"]), (&json!(["Room"]), &json!("^urn")));
         client.send(&event("1")).await;
-        assert!(client.closed().await, "it takes its leave");
+        assert!(client.closed().await, "it closes the connection in order");
     });
     assert_eq!(ended.code, Some(0));
     assert!(!format!("{ended:?}").contains("eyJsecret"));
@@ -106,9 +106,9 @@ async fn connects_again_and_prints_a_repeated_event_once() {
     assert_eq!(listener.exit().await.code(), Some(0));
 }
 
-/// With a busy tenant an event comes before the answer to `subscribe`.
+/// A busy tenant's event can come before the answer to `subscribe`.
 #[tokio::test]
-async fn an_event_before_the_subscription_is_printed_and_no_sign_of_an_earlier_connection() {
+async fn an_event_before_the_subscription_is_printed_and_is_no_earlier_connection() {
     let server = WebSocketServer::start().await;
     let mut listener = start(&["listen", "demo", "--url", &server.url, "--entity-type", "Room", "--output", "json"]);
     let mut client = server.accept().await;
@@ -119,15 +119,15 @@ async fn an_event_before_the_subscription_is_printed_and_no_sign_of_an_earlier_c
     client.close(1001, "Going away").await;
     listener.says("lost the connection").await;
     server.accept().await.subscribed().await;
-    listener.says("connected again; what was published in between is missed").await;
+    listener.says("connected again; events published in the meantime are missed").await;
 }
 
 #[tokio::test]
-async fn does_not_insist_where_it_is_refused() {
+async fn a_refusal_ends_it() {
     let server = WebSocketServer::start().await;
     for (status, expected) in [
         (StatusCode::BAD_REQUEST, "refused with 400"),
-        (StatusCode::UNAUTHORIZED, "refused with 401: a token is required; give it with --token"),
+        (StatusCode::UNAUTHORIZED, "refused with 401: a token is required; set ENTITY_STREAM_TOKEN"),
         (StatusCode::FORBIDDEN, "refused with 403"),
         (StatusCode::NOT_FOUND, "answers 404"),
     ] {
@@ -152,7 +152,7 @@ async fn a_close_with_1008_is_final() {
 }
 
 #[tokio::test]
-async fn an_error_answer_to_subscribe_is_final_and_the_servers_fault_is_not() {
+async fn a_rejected_subscribe_ends_it_unless_the_server_is_at_fault() {
     let server = WebSocketServer::start().await;
     let mut listener = start(&["listen", "demo", "--url", &server.url]);
     for (code, frame) in [("internal", "error"), ("", "gateway")] {
@@ -176,7 +176,7 @@ async fn an_error_answer_to_subscribe_is_final_and_the_servers_fault_is_not() {
 }
 
 #[tokio::test]
-async fn ends_quietly_when_nobody_reads_any_more() {
+async fn a_closed_pipe_ends_it_quietly() {
     let server = WebSocketServer::start().await;
     let mut listener = start(&["listen", "demo", "--url", &server.url]);
     let mut client = server.accept().await;
@@ -184,7 +184,7 @@ async fn ends_quietly_when_nobody_reads_any_more() {
     client.send(&event("1")).await;
     listener.line().await;
     listener.close_stdout();
-    // A process that another test is just starting may hold the pipe's end for a moment, so that one write is not enough.
+    // A process that another test starts can hold the end of the pipe for a moment, so one write is not enough.
     let mut more = tokio::time::interval(Duration::from_millis(50));
     let mut id = 1;
     let closed = loop {
@@ -201,7 +201,7 @@ async fn ends_quietly_when_nobody_reads_any_more() {
 }
 
 #[tokio::test]
-async fn takes_its_leave_when_it_is_interrupted() {
+async fn an_interrupt_closes_the_connection_in_order() {
     let server = WebSocketServer::start().await;
     for signal in ["INT", "TERM"] {
         let mut listener = start_with(&["listen", "demo", "--url", &server.url], &[]);
@@ -215,7 +215,7 @@ async fn takes_its_leave_when_it_is_interrupted() {
 }
 
 #[tokio::test]
-async fn says_at_the_end_what_came() {
+async fn the_summary_counts_events_repeats_and_connections() {
     let server = WebSocketServer::start().await;
     let mut listener = start(&["listen", "demo", "--url", &server.url, "--output", "none"]);
     let mut client = server.accept().await;
@@ -236,7 +236,7 @@ async fn says_at_the_end_what_came() {
     listener.says("connected again").await;
     listener.signal("INT").await;
     let said = listener.says("3 events in ").await;
-    assert!(said.contains("2 updated, 1 deleted; 1 repeat left out; 2 connections"), "{said}");
+    assert!(said.contains("2 updated, 1 deleted; 1 repeat dropped; 2 connections"), "{said}");
     assert!(said.contains("/s, at most "), "{said}");
     assert_eq!(listener.exit().await.code(), Some(0));
 }
@@ -311,7 +311,7 @@ async fn an_api_key_is_sent_and_never_an_argument() {
 
     let none = run(&["listen", "demo", "--api-key", "robot"]).await;
     assert!(
-        none.code == Some(1) && none.stderr.contains("set ENTITY_STREAM_API_KEY, or give --api-key-file"),
+        none.code == Some(1) && none.stderr.contains("set ENTITY_STREAM_API_KEY or pass --api-key-file"),
         "{none:?}"
     );
     let bad = run_with(&["listen", "demo", "--api-key", "robot"], &[("ENTITY_STREAM_API_KEY", "es secret")], "").await;

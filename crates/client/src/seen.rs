@@ -2,23 +2,25 @@ use std::collections::{HashSet, VecDeque};
 
 use entity_stream_protocol::stable_hash;
 
-/// The events seen lately, by the hash of their ids: delivery is at least once. A hash, because an id's length is the
-/// sender's; that a new id meets the hash of one of ten thousand others has a chance of 5 in 10^16.
+/// The latest events, by the hash of their ids. The server delivers each event at least once, and this finds the repeats.
+///
+/// It keeps hashes because publishers choose the length of an id. The chance that a new id has the hash of one of 10,000
+/// others is 5 in 10^16.
 #[derive(Debug)]
-pub(crate) struct Seen {
+pub(crate) struct SeenEvents {
     capacity: usize,
     order: VecDeque<u64>,
     known: HashSet<u64>,
 }
 
-impl Seen {
+impl SeenEvents {
     /// Remembers the latest `capacity` events.
     pub(crate) fn new(capacity: usize) -> Self {
         Self { capacity, order: VecDeque::new(), known: HashSet::new() }
     }
 
-    /// Whether this event has not been seen; from now on it has.
-    pub(crate) fn is_new(&mut self, id: &str) -> bool {
+    /// Remembers this event. Returns false if it was known already.
+    pub(crate) fn insert(&mut self, id: &str) -> bool {
         let hash = stable_hash(id.as_bytes());
         if !self.known.insert(hash) {
             return false;
@@ -38,15 +40,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn knows_the_latest_and_forgets_the_oldest() {
-        let mut seen = Seen::new(3);
+    fn the_latest_are_known_and_the_oldest_is_forgotten() {
+        let mut seen = SeenEvents::new(3);
         for id in ["a", "b", "c"] {
-            assert!(seen.is_new(id));
-            assert!(!seen.is_new(id));
+            assert!(seen.insert(id));
+            assert!(!seen.insert(id));
         }
-        assert!(seen.is_new("d"));
-        assert!(!seen.is_new("b"));
-        assert!(seen.is_new("a"), "the oldest is forgotten");
+        assert!(seen.insert("d"));
+        assert!(!seen.insert("b"));
+        assert!(seen.insert("a"), "the oldest is forgotten");
         assert_eq!((seen.order.len(), seen.known.len()), (3, 3));
     }
 }

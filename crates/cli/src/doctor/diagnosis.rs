@@ -11,32 +11,32 @@ const DOUBTFUL: Style = AnsiColor::Yellow.on_default().bold();
 const BAD: Style = AnsiColor::Red.on_default().bold();
 const SKIPPED: Style = Style::new().dimmed();
 
-/// How a report is printed.
+/// The form in which a diagnosis is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Output {
-    /// A line for each step as it is taken, for people
+pub(crate) enum DiagnosisOutput {
+    /// A line for each check as it ends, for people
     Text,
     /// One JSON object at the end, for programs
     Json,
 }
 
-/// What is checked, in this order.
+/// The checks, in their order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Check {
     /// The host has an address.
     Name,
-    /// Somebody answers there.
+    /// The address accepts connections.
     Reachable,
-    /// The certificate is good.
+    /// The certificate is valid.
     Tls,
     /// The WebSocket opens.
     Handshake,
-    /// We may listen.
+    /// The server accepts the credential.
     Credential,
     /// The filter is in force.
     Subscribe,
-    /// The bus takes a change.
+    /// The bus accepts a change.
     Publish,
     /// The change arrives.
     Delivery,
@@ -51,9 +51,9 @@ enum Verdict {
     Skipped,
 }
 
-/// One step, and what came of it.
+/// The result of one check.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct Step {
+pub(crate) struct Finding {
     check: Check,
     verdict: Verdict,
     detail: String,
@@ -63,7 +63,7 @@ pub(crate) struct Step {
     milliseconds: Option<u64>,
 }
 
-impl Step {
+impl Finding {
     fn new(check: Check, verdict: Verdict, detail: impl Into<String>) -> Self {
         let detail = printable(&detail.into()).into_owned();
         Self { check, verdict, detail, advice: None, milliseconds: None }
@@ -85,13 +85,13 @@ impl Step {
         Self::new(check, Verdict::Skipped, detail)
     }
 
-    /// What to do about it.
+    /// Adds the remedy.
     pub(super) fn advise(mut self, advice: impl Into<String>) -> Self {
         self.advice = Some(advice.into());
         self
     }
 
-    /// How long it took.
+    /// Adds the duration.
     pub(super) fn took(mut self, time: Duration) -> Self {
         self.milliseconds = Some(u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
         self
@@ -121,57 +121,58 @@ impl Step {
 }
 
 #[derive(Debug, Serialize)]
-struct OfTenant {
+struct TenantFindings {
     tenant: String,
-    steps: Vec<Step>,
+    steps: Vec<Finding>,
 }
 
-/// What was found, tenant by tenant.
+/// The findings, tenant by tenant.
 #[derive(Debug)]
-pub(crate) struct Report {
-    output: Output,
-    tenants: Vec<OfTenant>,
+pub(crate) struct Diagnosis {
+    output: DiagnosisOutput,
+    tenants: Vec<TenantFindings>,
 }
 
-impl Report {
-    pub(crate) fn new(output: Output) -> Self {
+impl Diagnosis {
+    pub(crate) fn new(output: DiagnosisOutput) -> Self {
         Self { output, tenants: Vec::new() }
     }
 
-    /// What follows is about this tenant.
-    pub(crate) fn begin(&mut self, tenant: &Tenant, place: &str) -> anyhow::Result<()> {
-        self.tenants.push(OfTenant { tenant: tenant.to_string(), steps: Vec::new() });
+    /// Begins the findings of this tenant.
+    pub(crate) fn begin(&mut self, tenant: &Tenant, url: &str) -> anyhow::Result<()> {
+        self.tenants.push(TenantFindings { tenant: tenant.to_string(), steps: Vec::new() });
         match self.output {
-            Output::Text => terminal::line(format!("{tenant} at {}", printable(place))),
-            Output::Json => Ok(()),
+            DiagnosisOutput::Text => terminal::line(format!("{tenant} at {}", printable(url))),
+            DiagnosisOutput::Json => Ok(()),
         }
     }
 
-    /// One more step.
-    pub(super) fn add(&mut self, step: Step) -> anyhow::Result<()> {
-        if self.output == Output::Text {
-            terminal::line(step.line())?;
+    /// Adds a finding, and prints it.
+    pub(super) fn add(&mut self, finding: Finding) -> anyhow::Result<()> {
+        if self.output == DiagnosisOutput::Text {
+            terminal::line(finding.line())?;
         }
         if let Some(tenant) = self.tenants.last_mut() {
-            tenant.steps.push(step);
+            tenant.steps.push(finding);
         }
         Ok(())
     }
 
-    /// Ends the report, and fails if a step has.
+    /// Prints the end. It fails if a check failed.
     pub(crate) fn end(self) -> anyhow::Result<()> {
         let count = |verdict| {
             self.tenants.iter().flat_map(|tenant| &tenant.steps).filter(|step| step.verdict == verdict).count()
         };
         let failed = count(Verdict::Failed);
+        let skipped = count(Verdict::Skipped);
         match self.output {
-            Output::Json => {
+            DiagnosisOutput::Json => {
                 let report = serde_json::json!({ "ok": failed == 0, "tenants": self.tenants });
                 terminal::raw_line(&report.to_string())?;
             }
-            Output::Text if failed == 0 && count(Verdict::Skipped) == 0 => terminal::line("everything works")?,
-            Output::Text if failed == 0 => terminal::line("everything that was checked works")?,
-            Output::Text => {}
+            DiagnosisOutput::Text if failed > 0 => {}
+            DiagnosisOutput::Text if skipped > 0 => terminal::line("all checks passed; some were skipped")?,
+            DiagnosisOutput::Text => terminal::line("all checks passed")?,
         }
         let all = self.tenants.iter().map(|tenant| tenant.steps.len()).sum::<usize>() as u64;
         anyhow::ensure!(failed == 0, "{failed} of {} failed", terminal::counted(all, "check"));

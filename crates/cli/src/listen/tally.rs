@@ -5,30 +5,37 @@ use tokio::time::Instant;
 
 use crate::terminal::{counted, grouped};
 
-/// What came, for the summary at the end.
+/// Counts events, for the summary at the end.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
+    /// The time of the first subscription or event.
     since: Option<Instant>,
     kinds: [u64; ChangeType::ALL.len()],
-    repeats: u64,
     connections: u64,
+    /// The number of the current second, and of its events.
     second: (u64, u64),
+    /// The most events in one second.
     most: u64,
 }
 
 impl Tally {
-    /// The filter is in force, for the first time or again.
+    /// Counts a subscription: the first, or one after another connection.
     pub(super) fn subscribed(&mut self, now: Instant) {
         self.since.get_or_insert(now);
         self.connections += 1;
     }
 
-    /// Whether there has been a connection.
+    /// Whether a connection has been subscribed. An event may come before that.
+    pub(super) fn has_subscribed(&self) -> bool {
+        self.connections > 0
+    }
+
+    /// Whether a subscription or an event came.
     pub(super) fn has_begun(&self) -> bool {
         self.since.is_some()
     }
 
-    /// An event came for the first time.
+    /// Counts an event.
     pub(super) fn event(&mut self, change_type: ChangeType, now: Instant) {
         let since = *self.since.get_or_insert(now);
         self.kinds[change_type as usize] += 1;
@@ -38,18 +45,13 @@ impl Tally {
         self.most = self.most.max(count);
     }
 
-    /// An event came again.
-    pub(super) fn repeat(&mut self) {
-        self.repeats += 1;
-    }
-
-    /// How many different events came.
+    /// The number of events.
     pub(super) fn events(&self) -> u64 {
         self.kinds.iter().sum()
     }
 
-    /// The whole of it, for people: `1,234 events in 2m 3s (10.0/s, at most 52 in a second): 4 created, 1,230 updated`.
-    pub(super) fn summary(&self, now: Instant) -> String {
+    /// The summary, for people: `1,234 events in 2m 3s (10.0/s, at most 52 in a second): 4 created, 1,230 updated`.
+    pub(super) fn summary(&self, repeats: u64, now: Instant) -> String {
         let events = self.events();
         let time = self.since.map_or(Duration::ZERO, |since| now.duration_since(since));
         let mut text = format!("{} in {}", counted(events, "event"), indicatif::HumanDuration(time));
@@ -62,8 +64,8 @@ impl Tally {
         if !kinds.is_empty() {
             text.push_str(&format!(": {}", kinds.join(", ")));
         }
-        if self.repeats > 0 {
-            text.push_str(&format!("; {} left out", counted(self.repeats, "repeat")));
+        if repeats > 0 {
+            text.push_str(&format!("; {} dropped", counted(repeats, "repeat")));
         }
         if self.connections > 1 {
             text.push_str(&format!("; {}", counted(self.connections, "connection")));
@@ -72,7 +74,7 @@ impl Tally {
     }
 }
 
-#[allow(clippy::cast_precision_loss, reason = "a rate is rounded anyway")]
+#[expect(clippy::cast_precision_loss, reason = "a rate is rounded anyway")]
 fn rate(events: u64, time: Duration) -> String {
     let rate = events as f64 / time.as_secs_f64().max(0.001);
     if rate < 100.0 { format!("{rate:.1}/s") } else { format!("{}/s", grouped(rate as u64)) }
@@ -83,25 +85,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn says_how_many_how_fast_and_of_what() {
+    fn the_summary_has_counts_rates_and_kinds() {
         let start = Instant::now();
         let at = |millis| start + Duration::from_millis(millis);
         let mut tally = Tally::default();
         assert!(!tally.has_begun());
         tally.subscribed(start);
-        assert_eq!(tally.summary(at(4000)), "0 events in 4 seconds");
+        assert_eq!(tally.summary(0, at(4000)), "0 events in 4 seconds");
         tally.event(ChangeType::EntityCreated, at(100));
-        assert_eq!(tally.summary(at(2000)), "1 event in 2 seconds: 1 created");
+        assert_eq!(tally.summary(0, at(2000)), "1 event in 2 seconds: 1 created");
         for _ in 0..1200 {
             tally.event(ChangeType::EntityUpdated, at(1500));
         }
         tally.event(ChangeType::EntityDeleted, at(2500));
-        tally.repeat();
         tally.subscribed(at(2600));
         assert_eq!(
-            tally.summary(at(120_000)),
+            tally.summary(1, at(120_000)),
             "1,202 events in 2 minutes (10.0/s, at most 1,200 in a second): 1 created, 1,200 updated, 1 deleted; \
-             1 repeat left out; 2 connections"
+             1 repeat dropped; 2 connections"
         );
     }
 }

@@ -1,0 +1,43 @@
+//! Parsers for arguments that several commands take.
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+
+/// The longest duration, which stands for "never".
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// Reads a number of events.
+pub(crate) fn count(text: &str) -> Result<u64, String> {
+    let count = text.parse().ok().filter(|count| *count > 0);
+    count.ok_or_else(|| "expected a whole number of at least 1".to_owned())
+}
+
+/// Reads a duration.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    let duration = text.parse::<SignedDuration>().ok().and_then(|duration| Duration::try_from(duration).ok());
+    let valid = duration.filter(|duration| !duration.is_zero() && *duration <= LONGEST);
+    valid.ok_or_else(|| "expected a number with its unit, such as 500ms, 90s, 10m or 1h30m".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duration_has_a_unit_and_an_end() {
+        assert_eq!(duration("1h30m"), Ok(Duration::from_secs(90 * 60)));
+        assert_eq!(duration("365d"), Err(duration("").unwrap_err()), "a day is not always 24 hours");
+        for text in ["", "10", "0s", "-1s", "soon", "9000h"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_count_is_at_least_one() {
+        assert_eq!(count("12"), Ok(12));
+        for text in ["0", "-1", "1.5", "", "many"] {
+            assert!(count(text).is_err(), "{text}");
+        }
+    }
+}

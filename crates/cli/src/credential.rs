@@ -1,0 +1,98 @@
+//! The credential that `listen` and `doctor` send.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use anyhow::{Context, anyhow};
+use entity_stream_auth::ApiKeyName;
+use entity_stream_client::{ClientCredential, InvalidCredential};
+
+use crate::refusal::explain;
+
+const API_KEY: &str = "ENTITY_STREAM_API_KEY";
+
+/// The options for a credential. A secret has a better place than an argument, which every process on the machine can
+/// read.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Credential")]
+pub(crate) struct CredentialArgs {
+    /// The token to authenticate with; prefer the variable, which other processes cannot read
+    #[arg(long, value_name = "TOKEN", env = "ENTITY_STREAM_TOKEN", hide_env_values = true)]
+    token: Option<Token>,
+    /// Authenticate with the API key of this name instead; set ENTITY_STREAM_API_KEY or --api-key-file
+    #[arg(long, value_name = "NAME")]
+    api_key: Option<ApiKeyName>,
+    /// Read the API key from this file, without white space around it
+    #[arg(long, value_name = "FILE", requires = "api_key")]
+    api_key_file: Option<PathBuf>,
+}
+
+impl CredentialArgs {
+    /// The credential, if there is one.
+    pub(crate) fn credential(self) -> anyhow::Result<Option<ClientCredential>> {
+        let credential = match (self.api_key, self.token) {
+            (Some(name), _) => ClientCredential::api_key(&name.to_string(), &key(self.api_key_file.as_deref())?),
+            // An empty variable counts as an absent one.
+            (None, Some(token)) if !token.expose().is_empty() => ClientCredential::token(token.expose()),
+            (None, _) => return Ok(None),
+        };
+        credential.map(Some).map_err(|error: InvalidCredential| anyhow!(explain(&error.into(), None)))
+    }
+}
+
+fn key(file: Option<&Path>) -> anyhow::Result<String> {
+    let key = match file {
+        Some(file) => {
+            let text = std::fs::read_to_string(file);
+            Some(text.with_context(|| format!("cannot read the API key from {}", file.display()))?)
+        }
+        None => std::env::var(API_KEY).ok(),
+    };
+    key.filter(|key| !key.trim().is_empty())
+        .with_context(|| format!("--api-key: no key found; set {API_KEY} or pass --api-key-file"))
+}
+
+/// A token as an argument. `Debug` does not show it.
+#[derive(Clone)]
+pub(crate) struct Token(String);
+
+impl FromStr for Token {
+    type Err = std::convert::Infallible;
+
+    /// Takes any text: clap would repeat a text that is refused here in its message.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self(text.trim().to_owned()))
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(…)")
+    }
+}
+
+impl Token {
+    /// The token itself.
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_trimmed_and_never_shown() {
+        let token: Token = " eyJsecret\n".parse().unwrap();
+        assert_eq!(token.expose(), "eyJsecret");
+        assert!(!format!("{token:?}").contains("secret"));
+    }
+
+    #[test]
+    fn an_empty_variable_is_no_credential() {
+        let args = CredentialArgs { token: " ".parse().ok(), api_key: None, api_key_file: None };
+        assert!(args.credential().unwrap().is_none());
+    }
+}

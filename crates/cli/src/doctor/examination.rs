@@ -1,0 +1,54 @@
+use std::time::Duration;
+
+use entity_stream_client::ClientCredential;
+use entity_stream_protocol::{EntityType, Filter, Tenant};
+
+use crate::bus::Target;
+use crate::client;
+use crate::doctor::diagnosis::{Check, Diagnosis, Finding};
+use crate::doctor::{delivery, network, subscription};
+
+/// The type of the entity whose deletion is published. Clients without a filter receive it, and have nothing to delete.
+const ENTITY_TYPE: &str = "EntityStreamDoctor";
+
+/// The subject of a check.
+#[derive(Debug)]
+pub(crate) struct Doctor {
+    /// The WebSocket URL of the stream.
+    pub(crate) url: String,
+    /// The credential to send.
+    pub(crate) credential: Option<ClientCredential>,
+    /// The bus to publish to. `None` to publish nothing.
+    pub(crate) target: Option<Target>,
+    /// The time that a change may take to arrive.
+    pub(crate) patience: Duration,
+}
+
+impl Doctor {
+    /// Checks one tenant's stream, up to the first step that fails.
+    pub(crate) async fn check(&self, tenant: &Tenant, diagnosis: &mut Diagnosis) -> anyhow::Result<()> {
+        let entity_type = EntityType::parse(ENTITY_TYPE)?;
+        let entity_id = format!("urn:entity-stream:doctor:{:016x}", fastrand::u64(..));
+        let filter = Filter::new([entity_type.as_str()], Some(&format!("^{entity_id}$")))?;
+        let builder = |credential| {
+            client::build(client::builder(&self.url, tenant, credential).filter(filter.clone()).reconnect(false))
+        };
+        let client = builder(self.credential.as_ref())?;
+        let Some(mut stream) = network::check(&client, diagnosis).await? else { return Ok(()) };
+        if subscription::check(&mut stream, &client, &builder(None)?, diagnosis).await? {
+            match &self.target {
+                Some(target) => {
+                    let entry = delivery::entry(tenant, entity_type, &entity_id)?;
+                    delivery::check(&mut stream, target, &entry, self.patience, diagnosis).await?;
+                }
+                None => {
+                    let advice = "pass --event-bus NAME for a deployed system, or --endpoint-url URL for a local one";
+                    let finding = Finding::skipped(Check::Publish, "nothing was published: no bus was given");
+                    diagnosis.add(finding.advise(advice))?;
+                }
+            }
+        }
+        stream.close().await;
+        Ok(())
+    }
+}

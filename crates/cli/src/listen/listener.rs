@@ -1,0 +1,150 @@
+use std::borrow::Cow;
+use std::time::Duration;
+
+use anyhow::{anyhow, bail, ensure};
+use entity_stream_client::{Client, EntityStream, ReceivedEvent, StreamItem};
+use entity_stream_protocol::Tenant;
+use tokio::time::{Instant, timeout};
+
+use crate::interrupt::Interrupt;
+use crate::listen::pretty::pretty;
+use crate::listen::tally::Tally;
+use crate::refusal::explain;
+use crate::terminal::{self, ClosedPipe, counted, note};
+
+/// The form in which events are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum EventOutput {
+    /// One readable line for each event
+    Pretty,
+    /// The event as received, one JSON object per line
+    Json,
+    /// A CloudEvents 1.0 envelope with the event, one JSON object per line
+    Cloudevents,
+    /// No events, only the summary at the end
+    None,
+}
+
+/// Prints the events of one tenant.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    /// The tenant.
+    pub(crate) tenant: Tenant,
+    /// The client of the tenant's stream.
+    pub(crate) client: Client,
+    /// The form of the events.
+    pub(crate) output: EventOutput,
+    /// The number of events after which the command ends. `None` for no end.
+    pub(crate) count: Option<u64>,
+    /// The time after which the command ends. `None` for no end.
+    pub(crate) timeout: Option<Duration>,
+    /// Whether to print nothing but failures on standard error.
+    pub(crate) quiet: bool,
+}
+
+impl Listener {
+    /// Listens until the count is reached, an interrupt, or a failure that another attempt would only repeat.
+    pub(crate) async fn run(self, interrupt: &mut Interrupt) -> anyhow::Result<()> {
+        let (mut stream, mut tally) = (self.client.connect(), Tally::default());
+        let ended = match self.timeout {
+            None => self.listen(&mut stream, &mut tally, interrupt).await,
+            Some(limit) => match timeout(limit, self.listen(&mut stream, &mut tally, interrupt)).await {
+                Ok(ended) => ended,
+                Err(_) => self.out_of_time(&tally, limit),
+            },
+        };
+        let repeats = stream.repeats();
+        stream.close().await;
+        let reader_left = ended.as_ref().is_err_and(|error| error.is::<ClosedPipe>());
+        if tally.has_begun() && !reader_left {
+            self.note(tally.summary(repeats, Instant::now()));
+        }
+        ended
+    }
+
+    /// The result when the time is over: a failure only if there was no connection, or if events are missing.
+    fn out_of_time(&self, tally: &Tally, limit: Duration) -> anyhow::Result<()> {
+        let limit = indicatif::HumanDuration(limit);
+        ensure!(tally.has_begun(), "no connection to {} in {limit}", self.client.url());
+        let events = tally.events();
+        match self.count.filter(|count| events < *count) {
+            Some(count) => bail!("only {events} of {} came in {limit}", counted(count, "event")),
+            None => Ok(()),
+        }
+    }
+
+    fn note(&self, text: impl std::fmt::Display) {
+        if !self.quiet {
+            note(text);
+        }
+    }
+
+    async fn listen(
+        &self,
+        stream: &mut EntityStream,
+        tally: &mut Tally,
+        interrupt: &mut Interrupt,
+    ) -> anyhow::Result<()> {
+        let url = self.client.url();
+        loop {
+            let item = tokio::select! {
+                item = stream.try_next() => item,
+                () = interrupt.received() => return Ok(()),
+            };
+            let item = item.map_err(|error| {
+                anyhow!(explain(&error, self.client.credential())).context(format!("cannot listen at {url}"))
+            })?;
+            match item {
+                None => return Ok(()),
+                Some(StreamItem::Subscribed) => {
+                    match tally.has_subscribed() {
+                        false => self.note(format!("listening to {} at {url}; press Ctrl-C to stop", self.tenant)),
+                        true => self.note("connected again; events published in the meantime are missed"),
+                    }
+                    tally.subscribed(Instant::now());
+                }
+                Some(StreamItem::Event(event)) => {
+                    tally.event(event.message().change_type, Instant::now());
+                    self.print(&event)?;
+                    if self.count.is_some_and(|count| tally.events() >= count) {
+                        return Ok(());
+                    }
+                }
+                Some(StreamItem::Notice(text)) => self.note(text),
+                Some(StreamItem::Disconnected { error, retry_in, was_subscribed }) => {
+                    let failure = if was_subscribed { "lost the connection to" } else { "cannot connect to" };
+                    let reason = explain(&error, self.client.credential());
+                    let seconds = retry_in.as_secs_f64();
+                    self.note(format!("{failure} {url}: {reason}; trying again in {seconds:.1} s"));
+                }
+                Some(_) => {}
+            }
+        }
+    }
+
+    fn print(&self, event: &ReceivedEvent) -> anyhow::Result<()> {
+        match self.output {
+            EventOutput::Pretty => terminal::line(pretty(event.message())),
+            EventOutput::Json | EventOutput::Cloudevents => terminal::raw_line(&on_one_line(event.frame())),
+            EventOutput::None => Ok(()),
+        }
+    }
+}
+
+/// A JSON text as one line. The server passes `data` on as published, line breaks included. JSON allows line breaks only
+/// between tokens, so that only white space changes.
+fn on_one_line(json: &str) -> Cow<'_, str> {
+    if json.contains(['\n', '\r']) { json.replace(['\n', '\r'], " ").into() } else { json.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_a_line() {
+        let json = "{\"a\":\n  1.0,\r\n\"b\":\"\\n\"}";
+        assert_eq!(on_one_line(json), r#"{"a":   1.0,  "b":"\n"}"#);
+        assert!(matches!(on_one_line("{}"), Cow::Borrowed(_)));
+    }
+}

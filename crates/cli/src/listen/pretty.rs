@@ -1,0 +1,175 @@
+use std::fmt;
+
+use anstyle::{AnsiColor, Style};
+use entity_stream_protocol::{ChangeType, EventMessage};
+use serde::Deserialize;
+use serde::de::{MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::terminal::{grouped, printable};
+
+const TIME: Style = Style::new().dimmed();
+const CREATED: Style = AnsiColor::Green.on_default();
+const UPDATED: Style = AnsiColor::Cyan.on_default();
+const DELETED: Style = AnsiColor::Red.on_default();
+const ID: Style = Style::new().bold();
+const CHANGED: Style = AnsiColor::Yellow.on_default().bold();
+/// The longest part of a value that is shown, in characters.
+const VALUE_LENGTH: usize = 72;
+
+#[derive(Deserialize)]
+struct NgsiAttribute<'a> {
+    #[serde(borrow)]
+    value: &'a RawValue,
+}
+
+/// An event for people, on one line: the time, the change, the type, the entity and the values of its attributes.
+pub(super) fn pretty(event: &EventMessage<'_>) -> String {
+    let (style, verb) = match event.change_type {
+        ChangeType::EntityCreated => (CREATED, "created"),
+        ChangeType::EntityUpdated => (UPDATED, "updated"),
+        ChangeType::EntityDeleted => (DELETED, "deleted"),
+    };
+    let mut line = format!(
+        "{TIME}{}{TIME:#} {style}{verb}{style:#} {} {ID}{}{ID:#}",
+        printable(&event.timestamp),
+        printable(&event.entity_type.display()),
+        printable(&event.entity_id),
+    );
+    let data = event.data.as_deref().map(RawValue::get);
+    let attributes = data.and_then(|data| serde_json::from_str::<RawAttributes<'_>>(data).ok());
+    let attributes = attributes.map(|attributes| attributes.0).unwrap_or_default();
+    let changed = event.changed_attributes.as_deref().unwrap_or_default();
+    let has_changed = |name: &str| changed.iter().any(|changed| changed == name);
+    // Brokers that send only the changed attributes need no marks.
+    let mixed =
+        attributes.iter().any(|(name, _)| has_changed(name)) && !attributes.iter().all(|(name, _)| has_changed(name));
+    let absent = changed.iter().filter(|name| !attributes.iter().any(|(present, _)| present == *name));
+    let absent: Vec<String> = absent.map(|name| printable(name).into_owned()).collect();
+    for (name, value) in attributes {
+        // The value of an NGSI attribute. Other data is shown as it is.
+        let shown = serde_json::from_str::<NgsiAttribute<'_>>(value.get());
+        let shown = shown.map_or(value.get(), |attribute| attribute.value.get());
+        let (mark, style) = match has_changed(&name) {
+            true if mixed => ("*", CHANGED),
+            _ => ("", TIME),
+        };
+        let (name, value) = (printable(&name), printable(shown));
+        line.push_str(&format!(" {style}{mark}{name}={style:#}{}", shortened(&value)));
+    }
+    if !absent.is_empty() {
+        line.push_str(&format!(" {TIME}(changed: {}){TIME:#}", shortened(&absent.join(", "))));
+    }
+    if let Some(bytes) = event.data_bytes {
+        line.push_str(&format!(" {TIME}(data left out: {} bytes){TIME:#}", grouped(bytes)));
+    }
+    line
+}
+
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(VALUE_LENGTH) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// The fields of a JSON object in their order, with the text of each value.
+struct RawAttributes<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for RawAttributes<'a> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct InOrder;
+
+        impl<'de> Visitor<'de> for InOrder {
+            type Value = Vec<(String, &'de RawValue)>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut fields = Vec::new();
+                while let Some(field) = map.next_entry()? {
+                    fields.push(field);
+                }
+                Ok(fields)
+            }
+        }
+
+        deserializer.deserialize_map(InOrder).map(Self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use entity_stream_protocol::{EntityChange, Event, Format, ServerMessage};
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn message(frame: &str) -> String {
+        pretty(ServerMessage::parse(frame).unwrap().event().unwrap())
+    }
+
+    fn shown(detail: &str, format: Format) -> String {
+        let change = EntityChange::parse(detail).unwrap();
+        let frame = Event::new("9c1e", "2026-01-02T03:04:05Z", change).message(format);
+        anstream::adapter::strip_str(&message(&frame)).to_string()
+    }
+
+    #[test]
+    fn an_event_of_either_format_is_one_line() {
+        let detail = r#"{"type":"entityUpdated","tenant":"t","entityId":"urn:1","entityType":["A","B"],
+            "data":{"z":{"type":"Number","value":1.0},
+            "a":12345678901234567890,"s":"x\ny"}}"#;
+        for format in [Format::Json, Format::CloudEvents] {
+            assert_eq!(
+                shown(detail, format),
+                r#"2026-01-02T03:04:05Z updated A, B urn:1 z=1.0 a=12345678901234567890 s="x\ny""#
+            );
+        }
+    }
+
+    #[test]
+    fn changed_attributes_are_marked_unless_all_have_changed() {
+        let with = |data: &str, changed: &str| {
+            let rest = r#""type":"entityUpdated","tenant":"t","entityId":"i","entityType":"T""#;
+            format!(r#"{{{rest},"data":{data},"changedAttributes":{changed}}}"#)
+        };
+        let text = |data, changed| {
+            shown(&with(data, changed), Format::Json).split_once(" T i").map(|(_, text)| text.to_owned()).unwrap()
+        };
+        assert_eq!(text(r#"{"a":1,"b":2}"#, r#"["b"]"#), " a=1 *b=2");
+        assert_eq!(text(r#"{"a":1,"b":2}"#, r#"["a","b"]"#), " a=1 b=2");
+        assert_eq!(text(r#"{"a":1}"#, "[]"), " a=1");
+        assert_eq!(text(r#"{"a":1}"#, r#"["x","\u001b[2J"]"#), " a=1 (changed: x, \u{fffd}[2J)");
+        let change = EntityChange::parse(&with(r#"{"a":1,"b":2}"#, r#"["b"]"#)).unwrap();
+        let coloured = message(&Event::new("1", "2026-01-02T03:04:05Z", change).message(Format::Json));
+        assert!(coloured.contains(&format!("{CHANGED}*b={CHANGED:#}2")), "{coloured:?}");
+    }
+
+    #[test]
+    fn a_long_value_is_cut_and_truncated_data_has_its_size() {
+        let long = format!(
+            r#"{{"type":"entityCreated","tenant":"t","entityId":"i","entityType":"T","data":{{"x":"{}"}}}}"#,
+            "é".repeat(200)
+        );
+        assert!(shown(&long, Format::Json).ends_with("é…"));
+        let huge = long.replace('é', &"x".repeat(1000));
+        assert!(shown(&huge, Format::Json).ends_with("(data left out: 200,008 bytes)"));
+    }
+
+    proptest! {
+        #[test]
+        fn an_entity_cannot_control_the_terminal(texts: [String; 5]) {
+            let [id, entity_type, name, value, time] = texts;
+            let frame = json!({ "type": "entityUpdated", "id": "1", "tenant": "t", "servicePath": "/",
+                "entityId": id, "entityType": format!("T{entity_type}"), "data": { name.as_str(): value.as_str() },
+                "changedAttributes": [name, value], "timestamp": time });
+            let line = message(&frame.to_string());
+            let plain = anstream::adapter::strip_str(&line).to_string();
+            prop_assert!(!plain.contains(char::is_control), "{plain:?}");
+        }
+    }
+}

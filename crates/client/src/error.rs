@@ -1,0 +1,214 @@
+use std::time::Duration;
+use std::{fmt, io};
+
+use entity_stream_protocol::{CloseCode, ErrorCode, InvalidFilter, InvalidTenant};
+
+use crate::credential::InvalidCredential;
+use crate::stream_url::InvalidStreamUrl;
+
+/// The reason for which a client has no stream. [`ClientError::is_temporary`] says whether another attempt may succeed.
+///
+/// Texts of the server in it have at most 200 characters, and no control characters. No error holds a credential.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClientError {
+    /// The URL cannot be the URL of a stream.
+    #[error(transparent)]
+    Url(#[from] InvalidStreamUrl),
+    /// The tenant's name is invalid.
+    #[error(transparent)]
+    Tenant(#[from] InvalidTenant),
+    /// The filter is invalid.
+    #[error(transparent)]
+    Filter(#[from] InvalidFilter),
+    /// The credential cannot be sent.
+    #[error(transparent)]
+    Credential(#[from] InvalidCredential),
+    /// The network or the operating system failed.
+    #[error("{0}")]
+    Network(#[source] io::Error),
+    /// TLS failed, for example because the certificate is not valid for the host.
+    #[error("the server's certificate or TLS is not acceptable: {0}")]
+    Tls(String),
+    /// The server answered the handshake with an HTTP status.
+    #[error(transparent)]
+    Handshake(#[from] HandshakeRefusal),
+    /// The server closed the connection.
+    #[error("the server closed the connection{}", close(.code, .reason))]
+    Closed {
+        /// The code of the close frame.
+        code: CloseCode,
+        /// The server's reason; empty if it gave none.
+        reason: String,
+    },
+    /// The server rejected `subscribe`, or lost the connection's record.
+    #[error("the server refused: {message}")]
+    Rejected {
+        /// The reason, for programs.
+        code: ErrorCode,
+        /// The reason, for people.
+        message: String,
+    },
+    /// API Gateway failed to pass `subscribe` on to its function.
+    #[error("the gateway says: {0}")]
+    Gateway(String),
+    /// The server did not answer in time.
+    #[error("no answer in {} seconds", .0.as_secs())]
+    Timeout(Duration),
+    /// The server broke the WebSocket protocol.
+    #[error("the server broke the WebSocket protocol: {0}")]
+    Protocol(String),
+}
+
+/// An HTTP status in place of a WebSocket handshake.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HandshakeRefusal {
+    /// The HTTP status.
+    pub status: u16,
+    /// The server's reason; empty if it gave none.
+    pub reason: String,
+    /// Whether API Gateway itself refused, because it has no such stage, and not Entity Stream.
+    pub by_gateway: bool,
+}
+
+/// The kinds of [`ClientError`] that a program may want to tell apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// An argument is invalid: the URL, the tenant, the filter or the credential. The client sent nothing.
+    InvalidArgument,
+    /// The credential is missing, not accepted, expired, or for another tenant. A new credential may help.
+    CredentialRefused,
+    /// The server does not accept the tenant, the filter, the group or the format.
+    RequestRefused,
+    /// The host answers, but not as Entity Stream does: the URL is wrong.
+    NotFound,
+    /// TLS failed.
+    Tls,
+    /// The network failed, or the host does not exist or does not listen. Temporary.
+    Network,
+    /// The server is overloaded, failed, or does not stream at the moment. Temporary.
+    Unavailable,
+    /// The server did not answer in time. Temporary.
+    Timeout,
+    /// The connection ended. Temporary.
+    Disconnected,
+}
+
+impl ErrorKind {
+    /// Whether another attempt with the same arguments may succeed.
+    pub fn is_temporary(self) -> bool {
+        match self {
+            Self::Network | Self::Unavailable | Self::Timeout | Self::Disconnected => true,
+            Self::InvalidArgument | Self::CredentialRefused | Self::RequestRefused | Self::NotFound | Self::Tls => {
+                false
+            }
+        }
+    }
+}
+
+impl ClientError {
+    /// The kind of this error.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Url(_) | Self::Tenant(_) | Self::Filter(_) | Self::Credential(_) => ErrorKind::InvalidArgument,
+            Self::Network(_) => ErrorKind::Network,
+            Self::Tls(_) => ErrorKind::Tls,
+            Self::Handshake(refusal) => refusal.kind(),
+            Self::Closed { code: CloseCode::PolicyViolation, .. } => ErrorKind::CredentialRefused,
+            Self::Closed { .. } | Self::Protocol(_) => ErrorKind::Disconnected,
+            Self::Rejected { code, .. } => match code {
+                ErrorCode::Internal => ErrorKind::Unavailable,
+                ErrorCode::NotConnected => ErrorKind::Disconnected,
+                ErrorCode::Unauthorized | ErrorCode::Forbidden => ErrorKind::CredentialRefused,
+                _ => ErrorKind::RequestRefused,
+            },
+            Self::Gateway(_) => ErrorKind::Unavailable,
+            Self::Timeout(_) => ErrorKind::Timeout,
+        }
+    }
+
+    /// Whether another attempt with the same arguments may succeed. A stream that reconnects makes that attempt by itself.
+    pub fn is_temporary(&self) -> bool {
+        self.kind().is_temporary()
+    }
+}
+
+impl HandshakeRefusal {
+    fn kind(&self) -> ErrorKind {
+        match self.status {
+            400 => ErrorKind::RequestRefused,
+            401 | 403 if !self.by_gateway => ErrorKind::CredentialRefused,
+            429 | 500.. => ErrorKind::Unavailable,
+            _ => ErrorKind::NotFound,
+        }
+    }
+}
+
+impl fmt::Display for HandshakeRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the server answered the handshake with {}", self.status)?;
+        if self.reason.is_empty() { Ok(()) } else { write!(f, " ({})", self.reason) }
+    }
+}
+
+impl std::error::Error for HandshakeRefusal {}
+
+fn close(code: &CloseCode, reason: &str) -> String {
+    match (code, reason) {
+        (CloseCode::Abnormal | CloseCode::NoStatus, _) => String::new(),
+        (code, "") => format!(" with {}", u16::from(*code)),
+        (code, reason) => format!(" with {}: {reason}", u16::from(*code)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_status_that_may_change_is_temporary() {
+        for (status, kind) in [
+            (200, ErrorKind::NotFound),
+            (301, ErrorKind::NotFound),
+            (400, ErrorKind::RequestRefused),
+            (401, ErrorKind::CredentialRefused),
+            (403, ErrorKind::CredentialRefused),
+            (404, ErrorKind::NotFound),
+            (429, ErrorKind::Unavailable),
+            (500, ErrorKind::Unavailable),
+            (503, ErrorKind::Unavailable),
+            (504, ErrorKind::Unavailable),
+        ] {
+            let refusal = |by_gateway| HandshakeRefusal { status, reason: String::new(), by_gateway };
+            assert_eq!(ClientError::from(refusal(false)).kind(), kind, "{status}");
+            let temporary = matches!(status, 429 | 500..);
+            assert_eq!(ClientError::from(refusal(false)).is_temporary(), temporary, "{status}");
+            assert_eq!(ClientError::from(refusal(true)).is_temporary(), temporary, "{status}");
+        }
+        let no_stage = HandshakeRefusal { status: 403, reason: "Forbidden".to_owned(), by_gateway: true };
+        assert_eq!(no_stage.to_string(), "the server answered the handshake with 403 (Forbidden)");
+        assert_eq!(ClientError::from(no_stage).kind(), ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn only_a_close_with_1008_is_permanent() {
+        for code in CloseCode::ALL {
+            let error = ClientError::Closed { code, reason: String::new() };
+            assert_eq!(error.is_temporary(), code != CloseCode::PolicyViolation, "{code:?}");
+        }
+        let close = |code, reason: &str| ClientError::Closed { code, reason: reason.to_owned() }.to_string();
+        assert_eq!(close(CloseCode::GoingAway, "Going away"), "the server closed the connection with 1001: Going away");
+        assert_eq!(close(CloseCode::Other(4000), ""), "the server closed the connection with 4000");
+        assert_eq!(close(CloseCode::Abnormal, ""), "the server closed the connection");
+    }
+
+    #[test]
+    fn a_rejection_is_temporary_if_the_server_is_at_fault() {
+        for code in ErrorCode::ALL {
+            let temporary = matches!(code, ErrorCode::Internal | ErrorCode::NotConnected);
+            let error = ClientError::Rejected { code, message: "no".to_owned() };
+            assert_eq!(error.is_temporary(), temporary, "{error:?}");
+        }
+    }
+}

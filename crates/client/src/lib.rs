@@ -1,0 +1,65 @@
+//! A client that receives the entity changes of one tenant over WebSocket.
+//!
+//! A [`Client`] opens an [`EntityStream`]. The stream connects, subscribes, keeps its connection alive, and connects again
+//! after a temporary failure. It hands out each event once, by the event's `id`.
+//!
+//! ```no_run
+//! use entity_stream_client::{Client, ClientError, Filter, StreamItem};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), ClientError> {
+//! let filter = Filter::new(["Room"], Some("^urn:ngsi-ld:Room:"))?;
+//! let mut stream = Client::builder("ws://localhost:3000", "demo").filter(filter).connect()?;
+//! while let Some(item) = stream.try_next().await? {
+//!     match item {
+//!         StreamItem::Subscribed => println!("listening"),
+//!         StreamItem::Event(event) => println!("{} {:?}", event.message().entity_id, event.message().data),
+//!         StreamItem::Disconnected { error, retry_in, .. } => eprintln!("{error}; next attempt in {retry_in:?}"),
+//!         _ => {}
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Failures
+//!
+//! A temporary failure is an item, [`StreamItem::Disconnected`]. Changes that are published until the next
+//! [`StreamItem::Subscribed`] are missed, so a program that keeps the state of entities reads them again then. The delay
+//! before an attempt grows from half a second to 30 seconds, with jitter; it is the shortest again after a connection that
+//! was subscribed for a minute.
+//!
+//! Any other failure is an `Err` that ends the stream, because another attempt would fail as well. [`ClientError::kind`]
+//! says what a program can do, for example get a new token for [`ErrorKind::CredentialRefused`].
+//!
+//! # Credentials
+//!
+//! The client sends a token or an API key in the `Authorization` header of the handshake, never in the URL, and no error
+//! or `Debug` shows it. The WebSocket library writes whole requests to the `log` crate at the level `trace`; do not record
+//! that level of `tungstenite`.
+
+mod client;
+mod connection;
+mod credential;
+mod error;
+mod event;
+mod item;
+mod machine;
+mod seen;
+mod settings;
+mod state;
+mod stream;
+mod stream_url;
+mod text;
+
+pub use client::{Client, ClientBuilder};
+pub use credential::{ClientCredential, CredentialKind, InvalidCredential};
+pub use entity_stream_protocol::{
+    ChangeType, CloseCode, EntityTypes, ErrorCode, EventMessage, Filter, Format, GroupId, InvalidFilter,
+};
+pub use error::{ClientError, ErrorKind, HandshakeRefusal};
+pub use event::ReceivedEvent;
+pub use item::StreamItem;
+pub use state::StreamState;
+pub use stream::EntityStream;
+pub use stream_url::{InvalidStreamUrl, StreamUrl};

@@ -1,0 +1,43 @@
+use tokio::time::Instant;
+
+/// The state of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StreamState {
+    /// The client opens a connection. It gives up at `until`.
+    Connecting {
+        /// The end of this attempt.
+        until: Instant,
+    },
+    /// The connection is open, and the client waits for the answer to `subscribe`.
+    Subscribing {
+        /// The time at which the client gives up.
+        until: Instant,
+    },
+    /// The filter is in force: every change that matches is delivered.
+    Streaming {
+        /// The time at which the server confirmed the subscription.
+        since: Instant,
+        /// The time of the next ping.
+        ping_at: Instant,
+        /// The time until which the server has to answer the last ping. `None` if it has answered.
+        answer_by: Option<Instant>,
+    },
+    /// There is no connection. The client connects at `until`.
+    Waiting {
+        /// The time of the next attempt.
+        until: Instant,
+    },
+    /// The stream ended: it was closed, or another attempt would fail as well.
+    Closed,
+}
+
+impl StreamState {
+    /// The time at which the state ends by itself. `None` in `Closed` alone.
+    pub fn deadline(self) -> Option<Instant> {
+        match self {
+            Self::Connecting { until } | Self::Subscribing { until } | Self::Waiting { until } => Some(until),
+            Self::Streaming { ping_at, answer_by, .. } => Some(answer_by.unwrap_or(ping_at)),
+            Self::Closed => None,
+        }
+    }
+}
