@@ -23,6 +23,7 @@ install:
 # The layout of the Rust code
 format:
     cargo fmt --all --check
+    cargo fmt --check --manifest-path examples/listen/Cargo.toml
 
 # The lints, which are in the root Cargo.toml
 lint:
