@@ -15,12 +15,12 @@ use std::time::Duration;
 use aws_sdk_eventbridge::types::{PutEventsRequestEntry, PutEventsResultEntry};
 use entity_stream_connections::Table;
 use entity_stream_local::{CONNECTIONS_TABLE, Config, Local, Times, aws_config};
-use entity_stream_protocol::{Clock, ConnectionId, EpochMillis};
+use entity_stream_protocol::ConnectionId;
 use serde_json::{Value, json};
 
 pub(crate) use bus::Bus;
 pub(crate) use client::Client;
-pub(crate) use entity_stream_testing::{Asked, Endpoint, Reply};
+pub(crate) use entity_stream_testing::{Asked, Endpoint, Hands, Reply};
 pub(crate) use functions::{Functions, envelope, lambda_event, result};
 pub(crate) use http::{Answer, request};
 
@@ -150,28 +150,4 @@ pub(crate) async fn until(what: &str, holds: impl AsyncFn() -> bool) {
         }
     };
     tokio::time::timeout(PATIENCE, polling).await.unwrap_or_else(|_| panic!("timed out: {what}"));
-}
-
-/// A clock that the test moves.
-#[derive(Clone)]
-pub(crate) struct Hands {
-    start: EpochMillis,
-    seconds: std::sync::Arc<std::sync::atomic::AtomicU64>,
-}
-
-impl Default for Hands {
-    fn default() -> Self {
-        Self { start: Clock::system().now(), seconds: std::sync::Arc::default() }
-    }
-}
-
-impl Hands {
-    pub(crate) fn clock(&self) -> Clock {
-        let Self { start, seconds } = self.clone();
-        Clock::new(move || start.plus(Duration::from_secs(seconds.load(std::sync::atomic::Ordering::SeqCst))))
-    }
-
-    pub(crate) fn forward(&self, seconds: u64) {
-        self.seconds.fetch_add(seconds, std::sync::atomic::Ordering::SeqCst);
-    }
 }

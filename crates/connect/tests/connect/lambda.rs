@@ -1,6 +1,4 @@
-//! The binary as Lambda runs it: a process that asks a Runtime API for events, and writes logs and metrics to its output.
-
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a helper that panics fails the test that called it")]
+//! The binary in Lambda: a process that takes events from a Runtime API, and writes logs and metrics to its output.
 
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
@@ -47,7 +45,7 @@ async fn runtime_api(event: &'static str) -> (String, mpsc::UnboundedReceiver<Va
     (address, answered)
 }
 
-/// The function, with this Runtime API and these settings beside those that it always needs.
+/// Starts the function with this Runtime API and these variables, besides the variables that Lambda sets.
 fn function(runtime_api: &str, settings: &[(&str, &str)]) -> (Child, Lines<BufReader<ChildStdout>>) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_connect"))
         .env_clear()
@@ -72,7 +70,7 @@ fn function(runtime_api: &str, settings: &[(&str, &str)]) -> (Child, Lines<BufRe
     (child, lines)
 }
 
-/// The next line of output that is JSON and in which something holds; every line is searched for credentials.
+/// Waits for a line of output for which `holds` is true. Every line must be JSON without credentials.
 async fn line(lines: &mut Lines<BufReader<ChildStdout>>, holds: impl Fn(&Value) -> bool) -> Value {
     timeout(PATIENCE, async {
         loop {
@@ -90,7 +88,7 @@ async fn line(lines: &mut Lines<BufReader<ChildStdout>>, holds: impl Fn(&Value) 
 
 #[tokio::test]
 async fn a_refusal_is_answered_logged_and_counted() {
-    let event = include_str!("../../../events/connect/authorization-bearer.json");
+    let event = include_str!("../../../../events/connect/authorization-bearer.json");
     let (api, mut answered) = runtime_api(event).await;
     let settings = [
         ("EVENT_STREAMING_ENABLED", "true"),
@@ -130,7 +128,7 @@ async fn an_event_that_cannot_be_read_is_not_repeated() {
 
 #[tokio::test]
 async fn what_is_said_at_trace_has_no_events_in_it() {
-    let event = include_str!("../../../events/connect/authorization-bearer.json");
+    let event = include_str!("../../../../events/connect/authorization-bearer.json");
     let level = "trace,lambda_runtime::layers=trace,lambda_runtime::layers::api_response=trace";
     for variable in ["AWS_LAMBDA_LOG_LEVEL", "RUST_LOG"] {
         let (api, _answered) = runtime_api(event).await;

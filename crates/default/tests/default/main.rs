@@ -1,0 +1,8 @@
+//! The `$default` function with a DynamoDB engine and an `@connections` endpoint.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a helper that panics fails the test that called it")]
+
+mod answers;
+mod authentication;
+mod subscriptions;
+mod support;
