@@ -1,5 +1,6 @@
 //! An `@connections` endpoint that accepts every message.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use axum::http::StatusCode;
 use axum::serve::Listener;
 use bytes::Bytes;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
@@ -28,31 +30,39 @@ pub(crate) async fn serve(certificate: Option<&Path>) {
             let (chain, key) = Certificate::read(folder);
             let config = rustls::ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key).unwrap();
             println!("https://{address}");
-            axum::serve(TlsListener { tcp: listener, tls: Arc::new(config).into() }, app).await.unwrap();
+            let listener = TlsListener { tcp: listener, tls: Arc::new(config).into(), handshakes: JoinSet::new() };
+            axum::serve(listener, app).await.unwrap();
         }
     }
 }
 
+/// Makes the handshakes side by side: a client that opens many connections at once must not wait for each of them in turn.
 struct TlsListener {
     tcp: TcpListener,
     tls: TlsAcceptor,
+    handshakes: JoinSet<std::io::Result<(TlsStream<TcpStream>, SocketAddr)>>,
 }
 
 impl Listener for TlsListener {
     type Io = TlsStream<TcpStream>;
-    type Addr = std::net::SocketAddr;
+    type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Self::Io, Self::Addr) {
         loop {
-            let (stream, address) = Listener::accept(&mut self.tcp).await;
-            match self.tls.accept(stream).await {
-                Ok(stream) => return (stream, address),
-                Err(error) => eprintln!("a handshake failed: {error}"),
+            tokio::select! {
+                (stream, address) = Listener::accept(&mut self.tcp) => {
+                    let handshake = self.tls.accept(stream);
+                    self.handshakes.spawn(async move { Ok((handshake.await?, address)) });
+                }
+                Some(handshake) = self.handshakes.join_next() => match handshake.unwrap() {
+                    Ok(connection) => return connection,
+                    Err(error) => eprintln!("TLS handshake failed: {error}"),
+                },
             }
         }
     }
 
-    fn local_addr(&self) -> std::io::Result<Self::Addr> {
+    fn local_addr(&self) -> std::io::Result<SocketAddr> {
         self.tcp.local_addr()
     }
 }
