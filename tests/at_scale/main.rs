@@ -1,6 +1,6 @@
 //! The system with many connections, many events, many faults, and in many orders of events.
 
-#![allow(
+#![expect(
     clippy::unwrap_used,
     clippy::expect_used,
     reason = "a test that cannot go on has failed; helpers are no #[test]s"
@@ -17,5 +17,5 @@ mod stragglers;
 mod swap;
 
 #[path = "../end_to_end/harness/mod.rs"]
-#[allow(dead_code, unused_imports, reason = "the other tests need more of it")]
+#[expect(dead_code, unused_imports, reason = "the other tests need more of it")]
 mod harness;

@@ -7,7 +7,7 @@
 //! The table and the `@connections` endpoint are in a process of their own. This one is the bus and ten instances of the
 //! function, as a reserved concurrency of ten would allow.
 
-#![allow(
+#![expect(
     clippy::print_stdout,
     clippy::unwrap_used,
     clippy::expect_used,

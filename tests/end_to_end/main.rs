@@ -1,6 +1,6 @@
 //! Tests of the whole system through WebSocket clients, AWS SDKs and plain HTTP, against a local system on free ports.
 
-#![allow(
+#![expect(
     clippy::unwrap_used,
     clippy::expect_used,
     reason = "a test that cannot go on has failed; helpers are no #[test]s"
@@ -12,7 +12,7 @@ mod closing;
 mod deadlines;
 mod handlers;
 mod handshake;
-#[allow(dead_code, reason = "the tests at scale need more of it")]
+#[expect(dead_code, reason = "the tests at scale need more of it")]
 mod harness;
 mod invoke_api;
 mod logs;

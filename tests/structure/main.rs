@@ -10,7 +10,7 @@
 //! Code under `#[cfg(test)]`, tests, benchmarks, examples and `crates/testing` are outside these rules. Each rule also runs on small made-up
 //! workspaces that break it.
 
-#![allow(
+#![expect(
     clippy::unwrap_used,
     clippy::expect_used,
     reason = "a test that cannot go on has failed; helpers are no #[test]s"

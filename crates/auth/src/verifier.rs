@@ -154,10 +154,7 @@ fn is_meant(aud: Option<&Value>, audience: &str) -> bool {
 }
 
 /// A `NumericDate` (RFC 7519, section 2) in seconds. It may have a fraction.
-#[allow(
-    clippy::cast_possible_truncation,
-    reason = "a float that is too large becomes the largest number, far away enough"
-)]
+// A float that is too large becomes the largest number, far away enough.
 fn time(claims: &Map<String, Value>, name: &str) -> Result<Option<EpochMillis>, Refusal> {
     let Some(value) = claims.get(name) else { return Ok(None) };
     let seconds = value.as_f64().filter(|seconds| seconds.is_finite() && *seconds >= 0.0);

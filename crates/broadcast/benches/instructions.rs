@@ -4,8 +4,8 @@
 //! `cargo bench -p entity-stream-broadcast --bench instructions`, which needs `valgrind`. It fails if a count has grown by
 //! more than a tenth over the one that is recorded here.
 
-#![allow(clippy::print_stdout, reason = "the figures are what it is for")]
-#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a benchmark that cannot go on has nothing to say")]
+#![expect(clippy::print_stdout, reason = "the figures are what it is for")]
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a benchmark that cannot go on has nothing to say")]
 
 use std::hint::black_box;
 use std::process::{Command, ExitCode};
@@ -40,7 +40,7 @@ fn main() -> ExitCode {
     let mut code = ExitCode::SUCCESS;
     for (stage, (name, recorded)) in STAGES.into_iter().enumerate() {
         let counted = count(stage);
-        #[allow(clippy::cast_precision_loss, reason = "counts of millions are exact in a float")]
+        // Counts of millions are exact in a float.
         let change = counted as f64 / recorded as f64 - 1.0;
         println!("{name:<43} {counted:>12} {recorded:>11} {:>7.1} %", change * 100.0);
         if change > TOLERANCE {

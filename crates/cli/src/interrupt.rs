@@ -57,7 +57,7 @@ struct Signals;
 
 #[cfg(not(unix))]
 impl Signals {
-    #[allow(clippy::unnecessary_wraps, reason = "the same signature as on Unix")]
+    // The same signature as on Unix.
     fn install() -> std::io::Result<Self> {
         Ok(Self)
     }

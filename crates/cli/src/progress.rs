@@ -81,7 +81,7 @@ impl Progress {
     }
 
     /// Events published per second, on average since the beginning.
-    #[allow(clippy::cast_precision_loss, reason = "a rate is rounded anyway")]
+    // A rate is rounded anyway.
     pub(crate) fn rate(&self) -> String {
         let rate = self.published as f64 / self.started.elapsed().as_secs_f64().max(0.001);
         if rate < 100.0 { format!("{rate:.1}/s") } else { format!("{}/s", grouped(rate as u64)) }

@@ -59,19 +59,14 @@ impl HashRange {
     }
 
     /// The share of this range below a hash, from 0 to 1.
-    #[allow(clippy::cast_precision_loss, reason = "a share need not be exact")]
+    // A share need not be exact.
     pub fn share_below(self, hash: u64) -> f64 {
         let below = hash.clamp(self.first, self.last) - self.first;
         below as f64 / ((self.last - self.first) as f64 + 1.0)
     }
 
     /// The hash that has this share of the range below it.
-    #[allow(
-        clippy::cast_precision_loss,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a share need not be exact"
-    )]
+    // A share need not be exact.
     pub fn at_share(self, share: f64) -> u64 {
         self.first.saturating_add(((self.last - self.first) as f64 * share.clamp(0.0, 1.0)) as u64).min(self.last)
     }

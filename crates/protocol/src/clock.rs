@@ -11,7 +11,7 @@ pub struct Clock(Arc<dyn Fn() -> EpochMillis + Send + Sync>);
 
 impl Clock {
     /// The machine's clock.
-    #[allow(clippy::disallowed_methods, reason = "the one place that reads the machine's clock")]
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the machine's clock")]
     pub fn system() -> Self {
         Self::new(|| SystemTime::now().into())
     }

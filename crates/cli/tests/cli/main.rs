@@ -1,7 +1,7 @@
 //! The command as people and scripts meet it: the real binary, against a local system or a server that misbehaves on
 //! purpose.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that panics has failed, and says where")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that panics has failed, and says where")]
 
 mod auth;
 mod bad_input;

@@ -37,7 +37,7 @@ impl WebSocketServer {
     pub(crate) async fn accept(&self) -> Client {
         let (stream, _) = self.listener.accept().await.unwrap();
         let (mut uri, mut headers) = (String::new(), HeaderMap::new());
-        #[allow(clippy::result_large_err, reason = "the library's type")]
+        #[expect(clippy::result_large_err, reason = "the library's type")]
         let remember = |request: &Request, response: Response| {
             (uri, headers) = (request.uri().to_string(), request.headers().clone());
             Ok::<_, ErrorResponse>(response)
@@ -49,7 +49,7 @@ impl WebSocketServer {
     /// Waits for a client and turns it away.
     pub(crate) async fn refuse(&self, status: StatusCode, body: &str) {
         let (stream, _) = self.listener.accept().await.unwrap();
-        #[allow(clippy::result_large_err, reason = "the library's type")]
+        #[expect(clippy::result_large_err, reason = "the library's type")]
         let refuse = |_: &Request, _: Response| {
             let mut refusal = ErrorResponse::new(Some(body.to_owned()));
             *refusal.status_mut() = status;

@@ -1,6 +1,6 @@
 //! Streams against a server that does what the test says, over real sockets.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that panics has failed, and says where")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that panics has failed, and says where")]
 
 mod connecting;
 mod listening;

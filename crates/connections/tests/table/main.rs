@@ -3,7 +3,7 @@
 //!
 //! Every test has a table of its own. The tests choose the time and never wait for it.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a helper that panics fails the test that called it")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a helper that panics fails the test that called it")]
 
 mod authorise;
 mod conflict;

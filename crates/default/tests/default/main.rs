@@ -1,6 +1,6 @@
 //! The `$default` function with a DynamoDB engine and an `@connections` endpoint.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a helper that panics fails the test that called it")]
+#![expect(clippy::unwrap_used, reason = "a helper that panics fails the test that called it")]
 
 mod answers;
 mod authentication;

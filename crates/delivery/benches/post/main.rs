@@ -6,8 +6,8 @@
 //! Each contender is a process of its own, and so is the endpoint. Their CPU time is read from outside, in the same way
 //! for all of them, before and after each batch of messages.
 
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "the figures are what it is for")]
-#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a benchmark that cannot go on has nothing to say")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the figures are what it is for")]
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a benchmark that cannot go on has nothing to say")]
 
 mod certificate;
 mod contender;

@@ -1,6 +1,6 @@
 //! The `$disconnect` function with a DynamoDB engine.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a helper that panics fails the test that called it")]
+#![expect(clippy::unwrap_used, reason = "a helper that panics fails the test that called it")]
 
 use entity_stream_connections::{Authorisation, Connection, Table};
 use entity_stream_disconnect::Disconnect;

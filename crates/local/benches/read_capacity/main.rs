@@ -3,8 +3,8 @@
 //!
 //! `cargo bench -p entity-stream-local --bench read_capacity`; the figures are in `BENCHMARKS.md`.
 
-#![allow(clippy::print_stdout, reason = "the figures are what it is for")]
-#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a benchmark that cannot go on has nothing to say")]
+#![expect(clippy::print_stdout, reason = "the figures are what it is for")]
+#![expect(clippy::unwrap_used, reason = "a benchmark that cannot go on has nothing to say")]
 
 mod by_tenant;
 mod engine;

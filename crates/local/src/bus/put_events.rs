@@ -155,7 +155,7 @@ fn accept(entry: &PutEventsEntry, now: Timestamp) -> Result<(String, String, boo
     Ok((id, event, matched))
 }
 
-#[allow(clippy::cast_possible_truncation, reason = "EventBridge drops fractions of a second too")]
+// EventBridge drops fractions of a second too.
 fn time_of(seconds: f64) -> Option<Timestamp> {
     Timestamp::from_second(seconds as i64).ok()
 }

@@ -1,7 +1,7 @@
 //! The contract as documents say it, `docs/protocol.md` and the JSON Schemas in `docs/schemas`, against the contract as
 //! the types understand it.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a helper that panics fails the test that called it")]
+#![expect(clippy::unwrap_used, reason = "a helper that panics fails the test that called it")]
 
 mod client_messages;
 mod documentation;
