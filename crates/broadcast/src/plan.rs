@@ -45,7 +45,7 @@ pub(crate) struct Sighting<'a> {
 }
 
 /// The plan for a batch.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Plan {
     /// The range that the first pages cover. Its interests need no further read.
     pub(crate) read: Option<HashRange>,
@@ -56,7 +56,7 @@ pub(crate) struct Plan {
 }
 
 /// The division of one event's range.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Share {
     /// The invocation serves the hashes up to this one.
     pub(crate) last: u64,

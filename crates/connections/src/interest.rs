@@ -9,9 +9,9 @@ use crate::attributes::{
     CONNECTED_AT, EXPIRES_AT, FORMAT, GROUP, ID_PATTERN, Item, PK, SK, get_number, get_string, number, string,
 };
 use crate::authorisation::read_until;
-use crate::connection::millis;
+use crate::connection::{StoredConnection, interest_item, millis};
 use crate::keys::{Scope, interest_partition};
-use crate::{HashRange, Table, TableError};
+use crate::{Connection, HashRange, Table, TableError};
 
 /// The time limit for one page. DynamoDB answers in milliseconds, so a new request is better than a longer wait.
 const PAGE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -65,6 +65,14 @@ impl Interest {
                 get_string(item, SK).filter(|key| hash_of(key).is_some())?.to_owned(),
             ),
         })
+    }
+}
+
+impl Connection {
+    /// Returns the interests of the connection as [`Table::interests`] reads them after [`Table::register`].
+    pub fn interests(&self) -> Vec<Interest> {
+        let scopes = StoredConnection::scopes(self);
+        scopes.iter().filter_map(|scope| Interest::from_item(&interest_item(self, scope))).collect()
     }
 }
 
