@@ -7,6 +7,7 @@
 )]
 
 mod auth;
+mod batches;
 mod bus;
 mod closing;
 mod deadlines;
