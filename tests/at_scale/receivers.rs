@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, WriteRequest};
-use entity_stream_connections::{Authorisation, Connection, Table};
+use entity_stream_connections::{Authorisation, Connection, Table, stable_hash};
 use entity_stream_local::{CONNECTIONS_TABLE, aws_config};
-use entity_stream_protocol::{ConnectionId, EpochMillis, Filter, Format, GroupId, Tenant, stable_hash};
+use entity_stream_protocol::{ConnectionId, EpochMillis, Filter, Format, GroupId, Tenant};
 use futures_util::{StreamExt, stream};
 use serde_json::Value;
 

@@ -20,7 +20,7 @@ async fn a_malformed_query_is_refused_with_400_and_a_reason() {
     for (query, reason) in [
         ("", "tenant is required"),
         ("tenant=", "a tenant is 1 to 63"),
-        ("tenant=a&tenant=b", "more than once"),
+        ("tenant=a&tenant=b", "tenant is repeated"),
         ("tenant=a&idPattern=(", "unclosed group"),
         ("tenant=a&entityTypes=A,,B", "1 to 256"),
         ("tenant=a&format=xml", "json (the default) or cloudevents"),

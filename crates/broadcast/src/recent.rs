@@ -2,7 +2,8 @@ use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use entity_stream_protocol::{EpochMillis, stable_hash};
+use entity_stream_connections::stable_hash;
+use entity_stream_protocol::EpochMillis;
 use lru::LruCache;
 
 /// How long a delivered event is remembered. Repeats follow at once, or after a time-out of EventBridge's.

@@ -11,8 +11,8 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
-use entity_stream_connections::Interest;
-use entity_stream_protocol::{ConnectionId, EpochMillis, GroupId, stable_hash};
+use entity_stream_connections::{Interest, stable_hash};
+use entity_stream_protocol::{ConnectionId, EpochMillis, GroupId};
 
 use crate::candidate::Candidate;
 use crate::resolution::Resolution;

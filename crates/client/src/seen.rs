@@ -1,6 +1,5 @@
 use std::collections::{HashSet, VecDeque};
-
-use entity_stream_protocol::stable_hash;
+use std::hash::{BuildHasher, RandomState};
 
 /// The latest events, by the hash of their ids. The server delivers each event at least once, and this finds the repeats.
 ///
@@ -9,6 +8,7 @@ use entity_stream_protocol::stable_hash;
 #[derive(Debug)]
 pub(crate) struct SeenEvents {
     capacity: usize,
+    hasher: RandomState,
     order: VecDeque<u64>,
     known: HashSet<u64>,
 }
@@ -16,12 +16,12 @@ pub(crate) struct SeenEvents {
 impl SeenEvents {
     /// Remembers the latest `capacity` events.
     pub(crate) fn new(capacity: usize) -> Self {
-        Self { capacity, order: VecDeque::new(), known: HashSet::new() }
+        Self { capacity, hasher: RandomState::new(), order: VecDeque::new(), known: HashSet::new() }
     }
 
     /// Remembers this event. Returns false if it was known already.
     pub(crate) fn insert(&mut self, id: &str) -> bool {
-        let hash = stable_hash(id.as_bytes());
+        let hash = self.hasher.hash_one(id);
         if !self.known.insert(hash) {
             return false;
         }

@@ -1,6 +1,7 @@
-use entity_stream_protocol::{ConnectionId, EntityType, GroupId, Tenant, stable_hash};
+use entity_stream_protocol::{ConnectionId, EntityType, GroupId, Tenant};
 
 use crate::attributes::{Item, PK, SK, get_string, string};
+use crate::hash::stable_hash;
 
 /// The sort key of every connection item.
 pub(crate) const CONNECTION_SORT_KEY: &str = "C";

@@ -3,10 +3,11 @@
 //! Invariant: the free permits of the semaphore plus the running calls, minus the permits that are owed, equal the limit.
 //! The limit is at least 1, so calls never stop altogether.
 
+use std::hash::{BuildHasher, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use entity_stream_protocol::{ConnectionId, stable_hash};
+use entity_stream_protocol::ConnectionId;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
@@ -25,6 +26,7 @@ const ANOTHER_INTERVAL: Duration = Duration::from_secs(1);
 pub(crate) struct AdaptiveLimit {
     most: usize,
     free: Semaphore,
+    hasher: RandomState,
     state: Mutex<LimitState>,
 }
 
@@ -35,7 +37,7 @@ struct LimitState {
     /// Permits to withdraw when running calls end.
     owed: usize,
     cut_at: Option<Instant>,
-    /// The connection whose call was answered 429 last, and the time.
+    /// The hash of the connection whose call was answered 429 last, and the time.
     throttled: Option<(u64, Instant)>,
 }
 
@@ -47,7 +49,7 @@ impl AdaptiveLimit {
     pub(crate) fn new(most: usize) -> Self {
         let most = most.clamp(1, MOST);
         let state = LimitState { limit: most as f64, running: 0, owed: 0, cut_at: None, throttled: None };
-        Self { most, free: Semaphore::new(most), state: Mutex::new(state) }
+        Self { most, free: Semaphore::new(most), hasher: RandomState::new(), state: Mutex::new(state) }
     }
 
     /// Waits until another call may start.
@@ -88,7 +90,7 @@ impl Turn<'_> {
     /// Reports that the call was answered 429. The account calls too often, or this client reads too slowly. The limit falls
     /// only if different connections are throttled.
     pub(crate) fn throttled(&self, connection: &ConnectionId) {
-        self.throttled_at(stable_hash(connection.as_str().as_bytes()), Instant::now());
+        self.throttled_at(self.0.hasher.hash_one(connection), Instant::now());
     }
 
     fn throttled_at(&self, connection: u64, now: Instant) {

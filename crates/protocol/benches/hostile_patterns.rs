@@ -1,10 +1,10 @@
-//! What the most expensive patterns that a client may ask for cost: to refuse or to compile, to keep, and to match with the
-//! longest ids.
+//! Measures the most expensive patterns that a client can send: the time to refuse or compile them, their memory, and the
+//! time to match the longest ids.
 //!
-//! `cargo bench -p entity-stream-protocol --bench hostile_patterns`; the figures are in `BENCHMARKS.md`.
+//! Run it with `cargo bench -p entity-stream-protocol --bench hostile_patterns`. `BENCHMARKS.md` has the figures.
 
-#![expect(clippy::print_stdout, reason = "the figures are what it is for")]
-#![expect(clippy::unwrap_used, reason = "a benchmark that cannot go on has nothing to say")]
+#![expect(clippy::print_stdout, reason = "the benchmark prints figures")]
+#![expect(clippy::unwrap_used, reason = "a failed benchmark has no figures")]
 
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ use peak_alloc::PeakAlloc;
 #[global_allocator]
 static ALLOCATOR: PeakAlloc = PeakAlloc;
 
-/// Patterns with a number in them: as it grows they cost more, until they are refused.
+/// Creates the pattern of a number. Larger numbers cost more, until the pattern is refused.
 type Family = fn(usize) -> String;
 
 const FAMILIES: [(&str, Family); 22] = [
@@ -62,7 +62,7 @@ fn main() {
     worst.print("any");
 }
 
-/// Every small number, and larger ones ever farther apart.
+/// All small numbers, and larger numbers at growing distances.
 fn sizes() -> impl Iterator<Item = usize> {
     std::iter::successors(Some(1), |n| Some(n + 1 + n / 8)).take_while(|n| *n < 100_000)
 }
@@ -71,9 +71,9 @@ fn sizes() -> impl Iterator<Item = usize> {
 struct Cost {
     refusal: Duration,
     compiling: Duration,
-    /// Most memory while it was compiled, in bytes.
+    /// The peak of memory during compilation, in bytes.
     peak: usize,
-    /// Memory after it was used, in bytes.
+    /// The memory after the matches, in bytes.
     kept: usize,
     matching: Duration,
 }
@@ -115,7 +115,7 @@ fn measure(text: &str, ids: &[String]) -> Cost {
     Cost { refusal: Duration::ZERO, compiling, peak, kept: ALLOCATOR.current_usage() - before, matching }
 }
 
-/// The least of a few times: what the machine does besides is not the pattern's.
+/// The shortest of a few times. Other work of the machine makes a time longer, never shorter.
 fn quickest<T>(work: impl Fn() -> T) -> Duration {
     let time = || {
         let start = Instant::now();
@@ -125,7 +125,8 @@ fn quickest<T>(work: impl Fn() -> T) -> Duration {
     (0..3).map(|_| time()).min().unwrap_or_default()
 }
 
-/// Ids of the greatest length that keep a matcher busy to their end: few distinct characters, many, and of all widths.
+/// Ids of the greatest length: with few distinct characters, with many, and with characters of all widths. A matcher reads
+/// them to their end.
 fn longest_ids() -> Vec<String> {
     let fill = |text: &str| text.chars().cycle().take(ENTITY_ID_LENGTH).collect::<String>();
     let mut random = 0x2545_f491_4f6c_dd1d_u64;

@@ -2,7 +2,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// What happened to an entity.
+/// The kind of an entity change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum ChangeType {
@@ -10,12 +10,12 @@ pub enum ChangeType {
     EntityCreated,
     /// Some of its attributes changed.
     EntityUpdated,
-    /// The entity is gone.
+    /// The entity was deleted.
     EntityDeleted,
 }
 
 impl ChangeType {
-    /// Every type there is: what the EventBridge rule matches in `detail.type`.
+    /// All types. The EventBridge rule matches them in `detail.type`.
     pub const ALL: [Self; 3] = [Self::EntityCreated, Self::EntityUpdated, Self::EntityDeleted];
 
     /// The name on the wire, `entityCreated` and so on.

@@ -4,14 +4,14 @@ use std::time::SystemTime;
 
 use crate::epoch_millis::EpochMillis;
 
-/// Where the time of day comes from. Everything that expires asks a clock that it is given, so that tests can choose the
-/// time; nothing else in the house calls `SystemTime::now`.
+/// The source of the time of day. Code that needs the time receives a clock, so that tests can choose the time. No other
+/// code calls `SystemTime::now`.
 #[derive(Clone)]
 pub struct Clock(Arc<dyn Fn() -> EpochMillis + Send + Sync>);
 
 impl Clock {
     /// The machine's clock.
-    #[expect(clippy::disallowed_methods, reason = "the one place that reads the machine's clock")]
+    #[expect(clippy::disallowed_methods, reason = "all other code asks this clock")]
     pub fn system() -> Self {
         Self::new(|| SystemTime::now().into())
     }
@@ -21,7 +21,7 @@ impl Clock {
         Self(Arc::new(read))
     }
 
-    /// The time it shows.
+    /// The current time.
     pub fn now(&self) -> EpochMillis {
         (self.0)()
     }

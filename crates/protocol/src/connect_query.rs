@@ -1,11 +1,14 @@
-use crate::{Filter, Format, GroupId, InvalidFilter, InvalidFormat, InvalidGroupId, InvalidTenant, Tenant};
+use crate::filter::{Filter, InvalidFilter};
+use crate::format::{Format, InvalidFormat};
+use crate::group_id::{GroupId, InvalidGroupId};
+use crate::tenant::{InvalidTenant, Tenant};
 
-/// What a connection asks for in its URL. The token is not part of it: finding that is the business of authentication.
+/// The query parameters of a connection's URL, except for the token, which belongs to authentication.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnectQuery {
     /// `tenant`.
     pub tenant: Tenant,
-    /// `entityTypes` and `idPattern`: in force from the first moment.
+    /// `entityTypes` and `idPattern`. The filter is in force when the connection opens.
     pub filter: Filter,
     /// `format`.
     pub format: Format,
@@ -13,14 +16,14 @@ pub struct ConnectQuery {
     pub group: Option<GroupId>,
 }
 
-/// Why a connection's URL is refused, with status 400.
+/// A query parameter is missing, repeated or malformed. The handshake fails with status 400.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidConnectQuery {
-    /// No tenant.
-    #[error("the query parameter tenant is required: ?tenant=NAME")]
+    /// The tenant is missing.
+    #[error("the query parameter tenant is required; add ?tenant=NAME to the URL")]
     MissingTenant,
-    /// A parameter is there more than once.
-    #[error("the query parameter {0} is given more than once")]
+    /// A parameter occurs more than once.
+    #[error("the query parameter {0} is repeated; send it once")]
     Repeated(&'static str),
     /// The tenant is malformed.
     #[error(transparent)]
@@ -40,7 +43,7 @@ impl ConnectQuery {
     /// Reads the decoded query parameters; `values` gives all values of a parameter. Unknown parameters are ignored.
     ///
     /// # Errors
-    /// [`InvalidConnectQuery`] says which parameter is missing, repeated or malformed.
+    /// [`InvalidConnectQuery`] names the parameter that is missing, repeated or malformed.
     pub fn parse<'a>(values: impl Fn(&str) -> Vec<&'a str>) -> Result<Self, InvalidConnectQuery> {
         let one = |name: &'static str| match values(name)[..] {
             [] => Ok(None),
@@ -85,13 +88,13 @@ mod tests {
     }
 
     #[test]
-    fn says_what_is_wrong() {
+    fn names_the_wrong_parameter() {
         assert_eq!(parse(&[]), Err(InvalidConnectQuery::MissingTenant));
         assert_eq!(parse(&[("tenant", "a"), ("tenant", "a")]), Err(InvalidConnectQuery::Repeated("tenant")));
         assert!(matches!(parse(&[("tenant", "a#")]), Err(InvalidConnectQuery::Tenant(_))));
         assert!(matches!(
             parse(&[("tenant", "a"), ("entityTypes", "A,,B")]),
-            Err(InvalidConnectQuery::Filter(InvalidFilter::EntityTypes(_)))
+            Err(InvalidConnectQuery::Filter(InvalidFilter::EntityType(_)))
         ));
         assert!(matches!(parse(&[("tenant", "a"), ("idPattern", "(")]), Err(InvalidConnectQuery::Filter(_))));
         assert!(matches!(parse(&[("tenant", "a"), ("format", "xml")]), Err(InvalidConnectQuery::Format(_))));

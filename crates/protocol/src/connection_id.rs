@@ -4,19 +4,19 @@ use std::fmt;
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConnectionId(String);
 
-/// A text that API Gateway cannot have issued as a connection id.
+/// The text is not a connection id of API Gateway's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a connection id is 1 to 128 of A-Z a-z 0-9 _ - =")]
 pub struct InvalidConnectionId;
 
 impl ConnectionId {
-    /// Longest id that is accepted. API Gateway's have 16 characters; the documentation gives no length.
+    /// The longest valid id. API Gateway's ids have 16 characters; its documentation names no limit.
     const LENGTH: usize = 128;
 
     /// Reads an id.
     ///
     /// # Errors
-    /// [`InvalidConnectionId`] for anything but 1 to 128 of `A-Z a-z 0-9 _ - =`.
+    /// [`InvalidConnectionId`] for any text other than 1 to 128 of `A-Z a-z 0-9 _ - =`.
     pub fn parse(text: impl Into<String>) -> Result<Self, InvalidConnectionId> {
         let text = text.into();
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'=');
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn takes_what_api_gateway_issues_and_nothing_else() {
+    fn takes_only_ids_of_api_gateway() {
         assert!(ConnectionId::parse("XyZ12cdeIAMCJ1g=").is_ok());
         assert!(ConnectionId::parse("a-b_c=").is_ok());
         for text in ["", "a#b", "a/b", "a b", "é"] {

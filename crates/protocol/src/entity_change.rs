@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn says_what_is_missing_or_wrong() {
+    fn the_error_names_the_field() {
         let full = r#"{"type":"entityUpdated","tenant":"t","entityId":"i","entityType":"T"}"#;
         assert!(EntityChange::parse(full).is_ok());
         for field in ["type", "tenant", "entityId", "entityType"] {
@@ -153,14 +153,14 @@ mod tests {
     }
 
     #[test]
-    fn fills_in_what_is_optional() {
+    fn optional_fields_have_defaults() {
         let change = EntityChange::parse(
             r#"{"type":"entityCreated","tenant":"T","entityId":"i","entityType":["A","B"],"data":null,"changedAttributes":["x"]}"#,
         )
         .unwrap();
         assert_eq!((change.service_path.as_str(), change.data.get()), ("/", "{}"));
         assert_eq!(change.tenant.as_str(), "t");
-        assert_eq!(change.changed_attributes, None, "present on updates only");
+        assert_eq!(change.changed_attributes, None, "only updates have them");
         assert_eq!(change.entity_types.display(), "A, B");
     }
 

@@ -4,24 +4,24 @@ use serde::{Deserialize, Serialize};
 
 use crate::limits::ENTITY_TYPE_LENGTH;
 
-/// The type of an entity, such as `Room` or `https://uri.example.org/Room`: 1 to 256 characters, any of them.
+/// The type of an entity, such as `Room` or `https://uri.example.org/Room`: 1 to 256 characters.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct EntityType(String);
 
-/// A text that is no entity type.
+/// The text is not an entity type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("an entity type has 1 to 256 characters")]
 pub struct InvalidEntityType;
 
 impl EntityType {
-    /// Takes a type name as it is.
+    /// Reads a type name. Any characters are valid.
     ///
     /// # Errors
-    /// [`InvalidEntityType`] if it is empty or longer than 256 characters.
+    /// [`InvalidEntityType`] if the text is empty or has more than 256 characters.
     pub fn parse(text: impl Into<String>) -> Result<Self, InvalidEntityType> {
         let text = text.into();
-        // A character has at least one byte, so most types need no count of characters.
+        // A character has at least one byte, so a text of 256 bytes needs no count of its characters.
         let short_enough = text.len() <= ENTITY_TYPE_LENGTH || text.chars().count() <= ENTITY_TYPE_LENGTH;
         if text.is_empty() || !short_enough { Err(InvalidEntityType) } else { Ok(Self(text)) }
     }

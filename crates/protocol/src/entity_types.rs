@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::entity_type::EntityType;
 use crate::limits::ENTITY_TYPES;
 
-/// The type or types of one entity, in the form they were published: a string, or an array of strings (NGSI-LD allows
-/// several). Never empty.
+/// The type or types of one entity, in the form in which they were published: a string, or an array of strings (NGSI-LD
+/// allows several types). It is never empty.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum EntityTypes {
@@ -17,7 +17,7 @@ pub enum EntityTypes {
 }
 
 impl EntityTypes {
-    /// The types in the order they were published.
+    /// The types, in the order in which they were published.
     pub fn iter(&self) -> std::slice::Iter<'_, EntityType> {
         match self {
             Self::One(one) => std::slice::from_ref(one).iter(),

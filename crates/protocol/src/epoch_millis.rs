@@ -2,12 +2,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::rfc3339::is_rfc3339;
 
-/// A moment in milliseconds since the Unix epoch, as API Gateway gives `connectedAt`.
+/// A moment in milliseconds since the Unix epoch, the unit of API Gateway's `connectedAt`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EpochMillis(u64);
 
 impl EpochMillis {
-    /// A moment from its milliseconds. API Gateway's are signed in the SDK's types; what lies before 1970 becomes 1970.
+    /// A moment from its milliseconds, which the SDK's types have as signed numbers. A time before 1970 becomes 1970.
     pub fn new(millis: i64) -> Self {
         Self(u64::try_from(millis).unwrap_or(0))
     }
@@ -39,13 +39,13 @@ impl EpochMillis {
         Some(Self::new(time.as_millisecond()))
     }
 
-    /// This much later.
+    /// The moment after this duration.
     #[must_use]
     pub fn plus(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)))
     }
 
-    /// How long after `earlier` this is; zero if it is not.
+    /// The time from `earlier` to this moment; zero if `earlier` is later.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
@@ -60,7 +60,7 @@ impl From<SystemTime> for EpochMillis {
 
 impl From<EpochMillis> for SystemTime {
     fn from(time: EpochMillis) -> Self {
-        // A moment that the system cannot represent is one that nothing of ours comes near.
+        // A system cannot represent all moments. Moments of the contract are within a few hours from now.
         UNIX_EPOCH.checked_add(Duration::from_millis(time.0)).unwrap_or(UNIX_EPOCH)
     }
 }

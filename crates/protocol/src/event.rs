@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cloud_event_has_the_buss_time_where_the_timestamp_is_none() {
+    fn a_cloud_event_has_the_time_of_the_bus_if_the_timestamp_has_another_form() {
         for (timestamp, time) in [
             ("2026-05-06T07:08:09.5+02:00", "2026-05-06T07:08:09.5+02:00"),
             ("yesterday", "2026-01-02T03:04:05Z"),
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn what_api_gateway_cannot_carry_is_truncated() {
+    fn an_event_over_the_limit_of_api_gateway_is_truncated() {
         let data = format!(r#"{{"blob":"{}"}}"#, "x".repeat(MESSAGE_BYTES));
         let detail =
             format!(r#"{{"type":"entityUpdated","tenant":"t","entityId":"i","entityType":"T","data":{data}}}"#);
@@ -137,7 +137,7 @@ mod tests {
         assert_eq!(message["entityId"], "i");
     }
 
-    /// Of all texts that a change may hold, control characters take the most room in JSON.
+    /// Control characters are the characters with the longest form in JSON.
     #[test]
     fn a_truncated_message_always_fits() {
         let longest = |length| "\u{1}".repeat(length);

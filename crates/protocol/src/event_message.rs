@@ -33,7 +33,7 @@ pub struct EventMessage<'a> {
     /// The attributes, a JSON object, byte for byte as published. `None` if the event is truncated.
     #[serde(default, borrow, deserialize_with = "borrowed", skip_serializing_if = "Option::is_none")]
     pub data: Option<Cow<'a, RawValue>>,
-    /// Whether the event was too large for API Gateway, so that the server left out `data`.
+    /// True if the server left out `data`, because API Gateway does not carry an event of that size.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub truncated: bool,
     /// The size in bytes of the data that the server left out.

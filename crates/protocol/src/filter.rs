@@ -2,11 +2,14 @@ use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 
+use crate::entity_change::EntityChange;
+use crate::entity_type::{EntityType, InvalidEntityType};
+use crate::error_code::ErrorCode;
 use crate::limits::FILTER_TYPES;
-use crate::{EntityChange, EntityType, IdPattern, PatternMatcher};
+use crate::pattern::{IdPattern, InvalidPattern, PatternMatcher};
 
-/// Which changes of its tenant a connection wants: those whose type is among the filter's, if it names any, and whose
-/// entity id its pattern matches, if it has one.
+/// Selects the changes that a connection receives of its tenant. A change passes if one of its types is among the filter's
+/// types, if the filter has any, and if the pattern matches its entity id, if the filter has one.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", try_from = "FilterFields")]
 pub struct Filter {
@@ -31,23 +34,39 @@ impl TryFrom<FilterFields> for Filter {
     }
 }
 
-/// Why a filter is refused. The messages are for clients: they say what would be right.
+/// The filter is invalid. The messages are for clients.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidFilter {
-    /// The entity types are not acceptable.
-    #[error("{0}")]
-    EntityTypes(String),
-    /// The pattern is not acceptable.
-    #[error("{0}")]
-    IdPattern(String),
+    /// An entity type is empty or too long.
+    #[error("entityTypes: {0}")]
+    EntityType(#[from] InvalidEntityType),
+    /// The filter has too many entity types.
+    #[error(
+        "entityTypes: a filter has at most {FILTER_TYPES} types; send fewer, or leave entityTypes out to receive every type"
+    )]
+    TooManyTypes,
+    /// The pattern is invalid.
+    #[error(transparent)]
+    IdPattern(#[from] InvalidPattern),
+}
+
+impl InvalidFilter {
+    /// The code of the `error` answer.
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::EntityType(_) | Self::TooManyTypes => ErrorCode::InvalidEntityTypes,
+            Self::IdPattern(_) => ErrorCode::InvalidIdPattern,
+        }
+    }
 }
 
 impl Filter {
-    /// A filter of these types and this pattern. Repeated types count once; no types, and an empty pattern, do not restrict.
+    /// A filter of these types and this pattern. Repeated types count once. No types do not restrict the types; an empty
+    /// pattern does not restrict the ids.
     ///
     /// # Errors
-    /// [`InvalidFilter`] for more than 50 types, a type of no or over 256 characters, or a pattern that
-    /// [`IdPattern::parse`] refuses.
+    /// [`InvalidFilter`] if there are more than 50 types, a type is empty or has more than 256 characters, or
+    /// [`IdPattern::parse`] fails.
     pub fn new<T: Into<String>>(
         types: impl IntoIterator<Item = T>,
         id_pattern: Option<&str>,
@@ -55,40 +74,37 @@ impl Filter {
         let mut seen = HashSet::new();
         let mut entity_types = Vec::new();
         for name in types {
-            let entity_type =
-                EntityType::parse(name).map_err(|error| InvalidFilter::EntityTypes(format!("entityTypes: {error}")))?;
+            let entity_type = EntityType::parse(name)?;
             if seen.insert(entity_type.clone()) {
                 entity_types.push(entity_type);
             }
             if entity_types.len() > FILTER_TYPES {
-                return Err(InvalidFilter::EntityTypes(format!(
-                    "entityTypes: a filter has at most {FILTER_TYPES} types; leave them out to receive every type"
-                )));
+                return Err(InvalidFilter::TooManyTypes);
             }
         }
         let id_pattern = id_pattern.filter(|pattern| !pattern.is_empty()).map(IdPattern::parse).transpose()?;
         Ok(Self { entity_types, id_pattern })
     }
 
-    /// A filter that was valid when it was stored.
+    /// Takes a stored filter, which was valid when it was stored.
     pub fn from_stored(entity_types: Vec<EntityType>, id_pattern: Option<IdPattern>) -> Self {
         Self { entity_types, id_pattern }
     }
 
-    /// The types it is restricted to, each once, in the order they were given; empty for every type.
+    /// The types that pass, each once, in the order of the message. Every type passes if this is empty.
     pub fn entity_types(&self) -> &[EntityType] {
         &self.entity_types
     }
 
-    /// The pattern it is restricted to, if any.
+    /// The pattern of the ids that pass. Every id passes if this is `None`.
     pub fn id_pattern(&self) -> Option<&IdPattern> {
         self.id_pattern.as_ref()
     }
 
-    /// Whether a change passes: one of its types is among the filter's, and the pattern matches its id.
+    /// Returns true if a change passes.
     ///
-    /// The broadcaster does not call this: it finds the types by table key and compiles each distinct pattern once. It
-    /// is the definition that both are tested against, and what a client with an event in hand can ask.
+    /// The broadcast function does not call this: it finds the types by table key and compiles each distinct pattern once.
+    /// Tests compare it with this definition.
     pub fn matches(&self, change: &EntityChange) -> bool {
         let type_matches = self.entity_types.is_empty()
             || change.entity_types.iter().any(|entity_type| self.entity_types.contains(entity_type));
@@ -113,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn matches_anywhere_unless_anchored() {
+    fn a_pattern_matches_anywhere_unless_it_is_anchored() {
         let filter = |pattern| Filter::new(["Room"], Some(pattern)).unwrap();
         assert!(filter("Room:0").matches(&change("Room", "urn:ngsi-ld:Room:001")));
         assert!(!filter("^Room").matches(&change("Room", "urn:ngsi-ld:Room:001")));
@@ -121,10 +137,10 @@ mod tests {
     }
 
     #[test]
-    fn counts_a_repeated_type_once_and_fifty_at_most() {
+    fn repeated_types_count_once_and_fifty_are_allowed() {
         let names = |n: usize| (0..n).map(|i| format!("T{i}")).collect::<Vec<_>>();
         assert!(Filter::new(names(50), None).is_ok());
-        assert!(matches!(Filter::new(names(51), None), Err(InvalidFilter::EntityTypes(_))));
+        assert_eq!(Filter::new(names(51), None), Err(InvalidFilter::TooManyTypes));
         let twice: Vec<_> = names(50).into_iter().chain(names(50)).collect();
         assert_eq!(Filter::new(twice, None).unwrap().entity_types().len(), 50);
         assert!(Filter::new(["é".repeat(256)], None).is_ok());
@@ -143,7 +159,7 @@ mod tests {
         }
 
         #[test]
-        fn types_restrict_to_exactly_those_named(
+        fn only_the_named_types_pass(
             wanted in prop::collection::vec("[A-D]", 0..4),
             entity_type in "[A-D]",
         ) {

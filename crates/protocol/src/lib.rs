@@ -1,8 +1,18 @@
-//! What travels between publishers, the functions and clients: the wire contract of `docs/protocol.md` as types.
+//! The wire contract between publishers, functions and clients, `docs/protocol.md`, as types.
 //!
-//! No I/O and no AWS here. Everything that comes from outside is parsed once, at the boundary, into types that can only
-//! hold valid values ([`Tenant`], [`ConnectionId`], [`EntityType`], [`IdPattern`], [`Filter`]); the rest of the house
-//! never sees a raw string.
+//! Servers and clients read and write each message with the same type:
+//!
+//! | direction | written by | read by |
+//! |---|---|---|
+//! | publisher to bus | [`EntityChange`] with serde | [`EntityChange::parse`] |
+//! | client to server | [`ClientMessage::to_json`] | [`ClientMessage::parse`] |
+//! | server to client: events | [`Event::message`], as [`EventMessage`] or [`CloudEvent`] | [`ServerMessage::parse`] |
+//! | server to client: answers, API Gateway's frames | [`Answer::to_json`], [`GatewayError::to_json`] | [`ServerMessage::parse`] |
+//! | end of a connection | [`Close`] | [`CloseCode`] |
+//!
+//! The crate has no I/O and does not use AWS. The edge of each program parses input once, into types that can hold only valid
+//! values ([`Tenant`], [`ConnectionId`], [`EntityType`], [`IdPattern`], [`Filter`]). All other code uses these types instead
+//! of text.
 
 mod access_token;
 mod answer;
@@ -21,15 +31,12 @@ mod error_code;
 mod event;
 mod event_message;
 mod filter;
-mod folding;
 mod format;
 mod gateway_error;
-mod group;
-mod hash;
-mod id_pattern;
+mod group_id;
 mod json;
 pub mod limits;
-mod prefilter;
+mod pattern;
 mod rejection;
 mod request_id;
 mod rfc3339;
@@ -55,10 +62,8 @@ pub use event_message::EventMessage;
 pub use filter::{Filter, InvalidFilter};
 pub use format::{Format, InvalidFormat};
 pub use gateway_error::GatewayError;
-pub use group::{GroupId, InvalidGroupId};
-pub use hash::stable_hash;
-pub use id_pattern::{IdPattern, PatternMatcher};
-pub use prefilter::Prefilter;
+pub use group_id::{GroupId, InvalidGroupId};
+pub use pattern::{IdPattern, InvalidPattern, PatternMatcher, Prefilter};
 pub use rejection::Rejection;
 pub use request_id::{InvalidRequestId, RequestId};
 pub use rfc3339::is_rfc3339;

@@ -1,5 +1,5 @@
-/// Whether a text is a date and time of RFC 3339, section 5.6. The parser also takes what only ISO 8601 allows, such as
-/// `20260102T030405Z` or an offset without minutes, so that the form is compared first.
+/// Returns true if the text is a date and time of RFC 3339, section 5.6. The parser also accepts forms of ISO 8601 that RFC 3339 does
+/// not have, such as `20260102T030405Z` or an offset without minutes. So this function compares the form first.
 pub fn is_rfc3339(text: &str) -> bool {
     const FORM: &[u8] = b"0000-00-00T00:00:00";
     let Some((time, rest)) = text.split_at_checked(FORM.len()) else { return false };
@@ -18,7 +18,7 @@ pub fn is_rfc3339(text: &str) -> bool {
     has_form(time.as_bytes(), FORM) && offset_is_well_formed && text.parse::<jiff::Timestamp>().is_ok()
 }
 
-/// Whether a text has digits where the form has `0`, and elsewhere the same letters and signs.
+/// Returns true if the text has a digit in each place where the form has `0`, and the form's letters and signs in all others.
 fn has_form(text: &[u8], form: &[u8]) -> bool {
     let alike =
         |(byte, form): (&u8, &u8)| if *form == b'0' { byte.is_ascii_digit() } else { byte.eq_ignore_ascii_case(form) };
@@ -30,7 +30,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn takes_rfc_3339_and_nothing_else() {
+    fn takes_rfc_3339_only() {
         for text in [
             "2026-01-02T03:04:05Z",
             "2026-01-02t03:04:05.678z",

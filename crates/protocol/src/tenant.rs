@@ -6,12 +6,12 @@ use crate::limits::TENANT_LENGTH;
 
 /// A tenant's name in its canonical, lower-case form: 1 to 63 of `a-z 0-9 _ -`, starting with a letter or a digit.
 ///
-/// Compared in lower case, as brokers treat `Fiware-Service`. Since nothing else gets in, a tenant can be put into a
-/// table key without escaping.
+/// Names are compared in lower case, like `Fiware-Service`. None of the characters has a meaning in a table key, so keys
+/// hold tenants without escapes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 pub struct Tenant(String);
 
-/// Why a text is not a tenant name. Safe to show to a client: it does not repeat the text.
+/// The text is not a tenant name. The message does not repeat the text, so clients may see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a tenant is 1 to 63 of A-Z a-z 0-9 _ -, starting with a letter or a digit")]
 pub struct InvalidTenant;
@@ -20,7 +20,7 @@ impl Tenant {
     /// Reads a tenant name in any case.
     ///
     /// # Errors
-    /// [`InvalidTenant`] for anything but 1 to 63 of `A-Z a-z 0-9 _ -` that starts with a letter or a digit.
+    /// [`InvalidTenant`] for any text other than 1 to 63 of `A-Z a-z 0-9 _ -` that starts with a letter or a digit.
     pub fn parse(text: &str) -> Result<Self, InvalidTenant> {
         let bytes = text.as_bytes();
         let starts_well = bytes.first().is_some_and(u8::is_ascii_alphanumeric);
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_could_reach_another_partition() {
+    fn refuses_characters_of_other_table_keys() {
         for text in ["", "_a", "-a", "a#b", "a b", "a*", "*", "ａ", "a\u{212a}", "a%23", "a/b", "a\0", "é"] {
             assert_eq!(Tenant::parse(text), Err(InvalidTenant), "{text:?}");
         }
@@ -74,7 +74,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn accepts_exactly_what_the_contract_says(text in any::<String>()) {
+        fn accepts_the_names_of_the_contract_only(text in any::<String>()) {
             let contract = regex::Regex::new(r"\A[A-Za-z0-9][A-Za-z0-9_-]{0,62}\z").unwrap();
             prop_assert_eq!(Tenant::parse(&text).is_ok(), contract.is_match(&text));
         }

@@ -6,7 +6,7 @@ use crate::schemas::{assert_valid, is_valid};
 
 const ACTIONS: [&str; 4] = ["subscribe", "unsubscribe", "ping", "authenticate"];
 
-/// Some value for a field: right, wrong, at a limit, or of another type.
+/// A value for a field: valid, invalid, at a limit, or of another type.
 fn field() -> impl Strategy<Value = Value> {
     let text = prop_oneof![
         "[a-zA-Z:.é]{0,8}".boxed(),
@@ -18,7 +18,7 @@ fn field() -> impl Strategy<Value = Value> {
         Just("v".repeat(513)).boxed(),
     ];
     let texts = (0..52_usize, text.clone()).prop_map(|(count, text)| {
-        // Different ones: of repeated types the schema counts all, and the function each once.
+        // The types differ, because the schema counts repeated types and the function counts them once.
         json!((0..count).map(|index| if index == 0 { text.clone() } else { index.to_string() }).collect::<Vec<_>>())
     });
     prop_oneof![
@@ -61,7 +61,7 @@ proptest! {
 }
 
 #[test]
-fn samples_are_accepted_by_both() {
+fn both_accept_the_samples() {
     for message in [
         json!({ "action": "subscribe" }),
         json!({ "action": "subscribe", "entityTypes": ["Room"], "idPattern": "^urn:", "requestId": "1", "new": 7 }),
@@ -78,7 +78,7 @@ fn samples_are_accepted_by_both() {
 }
 
 #[test]
-fn what_is_wrong_is_refused_by_both() {
+fn both_refuse_invalid_messages() {
     for message in [
         json!([]),
         json!("ping"),
@@ -102,9 +102,9 @@ fn what_is_wrong_is_refused_by_both() {
     }
 }
 
-/// Where a schema has to be content with less than the contract: these are for the function alone.
+/// A schema cannot express every rule of the contract. Only the function checks these rules.
 #[test]
-fn a_schema_cannot_tell_a_regular_expression() {
+fn only_the_function_checks_regular_expressions() {
     let message = json!({ "action": "subscribe", "idPattern": "(" });
     assert!(is_valid("client-message", &message));
     assert_eq!(ClientMessage::parse(&message.to_string()).unwrap_err().code, ErrorCode::InvalidIdPattern);

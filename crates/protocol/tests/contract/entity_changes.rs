@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::schemas::{assert_described, assert_valid, is_valid, repository};
 
-/// Some value for a field: right, wrong, at a limit, or of another type.
+/// A value for a field: valid, invalid, at a limit, or of another type.
 fn field() -> impl Strategy<Value = Value> {
     let text = prop_oneof![
         "[a-zA-Z0-9_#é/-]{0,8}".boxed(),
@@ -36,7 +36,7 @@ fn right() -> Map<String, Value> {
     detail.as_object().unwrap().clone()
 }
 
-/// A change that is right but for some fields, which are replaced or missing.
+/// A valid change in which some fields are replaced or missing.
 fn detail() -> impl Strategy<Value = Value> {
     let names: Vec<String> = right().keys().cloned().collect();
     let slips = prop::collection::vec((prop::sample::select(names), prop::option::weighted(0.8, field())), 0..3);
@@ -52,7 +52,7 @@ fn detail() -> impl Strategy<Value = Value> {
     })
 }
 
-/// What a client gets of a change, in both formats, is described whole by the schemas.
+/// Fails if the schemas do not describe the messages of a change in both formats.
 fn assert_messages_are_described(change: &EntityChange) {
     let event = Event::new("9c1e", "2026-01-02T03:04:05Z", change.clone());
     for message in [event.message(Format::Json), event.truncated_message(Format::Json)] {
@@ -84,7 +84,7 @@ proptest! {
 }
 
 #[test]
-fn what_is_too_large_is_described() {
+fn truncated_messages_are_described() {
     let mut detail = right();
     detail.insert("data".to_owned(), json!({ "x": "y".repeat(200_000) }));
     detail.insert("changedAttributes".to_owned(), json!(vec!["long name".repeat(100); 300]));
@@ -92,7 +92,7 @@ fn what_is_too_large_is_described() {
 }
 
 #[test]
-fn the_samples_are_as_their_names_say() {
+fn the_samples_are_valid_as_named() {
     let mut deliverable = 0;
     for entry in std::fs::read_dir(repository("events/broadcast")).unwrap() {
         let path = entry.unwrap().path();

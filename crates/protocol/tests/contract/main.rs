@@ -1,5 +1,4 @@
-//! The contract as documents say it, `docs/protocol.md` and the JSON Schemas in `docs/schemas`, against the contract as
-//! the types understand it.
+//! The types of the contract agree with its documents, `docs/protocol.md` and the JSON Schemas in `docs/schemas`.
 
 #![expect(clippy::unwrap_used, reason = "a helper that panics fails the test that called it")]
 

@@ -1,4 +1,4 @@
-//! Reading a message gives back what was written, in both directions.
+//! Reading is the inverse of writing, for every message in both directions.
 
 use entity_stream_protocol::{
     AccessToken, Action, Answer, ChangeType, ClientMessage, CloudEvent, EntityChange, EpochMillis, ErrorCode, Event,

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use jsonschema::{Registry, Validator};
 use serde_json::{Value, json};
 
-/// Where the schemas lie for one another: they refer to each other by file name alone.
+/// The base of the schemas' URLs. The schemas refer to each other by their file names.
 const BASE: &str = "json-schema:///";
 
 /// A file of the repository.
@@ -13,7 +13,7 @@ pub(crate) fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
 }
 
-/// The schemas by their files' names, without the extension.
+/// The schemas, by file name without extension.
 pub(crate) static SCHEMAS: LazyLock<BTreeMap<String, Value>> = LazyLock::new(|| {
     let files = std::fs::read_dir(repository("docs/schemas")).unwrap().map(|entry| entry.unwrap().path());
     let named = files.map(|file| {
@@ -35,18 +35,18 @@ static VALIDATORS: LazyLock<BTreeMap<&str, Validator>> = LazyLock::new(|| {
     SCHEMAS.keys().map(|name| (name.as_str(), validator(name))).collect()
 });
 
-/// Whether a value is as this schema wants it.
+/// Returns true if the value meets the schema.
 pub(crate) fn is_valid(schema: &str, value: &Value) -> bool {
     VALIDATORS[schema].is_valid(value)
 }
 
-/// Fails unless it is, and says why.
+/// Fails with the reasons if the value does not meet the schema.
 pub(crate) fn assert_valid(schema: &str, value: &Value) {
     let errors: Vec<String> = VALIDATORS[schema].iter_errors(value).map(|error| error.to_string()).collect();
     assert!(errors.is_empty(), "{value} against {schema}.json: {errors:#?}");
 }
 
-/// Fails unless the schema says something of every field. What is sent is described whole; what comes may have more.
+/// Fails if the schema does not describe a field of the value. Validation alone accepts unknown fields.
 pub(crate) fn assert_described(schema: &str, value: &Value) {
     let known = SCHEMAS[schema]["properties"].as_object().unwrap();
     for name in value.as_object().unwrap().keys() {
@@ -55,7 +55,7 @@ pub(crate) fn assert_described(schema: &str, value: &Value) {
 }
 
 #[test]
-fn are_json_schemas_and_refer_to_nothing_that_is_missing() {
+fn schemas_are_valid_and_refer_to_existing_schemas() {
     assert_eq!(VALIDATORS.len(), SCHEMAS.len());
     for (name, schema) in SCHEMAS.iter() {
         assert!(jsonschema::meta::is_valid(schema), "{name}.json");

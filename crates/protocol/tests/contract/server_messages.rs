@@ -31,7 +31,7 @@ proptest! {
     }
 
     #[test]
-    fn every_refusal_is_described(text in "\\PC{0,80}", action in "[a-z]{0,80}") {
+    fn every_rejection_is_described(text in "\\PC{0,80}", action in "[a-z]{0,80}") {
         for text in [text.clone(), json!({ "action": action, "requestId": text }).to_string()] {
             if let Err(rejection) = ClientMessage::parse(&text) {
                 assert_is_described(&Answer::Error(rejection));
@@ -56,7 +56,7 @@ fn every_error_code_is_in_the_schema() {
 }
 
 #[test]
-fn what_no_server_says_is_refused() {
+fn the_schema_refuses_other_messages() {
     for message in [
         json!({ "type": "subscribed", "entityTypes": [] }),
         json!({ "type": "authenticated", "expiresAt": 7 }),

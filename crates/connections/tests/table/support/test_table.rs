@@ -2,8 +2,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
-use entity_stream_connections::{Connection, Interest, Table};
-use entity_stream_protocol::{EntityType, EpochMillis, Format, IdPattern, Tenant, stable_hash};
+use entity_stream_connections::{Connection, Interest, Table, stable_hash};
+use entity_stream_protocol::{EntityType, EpochMillis, Format, IdPattern, Tenant};
 
 use super::{config, entity_type, now, tenant};
 

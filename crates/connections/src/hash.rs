@@ -1,5 +1,5 @@
-/// A 64-bit hash that is the same on every machine and in every release (XXH3), so that it may enter table keys and
-/// decide which member of a group gets an event.
+/// A 64-bit hash that is the same on every machine and in every release (XXH3). Table keys contain it, and it decides which
+/// member of a group receives an event.
 pub fn stable_hash(bytes: &[u8]) -> u64 {
     xxhash_rust::xxh3::xxh3_64(bytes)
 }
@@ -8,7 +8,7 @@ pub fn stable_hash(bytes: &[u8]) -> u64 {
 mod tests {
     use super::stable_hash;
 
-    /// Stored keys contain this hash: a change of algorithm would orphan every item in a deployed table.
+    /// Stored keys contain this hash. With another algorithm, the functions find no item in a deployed table any more.
     #[test]
     fn never_changes() {
         assert_eq!(stable_hash(b""), 0x2d06_8005_38d3_94c2);

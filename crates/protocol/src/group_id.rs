@@ -2,11 +2,12 @@ use std::fmt;
 
 use crate::limits::GROUP_ID_LENGTH;
 
-/// The name of a consumer group, `group_id` in the URL: 1 to 128 of `A-Z a-z 0-9 _ - .`. Groups of two tenants never meet.
+/// The name of a consumer group, `group_id` in the URL: 1 to 128 of `A-Z a-z 0-9 _ - .`. Two tenants may use the same name
+/// for two groups.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct GroupId(String);
 
-/// A text that is no group name.
+/// The text is not a group name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("group_id is 1 to 128 of A-Z a-z 0-9 _ - .")]
 pub struct InvalidGroupId;
@@ -15,7 +16,7 @@ impl GroupId {
     /// Reads a group name.
     ///
     /// # Errors
-    /// [`InvalidGroupId`] for anything but 1 to 128 of `A-Z a-z 0-9 _ - .`.
+    /// [`InvalidGroupId`] for any text other than 1 to 128 of `A-Z a-z 0-9 _ - .`.
     pub fn parse(text: impl Into<String>) -> Result<Self, InvalidGroupId> {
         let text = text.into();
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');

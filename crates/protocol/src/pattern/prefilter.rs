@@ -1,58 +1,62 @@
+//! Rules out ids that a pattern cannot match, without compiling the pattern.
+//!
+//! Invariant: if the pattern matches an id, [`Prefilter::may_match`] is true for that id. The reverse does not hold.
+
 use regex_syntax::hir::Look;
 use regex_syntax::hir::literal::{ExtractKind, Extractor, Seq};
 
-use crate::IdPattern;
+use super::id_pattern::IdPattern;
 
-/// Most texts that one end of a pattern is taken to have: `(Room|Sensor):[ab]` begins with one of two.
+/// The most texts that one end of a pattern may have: `(Room|Sensor):[ab]` begins with one of two.
 const CHOICES: usize = 16;
 
-/// How the ids begin and end that a pattern may match. To find that out takes a fraction of what compiling the pattern does,
-/// and for most ids it is all there is to know: of thousands of patterns with an entity's id in them, an event's id is in one.
+/// The beginnings and ends of the ids that a pattern may match. Finding them takes a fraction of the time of compiling the
+/// pattern. They decide most cases: of thousands of patterns that each hold the id of an entity, one holds an event's id.
 #[derive(Clone, Debug)]
 pub struct Prefilter {
-    first: End,
-    last: End,
+    first: PatternEnd,
+    last: PatternEnd,
 }
 
-/// The texts with which every match begins, or ends.
+/// The texts at the beginning, or at the end, of every match.
 #[derive(Clone, Debug)]
-struct End {
-    /// One of these has to be there; anything may, without them.
+struct PatternEnd {
+    /// A match has one of these texts. `None` if it may have any text.
     texts: Option<Vec<Box<[u8]>>>,
-    /// Whether it has to be the beginning, or the end, of the whole id.
+    /// True if the text is at the beginning, or at the end, of the whole id.
     is_anchored: bool,
 }
 
 impl Prefilter {
-    /// What can be told of a pattern without compiling it; of what is no pattern, nothing.
+    /// Reads the ends of a pattern. A pattern with a wrong syntax rules out no id.
     pub fn of(pattern: &IdPattern) -> Self {
         let Ok(hir) = regex_syntax::parse(pattern.as_str()) else {
-            let any = End { texts: None, is_anchored: false };
+            let any = PatternEnd { texts: None, is_anchored: false };
             return Self { first: any.clone(), last: any };
         };
         let extract = |kind| Extractor::new().kind(kind).limit_total(CHOICES).extract(&hir);
         let properties = hir.properties();
         Self {
-            first: End::new(&extract(ExtractKind::Prefix), properties.look_set_prefix().contains(Look::Start)),
-            last: End::new(&extract(ExtractKind::Suffix), properties.look_set_suffix().contains(Look::End)),
+            first: PatternEnd::new(&extract(ExtractKind::Prefix), properties.look_set_prefix().contains(Look::Start)),
+            last: PatternEnd::new(&extract(ExtractKind::Suffix), properties.look_set_suffix().contains(Look::End)),
         }
     }
 
-    /// Whether the pattern may match this id. If not, it does not.
+    /// Returns false if the pattern does not match this id. If this is true, it may match.
     pub fn may_match(&self, entity_id: &str) -> bool {
         let id = entity_id.as_bytes();
         self.first.allows(|text, anchored| if anchored { id.starts_with(text) } else { contains(id, text) })
             && self.last.allows(|text, anchored| if anchored { id.ends_with(text) } else { contains(id, text) })
     }
 
-    /// About how many bytes it takes.
+    /// The approximate memory of the texts, in bytes.
     pub fn memory(&self) -> usize {
         let texts = [&self.first, &self.last].into_iter().filter_map(|end| end.texts.as_ref()).flatten();
         texts.map(|text| size_of::<Box<[u8]>>() + text.len()).sum()
     }
 }
 
-impl End {
+impl PatternEnd {
     fn new(texts: &Seq, is_anchored: bool) -> Self {
         let texts = texts.literals().map(|texts| texts.iter().map(|text| text.as_bytes().into()).collect());
         Self { texts, is_anchored }
@@ -78,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn knows_most_patterns_by_how_they_begin_or_end() {
+    fn the_ends_rule_out_most_ids() {
         let id = "urn:ngsi-ld:Room:00042";
         for (pattern, other) in [
             ("Room:00042", "Room:00043"),
@@ -95,11 +99,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_pattern_is_left_to_the_compiler() {
+    fn a_wrong_syntax_rules_out_no_id() {
         assert!(Prefilter::of(&IdPattern::from_stored("(".to_owned())).may_match("anything"));
     }
 
-    /// Patterns of the parts that matter here, and ids of the same letters.
+    /// Patterns of literals, anchors, classes and flags, in the letters of the ids below.
     fn pattern() -> impl Strategy<Value = String> {
         let part = prop_oneof![
             4 => "[ab:]{1,3}",
@@ -121,14 +125,14 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(1024))]
 
         #[test]
-        fn never_rules_out_what_matches(pattern in pattern(), id in "[abAB:\n]{0,8}") {
+        fn a_match_is_never_ruled_out(pattern in pattern(), id in "[abAB:\n]{0,8}") {
             if let Ok(regex) = regex::Regex::new(&pattern) {
                 prop_assert!(may_match(&pattern, &id) || !regex.is_match(&id));
             }
         }
 
         #[test]
-        fn never_rules_out_what_matches_of_anything(pattern in any::<String>(), id in any::<String>()) {
+        fn a_match_of_any_pattern_is_never_ruled_out(pattern in any::<String>(), id in any::<String>()) {
             if let Ok(regex) = regex::Regex::new(&pattern) {
                 let found = Prefilter::of(&IdPattern::from_stored(pattern)).may_match(&id);
                 prop_assert!(found || !regex.is_match(&id));

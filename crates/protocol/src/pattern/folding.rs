@@ -1,24 +1,27 @@
-//! What `(?i)` costs in a pattern, found out before it is paid.
+//! Estimates the cost of `(?i)` before a pattern is compiled.
 //!
-//! The compiler looks up the other cases of a class character by character, before any limit on the size of the result
-//! applies: a pattern of 512 characters can take it half a second, and come out small.
+//! Invariant: each class counts once for itself and once for each class around it, as often as the compiler folds it. So no
+//! nesting or repetition of classes makes the estimate too low. The sizes of named classes are approximate.
+//!
+//! The compiler looks up the other cases of each character of a class before it limits the size of its result. So a pattern
+//! of 512 characters can take half a second and still compile to little.
 
 use regex_syntax::ast::{
     self, Ast, ClassPerl, ClassPerlKind, ClassSetItem, ClassUnicode, Flag, Flags, FlagsItemKind, Visitor,
 };
 
-/// All that one class can hold.
+/// The number of characters of the largest class.
 const ALL_CHARACTERS: u64 = 0x11_0000;
-/// What a class such as `\p{Letter}` counts for. Most are half as large or smaller; the few that are larger are so seldom
-/// asked for that they are not told apart.
+/// The assumed size of a class such as `\p{Letter}`. Most classes have at most half as many characters. The few larger
+/// classes are rare in patterns, so they have no size of their own.
 const NAMED_CLASS: u64 = ALL_CHARACTERS / 4;
-/// The characters of `\w`.
+/// The number of characters of `\w`.
 const WORD_CHARACTERS: u64 = 150_000;
-/// The characters of `\d` and of `\s`, and of every class that is named as in `[:alpha:]`.
+/// The number of characters of `\d`, of `\s`, and of a class such as `[:alpha:]`.
 const FEW_CHARACTERS: u64 = 1_000;
 
-/// About how many characters the compiler looks up the other cases of.
-pub(crate) fn folded_characters(pattern: &Ast) -> u64 {
+/// The approximate number of characters that the compiler folds.
+pub(super) fn folded_characters(pattern: &Ast) -> u64 {
     match ast::visit(pattern, FoldedCharacters::default()) {
         Ok(characters) => characters,
     }
@@ -26,10 +29,10 @@ pub(crate) fn folded_characters(pattern: &Ast) -> u64 {
 
 #[derive(Default)]
 struct FoldedCharacters {
-    /// Whether there is an `(?i)` anywhere, even if it applies elsewhere.
+    /// True if the pattern has an `(?i)` anywhere, even if it applies to other parts.
     ignores_case: bool,
     characters: u64,
-    /// How many classes are around the class that is being visited. Each of them is folded again as a whole.
+    /// The number of classes around the visited class. The compiler folds each of them again as a whole.
     around: u64,
 }
 
@@ -56,7 +59,7 @@ impl Visitor for FoldedCharacters {
         match node {
             Ast::Flags(set) => self.note(&set.flags),
             Ast::Group(group) => group.flags().into_iter().for_each(|flags| self.note(flags)),
-            // Folded before it is negated.
+            // The compiler folds a class before it negates it.
             Ast::ClassUnicode(_) => self.characters += NAMED_CLASS,
             _ => {}
         }

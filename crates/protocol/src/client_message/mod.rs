@@ -1,0 +1,88 @@
+//! The messages of clients, in both directions.
+//!
+//! Invariant: for every message `m`, `ClientMessage::parse(&m.to_json())` is `m`.
+
+mod parse;
+
+use serde::{Serialize, Serializer};
+
+use crate::access_token::AccessToken;
+use crate::error_code::ErrorCode;
+use crate::filter::Filter;
+use crate::json::to_json;
+use crate::rejection::Rejection;
+use crate::request_id::RequestId;
+
+/// A message from a client. Clients write it with [`ClientMessage::to_json`]; servers read it with
+/// [`ClientMessage::parse`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ClientMessage {
+    /// The request.
+    #[serde(flatten)]
+    pub action: Action,
+    /// The answer repeats it. The server does not answer a `subscribe` or `unsubscribe` that succeeds and has no id:
+    /// clients of the original contract know only events and `pong`, and some fail on any other frame.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<RequestId>,
+}
+
+/// A request of a client.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "action", rename_all = "camelCase")]
+pub enum Action {
+    /// Replace the connection's whole filter.
+    Subscribe(Filter),
+    /// Receive nothing until the next `subscribe`.
+    Unsubscribe,
+    /// Keep the connection alive.
+    Ping,
+    /// Renew the connection's authorisation with a fresh token.
+    #[serde(serialize_with = "expose")]
+    Authenticate(AccessToken),
+}
+
+impl Action {
+    /// The names of all actions on the wire.
+    const NAMES: [&str; 4] = ["subscribe", "unsubscribe", "ping", "authenticate"];
+
+    fn name(&self) -> &'static str {
+        let [subscribe, unsubscribe, ping, authenticate] = Self::NAMES;
+        match self {
+            Self::Subscribe(_) => subscribe,
+            Self::Unsubscribe => unsubscribe,
+            Self::Ping => ping,
+            Self::Authenticate(_) => authenticate,
+        }
+    }
+}
+
+fn expose<S: Serializer>(token: &AccessToken, serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct TokenField<'a> {
+        token: &'a str,
+    }
+    TokenField { token: token.expose() }.serialize(serializer)
+}
+
+impl ClientMessage {
+    /// The text frame.
+    pub fn to_json(&self) -> String {
+        to_json(self)
+    }
+
+    /// The action's name on the wire.
+    pub fn action_name(&self) -> &'static str {
+        self.action.name()
+    }
+
+    /// The `error` answer to this message.
+    pub fn reject(&self, code: ErrorCode, message: impl Into<String>) -> Rejection {
+        Rejection {
+            code,
+            message: message.into(),
+            action: Some(self.action_name().to_owned()),
+            request_id: self.request_id.clone(),
+        }
+    }
+}
