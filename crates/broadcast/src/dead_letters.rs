@@ -8,14 +8,14 @@ use entity_stream_runtime::Failure;
 /// The function puts them there itself, because the only other way to Lambda's dead-letter queue is to fail, and Lambda
 /// would run the event twice more before.
 #[derive(Clone, Debug)]
-pub struct DeadLetterQueue {
+pub(crate) struct DeadLetterQueue {
     client: Client,
     url: String,
 }
 
 impl DeadLetterQueue {
     /// The queue at this URL.
-    pub fn new(client: Client, url: impl Into<String>) -> Self {
+    pub(crate) fn new(client: Client, url: impl Into<String>) -> Self {
         Self { client, url: url.into() }
     }
 

@@ -26,14 +26,14 @@ const PUBLISH_TIMEOUT: Duration = Duration::from_millis(2500);
 const INCOMPLETE: &str = "DeliveryIncomplete";
 
 /// The destinations of events that an invocation cannot deliver.
-#[derive(Clone, Debug, Default)]
-pub struct Outlets {
+#[derive(Clone, Debug)]
+pub(crate) struct Outlets {
     /// The bus for continuation events. Without it, an event that one invocation cannot finish fails, and Lambda retries
     /// the whole event.
-    pub bus: Option<Publisher>,
+    pub(crate) bus: Option<Publisher>,
     /// The queue for malformed events, and for events that were handed on too often. Without it, the function only logs
     /// malformed events.
-    pub dead_letters: Option<DeadLetterQueue>,
+    pub(crate) dead_letters: Option<DeadLetterQueue>,
 }
 
 /// Passes on the part of one event's audience that this invocation does not serve.

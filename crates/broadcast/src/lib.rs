@@ -38,9 +38,7 @@ mod service;
 mod summary;
 mod verdicts;
 
-pub use dead_letters::DeadLetterQueue;
 pub use handler::Broadcast;
-pub use handover::Outlets;
 // Public for the benchmarks, which evaluate patterns without a table.
 #[doc(hidden)]
 pub use pattern_cache::PatternCache;

@@ -18,7 +18,7 @@ const OPERATION: Duration = Duration::from_secs(12);
 ///
 /// The default configuration of the SDK also searches profiles, web identities and instance metadata. A function has none of
 /// them, and their code would make every package larger and every start slower.
-pub fn aws_config(environment: &Environment) -> SdkConfig {
+pub(crate) fn aws_config(environment: &Environment) -> SdkConfig {
     let region = ["AWS_REGION", "AWS_DEFAULT_REGION"].into_iter().find_map(|name| environment.lookup(name));
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())

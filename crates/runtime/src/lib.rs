@@ -16,7 +16,6 @@ mod run;
 mod secret;
 mod services;
 
-pub use aws::aws_config;
 pub use config::{
     AccessConfig, BroadcastConfig, ConfigFault, ConnectConfig, DefaultConfig, DisconnectConfig, InvalidConfig,
     KeySource, TokenConfig, claim_paths,
@@ -25,7 +24,7 @@ pub use environment::Environment;
 pub use event::read_event;
 pub use failure::Failure;
 pub use gateway_event::{Caller, respond};
-pub use logs::{InvalidLogFilter, log_filter, start_logs};
+pub use logs::{InvalidLogFilter, log_filter};
 pub use refusals::note_refusal;
 pub use run::run;
 pub use secret::{SecretError, UnreadableSecret, read_secret};

@@ -41,7 +41,7 @@ pub fn log_filter(text: &str) -> Result<EnvFilter, InvalidLogFilter> {
 ///
 /// # Errors
 /// [`ConfigFault`] if the level is malformed. The logs start at `info`, so that the function can log the fault.
-pub fn start_logs(environment: &Environment) -> Result<(), ConfigFault> {
+pub(crate) fn start_logs(environment: &Environment) -> Result<(), ConfigFault> {
     let set = [AWS_LAMBDA_LOG_LEVEL, RUST_LOG]
         .into_iter()
         .find_map(|variable| Some((variable, environment.optional(variable)?)));

@@ -111,7 +111,7 @@ async fn a_refusal_is_answered_logged_and_counted() {
 }
 
 #[tokio::test]
-async fn an_event_that_cannot_be_read_is_not_repeated() {
+async fn an_unreadable_event_is_not_repeated() {
     const EVENT: &str = r#"{"headers":{"Authorization":"Bearer eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIn0.x\u0001"},
         "requestContext":{"connectionId":"a="}}"#;
     let (api, mut answered) = runtime_api(EVENT).await;
@@ -127,7 +127,7 @@ async fn an_event_that_cannot_be_read_is_not_repeated() {
 }
 
 #[tokio::test]
-async fn what_is_said_at_trace_has_no_events_in_it() {
+async fn logs_at_trace_contain_no_events() {
     let event = include_str!("../../../../events/connect/authorization-bearer.json");
     let level = "trace,lambda_runtime::layers=trace,lambda_runtime::layers::api_response=trace";
     for variable in ["AWS_LAMBDA_LOG_LEVEL", "RUST_LOG"] {
@@ -148,7 +148,7 @@ async fn what_is_said_at_trace_has_no_events_in_it() {
 }
 
 #[tokio::test]
-async fn a_log_level_is_taken_as_lambda_sets_it_and_a_slip_is_told() {
+async fn log_levels_of_lambda_are_accepted_and_misspelt_ones_are_named() {
     for (variable, level) in
         [("AWS_LAMBDA_LOG_LEVEL", "verbose"), ("AWS_LAMBDA_LOG_LEVEL", "info,banana"), ("RUST_LOG", "banana")]
     {
@@ -168,7 +168,7 @@ async fn a_log_level_is_taken_as_lambda_sets_it_and_a_slip_is_told() {
 }
 
 #[tokio::test]
-async fn a_setting_that_is_missing_or_malformed_is_named_at_start() {
+async fn a_missing_or_malformed_variable_is_named_at_the_start() {
     let complete = [
         ("EVENT_STREAMING_ENABLED", "true"),
         ("AUTH_ENABLED", "true"),
