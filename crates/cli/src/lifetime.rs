@@ -5,10 +5,10 @@ use entity_stream_protocol::EpochMillis;
 use jiff::{Span, SpanRelativeTo, Unit};
 
 const DAY: u64 = 24 * 60 * 60;
-/// The longest lifetime that somebody may mean.
+/// The longest accepted lifetime.
 const LONGEST: Duration = Duration::from_secs(3660 * DAY);
 
-/// How long a token or a key is valid: whole seconds, as a token's times are.
+/// The validity of a token or a key in whole seconds, like the times of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Lifetime(Duration);
 
@@ -18,7 +18,7 @@ impl Lifetime {
     /// One day.
     pub(crate) const DAY: Self = Self(Duration::from_secs(DAY));
 
-    /// When it ends that begins now.
+    /// The end of this lifetime if it begins now.
     pub(crate) fn from(self, now: EpochMillis) -> EpochMillis {
         now.plus(self.0)
     }
@@ -28,7 +28,7 @@ impl FromStr for Lifetime {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        // A day has 24 hours here: what expires does not wait for a change of the clocks.
+        // A day has 24 hours here, also when the clocks change.
         let days = SpanRelativeTo::days_are_24_hours();
         let seconds = text.parse::<Span>().ok().and_then(|span| span.total((Unit::Second, days)).ok());
         let duration = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds.trunc()).ok());
@@ -37,7 +37,7 @@ impl FromStr for Lifetime {
     }
 }
 
-/// A length of time in the unit that people would use: `43 min`, `3 h`, `2 days`.
+/// A duration in a natural unit: `43 min`, `3 h`, `2 days`.
 pub(crate) fn roughly(duration: Duration) -> String {
     match duration.as_secs() {
         seconds @ 0..120 => format!("{seconds} s"),

@@ -4,19 +4,19 @@ use anyhow::{Context, anyhow};
 use entity_stream_runtime::log_filter;
 use tracing_subscriber::EnvFilter;
 
-/// What the local system logs unless `RUST_LOG` says otherwise. To the DynamoDB engine every condition that does not hold
-/// is worth a warning; to us it is how tables are created and races are decided.
+/// The default log filter of the local system, without `RUST_LOG`. The DynamoDB engine logs a warning for every failed
+/// condition. For us, failed conditions are normal: they create tables and decide races.
 pub(crate) const OF_THE_SYSTEM: &str = "warn,dynoxide=error,entity_stream=info";
-/// The same with a simulation running, whose every event would be a line.
+/// The default log filter during a simulation. Otherwise each of its events would be a line.
 pub(crate) const OF_A_SIMULATED_SYSTEM: &str = "warn,dynoxide=error,entity_stream=info,entity_stream_broadcast=warn";
-/// What the other commands log unless `RUST_LOG` says otherwise: their own words are enough.
+/// The default log filter of the other commands, whose own output is enough.
 pub(crate) const OF_A_TOOL: &str = "off";
 
-/// The log's level, which the local system changes while it runs.
+/// The level of the log. The local system changes it while it runs.
 pub(crate) struct Log(Box<dyn Fn(&str) + Send + Sync>);
 
 impl Log {
-    /// Sets the level, unless `RUST_LOG` does.
+    /// Sets the level, unless `RUST_LOG` is set.
     pub(crate) fn set(&self, directives: &str) {
         (self.0)(directives);
     }
@@ -33,7 +33,7 @@ pub(crate) fn start(default: &str) -> anyhow::Result<Log> {
         .with_writer(std::io::stderr)
         .with_filter_reloading();
     let handle = builder.reload_handle();
-    // Not `init`, which would take in the `log` crate too: the WebSocket library writes whole requests there, token and all.
+    // `init` would also capture the `log` crate, to which the WebSocket library writes whole requests with their tokens.
     tracing::subscriber::set_global_default(builder.finish()).context("cannot start the log")?;
     Ok(Log(Box::new(move |text| {
         if directives.is_none()

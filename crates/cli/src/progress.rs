@@ -4,10 +4,10 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::terminal::{counted, grouped, note};
 
-/// What is done before this has passed needs no bar.
+/// The time before the bar appears. Shorter work needs no bar.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// How far a command has come, on standard error and only if that is a terminal.
+/// The progress of a command, on standard error and only if that is a terminal.
 #[derive(Debug)]
 pub(crate) struct Progress {
     bar: ProgressBar,
@@ -18,7 +18,7 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// Progress through an input of so many bytes, or one that has no known end.
+    /// The progress through an input of this many bytes, or of unknown size.
     pub(crate) fn new(bytes: Option<u64>) -> Self {
         let bar = ProgressBar::with_draw_target(bytes, ProgressDrawTarget::hidden());
         let template = if bytes.is_some() { "{bar:30} {percent:>3}%  {msg}" } else { "{spinner} {msg}" };
@@ -28,23 +28,23 @@ impl Progress {
         Self { bar, started: Instant::now(), shown: false, published: 0, rejected: 0 }
     }
 
-    /// One more event is published.
+    /// Counts one more published event.
     pub(crate) fn published(&mut self) {
         self.published += 1;
     }
 
-    /// One more event is rejected; `what` says which and why.
+    /// Counts one more rejected event. `what` names the event and the reason.
     pub(crate) fn rejected(&mut self, what: &str) {
         self.rejected += 1;
         self.note(what);
     }
 
-    /// One more event is rejected, for a reason that has been told often enough.
+    /// Counts one more rejected event without a message, because the reason was reported often enough.
     pub(crate) fn rejected_quietly(&mut self) {
         self.rejected += 1;
     }
 
-    /// Writes a line without tearing the bar.
+    /// Writes a line above the bar.
     pub(crate) fn note(&self, text: &str) {
         self.bar.suspend(|| note(text));
     }
@@ -74,13 +74,13 @@ impl Progress {
         self.rejected
     }
 
-    /// `1,234 events published`, with those rejected if there are any.
+    /// The text `1,234 events published`, with the number of rejected events if there are any.
     pub(crate) fn summary(&self) -> String {
         let published = format!("{} published", counted(self.published, "event"));
         if self.rejected == 0 { published } else { format!("{published}, {} rejected", grouped(self.rejected)) }
     }
 
-    /// Events published per second, on average since the beginning.
+    /// The average number of published events per second.
     // A rate is rounded anyway.
     pub(crate) fn rate(&self) -> String {
         let rate = self.published as f64 / self.started.elapsed().as_secs_f64().max(0.001);

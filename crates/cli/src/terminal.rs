@@ -9,7 +9,7 @@ use anstyle::{AnsiColor, Style};
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 
-/// Whoever reads our standard output has read enough, like `head`. Not a failure: the command ends quietly.
+/// The reader of standard output has closed it, as `head` does. This is not a failure, and the command ends quietly.
 #[derive(Debug)]
 pub(crate) struct ClosedPipe;
 
@@ -21,7 +21,7 @@ impl fmt::Display for ClosedPipe {
 
 impl std::error::Error for ClosedPipe {}
 
-/// What a write to standard output means for the command.
+/// Turns the result of a write to standard output into the result of the command.
 pub(crate) fn written(result: io::Result<()>) -> anyhow::Result<()> {
     result.map_err(|error| match error.kind() {
         io::ErrorKind::BrokenPipe => ClosedPipe.into(),
@@ -29,7 +29,7 @@ pub(crate) fn written(result: io::Result<()>) -> anyhow::Result<()> {
     })
 }
 
-/// Writes one line to standard output, colours and all only if it is a terminal, and flushes it.
+/// Writes one line to standard output and flushes it. Removes colours unless standard output is a terminal.
 pub(crate) fn line(text: impl fmt::Display) -> anyhow::Result<()> {
     let mut stdout = anstream::stdout().lock();
     written(writeln!(stdout, "{text}").and_then(|()| stdout.flush()))
@@ -42,18 +42,18 @@ pub(crate) fn raw_line(text: &str) -> anyhow::Result<()> {
     written(result.and_then(|()| stdout.flush()))
 }
 
-/// Tells the person at the terminal something, on standard error.
+/// Writes a message for the user to standard error.
 pub(crate) fn note(text: impl fmt::Display) {
-    // Nobody is left to tell if standard error is closed.
+    // Ignores the error, because no message can be shown if standard error is closed.
     let _ = writeln!(anstream::stderr().lock(), "{}", printable(&text.to_string()));
 }
 
-/// Shows what is wrong with the command line, in several lines.
+/// Shows a fault of the command line in several lines.
 pub(crate) fn usage(text: &str) {
     let _ = write!(anstream::stderr().lock(), "{text}");
 }
 
-/// Reports why the command failed, in one line, and gives its exit code.
+/// Reports the failure of the command in one line and returns its exit code.
 pub(crate) fn failure(error: &anyhow::Error) -> ExitCode {
     if error.is::<ClosedPipe>() {
         return ExitCode::SUCCESS;
@@ -62,7 +62,7 @@ pub(crate) fn failure(error: &anyhow::Error) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// An error and its causes. Many libraries repeat a cause in their own words; once is enough.
+/// The text of an error and its causes, without repetitions: many libraries repeat their cause.
 fn chain(error: &anyhow::Error) -> String {
     let mut text = error.to_string();
     for cause in error.chain().skip(1).map(ToString::to_string) {
@@ -73,7 +73,7 @@ fn chain(error: &anyhow::Error) -> String {
     text
 }
 
-/// The text with every control character replaced: what others wrote must not move the cursor or set a window's title.
+/// The text with every control character replaced, because foreign text must not move the cursor or set a window's title.
 pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     let control = |character: char| match character {
         '\n' | '\r' | '\t' => ' ',
@@ -83,7 +83,7 @@ pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     if text.contains(char::is_control) { text.chars().map(control).collect::<String>().into() } else { text.into() }
 }
 
-/// A number with its thousands apart: `1,234,567`.
+/// A number with separated thousands: `1,234,567`.
 pub(crate) fn grouped(number: u64) -> String {
     indicatif::HumanCount(number).to_string()
 }

@@ -1,4 +1,4 @@
-//! Reading the command line, and saying what is wrong with it.
+//! Parsing of the command line, and the messages about its faults.
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
@@ -10,29 +10,29 @@ use clap::Parser;
 use crate::cli::Cli;
 use crate::terminal;
 
-/// How tokens begin, whose header is a JSON object in base64, and API keys.
+/// The prefixes of tokens (a JSON object in base64) and of API keys.
 const CREDENTIALS: [&str; 2] = ["eyJ", "es_"];
-/// The fewest characters that are hidden: help has `es_...` in its examples.
+/// The minimum length of a hidden word, because the examples of the help contain `es_...`.
 const HIDDEN_LENGTH: usize = 7;
 
-/// The command that was given. What is wrong with it is told here, and so are help and version.
+/// Parses the command. Prints faults, help and version.
 ///
 /// # Errors
-/// The code to exit with, if there is nothing left to do.
+/// The exit code, if no command remains to be run.
 pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, ExitCode> {
     Cli::try_parse_from(arguments).map_err(|error| {
         let text = error.to_string();
         match without_credentials(&text) {
             Cow::Borrowed(_) => drop(error.print()),
-            // Without colours, whose codes would stand between the words.
+            // Renders without colours, because their codes would separate the words.
             Cow::Owned(text) => terminal::usage(&text),
         }
         u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
     })
 }
 
-/// The text less every word that looks like a credential: one that was given in the wrong place would be repeated on the
-/// screen, and in the log of whatever ran this.
+/// The text without words that look like credentials. A credential in the wrong place would otherwise appear on the screen, and
+/// in the log of a calling program.
 fn without_credentials(text: &str) -> Cow<'_, str> {
     let is_of_a_word = |character: char| character.is_ascii_alphanumeric() || matches!(character, '_' | '-' | '.');
     let mut hidden: Vec<&str> = text
@@ -40,7 +40,7 @@ fn without_credentials(text: &str) -> Cow<'_, str> {
         .map(|word| word.trim_start_matches('-'))
         .filter(|word| word.len() >= HIDDEN_LENGTH && CREDENTIALS.iter().any(|start| word.starts_with(start)))
         .collect();
-    // One may be the beginning of another, whose end would then stay.
+    // Replaces long words first, because a word may be the prefix of another.
     hidden.sort_unstable_by_key(|word| Reverse(word.len()));
     hidden.into_iter().fold(Cow::Borrowed(text), |text, word| text.replace(word, "(a credential)").into())
 }

@@ -5,7 +5,7 @@ use anyhow::{Context, ensure};
 use entity_stream_publisher::limits::ENTRY_BYTES;
 use tokio::sync::mpsc;
 
-/// Lines read ahead of the network.
+/// The number of lines that are read ahead of the network.
 const READ_AHEAD: usize = 256;
 
 /// One line of input.
@@ -13,17 +13,17 @@ const READ_AHEAD: usize = 256;
 pub(crate) struct Line {
     /// Counted from 1.
     pub(crate) number: u64,
-    /// Where the line after it begins, in bytes.
+    /// The position of the next line, in bytes.
     pub(crate) end: u64,
-    /// Its text, or why it has none.
+    /// The text, or the reason for a missing text.
     pub(crate) text: anyhow::Result<String>,
 }
 
-/// The lines of a file or of standard input, read by a thread of their own: a pipe may have nothing to say for hours.
+/// The lines of a file or of standard input. A thread of their own reads them, because a pipe may stay silent for hours.
 #[derive(Debug)]
 pub(crate) struct Lines {
     receiver: mpsc::Receiver<Line>,
-    /// The input's length, if it has one.
+    /// The length of the input in bytes, if it is known.
     pub(crate) bytes: Option<u64>,
 }
 
@@ -57,7 +57,7 @@ impl Lines {
                     }
                 };
                 end += consumed;
-                // Nobody wants more once the command has ended.
+                // The command has ended and needs no more lines.
                 if sender.blocking_send(Line { number, end, text }).is_err() {
                     return;
                 }
@@ -66,7 +66,7 @@ impl Lines {
         Self { receiver, bytes }
     }
 
-    /// The next line that is not blank. May be dropped and called again.
+    /// Returns the next line that is not blank. The future may be dropped and the method called again.
     pub(crate) async fn next(&mut self) -> Option<Line> {
         loop {
             let line = self.receiver.recv().await?;
@@ -77,8 +77,8 @@ impl Lines {
     }
 }
 
-/// Reads up to a newline or the end. What is longer than any event is read past and not kept: input without newlines
-/// must not fill the memory. Returns the number of bytes consumed as well, 0 at the end.
+/// Reads up to a newline or the end. Skips a line that is longer than any event without keeping it, so that input without
+/// newlines cannot fill the memory. Also returns the number of consumed bytes, 0 at the end.
 fn read_line(reader: &mut dyn BufRead) -> std::io::Result<(anyhow::Result<String>, u64)> {
     let (mut bytes, mut consumed, mut too_long) = (Vec::new(), 0_u64, false);
     loop {
@@ -104,7 +104,7 @@ fn read_line(reader: &mut dyn BufRead) -> std::io::Result<(anyhow::Result<String
     if too_long {
         return Ok((Err(anyhow::anyhow!("the line is longer than 1 MB, which no event bus takes")), consumed));
     }
-    // What Windows editors put at a file's beginning.
+    // The byte order mark that Windows editors put at the beginning of a file.
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
     let text = std::str::from_utf8(bytes).map(str::to_owned).context("the line is not UTF-8");
     Ok((text, consumed))

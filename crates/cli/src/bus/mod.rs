@@ -1,4 +1,4 @@
-//! Events from the command line and from files, and the buses that take them.
+//! Events from the command line and from files, and the buses that accept them.
 
 mod line_entry;
 mod lines;

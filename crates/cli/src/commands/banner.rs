@@ -9,10 +9,10 @@ use crate::terminal;
 
 const TITLE: Style = AnsiColor::Green.on_default().bold();
 const URL: Style = AnsiColor::Cyan.on_default();
-/// Where `listen` looks unless told otherwise.
+/// The default URL of `listen`.
 const USUAL_URL: &str = "ws://localhost:3000";
 
-/// What the local system says when it has started.
+/// The output of the local system after its start.
 #[derive(Debug)]
 pub(crate) struct Banner {
     stage: String,
@@ -32,7 +32,7 @@ impl Banner {
         Self { stage: config.stage.clone(), tenant: tenant.clone(), simulated, remarks, invitation }
     }
 
-    /// Writes it to standard output. A start script may read the URLs there, and may have stopped reading.
+    /// Writes the banner to standard output. A start script may read the URLs from it, and may already have closed it.
     pub(crate) fn show(&self, local: &Local) {
         let _ = terminal::line(self.text(&local.websocket_url(), &local.http_url(), &local.dynamodb_url()));
     }
@@ -64,7 +64,7 @@ impl Banner {
     }
 }
 
-/// This program as it was called, so that the line to try works from the same place.
+/// The name by which this program was called, so that the suggested command works from the same directory.
 fn program() -> String {
     let called = std::env::args_os().next().map(|name| name.to_string_lossy().into_owned());
     called.filter(|name| !name.is_empty()).unwrap_or_else(|| "entity-stream".to_owned())

@@ -8,10 +8,10 @@ use crate::terminal::printable;
 
 const TITLES: [&str; 9] =
     ["CONNECTION", "TENANT", "SUBJECT", "ROLE", "FILTER", "GROUP", "FORMAT", "CONNECTED", "AUTHORISED"];
-/// Characters of a cell that clients filled. The whole of it is in the JSON.
+/// The maximum length of a cell with text of clients. The JSON contains the whole text.
 const CELL_LENGTH: usize = 48;
 
-/// What is known of connections, for programs.
+/// The list of connections, for programs.
 pub(super) fn json(connections: &[Connection]) -> Value {
     connections.iter().map(one).collect()
 }
@@ -43,7 +43,7 @@ fn one(connection: &Connection) -> Value {
     })
 }
 
-/// The same for people.
+/// The list of connections, for people.
 pub(super) fn table(connections: &[Connection], now: EpochMillis) -> String {
     columns(TITLES, connections.iter().map(|connection| row(connection, now)))
 }
@@ -90,7 +90,7 @@ fn authorised(authorisation: &Authorisation, now: EpochMillis) -> String {
     }
 }
 
-/// Clients and identity providers chose these texts: they must neither control the terminal nor fill it.
+/// Sanitises and shortens a text of a client or an identity provider. It must neither control the terminal nor fill it.
 fn cell(text: &str) -> String {
     let text = printable(text);
     match text.char_indices().nth(CELL_LENGTH) {

@@ -10,20 +10,20 @@ use entity_stream_runtime::environment::{AUTH_ENABLED, JWT_JWKS_URL, JWT_SECRET,
 use crate::lifetime::Lifetime;
 use crate::token::{NewToken, fresh_secret, overlay};
 
-/// How to be let into a local system that asks for tokens. `Debug` shows neither token nor secret.
+/// The token and the secret for a local system with authentication. `Debug` hides both.
 pub(crate) struct Invitation {
-    /// The secret, if it was made for this run; whoever set one has it.
+    /// The secret, if it was created for this run. A configured secret is not shown.
     fresh: Option<String>,
-    /// A token; none where only somebody else can sign one, or should.
+    /// A token; `None` if only an identity provider can sign tokens, or if signing is left to the operator.
     token: Option<String>,
 }
 
 impl Invitation {
-    /// With the environment's key if it has one, and a fresh secret if not.
+    /// Creates an invitation with the key of the environment, or with a fresh secret if there is none.
     pub(crate) fn new(environment: &Environment, tenant: &Tenant, now: EpochMillis) -> anyhow::Result<Self> {
         let secret = environment.optional(JWT_SECRET);
         if environment.optional(JWT_SECRET_ARN).is_some() || environment.optional(JWT_JWKS_URL).is_some() {
-            // A token that a deployed system would accept too has no place on the screen.
+            // A token that a deployed system would also accept must not be shown.
             return Ok(Self::without_token());
         }
         let fresh = if secret.is_none() { Some(fresh_secret()?) } else { None };
@@ -39,12 +39,12 @@ impl Invitation {
         Ok(Self { fresh, token: Some(token.sign(&key, environment, now)?) })
     }
 
-    /// Where nobody asked for a token, but one is needed.
+    /// The invitation for a system that needs a token although `--auth` was not given.
     pub(crate) fn without_token() -> Self {
         Self { fresh: None, token: None }
     }
 
-    /// The environment in which tokens are asked for, and this one is accepted.
+    /// The environment of a system that requires tokens and accepts this one.
     pub(crate) fn environment(&self, environment: &Environment) -> Environment {
         let environment = overlay(environment, [(AUTH_ENABLED, "true".to_owned())]);
         match &self.fresh {
@@ -53,7 +53,8 @@ impl Invitation {
         }
     }
 
-    /// The banner's part about it. This is the one place that shows a token and a secret: both are of this machine.
+    /// The part of the banner about authentication. Only this place shows a token and a secret, and both are valid on this
+    /// machine only.
     pub(crate) fn text(&self, program: &str, tenant: &Tenant, try_it: &str) -> String {
         let mut text = String::new();
         let _ = match &self.token {

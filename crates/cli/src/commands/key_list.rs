@@ -8,7 +8,7 @@ use crate::token::listed;
 
 const TITLES: [&str; 6] = ["NAME", "ROLE", "TENANTS", "CREATED", "LAST USED", "EXPIRES"];
 
-/// What is known of keys, for programs.
+/// The list of keys, for programs.
 pub(super) fn json(keys: &[ApiKeyRecord]) -> Value {
     let time = |time: Option<EpochMillis>| time.map(EpochMillis::to_rfc3339);
     let key = |key: &ApiKeyRecord| {
@@ -24,7 +24,7 @@ pub(super) fn json(keys: &[ApiKeyRecord]) -> Value {
     keys.iter().map(key).collect()
 }
 
-/// The same for people.
+/// The list of keys, for people.
 pub(super) fn table(keys: &[ApiKeyRecord], now: EpochMillis) -> String {
     columns(TITLES, keys.iter().map(|key| row(key, now)))
 }
@@ -37,7 +37,7 @@ fn row(key: &ApiKeyRecord, now: EpochMillis) -> [String; 6] {
         Some(time) if time <= now => format!("expired {}", ago(time)),
         Some(time) => format!("in {}", roughly(time.since(now))),
     };
-    // The use is known to the hour; more would be made up.
+    // The time of use has a precision of one hour.
     let hours = |time: EpochMillis| if now.since(time).as_secs() < 7200 { "lately".to_owned() } else { ago(time) };
     let used = key.last_used_at.map_or_else(|| "never".to_owned(), hours);
     [key.name.to_string(), key.role.to_string(), tenants, ago(key.created_at), used, expires]
@@ -63,7 +63,7 @@ mod tests {
         let at = |hours: i64| Some(EpochMillis::new(hours * HOUR));
         vec![
             key("a", Role::User, &["city", "demo"], at(9), at(40)),
-            // Tenants do not bound a super admin, whoever wrote them there.
+            // The tenants of a super admin do not restrict it.
             key("longer.name", Role::SuperAdmin, &["demo"], None, None),
             key("old", Role::TenantAdmin, &["demo"], at(5), at(7)),
         ]

@@ -32,7 +32,7 @@ enum Action {
     Revoke(Revoke),
 }
 
-/// Create a key, and print it: it cannot be shown again
+/// Create a key and print it; it cannot be shown again
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -42,20 +42,20 @@ Examples:
 struct Create {
     /// The key's name: 1 to 64 letters, digits, `_`, `-` or `.`
     name: ApiKeyName,
-    /// A tenant that its holder may listen to; may be given several times
+    /// A tenant to which the key gives access; may be given several times
     #[arg(long, value_name = "TENANT")]
     tenant: Vec<Tenant>,
-    /// What its holder may do: super_admin is for every tenant, and takes none
+    /// The role of the key: super_admin gives access to every tenant and takes no --tenant
     #[arg(long, value_name = "ROLE", value_parser = role(), default_value = "user", hide_possible_values = true)]
     role: Role,
-    /// How long it is valid, such as 90d [default: until it is revoked]
+    /// The validity, such as 90d [default: until it is revoked]
     #[arg(long, value_name = "TIME")]
     expires_in: Option<Lifetime>,
     #[command(flatten)]
     place: ApiKeysPlace,
 }
 
-/// List the keys: what is known of them, and never the keys themselves
+/// List the keys, with their roles and times but never the keys themselves
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -63,14 +63,14 @@ Examples:
   entity-stream keys list --output json --keys-table api-keys-prod \\
       | jq '.[] | select(.lastUsedAt == null)'")]
 struct List {
-    /// How to print them
+    /// The format of the list
     #[arg(long, value_name = "HOW", value_enum, default_value_t = Output::Table)]
     output: Output,
     #[command(flatten)]
     place: ApiKeysPlace,
 }
 
-/// Revoke a key: nobody can connect with it any more
+/// Revoke a key, so that it opens no further connection
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Connections that the key has opened live on until they end, two hours at most, or until `entity-stream connections close`.
@@ -136,7 +136,7 @@ impl Create {
         let place = self.place.table();
         let key = keys(place).await?.create(&record).await.map_err(|error| failure(place, error))?;
         terminal::raw_line(key.expose())?;
-        // The key itself stands on standard output only, which a script can keep out of what it logs.
+        // Only standard output contains the key, so that a script can keep it out of its log.
         let name = &self.name;
         terminal::note("This is the only time that the key is shown. With the key in KEY, the header is");
         terminal::note(format!("Authorization: Basic $(printf '%s' \"{name}:$KEY\" | base64 | tr -d '\\n')"));
@@ -149,7 +149,7 @@ async fn keys(place: TablePlace<'_>) -> anyhow::Result<ApiKeys> {
     Ok(ApiKeys::new(client, table))
 }
 
-/// What is wrong with the table's place is told with it; a slip with a name is not.
+/// Adds the table's place to errors that concern it, but not to errors about a name.
 fn failure(place: TablePlace<'_>, error: ApiKeyError) -> anyhow::Error {
     match error {
         ApiKeyError::Dynamo(_) => place.failure(error),

@@ -22,8 +22,8 @@ const PUBLISH_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Publish entity changes
 ///
-/// Publishes one change given by options, or many from a file of JSON lines. Everything is checked before it is sent;
-/// `data` arrives byte for byte as it is given.
+/// Publishes one change from options, or many changes from a file of JSON lines. Each change is checked before it is sent.
+/// `data` is delivered byte for byte.
 #[derive(Debug, clap::Args)]
 #[command(
     override_usage = "\
@@ -45,18 +45,18 @@ A line of a file is an event's detail; the tenant is filled in where it is missi
   {\"type\":\"entityUpdated\",\"entityId\":\"room-1\",\"entityType\":\"Room\",\"data\":{\"co2\":612}}"
 )]
 pub(crate) struct Args {
-    /// Whose entities they are
+    /// The tenant of the entities
     tenant: Tenant,
-    /// What happened
+    /// The kind of change
     #[arg(long = "type", value_name = "TYPE", required_unless_present = "file", value_parser = change_type())]
     change_type: Option<ChangeType>,
-    /// The entity's type; several make an entity of several types
+    /// The entity's type; may be given several times for an entity with several types
     #[arg(long, value_name = "TYPE", required_unless_present = "file")]
     entity_type: Vec<EntityType>,
     /// The entity's id
     #[arg(long, value_name = "ID", required_unless_present = "file")]
     entity_id: Option<String>,
-    /// Its attributes, a JSON object [default: {}]
+    /// The entity's attributes, a JSON object [default: {}]
     #[arg(long, value_name = "JSON")]
     data: Option<String>,
     /// The name of an attribute that changed; may be given several times
@@ -65,7 +65,7 @@ pub(crate) struct Args {
     /// The entity's `Fiware-ServicePath` [default: /]
     #[arg(long, value_name = "PATH")]
     service_path: Option<String>,
-    /// When it happened, such as 2026-01-31T12:00:00Z [default: when it is published]
+    /// The time of the change, such as 2026-01-31T12:00:00Z [default: the time of publishing]
     #[arg(long, value_name = "TIME")]
     timestamp: Option<String>,
     /// Publish every line of this file, or of standard input if it is `-`
@@ -73,7 +73,7 @@ pub(crate) struct Args {
         "change_type", "entity_type", "entity_id", "data", "changed_attribute", "service_path", "timestamp",
     ])]
     file: Option<PathBuf>,
-    /// Requests under way at a time; with more than one, a change may overtake the one before it
+    /// The number of concurrent requests; with more than one, a change may overtake an earlier one
     #[arg(long, value_name = "N", default_value = "1", requires = "file")]
     in_flight: NonZeroUsize,
     #[command(flatten)]
@@ -105,7 +105,7 @@ async fn one(args: &Args) -> anyhow::Result<()> {
     }
 }
 
-/// The event that the options describe.
+/// The event from the options.
 fn entry(args: &Args) -> anyhow::Result<BusEntry> {
     let change_type = args.change_type.context("--type is missing")?;
     let data = args.data.as_deref().unwrap_or("{}");

@@ -6,7 +6,7 @@ use entity_stream_auth::{ClaimPath, ClaimPaths};
 use entity_stream_runtime::{Environment, claim_paths};
 use serde_json::Value;
 
-/// The claims that say what somebody may do, by the names that the functions look for in the same environment.
+/// The names of the tenant and role claims, as the functions read them from the same environment.
 #[derive(Debug)]
 pub(crate) struct ClaimNames(ClaimPaths);
 
@@ -15,17 +15,17 @@ impl ClaimNames {
         Self(claim_paths(environment))
     }
 
-    /// The claim to put tenants into. A name with dots is found as it is, before any way through objects.
+    /// The claim for tenants. A name with dots is used as it is; the functions try it before nested objects.
     pub(crate) fn tenant(&self) -> &str {
         self.0.tenant.first().map_or("tenant", ClaimPath::as_str)
     }
 
-    /// The claim to put the role into.
+    /// The claim for the role.
     pub(crate) fn role(&self) -> &str {
         self.0.role.as_str()
     }
 
-    /// The claims in which the functions look for a tenant, for people.
+    /// The names of the tenant claims, for messages.
     pub(crate) fn shown(&self) -> String {
         let names: Vec<&str> = self.0.tenant.iter().map(ClaimPath::as_str).collect();
         match names.split_last() {
@@ -34,13 +34,13 @@ impl ClaimNames {
         }
     }
 
-    /// Where the functions look.
+    /// The claims that the functions read.
     pub(crate) fn paths(&self) -> &ClaimPaths {
         &self.0
     }
 }
 
-/// A further claim: `name=value`, the value as JSON if it is JSON, and as text if not.
+/// A further claim `name=value`. The value is JSON if it can be parsed, otherwise text.
 #[derive(Clone, PartialEq)]
 pub(crate) struct Claim {
     pub(crate) name: String,
@@ -48,7 +48,7 @@ pub(crate) struct Claim {
 }
 
 impl Claim {
-    /// Whether it may stand beside those that have an option of their own.
+    /// Refuses a claim that has an option of its own.
     pub(crate) fn check(&self, names: &ClaimNames) -> anyhow::Result<()> {
         let taken = ["sub", "iat", "exp", "iss", "aud", names.tenant(), names.role()];
         let name = self.name.as_str();

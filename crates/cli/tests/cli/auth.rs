@@ -1,4 +1,4 @@
-//! `local --auth`: what its banner says works as it stands there.
+//! `local --auth`: the commands in its banner work unchanged.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -11,7 +11,7 @@ use crate::harness::{Running, run, run_with, start_line, start_with};
 
 const AUTH: [&str; 6] = ["local", "--port", "0", "--dynamodb-port", "0", "--auth"];
 
-/// What the banner shows.
+/// The content of the banner.
 #[derive(Debug, Default)]
 struct Banner {
     websocket: String,
@@ -56,7 +56,7 @@ async fn its_banner_lets_people_in_and_nothing_else_shows_a_credential() {
     let secret = banner.secret.as_deref().expect("it is fresh");
     assert!(secret.len() >= 32);
 
-    // Nobody gets in without.
+    // The system refuses clients without a token.
     let ended = run(&["listen", "demo", "--url", &banner.websocket]).await;
     assert_eq!(ended.code, Some(1));
     assert!(ended.stderr.contains("a token is required"), "{ended:?}");
@@ -67,7 +67,7 @@ async fn its_banner_lets_people_in_and_nothing_else_shows_a_credential() {
     assert!(listener.line().await.ends_with(" Room urn:1"));
     assert_eq!(listener.exit().await.code(), Some(0));
 
-    // More tokens with the secret, for another tenant and with what it says.
+    // The secret signs further tokens, for another tenant and with other claims.
     let ended = run_with(&["token", "--tenant", "city"], &[("JWT_SECRET", secret)], "").await;
     let other = ended.stdout.trim();
     let explained = run_with(&["token", "--inspect", token], &[("JWT_SECRET", secret)], "").await;
@@ -83,7 +83,7 @@ async fn its_banner_lets_people_in_and_nothing_else_shows_a_credential() {
     let refused = run_with(&refused, &[("ENTITY_STREAM_TOKEN", other)], "").await;
     assert!(refused.stderr.contains("refused with close code 1008"), "{refused:?}");
 
-    // And an API key.
+    // An API key is accepted as well.
     let create = ["keys", "create", "robot", "--tenant", "demo", "--dynamodb-url", &banner.dynamodb];
     let key = run(&create).await.stdout.trim().to_owned();
     let basic = STANDARD.encode(format!("robot:{key}"));
@@ -143,7 +143,7 @@ async fn a_key_that_is_set_is_used_and_not_shown() {
     listener.line().await;
     assert_eq!(listener.exit().await.code(), Some(0));
 
-    // Only the identity provider signs tokens then.
+    // Only the identity provider can sign tokens in this case.
     let mut system = start_with(&AUTH, &[("JWT_JWKS_URL", "http://localhost:1/keys")]);
     let theirs = banner(&mut system).await;
     assert!(theirs.secret.is_none() && theirs.command.contains("ENTITY_STREAM_TOKEN=... "), "{theirs:?}");

@@ -1,6 +1,6 @@
 use crate::harness::{run, run_with};
 
-/// Every slip has a message that says what would be right.
+/// Every mistake has a message with the correct form.
 #[tokio::test]
 async fn a_slip_is_explained() {
     let room = ["--type", "entityUpdated", "--entity-type", "Room", "--entity-id", "urn:1"];

@@ -87,7 +87,7 @@ async fn what_trickles_in_is_published_as_it_comes() {
     listener.prints("urn:1").await;
     publisher.input(&line(2)).await;
     listener.prints("urn:2").await;
-    // Its input is still open: a read that nobody can cancel must not keep it.
+    // The input is still open. A read that cannot be cancelled must not delay the end of the command.
     publisher.signal("INT").await;
     publisher.says("stopped after 2 events published: interrupted").await;
     assert_eq!(publisher.exit().await.code(), Some(1));

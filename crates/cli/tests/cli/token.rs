@@ -14,7 +14,7 @@ use crate::harness::{Ended, run_with};
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
-/// Mints a token, which stands alone on standard output.
+/// Signs a token. Standard output contains only the token.
 async fn mint(args: &[&str], environment: &[(&str, &str)]) -> String {
     let ended = run_with(&[&["token"], args].concat(), environment, "").await;
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{ended:?}");
@@ -24,7 +24,7 @@ async fn mint(args: &[&str], environment: &[(&str, &str)]) -> String {
     token.to_owned()
 }
 
-/// Has a token explained, and checks that the explanation cannot be used for one.
+/// Explains a token, and checks that the explanation does not contain the token.
 async fn inspect(token: &str, more: &[&str], environment: &[(&str, &str)]) -> Ended {
     let ended = run_with(&[&["token", "--inspect", "-"], more].concat(), environment, &format!("{token}\n")).await;
     for part in token.split('.').filter(|part| part.len() > 4) {
@@ -34,7 +34,7 @@ async fn inspect(token: &str, more: &[&str], environment: &[(&str, &str)]) -> En
     ended
 }
 
-/// A token with these claims, that of nobody in particular.
+/// A token with these claims.
 fn signed(header: &Header, claims: &Value, secret: &str) -> String {
     encode(header, claims, &EncodingKey::from_secret(secret.as_bytes())).unwrap()
 }
@@ -167,7 +167,7 @@ async fn a_secret_can_be_in_a_file() {
         path.to_str().unwrap().to_owned()
     };
     let path = file("secret", format!("{SECRET}\n").as_bytes());
-    // The file that was asked for counts, not what happens to be set.
+    // The file in the option counts and not the environment.
     let token = mint(&["--tenant", "demo", "--secret-file", &path], &[("JWT_SECRET", "x")]).await;
     assert_eq!(inspect(&token, &[], &[("JWT_SECRET", SECRET)]).await.code, Some(0));
     assert_eq!(inspect(&token, &["--secret-file", &path], &[("JWT_JWKS_URL", "https://h/")]).await.code, Some(0));
@@ -218,7 +218,7 @@ async fn a_secret_can_be_in_secrets_manager() {
     assert!(ended.stderr.contains("ResourceNotFoundException: no such secret"), "{ended:?}");
 }
 
-/// An identity provider's public keys: one, for EdDSA. And what signs for it.
+/// The key set of an identity provider with one EdDSA key, and the key that signs.
 async fn identity_provider(key_id: &str) -> (String, EncodingKey) {
     let private = Ed25519KeyPair::generate_pkcs8v1(&SystemRandom::new()).unwrap();
     let public = Ed25519KeyPair::from_pkcs8_maybe_unchecked(private.as_ref()).unwrap();

@@ -1,6 +1,6 @@
-//! The check of the pages that send requests. The local system trusts its machine, but any page that is open in a
-//! browser on this machine can send requests to it: with an origin of its own, which `Origin` tells, or, after changing what its name
-//! resolves to, with one that looks like ours (DNS rebinding), which only `Host` tells.
+//! The check of the pages that send requests. The local system trusts its machine, but any page in a browser on this machine
+//! can send requests to it. A foreign page has an origin of its own, which `Origin` shows. After DNS rebinding its origin looks
+//! like ours, which only `Host` shows.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
