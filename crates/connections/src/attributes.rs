@@ -1,15 +1,23 @@
-//! The names and conversions of attributes. No other module spells an attribute name.
+//! The names of attributes and the conversions of their values. No other module spells a name.
 
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use entity_stream_protocol::EpochMillis;
 
 /// An item in the form of the SDK.
 pub(crate) type Item = HashMap<String, AttributeValue>;
 
-pub(crate) const PK: &str = crate::schema::PARTITION_KEY;
-pub(crate) const SK: &str = crate::schema::SORT_KEY;
-pub(crate) const EXPIRES_AT: &str = crate::schema::TTL_ATTRIBUTE;
+/// The partition key, a string.
+pub const PARTITION_KEY: &str = "pk";
+/// The sort key, a string.
+pub const SORT_KEY: &str = "sk";
+/// The TTL attribute, in seconds since the epoch. DynamoDB deletes expired items late, so every read skips them.
+pub const TTL_ATTRIBUTE: &str = "expiresAt";
+
+pub(crate) const PK: &str = PARTITION_KEY;
+pub(crate) const SK: &str = SORT_KEY;
+pub(crate) const EXPIRES_AT: &str = TTL_ATTRIBUTE;
 pub(crate) const TENANT: &str = "tenant";
 pub(crate) const CONNECTED_AT: &str = "connectedAt";
 pub(crate) const FORMAT: &str = "format";
@@ -39,4 +47,9 @@ pub(crate) fn get_string<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
 
 pub(crate) fn get_number(item: &Item, name: &str) -> Option<u64> {
     item.get(name)?.as_n().ok()?.parse().ok()
+}
+
+/// A time in milliseconds since the epoch.
+pub(crate) fn get_time(item: &Item, name: &str) -> Option<EpochMillis> {
+    Some(EpochMillis::new(i64::try_from(get_number(item, name)?).unwrap_or(i64::MAX)))
 }

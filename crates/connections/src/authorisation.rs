@@ -1,28 +1,27 @@
 use entity_stream_protocol::EpochMillis;
 
-use crate::attributes::{AUTHORISED_UNTIL, Item, PENDING, ROLE, SUBJECT, get_number, get_string, number, string};
-use crate::connection::millis;
+use crate::attributes::{AUTHORISED_UNTIL, Item, PENDING, ROLE, SUBJECT, get_string, get_time, number, string};
 
-/// The right of a connection to listen, with its subject and its end.
+/// The right of a connection to listen: its subject, and its end.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Authorisation {
-    /// Authentication is switched off, and every connection may listen.
+    /// Authentication is switched off.
     #[default]
     Open,
-    /// The connection has yet to authenticate. Until then it has no interests and receives no events.
+    /// The connection has not authenticated yet. It has no interests and receives no events.
     Pending,
     /// The client has proved its identity.
     Granted(Grant),
 }
 
-/// The proved right to listen to a connection's tenant.
+/// The right of a subject to listen to the tenant of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
     /// The subject of the credential.
     pub subject: String,
-    /// The role, as information for operators.
+    /// The role, for operators to read.
     pub role: String,
-    /// The end of the right; `None` if it lasts as long as the connection.
+    /// The end of the right; `None` if it ends with the connection.
     pub until: Option<EpochMillis>,
 }
 
@@ -34,7 +33,7 @@ impl Grant {
 }
 
 impl Authorisation {
-    /// True if the connection may listen at `now`.
+    /// Whether the connection may listen at `now`.
     pub fn is_valid(&self, now: EpochMillis) -> bool {
         match self {
             Self::Open => true,
@@ -43,7 +42,7 @@ impl Authorisation {
         }
     }
 
-    /// The end of the authorisation, if it comes before the end of the connection.
+    /// The end of the right, if it ends before the connection.
     pub fn until(&self) -> Option<EpochMillis> {
         match self {
             Self::Open | Self::Pending => None,
@@ -51,7 +50,7 @@ impl Authorisation {
         }
     }
 
-    /// The grant, if authentication is on and the client has authenticated.
+    /// The subject, if authentication is switched on and has succeeded.
     pub fn subject(&self) -> Option<&str> {
         match self {
             Self::Open | Self::Pending => None,
@@ -75,7 +74,7 @@ impl Authorisation {
         }
     }
 
-    /// Reads the attributes that [`Authorisation::write`] wrote. Returns `None` for all others, which must not count as a right.
+    /// Reads the attributes that [`Authorisation::write`] wrote; `None` for any others, which must not grant access.
     pub(crate) fn read(item: &Item) -> Option<Self> {
         match (get_string(item, SUBJECT), item.contains_key(PENDING)) {
             (Some(subject), false) => Some(Self::Granted(Grant {
@@ -90,11 +89,7 @@ impl Authorisation {
     }
 }
 
-/// The end of an item's authorisation, if it has one. The outer `None` means that the attribute is malformed.
+/// The end of an item's authorisation, `Some(None)` if it has none; `None` if the attribute cannot be read.
 pub(crate) fn read_until(item: &Item) -> Option<Option<EpochMillis>> {
-    if item.contains_key(AUTHORISED_UNTIL) {
-        Some(Some(millis(get_number(item, AUTHORISED_UNTIL)?)))
-    } else {
-        Some(None)
-    }
+    if item.contains_key(AUTHORISED_UNTIL) { Some(Some(get_time(item, AUTHORISED_UNTIL)?)) } else { Some(None) }
 }

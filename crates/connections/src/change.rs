@@ -1,3 +1,17 @@
+//! Changes the filter or the authorisation of a connection.
+//!
+//! **Invariant.** The interest items of a connection are exactly those that its item lists, before and after every change. A
+//! change reads the connection item and writes one transaction: the new interests, the removal of the old ones, and the
+//! connection item with the next revision. The transaction is conditional on the revision that was read, so a concurrent
+//! change or a removal in between cancels it, and the change starts again.
+//!
+//! A transaction takes 100 items. If there are more, the transaction removes as many old interests as fit, and the connection
+//! item lists the others as leftovers. The change is complete, and the client is answered, when a further transaction has
+//! removed them. If the process dies in between, the next change of the connection or its removal removes them.
+//!
+//! A connection that changes from types to every type keeps the interests of its types, with the new filter in them.
+//! `interest_pages` explains the reason.
+
 use std::time::Duration;
 
 use aws_sdk_dynamodb::error::SdkError;
@@ -7,30 +21,34 @@ use entity_stream_protocol::{ConnectionId, EpochMillis, Filter};
 use tokio::time::{sleep, timeout};
 
 use crate::attributes::{EXPIRES_AT, REVISION, number};
-use crate::connection::{StoredConnection, interest_item};
+use crate::authorisation::{Authorisation, Grant};
+use crate::backoff::delays;
+use crate::connection::Connection;
+use crate::error::TableError;
+use crate::interest::interest_item;
 use crate::keys::{Scope, interest_key};
-use crate::table::{delays, invalid};
-use crate::{Authorisation, Connection, Grant, Table, TableError};
+use crate::stored_connection::StoredConnection;
+use crate::table::Table;
 
-/// The largest number of items in one `TransactWriteItems`.
+/// Most items that `TransactWriteItems` takes at once.
 const TRANSACTION: usize = 100;
-/// The largest number of retries of a change after a concurrent change of the same connection, or after throttling.
+/// Most attempts at a change. Another change of the same connection in between, or throttling, fails an attempt.
 const ATTEMPTS: usize = 20;
-/// The time limit for all attempts. API Gateway waits 29 seconds for a message, and the client has to get an answer.
+/// Longest time for all attempts. API Gateway waits 29 seconds for the function, which also has to answer the client.
 const TIME: Duration = Duration::from_secs(15);
 
 const OPERATION: &str = "TransactWriteItems";
 
 impl Table {
-    /// Replaces a connection's whole filter, or unsubscribes it with `None`. Returns the changed connection. After that,
-    /// every later event finds exactly this filter, until the next change of the same connection. An event whose audience is
-    /// read during the change finds the connection if both filters match (see [`Table::interests`]).
+    /// Replaces the whole filter of a connection, or unsubscribes it with `None`, and returns the connection after the change.
+    /// Every event after the return of this method finds exactly this filter, until the next change of the connection. An
+    /// event that is read during the change finds the connection if both filters match it.
     ///
     /// # Errors
     /// [`TableError::NotConnected`] if the connection is not registered or its record has expired at `now`;
-    /// [`TableError::NotAuthorised`] if it has yet to authenticate, or its authorisation has expired;
-    /// [`TableError::Contended`], [`TableError::TimedOut`] or [`TableError::Dynamo`]. The filter is then unchanged, unless
-    /// only the answer to the last request was lost.
+    /// [`TableError::NotAuthorised`] if it has not authenticated yet, or its authorisation has expired;
+    /// [`TableError::Contended`], [`TableError::TimedOut`] or [`TableError::Dynamo`]. After these three the filter is
+    /// unchanged, unless the answer to the last request was lost.
     pub async fn subscribe(
         &self,
         id: &ConnectionId,
@@ -47,12 +65,12 @@ impl Table {
         .await
     }
 
-    /// Authorises a connection that has yet to authenticate, or renews an authorisation that has not expired. Changes the
-    /// connection and all its interests at once. The filter stays unchanged.
+    /// Authorises a connection that has not authenticated yet, or renews an authorisation that has not expired. The change
+    /// covers the connection and all its interests at once. The filter stays the same.
     ///
     /// # Errors
-    /// [`TableError::NotAuthorised`] if the authorisation has expired: it cannot be renewed any more;
-    /// [`TableError::AnotherSubject`] if the connection belongs to another subject; otherwise as [`Table::subscribe`].
+    /// [`TableError::NotAuthorised`] if the authorisation has expired and can no longer be renewed;
+    /// [`TableError::AnotherSubject`] if the connection belongs to another subject; otherwise as for [`Table::subscribe`].
     pub async fn authorise(
         &self,
         id: &ConnectionId,
@@ -74,8 +92,7 @@ impl Table {
         .await
     }
 
-    /// Changes a connection and its interests in one transaction. The transaction is conditional on the revision that was
-    /// read.
+    /// Changes a connection and its interests within the time limit.
     async fn change(
         &self,
         id: &ConnectionId,
@@ -120,22 +137,22 @@ impl Table {
         scopes.extend(kept.iter().cloned());
         let mut writes = Vec::new();
         for scope in &scopes {
-            // An unchanged interest need not be written again.
+            // An interest that exists and stays the same is not written again.
             let item = interest_item(&wanted, scope);
             if !old_scopes.contains(scope) || interest_item(&old.connection, scope) != item {
                 let put = Put::builder().table_name(&self.name).set_item(Some(item)).build();
-                writes.push(TransactWriteItem::builder().put(put.map_err(invalid(OPERATION))?).build());
+                writes.push(TransactWriteItem::builder().put(put.map_err(TableError::invalid(OPERATION))?).build());
             }
         }
         let mut stale: Vec<Scope> = old.stored_scopes().into_iter().filter(|scope| !scopes.contains(scope)).collect();
-        // Fifty old types, fifty new ones and the connection are one item too many. `*` may be another one. It comes first,
-        // so that it is never among the leftovers.
+        // Fifty old types, fifty new ones and the connection are one item too many, and `*` can be another. `*` comes first, so
+        // it is never a leftover.
         let leftovers = stale.split_off(stale.len().min(TRANSACTION - 1 - writes.len()));
         for scope in &stale {
             let delete = Delete::builder().table_name(&self.name);
             let delete =
                 delete.set_key(Some(interest_key(&wanted.tenant, scope, &wanted.id, wanted.group.as_ref()))).build();
-            writes.push(TransactWriteItem::builder().delete(delete.map_err(invalid(OPERATION))?).build());
+            writes.push(TransactWriteItem::builder().delete(delete.map_err(TableError::invalid(OPERATION))?).build());
         }
         let partly = !leftovers.is_empty();
         let new = StoredConnection { connection: wanted, revision: old.revision + 1, kept, leftovers };
@@ -148,12 +165,12 @@ impl Table {
             .expression_attribute_values(":revision", number(old.revision))
             .expression_attribute_values(":now", number(now.seconds()))
             .build();
-        writes.push(TransactWriteItem::builder().put(connection.map_err(invalid(OPERATION))?).build());
+        writes.push(TransactWriteItem::builder().put(connection.map_err(TableError::invalid(OPERATION))?).build());
 
         match self.client.transact_write_items().set_transact_items(Some(writes)).send().await {
             Ok(_) if partly => Ok(Replaced::Partly),
             Ok(_) => Ok(Replaced::Wholly(new.connection)),
-            Err(error) if is_passing(&error) => Ok(Replaced::NotYet),
+            Err(error) if is_temporary(&error) => Ok(Replaced::NotYet),
             Err(error) => Err(TableError::dynamo(OPERATION)(error)),
         }
     }
@@ -165,14 +182,14 @@ enum Replaced {
     NotYet,
 }
 
-/// True if a transaction was cancelled for a temporary reason: a concurrent message or the end of the same connection, or a
-/// throttled item. The SDK does not retry a transaction with a throttled item, as it does with a throttled request.
+/// Whether a transaction was cancelled for a temporary reason. Another message of the same connection or its end came first,
+/// or DynamoDB throttled one of the items. The SDK retries a throttled request, but not a transaction with a throttled item.
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html>
-fn is_passing(error: &SdkError<TransactWriteItemsError>) -> bool {
-    const PASSING: [&str; 4] =
+fn is_temporary(error: &SdkError<TransactWriteItemsError>) -> bool {
+    const TEMPORARY: [&str; 4] =
         ["ConditionalCheckFailed", "TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"];
     let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() else {
         return matches!(error.as_service_error(), Some(TransactWriteItemsError::TransactionInProgressException(_)));
     };
-    cancelled.cancellation_reasons().iter().any(|reason| reason.code().is_some_and(|code| PASSING.contains(&code)))
+    cancelled.cancellation_reasons().iter().any(|reason| reason.code().is_some_and(|code| TEMPORARY.contains(&code)))
 }

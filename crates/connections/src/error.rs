@@ -1,31 +1,31 @@
 use std::error::Error;
 use std::fmt::Write;
 
-use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::error::{BuildError, ProvideErrorMetadata, SdkError};
 
-/// A failed operation on the table.
+/// The table did not do what it was asked for.
 #[derive(Debug, thiserror::Error)]
 pub enum TableError {
-    /// The connection does not exist, or its record has expired. The client has to reconnect.
+    /// The connection does not exist, or its record has expired. The client has to connect again.
     #[error("the connection is not registered")]
     NotConnected,
-    /// The connection has yet to authenticate, or its authorisation has expired.
+    /// The connection has not authenticated yet, or its authorisation has expired.
     #[error("the connection is not authorised")]
     NotAuthorised,
     /// The connection belongs to another subject.
     #[error("the connection belongs to another subject")]
     AnotherSubject,
-    /// Concurrent messages of the same connection kept changing its filter. The client can try again.
-    #[error("the connection's filter is being changed by too many messages at once")]
+    /// Other messages of the same connection kept changing its filter. Try again.
+    #[error("too many messages change the connection's filter at once")]
     Contended,
-    /// DynamoDB refused the request or could not be reached, after the SDK's own retries.
+    /// DynamoDB refused the request or could not be reached, after the retries of the SDK.
     #[error("DynamoDB {operation}: {reason}")]
     Dynamo {
         /// The API operation.
         operation: &'static str,
-        /// The error code and message, or the reason for a missing answer.
+        /// The error code and message, or the reason why there was no answer.
         reason: String,
-        /// The SDK's error.
+        /// The error of the SDK.
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
@@ -35,13 +35,13 @@ pub enum TableError {
         /// The API operation.
         operation: &'static str,
     },
-    /// DynamoDB left parts of a batch unprocessed in every attempt. It does so when it throttles.
+    /// DynamoDB left this many items of a batch unprocessed in every attempt, as it does when it throttles.
     #[error("DynamoDB BatchWriteItem left {0} items unprocessed")]
     Unprocessed(usize),
 }
 
 impl TableError {
-    /// Wraps an SDK error so that its `Display` names the cause. The SDK's own text is just "service error".
+    /// Wraps an SDK error so that its `Display` names the cause. The `Display` of the SDK says only "service error".
     pub(crate) fn dynamo<E>(operation: &'static str) -> impl FnOnce(SdkError<E>) -> Self
     where
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,
@@ -54,6 +54,11 @@ impl TableError {
             };
             Self::Dynamo { operation, reason, source: Box::new(error) }
         }
+    }
+
+    /// Wraps the error of a request that the SDK refuses to build.
+    pub(crate) fn invalid(operation: &'static str) -> impl Fn(BuildError) -> Self {
+        move |error| Self::Dynamo { operation, reason: error.to_string(), source: Box::new(error) }
     }
 }
 

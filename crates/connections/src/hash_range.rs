@@ -1,10 +1,16 @@
+//! Ranges of the hashes by which connections are spread over a partition.
+//!
+//! **Invariant.** [`HashRange::parts`], [`HashRange::split_at`] and [`HashRange::merge`] neither lose nor duplicate a hash: each
+//! hash of the input is in exactly one of the resulting ranges. A share of an audience that is cut and handed on therefore
+//! reaches each of its connections, and none twice.
+
 use std::fmt;
 
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A range of the hashes that spread connections over a partition, both ends included. A connection has the same hash in all
-/// partitions, and so have all members of a consumer group. Its text is two hexadecimal numbers, `first-last`.
+/// A range of hashes, both ends included. A connection has the same hash in all partitions, and all members of a consumer
+/// group have one hash. The text form is two hexadecimal numbers, `first-last`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct HashRange {
     first: u64,
@@ -15,42 +21,42 @@ impl HashRange {
     /// Every hash.
     pub const ALL: Self = Self { first: 0, last: u64::MAX };
 
-    /// The range from one hash to another, both included. Returns `None` if the first is greater than the last.
+    /// The range from one hash to another, both included; `None` if `first` is greater than `last`.
     pub fn new(first: u64, last: u64) -> Option<Self> {
         (first <= last).then_some(Self { first, last })
     }
 
-    /// The range of one hash.
+    /// A range of one hash.
     pub fn only(hash: u64) -> Self {
         Self { first: hash, last: hash }
     }
 
-    /// Its lowest hash.
+    /// The lowest hash.
     pub fn first(self) -> u64 {
         self.first
     }
 
-    /// Its highest hash.
+    /// The highest hash.
     pub fn last(self) -> u64 {
         self.last
     }
 
-    /// True if the range contains a hash.
+    /// Whether the range contains a hash.
     pub fn contains(self, hash: u64) -> bool {
         (self.first..=self.last).contains(&hash)
     }
 
-    /// Splits the range into the part below a hash and the rest.
+    /// The part below a hash, and the other part.
     pub fn split_at(self, hash: u64) -> (Option<Self>, Option<Self>) {
         let below = hash.checked_sub(1).and_then(|last| Self::new(self.first, last.min(self.last)));
         (below, Self::new(hash.max(self.first), self.last))
     }
 
-    /// Splits the range into at most `count` parts of equal size.
+    /// The range in at most `count` parts of equal size, in ascending order.
     pub fn parts(self, count: usize) -> impl Iterator<Item = Self> {
         let width = u128::from(self.last - self.first) + 1;
         let count = (count.max(1) as u128).min(width);
-        // Both quotients are within the range.
+        // The quotient is less than the width of the range.
         let at = move |part: u128| self.first + u64::try_from(width * part / count).unwrap_or(u64::MAX);
         (0..count).map(move |part| {
             let last = if part + 1 == count { self.last } else { at(part + 1) - 1 };
@@ -58,20 +64,18 @@ impl HashRange {
         })
     }
 
-    /// The share of this range below a hash, from 0 to 1.
-    // A share need not be exact.
+    /// The share of the range below a hash, from 0 to 1. It need not be exact.
     pub fn share_below(self, hash: u64) -> f64 {
         let below = hash.clamp(self.first, self.last) - self.first;
         below as f64 / ((self.last - self.first) as f64 + 1.0)
     }
 
-    /// The hash that has this share of the range below it.
-    // A share need not be exact.
+    /// The hash below which this share of the range lies, from 0 to 1. It need not be exact.
     pub fn at_share(self, share: f64) -> u64 {
         self.first.saturating_add(((self.last - self.first) as f64 * share.clamp(0.0, 1.0)) as u64).min(self.last)
     }
 
-    /// Merges ranges into as few as possible, in ascending order.
+    /// The hashes of these ranges in as few ranges as possible, in ascending order.
     pub fn merge(mut ranges: Vec<Self>) -> Vec<Self> {
         ranges.sort_unstable();
         let mut merged: Vec<Self> = Vec::with_capacity(ranges.len());

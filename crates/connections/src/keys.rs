@@ -1,12 +1,15 @@
+//! The keys of connections and interests. No other module spells a key.
+
 use entity_stream_protocol::{ConnectionId, EntityType, GroupId, Tenant};
 
 use crate::attributes::{Item, PK, SK, get_string, string};
 use crate::hash::stable_hash;
+use crate::hash_range::HashRange;
 
 /// The sort key of every connection item.
 pub(crate) const CONNECTION_SORT_KEY: &str = "C";
 
-/// The scope of an interest: one type, or all types.
+/// The subject of an interest: one type, or all types.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Scope {
     Every,
@@ -22,8 +25,9 @@ impl Scope {
     }
 }
 
-/// Escapes a type, so that a type named `*` has its own partition and `#` stays a separator (types are often URIs). 256
-/// characters become at most 1,024 bytes; a partition key may have 2,048.
+/// Escapes the characters that have a meaning in keys. A type named `*` then stays out of the partition of all types, and `#`,
+/// which is common because types are often URIs, separates only the parts of a key. The 256 characters of the longest type
+/// become at most 1,024 bytes. A partition key can have 2,048.
 fn escape(entity_type: &str) -> String {
     entity_type.replace('%', "%25").replace('#', "%23").replace('*', "%2A")
 }
@@ -32,7 +36,7 @@ pub(crate) fn connection_key(id: &ConnectionId) -> Item {
     key(format!("C#{id}"), CONNECTION_SORT_KEY.to_owned())
 }
 
-/// The id in a connection's key, or `None` for other keys.
+/// The id in the key of a connection; `None` for any other key.
 pub(crate) fn connection_id(key: &Item) -> Option<ConnectionId> {
     ConnectionId::parse(get_string(key, PK)?.strip_prefix("C#")?).ok()
 }
@@ -46,14 +50,24 @@ pub(crate) fn interest_key(tenant: &Tenant, scope: &Scope, id: &ConnectionId, gr
 }
 
 /// The hash spreads connections evenly over a partition, so that a large partition can be read in parallel ranges. The members
-/// of a group share a hash, so one range contains all of them.
+/// of a group share a hash and are therefore never in different ranges: a reader of one member has all of them.
 fn interest_sort_key(id: &ConnectionId, group: Option<&GroupId>) -> String {
     let hash = match group {
-        // Connection ids do not begin with this character.
+        // No connection id begins with `#`.
         Some(group) => stable_hash(format!("#{}", group.as_str()).as_bytes()),
         None => stable_hash(id.as_str().as_bytes()),
     };
     format!("{hash:016x}#{id}")
+}
+
+/// The hash at the start of an interest's sort key.
+pub(crate) fn interest_hash(sort_key: &str) -> Option<u64> {
+    u64::from_str_radix(sort_key.split_once('#')?.0, 16).ok()
+}
+
+/// The first and the last sort key of the interests in a range. `$` is the character after `#`, which follows each hash.
+pub(crate) fn interest_sort_keys(range: HashRange) -> (String, String) {
+    (format!("{:016x}", range.first()), format!("{:016x}$", range.last()))
 }
 
 fn key(pk: String, sk: String) -> Item {

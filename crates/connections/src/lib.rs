@@ -1,44 +1,54 @@
-//! The DynamoDB table of connections and their interests. Only this crate knows the keys of the table.
+//! The DynamoDB table of connections and their interests. No other crate knows its layout.
 //!
 //! | item | pk | sk |
 //! |---|---|---|
 //! | connection | `C#{connectionId}` | `C` |
 //! | interest | `T#{tenant}#{entityType}` or `T#{tenant}#*` | `{hash}#{connectionId}` |
 //!
-//! A connection has one interest item for each type of its filter. A filter without types has one item under `*`, and an
-//! unsubscribed connection has none. A connection whose filter changes from types to no types keeps the items of the types
-//! beside the item under `*`, until its filter names types again. An event therefore costs only the partitions that it can
-//! match. All reads use the base table with strong consistency: once a `subscribe` has returned, no later event misses it.
+//! A connection has one interest item for each type of its filter. If the filter names no type, the connection has one item
+//! under `*`. An unsubscribed connection has none. If a filter with types is replaced by a filter without types, the items of
+//! those types stay beside the one under `*` until the filter names types again. The cost of an event follows the partitions
+//! that it can match, and not the number of connections of the tenant.
 //!
-//! The hash is that of the connection's id, or of its group's name. Ranges of hashes therefore divide an audience into parts
-//! that share no connection and no group, for all types of an event. Large audiences are read in parallel in such ranges, and
-//! handed from one invocation to another.
+//! All reads go to the base table with strong consistency. Once `subscribe` has returned, every later event finds the filter.
 //!
-//! The connection item lists the interests and has a revision. Every change of the interests is one transaction that is
-//! conditional on that revision. Concurrent messages of one connection therefore leave exactly the items of the last one, and
-//! a `subscribe` that races a disconnect leaves none.
+//! The hash is that of the connection's id or, for a member of a consumer group, of the group's name. Disjoint ranges of hashes
+//! share no connection and no group, whatever the event's types. Large audiences are therefore read in parallel by range, and
+//! one invocation hands a range to another.
 //!
-//! The partitions of an event are read in an order in which a change of filter between two reads hides no connection that
-//! both filters would have matched ([`Table::interests`]).
+//! The connection item lists the interests and has a revision. A change of the interests is one transaction that is
+//! conditional on the revision. Concurrent messages of one connection end with the items of one of them, and a `subscribe`
+//! that races a disconnect leaves no items.
+//!
+//! [`Table::interests`] orders the partitions of an event so that a change of filter between two reads hides no connection
+//! that both filters match.
 
 mod attributes;
 mod authorisation;
+mod backoff;
+mod batch;
 mod change;
 mod connection;
 mod error;
+mod find;
+mod forget;
 mod hash;
 mod hash_range;
 mod interest;
+mod interest_pages;
 mod keys;
 mod list;
+mod register;
 mod schema;
+mod stored_connection;
 mod table;
 
+pub use attributes::{PARTITION_KEY, SORT_KEY, TTL_ATTRIBUTE};
 pub use authorisation::{Authorisation, Grant};
 pub use connection::Connection;
 pub use error::TableError;
 pub use hash::stable_hash;
 pub use hash_range::HashRange;
-pub use interest::{Interest, InterestPage, InterestPages};
-pub use schema::{PARTITION_KEY, SORT_KEY, TTL_ATTRIBUTE};
+pub use interest::Interest;
+pub use interest_pages::{InterestPage, InterestPages};
 pub use table::Table;

@@ -2,15 +2,17 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use entity_stream_protocol::{EpochMillis, Tenant};
 
 use crate::attributes::{Item, SK, TENANT, string};
-use crate::connection::StoredConnection;
+use crate::connection::Connection;
+use crate::error::TableError;
 use crate::keys::{CONNECTION_SORT_KEY, connection_id};
-use crate::{Connection, Table, TableError};
+use crate::stored_connection::StoredConnection;
+use crate::table::Table;
 
 impl Table {
-    /// Lists the connections with an unexpired record at `now`, of all tenants or of one, the oldest first.
+    /// All connections whose record has not expired at `now`, or those of one tenant, the oldest first.
     ///
-    /// This method reads the whole table, interests included, and DynamoDB charges for that. It is for occasional use by an
-    /// operator. Deliveries do not need it, and an index for it would cost every connection a write.
+    /// The method reads the whole table, interests included, and DynamoDB charges for that. It is for an operator. Deliveries
+    /// never need it, and an index for it would cost a write for each connection.
     ///
     /// # Errors
     /// [`TableError::Dynamo`].

@@ -1,4 +1,4 @@
-//! The table's definition, as `template.yaml` creates it on AWS. The local system and the tests create it from here.
+//! The definition of the table, as `template.yaml` creates it on AWS. The local system and the tests create it from here.
 
 use std::time::Duration;
 
@@ -7,17 +7,11 @@ use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType, TimeToLiveSpecification,
 };
 
-use crate::table::invalid;
-use crate::{Table, TableError};
+use crate::attributes::{PARTITION_KEY, SORT_KEY, TTL_ATTRIBUTE};
+use crate::error::TableError;
+use crate::table::Table;
 
-/// The partition key, a string.
-pub const PARTITION_KEY: &str = "pk";
-/// The sort key, a string.
-pub const SORT_KEY: &str = "sk";
-/// The TTL attribute, in seconds since the epoch. DynamoDB deletes late, so every read ignores expired items.
-pub const TTL_ATTRIBUTE: &str = "expiresAt";
-
-/// The time limit for a new table to become active.
+/// Longest time that a new table may take to become active.
 const CREATION: Duration = Duration::from_secs(60);
 
 impl Table {
@@ -40,7 +34,7 @@ impl Table {
             let ttl = TimeToLiveSpecification::builder().attribute_name(TTL_ATTRIBUTE).enabled(true).build();
             let update = self.client.update_time_to_live().table_name(&self.name);
             update
-                .time_to_live_specification(ttl.map_err(invalid("UpdateTimeToLive"))?)
+                .time_to_live_specification(ttl.map_err(TableError::invalid("UpdateTimeToLive"))?)
                 .send()
                 .await
                 .map_err(TableError::dynamo("UpdateTimeToLive"))?;
@@ -48,8 +42,8 @@ impl Table {
         Ok(())
     }
 
-    /// Begins to create the table. Returns `false` if another process was first. That process then also enables TTL, because
-    /// DynamoDB refuses to enable it twice.
+    /// Starts the creation of the table. `false` means that another process was faster. That process also enables TTL, which
+    /// DynamoDB refuses to do twice.
     async fn create(&self) -> Result<bool, TableError> {
         let mut create = self.client.create_table().table_name(&self.name).billing_mode(BillingMode::PayPerRequest);
         for (name, key_type) in [(PARTITION_KEY, KeyType::Hash), (SORT_KEY, KeyType::Range)] {
@@ -57,8 +51,8 @@ impl Table {
                 AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S).build();
             let key = KeySchemaElement::builder().attribute_name(name).key_type(key_type).build();
             create = create
-                .attribute_definitions(attribute.map_err(invalid("CreateTable"))?)
-                .key_schema(key.map_err(invalid("CreateTable"))?);
+                .attribute_definitions(attribute.map_err(TableError::invalid("CreateTable"))?)
+                .key_schema(key.map_err(TableError::invalid("CreateTable"))?);
         }
         match create.send().await {
             Ok(_) => Ok(true),

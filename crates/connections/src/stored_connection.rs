@@ -1,0 +1,153 @@
+//! The item of a connection, and the list of its interest items.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use entity_stream_protocol::{ConnectionId, EntityType, Filter, Format, GroupId, IdPattern, Tenant};
+
+use crate::attributes::{
+    CONNECTED_AT, ENTITY_TYPES, EXPIRES_AT, FORMAT, GROUP, ID_PATTERN, Item, KEPT, LEFTOVERS, REVISION, SUBSCRIBED,
+    TENANT, get_number, get_string, get_time, number, string,
+};
+use crate::authorisation::Authorisation;
+use crate::connection::Connection;
+use crate::keys::{Scope, connection_key};
+
+/// A connection item.
+#[derive(Clone, Debug)]
+pub(crate) struct StoredConnection {
+    pub(crate) connection: Connection,
+    /// Grows by one with each change of the connection.
+    pub(crate) revision: u64,
+    /// The types of an earlier filter, while the filter names no type. The interest items of these types exist and hold the
+    /// present filter. A reader that read `*` before the change finds the connection there.
+    pub(crate) kept: Vec<Scope>,
+    /// The scopes of interest items that did not fit into the transaction that replaced them. They still have to be removed.
+    pub(crate) leftovers: Vec<Scope>,
+}
+
+impl StoredConnection {
+    /// The scopes of the interest items that a connection needs: those of its filter, once it is authorised.
+    pub(crate) fn scopes(connection: &Connection) -> Vec<Scope> {
+        match &connection.filter {
+            _ if connection.authorisation == Authorisation::Pending => Vec::new(),
+            None => Vec::new(),
+            Some(filter) if filter.entity_types().is_empty() => vec![Scope::Every],
+            Some(filter) => filter.entity_types().iter().cloned().map(Scope::Type).collect(),
+        }
+    }
+
+    /// A new connection.
+    pub(crate) fn new(connection: Connection) -> Self {
+        Self { connection, revision: 1, kept: Vec::new(), leftovers: Vec::new() }
+    }
+
+    /// The scopes of the interest items that hold the present filter.
+    pub(crate) fn current_scopes(&self) -> Vec<Scope> {
+        let mut scopes = Self::scopes(&self.connection);
+        scopes.extend(self.kept.iter().cloned());
+        scopes
+    }
+
+    /// The scopes that the connection keeps when it becomes `wanted`, in addition to those that `wanted` needs. If `wanted`
+    /// names no type, the connection keeps its types: a reader that read `*` before the change reads the types next.
+    pub(crate) fn kept_by(&self, wanted: &Connection) -> Vec<Scope> {
+        if Self::scopes(wanted) != [Scope::Every] {
+            return Vec::new();
+        }
+        self.current_scopes().into_iter().filter(|scope| *scope != Scope::Every).collect()
+    }
+
+    /// The scopes of all its interest items.
+    pub(crate) fn stored_scopes(&self) -> Vec<Scope> {
+        let mut scopes = self.current_scopes();
+        scopes.extend(self.leftovers.iter().cloned());
+        scopes
+    }
+
+    pub(crate) fn to_item(&self) -> Item {
+        let connection = &self.connection;
+        let mut item = connection_key(&connection.id);
+        item.insert(TENANT.to_owned(), string(connection.tenant.as_str()));
+        item.insert(CONNECTED_AT.to_owned(), number(connection.connected_at.millis()));
+        item.insert(EXPIRES_AT.to_owned(), number(connection.expires_at().seconds()));
+        item.insert(FORMAT.to_owned(), string(connection.format.as_str()));
+        item.insert(REVISION.to_owned(), number(self.revision));
+        item.insert(SUBSCRIBED.to_owned(), AttributeValue::Bool(connection.filter.is_some()));
+        if let Some(group) = &connection.group {
+            item.insert(GROUP.to_owned(), string(group.as_str()));
+        }
+        if let Some(filter) = &connection.filter {
+            item.insert(ENTITY_TYPES.to_owned(), entity_types_attribute(filter));
+            if let Some(pattern) = filter.id_pattern() {
+                item.insert(ID_PATTERN.to_owned(), string(pattern.as_str()));
+            }
+        }
+        connection.authorisation.write(&mut item);
+        for (name, scopes) in [(KEPT, &self.kept), (LEFTOVERS, &self.leftovers)] {
+            if !scopes.is_empty() {
+                item.insert(name.to_owned(), scopes_attribute(scopes));
+            }
+        }
+        item
+    }
+
+    /// Reads an item that [`StoredConnection::to_item`] wrote; `None` for any other item.
+    pub(crate) fn from_item(id: &ConnectionId, item: &Item) -> Option<Self> {
+        let subscribed = *item.get(SUBSCRIBED)?.as_bool().ok()?;
+        let filter = if subscribed {
+            let types: Option<Vec<EntityType>> = item
+                .get(ENTITY_TYPES)?
+                .as_l()
+                .ok()?
+                .iter()
+                .map(|value| EntityType::parse(value.as_s().ok()?).ok())
+                .collect();
+            let pattern = get_string(item, ID_PATTERN).map(|text| IdPattern::from_stored(text.to_owned()));
+            Some(Filter::from_stored(types?, pattern))
+        } else {
+            None
+        };
+        let connection = Connection {
+            id: id.clone(),
+            tenant: Tenant::parse(get_string(item, TENANT)?).ok()?,
+            connected_at: get_time(item, CONNECTED_AT)?,
+            filter,
+            format: Format::parse(get_string(item, FORMAT)?).ok()?,
+            group: match get_string(item, GROUP) {
+                Some(group) => Some(GroupId::parse(group).ok()?),
+                None => None,
+            },
+            authorisation: Authorisation::read(item)?,
+        };
+        let (kept, leftovers) = (read_scopes(item, KEPT)?, read_scopes(item, LEFTOVERS)?);
+        Some(Self { connection, revision: get_number(item, REVISION)?, kept, leftovers })
+    }
+}
+
+fn entity_types_attribute(filter: &Filter) -> AttributeValue {
+    AttributeValue::L(filter.entity_types().iter().map(|entity_type| string(entity_type.as_str())).collect())
+}
+
+fn scopes_attribute(scopes: &[Scope]) -> AttributeValue {
+    AttributeValue::L(
+        scopes
+            .iter()
+            .map(|scope| match scope {
+                Scope::Type(entity_type) => string(entity_type.as_str()),
+                Scope::Every => AttributeValue::Bool(true),
+            })
+            .collect(),
+    )
+}
+
+/// The scopes in an attribute, none if the attribute is absent; `None` if the attribute holds another value.
+fn read_scopes(item: &Item, name: &str) -> Option<Vec<Scope>> {
+    item.get(name).map_or_else(|| Some(Vec::new()), |scopes| scopes.as_l().ok()?.iter().map(read_scope).collect())
+}
+
+fn read_scope(value: &AttributeValue) -> Option<Scope> {
+    match value {
+        AttributeValue::S(entity_type) => Some(Scope::Type(EntityType::parse(entity_type).ok()?)),
+        AttributeValue::Bool(true) => Some(Scope::Every),
+        _ => None,
+    }
+}
