@@ -4,7 +4,7 @@
 
 use std::sync::LazyLock;
 
-use entity_stream_auth::{ClaimPath, ClaimPaths, Keys, SUBJECT_BYTES, SigningSecret, Unverified, Verifier};
+use entity_stream_auth::{ClaimPath, ClaimPaths, TokenKeys, SUBJECT_BYTES, SigningSecret, Unverified, Verifier};
 use entity_stream_protocol::{AccessToken, EpochMillis};
 use futures_util::FutureExt;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
@@ -20,7 +20,7 @@ static VERIFIER: LazyLock<Verifier> = LazyLock::new(|| {
         tenant: ["tenant", "app.tenants", "custom:tenant"].map(ClaimPath::new).to_vec(),
         role: ClaimPath::new("realm_access.roles"),
     };
-    Verifier::new(Keys::Secret(secret), paths)
+    Verifier::new(TokenKeys::Secret(secret), paths)
 });
 
 fuzz_target!(|text: &str| {

@@ -14,8 +14,8 @@ use jsonwebtoken::{Algorithm, DecodingKey};
 use tokio::sync::{Mutex, RwLock};
 use tokio::time::{Instant, timeout};
 
-use crate::Refusal;
-use crate::verifier::KeyFor;
+use crate::refusal::Refusal;
+use crate::verification_key::VerificationKey;
 
 /// The largest size of a key set in bytes.
 const KEY_SET_BYTES: usize = 512 * 1024;
@@ -109,7 +109,7 @@ impl JwksCache {
     }
 
     /// The key with this id; without an id, the only key of the set.
-    pub(crate) async fn key_for(&self, id: Option<&str>) -> Result<KeyFor, Refusal> {
+    pub(crate) async fn key_for(&self, id: Option<&str>) -> Result<VerificationKey, Refusal> {
         if let Found::Fresh(key) = self.find(id).await {
             return Ok(key);
         }
@@ -140,8 +140,8 @@ impl JwksCache {
 }
 
 enum Found {
-    Fresh(KeyFor),
-    Stale(KeyFor),
+    Fresh(VerificationKey),
+    Stale(VerificationKey),
     Nothing,
 }
 
@@ -186,7 +186,7 @@ impl fmt::Debug for JwksCache {
 
 /// A key that verifies signatures, with the algorithms of its type, or with the algorithm that it names. Symmetric keys are
 /// ignored, because a key in a public set is not a secret.
-fn usable(jwk: &Jwk) -> Option<KeyFor> {
+fn usable(jwk: &Jwk) -> Option<VerificationKey> {
     if matches!(jwk.common.public_key_use, Some(PublicKeyUse::Encryption)) {
         return None;
     }
@@ -214,5 +214,5 @@ fn usable(jwk: &Jwk) -> Option<KeyFor> {
         Some(named) => of_type.into_iter().filter(|algorithm| KeyAlgorithm::from(*algorithm) == named).collect(),
     };
     let key = DecodingKey::from_jwk(jwk).ok()?;
-    (!algorithms.is_empty()).then_some(KeyFor { key, algorithms })
+    (!algorithms.is_empty()).then_some(VerificationKey { key, algorithms })
 }

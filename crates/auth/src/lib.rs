@@ -14,6 +14,8 @@ mod jwks;
 mod origin;
 mod refusal;
 mod secret;
+mod token_keys;
+mod verification_key;
 mod verifier;
 
 pub use access::Authenticator;
@@ -26,4 +28,5 @@ pub use jwks::{InvalidJwksUrl, JwksCache, JwksTimes};
 pub use origin::{AllowedOrigins, InvalidOrigin};
 pub use refusal::{Refusal, Refused};
 pub use secret::{SECRET_BYTES, ShortSecret, SigningSecret};
-pub use verifier::{Keys, SUBJECT_BYTES, Verifier};
+pub use token_keys::TokenKeys;
+pub use verifier::{SUBJECT_BYTES, Verifier};

@@ -1,9 +1,9 @@
 /// The origins whose pages may connect. Clients without `Origin` are not browsers and are not affected.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AllowedOrigins(Vec<Pattern>);
+pub struct AllowedOrigins(Vec<OriginPattern>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Pattern {
+enum OriginPattern {
     Exact(String),
     /// Any subdomain of any depth: the text before and after the `*`.
     Subdomains {
@@ -30,8 +30,8 @@ impl AllowedOrigins {
     pub fn allow(&self, origin: &str) -> bool {
         let origin = origin.to_ascii_lowercase();
         self.0.iter().any(|pattern| match pattern {
-            Pattern::Exact(exact) => *exact == origin,
-            Pattern::Subdomains { scheme, suffix } => origin
+            OriginPattern::Exact(exact) => *exact == origin,
+            OriginPattern::Subdomains { scheme, suffix } => origin
                 .strip_prefix(scheme.as_str())
                 .and_then(|rest| rest.strip_suffix(suffix.as_str()))
                 .is_some_and(is_host),
@@ -39,7 +39,7 @@ impl AllowedOrigins {
     }
 }
 
-fn parse(origin: &str) -> Result<Pattern, InvalidOrigin> {
+fn parse(origin: &str) -> Result<OriginPattern, InvalidOrigin> {
     let origin = origin.to_ascii_lowercase();
     let (scheme, host) = origin.split_once("://").ok_or(InvalidOrigin)?;
     let (name, port) = host.split_once(':').map_or((host, None), |(name, port)| (name, Some(port)));
@@ -48,11 +48,11 @@ fn parse(origin: &str) -> Result<Pattern, InvalidOrigin> {
         return Err(InvalidOrigin);
     }
     match name.strip_prefix("*.") {
-        Some(domain) if is_host(domain) => Ok(Pattern::Subdomains {
+        Some(domain) if is_host(domain) => Ok(OriginPattern::Subdomains {
             scheme: format!("{scheme}://"),
             suffix: format!(".{domain}{}", port.map(|port| format!(":{port}")).unwrap_or_default()),
         }),
-        None if is_host(name) => Ok(Pattern::Exact(origin)),
+        None if is_host(name) => Ok(OriginPattern::Exact(origin)),
         _ => Err(InvalidOrigin),
     }
 }

@@ -3,11 +3,15 @@ use std::time::Duration;
 
 use entity_stream_protocol::{AccessToken, EpochMillis};
 use jsonwebtoken::errors::ErrorKind;
-use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation, decode, decode_header};
+use jsonwebtoken::{Algorithm, Validation, decode, decode_header};
 use serde_json::{Map, Value};
 
+use crate::claims::ClaimPaths;
+use crate::identity::{API_KEY_SUBJECT, Identity};
 use crate::inspect::object;
-use crate::{API_KEY_SUBJECT, ClaimPaths, Identity, JwksCache, Refusal, Refused, SigningSecret};
+use crate::refusal::{Refusal, Refused};
+use crate::token_keys::TokenKeys;
+use crate::verification_key::VerificationKey;
 
 /// The tolerated lag of our clock behind the issuer's, for `nbf`. There is no such grace for `exp`: a connection is never
 /// authorised for longer than its token, so an expired token would open a connection that is closed at once.
@@ -16,34 +20,18 @@ const CLOCK_SKEW: Duration = Duration::from_secs(10);
 /// The largest size of `sub` in bytes. The table stores it with the connection.
 pub const SUBJECT_BYTES: usize = 256;
 
-/// The keys that verify tokens.
-#[derive(Clone, Debug)]
-pub enum Keys {
-    /// A shared secret, for HS256, HS384 and HS512.
-    Secret(SigningSecret),
-    /// An issuer's public keys, for the algorithms of their type.
-    Jwks(JwksCache),
-}
-
 /// Verifies tokens.
 #[derive(Clone, Debug)]
 pub struct Verifier {
-    keys: Keys,
+    keys: TokenKeys,
     issuer: Option<String>,
     audience: Option<String>,
     claims: ClaimPaths,
 }
 
-/// A key and its allowed algorithms. They come from the configuration and the key's type, never from the token. If a public
-/// key were accepted as an HMAC secret, anyone could sign tokens.
-pub(crate) struct KeyFor {
-    pub(crate) key: DecodingKey,
-    pub(crate) algorithms: Vec<Algorithm>,
-}
-
 impl Verifier {
     /// A verifier with these keys and claims that accepts any issuer and audience.
-    pub fn new(keys: Keys, claims: ClaimPaths) -> Self {
+    pub fn new(keys: TokenKeys, claims: ClaimPaths) -> Self {
         Self { keys, issuer: None, audience: None, claims }
     }
 
@@ -73,7 +61,7 @@ impl Verifier {
         if header.crit.is_some() {
             return Err(Refusal::MalformedCredential.into());
         }
-        let KeyFor { key, algorithms } = self.key_for(&header).await?;
+        let VerificationKey { key, algorithms } = self.keys.find(&header).await?;
         if !algorithms.contains(&header.alg) {
             return Err(Refusal::Algorithm.into());
         }
@@ -91,16 +79,6 @@ impl Verifier {
         let subject = subject(&claims);
         self.identity(&claims, subject, now)
             .map_err(|reason| Refused { reason, subject: subject.ok().map(str::to_owned) })
-    }
-
-    async fn key_for(&self, header: &Header) -> Result<KeyFor, Refusal> {
-        match &self.keys {
-            Keys::Secret(secret) => Ok(KeyFor {
-                key: DecodingKey::from_secret(secret.expose()),
-                algorithms: vec![Algorithm::HS256, Algorithm::HS384, Algorithm::HS512],
-            }),
-            Keys::Jwks(cache) => cache.key_for(header.kid.as_deref()).await,
-        }
     }
 
     /// The identity in the claims of a token with a right signature.

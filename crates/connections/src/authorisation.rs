@@ -33,7 +33,7 @@ impl Grant {
 }
 
 impl Authorisation {
-    /// Whether the connection may listen at `now`.
+    /// True if the connection may listen at `now`.
     pub fn is_valid(&self, now: EpochMillis) -> bool {
         match self {
             Self::Open => true,

@@ -182,7 +182,7 @@ enum Replaced {
     NotYet,
 }
 
-/// Whether a transaction was cancelled for a temporary reason. Another message of the same connection or its end came first,
+/// True if a transaction was cancelled for a temporary reason. Another message of the same connection or its end came first,
 /// or DynamoDB throttled one of the items. The SDK retries a throttled request, but not a transaction with a throttled item.
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html>
 fn is_temporary(error: &SdkError<TransactWriteItemsError>) -> bool {

@@ -41,7 +41,7 @@ impl HashRange {
         self.last
     }
 
-    /// Whether the range contains a hash.
+    /// True if the range contains a hash.
     pub fn contains(self, hash: u64) -> bool {
         (self.first..=self.last).contains(&hash)
     }

@@ -1,5 +1,5 @@
 use aws_config::SdkConfig;
-use entity_stream_auth::{ApiKeys, Authenticator, Keys, SigningSecret, Verifier};
+use entity_stream_auth::{ApiKeys, Authenticator, SigningSecret, TokenKeys, Verifier};
 use entity_stream_connections::Table;
 use entity_stream_delivery::{Endpoint, ManagementApi};
 
@@ -61,11 +61,11 @@ impl AwsServices {
     /// [`SecretError`] if the secret of `JWT_SECRET_ARN` cannot be used.
     pub async fn verifier(&self, config: TokenConfig) -> Result<Verifier, SecretError> {
         let keys = match config.keys {
-            KeySource::Secret(secret) => Keys::Secret(secret),
-            KeySource::Jwks(cache) => Keys::Jwks(cache),
+            KeySource::Secret(secret) => TokenKeys::Secret(secret),
+            KeySource::Jwks(cache) => TokenKeys::Jwks(cache),
             KeySource::SecretArn(arn) => {
                 let secret = read_secret(&self.secrets_manager, &arn).await?;
-                Keys::Secret(SigningSecret::new(secret).map_err(|_| SecretError::TooShort)?)
+                TokenKeys::Secret(SigningSecret::new(secret).map_err(|_| SecretError::TooShort)?)
             }
         };
         Ok(Verifier::new(keys, config.claims).with_issuer(config.issuer).with_audience(config.audience))

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use entity_stream_auth::{ClaimPaths, JwksCache, JwksTimes, Keys, Refusal, Verifier};
+use entity_stream_auth::{ClaimPaths, JwksCache, JwksTimes, Refusal, TokenKeys, Verifier};
 use entity_stream_protocol::{AccessToken, Clock};
 use futures_util::future::join_all;
 use jsonwebtoken::{Algorithm, Header};
@@ -26,7 +26,7 @@ fn verifier(endpoint: &Endpoint, fetch_timeout: Duration, cool_down: Duration) -
 
 fn verifier_with(endpoint: &Endpoint, times: JwksTimes) -> Verifier {
     let cache = JwksCache::new(&format!("{}/keys", endpoint.url)).unwrap().with_times(times);
-    Verifier::new(Keys::Jwks(cache), ClaimPaths::default())
+    Verifier::new(TokenKeys::Jwks(cache), ClaimPaths::default())
 }
 
 async fn verify(verifier: &Verifier, token: &str) -> Result<String, Refusal> {

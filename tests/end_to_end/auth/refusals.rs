@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use entity_stream_auth::{
-    ApiKeyRecord, ApiKeys, Authenticator, ClaimPaths, Credential, HandshakeCredentials, Keys, Refusal, Refused, Role,
-    SigningSecret, Verifier,
+    ApiKeyRecord, ApiKeys, Authenticator, ClaimPaths, Credential, HandshakeCredentials, Refusal, Refused, Role,
+    SigningSecret, TokenKeys, Verifier,
 };
 use entity_stream_local::{API_KEYS_TABLE, Config, aws_config};
 use entity_stream_protocol::{AccessToken, Clock, Tenant};
@@ -15,7 +15,7 @@ use crate::harness::tokens::{SECRET, assemble, claims, in_seconds, token, user_u
 use crate::harness::{Hands, System};
 
 fn verifier() -> Verifier {
-    Verifier::new(Keys::Secret(SigningSecret::new(SECRET).unwrap()), ClaimPaths::default())
+    Verifier::new(TokenKeys::Secret(SigningSecret::new(SECRET).unwrap()), ClaimPaths::default())
         .with_issuer(Some("https://issuer".to_owned()))
         .with_audience(Some("stream".to_owned()))
 }

@@ -55,8 +55,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME", default_value = "local")]
     stage: String,
     /// What meets a client that is not let in: a close with 1008, or the handshake's status as on API Gateway
-    #[arg(long, value_name = "HOW", value_enum, default_value_t = Refusal::Close)]
-    refuse_with: Refusal,
+    #[arg(long, value_name = "HOW", value_enum, default_value_t = RefusalMode::Close)]
+    refuse_with: RefusalMode,
     /// Ask for tokens, and print one: with a fresh secret, unless JWT_SECRET, JWT_SECRET_ARN or JWT_JWKS_URL is set
     #[arg(long, conflicts_with = "lambda_endpoint")]
     auth: bool,
@@ -73,7 +73,7 @@ pub(crate) struct Args {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Refusal {
+enum RefusalMode {
     /// The handshake completes and the connection is closed with 1008
     Close,
     /// The handshake fails with 401 or 403
@@ -189,8 +189,8 @@ fn config(args: &Args, environment: &Environment) -> anyhow::Result<Config> {
         data: args.data.clone(),
         stage: args.stage.clone(),
         refuse_with: match args.refuse_with {
-            Refusal::Close => RefuseWith::Close,
-            Refusal::Status => RefuseWith::Status,
+            RefusalMode::Close => RefuseWith::Close,
+            RefusalMode::Status => RefuseWith::Status,
         },
         functions: match args.functions.lambda_endpoint.clone() {
             None => FunctionHost::InProcess,

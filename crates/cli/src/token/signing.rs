@@ -81,7 +81,7 @@ impl NewToken {
 mod tests {
     use std::time::Duration;
 
-    use entity_stream_auth::{Keys, Refusal, Unverified, Verifier};
+    use entity_stream_auth::{Refusal, TokenKeys, Unverified, Verifier};
     use entity_stream_protocol::AccessToken;
 
     use super::*;
@@ -114,7 +114,7 @@ mod tests {
         ]);
         let now = EpochMillis::new(1_000_000_000);
         let token = new(Role::TenantAdmin, &["A", "b", "a"]).sign(&secret(), &environment, now).unwrap();
-        let verifier = Verifier::new(Keys::Secret(secret()), ClaimNames::of(&environment).paths().clone())
+        let verifier = Verifier::new(TokenKeys::Secret(secret()), ClaimNames::of(&environment).paths().clone())
             .with_issuer(Some("https://issuer".to_owned()))
             .with_audience(Some("stream".to_owned()));
         let token = AccessToken::new(&token).unwrap();

@@ -46,7 +46,7 @@ fn malformed(interest: &Item) -> Vec<Item> {
 }
 
 #[tokio::test]
-async fn keep_no_event_from_anybody_else() {
+async fn do_not_stop_an_event_for_other_connections() {
     for (wanted, partition) in [(filter(["Room"]), "T#demo#Room"), (Filter::default(), "T#demo#*")] {
         let t = TestTable::create().await;
         t.register([&connection("alice", wanted.clone()), &connection("bob", wanted)]).await;

@@ -71,13 +71,13 @@ async fn a_gone_connection_is_removed_with_all_its_interests() {
 /// A removal was interrupted after the connection item, or a registration continued after it. No item lists these interests any
 /// more, but an event that reads one can remove it.
 #[tokio::test]
-async fn an_orphan_interest_is_removed_by_whoever_meets_it() {
+async fn an_interest_without_a_connection_is_removed_by_the_event_that_reads_it() {
     let t = TestTable::create().await;
     t.register([&connection("alice", filter(["Room", "Sensor"]))]).await;
     let delete = t.client.delete_item().table_name(t.table.name());
     let delete = delete.key("pk", AttributeValue::S("C#alice".to_owned()));
     delete.key("sk", AttributeValue::S("C".to_owned())).send().await.unwrap();
-    assert_eq!(t.table.forget(&id("alice")).await.unwrap(), None, "nothing says what there is to forget");
+    assert_eq!(t.table.forget(&id("alice")).await.unwrap(), None, "no item lists the interests");
 
     for (entity_type, left) in [("Room", 1), ("Sensor", 0)] {
         let interests = t.interests(&[entity_type]).await;

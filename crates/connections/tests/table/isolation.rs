@@ -60,15 +60,15 @@ async fn no_type_and_no_tenant_reaches_another() {
     let t = TestTable::create().await;
     let types = hostile_types();
     let tenants = ["demo", "demo-", "other"];
-    let mut everybody = Vec::new();
+    let mut all = Vec::new();
     for name in tenants {
         for (i, entity_type) in types.iter().enumerate() {
-            everybody.push(of(name, &format!("{name}={i}"), by_type(entity_type)));
+            all.push(of(name, &format!("{name}={i}"), by_type(entity_type)));
         }
     }
-    t.register(&everybody).await;
+    t.register(&all).await;
 
-    t.assert_holds(&everybody, "registered").await;
+    t.assert_holds(&all, "registered").await;
     for name in tenants {
         for (i, entity_type) in types.iter().enumerate() {
             let interests = t.interests_at(&tenant(name), std::slice::from_ref(entity_type), now()).await;

@@ -130,7 +130,7 @@ async fn not_when_it_is_forgotten() {
 
 /// Items of a process that died during a change from every type to other types.
 #[tokio::test]
-async fn whoever_comes_after_a_process_that_died_finds_its_way() {
+async fn a_change_after_the_death_of_a_process_is_complete() {
     let (old, new) = (names("Old", 50), names("New", 50));
     for step in 0..=8 {
         for wanted in [Some(filter(names("Next", 50))), Some(filter(["Old0", "New0"])), Some(every("^urn")), None] {

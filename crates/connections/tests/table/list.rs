@@ -49,7 +49,7 @@ async fn leaves_out_what_has_expired_or_is_no_connection() {
     let t = TestTable::create().await;
     t.register([&of("old", "demo", 0), &of("young", "demo", 100)]).await;
     let text = |text: &str| AttributeValue::S(text.to_owned());
-    for (pk, sk) in [("K#robot", "K"), ("C#not an id", "C"), ("C#bare", "C"), ("X#x", "C")] {
+    for (pk, sk) in [("X#robot", "X"), ("C#not an id", "C"), ("C#bare", "C"), ("X#x", "C")] {
         t.put(HashMap::from([("pk".to_owned(), text(pk)), ("sk".to_owned(), text(sk))])).await;
     }
     let later = now().plus(Duration::from_secs(2 * 60 * 60));

@@ -22,7 +22,7 @@ async fn room_pages(t: &TestTable, size: i32) -> Vec<InterestPage> {
     let (Some(every), Some(rooms), None) = (partitions.next(), partitions.next(), partitions.next()) else {
         panic!("two partitions")
     };
-    assert!(all_pages(every).await.iter().all(|page| page.interests.is_empty()), "nobody wants every type");
+    assert!(all_pages(every).await.iter().all(|page| page.interests.is_empty()), "no connection wants every type");
     all_pages(rooms).await
 }
 
@@ -72,7 +72,7 @@ async fn a_page_of_nothing_but_expired_interests_is_not_the_end() {
 }
 
 #[tokio::test]
-async fn nobody_left_is_no_interest() {
+async fn expired_connections_give_no_interest() {
     let t = TestTable::create().await;
     t.register(names("c", 10).iter().map(|name| connection(name, filter(["Room"]))).collect::<Vec<_>>().iter()).await;
 

@@ -29,7 +29,7 @@ async fn twenty_subscribes_at_once_end_with_one_of_them() {
     }
 
     let last = t.table.find(&alice.id, now()).await.unwrap().and_then(|connection| connection.filter).unwrap();
-    assert!(filters.contains(&last), "nobody asked for {last:?}");
+    assert!(filters.contains(&last), "no subscribe asked for {last:?}");
     t.assert_holds([&Connection { filter: Some(last), ..alice }], "in the end").await;
 }
 

@@ -25,14 +25,14 @@ async fn within(t: &TestTable, range: HashRange, page_size: i32) -> Vec<Interest
 }
 
 #[tokio::test]
-async fn together_hold_everybody_and_share_nobody() {
+async fn together_hold_each_connection_exactly_once() {
     let t = TestTable::create().await;
     let filters = [filter(["Room"]), filter(["Sensor", "Room"]), filter([""; 0])];
     let everybody: Vec<_> =
         names("c", 60).iter().enumerate().map(|(n, name)| connection(name, filters[n % 3].clone())).collect();
     t.register(&everybody).await;
     let whole = within(&t, HashRange::ALL, 1000).await;
-    assert_eq!(whole.len(), 80, "who wants both types is in both partitions");
+    assert_eq!(whole.len(), 80, "a connection that wants both types is in both partitions");
 
     for (parts, page_size) in [(2, 1000), (7, 3), (64, 1)] {
         let mut together = Vec::new();
