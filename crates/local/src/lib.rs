@@ -109,7 +109,7 @@ impl Local {
         self.state.connections.close_all();
         self.state.sessions.close();
         if tokio::time::timeout(FAREWELL, self.state.sessions.wait()).await.is_err() {
-            tracing::warn!("some clients or functions were not done in time");
+            tracing::warn!("some clients or functions did not end in time");
         }
         self.state.bus.stop();
         self.dynamodb.stop().await;

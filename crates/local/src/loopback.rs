@@ -28,7 +28,7 @@ pub(crate) async fn listen(
             Err(error) if error.kind() == ErrorKind::AddrInUse && wanted.port() != 0 => {
                 return Err(StartError::listen(what, option, twin, &error));
             }
-            Err(error) => tracing::debug!(%error, %twin, "not listening there too"),
+            Err(error) => tracing::debug!(%error, %twin, "the IPv6 address is not available"),
         }
     }
     Ok((address, listeners))

@@ -16,7 +16,7 @@ const FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 pub(super) fn check(request: &Request) -> Result<(), RequestRefusal> {
     let headers = request.headers();
     if !text(headers, header::HOST).is_some_and(is_this_machine) {
-        let message = "this is for the machine itself: ask for it as localhost, or by an IP address";
+        let message = "only this machine may use this path: address it as localhost, or by an IP address";
         return Err(RequestRefusal::new(StatusCode::FORBIDDEN, message));
     }
     check_origin(request)

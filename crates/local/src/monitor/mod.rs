@@ -53,7 +53,7 @@ async fn answer(state: &SystemState, path: &[&str], request: Request) -> Result<
             let message = format!("there is no {method} here: see the page at /");
             Err(RequestRefusal::new(StatusCode::METHOD_NOT_ALLOWED, message))
         }
-        _ => Err(RequestRefusal::new(StatusCode::NOT_FOUND, "there is no such thing under /_local/")),
+        _ => Err(RequestRefusal::new(StatusCode::NOT_FOUND, "unknown path under /_local/")),
     }
 }
 

@@ -29,7 +29,7 @@ pub(super) fn start(state: &SystemState, body: &str) -> Result<Value, RequestRef
     let tenant = Tenant::parse(&request.tenant).map_err(|error| refused(error.to_string()))?;
     let rate = Rate::new(request.rate).map_err(|error| refused(error.to_string()))?;
     if !state.simulation.is_followed() {
-        let message = "this system was started without a simulator: `entity-stream local` has one";
+        let message = "this system has no simulator: start it with `entity-stream local`";
         return Err(RequestRefusal::new(StatusCode::NOT_IMPLEMENTED, message));
     }
     state.simulation.set(Some(Simulated { tenant, rate }));

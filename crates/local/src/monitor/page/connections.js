@@ -20,7 +20,7 @@ function client(userAgent) {
 
 function describe(connection) {
   const { entityTypes, idPattern, subscribed, pending } = connection;
-  if (pending) return ['has yet to authenticate', ''];
+  if (pending) return ['not authenticated yet', ''];
   if (!subscribed) return ['nothing', ''];
   return [entityTypes.length > 0 ? entityTypes.join(', ') : 'every type', idPattern ?? 'every id'];
 }

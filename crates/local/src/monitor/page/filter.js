@@ -55,7 +55,7 @@ export class FilterForm {
       else field.removeAttribute('aria-invalid');
     }
     if (error) {
-      setText(byId('filter-state'), 'Not in force: the filter before it is.');
+      setText(byId('filter-state'), 'Not in force. The previous filter stays in force.');
       return;
     }
     const restricted = filter.entityTypes.length > 0 || filter.idPattern !== '';

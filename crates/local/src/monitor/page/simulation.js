@@ -22,7 +22,7 @@ export class Simulation {
     this.#switch.disabled = !available;
     this.#switch.setAttribute('aria-checked', String(running !== null));
     if (running && document.activeElement !== this.#rate) this.#rate.value = running.rate;
-    const idle = available ? 'Rooms, sensors and vehicles that behave.' : 'This system was started without a simulator.';
+    const idle = available ? 'Rooms, sensors and vehicles with realistic changes.' : 'This system has no simulator.';
     setText(byId('simulation-text'), running ? `${rateText(running.rate)} events per second in ${running.tenant}` : idle);
   }
 

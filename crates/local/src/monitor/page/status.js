@@ -51,10 +51,10 @@ export class Status {
     if (state.phase === 'refused') return state.reason;
     if (state.phase === 'closed') return state.reason ?? null;
     if (state.phase !== 'waiting') return null;
-    if (!this.#reachable) return 'The local system cannot be reached. Is it running? It is tried again and again.';
+    if (!this.#reachable) return 'The local system cannot be reached. Is it running? The page keeps trying.';
     if (state.opened) return null;
     // A browser does not tell why a handshake fails, but the system may know.
-    if (this.#system?.streaming === false) return 'Event streaming is switched off (EVENT_STREAMING_ENABLED), so nobody can connect.';
+    if (this.#system?.streaming === false) return 'Event streaming is switched off (EVENT_STREAMING_ENABLED). Clients cannot connect.';
     if (this.#system?.authentication) return 'The handshake was refused. This system asks for a token: is it valid for this tenant?';
     return 'The handshake was refused: see the log of the local system.';
   }
