@@ -59,7 +59,7 @@ def test_every_alarm_is_explained(on):
 def test_every_metric_is_explained():
     documented = {row[0].split("`")[1] for row in rows("operating.md", "Metrics")}
     code = "".join(file.read_text() for file in sorted((REPOSITORY / "crates").glob("*/src/**/*.rs")))
-    counted = set(re.findall(r'counter!\("(\w+)"', code)) | set(re.findall(r'\("(\w+)", report\.\w+\)', code))
+    counted = set(re.findall(r'counter!\("(\w+)"', code)) | set(re.findall(r'\("(\w+)", summary\.\w+\)', code))
     counted |= set(re.findall(r'^const \w+: &str = "((?:Refusals|Connections|EventAge))";', code, re.MULTILINE))
     assert documented == counted
 
