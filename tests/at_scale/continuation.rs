@@ -14,9 +14,9 @@ async fn fifty_thousand_connections_get_an_event_exactly_once() {
     let (system, receivers, hands) = (System::start().await, Receivers::start().await, Hands::default());
     let url = system.local.dynamodb_url();
     let (functions, mut bus) = Functions::with_bus(&system, &url, &receivers.endpoint, &hands, &[]).await;
-    let everybody = ids("c", CONNECTIONS);
-    register(&functions.table, [connection(&everybody[0], hands.clock().now(), None)]).await;
-    multiply(&system, &everybody).await;
+    let all = ids("c", CONNECTIONS);
+    register(&functions.table, [connection(&all[0], hands.clock().now(), None)]).await;
+    multiply(&system, &all).await;
 
     let ran = bus.run(&functions, vec![envelope("e1", &room("demo", "r1"))], 600).await;
 
@@ -27,11 +27,11 @@ async fn fifty_thousand_connections_get_an_event_exactly_once() {
     assert!(received.values().all(|count| *count == 1), "each exactly once");
     assert!(ran.reports.len() >= 9, "{} invocations shared 50,000 connections, 5,000 each", ran.reports.len());
     let most = ran.reports.iter().map(|report| report.matched).max().unwrap();
-    assert!(most <= 7_500, "one of them served {most}");
+    assert!(most <= 7_500, "an invocation served {most}");
 }
 
 #[tokio::test]
-async fn a_split_audience_is_served_once_whatever_the_sizes_of_pages_and_parts() {
+async fn a_split_audience_is_served_once_for_all_sizes_of_parts() {
     for (connections, split_at) in [(10, "1"), (100, "7"), (100, "99"), (100, "100"), (300, "10")] {
         let (system, receivers, hands) = (System::start().await, Receivers::start().await, Hands::default());
         let settings: &'static [(&'static str, &'static str)] = match split_at {
@@ -80,7 +80,7 @@ async fn the_local_system_serves_its_own_continuations() {
     let id = system.publish_text(&text).await;
     for client in &mut clients {
         let text = client.text().await;
-        assert!(text.contains("1.10000000000000000001e400"), "not a digit is lost on the way: {text}");
+        assert!(text.contains("1.10000000000000000001e400"), "each digit arrives: {text}");
         let event: Value = serde_json::from_str(&text.replace("1.10000000000000000001e400", "1")).unwrap();
         assert_eq!(event["id"], json!(id), "the id is the event's, not the continuation's");
     }
@@ -91,7 +91,7 @@ async fn the_local_system_serves_its_own_continuations() {
 }
 
 #[tokio::test]
-async fn what_one_invocation_does_not_finish_the_next_one_does() {
+async fn a_continuation_finishes_the_rest_of_an_invocation() {
     let hands = Hands::default();
     let system = System::start().await;
     let receivers =
@@ -104,15 +104,15 @@ async fn what_one_invocation_does_not_finish_the_next_one_does() {
 
     let ran = bus.run(&functions, vec![envelope("e1", &room("demo", "r1"))], 2).await;
 
-    assert!(ran.dead.is_empty() && ran.reports.len() > 1, "one at a time, they take longer than an invocation has");
+    assert!(ran.dead.is_empty() && ran.reports.len() > 1, "one invocation has too little time for all");
     let received = receivers.received();
     assert_eq!(received.len(), 60);
     let repeated = received.values().filter(|count| **count > 1).count();
-    assert!(repeated < ran.reports.len(), "at most the one that was under way when time ran out: {repeated}");
+    assert!(repeated < ran.reports.len(), "at most the message in flight at a deadline is repeated: {repeated}");
 }
 
 #[tokio::test]
-async fn nobody_gets_an_event_again_because_somebody_else_did_not() {
+async fn connections_that_received_an_event_do_not_receive_it_again_with_a_continuation() {
     let (system, hands) = (System::start().await, Hands::default());
     let refusals = std::sync::atomic::AtomicUsize::new(0);
     let receivers = Receivers::with(move |asked| {
@@ -125,8 +125,8 @@ async fn nobody_gets_an_event_again_because_somebody_else_did_not() {
     let url = system.local.dynamodb_url();
     let (functions, mut bus) = Functions::with_bus(&system, &url, &receivers.endpoint, &hands, &[]).await;
     let started = hands.clock().now();
-    let everybody = ids("fine", 50).into_iter().chain(ids("slow", 1));
-    register(&functions.table, everybody.map(|id| connection(&id, started, None))).await;
+    let all = ids("fine", 50).into_iter().chain(ids("slow", 1));
+    register(&functions.table, all.map(|id| connection(&id, started, None))).await;
 
     let ran = bus.run(&functions, vec![envelope("e1", &room("demo", "r1"))], 1).await;
 
@@ -135,11 +135,11 @@ async fn nobody_gets_an_event_again_because_somebody_else_did_not() {
     assert!(received.values().all(|count| *count == 1));
     assert!(ran.sum(|report| report.continued) > 0 && ran.dead.is_empty());
     let later: Vec<&Summary> = ran.reports.iter().filter(|report| report.matched == 1).collect();
-    assert!(!later.is_empty(), "the continuation met nobody else");
+    assert!(!later.is_empty(), "a continuation reaches the slow connection only");
 }
 
 #[tokio::test]
-async fn what_was_handed_on_too_often_is_a_dead_letter_that_can_be_invoked_with() {
+async fn after_eight_continuations_the_rest_is_a_dead_letter_that_can_be_invoked_with() {
     let (system, hands) = (System::start().await, Hands::default());
     let broken = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(true));
     let switch = std::sync::Arc::clone(&broken);
@@ -151,8 +151,8 @@ async fn what_was_handed_on_too_often_is_a_dead_letter_that_can_be_invoked_with(
     let url = system.local.dynamodb_url();
     let (functions, mut bus) = Functions::with_bus(&system, &url, &receivers.endpoint, &hands, &[]).await;
     let started = hands.clock().now();
-    let everybody = ids("fine", 5).into_iter().chain(ids("slow", 1));
-    register(&functions.table, everybody.map(|id| connection(&id, started, None))).await;
+    let all = ids("fine", 5).into_iter().chain(ids("slow", 1));
+    register(&functions.table, all.map(|id| connection(&id, started, None))).await;
 
     let ran = bus.run(&functions, vec![envelope("e1", &room("demo", "r1"))], 1).await;
 
@@ -167,11 +167,11 @@ async fn what_was_handed_on_too_often_is_a_dead_letter_that_can_be_invoked_with(
     bus.run(&functions, vec![letters[0]["event"].to_string()], 5).await;
     let received = receivers.received();
     assert_eq!(received.len(), 6);
-    assert!(received.values().all(|count| *count == 1), "who had it did not get it again");
+    assert!(received.values().all(|count| *count == 1), "the others did not receive it again");
 }
 
 #[tokio::test]
-async fn an_event_that_this_function_has_just_delivered_is_not_delivered_again() {
+async fn an_event_that_was_just_delivered_is_not_delivered_again() {
     let (system, receivers, hands) = (System::start().await, Receivers::start().await, Hands::default());
     let functions = Functions::new(&system, &receivers.endpoint, &hands).await;
     register(&functions.table, [connection("alice", hands.clock().now(), None)]).await;
@@ -184,7 +184,7 @@ async fn an_event_that_this_function_has_just_delivered_is_not_delivered_again()
     let other = functions.broadcast(&envelope("e1", &room("demo", "r2")), 5).await.unwrap();
     assert_eq!(other.delivered, 1);
     hands.forward(61);
-    assert_eq!(functions.broadcast(&event, 5).await.unwrap().delivered, 1, "it is not remembered for ever");
+    assert_eq!(functions.broadcast(&event, 5).await.unwrap().delivered, 1, "a minute later it is delivered again");
 }
 
 #[tokio::test]
@@ -213,7 +213,7 @@ async fn a_continuation_reaches_no_other_tenant_and_nothing_that_the_event_does_
     assert_eq!((report.matched, report.delivered), (1, 1));
     assert_eq!(receivers.received().into_keys().map(|(id, _)| id).collect::<Vec<_>>(), ["alice"]);
 
-    // A malformed continuation becomes a dead letter once, with the fault.
+    // A malformed continuation becomes one dead letter.
     let mut nested = everything.clone();
     nested["event"] = serde_json::from_str(&forged(everything.clone())).unwrap();
     for (field, value) in [

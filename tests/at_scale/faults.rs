@@ -60,8 +60,8 @@ async fn survives(faults: &'static [Fault], percent: u32, dynamodb: fn() -> Fate
     let url = proxy(system.local.dynamodb_url(), dynamodb).await;
     let (functions, mut bus) = Functions::with_bus(&system, &url, &receivers.endpoint, &hands, &[]).await;
     let (live, gone, started) = (ids("live", LIVE), ids("gone", GONE), hands.clock().now());
-    let everybody = live.iter().chain(&gone).map(|id| connection(id, started, None));
-    register(&system.table(), everybody).await;
+    let all = live.iter().chain(&gone).map(|id| connection(id, started, None));
+    register(&system.table(), all).await;
     hands.forward(31);
 
     for event in 0..EVENTS {
@@ -79,13 +79,13 @@ async fn survives(faults: &'static [Fault], percent: u32, dynamodb: fn() -> Fate
     let repeated = received.values().map(|count| count - 1).sum::<usize>();
     assert!(repeated * 100 < LIVE * EVENTS, "{context}: {repeated} repeats");
     let registered: HashSet<_> = system.connection_ids().await.iter().map(ToString::to_string).collect();
-    assert_eq!(registered, live.into_iter().collect(), "{context}: who is alive is there, and nobody else");
-    assert_eq!(system.items().await.len(), 2 * LIVE, "{context}: with one interest each");
+    assert_eq!(registered, live.into_iter().collect(), "{context}: only the live connections are registered");
+    assert_eq!(system.items().await.len(), 2 * LIVE, "{context}: each has one interest");
     assert!(system.dead_letters().await.is_empty(), "{context}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_fault_of_connections_by_itself() {
+async fn each_fault_of_connections_alone() {
     let mut scenarios = Vec::new();
     for fault in &FAULTS {
         for percent in [5, 25, 50] {
@@ -96,12 +96,12 @@ async fn every_fault_of_connections_by_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn mixtures_of_all_of_them() {
+async fn mixtures_of_all_faults_of_connections() {
     join_all([5, 25, 50].map(|percent| survives(&FAULTS, percent, || Fate::Pass))).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn faults_of_dynamodb_with_and_without() {
+async fn faults_of_dynamodb_with_and_without_faults_of_connections() {
     fn sometimes(fate: Fate, percent: u32) -> Fate {
         if fastrand::u32(..100) < percent { fate } else { Fate::Pass }
     }

@@ -11,7 +11,8 @@ use crate::harness::{System, room};
 /// Publishes numbered events until it is stopped. Tells the number of published events.
 async fn publish(system: &System, next: &AtomicU64, stop: &AtomicBool) {
     while !stop.load(Ordering::SeqCst) {
-        // The number is stored before its event is published, so all later numbers are published after a read of it.
+        // The number is stored before its event is published, so the events of all later numbers are published after a reader
+        // sees it.
         let number = next.fetch_add(1, Ordering::SeqCst);
         system.publish(&room("demo", &format!("n{number}"))).await;
     }

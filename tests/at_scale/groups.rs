@@ -26,7 +26,7 @@ async fn shares(functions: &Functions, receivers: &Receivers, prefix: &str) -> H
             events += 1;
         }
     }
-    assert_eq!(events, EVENTS, "no event is lost, and none reaches two members");
+    assert_eq!(events, EVENTS, "each event reached one member");
     shares
 }
 
@@ -34,12 +34,12 @@ fn assert_even(shares: &HashMap<String, usize>, members: usize) {
     let fair = EVENTS / members;
     assert_eq!(shares.len(), members);
     for (id, share) in shares {
-        assert!(share.abs_diff(fair) * 20 <= fair, "{id} got {share} of {EVENTS}, and {fair} would be fair");
+        assert!(share.abs_diff(fair) * 20 <= fair, "{id} received {share} of {EVENTS}; its fair share is {fair}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn members_share_evenly_and_one_that_is_gone_leaves_its_share_to_the_others() {
+async fn members_share_evenly_and_the_share_of_an_ended_member_moves_to_the_others() {
     let (system, hands) = (System::start().await, Hands::default());
     let gone = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
     let switch = std::sync::Arc::clone(&gone);

@@ -1,10 +1,6 @@
-//! The system with many connections, many events, many faults, and in many orders of events.
+//! Tests with many connections, many events, many faults and many interleavings.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test that cannot go on has failed; helpers are no #[test]s"
-)]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a helper that panics fails the test that called it")]
 
 mod continuation;
 mod crash;
@@ -17,5 +13,5 @@ mod stragglers;
 mod swap;
 
 #[path = "../end_to_end/harness/mod.rs"]
-#[expect(dead_code, unused_imports, reason = "the other tests need more of it")]
+#[expect(dead_code, unused_imports, reason = "the end-to-end tests need more of it")]
 mod harness;

@@ -43,7 +43,7 @@ async fn after_a_while() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_is_left_of_a_connection_and_nothing_comes_back() {
+async fn an_ended_connection_leaves_no_item_behind() {
     let (system, hands) = (System::start().await, Hands::default());
     let ended: Arc<Mutex<HashSet<String>>> = Arc::default();
     let known = Arc::clone(&ended);
@@ -93,19 +93,19 @@ async fn nothing_is_left_of_a_connection_and_nothing_comes_back() {
     let text = |item: &std::collections::HashMap<String, aws_sdk_dynamodb::types::AttributeValue>, name: &str| {
         item[name].as_s().unwrap().clone()
     };
-    let mut untold = 0;
+    let mut unreported = 0;
     for item in system.items().await {
         let (pk, sk) = (text(&item, "pk"), text(&item, "sk"));
         if survivor.contains(&item) {
             continue;
         }
         let id = pk.strip_prefix("C#").unwrap_or_else(|| panic!("an interest without a connection: {pk} {sk}"));
-        assert!(!item["subscribed"].as_bool().unwrap(), "a connection that was met and not removed: {id}");
+        assert!(!item["subscribed"].as_bool().unwrap(), "an event found {id} and did not remove it");
         assert!(item.contains_key("expiresAt"));
-        untold += 1;
+        unreported += 1;
     }
-    assert!(untold <= RUNS / 4, "{untold}");
+    assert!(unreported <= RUNS / 4, "{unreported}");
     for item in &survivor {
-        assert!(system.items().await.contains(item), "what is alive stays");
+        assert!(system.items().await.contains(item), "the live connection keeps its items");
     }
 }

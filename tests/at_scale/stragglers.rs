@@ -16,7 +16,7 @@ fn is_stuck(id: &str) -> bool {
 
 /// Stuck connections could occupy all slots of the concurrent calls.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn hold_up_nobody_else() {
+async fn stuck_connections_do_not_delay_healthy_ones() {
     for status in [429, 503] {
         let (system, hands) = (System::start().await, Hands::default());
         // The attempts at each stuck connection, and their maximum when a healthy one was served.
@@ -39,16 +39,16 @@ async fn hold_up_nobody_else() {
         let failure = functions.broadcast(&envelope("e", &room("demo", "r1")), 8).await.unwrap_err();
 
         assert!(failure.message.contains("150 of 300 connections did not receive the event"), "{failure:?}");
-        assert_eq!(receivers.count(), HEALTHY, "{status}: each healthy one got it, and once");
+        assert_eq!(receivers.count(), HEALTHY, "{status}: each healthy connection received the event once");
         let (counts, most) = tried.lock().unwrap().clone();
-        assert!(counts.values().all(|count| *count > 1), "{status}: the stuck ones were tried again");
-        assert!(most <= 2, "{status}: a healthy one waited until a stuck one had been tried {most} times");
+        assert!(counts.values().all(|count| *count > 1), "{status}: the stuck connections were tried again");
+        assert!(most <= 2, "{status}: a healthy connection waited for {most} attempts at a stuck one");
     }
 }
 
 /// One connection does not prolong an invocation, and it loses no event.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn are_handed_on_when_everybody_else_has_the_event() {
+async fn a_stuck_connection_is_handed_on_when_the_others_have_the_event() {
     const TAKES: usize = 12;
     let (system, hands) = (System::start().await, Hands::default());
     let tried = Mutex::new(0);
@@ -62,8 +62,8 @@ async fn are_handed_on_when_everybody_else_has_the_event() {
     let (mut functions, mut bus) = Functions::with_bus(&system, &url, &receivers.endpoint, &hands, &[]).await;
     functions.broadcast = functions.broadcast.with_patience(Duration::from_millis(100));
     let now = hands.clock().now();
-    let everybody = ids("stuck", 1).into_iter().chain(ids("ok", 5));
-    register(&system.table(), everybody.map(|id| connection(&id, now, None))).await;
+    let all = ids("stuck", 1).into_iter().chain(ids("ok", 5));
+    register(&system.table(), all.map(|id| connection(&id, now, None))).await;
 
     let first = functions.broadcast(&envelope("e", &room("demo", "r1")), 60).await.unwrap();
 
@@ -71,5 +71,9 @@ async fn are_handed_on_when_everybody_else_has_the_event() {
     let continuations = bus.take();
     let ran = bus.run(&functions, continuations, 60).await;
     assert!(ran.dead.is_empty(), "{:?}", ran.dead);
-    assert_eq!((ran.sum(|report| report.delivered), receivers.count()), (1, 6), "everybody has it, and once");
+    assert_eq!(
+        (ran.sum(|report| report.delivered), receivers.count()),
+        (1, 6),
+        "each connection received the event once"
+    );
 }

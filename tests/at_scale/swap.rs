@@ -16,7 +16,7 @@ async fn until(client: &mut Client, answer: &str, got: &mut HashSet<String>) {
         let frame = client.json().await;
         match frame["entityId"].as_str() {
             Some(id) => {
-                assert!(got.insert(id.to_owned()), "twice: {id}");
+                assert!(got.insert(id.to_owned()), "{id} arrived twice");
             }
             None => {
                 assert_eq!(frame["type"], json!(answer), "{frame}");
@@ -49,7 +49,7 @@ fn assert_all(got: &HashSet<String>, published: u64) {
 
 /// The filter changes any number of times while an event is under way.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn between_everything_and_a_type_misses_nothing_that_matches_both() {
+async fn a_change_between_all_types_and_one_type_misses_no_event_that_matches_both() {
     let filters = [json!({}), json!({ "entityTypes": ["Room"] }), json!({}), json!({ "entityTypes": ["Room", "Car"] })];
     let (system, next, stop) = (System::start().await, AtomicU64::new(0), AtomicBool::new(false));
     let mut client = system.connect("tenant=demo&entityTypes=Room").await;
@@ -73,7 +73,7 @@ async fn between_everything_and_a_type_misses_nothing_that_matches_both() {
 
 /// The filter changes once while an event is under way.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn from_one_type_of_an_entity_to_another_misses_nothing() {
+async fn a_change_from_one_type_of_an_entity_to_another_misses_no_event() {
     const AT_ONCE: u64 = 20;
     const CHANGES: u64 = 24;
     let filters = [["B"].as_slice(), &["A"], &["C"], &["A", "X"]].map(|types| json!({ "entityTypes": types }));
@@ -94,7 +94,7 @@ async fn from_one_type_of_an_entity_to_another_misses_nothing() {
 
 /// Events are delivered once, although connections are read in several partitions, and twice for several types.
 #[tokio::test]
-async fn those_who_come_to_want_everything_count_once() {
+async fn a_connection_that_comes_to_want_all_types_counts_once() {
     let (system, receivers, hands) = (System::start().await, Receivers::start().await, Hands::default());
     let url = system.local.dynamodb_url();
     let settings = &[("BROADCAST_SPLIT_AT", "9")];
@@ -111,7 +111,7 @@ async fn those_who_come_to_want_everything_count_once() {
         let mut event = room("demo", "r1");
         event["entityType"] = types.clone();
         let ran = bus.run(&functions, vec![envelope(&format!("e{n}"), &event)], 60).await;
-        assert_eq!(ran.reports.len(), 1, "nine are not more than nine: {types}");
+        assert_eq!(ran.reports.len(), 1, "nine connections are not split at nine: {types}");
         assert_eq!((ran.sum(|report| report.matched), ran.sum(|report| report.delivered)), (7, 7), "{types}");
     }
     assert!(receivers.received().values().all(|count| *count == 1));

@@ -1,17 +1,17 @@
-//! One event to audiences of 1,000 to 100,000 connections: how long it takes, how continuation splits it, and what memory
-//! the function needs.
+//! Measures the delivery of one event to audiences of 1,000 to 100,000 connections: the time, the number of invocations, and
+//! the memory of the function.
 //!
-//! `cargo bench -p entity-stream-tests --bench audience`; the figures are in `BENCHMARKS.md`. It fails if a connection gets
-//! the event twice or not at all.
+//! Run it with `cargo bench -p entity-stream-tests --bench audience`. The figures are in `BENCHMARKS.md`. It fails if a
+//! connection receives the event twice or not at all.
 //!
-//! The table and the `@connections` endpoint are in a process of their own. This one is the bus and ten instances of the
-//! function, as a reserved concurrency of ten would allow.
+//! The table and the `@connections` endpoint are in a process of their own. This process is the bus and ten instances of the
+//! function, as with a reserved concurrency of ten.
 
 #![expect(
     clippy::print_stdout,
     clippy::unwrap_used,
     clippy::expect_used,
-    reason = "the figures are what it is for, and what goes wrong ends it"
+    reason = "the benchmark prints its figures, and a benchmark that panics has failed"
 )]
 
 use std::collections::HashMap;
@@ -68,7 +68,7 @@ async fn measure(world: &World, endpoint: &str, size: usize) {
     let mut idle: Vec<Broadcast> = (0..INSTANCES).map(|_| function(world, &api, &bus_url)).collect();
     let mut waiting = vec![event(&tenant)];
     let (mut under_way, mut reports) = (FuturesUnordered::new(), Vec::<Summary>::new());
-    std::fs::write("/proc/self/clear_refs", "5").expect("the peak is forgotten");
+    std::fs::write("/proc/self/clear_refs", "5").expect("Linux resets the peak");
     let before = memory("VmRSS");
     let started = Instant::now();
     loop {
@@ -93,8 +93,8 @@ async fn measure(world: &World, endpoint: &str, size: usize) {
     }
     let seconds = started.elapsed().as_secs_f64();
     let stats: Value = serde_json::from_slice(&fetch(&format!("{}/stats/{endpoint}", world.endpoint)).await).unwrap();
-    assert_eq!(stats["accepted"], json!(size), "each connection gets the event");
-    assert_eq!(stats["connections"], json!(size), "and gets it once");
+    assert_eq!(stats["accepted"], json!(size), "each connection accepts the event");
+    assert_eq!(stats["connections"], json!(size), "each connection receives the event once");
     let throttled = stats["throttled"].as_f64().unwrap() / size as f64;
     let largest = reports.iter().map(|report| report.delivered).max().unwrap();
     println!(

@@ -1,10 +1,10 @@
-//! How long the patterns of 10,000 connections take for one event: cold, in the first event that an instance of the function
-//! handles, and warm, in those that follow.
+//! Measures the time to evaluate the patterns of 10,000 connections for one event. Cold is the first event of an instance of
+//! the function; warm are the later events.
 //!
-//! `cargo bench -p entity-stream-broadcast --bench filter`; the figures are in `BENCHMARKS.md`.
+//! Run it with `cargo bench -p entity-stream-broadcast --bench filter`. The figures are in `BENCHMARKS.md`.
 
-#![expect(clippy::print_stdout, reason = "the figures are what it is for")]
-#![expect(clippy::unwrap_used, reason = "a benchmark that cannot go on has nothing to say")]
+#![expect(clippy::print_stdout, reason = "the benchmark prints its figures")]
+#![expect(clippy::unwrap_used, reason = "a benchmark that panics has failed")]
 
 use std::time::{Duration, Instant};
 

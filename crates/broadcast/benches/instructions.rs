@@ -1,11 +1,11 @@
-//! How many instructions the work on one event takes, from its text to the text that is sent: counted by callgrind, and so
-//! the same on a busy machine as on an idle one.
+//! Counts the instructions for one event, from its text to the text of a message. Callgrind counts them, so the result is the
+//! same on a busy machine and on an idle one.
 //!
-//! `cargo bench -p entity-stream-broadcast --bench instructions`, which needs `valgrind`. It fails if a count has grown by
-//! more than a tenth over the one that is recorded here.
+//! Run it with `cargo bench -p entity-stream-broadcast --bench instructions`. It needs `valgrind`. It fails if a count exceeds
+//! the recorded count by more than a tenth.
 
-#![expect(clippy::print_stdout, reason = "the figures are what it is for")]
-#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a benchmark that cannot go on has nothing to say")]
+#![expect(clippy::print_stdout, reason = "the benchmark prints its figures")]
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a benchmark that panics has failed")]
 
 use std::hint::black_box;
 use std::process::{Command, ExitCode};
@@ -23,7 +23,7 @@ const STAGES: [(&str, u64); 7] = [
     ("write it as a CloudEvent", 9_490),
     ("parse a subscribe, and compile its pattern", 2_929_359),
 ];
-/// By how much a count may grow: libraries choose other instructions on other processors.
+/// The share by which a count may exceed its record. Libraries choose other instructions on other processors.
 const TOLERANCE: f64 = 0.1;
 
 fn main() -> ExitCode {
@@ -33,7 +33,7 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     if Command::new("valgrind").arg("--version").output().is_err() {
-        println!("skipped: there is no valgrind to count instructions with");
+        println!("skipped: install valgrind to count instructions");
         return ExitCode::SUCCESS;
     }
     println!("                                            instructions    recorded   change");
@@ -63,8 +63,7 @@ fn count(stage: usize) -> u64 {
         .unwrap();
     let log = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{log}");
-    let collected =
-        log.lines().find_map(|line| line.split_once("Collected : ")).expect("callgrind says what it counted");
+    let collected = log.lines().find_map(|line| line.split_once("Collected : ")).expect("callgrind prints its count");
     collected.1.trim().parse().unwrap()
 }
 
@@ -115,7 +114,7 @@ fn pattern(text: &str) -> IdPattern {
     IdPattern::parse(text).unwrap()
 }
 
-/// A change of about 170 bytes, and 130 for each attribute.
+/// A change of about 170 bytes, plus 130 for each attribute.
 fn detail(attributes: usize) -> String {
     let attribute = |i| {
         let value = serde_json::json!({ "type": "Number", "value": 23.5, "metadata": { "accuracy": { "type": "Number", "value": 0.1 } } });

@@ -5,8 +5,8 @@ use entity_stream_runtime::Failure;
 
 /// The queue for undeliverable events, and for the rest of events that were handed on too often.
 ///
-/// The function puts them there itself, because the only other way to Lambda's dead-letter queue is to fail, and Lambda
-/// would run the event twice more before.
+/// The function sends them itself. If it failed instead, Lambda would retry the event twice before it sends the event to its
+/// dead-letter queue.
 #[derive(Clone, Debug)]
 pub(crate) struct DeadLetterQueue {
     client: Client,
@@ -19,8 +19,7 @@ impl DeadLetterQueue {
         Self { client, url: url.into() }
     }
 
-    /// Puts an event on the queue in the form of Lambda's own dead letters: the event as the body, the fault as
-    /// attributes.
+    /// Sends an event in the form of Lambda's own dead letters: the event is the body, and attributes hold the error.
     /// Source: "Capturing records of Lambda asynchronous invocations", AWS Lambda Developer Guide.
     pub(crate) async fn send(&self, event: &str, code: &str, reason: &str) -> Result<(), Failure> {
         self.client

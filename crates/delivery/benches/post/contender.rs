@@ -58,7 +58,7 @@ pub(crate) async fn run(name: &str, url: &str) {
     }
 }
 
-/// One message is made for a batch, as a broadcast makes one for all its connections.
+/// Reads requests for batches and sends them. A batch shares one message, as the connections of a broadcast do.
 async fn batches<M: Clone>(make: impl Fn(Vec<u8>) -> M, post: impl AsyncFn(M)) {
     for line in std::io::stdin().lines() {
         let line = line.unwrap();

@@ -15,7 +15,8 @@ use tokio_rustls::server::TlsStream;
 
 use crate::certificate::Certificate;
 
-/// Serves until it is killed, with the certificate in this folder if there is one. Its first line is its URL.
+/// Serves until the process is killed, with the certificate in this folder if there is one. The first line of output is the
+/// URL.
 #[tokio::main(flavor = "current_thread")]
 pub(crate) async fn serve(certificate: Option<&Path>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -1,13 +1,13 @@
-//! CPU time of one message to one connection: ours, beside unsigned HTTP by `hyper` as the floor, the AWS SDK for Rust, and
-//! the AWS SDK for JavaScript on Node.js, with and without TLS.
+//! Measures the CPU time of one message to one connection, with and without TLS. The contenders are this crate, unsigned HTTP
+//! by `hyper` as the floor, the AWS SDK for Rust, and the AWS SDK for JavaScript on Node.js.
 //!
-//! `cargo bench -p entity-stream-delivery --bench post`; the figures are in `BENCHMARKS.md`.
+//! Run it with `cargo bench -p entity-stream-delivery --bench post`. The figures are in `BENCHMARKS.md`.
 //!
-//! Each contender is a process of its own, and so is the endpoint. Their CPU time is read from outside, in the same way
-//! for all of them, before and after each batch of messages.
+//! Each contender and the endpoint are processes of their own. The benchmark reads their CPU time from outside, in the same
+//! way for all of them, before and after each batch of messages.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the figures are what it is for")]
-#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a benchmark that cannot go on has nothing to say")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the benchmark prints its figures")]
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a benchmark that panics has failed")]
 
 mod certificate;
 mod contender;
@@ -21,14 +21,16 @@ use std::process::Command;
 use crate::certificate::Certificate;
 use crate::process::Process;
 
-/// Messages of one batch, and batches of which the median counts.
+/// The messages of one batch.
 const MESSAGES: usize = 10_000;
+/// The number of batches. The median counts.
 const ROUNDS: usize = 5;
 const CONCURRENCY: usize = 64;
 const SIZES: [usize; 2] = [300, 8 * 1024];
 
-/// Goals: at most this many times the floor, and Node at least this many times ours.
+/// Goal: the CPU time of this crate is at most this many times the floor.
 const MOST_OF_FLOOR: f64 = 2.0;
+/// Goal: the CPU time of Node.js is at least this many times that of this crate.
 const LEAST_OF_NODE: f64 = 12.0;
 
 fn main() {
@@ -46,9 +48,7 @@ fn compare() {
     let folder = tempfile::tempdir().unwrap();
     let certificate = Certificate::create(folder.path());
     let script = node::script();
-    println!(
-        "CPU per message in µs, median of {ROUNDS} rounds of {MESSAGES} messages, {CONCURRENCY} under way at once"
-    );
+    println!("CPU per message in µs, median of {ROUNDS} rounds of {MESSAGES} messages, {CONCURRENCY} at once");
     println!("                 unsigned hyper  ours            SDK for Rust    SDK for Node.js  Node.js / ours");
     let mut missed = Vec::new();
     for (transport, certificate) in [("plain", None), ("TLS", Some(&certificate))] {
@@ -64,7 +64,7 @@ fn compare() {
             .collect();
         if let Some(script) = &script {
             let mut command = Command::new("node");
-            // It says of each version of Node.js when the SDK will stop to support it.
+            // Without this variable the SDK warns about the end of its support for each version of Node.js.
             command.arg(script).args([&url, &CONCURRENCY.to_string()]).env("NODE_NO_WARNINGS", "1");
             contenders.push(Process::start(Certificate::trust(&mut command, certificate)));
         }
@@ -85,7 +85,7 @@ fn compare() {
         }
     }
     if script.is_none() {
-        println!("without the SDK for Node.js: `node` and `npm` are needed for it");
+        println!("the SDK for Node.js was not measured: install `node` and `npm`");
     }
     println!("goals: at most {MOST_OF_FLOOR} times the floor, and Node.js at least {LEAST_OF_NODE} times ours");
     for miss in missed {
@@ -93,11 +93,11 @@ fn compare() {
     }
 }
 
-/// The microseconds that a message of this size takes each of them. The rounds take turns, so that whatever else the
-/// machine does falls on all of them alike.
+/// Returns the microseconds for a message of this size, for each contender. The contenders take turns, so that other load on
+/// the machine affects all of them equally.
 fn measure(contenders: &[Process], size: usize) -> Vec<f64> {
     let batch = format!("{MESSAGES} {size}");
-    // The first batch opens connections, and lets a just-in-time compiler do its work.
+    // The first batch opens connections and warms up a just-in-time compiler.
     for contender in contenders {
         contender.ask(&batch);
     }

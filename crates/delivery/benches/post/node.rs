@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The script, ready to run; `None` without `node` or `npm`, or where the packages cannot be had.
+/// Returns the script, ready to run. Returns `None` without `node` or `npm`, or if the packages cannot be installed.
 pub(crate) fn script() -> Option<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/post/node");
     let succeeds = |command: &mut Command| command.status().is_ok_and(|status| status.success());

@@ -1,11 +1,11 @@
-//! A process that is asked for something line by line, and how much CPU time it has taken.
+//! A child process that answers line by line, and its CPU time.
 
 use std::cell::RefCell;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
-/// Ends with this value.
+/// A child process. It is killed when the value is dropped.
 pub(crate) struct Process {
     child: Child,
     pipes: RefCell<(ChildStdin, BufReader<ChildStdout>)>,
@@ -19,7 +19,7 @@ impl Process {
         Self { child, pipes: RefCell::new(pipes) }
     }
 
-    /// The next line that it writes.
+    /// Returns the next line of output.
     pub(crate) fn line(&self) -> String {
         let mut line = String::new();
         self.pipes.borrow_mut().1.read_line(&mut line).unwrap();
@@ -27,16 +27,16 @@ impl Process {
         line.trim().to_owned()
     }
 
-    /// Gives it a line and waits for one.
+    /// Sends a line and waits for the answer `done`.
     pub(crate) fn ask(&self, line: &str) {
         writeln!(self.pipes.borrow_mut().0, "{line}").unwrap();
         assert_eq!(self.line(), "done");
     }
 
-    /// The time that its threads have spent on a CPU: the first field of each `schedstat`.
+    /// Returns the CPU time of all threads: the sum of the first fields of their `schedstat`.
     pub(crate) fn cpu(&self) -> Duration {
         let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id()));
-        let tasks = tasks.expect("Linux keeps the time of each thread");
+        let tasks = tasks.expect("Linux lists the threads of a process");
         let spent = |stat: String| stat.split_whitespace().next().and_then(|field| field.parse::<u64>().ok());
         let times = tasks.filter_map(|task| spent(std::fs::read_to_string(task.ok()?.path().join("schedstat")).ok()?));
         Duration::from_nanos(times.sum())
