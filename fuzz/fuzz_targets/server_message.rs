@@ -8,7 +8,7 @@ use libfuzzer_sys::fuzz_target;
 fuzz_target!(|frame: &str| {
     match ServerMessage::parse(frame) {
         Ok(message) => {
-            // What a client read, it reads again: nothing is lost that it has a field for.
+            // A client reads its own output again without loss of a field.
             let text = message.to_json();
             let again = ServerMessage::parse(&text).expect("a message that was read is valid when it is written");
             assert_eq!(format!("{message:?}"), format!("{again:?}"));

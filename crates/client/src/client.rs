@@ -114,7 +114,7 @@ impl ClientBuilder {
         self
     }
 
-    /// Whether the client connects again after a temporary error, which is the default. Otherwise each error ends the
+    /// Sets if the client connects again after a temporary error. The default is `true`. Otherwise each error ends the
     /// stream.
     pub fn reconnect(mut self, reconnects: bool) -> Self {
         self.reconnects = reconnects;

@@ -59,7 +59,7 @@ impl ClientCredential {
         header.map(|header| Self { kind: CredentialKind::ApiKey, header }).ok_or(InvalidCredential::Key)
     }
 
-    /// Whether it is a token or an API key.
+    /// The kind: a token or an API key.
     pub fn kind(&self) -> CredentialKind {
         self.kind
     }

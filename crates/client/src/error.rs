@@ -67,7 +67,7 @@ pub struct HandshakeRefusal {
     pub status: u16,
     /// The server's reason; empty if it gave none.
     pub reason: String,
-    /// Whether API Gateway itself refused, because it has no such stage, and not Entity Stream.
+    /// True if API Gateway itself refused, because it has no such stage, and not Entity Stream.
     pub by_gateway: bool,
 }
 
@@ -96,7 +96,7 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
-    /// Whether another attempt with the same arguments may succeed.
+    /// True if another attempt with the same arguments may succeed.
     pub fn is_temporary(self) -> bool {
         match self {
             Self::Network | Self::Unavailable | Self::Timeout | Self::Disconnected => true,
@@ -128,7 +128,7 @@ impl ClientError {
         }
     }
 
-    /// Whether another attempt with the same arguments may succeed. A stream that reconnects makes that attempt by itself.
+    /// True if another attempt with the same arguments may succeed. A stream that reconnects makes that attempt by itself.
     pub fn is_temporary(&self) -> bool {
         self.kind().is_temporary()
     }

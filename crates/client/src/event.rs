@@ -12,7 +12,7 @@ impl ReceivedEvent {
         Self { frame, message }
     }
 
-    /// The event. In a stream of CloudEvents it is what the envelope carries.
+    /// The event. In a stream of CloudEvents it is the `data` of the envelope.
     pub fn message(&self) -> &EventMessage<'static> {
         &self.message
     }

@@ -21,7 +21,7 @@ pub enum StreamItem {
         error: ClientError,
         /// The time until the next attempt.
         retry_in: Duration,
-        /// Whether the connection had been subscribed.
+        /// True if the connection had been subscribed.
         was_subscribed: bool,
     },
 }

@@ -87,7 +87,7 @@ impl Effects {
 pub(crate) struct Machine {
     state: StreamState,
     filter: Filter,
-    /// Whether the URL holds the filter, so that every event of the connection matches.
+    /// True if the URL holds the filter, so that every event of the connection matches.
     url_holds_filter: bool,
     reconnects: bool,
     delays: ExponentialBuilder,

@@ -160,7 +160,7 @@ impl EntityStream {
     }
 }
 
-/// Sends what the socket takes.
+/// Sends as much as the socket accepts.
 fn poll_send(
     socket: &mut OpenSocket,
     outgoing: &mut VecDeque<Message>,

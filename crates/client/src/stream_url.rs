@@ -86,7 +86,7 @@ impl StreamUrl {
         Ok(Self { uri, shown: repeatable(&shown), holds_filter })
     }
 
-    /// Whether the filter applies from the first moment. Otherwise it applies once `subscribe` is answered.
+    /// True if the filter applies from the first moment. Otherwise it applies once `subscribe` is answered.
     pub(crate) fn holds_filter(&self) -> bool {
         self.holds_filter
     }
@@ -102,18 +102,18 @@ impl StreamUrl {
         (self.uri.host().unwrap_or_default().trim_matches(['[', ']']), port)
     }
 
-    /// Whether the host is this machine.
+    /// True if the host is this machine.
     pub fn is_loopback(&self) -> bool {
         let (host, _) = self.host();
         host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
     }
 
-    /// Whether the connection uses TLS.
+    /// True if the connection uses TLS.
     pub fn is_encrypted(&self) -> bool {
         self.uri.scheme_str() == Some("wss")
     }
 
-    /// Whether a credential would cross a network unencrypted.
+    /// True if a credential would cross a network unencrypted.
     pub fn is_exposed(&self) -> bool {
         !self.is_encrypted() && !self.is_loopback()
     }
@@ -147,7 +147,7 @@ fn parse(url: &str) -> Result<Uri, InvalidStreamUrl> {
 }
 
 fn not_web_socket(url: &str) -> InvalidStreamUrl {
-    // The query may hold a token, and what stands before an @ may be a password.
+    // The query may contain a token, and the part before an @ may be a password.
     let shown = url.split(['?', '#']).next().unwrap_or_default();
     InvalidStreamUrl::NotWebSocket(if shown.contains('@') { String::new() } else { repeatable(shown) })
 }

@@ -261,7 +261,7 @@ fn happenings() -> impl Strategy<Value = Vec<Happening>> {
     prop::collection::vec(happening, 0..120)
 }
 
-/// Whether the machine may go from one state to the other in one step.
+/// True if the machine may go from one state to the other in one step.
 fn permitted(before: StreamState, after: StreamState) -> bool {
     use StreamState::{Closed, Connecting, Streaming, Subscribing, Waiting};
     match (before, after) {

@@ -1,4 +1,4 @@
-//! Streams against a server that does what the test says, over real sockets.
+//! Streams against a server that follows the script of a test, over real sockets.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that panics has failed, and says where")]
 

@@ -1,4 +1,4 @@
-//! A WebSocket server that does what the test says.
+//! A WebSocket server that follows the script of a test.
 
 use entity_stream_client::{Client, ClientBuilder};
 use futures_util::{SinkExt, StreamExt};
