@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 /// Crates with a circle between their modules.
 pub(crate) const CIRCLES: &[&str] = &[];
 /// Names of types that have several definitions.
-pub(crate) const NAMES: &[&str] = &["Action", "List", "Output"];
+pub(crate) const NAMES: &[&str] = &[];
 /// Crates with more than a quarter of the code.
 pub(crate) const SIZES: &[&str] = &[];
 

@@ -2,19 +2,19 @@ use anyhow::{Context, bail};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_eventbridge::config::ProvideCredentials;
 
-/// The AWS configuration of the user, from the usual variables, files and logins, with overrides from the command line.
+/// The user's AWS configuration, from the usual variables, files and logins. Each field overrides a part of it.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Aws<'a> {
     /// The profile of the AWS configuration.
     pub(crate) profile: Option<&'a str>,
     /// The region.
     pub(crate) region: Option<&'a str>,
-    /// An endpoint instead of the service's own.
+    /// An endpoint in place of the service's own.
     pub(crate) endpoint: Option<&'a str>,
 }
 
 impl Aws<'_> {
-    /// Loads the configuration and checks that it has a region and credentials. Sends no request to a service.
+    /// Loads the configuration, and makes sure that it has a region and credentials. This sends nothing to the service.
     pub(crate) async fn load(self) -> anyhow::Result<SdkConfig> {
         let mut loader = aws_config::defaults(BehaviorVersion::latest());
         if let Some(profile) = self.profile {
@@ -28,12 +28,12 @@ impl Aws<'_> {
         }
         let config = loader.load().await;
         if config.region().is_none() {
-            bail!("no AWS region: give --region, or set AWS_REGION or the profile's `region`");
+            bail!("no AWS region: pass --region, or set AWS_REGION or the profile's `region`");
         }
-        // Checked here, because the error of a request without credentials names neither the cause nor a remedy.
+        // The error of a request without credentials names neither them nor a remedy.
         let credentials = config.credentials_provider().context("no AWS credentials are configured")?;
         credentials.provide_credentials().await.context(
-            "no AWS credentials: log in with `aws sso login`, or set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+            "no AWS credentials: log in with `aws sso login`, or set AWS_PROFILE, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
         )?;
         Ok(config)
     }

@@ -10,7 +10,7 @@ const STYLES: Styles = Styles::styled()
     .literal(AnsiColor::Cyan.on_default().bold())
     .placeholder(AnsiColor::Cyan.on_default());
 
-/// Entity changes, streamed to WebSocket clients: from an event bus, filtered, per tenant.
+/// Stream entity changes from an event bus to WebSocket clients
 #[derive(Debug, Parser)]
 #[command(
     name = "entity-stream",
@@ -20,8 +20,8 @@ const STYLES: Styles = Styles::styled()
     arg_required_else_help = true,
     after_help = "\
 Try it:
-  entity-stream local --simulate demo   the whole system, with a simulated city in it
-  entity-stream listen demo             in a second terminal: see them arrive"
+  entity-stream local --simulate demo   run the whole system with a simulated city
+  entity-stream listen demo             print its changes, in a second terminal"
 )]
 pub(crate) struct Cli {
     #[command(subcommand)]

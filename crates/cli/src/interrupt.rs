@@ -1,15 +1,15 @@
 use anyhow::Context;
 use tokio::sync::watch;
 
-/// The exit code of a program that a person interrupted: 128 + SIGINT.
+/// The exit code of a program that was interrupted: 128 + SIGINT.
 const FORCED_EXIT: i32 = 130;
 
-/// Ctrl-C or SIGTERM. The first asks the command to end, the second ends the process wherever it is stuck.
+/// Ctrl-C or SIGTERM. The first signal asks the command to end. The second ends the process, even if it is stuck.
 #[derive(Clone, Debug)]
 pub(crate) struct Interrupt(watch::Receiver<bool>);
 
 impl Interrupt {
-    /// Takes over both signals.
+    /// Takes over both signals. Call it once, within a runtime.
     pub(crate) fn install() -> anyhow::Result<Self> {
         let mut signals = Signals::install().context("cannot listen for Ctrl-C")?;
         let (sender, receiver) = watch::channel(false);
@@ -22,10 +22,10 @@ impl Interrupt {
         Ok(Self(receiver))
     }
 
-    /// Waits for the first signal; at once if it has been. May be dropped and called again.
+    /// Waits for the first signal, and returns at once if it has come already. It is cancel safe.
     pub(crate) async fn received(&mut self) {
         if self.0.wait_for(|received| *received).await.is_err() {
-            // The sender lives as long as the process waits for signals; without it, none can come.
+            // Without the sender, no signal can come. It lives as long as the process waits for signals.
             std::future::pending::<()>().await;
         }
     }

@@ -5,10 +5,10 @@ use entity_stream_protocol::EpochMillis;
 use jiff::{Span, SpanRelativeTo, Unit};
 
 const DAY: u64 = 24 * 60 * 60;
-/// The longest accepted lifetime.
+/// The longest lifetime. A longer one is a mistake.
 const LONGEST: Duration = Duration::from_secs(3660 * DAY);
 
-/// The validity of a token or a key in whole seconds, like the times of a token.
+/// The lifetime of a token or a key, in whole seconds, like the times in a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Lifetime(Duration);
 
@@ -18,7 +18,7 @@ impl Lifetime {
     /// One day.
     pub(crate) const DAY: Self = Self(Duration::from_secs(DAY));
 
-    /// The end of this lifetime if it begins now.
+    /// The end of a lifetime that begins now.
     pub(crate) fn from(self, now: EpochMillis) -> EpochMillis {
         now.plus(self.0)
     }
@@ -28,16 +28,16 @@ impl FromStr for Lifetime {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        // A day has 24 hours here, also when the clocks change.
+        // A day has 24 hours, also when the clocks change.
         let days = SpanRelativeTo::days_are_24_hours();
         let seconds = text.parse::<Span>().ok().and_then(|span| span.total((Unit::Second, days)).ok());
         let duration = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds.trunc()).ok());
         let valid = duration.filter(|duration| !duration.is_zero() && *duration <= LONGEST);
-        valid.map(Self).ok_or_else(|| "a lifetime is a number with its unit, such as 30s, 15m, 1h or 90d".to_owned())
+        valid.map(Self).ok_or_else(|| "expected a number with its unit, such as 30s, 15m, 1h or 90d".to_owned())
     }
 }
 
-/// A duration in a natural unit: `43 min`, `3 h`, `2 days`.
+/// A duration in one unit, rounded down: `43 min`, `3 h`, `2 days`.
 pub(crate) fn roughly(duration: Duration) -> String {
     match duration.as_secs() {
         seconds @ 0..120 => format!("{seconds} s"),
@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn is_written_as_people_write_it() {
+    fn a_lifetime_is_a_number_with_a_unit() {
         for (text, seconds) in [("30s", 30), ("90m", 5400), ("1h30m", 5400), ("90d", 90 * DAY), ("2 weeks", 14 * DAY)] {
             assert_eq!(text.parse(), Ok(Lifetime(Duration::from_secs(seconds))), "{text}");
         }
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn is_told_roughly() {
+    fn a_duration_is_shown_in_one_unit() {
         for (seconds, expected) in
             [(59, "59 s"), (119, "119 s"), (43 * 60 + 59, "43 min"), (3 * 3600, "3 h"), (90 * DAY, "90 days")]
         {

@@ -4,15 +4,15 @@ use anyhow::{Context, anyhow};
 use entity_stream_runtime::log_filter;
 use tracing_subscriber::EnvFilter;
 
-/// The default log filter of the local system, without `RUST_LOG`. The DynamoDB engine logs a warning for every failed
-/// condition. For us, failed conditions are normal: they create tables and decide races.
+/// The log level of the local system, unless `RUST_LOG` is set. The DynamoDB engine warns of each failed condition, but
+/// failed conditions are how we create tables and decide races.
 pub(crate) const OF_THE_SYSTEM: &str = "warn,dynoxide=error,entity_stream=info";
-/// The default log filter during a simulation. Otherwise each of its events would be a line.
+/// The log level while a simulation runs. At the usual level each of its events would be a line.
 pub(crate) const OF_A_SIMULATED_SYSTEM: &str = "warn,dynoxide=error,entity_stream=info,entity_stream_broadcast=warn";
-/// The default log filter of the other commands, whose own output is enough.
+/// The log level of the other commands, unless `RUST_LOG` is set. Their own messages suffice.
 pub(crate) const OF_A_TOOL: &str = "off";
 
-/// The level of the log. The local system changes it while it runs.
+/// The log. The local system changes its level while it runs.
 pub(crate) struct Log(Box<dyn Fn(&str) + Send + Sync>);
 
 impl Log {
@@ -33,7 +33,7 @@ pub(crate) fn start(default: &str) -> anyhow::Result<Log> {
         .with_writer(std::io::stderr)
         .with_filter_reloading();
     let handle = builder.reload_handle();
-    // `init` would also capture the `log` crate, to which the WebSocket library writes whole requests with their tokens.
+    // `init` would also record the `log` crate, where the WebSocket library writes whole requests with their tokens.
     tracing::subscriber::set_global_default(builder.finish()).context("cannot start the log")?;
     Ok(Log(Box::new(move |text| {
         if directives.is_none()

@@ -4,10 +4,10 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::terminal::{counted, grouped, note};
 
-/// The time before the bar appears. Shorter work needs no bar.
+/// The time after which a command shows its progress.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// The progress of a command, on standard error and only if that is a terminal.
+/// The progress of a command. It is shown on standard error, and only on a terminal.
 #[derive(Debug)]
 pub(crate) struct Progress {
     bar: ProgressBar,
@@ -18,7 +18,7 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// The progress through an input of this many bytes, or of unknown size.
+    /// Progress through an input of this size in bytes. `None` for an input without a known end.
     pub(crate) fn new(bytes: Option<u64>) -> Self {
         let bar = ProgressBar::with_draw_target(bytes, ProgressDrawTarget::hidden());
         let template = if bytes.is_some() { "{bar:30} {percent:>3}%  {msg}" } else { "{spinner} {msg}" };
@@ -28,28 +28,28 @@ impl Progress {
         Self { bar, started: Instant::now(), shown: false, published: 0, rejected: 0 }
     }
 
-    /// Counts one more published event.
+    /// Counts a published event.
     pub(crate) fn published(&mut self) {
         self.published += 1;
     }
 
-    /// Counts one more rejected event. `what` names the event and the reason.
+    /// Counts a rejected event, and prints `what`, which names the event and the reason.
     pub(crate) fn rejected(&mut self, what: &str) {
         self.rejected += 1;
         self.note(what);
     }
 
-    /// Counts one more rejected event without a message, because the reason was reported often enough.
+    /// Counts a rejected event, and prints nothing.
     pub(crate) fn rejected_quietly(&mut self) {
         self.rejected += 1;
     }
 
-    /// Writes a line above the bar.
+    /// Prints a line above the bar.
     pub(crate) fn note(&self, text: &str) {
         self.bar.suspend(|| note(text));
     }
 
-    /// Draws the state; `position` is a byte of the input.
+    /// Draws the bar. `position` is the number of bytes read.
     pub(crate) fn draw(&mut self, position: u64) {
         if !self.shown && self.started.elapsed() >= PATIENCE {
             self.bar.set_draw_target(ProgressDrawTarget::stderr());
@@ -74,13 +74,13 @@ impl Progress {
         self.rejected
     }
 
-    /// The text `1,234 events published`, with the number of rejected events if there are any.
+    /// `1,234 events published`, and the number of rejected events if it is not 0.
     pub(crate) fn summary(&self) -> String {
         let published = format!("{} published", counted(self.published, "event"));
         if self.rejected == 0 { published } else { format!("{published}, {} rejected", grouped(self.rejected)) }
     }
 
-    /// The average number of published events per second.
+    /// The average rate since the beginning, as events per second.
     // A rate is rounded anyway.
     pub(crate) fn rate(&self) -> String {
         let rate = self.published as f64 / self.started.elapsed().as_secs_f64().max(0.001);

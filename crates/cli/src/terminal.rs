@@ -9,7 +9,7 @@ use anstyle::{AnsiColor, Style};
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 
-/// The reader of standard output has closed it, as `head` does. This is not a failure, and the command ends quietly.
+/// The reader closed our standard output, as `head` does. This is no failure: the command ends quietly.
 #[derive(Debug)]
 pub(crate) struct ClosedPipe;
 
@@ -21,7 +21,7 @@ impl fmt::Display for ClosedPipe {
 
 impl std::error::Error for ClosedPipe {}
 
-/// Turns the result of a write to standard output into the result of the command.
+/// Converts the result of a write to standard output. A closed pipe becomes [`ClosedPipe`].
 pub(crate) fn written(result: io::Result<()>) -> anyhow::Result<()> {
     result.map_err(|error| match error.kind() {
         io::ErrorKind::BrokenPipe => ClosedPipe.into(),
@@ -29,31 +29,31 @@ pub(crate) fn written(result: io::Result<()>) -> anyhow::Result<()> {
     })
 }
 
-/// Writes one line to standard output and flushes it. Removes colours unless standard output is a terminal.
+/// Writes one line to standard output and flushes it. Colours are removed unless standard output is a terminal.
 pub(crate) fn line(text: impl fmt::Display) -> anyhow::Result<()> {
     let mut stdout = anstream::stdout().lock();
     written(writeln!(stdout, "{text}").and_then(|()| stdout.flush()))
 }
 
-/// Writes one line to standard output byte for byte and flushes it.
+/// Writes one line to standard output, byte for byte, and flushes it.
 pub(crate) fn raw_line(text: &str) -> anyhow::Result<()> {
     let mut stdout = io::stdout().lock();
     let result = stdout.write_all(text.as_bytes()).and_then(|()| stdout.write_all(b"\n"));
     written(result.and_then(|()| stdout.flush()))
 }
 
-/// Writes a message for the user to standard error.
+/// Writes one line to standard error.
 pub(crate) fn note(text: impl fmt::Display) {
-    // Ignores the error, because no message can be shown if standard error is closed.
+    // If standard error is closed, no reader is left.
     let _ = writeln!(anstream::stderr().lock(), "{}", printable(&text.to_string()));
 }
 
-/// Shows a fault of the command line in several lines.
+/// Writes a text of several lines to standard error, as it is.
 pub(crate) fn usage(text: &str) {
     let _ = write!(anstream::stderr().lock(), "{text}");
 }
 
-/// Reports the failure of the command in one line and returns its exit code.
+/// Writes the reason of a failure to standard error, in one line, and returns the exit code.
 pub(crate) fn failure(error: &anyhow::Error) -> ExitCode {
     if error.is::<ClosedPipe>() {
         return ExitCode::SUCCESS;
@@ -62,7 +62,7 @@ pub(crate) fn failure(error: &anyhow::Error) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// The text of an error and its causes, without repetitions: many libraries repeat their cause.
+/// An error and its causes. A cause that is part of the text already is left out, because many libraries repeat causes.
 fn chain(error: &anyhow::Error) -> String {
     let mut text = error.to_string();
     for cause in error.chain().skip(1).map(ToString::to_string) {
@@ -73,7 +73,7 @@ fn chain(error: &anyhow::Error) -> String {
     text
 }
 
-/// The text with every control character replaced, because foreign text must not move the cursor or set a window's title.
+/// The text with each control character replaced. Foreign text must not move the cursor or set a window's title.
 pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     let control = |character: char| match character {
         '\n' | '\r' | '\t' => ' ',
@@ -98,19 +98,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_reaches_the_terminal_that_could_control_it() {
+    fn control_characters_are_replaced() {
         assert_eq!(printable("a\u{1b}[2Jb\u{7}\u{9b}c\r\nd é"), "a\u{fffd}[2Jb\u{fffd}\u{fffd}c  d é");
         assert!(matches!(printable("plain é"), Cow::Borrowed(_)));
     }
 
     #[test]
-    fn a_cause_is_told_once() {
+    fn a_repeated_cause_is_left_out() {
         let error = anyhow::anyhow!("no such file").context("cannot open: no such file").context("cannot start");
         assert_eq!(chain(&error), "cannot start: cannot open: no such file");
     }
 
     #[test]
-    fn counts_read_well() {
+    fn counts_have_separators_and_a_plural() {
         assert_eq!(counted(1, "event"), "1 event");
         assert_eq!(counted(0, "event"), "0 events");
         assert_eq!(counted(1_234_567, "event"), "1,234,567 events");

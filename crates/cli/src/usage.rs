@@ -1,4 +1,4 @@
-//! Parsing of the command line, and the messages about its faults.
+//! Reads the command line and reports its errors.
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
@@ -10,29 +10,29 @@ use clap::Parser;
 use crate::cli::Cli;
 use crate::terminal;
 
-/// The prefixes of tokens (a JSON object in base64) and of API keys.
+/// The first characters of tokens, whose header is a JSON object in base64, and of API keys.
 const CREDENTIALS: [&str; 2] = ["eyJ", "es_"];
-/// The minimum length of a hidden word, because the examples of the help contain `es_...`.
+/// The shortest word that is hidden, in characters. Help has `es_...` in its examples.
 const HIDDEN_LENGTH: usize = 7;
 
-/// Parses the command. Prints faults, help and version.
+/// Reads the command line. Prints its errors, help and version.
 ///
 /// # Errors
-/// The exit code, if no command remains to be run.
+/// The exit code, if there is no command to run.
 pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, ExitCode> {
     Cli::try_parse_from(arguments).map_err(|error| {
         let text = error.to_string();
         match without_credentials(&text) {
             Cow::Borrowed(_) => drop(error.print()),
-            // Renders without colours, because their codes would separate the words.
+            // Without colours, because their codes would stand between the words.
             Cow::Owned(text) => terminal::usage(&text),
         }
         u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
     })
 }
 
-/// The text without words that look like credentials. A credential in the wrong place would otherwise appear on the screen, and
-/// in the log of a calling program.
+/// Replaces each word that looks like a credential. Otherwise a credential in the wrong place would be repeated on the
+/// screen and in logs.
 fn without_credentials(text: &str) -> Cow<'_, str> {
     let is_of_a_word = |character: char| character.is_ascii_alphanumeric() || matches!(character, '_' | '-' | '.');
     let mut hidden: Vec<&str> = text
@@ -40,7 +40,7 @@ fn without_credentials(text: &str) -> Cow<'_, str> {
         .map(|word| word.trim_start_matches('-'))
         .filter(|word| word.len() >= HIDDEN_LENGTH && CREDENTIALS.iter().any(|start| word.starts_with(start)))
         .collect();
-    // Replaces long words first, because a word may be the prefix of another.
+    // Longest first: a word can be the beginning of another one, whose end would remain.
     hidden.sort_unstable_by_key(|word| Reverse(word.len()));
     hidden.into_iter().fold(Cow::Borrowed(text), |text, word| text.replace(word, "(a credential)").into())
 }

@@ -23,7 +23,7 @@ impl AsRef<BusEntry> for LineEntry {
 
 #[derive(Deserialize)]
 struct TenantOnly<'a> {
-    /// `null` is a value: only an absent tenant is filled in.
+    /// Only an absent tenant is filled in. `null` is a value.
     #[serde(borrow, default, deserialize_with = "present")]
     tenant: Option<&'a RawValue>,
 }
@@ -39,37 +39,40 @@ impl LineEntry {
         let text = text.trim();
         ensure!(
             text.starts_with('{'),
-            "a line is one JSON object, such as {{\"type\":\"entityUpdated\",\"entityId\":\"urn:1\",\"entityType\":\"Room\",\"data\":{{}}}}"
+            "expected one JSON object per line, such as {{\"type\":\"entityUpdated\",\"entityId\":\"urn:1\",\"entityType\":\"Room\",\"data\":{{}}}}"
         );
         let found: TenantOnly<'_> = serde_json::from_str(text).map_err(|error| readable(&error))?;
         let Some(found) = found.tenant else {
-            // At the end, so that the columns in an error are those of the line.
+            // The tenant goes to the end, so that the columns in an error are those of the line.
             let fields = text.strip_suffix('}').unwrap_or(text);
             let comma = if fields.trim_end().ends_with('{') { "" } else { "," };
             return Self::new(format!(r#"{fields}{comma}"tenant":"{tenant}"}}"#), line);
         };
         let entry = Self::new(text.to_owned(), line)?;
         let same = serde_json::from_str::<String>(found.get()).ok().and_then(|name| Tenant::parse(&name).ok());
-        ensure!(same.as_ref() == Some(tenant), "the line's tenant is not `{tenant}`: publish each tenant on its own");
+        ensure!(
+            same.as_ref() == Some(tenant),
+            "the line has another tenant than `{tenant}`; publish each tenant by itself"
+        );
         Ok(entry)
     }
 
     fn new(detail: String, line: u64) -> anyhow::Result<Self> {
         let entry = BusEntry::change(SOURCE, detail).map_err(|error| match error {
             UnpublishableChange::Undeliverable(UndeliverableChange::Malformed(error)) => readable(&error),
-            // The reasons name a field of an event; here the event is the line.
+            // The reasons name a field of an event. Here the line is the event.
             other => anyhow!("{}", other.to_string().trim_start_matches("detail.")),
         })?;
         Ok(Self { line, entry })
     }
 }
 
-/// serde_json's reason with the column only: the caller reports the number of the line.
+/// serde_json's reason with the column. The caller reports the number of the line.
 fn readable(error: &serde_json::Error) -> anyhow::Error {
     let text = error.to_string();
     let (column, place) = (error.column(), format!(" at line {} column {}", error.line(), error.column()));
     match text.strip_suffix(&place) {
-        // A missing field has no place in the line.
+        // A missing field has no column.
         Some(reason) if reason.starts_with("missing field") => anyhow!("{reason}"),
         Some(reason) => anyhow!("{reason} at column {column}"),
         None => anyhow!("{text}"),
@@ -107,18 +110,18 @@ mod tests {
     }
 
     #[test]
-    fn the_same_tenant_may_be_there_in_any_case() {
+    fn the_tenant_may_be_in_upper_or_lower_case() {
         let text = format!(r#"{{{REST},"tenant":"DEMO"}}"#);
         assert_eq!(read(&text).unwrap().as_ref().detail(), text);
     }
 
     #[test]
-    fn says_what_is_wrong_with_a_line() {
-        assert!(reason(&format!(r#"{{{REST},"tenant":"other"}}"#)).contains("not `demo`"));
+    fn an_invalid_line_has_a_reason() {
+        assert!(reason(&format!(r#"{{{REST},"tenant":"other"}}"#)).contains("another tenant than `demo`"));
         assert!(reason(&format!(r#"{{{REST},"tenant":"a#b"}}"#)).starts_with("tenant: a tenant is 1 to 63"));
         assert!(reason(&format!(r#"{{{REST},"tenant":null}}"#)).contains("invalid type: null"));
         assert_eq!(reason("{}"), "missing field `type`");
-        assert!(reason("[]").contains("a line is one JSON object"));
+        assert!(reason("[]").contains("expected one JSON object per line"));
         assert!(reason("{").contains("EOF"));
         assert!(!reason("{").contains("line 1"), "{}", reason("{"));
         assert_eq!(reason(&format!(r#"{{{REST},"data":[1]}}"#)), "data is a JSON object");
@@ -136,7 +139,7 @@ mod tests {
         }
 
         #[test]
-        fn whatever_is_accepted_is_of_the_tenant(name in "[a-c]", has in any::<bool>()) {
+        fn an_accepted_line_has_the_tenant(name in "[a-c]", has in any::<bool>()) {
             let tenant = Tenant::parse("a").unwrap();
             let text = if has { format!(r#"{{"tenant":"{name}",{REST}}}"#) } else { format!("{{{REST}}}") };
             match LineEntry::from_line(&text, 1, &tenant) {

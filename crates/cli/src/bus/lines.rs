@@ -11,19 +11,19 @@ const READ_AHEAD: usize = 256;
 /// One line of input.
 #[derive(Debug)]
 pub(crate) struct Line {
-    /// Counted from 1.
+    /// The number of the line, from 1.
     pub(crate) number: u64,
-    /// The position of the next line, in bytes.
+    /// The position after the line, in bytes.
     pub(crate) end: u64,
-    /// The text, or the reason for a missing text.
+    /// The text, or the reason for which it cannot be read.
     pub(crate) text: anyhow::Result<String>,
 }
 
-/// The lines of a file or of standard input. A thread of their own reads them, because a pipe may stay silent for hours.
+/// The lines of a file or of standard input. A thread of its own reads them, because a pipe can be silent for hours.
 #[derive(Debug)]
 pub(crate) struct Lines {
     receiver: mpsc::Receiver<Line>,
-    /// The length of the input in bytes, if it is known.
+    /// The size of the input in bytes. `None` if it is unknown.
     pub(crate) bytes: Option<u64>,
 }
 
@@ -51,13 +51,13 @@ impl Lines {
                     Ok((_, 0)) => return,
                     Ok((text, consumed)) => (text, consumed),
                     Err(error) => {
-                        let text = Err(anyhow::Error::new(error).context("cannot read on"));
+                        let text = Err(anyhow::Error::new(error).context("cannot read the next line"));
                         let _ = sender.blocking_send(Line { number, end, text });
                         return;
                     }
                 };
                 end += consumed;
-                // The command has ended and needs no more lines.
+                // The command has ended.
                 if sender.blocking_send(Line { number, end, text }).is_err() {
                     return;
                 }
@@ -66,7 +66,7 @@ impl Lines {
         Self { receiver, bytes }
     }
 
-    /// Returns the next line that is not blank. The future may be dropped and the method called again.
+    /// The next line that is not blank. It is cancel safe.
     pub(crate) async fn next(&mut self) -> Option<Line> {
         loop {
             let line = self.receiver.recv().await?;
@@ -77,8 +77,8 @@ impl Lines {
     }
 }
 
-/// Reads up to a newline or the end. Skips a line that is longer than any event without keeping it, so that input without
-/// newlines cannot fill the memory. Also returns the number of consumed bytes, 0 at the end.
+/// Reads up to a newline or the end. A line that is longer than any event is skipped and not kept, because input without
+/// newlines must not fill the memory. Also returns the number of bytes read, which is 0 at the end.
 fn read_line(reader: &mut dyn BufRead) -> std::io::Result<(anyhow::Result<String>, u64)> {
     let (mut bytes, mut consumed, mut too_long) = (Vec::new(), 0_u64, false);
     loop {
@@ -102,9 +102,9 @@ fn read_line(reader: &mut dyn BufRead) -> std::io::Result<(anyhow::Result<String
         }
     }
     if too_long {
-        return Ok((Err(anyhow::anyhow!("the line is longer than 1 MB, which no event bus takes")), consumed));
+        return Ok((Err(anyhow::anyhow!("the line is longer than 1 MB, the limit of the event bus")), consumed));
     }
-    // The byte order mark that Windows editors put at the beginning of a file.
+    // Windows editors put a byte order mark at the beginning of a file.
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
     let text = std::str::from_utf8(bytes).map(str::to_owned).context("the line is not UTF-8");
     Ok((text, consumed))
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_line_too_long_is_read_past() {
+    async fn a_line_that_is_too_long_is_skipped() {
         let input: &'static [u8] = [vec![b'x'; 3 * ENTRY_BYTES], b"\n{}".to_vec()].concat().leak();
         let lines = all(input).await;
         assert!(lines[0].2.as_ref().is_err_and(|reason| reason.contains("longer than 1 MB")));

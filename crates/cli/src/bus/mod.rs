@@ -1,4 +1,4 @@
-//! Events from the command line and from files, and the buses that accept them.
+//! Events from files, and the buses that the commands publish to.
 
 mod line_entry;
 mod lines;

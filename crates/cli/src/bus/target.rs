@@ -12,20 +12,20 @@ use crate::terminal::printable;
 
 const LOCAL: &str = "http://localhost:3000";
 
-/// Where events are published.
+/// The options for the event bus.
 #[derive(Clone, Debug, Default, clap::Args)]
-#[command(next_help_heading = "Where to publish")]
+#[command(next_help_heading = "Event bus")]
 pub(crate) struct Target {
-    /// The event bus's endpoint [default: the local system's, http://localhost:3000]
+    /// The endpoint of the event bus [default: http://localhost:3000, the local system]
     #[arg(long, value_name = "URL")]
     pub(crate) endpoint_url: Option<String>,
-    /// Publish to this EventBridge bus (name or ARN) instead, with the usual AWS credentials
+    /// Publish to this EventBridge bus (name or ARN) with the usual AWS credentials
     #[arg(long, value_name = "NAME")]
     pub(crate) event_bus: Option<String>,
-    /// The profile of the AWS configuration to take credentials and region from [env: AWS_PROFILE]
+    /// The AWS profile with the credentials and the region [env: AWS_PROFILE]
     #[arg(long, value_name = "NAME", requires = "event_bus")]
     pub(crate) profile: Option<String>,
-    /// The bus's region [env: AWS_REGION]
+    /// The region of the bus [env: AWS_REGION]
     #[arg(long, value_name = "REGION", requires = "event_bus")]
     pub(crate) region: Option<String>,
 }
@@ -41,7 +41,7 @@ impl Target {
         self.endpoint_url.as_deref().unwrap_or(LOCAL)
     }
 
-    /// What it is called in messages.
+    /// The name of the target in messages.
     pub(crate) fn shown(&self) -> String {
         match &self.event_bus {
             Some(bus) => format!("the event bus {bus}"),
@@ -49,7 +49,7 @@ impl Target {
         }
     }
 
-    /// A publisher to this target. Nothing has been sent yet, but the credentials are there.
+    /// A publisher to this target. It has credentials, and has sent nothing yet.
     pub(crate) async fn publisher(&self) -> anyhow::Result<Publisher> {
         let endpoint = self.endpoint_url.as_deref();
         if let Some(endpoint) = endpoint {
@@ -73,21 +73,21 @@ impl Target {
     }
 
     async fn cloud(&self, bus: &str) -> anyhow::Result<Publisher> {
-        ensure!(!bus.is_empty(), "--event-bus is the name or the ARN of an EventBridge bus, such as `default`");
+        ensure!(!bus.is_empty(), "--event-bus must be the name or the ARN of an EventBridge bus, such as `default`");
         let (profile, region) = (self.profile.as_deref(), self.region.as_deref());
         let config = Aws { profile, region, endpoint: self.endpoint_url.as_deref() }.load().await?;
         Ok(Publisher::new(Client::new(&config), bus))
     }
 }
 
-/// The local system checks no signature, but the SDK insists on making one.
+/// A publisher to the local system, which checks no signatures. The SDK signs nevertheless.
 fn local(endpoint: &str) -> Publisher {
     let config = Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .endpoint_url(endpoint)
         .region(Region::new("us-east-1"))
         .credentials_provider(Credentials::new("local", "local", None, None, "local"))
-        // On one machine a failure passes quickly or not at all.
+        // On one machine a failure is short or permanent.
         .retry_config(RetryConfig::standard().with_initial_backoff(Duration::from_millis(50)))
         .build();
     Publisher::to_default_bus(Client::from_conf(config))
@@ -96,7 +96,7 @@ fn local(endpoint: &str) -> Publisher {
 fn check(endpoint: &str) -> anyhow::Result<()> {
     let uri = endpoint.parse::<Uri>().ok();
     let valid = uri.is_some_and(|uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some());
-    ensure!(valid, "--endpoint-url is a URL such as {LOCAL}, not `{}`", printable(endpoint));
+    ensure!(valid, "--endpoint-url must be a URL such as {LOCAL}; found `{}`", printable(endpoint));
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use anstyle::{AnsiColor, Style};
 use entity_stream_local::{API_KEYS_TABLE, CONNECTIONS_TABLE, Config, Local};
 use entity_stream_protocol::Tenant;
 
-use super::invitation::Invitation;
+use crate::commands::invitation::Invitation;
 use crate::terminal;
 
 const TITLE: Style = AnsiColor::Green.on_default().bold();
@@ -12,7 +12,7 @@ const URL: Style = AnsiColor::Cyan.on_default();
 /// The default URL of `listen`.
 const USUAL_URL: &str = "ws://localhost:3000";
 
-/// The output of the local system after its start.
+/// The text that the local system prints after its start.
 #[derive(Debug)]
 pub(crate) struct Banner {
     stage: String,
@@ -26,13 +26,13 @@ impl Banner {
     pub(crate) fn new(config: &Config, tenant: &Tenant, simulated: bool, invitation: Option<Invitation>) -> Self {
         let mut remarks = Vec::new();
         if !config.event_streaming_enabled {
-            remarks.push("EVENT_STREAMING_ENABLED=false: connections are refused with 503, and events are dropped.");
+            remarks.push("EVENT_STREAMING_ENABLED=false: the system refuses connections with 503 and drops events.");
         }
         let invitation = invitation.or_else(|| config.auth_enabled.then(Invitation::without_token));
         Self { stage: config.stage.clone(), tenant: tenant.clone(), simulated, remarks, invitation }
     }
 
-    /// Writes the banner to standard output. A start script may read the URLs from it, and may already have closed it.
+    /// Writes the banner to standard output. A script may read the URLs there, and may have closed the pipe since.
     pub(crate) fn show(&self, local: &Local) {
         let _ = terminal::line(self.text(&local.websocket_url(), &local.http_url(), &local.dynamodb_url()));
     }
@@ -52,7 +52,7 @@ impl Banner {
             let _ = writeln!(text, "  {remark}");
         }
         if self.simulated {
-            let _ = writeln!(text, "  Simulated changes are being published to the tenant {}.", self.tenant);
+            let _ = writeln!(text, "  The simulation publishes changes of the tenant {}.", self.tenant);
         }
         let url = if websocket == USUAL_URL { String::new() } else { format!(" --url {websocket}") };
         let try_it = format!("{} listen {}{url}", program(), self.tenant);
@@ -64,7 +64,7 @@ impl Banner {
     }
 }
 
-/// The name by which this program was called, so that the suggested command works from the same directory.
+/// The program as it was called, so that the suggested command works in the same folder.
 fn program() -> String {
     let called = std::env::args_os().next().map(|name| name.to_string_lossy().into_owned());
     called.filter(|name| !name.is_empty()).unwrap_or_else(|| "entity-stream".to_owned())
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn says_where_everything_is_and_what_to_try() {
+    fn the_banner_has_all_urls_and_a_command_to_try() {
         let usual = text(&Config::default(), None, USUAL_URL);
         for part in [
             "http://localhost:3000/\n",
@@ -94,11 +94,11 @@ mod tests {
         }
         let other = text(&Config::default(), Some("City"), "ws://localhost:3100");
         assert!(other.contains(" listen city --url ws://localhost:3100"), "{other}");
-        assert!(other.contains("published to the tenant city"), "{other}");
+        assert!(other.contains("changes of the tenant city"), "{other}");
         let off = Config { event_streaming_enabled: false, ..Config::default() };
         assert!(text(&off, None, USUAL_URL).contains("503"));
         let guarded = text(&Config { auth_enabled: true, ..Config::default() }, None, USUAL_URL);
         let with_token = guarded.lines().find(|line| line.contains(" listen demo")).unwrap();
-        assert!(with_token.contains("A connection needs a token. Try: ENTITY_STREAM_TOKEN=... "), "{guarded}");
+        assert!(with_token.contains("Connections require a token. Try: ENTITY_STREAM_TOKEN=... "), "{guarded}");
     }
 }

@@ -1,4 +1,4 @@
-/// Rows under titles, each column as wide as it needs to be.
+/// Rows under titles. Each column is as wide as its widest cell.
 pub(super) fn columns<const N: usize>(titles: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
     let mut lines = vec![titles.map(str::to_owned)];
     lines.extend(rows);

@@ -4,7 +4,7 @@ use clap_complete::Shell;
 
 use crate::terminal;
 
-/// Print a shell's completion script
+/// Print the completion script for a shell
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -2,16 +2,16 @@ use entity_stream_connections::{Authorisation, Connection};
 use entity_stream_protocol::{EntityType, EpochMillis, Filter, GroupId, IdPattern};
 use serde_json::{Value, json};
 
-use super::columns::columns;
+use crate::commands::columns::columns;
 use crate::lifetime::roughly;
 use crate::terminal::printable;
 
 const TITLES: [&str; 9] =
     ["CONNECTION", "TENANT", "SUBJECT", "ROLE", "FILTER", "GROUP", "FORMAT", "CONNECTED", "AUTHORISED"];
-/// The maximum length of a cell with text of clients. The JSON contains the whole text.
+/// The longest text of a client that a cell shows, in characters. The JSON has the whole text.
 const CELL_LENGTH: usize = 48;
 
-/// The list of connections, for programs.
+/// The records of connections, for programs.
 pub(super) fn json(connections: &[Connection]) -> Value {
     connections.iter().map(one).collect()
 }
@@ -43,7 +43,7 @@ fn one(connection: &Connection) -> Value {
     })
 }
 
-/// The list of connections, for people.
+/// The records of connections, for people.
 pub(super) fn table(connections: &[Connection], now: EpochMillis) -> String {
     columns(TITLES, connections.iter().map(|connection| row(connection, now)))
 }
@@ -80,9 +80,9 @@ fn filter(filter: Option<&Filter>) -> String {
 
 fn authorised(authorisation: &Authorisation, now: EpochMillis) -> String {
     match (authorisation, authorisation.until()) {
-        (Authorisation::Open, _) => "anybody may".to_owned(),
-        (Authorisation::Pending, _) => "not yet".to_owned(),
-        (Authorisation::Granted(_), None) => "until it ends".to_owned(),
+        (Authorisation::Open, _) => "not required".to_owned(),
+        (Authorisation::Pending, _) => "pending".to_owned(),
+        (Authorisation::Granted(_), None) => "no expiry".to_owned(),
         (Authorisation::Granted(_), Some(until)) if until <= now => {
             format!("expired {} ago", roughly(now.since(until)))
         }
@@ -90,7 +90,7 @@ fn authorised(authorisation: &Authorisation, now: EpochMillis) -> String {
     }
 }
 
-/// Sanitises and shortens a text of a client or an identity provider. It must neither control the terminal nor fill it.
+/// A text that clients or identity providers chose. It must neither control the terminal nor fill it.
 fn cell(text: &str) -> String {
     let text = printable(text);
     match text.char_indices().nth(CELL_LENGTH) {
@@ -138,10 +138,10 @@ mod tests {
     fn people_get_columns() {
         let expected = "\
 CONNECTION  TENANT  SUBJECT  ROLE  FILTER               GROUP    FORMAT       CONNECTED   AUTHORISED
-a=          demo    -        -     everything           -        json         45 min ago  anybody may
+a=          demo    -        -     everything           -        json         45 min ago  not required
 b=          demo    alice    user  Room, Sensor /^urn/  -        json         45 min ago  expired 15 min ago
 c=          demo    \u{fffd}[2J     user  /x/                  workers  cloudevents  45 min ago  for 15 min
-d=          demo    -        -     unsubscribed         -        json         45 min ago  not yet";
+d=          demo    -        -     unsubscribed         -        json         45 min ago  pending";
         assert_eq!(table(&connections(), EpochMillis::new(0).plus(Duration::from_secs(45 * 60))), expected);
         let long = cell(&"é".repeat(200));
         assert_eq!(long.chars().count(), CELL_LENGTH + 1);

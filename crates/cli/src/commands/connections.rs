@@ -6,19 +6,19 @@ use entity_stream_local::aws_config;
 use entity_stream_protocol::{Clock, ConnectionId, Tenant};
 use http::Uri;
 
-use super::connection_list::{json, table};
-use super::place::ConnectionsPlace;
 use crate::aws::Aws;
+use crate::commands::connection_list::{json, table};
+use crate::commands::place::ConnectionsPlace;
 use crate::terminal::printable;
 use crate::{logs, terminal};
 
-/// How often closing one connection is tried while it may yet work.
+/// The number of attempts to close one connection.
 const ATTEMPTS: usize = 4;
 
-/// List the connections there are, and close them
+/// List and close connections
 ///
-/// The list is what the table holds; closing goes through the `@connections` API. Both work on the local system, and on a
-/// deployed one with the usual AWS credentials.
+/// The list comes from the table; closing uses the `@connections` API. Both work on the local system, and on a deployed one
+/// with the usual AWS credentials.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -30,19 +30,19 @@ Examples:
       | xargs entity-stream connections close --")]
 pub(crate) struct Args {
     #[command(subcommand)]
-    action: Action,
+    command: ConnectionsCommand,
 }
 
 #[derive(Debug, clap::Subcommand)]
-enum Action {
-    List(List),
-    Close(CloseCommand),
+enum ConnectionsCommand {
+    List(ListConnections),
+    Close(CloseConnections),
 }
 
-/// List the connections: whose they are, what they want, and for how long they may have it
+/// List the connections with their subjects, filters and authorisations
 ///
-/// Reads the whole table, for which DynamoDB charges. A connection whose end nobody reported is listed until an event
-/// meets it, or for two hours.
+/// Reads the whole table, which DynamoDB charges for. If the end of a connection was not reported, the connection is listed
+/// until the next event for it, or for two hours.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -50,65 +50,65 @@ Examples:
   entity-stream connections list --output json \\
       | jq -r '.[].tenant' | sort | uniq -c
   entity-stream connections list --table connections-prod --region eu-west-1")]
-struct List {
-    /// Only those of this tenant
+struct ListConnections {
+    /// Only connections of this tenant
     #[arg(long, value_name = "TENANT")]
     tenant: Option<Tenant>,
-    /// Only those of this subject: a token's `sub`, or `key:NAME` for an API key
+    /// Only connections of this subject: the `sub` of a token, or `key:NAME` for an API key
     #[arg(long, value_name = "NAME")]
     subject: Option<String>,
-    /// How to print them
-    #[arg(long, value_name = "HOW", value_enum, default_value_t = Output::Table)]
-    output: Output,
+    /// The form of the list
+    #[arg(long, value_name = "FORM", value_enum, default_value_t = ConnectionsOutput::Table)]
+    output: ConnectionsOutput,
     #[command(flatten)]
     place: ConnectionsPlace,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Output {
+enum ConnectionsOutput {
     /// A table for people
     Table,
     /// A JSON array for programs
     Json,
-    /// The connections' ids, one a line
+    /// The ids of the connections, one per line
     Ids,
 }
 
 /// Close connections
 ///
-/// The client sees close code 1000 and may connect again if its credential still allows it: revoke the API key first, or
-/// let the token expire. A connection that is gone already is no failure.
+/// The client receives close code 1000, and can connect again while its credential is valid. To prevent that, first revoke
+/// the API key or let the token expire. A connection that is gone already is no failure.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-An id may begin with `-`: put `--` before the ids if a script fills them in.
+An id can begin with `-`; in scripts, put `--` before the ids.
 
 Examples:
   entity-stream connections close XyZ12cdeIAMCJ1g=
   entity-stream connections close --api https://HOST/prod -- -yZ12cdeIAMCJ1g=")]
-struct CloseCommand {
-    /// The connections' ids
+struct CloseConnections {
+    /// The ids of the connections
     #[arg(required = true, value_name = "CONNECTION", value_parser = |text: &str| ConnectionId::parse(text))]
     ids: Vec<ConnectionId>,
-    /// The `@connections` endpoint: the local system's, or with https:// a deployed one's
+    /// The `@connections` endpoint of the local system, or with https:// of a deployed one
     #[arg(long, value_name = "URL", default_value = "http://localhost:3000/local")]
     api: String,
-    /// The profile of the AWS configuration to take credentials from [env: AWS_PROFILE]
+    /// The AWS profile with the credentials [env: AWS_PROFILE]
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
-    /// The API's region [default: the one in its URL]
+    /// The region of the API [default: the region in its URL]
     #[arg(long, value_name = "REGION")]
     region: Option<String>,
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     logs::start(logs::OF_A_TOOL)?;
-    match args.action {
-        Action::List(list) => list.run().await,
-        Action::Close(close) => close.run().await,
+    match args.command {
+        ConnectionsCommand::List(list) => list.run().await,
+        ConnectionsCommand::Close(close) => close.run().await,
     }
 }
 
-impl List {
+impl ListConnections {
     async fn run(&self) -> anyhow::Result<()> {
         let now = Clock::system().now();
         let place = self.place.table();
@@ -119,18 +119,20 @@ impl List {
             connections.retain(|connection| connection.authorisation.subject() == Some(subject));
         }
         match self.output {
-            Output::Json => terminal::raw_line(&json(&connections).to_string()),
-            Output::Ids => connections.iter().try_for_each(|connection| terminal::raw_line(connection.id.as_str())),
-            Output::Table if connections.is_empty() => {
-                terminal::note("there are no connections");
+            ConnectionsOutput::Json => terminal::raw_line(&json(&connections).to_string()),
+            ConnectionsOutput::Ids => {
+                connections.iter().try_for_each(|connection| terminal::raw_line(connection.id.as_str()))
+            }
+            ConnectionsOutput::Table if connections.is_empty() => {
+                terminal::note("no connections found");
                 Ok(())
             }
-            Output::Table => terminal::raw_line(&table(&connections, now)),
+            ConnectionsOutput::Table => terminal::raw_line(&table(&connections, now)),
         }
     }
 }
 
-impl CloseCommand {
+impl CloseConnections {
     async fn run(&self) -> anyhow::Result<()> {
         let api = self.api().await?;
         let mut failed = 0;
@@ -153,9 +155,9 @@ impl CloseCommand {
             .map_err(|error| anyhow!("--api: {error}; the local system's is http://localhost:3000/local"));
         let uri = self.api.parse::<Uri>().ok();
         let uri = uri.with_context(|| {
-            format!("--api is a URL such as http://localhost:3000/local, not `{}`", printable(&self.api))
+            format!("--api must be a URL such as http://localhost:3000/local; found `{}`", printable(&self.api))
         })?;
-        // Credentials that are worth something are not sent unencrypted.
+        // Real credentials are not sent unencrypted.
         let config = if uri.scheme_str() == Some("https") {
             let region = self.region.as_deref().or_else(|| region(uri.host()?));
             Aws { profile: self.profile.as_deref(), region, endpoint: None }.load().await?
@@ -166,7 +168,7 @@ impl CloseCommand {
     }
 }
 
-/// Closes one connection, and says what became of it.
+/// Closes one connection. Returns the result as a sentence.
 async fn close(api: &ManagementApi, id: &ConnectionId) -> Result<String, String> {
     let mut delays = backoff().take(ATTEMPTS - 1);
     loop {
@@ -179,16 +181,16 @@ async fn close(api: &ManagementApi, id: &ConnectionId) -> Result<String, String>
         }
         return match closed {
             Ok(()) => Ok(format!("closed {id}")),
-            Err(CloseError::Gone) => Ok(format!("{id} was gone already")),
+            Err(CloseError::Gone) => Ok(format!("{id} was already gone")),
             Err(CloseError::Forbidden(reason)) => Err(format!(
-                "{reason}: the URL does not end with the right stage, or execute-api:ManageConnections is not allowed"
+                "{reason}: check that the URL ends with the right stage, and that execute-api:ManageConnections is allowed"
             )),
             Err(error) => Err(error.to_string()),
         };
     }
 }
 
-/// The region in the name of an API Gateway endpoint; a custom domain has none.
+/// The region in the host name of an API Gateway endpoint. `None` for a custom domain.
 fn region(host: &str) -> Option<&str> {
     let (_, rest) = host.split_once(".execute-api.")?;
     rest.split_once('.').map(|(region, _)| region)

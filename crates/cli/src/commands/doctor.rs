@@ -13,7 +13,7 @@ use crate::logs;
 /// Find out why changes do not arrive
 ///
 /// Checks each step of a change's way: the host name, the connection, TLS, the handshake, the credential, the filter, the
-/// bus, and the delivery with its duration. Says for each failure what to do, and exits with 1 if a check failed. The
+/// bus, and the delivery with its duration. Names the remedy for each failure, and exits with 1 if a check failed. The
 /// published change is the deletion of an entity that does not exist; clients of the tenant that listen without a filter
 /// receive it.
 #[derive(Debug, clap::Args)]

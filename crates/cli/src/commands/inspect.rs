@@ -10,10 +10,11 @@ use crate::credential::Token;
 use crate::terminal;
 use crate::token::{ClaimNames, Judge, SecretSource, explain, listed, reason};
 
-/// Longest input that may be a token.
+/// The longest input that is read as a token, in bytes.
 const TOKEN_BYTES: u64 = 64 * 1024;
 
-/// Explains a token, and fails if it would be refused: for these tenants, or for its own if none is given.
+/// Explains a token. Fails if the functions would refuse it for one of these tenants, or of its own tenants if none is
+/// given.
 pub(super) async fn run(
     token: &Token,
     tenants: &[Tenant],
@@ -23,7 +24,7 @@ pub(super) async fn run(
 ) -> anyhow::Result<()> {
     let token = given(token)?;
     let Some(said) = Unverified::read(&token) else {
-        bail!("this is no token: a token is three parts of URL-safe base64 with dots between, without `Bearer`");
+        bail!("this is not a token: expected three parts of URL-safe base64 with dots between them, without `Bearer`");
     };
     let names = ClaimNames::of(environment);
     let own = said.tenants(names.paths());
@@ -31,16 +32,16 @@ pub(super) async fn run(
     terminal::line(explain(&said, &names, now))?;
     let mut condition = "";
     if !judge.checks_signatures() {
-        terminal::line("The signature was not checked: none of JWT_SECRET, JWT_SECRET_ARN and JWT_JWKS_URL is set.")?;
-        condition = ", if its signature is right";
+        terminal::line("The signature was not checked: set JWT_SECRET, JWT_SECRET_ARN or JWT_JWKS_URL to check it.")?;
+        condition = ", if its signature is valid";
     }
     let mut refusals = BTreeSet::new();
     for tenant in asked(tenants, &own)? {
         match judge.admit(&token, &tenant, now).await {
             Ok(identity) => {
                 let all = tenants.is_empty() && identity.role == Role::SuperAdmin;
-                let whose = if all { "every tenant".to_owned() } else { format!("the tenant {tenant}") };
-                terminal::line(format!("It would be accepted for {whose}{condition}."))?;
+                let scope = if all { "every tenant".to_owned() } else { format!("the tenant {tenant}") };
+                terminal::line(format!("The functions would accept it for {scope}{condition}."))?;
             }
             Err(Refusal::Tenant) if own.is_empty() => {
                 refusals.insert(format!("it names no tenant in {}", names.shown()));
@@ -54,11 +55,11 @@ pub(super) async fn run(
         }
     }
     let refusals: Vec<_> = refusals.into_iter().collect();
-    ensure!(refusals.is_empty(), "the token would be refused: {}", refusals.join("; "));
+    ensure!(refusals.is_empty(), "the functions would refuse the token: {}", refusals.join("; "));
     Ok(())
 }
 
-/// The tenants to ask for: any, if the token names none, since a super admin's need not.
+/// The tenants to check. If the token names no tenant, one stands for all, because a super admin's token needs none.
 fn asked(given: &[Tenant], own: &BTreeSet<Tenant>) -> anyhow::Result<BTreeSet<Tenant>> {
     Ok(match (given, own.is_empty()) {
         ([], true) => BTreeSet::from([Tenant::parse("any")?]),
@@ -72,16 +73,16 @@ fn given(token: &Token) -> anyhow::Result<String> {
     match token.expose() {
         "" => match std::env::var("ENTITY_STREAM_TOKEN").ok().filter(|token| !token.trim().is_empty()) {
             Some(token) => Ok(token.trim().to_owned()),
-            None => bail!("--inspect: give a token, `-` for standard input, or set ENTITY_STREAM_TOKEN"),
+            None => bail!("--inspect: pass a token or `-` for standard input, or set ENTITY_STREAM_TOKEN"),
         },
         "-" => {
             let stdin = std::io::stdin();
             if stdin.is_terminal() {
-                terminal::note("reading a token from standard input; end it with Ctrl-D");
+                terminal::note("reading a token from standard input; press Ctrl-D at its end");
             }
             let mut bytes = Vec::new();
             stdin.lock().take(TOKEN_BYTES).read_to_end(&mut bytes).context("cannot read standard input")?;
-            // What is no text is no token either.
+            // Invalid UTF-8 is not a token either.
             Ok(String::from_utf8_lossy(&bytes).trim().to_owned())
         }
         token => Ok(token.to_owned()),

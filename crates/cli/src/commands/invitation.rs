@@ -10,20 +10,20 @@ use entity_stream_runtime::environment::{AUTH_ENABLED, JWT_JWKS_URL, JWT_SECRET,
 use crate::lifetime::Lifetime;
 use crate::token::{NewToken, fresh_secret, overlay};
 
-/// The token and the secret for a local system with authentication. `Debug` hides both.
+/// The credentials for a local system that requires tokens. `Debug` shows neither token nor secret.
 pub(crate) struct Invitation {
-    /// The secret, if it was created for this run. A configured secret is not shown.
+    /// The secret, if it was generated for this run.
     fresh: Option<String>,
-    /// A token; `None` if only an identity provider can sign tokens, or if signing is left to the operator.
+    /// A token. `None` if only another party can sign tokens, or should.
     token: Option<String>,
 }
 
 impl Invitation {
-    /// Creates an invitation with the key of the environment, or with a fresh secret if there is none.
+    /// An invitation that uses the environment's key, or else a new secret.
     pub(crate) fn new(environment: &Environment, tenant: &Tenant, now: EpochMillis) -> anyhow::Result<Self> {
         let secret = environment.optional(JWT_SECRET);
         if environment.optional(JWT_SECRET_ARN).is_some() || environment.optional(JWT_JWKS_URL).is_some() {
-            // A token that a deployed system would also accept must not be shown.
+            // A deployed system might accept the token too, so it must not be shown.
             return Ok(Self::without_token());
         }
         let fresh = if secret.is_none() { Some(fresh_secret()?) } else { None };
@@ -39,12 +39,12 @@ impl Invitation {
         Ok(Self { fresh, token: Some(token.sign(&key, environment, now)?) })
     }
 
-    /// The invitation for a system that needs a token although `--auth` was not given.
+    /// An invitation without a token.
     pub(crate) fn without_token() -> Self {
         Self { fresh: None, token: None }
     }
 
-    /// The environment of a system that requires tokens and accepts this one.
+    /// The environment in which the system requires tokens and accepts this one.
     pub(crate) fn environment(&self, environment: &Environment) -> Environment {
         let environment = overlay(environment, [(AUTH_ENABLED, "true".to_owned())]);
         match &self.fresh {
@@ -53,22 +53,21 @@ impl Invitation {
         }
     }
 
-    /// The part of the banner about authentication. Only this place shows a token and a secret, and both are valid on this
-    /// machine only.
+    /// The part of the banner about tokens. Only this text shows a token and a secret. Both are valid on this machine only.
     pub(crate) fn text(&self, program: &str, tenant: &Tenant, try_it: &str) -> String {
         let mut text = String::new();
         let _ = match &self.token {
             Some(token) => writeln!(
                 text,
-                "  A connection needs a token. This one is for the tenant {tenant}, for a day. Try:\n\n    \
+                "  Connections require a token. This token is for the tenant {tenant} and lasts a day. Try:\n\n    \
                  ENTITY_STREAM_TOKEN={token} {try_it}\n"
             ),
-            None => writeln!(text, "  A connection needs a token. Try: ENTITY_STREAM_TOKEN=... {try_it}\n"),
+            None => writeln!(text, "  Connections require a token. Try: ENTITY_STREAM_TOKEN=... {try_it}\n"),
         };
         if let Some(secret) = &self.fresh {
             let _ = writeln!(
                 text,
-                "  More tokens, in another terminal:\n\n    export JWT_SECRET={secret}\n    {program} token --tenant {tenant}\n"
+                "  To create more tokens, in another terminal:\n\n    export JWT_SECRET={secret}\n    {program} token --tenant {tenant}\n"
             );
         }
         text.push_str("  Ctrl-C stops the system.\n");
@@ -96,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fresh_secret_is_made_only_where_no_key_is_set() {
+    fn a_new_secret_is_generated_only_if_no_key_is_set() {
         let text = |invitation: &Invitation| invitation.text("es", &Tenant::parse("demo").unwrap(), "es listen demo");
         let (fresh, environment) = invitation(&[("AUTH_ENABLED", "false")]).unwrap();
         let secret = environment.optional(JWT_SECRET).unwrap();

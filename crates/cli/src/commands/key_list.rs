@@ -2,13 +2,13 @@ use entity_stream_auth::{ApiKeyRecord, Role};
 use entity_stream_protocol::{EpochMillis, Tenant};
 use serde_json::{Value, json};
 
-use super::columns::columns;
+use crate::commands::columns::columns;
 use crate::lifetime::roughly;
 use crate::token::listed;
 
 const TITLES: [&str; 6] = ["NAME", "ROLE", "TENANTS", "CREATED", "LAST USED", "EXPIRES"];
 
-/// The list of keys, for programs.
+/// The records of keys, for programs.
 pub(super) fn json(keys: &[ApiKeyRecord]) -> Value {
     let time = |time: Option<EpochMillis>| time.map(EpochMillis::to_rfc3339);
     let key = |key: &ApiKeyRecord| {
@@ -24,7 +24,7 @@ pub(super) fn json(keys: &[ApiKeyRecord]) -> Value {
     keys.iter().map(key).collect()
 }
 
-/// The list of keys, for people.
+/// The records of keys, for people.
 pub(super) fn table(keys: &[ApiKeyRecord], now: EpochMillis) -> String {
     columns(TITLES, keys.iter().map(|key| row(key, now)))
 }
@@ -37,8 +37,8 @@ fn row(key: &ApiKeyRecord, now: EpochMillis) -> [String; 6] {
         Some(time) if time <= now => format!("expired {}", ago(time)),
         Some(time) => format!("in {}", roughly(time.since(now))),
     };
-    // The time of use has a precision of one hour.
-    let hours = |time: EpochMillis| if now.since(time).as_secs() < 7200 { "lately".to_owned() } else { ago(time) };
+    // The table has the time of use to the hour.
+    let hours = |time: EpochMillis| if now.since(time).as_secs() < 7200 { "recently".to_owned() } else { ago(time) };
     let used = key.last_used_at.map_or_else(|| "never".to_owned(), hours);
     [key.name.to_string(), key.role.to_string(), tenants, ago(key.created_at), used, expires]
 }
@@ -63,7 +63,7 @@ mod tests {
         let at = |hours: i64| Some(EpochMillis::new(hours * HOUR));
         vec![
             key("a", Role::User, &["city", "demo"], at(9), at(40)),
-            // The tenants of a super admin do not restrict it.
+            // Tenants do not limit a super admin.
             key("longer.name", Role::SuperAdmin, &["demo"], None, None),
             key("old", Role::TenantAdmin, &["demo"], at(5), at(7)),
         ]
@@ -73,7 +73,7 @@ mod tests {
     fn people_get_columns() {
         let expected = "\
 NAME         ROLE          TENANTS     CREATED   LAST USED  EXPIRES
-a            user          city, demo  10 h ago  lately     in 30 h
+a            user          city, demo  10 h ago  recently   in 30 h
 longer.name  super_admin   all         10 h ago  never      never
 old          tenant_admin  demo        10 h ago  5 h ago    expired 3 h ago";
         assert_eq!(table(&keys(), EpochMillis::new(10 * HOUR)), expected);

@@ -11,17 +11,17 @@ use entity_stream_runtime::environment::{AUTH_ENABLED, EVENT_STREAMING_ENABLED, 
 use entity_stream_simulation::{Rate, Simulation};
 use tokio::sync::watch;
 
-use super::banner::Banner;
-use super::invitation::Invitation;
 use crate::arguments::duration;
 use crate::bus::{SOURCE, Target};
+use crate::commands::banner::Banner;
+use crate::commands::invitation::Invitation;
 use crate::interrupt::Interrupt;
 use crate::logs::{self, Log};
 
 /// Run the whole system on this machine
 ///
 /// Runs the production functions behind the wire formats of API Gateway, EventBridge and DynamoDB. Nothing leaves the
-/// machine, and no AWS account is needed. The log goes to standard error, its level by RUST_LOG.
+/// machine, and no AWS account is needed. The log goes to standard error; RUST_LOG sets its level.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -32,38 +32,38 @@ Examples:
       with `cargo lambda watch` in another terminal
 
 Environment:
-  EVENT_STREAMING_ENABLED   true or false: whether events are streamed at all [default: true]
-  AUTH_ENABLED              true or false: whether a connection needs a token [default: false]
+  EVENT_STREAMING_ENABLED   true to stream events, false to refuse connections [default: true]
+  AUTH_ENABLED              true to require a token for connections [default: false]
   JWT_SECRET, JWT_SECRET_ARN, JWT_JWKS_URL, JWT_ISSUER, JWT_AUDIENCE, JWT_TENANT_CLAIMS, JWT_ROLE_CLAIM,
   AUTH_IN_BAND, ALLOWED_ORIGINS, BROADCAST_CONCURRENCY, BROADCAST_SPLIT_AT
-                            as for the functions on AWS
-  RUST_LOG                  the log's level or directives [default: info of our own]")]
+                            the same as for the functions on AWS
+  RUST_LOG                  the level or the directives of the log [default: info for Entity Stream]")]
 pub(crate) struct Args {
     /// The address to listen on: localhost, or an IP address such as 0.0.0.0
     #[arg(long, value_name = "HOST", default_value = "localhost", value_parser = host)]
     host: IpAddr,
-    /// The port of the WebSocket gateway, the @connections API and the event bus; 0 takes a free one
+    /// The port of the WebSocket gateway, the @connections API and the event bus; 0 for any free port
     #[arg(long, value_name = "PORT", default_value = "3000")]
     port: u16,
-    /// The port of the embedded DynamoDB; 0 takes a free one
+    /// The port of the embedded DynamoDB; 0 for any free port
     #[arg(long, value_name = "PORT", default_value = "8000")]
     dynamodb_port: u16,
-    /// Keep the table in this file; in memory without it
+    /// Keep the tables in this file [default: in memory]
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
-    /// The stage's name in the @connections URL
+    /// The name of the stage in the @connections URL
     #[arg(long, value_name = "NAME", default_value = "local")]
     stage: String,
-    /// What meets a client that is not let in: a close with 1008, or the handshake's status as on API Gateway
-    #[arg(long, value_name = "HOW", value_enum, default_value_t = RefusalMode::Close)]
+    /// The refusal of a client: a close with 1008, or a status in the handshake as on API Gateway
+    #[arg(long, value_name = "FORM", value_enum, default_value_t = RefusalMode::Close)]
     refuse_with: RefusalMode,
-    /// Ask for tokens, and print one: with a fresh secret, unless JWT_SECRET, JWT_SECRET_ARN or JWT_JWKS_URL is set
+    /// Require tokens, and print one; generate a secret unless JWT_SECRET, JWT_SECRET_ARN or JWT_JWKS_URL is set
     #[arg(long, conflicts_with = "lambda_endpoint")]
     auth: bool,
     /// Publish simulated changes of this tenant's rooms, sensors and vehicles
     #[arg(long, value_name = "TENANT")]
     simulate: Option<Tenant>,
-    /// Simulated changes per second
+    /// The number of simulated changes per second
     #[arg(long, value_name = "N", default_value = "1", requires = "simulate")]
     simulate_rate: Rate,
     #[command(flatten)]
@@ -80,44 +80,44 @@ enum RefusalMode {
     Status,
 }
 
-/// Where the functions run.
+/// The options for functions that run in another process.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Functions")]
 struct Functions {
-    /// Invoke the functions through Lambda's Invoke API at this URL instead of running them in this process
+    /// Invoke the functions through Lambda's Invoke API at this URL, instead of running them in this process
     #[arg(long, value_name = "URL")]
     lambda_endpoint: Option<String>,
-    /// The name of $connect's function there
+    /// The name of the function for $connect at that URL
     #[arg(long, value_name = "NAME", default_value = "connect", requires = "lambda_endpoint")]
     connect_function: String,
-    /// The name of $disconnect's function there
+    /// The name of the function for $disconnect at that URL
     #[arg(long, value_name = "NAME", default_value = "disconnect", requires = "lambda_endpoint")]
     disconnect_function: String,
-    /// The name of $default's function there
+    /// The name of the function for $default at that URL
     #[arg(long, value_name = "NAME", default_value = "default", requires = "lambda_endpoint")]
     default_function: String,
-    /// The name of the event rule's function there
+    /// The name of the function for the event rule at that URL
     #[arg(long, value_name = "NAME", default_value = "broadcast", requires = "lambda_endpoint")]
     broadcast_function: String,
 }
 
-/// What API Gateway fixes.
+/// The options for behaviour that API Gateway fixes.
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "What API Gateway fixes")]
+#[command(next_help_heading = "Limits and behaviour of API Gateway")]
 struct Advanced {
-    /// Close a connection that is silent for so long [default: 10m]
+    /// Close a connection after this time of silence [default: 10m]
     #[arg(long, value_name = "TIME", value_parser = duration, hide_short_help = true)]
     idle_timeout: Option<Duration>,
-    /// Close a connection after so long [default: 2h]
+    /// Close a connection at this age [default: 2h]
     #[arg(long, value_name = "TIME", value_parser = duration, hide_short_help = true)]
     max_duration: Option<Duration>,
-    /// Give up on a function after so long [default: 29s]
+    /// Abandon the invocation of a function after this time [default: 29s]
     #[arg(long, value_name = "TIME", value_parser = duration, hide_short_help = true)]
     integration_timeout: Option<Duration>,
-    /// Handle the messages of one connection one after the other, which API Gateway does not promise
+    /// Handle the messages of one connection one after the other; API Gateway does not guarantee this
     #[arg(long, hide_short_help = true)]
     serial_messages: bool,
-    /// Route by `action` what is JSON5 but not JSON too, such as {action: "ping"}: API Gateway has been seen to do so
+    /// Route JSON5 messages such as {action: "ping"} by their `action` too, as API Gateway was seen to do
     #[arg(long, hide_short_help = true)]
     lenient_routing: bool,
 }
@@ -134,7 +134,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let config = config(&args, &environment)?;
     let banner = Banner::new(&config, &tenant, args.simulate.is_some(), invitation);
     let local = Local::start(config).await.context("the local system cannot start")?;
-    // At once: the page shows no switch that nobody follows.
+    // The page shows its switch only if the switch is followed.
     let wanted = local.simulation().follow();
     let publisher = Target::local(local.http_url()).publisher().await?;
     local.simulation().set(args.simulate.map(|tenant| Simulated { tenant, rate: args.simulate_rate }));
@@ -147,7 +147,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Simulates what the switch says, from the beginning and whenever the monitor page has turned it, without end.
+/// Runs the simulation that the switch demands, and follows each change of the switch. It never returns.
 async fn simulate(
     switch: &SimulationSwitch,
     mut wanted: watch::Receiver<Option<Simulated>>,
@@ -157,7 +157,7 @@ async fn simulate(
     loop {
         let now = wanted.borrow_and_update().clone();
         log.set(if now.is_some() { logs::OF_A_SIMULATED_SYSTEM } else { logs::OF_THE_SYSTEM });
-        // It cannot fail: the switch, which is its other end, is at hand.
+        // Waiting cannot fail while the sender exists, and `switch` is the sender.
         let turned = async { drop(wanted.changed().await) };
         let Some(Simulated { tenant, rate }) = now else {
             turned.await;
@@ -165,8 +165,8 @@ async fn simulate(
         };
         let simulation = Simulation { source: SOURCE, tenant, rate, count: None, seed: None };
         if let Err(error) = simulation.run(publisher.clone(), turned, warn_of_rejections).await {
-            // The rest of the system is of use without it.
-            tracing::warn!(%error, "the simulation has ended");
+            // The rest of the system works without the simulation.
+            tracing::warn!(%error, "the simulation failed");
             switch.set(None);
         }
     }
@@ -219,21 +219,21 @@ fn config(args: &Args, environment: &Environment) -> anyhow::Result<Config> {
     })
 }
 
-/// A variable that holds `true` or `false`. Stricter than the deployed functions, which take anything but `true` for no:
-/// here somebody sits in front of it who can correct a slip.
+/// A variable that holds `true` or `false`. The deployed functions take any other value for `false`. Here the user can
+/// correct it.
 fn flag(environment: &Environment, variable: Variable, unset: bool) -> anyhow::Result<bool> {
     match environment.optional(variable).as_deref() {
         None => Ok(unset),
         Some("true") => Ok(true),
         Some("false") => Ok(false),
-        Some(_) => bail!("the variable {} holds true or false, or is not set ({unset})", variable.name),
+        Some(_) => bail!("{} is invalid: expected true or false; unset, it is {unset}", variable.name),
     }
 }
 
 fn host(text: &str) -> Result<IpAddr, String> {
     match text {
         "localhost" => Ok(Ipv4Addr::LOCALHOST.into()),
-        _ => text.parse().map_err(|_| "a host is localhost, or an IP address such as 0.0.0.0 or ::1".to_owned()),
+        _ => text.parse().map_err(|_| "expected localhost, or an IP address such as 0.0.0.0 or ::1".to_owned()),
     }
 }
 
@@ -267,22 +267,15 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_counts_and_a_slip_is_named() {
+    fn the_environment_counts_and_an_invalid_value_is_named() {
         assert!(parse(&[], &[("AUTH_ENABLED", "true")]).unwrap().auth_enabled);
         assert!(!parse(&[], &[("EVENT_STREAMING_ENABLED", "false")]).unwrap().event_streaming_enabled);
         assert!(parse(&[], &[("EVENT_STREAMING_ENABLED", "")]).unwrap().event_streaming_enabled);
         let error = parse(&[], &[("EVENT_STREAMING_ENABLED", "maybe")]).unwrap_err().to_string();
-        assert!(error.contains("EVENT_STREAMING_ENABLED holds true or false"), "{error}");
-    }
-
-    #[test]
-    fn times_are_humane() {
-        assert_eq!(duration("10m"), Ok(Duration::from_secs(600)));
-        assert_eq!(duration("1h30m"), Ok(Duration::from_secs(5400)));
-        assert_eq!(duration("250 ms"), Ok(Duration::from_millis(250)));
-        for text in ["", "10", "-1s", "0s", "soon", "9999999h", "1 year"] {
-            assert!(duration(text).is_err(), "{text}");
-        }
+        assert!(
+            error.contains("EVENT_STREAMING_ENABLED is invalid: expected true or false; unset, it is true"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -8,9 +8,9 @@ use crate::terminal::printable;
 
 /// The options that name the table of connections.
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Where the table is")]
+#[command(next_help_heading = "Table")]
 pub(super) struct ConnectionsPlace {
-    /// The table of connections of a deployed system, reached with the usual AWS credentials
+    /// The table of connections of a deployed system, with the usual AWS credentials
     #[arg(id = "table", long, value_name = "NAME", conflicts_with = "dynamodb_url")]
     deployed: Option<String>,
     #[command(flatten)]
@@ -25,9 +25,9 @@ impl ConnectionsPlace {
 
 /// The options that name the table of API keys.
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Where the table is")]
+#[command(next_help_heading = "Table")]
 pub(super) struct ApiKeysPlace {
-    /// The table of API keys of a deployed system, reached with the usual AWS credentials
+    /// The table of API keys of a deployed system, with the usual AWS credentials
     #[arg(id = "table", long = "keys-table", value_name = "NAME", conflicts_with = "dynamodb_url")]
     deployed: Option<String>,
     #[command(flatten)]
@@ -42,13 +42,13 @@ impl ApiKeysPlace {
 
 #[derive(Debug, clap::Args)]
 struct DynamoDbOptions {
-    /// The DynamoDB of a local system
+    /// The DynamoDB endpoint of a local system
     #[arg(long, value_name = "URL", default_value = "http://localhost:8000")]
     dynamodb_url: String,
-    /// The profile of the AWS configuration to take credentials and region from [env: AWS_PROFILE]
+    /// The AWS profile with the credentials and the region [env: AWS_PROFILE]
     #[arg(long, value_name = "NAME", requires = "table")]
     profile: Option<String>,
-    /// The table's region [env: AWS_REGION]
+    /// The region of the table [env: AWS_REGION]
     #[arg(long, value_name = "REGION", requires = "table")]
     region: Option<String>,
 }
@@ -69,7 +69,11 @@ impl TablePlace<'_> {
             None => {
                 let uri = url.parse::<Uri>().ok();
                 let valid = uri.is_some_and(|uri| matches!(uri.scheme_str(), Some("http" | "https")));
-                ensure!(valid, "--dynamodb-url is a URL such as http://localhost:8000, not `{}`", printable(url));
+                ensure!(
+                    valid,
+                    "--dynamodb-url must be a URL such as http://localhost:8000; found `{}`",
+                    printable(url)
+                );
                 (Client::new(&aws_config(url)), self.local.to_owned())
             }
             Some(name) => {

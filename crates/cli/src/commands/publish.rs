@@ -22,8 +22,8 @@ const PUBLISH_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Publish entity changes
 ///
-/// Publishes one change from options, or many changes from a file of JSON lines. Each change is checked before it is sent.
-/// `data` is delivered byte for byte.
+/// Publishes one change from options, or many from a file of JSON lines. Each change is checked before it is sent. `data`
+/// arrives byte for byte.
 #[derive(Debug, clap::Args)]
 #[command(
     override_usage = "\
@@ -41,16 +41,16 @@ Examples:
   entity-stream publish demo --file events.ndjson \\
       --event-bus city --region eu-west-1
 
-A line of a file is an event's detail; the tenant is filled in where it is missing:
+Each line of a file is the detail of an event; the command adds the tenant if it is missing:
   {\"type\":\"entityUpdated\",\"entityId\":\"room-1\",\"entityType\":\"Room\",\"data\":{\"co2\":612}}"
 )]
 pub(crate) struct Args {
     /// The tenant of the entities
     tenant: Tenant,
-    /// The kind of change
+    /// The type of the change
     #[arg(long = "type", value_name = "TYPE", required_unless_present = "file", value_parser = change_type())]
     change_type: Option<ChangeType>,
-    /// The entity's type; may be given several times for an entity with several types
+    /// The entity's type; repeat the option for an entity of several types
     #[arg(long, value_name = "TYPE", required_unless_present = "file")]
     entity_type: Vec<EntityType>,
     /// The entity's id
@@ -59,7 +59,7 @@ pub(crate) struct Args {
     /// The entity's attributes, a JSON object [default: {}]
     #[arg(long, value_name = "JSON")]
     data: Option<String>,
-    /// The name of an attribute that changed; may be given several times
+    /// The name of an attribute that changed; repeat the option for several attributes
     #[arg(long, value_name = "NAME")]
     changed_attribute: Vec<String>,
     /// The entity's `Fiware-ServicePath` [default: /]
@@ -68,12 +68,12 @@ pub(crate) struct Args {
     /// The time of the change, such as 2026-01-31T12:00:00Z [default: the time of publishing]
     #[arg(long, value_name = "TIME")]
     timestamp: Option<String>,
-    /// Publish every line of this file, or of standard input if it is `-`
+    /// Publish each line of this file, or of standard input if `-`
     #[arg(long, value_name = "FILE", conflicts_with_all = [
         "change_type", "entity_type", "entity_id", "data", "changed_attribute", "service_path", "timestamp",
     ])]
     file: Option<PathBuf>,
-    /// The number of concurrent requests; with more than one, a change may overtake an earlier one
+    /// The number of concurrent requests; with more than one, a change can overtake an earlier one
     #[arg(long, value_name = "N", default_value = "1", requires = "file")]
     in_flight: NonZeroUsize,
     #[command(flatten)]
@@ -82,7 +82,10 @@ pub(crate) struct Args {
 
 fn change_type() -> impl TypedValueParser<Value = ChangeType> {
     PossibleValuesParser::new(ChangeType::ALL.map(ChangeType::as_str)).try_map(|name| {
-        ChangeType::ALL.into_iter().find(|known| known.as_str() == name).ok_or_else(|| format!("{name} is no type"))
+        ChangeType::ALL
+            .into_iter()
+            .find(|known| known.as_str() == name)
+            .ok_or_else(|| format!("{name} is not a type of change"))
     })
 }
 
@@ -105,14 +108,14 @@ async fn one(args: &Args) -> anyhow::Result<()> {
     }
 }
 
-/// The event from the options.
+/// The event of the options.
 fn entry(args: &Args) -> anyhow::Result<BusEntry> {
     let change_type = args.change_type.context("--type is missing")?;
     let data = args.data.as_deref().unwrap_or("{}");
     let data: &RawValue = serde_json::from_str(data).context("--data is not JSON")?;
-    ensure!(data.get().starts_with('{'), "--data is a JSON object, such as '{{\"temperature\":23.5}}'");
+    ensure!(data.get().starts_with('{'), "--data must be a JSON object, such as '{{\"temperature\":23.5}}'");
     let only_on_updates = args.changed_attribute.is_empty() || change_type == ChangeType::EntityUpdated;
-    ensure!(only_on_updates, "--changed-attribute goes with --type entityUpdated only");
+    ensure!(only_on_updates, "--changed-attribute requires --type entityUpdated");
     let entity_type = match args.entity_type.as_slice() {
         [one] => EntityTypes::One(one.clone()),
         many => EntityTypes::Many(many.to_vec()),
@@ -139,7 +142,7 @@ async fn many(args: &Args, path: &Path) -> anyhow::Result<()> {
         result = send(args, &mut lines, &mut in_flight, &mut progress) => result,
         () = interrupt.received() => Err(anyhow!("interrupted")),
     };
-    // The batches on their way count, also after an error.
+    // Batches that were sent before an error count too.
     while !in_flight.is_idle() {
         ended = ended.and(report(in_flight.next().await, &args.target, &mut progress));
     }
@@ -153,7 +156,7 @@ async fn many(args: &Args, path: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Publishes every line, in batches.
+/// Publishes all lines, in batches.
 async fn send(
     args: &Args,
     lines: &mut Lines,

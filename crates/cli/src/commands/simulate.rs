@@ -9,13 +9,13 @@ use crate::logs;
 use crate::progress::Progress;
 use crate::terminal;
 
-/// Rejections that are printed one by one.
+/// The number of rejections that are printed.
 const PRINTED: u64 = 5;
 
-/// Publish plausible changes of rooms, sensors and vehicles
+/// Publish changes of a simulated city: rooms, sensors and vehicles
 ///
-/// The rooms are heated, filled and aired, the sensors drift with the weather, and the vehicles drive through the
-/// city; now and then an entity appears or goes. The faster the rate, the larger the city.
+/// Rooms are heated, filled and aired, sensors drift with the weather, and vehicles drive through the city. Now and then
+/// an entity is created or deleted. The higher the rate, the larger the city.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -23,15 +23,15 @@ Examples:
   entity-stream simulate demo --rate 1000 --count 60000
   entity-stream simulate demo --rate 0.1 --event-bus city --region eu-west-1")]
 pub(crate) struct Args {
-    /// Whose entities they are
+    /// The tenant of the entities
     tenant: Tenant,
     /// Events per second, from 0.001 to 10000
     #[arg(long, value_name = "N", default_value = "1")]
     rate: Rate,
-    /// End after so many events
+    /// Stop after this number of events
     #[arg(long, value_name = "N", value_parser = count)]
     count: Option<u64>,
-    /// Simulate the city that this number stands for, the same one each time
+    /// The seed of the city; the same seed gives the same city [default: random]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
     #[command(flatten)]

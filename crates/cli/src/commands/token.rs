@@ -4,17 +4,17 @@ use entity_stream_protocol::{Clock, EpochMillis, Tenant};
 use entity_stream_runtime::Environment;
 use entity_stream_runtime::environment::{JWT_AUDIENCE, JWT_ISSUER};
 
-use super::inspect;
+use crate::commands::inspect;
 use crate::credential::Token;
 use crate::lifetime::Lifetime;
 use crate::token::{Claim, NewToken, SecretSource, overlay};
 use crate::{logs, terminal};
 
-/// Mint a token, or explain one
+/// Create a token, or explain one
 ///
-/// Signs a token (HS256) with the secret of JWT_SECRET, of JWT_SECRET_ARN or of a file, and prints it and nothing else.
-/// With --inspect, shows what a token says, and whether the functions would accept it with the settings in this
-/// environment; ends with 1 if they would not.
+/// Signs a token (HS256) with the secret in JWT_SECRET, in JWT_SECRET_ARN or in a file, and prints nothing but the token.
+/// With --inspect, explains a token, and says whether functions with the settings in this environment would accept it;
+/// exits with 1 if they would refuse it.
 #[derive(Debug, clap::Args)]
 #[command(
     override_usage = "\
@@ -31,35 +31,35 @@ Examples:
   entity-stream token --inspect - < token.txt
 
 Environment:
-  JWT_SECRET, JWT_SECRET_ARN          the secret that signs tokens, or where Secrets Manager has it
-  JWT_JWKS_URL                        with --inspect: the identity provider's public keys
+  JWT_SECRET, JWT_SECRET_ARN          the signing secret, or its ARN in Secrets Manager
+  JWT_JWKS_URL                        with --inspect: the URL of the identity provider's public keys
   JWT_ISSUER, JWT_AUDIENCE            the defaults of --issuer and --audience
-  JWT_TENANT_CLAIMS, JWT_ROLE_CLAIM   the claims that hold the tenant and the role
-  ENTITY_STREAM_TOKEN                 the token that --inspect explains unless it is given another"
+  JWT_TENANT_CLAIMS, JWT_ROLE_CLAIM   the claims for the tenant and the role
+  ENTITY_STREAM_TOKEN                 the token that --inspect explains if it has no argument"
 )]
 pub(crate) struct Args {
-    /// The tenant that the token is for; may be given several times
+    /// The tenant of the token; repeat the option for several tenants
     #[arg(long, value_name = "TENANT")]
     tenant: Vec<Tenant>,
-    /// What its bearer may do: super_admin is for every tenant, and needs none [default: user]
+    /// The role: user, tenant_admin, or super_admin for all tenants, which needs no --tenant [default: user]
     #[arg(long, value_name = "ROLE", value_parser = role(), hide_possible_values = true)]
     role: Option<Role>,
-    /// Whose token it is [default: your user name]
+    /// The subject [default: your user name]
     #[arg(long, value_name = "NAME")]
     subject: Option<String>,
-    /// How long it is valid, such as 15m, 8h or 30d [default: 1h]
+    /// The lifetime, such as 15m, 8h or 30d [default: 1h]
     #[arg(long, value_name = "TIME")]
     expires_in: Option<Lifetime>,
-    /// The issuer, iss; with --inspect, the one that is asked for [env: JWT_ISSUER]
+    /// The issuer, iss; with --inspect, the required one [env: JWT_ISSUER]
     #[arg(long, value_name = "ISSUER")]
     issuer: Option<String>,
-    /// The audience, aud; with --inspect, the one that is asked for [env: JWT_AUDIENCE]
+    /// The audience, aud; with --inspect, the required one [env: JWT_AUDIENCE]
     #[arg(long, value_name = "AUDIENCE")]
     audience: Option<String>,
-    /// A further claim, its value JSON or text; may be given several times
+    /// An additional claim with a JSON or text value; repeat the option for several claims
     #[arg(long, value_name = "NAME=VALUE")]
     claim: Vec<Claim>,
-    /// Explain this token instead, that of standard input for `-`, or that of ENTITY_STREAM_TOKEN
+    /// Explain this token instead, the one on standard input if `-`, or the one in ENTITY_STREAM_TOKEN
     #[arg(long, value_name = "TOKEN", num_args = 0..=1, default_missing_value = "",
         conflicts_with_all = ["role", "subject", "expires_in", "claim"])]
     inspect: Option<Token>,
@@ -83,7 +83,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     }
 }
 
-/// The process's environment with what the options say instead.
+/// The environment of the process, overridden by the options.
 fn environment(args: &Args) -> anyhow::Result<Environment> {
     let mut environment = args.source.environment(&Environment::process())?;
     for (variable, value) in [(JWT_ISSUER, &args.issuer), (JWT_AUDIENCE, &args.audience)] {
@@ -107,7 +107,7 @@ async fn mint(args: Args, environment: &Environment, now: EpochMillis) -> anyhow
     terminal::raw_line(&token.sign(&secret, environment, now)?)
 }
 
-/// The name of whoever is logged in.
+/// The name of the current user.
 fn user() -> String {
     let names = ["USER", "LOGNAME", "USERNAME"].into_iter().filter_map(|name| std::env::var(name).ok());
     names.into_iter().find(|name| !name.is_empty()).unwrap_or_else(|| "dev".to_owned())

@@ -1,5 +1,5 @@
-//! Finds the step at which changes get lost. It checks each step of their way by itself, in the order in which the steps
-//! depend on each other, and says for each failure what to do.
+//! Finds the step at which changes get lost. Each step of their way is checked by itself, in the order of their dependence,
+//! and each failure comes with its remedy.
 
 mod dead_letters;
 mod delivery;

@@ -59,7 +59,7 @@ async fn subscribed(stream: &mut EntityStream) -> Result<(), ClientError> {
     }
 }
 
-/// Whether a client without a credential may listen.
+/// True if a client without a credential may listen.
 async fn is_open(anonymous: &Client) -> bool {
     let mut stream = anonymous.connect();
     let answered = timeout(PROBE, subscribed(&mut stream)).await;

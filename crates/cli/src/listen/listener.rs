@@ -38,7 +38,7 @@ pub(crate) struct Listener {
     pub(crate) count: Option<u64>,
     /// The time after which the command ends. `None` for no end.
     pub(crate) timeout: Option<Duration>,
-    /// Whether to print nothing but failures on standard error.
+    /// True to print nothing but failures on standard error.
     pub(crate) quiet: bool,
 }
 

@@ -25,12 +25,12 @@ impl Tally {
         self.connections += 1;
     }
 
-    /// Whether a connection has been subscribed. An event may come before that.
+    /// True if a connection has been subscribed. An event may come before that.
     pub(super) fn has_subscribed(&self) -> bool {
         self.connections > 0
     }
 
-    /// Whether a subscription or an event came.
+    /// True if a subscription or an event came.
     pub(super) fn has_begun(&self) -> bool {
         self.since.is_some()
     }

@@ -6,7 +6,7 @@ use entity_stream_auth::{ClaimPath, ClaimPaths};
 use entity_stream_runtime::{Environment, claim_paths};
 use serde_json::Value;
 
-/// The names of the tenant and role claims, as the functions read them from the same environment.
+/// The names of the claims for tenants and role, as the functions read them in the same environment.
 #[derive(Debug)]
 pub(crate) struct ClaimNames(ClaimPaths);
 
@@ -15,17 +15,17 @@ impl ClaimNames {
         Self(claim_paths(environment))
     }
 
-    /// The claim for tenants. A name with dots is used as it is; the functions try it before nested objects.
+    /// The claim for tenants of new tokens. The functions look for a name with dots as it is, before they follow a path.
     pub(crate) fn tenant(&self) -> &str {
         self.0.tenant.first().map_or("tenant", ClaimPath::as_str)
     }
 
-    /// The claim for the role.
+    /// The claim for the role of new tokens.
     pub(crate) fn role(&self) -> &str {
         self.0.role.as_str()
     }
 
-    /// The names of the tenant claims, for messages.
+    /// The claims in which the functions look for a tenant, as text.
     pub(crate) fn shown(&self) -> String {
         let names: Vec<&str> = self.0.tenant.iter().map(ClaimPath::as_str).collect();
         match names.split_last() {
@@ -34,13 +34,13 @@ impl ClaimNames {
         }
     }
 
-    /// The claims that the functions read.
+    /// The paths that the functions follow.
     pub(crate) fn paths(&self) -> &ClaimPaths {
         &self.0
     }
 }
 
-/// A further claim `name=value`. The value is JSON if it can be parsed, otherwise text.
+/// An additional claim, `name=value`. A value that is not JSON is a text.
 #[derive(Clone, PartialEq)]
 pub(crate) struct Claim {
     pub(crate) name: String,
@@ -48,11 +48,11 @@ pub(crate) struct Claim {
 }
 
 impl Claim {
-    /// Refuses a claim that has an option of its own.
+    /// Fails if the claim has an option of its own.
     pub(crate) fn check(&self, names: &ClaimNames) -> anyhow::Result<()> {
         let taken = ["sub", "iat", "exp", "iss", "aud", names.tenant(), names.role()];
         let name = self.name.as_str();
-        ensure!(!taken.contains(&name), "--claim: `{name}` is set by the other options");
+        ensure!(!taken.contains(&name), "--claim: another option sets `{name}`");
         Ok(())
     }
 }
@@ -61,7 +61,7 @@ impl FromStr for Claim {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (name, value) = text.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or("a claim is name=value")?;
+        let (name, value) = text.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or("expected name=value")?;
         let value = serde_json::from_str(value).unwrap_or_else(|_| value.into());
         Ok(Self { name: name.to_owned(), value })
     }
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_claim_is_json_where_it_is_json() {
+    fn a_claim_is_json_or_text() {
         let value = |text: &str| text.parse::<Claim>().unwrap().value;
         assert_eq!(value("a=text=more"), json!("text=more"));
         assert_eq!(value("a=7"), json!(7));
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn claims_have_the_names_that_are_configured() {
+    fn claims_have_their_configured_names() {
         let usual = ClaimNames::of(&Environment::new(|_| None));
         assert_eq!((usual.tenant(), usual.role(), usual.paths()), ("tenant", "role", &ClaimPaths::default()));
         let other = ClaimNames::of(&Environment::new(|name| match name {

@@ -14,7 +14,7 @@ use crate::token::claims::ClaimNames;
 const TITLE: Style = Style::new().bold();
 const LABEL: Style = AnsiColor::Cyan.on_default();
 
-/// What a token says, for people: everything but its signature.
+/// The content of a token, except for its signature, as text.
 pub(crate) fn explain(token: &Unverified, names: &ClaimNames, now: EpochMillis) -> String {
     let mut text = String::new();
     section(&mut text, "Header", &token.header);
@@ -25,14 +25,14 @@ pub(crate) fn explain(token: &Unverified, names: &ClaimNames, now: EpochMillis) 
         let _ = writeln!(text, "  {LABEL}{label:<9}{LABEL:#} {}", printable(value));
     };
     row("subject", token.claims.get("sub").and_then(Value::as_str).unwrap_or("none"));
-    row("role", token.role(paths).map_or("none that is known", Role::as_str));
+    row("role", token.role(paths).map_or("none, or unknown", Role::as_str));
     let tenants = listed(&token.tenants(paths));
     row("tenants", if tenants.is_empty() { "none" } else { &tenants });
-    row("issued", &moment(&token.claims, "iat", now).unwrap_or_else(|| "not said".to_owned()));
+    row("issued", &moment(&token.claims, "iat", now).unwrap_or_else(|| "not stated".to_owned()));
     if let Some(not_before) = moment(&token.claims, "nbf", now) {
         row("valid from", &not_before);
     }
-    row("expires", &moment(&token.claims, "exp", now).unwrap_or_else(|| "not said".to_owned()));
+    row("expires", &moment(&token.claims, "exp", now).unwrap_or_else(|| "not stated".to_owned()));
     text
 }
 
@@ -41,7 +41,7 @@ pub(crate) fn listed<'a>(tenants: impl IntoIterator<Item = &'a Tenant>) -> Strin
     tenants.into_iter().map(Tenant::as_str).collect::<Vec<_>>().join(", ")
 }
 
-/// Why a token would be refused, in words for its holder, who may know more than a client is told.
+/// The reason for which the functions would refuse a token. It tells the holder more than the functions tell a client.
 pub(crate) fn reason(refusal: Refusal, token: &Unverified, environment: &Environment) -> String {
     let claim = |name: &str| token.claims.get(name).map_or_else(|| "missing".to_owned(), Value::to_string);
     let expected = |variable, name: &str| {
@@ -51,17 +51,17 @@ pub(crate) fn reason(refusal: Refusal, token: &Unverified, environment: &Environ
     let detail = match refusal {
         Refusal::Issuer => expected(JWT_ISSUER, "iss"),
         Refusal::Audience => expected(JWT_AUDIENCE, "aud"),
-        Refusal::Signature => "it was signed with another key, or changed since".to_owned(),
+        Refusal::Signature => "it was signed with another key, or changed after that".to_owned(),
         Refusal::Algorithm => {
             let alg = token.header.get("alg").map_or_else(|| "missing".to_owned(), Value::to_string);
-            format!("its alg is {alg}, which is not for the configured key")
+            format!("its alg is {alg}, which does not fit the configured key")
         }
         Refusal::UnknownKey => format!("its kid is not among the keys of {}", JWT_JWKS_URL.name),
         Refusal::KeysUnavailable => format!("the keys of {} cannot be fetched", JWT_JWKS_URL.name),
         Refusal::Role => "a role is super_admin, tenant_admin or user".to_owned(),
-        Refusal::NoExpiry => "exp or nbf is missing or is no time".to_owned(),
+        Refusal::NoExpiry => "exp or nbf is missing, or is not a time".to_owned(),
         Refusal::Subject => {
-            format!("sub is missing, too long, or begins with {API_KEY_SUBJECT}, as API keys are called")
+            format!("sub is missing or too long, or begins with {API_KEY_SUBJECT}, which is for API keys")
         }
         _ => return refusal.to_string(),
     };
@@ -79,7 +79,7 @@ fn section(text: &mut String, title: &str, content: &Map<String, Value>) {
 // A float that is too large becomes the largest number.
 fn moment(claims: &Map<String, Value>, name: &str, now: EpochMillis) -> Option<String> {
     let Some(seconds) = claims.get(name)?.as_f64().filter(|seconds| *seconds >= 0.0) else {
-        return Some("no time".to_owned());
+        return Some("not a time".to_owned());
     };
     let moment = EpochMillis::new((seconds * 1000.0) as i64);
     let distance = if moment > now {

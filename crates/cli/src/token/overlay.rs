@@ -1,7 +1,7 @@
 use entity_stream_runtime::Environment;
 use entity_stream_runtime::environment::Variable;
 
-/// An environment with other values for these variables; an empty one hides the variable.
+/// An environment with other values for these variables. An empty value hides the variable.
 pub(crate) fn overlay<const N: usize>(environment: &Environment, values: [(Variable, String); N]) -> Environment {
     let below = environment.clone();
     Environment::new(move |name| {

@@ -12,23 +12,24 @@ use entity_stream_runtime::{Environment, read_secret};
 use crate::aws::Aws;
 use crate::token::overlay::overlay;
 
-/// Where the secret is that signs tokens. Never an argument, which every process on the machine can read.
+/// The options for the place of the signing secret. The secret is never an argument, because every process on the machine
+/// can read arguments.
 #[derive(Clone, Debug, Default, clap::Args)]
-#[command(next_help_heading = "The secret (or JWT_SECRET, or JWT_SECRET_ARN)")]
+#[command(next_help_heading = "Signing secret (or set JWT_SECRET or JWT_SECRET_ARN)")]
 pub(crate) struct SecretSource {
-    /// The secret is in this text file; a line break at its end is not part of it
+    /// Read the secret from this text file, without the line break at its end
     #[arg(long, value_name = "FILE")]
     secret_file: Option<PathBuf>,
-    /// The secret is this one in Secrets Manager, read with the usual AWS credentials
+    /// Read this secret from Secrets Manager, with the usual AWS credentials
     #[arg(long, value_name = "ARN", conflicts_with = "secret_file")]
     secret_arn: Option<String>,
-    /// The profile of the AWS configuration to take credentials from [env: AWS_PROFILE]
+    /// The AWS profile with the credentials [env: AWS_PROFILE]
     #[arg(long, value_name = "NAME", conflicts_with = "secret_file")]
     profile: Option<String>,
 }
 
 impl SecretSource {
-    /// The environment in which a secret that was named by an option is the only one.
+    /// The environment in which a secret that an option names is the only one.
     pub(crate) fn environment(&self, environment: &Environment) -> anyhow::Result<Environment> {
         let only = |secret: String, arn: String| {
             overlay(environment, [(JWT_SECRET, secret), (JWT_SECRET_ARN, arn), (JWT_JWKS_URL, String::new())])
@@ -40,25 +41,28 @@ impl SecretSource {
         })
     }
 
-    /// The secret that such an environment names.
+    /// The secret that this environment names.
     pub(crate) async fn secret(&self, environment: &Environment) -> anyhow::Result<SigningSecret> {
         match (environment.optional(JWT_SECRET), environment.optional(JWT_SECRET_ARN)) {
             (Some(secret), None) => secret_of(secret, "JWT_SECRET"),
             (None, Some(arn)) => {
                 let secret = read_secret(&self.aws(&arn).await?, &arn).await;
-                secret_of(secret.context("cannot read the secret from Secrets Manager")?, "the secret of the ARN")
+                secret_of(
+                    secret.context("cannot read the secret from Secrets Manager")?,
+                    "the secret in Secrets Manager",
+                )
             }
-            (Some(_), Some(_)) => bail!("JWT_SECRET and JWT_SECRET_ARN are both set: unset one of them"),
+            (Some(_), Some(_)) => bail!("JWT_SECRET and JWT_SECRET_ARN are both set; unset one of them"),
             (None, None) if environment.optional(JWT_JWKS_URL).is_some() => bail!(
-                "JWT_JWKS_URL is set: only the identity provider there can sign tokens; give a secret with JWT_SECRET or --secret-file to sign for another system"
+                "JWT_JWKS_URL is set, so only its identity provider can sign tokens; set JWT_SECRET or pass --secret-file to sign for another system"
             ),
             (None, None) => bail!(
-                "no secret to sign with: set JWT_SECRET (`entity-stream local --auth` prints one) or JWT_SECRET_ARN, or give --secret-file or --secret-arn"
+                "no signing secret: set JWT_SECRET (`entity-stream local --auth` prints one) or JWT_SECRET_ARN, or pass --secret-file or --secret-arn"
             ),
         }
     }
 
-    /// The configuration for reading a secret. It can only be read in its own region, whatever the usual one is.
+    /// The AWS configuration for reading a secret, in the secret's own region.
     pub(crate) async fn aws(&self, arn: &str) -> anyhow::Result<SdkConfig> {
         let region = arn.split(':').nth(3).filter(|region| !region.is_empty());
         Aws { profile: self.profile.as_deref(), region, endpoint: None }.load().await
@@ -66,22 +70,23 @@ impl SecretSource {
 }
 
 fn secret_of(bytes: impl Into<Vec<u8>>, what: &str) -> anyhow::Result<SigningSecret> {
-    SigningSecret::new(bytes).with_context(|| format!("{what} is too short (`openssl rand -base64 32` makes one)"))
+    SigningSecret::new(bytes)
+        .with_context(|| format!("{what} is too short; `openssl rand -base64 32` generates a secret"))
 }
 
 fn read(path: &Path) -> anyhow::Result<String> {
     let bytes = std::fs::read(path).with_context(|| format!("cannot read --secret-file {}", path.display()))?;
-    // Not the library's error, which shows where in the secret it stumbled.
-    let text = String::from_utf8(bytes).map_err(|_| anyhow!("--secret-file {} is no text file", path.display()))?;
+    // The library's error shows a position in the secret.
+    let text = String::from_utf8(bytes).map_err(|_| anyhow!("--secret-file {} is not a text file", path.display()))?;
     let secret = text.strip_suffix('\n').map_or(text.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));
     secret_of(secret, "the secret in --secret-file")?;
     Ok(secret.to_owned())
 }
 
-/// A secret that nobody has seen, as text.
+/// A new random secret, as text.
 pub(crate) fn fresh_secret() -> anyhow::Result<String> {
     let mut bytes = [0; SECRET_BYTES];
-    fill(&mut bytes).map_err(|_| anyhow!("the system gave no random numbers"))?;
+    fill(&mut bytes).map_err(|_| anyhow!("the operating system returned no random numbers"))?;
     Ok(URL_SAFE_NO_PAD.encode(bytes))
 }
 
@@ -95,7 +100,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn comes_from_the_one_place_that_has_it() {
+    async fn the_secret_comes_from_the_one_place_that_has_it() {
         let long = "0123456789abcdef0123456789abcdef";
         assert_eq!(
             secret(&[("JWT_SECRET", "0123456789abcdef0123456789abcdef")]).await.unwrap().expose(),
@@ -104,7 +109,7 @@ mod tests {
         for (pairs, expected) in [
             (&[("JWT_SECRET", "short-secret")][..], "JWT_SECRET is too short"),
             (&[("JWT_SECRET", "short-secret"), ("JWT_SECRET_ARN", "arn:x")], "both set"),
-            (&[("JWT_JWKS_URL", "https://x")], "only the identity provider"),
+            (&[("JWT_JWKS_URL", "https://x")], "only its identity provider"),
             (&[("JWT_SECRET", "")], "entity-stream local --auth"),
         ] {
             let error = format!("{:#}", secret(pairs).await.unwrap_err());
@@ -113,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fresh_one_is_long_enough_and_another_each_time() {
+    fn fresh_secrets_are_long_enough_and_differ() {
         let (one, other) = (fresh_secret().unwrap(), fresh_secret().unwrap());
         assert!(SigningSecret::new(one.as_str()).is_ok());
         assert_ne!(one, other);

@@ -14,39 +14,39 @@ use crate::token::claims::{Claim, ClaimNames};
 /// A token to be signed.
 #[derive(Debug)]
 pub(crate) struct NewToken {
-    /// Whose it is.
+    /// The subject.
     pub(crate) subject: String,
-    /// What its bearer may do.
+    /// The role of the bearer.
     pub(crate) role: Role,
-    /// Where.
+    /// The tenants to which the role applies.
     pub(crate) tenants: BTreeSet<Tenant>,
-    /// For how long.
+    /// The lifetime, from now.
     pub(crate) lifetime: Lifetime,
-    /// Further claims.
+    /// Additional claims.
     pub(crate) more: Vec<Claim>,
 }
 
 impl NewToken {
-    /// Whether it is one that the functions can accept. To be asked before the secret is fetched.
+    /// Fails if the functions could not accept the token. This needs no secret.
     pub(crate) fn check(&self, environment: &Environment) -> anyhow::Result<()> {
         let names = ClaimNames::of(environment);
         let valid = (1..=SUBJECT_BYTES).contains(&self.subject.len());
-        ensure!(valid, "--subject is a name of 1 to {SUBJECT_BYTES} bytes");
+        ensure!(valid, "--subject must be a name of 1 to {SUBJECT_BYTES} bytes");
         let is_of_a_key = self.subject.starts_with(API_KEY_SUBJECT);
-        ensure!(!is_of_a_key, "--subject does not begin with {API_KEY_SUBJECT}, as API keys are called");
+        ensure!(!is_of_a_key, "--subject must not begin with {API_KEY_SUBJECT}, which is for API keys");
         ensure!(
             !self.tenants.is_empty() || self.role == Role::SuperAdmin,
-            "--tenant is missing: only --role super_admin goes without"
+            "--tenant is missing; only --role super_admin needs none"
         );
         let mut seen = BTreeSet::new();
         for claim in &self.more {
             claim.check(&names)?;
-            ensure!(seen.insert(&claim.name), "--claim: `{}` is given twice", claim.name);
+            ensure!(seen.insert(&claim.name), "--claim: `{}` appears twice; pass it once", claim.name);
         }
         Ok(())
     }
 
-    /// Signs it with HS256, so that the functions with these settings accept it.
+    /// Signs the token with HS256. Functions with these settings and this secret accept it.
     pub(crate) fn sign(
         self,
         secret: &SigningSecret,
@@ -72,7 +72,7 @@ impl NewToken {
             ("aud", environment.optional(JWT_AUDIENCE).map(Value::from)),
         ];
         claims.extend(set.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
-        // HS256, which every verifier with a secret allows.
+        // The default is HS256, which every verifier with a secret allows.
         encode(&Header::default(), &claims, &EncodingKey::from_secret(secret.expose())).context("cannot sign the token")
     }
 }
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_signed_is_accepted_where_the_same_settings_hold() {
+    async fn a_signed_token_is_accepted_under_the_same_settings() {
         let environment = environment(&[
             ("JWT_ISSUER", "https://issuer"),
             ("JWT_AUDIENCE", "stream"),
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn claims_are_as_the_documentation_has_them() {
+    fn claims_have_the_documented_form() {
         let bare = environment(&[]);
         let mut token = new(Role::User, &["demo"]);
         token.more = vec!["nbf=7".parse().unwrap()];
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slip_is_named() {
+    fn an_invalid_option_is_named() {
         let error = |token: NewToken| token.check(&environment(&[])).unwrap_err();
         assert!(error(new(Role::User, &[])).to_string().contains("--role super_admin"));
         assert!(

@@ -9,19 +9,19 @@ use jsonwebtoken::{EncodingKey, Header, decode_header, encode};
 use crate::token::overlay::overlay;
 use crate::token::secret::{SecretSource, fresh_secret};
 
-/// Says what the functions would say to a token, by asking what they ask.
+/// Judges tokens as the functions do, with their own authenticator.
 #[derive(Debug)]
 pub(crate) struct Judge {
     verifier: Verifier,
     key: Key,
 }
 
-/// What signatures are checked with.
+/// The key for checking signatures.
 enum Key {
-    /// What the environment names.
+    /// The key that the environment names.
     Known,
-    /// There is none: a secret of our own, with which a copy of the token is signed. Of that copy the functions' rules
-    /// say everything but whether the signature is right.
+    /// A secret of our own, because the environment names no key. The judge signs a copy of the token with it. The verdict on
+    /// that copy covers everything but the signature.
     StandIn(String),
 }
 
@@ -41,7 +41,7 @@ impl Judge {
         let key = if has_key.contains(&true) { Key::Known } else { Key::StandIn(fresh_secret()?) };
         let mut environment = overlay(
             environment,
-            // The verdict is that of a system that asks for tokens.
+            // The judge stands for a system that requires tokens.
             [(AUTH_ENABLED, "true".to_owned())],
         );
         if let Key::StandIn(secret) = &key {
@@ -55,12 +55,12 @@ impl Judge {
         Ok(Self { verifier: AwsServices::all(secrets).verifier(tokens).await?, key })
     }
 
-    /// Whether signatures are checked.
+    /// True if the judge checks signatures.
     pub(crate) fn checks_signatures(&self) -> bool {
         matches!(self.key, Key::Known)
     }
 
-    /// What becomes of this token at this tenant.
+    /// The verdict on this token for this tenant.
     pub(crate) async fn admit(&self, token: &str, tenant: &Tenant, now: EpochMillis) -> Result<Identity, Refusal> {
         let verdict = self.verifier.admit(token, tenant, now).await.map_err(|refused| refused.reason);
         match (&self.key, verdict) {
@@ -73,7 +73,7 @@ impl Judge {
     }
 }
 
-/// The same claims, signed with this secret; `None` for an algorithm that is none, such as `none`.
+/// The same claims, signed with this secret. `None` if the token's algorithm is unknown, such as `none`.
 fn copy(token: &str, secret: &str) -> Option<String> {
     decode_header(token).ok()?;
     let claims = Unverified::read(token)?.claims;
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn without_a_key_everything_else_counts() {
+    async fn without_a_key_all_but_the_signature_counts() {
         for alg in ["HS256", "RS256", "ES384", "EdDSA"] {
             let header = format!(r#"{{"alg":"{alg}","kid":"k"}}"#);
             assert_eq!(verdict(&header, CLAIMS, "demo", &[]).await, Ok(()), "{alg}");

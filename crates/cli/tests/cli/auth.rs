@@ -1,4 +1,4 @@
-//! `local --auth`: the commands in its banner work unchanged.
+//! `local --auth`: the commands of its banner work as they are.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -56,7 +56,7 @@ async fn its_banner_lets_people_in_and_nothing_else_shows_a_credential() {
     let secret = banner.secret.as_deref().expect("it is fresh");
     assert!(secret.len() >= 32);
 
-    // The system refuses clients without a token.
+    // A client without a token is refused.
     let ended = run(&["listen", "demo", "--url", &banner.websocket]).await;
     assert_eq!(ended.code, Some(1));
     assert!(ended.stderr.contains("a token is required"), "{ended:?}");
@@ -67,7 +67,7 @@ async fn its_banner_lets_people_in_and_nothing_else_shows_a_credential() {
     assert!(listener.line().await.ends_with(" Room urn:1"));
     assert_eq!(listener.exit().await.code(), Some(0));
 
-    // The secret signs further tokens, for another tenant and with other claims.
+    // The secret signs more tokens, for another tenant too.
     let ended = run_with(&["token", "--tenant", "city"], &[("JWT_SECRET", secret)], "").await;
     let other = ended.stdout.trim();
     let explained = run_with(&["token", "--inspect", token], &[("JWT_SECRET", secret)], "").await;
@@ -83,7 +83,7 @@ async fn its_banner_lets_people_in_and_nothing_else_shows_a_credential() {
     let refused = run_with(&refused, &[("ENTITY_STREAM_TOKEN", other)], "").await;
     assert!(refused.stderr.contains("refused with close code 1008"), "{refused:?}");
 
-    // An API key is accepted as well.
+    // An API key works too.
     let create = ["keys", "create", "robot", "--tenant", "demo", "--dynamodb-url", &banner.dynamodb];
     let key = run(&create).await.stdout.trim().to_owned();
     let basic = STANDARD.encode(format!("robot:{key}"));
@@ -143,7 +143,7 @@ async fn a_key_that_is_set_is_used_and_not_shown() {
     listener.line().await;
     assert_eq!(listener.exit().await.code(), Some(0));
 
-    // Only the identity provider can sign tokens in this case.
+    // With JWT_JWKS_URL only the identity provider signs tokens.
     let mut system = start_with(&AUTH, &[("JWT_JWKS_URL", "http://localhost:1/keys")]);
     let theirs = banner(&mut system).await;
     assert!(theirs.secret.is_none() && theirs.command.contains("ENTITY_STREAM_TOKEN=... "), "{theirs:?}");

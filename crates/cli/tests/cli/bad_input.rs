@@ -1,8 +1,8 @@
 use crate::harness::{run, run_with};
 
-/// Every mistake has a message with the correct form.
+/// Each mistake has a message with the remedy.
 #[tokio::test]
-async fn a_slip_is_explained() {
+async fn a_mistake_is_explained() {
     let room = ["--type", "entityUpdated", "--entity-type", "Room", "--entity-id", "urn:1"];
     let publish = |more: &[&'static str]| [&["publish", "demo"], &room[..], more].concat();
     let cases: Vec<(Vec<&str>, i32, &str)> = vec![
@@ -11,7 +11,7 @@ async fn a_slip_is_explained() {
         (vec!["publish", "demo", "--file", "nowhere"], 1, "cannot read nowhere"),
         (vec!["publish", "demo", "--file", "/"], 1, "it is a directory"),
         (publish(&["--data", "{a:1}"]), 1, "--data is not JSON: key must be a string"),
-        (publish(&["--data", "[1]"]), 1, "--data is a JSON object"),
+        (publish(&["--data", "[1]"]), 1, "--data must be a JSON object"),
         (publish(&["--timestamp", "noon"]), 1, "2026-01-31T12:00:00Z"),
         (publish(&["--endpoint-url", "ws://localhost"]), 1, "such as http://localhost:3000"),
         (publish(&["--region", "eu-west-1"]), 2, "--event-bus"),
@@ -21,25 +21,25 @@ async fn a_slip_is_explained() {
         (vec!["listen", "demo", "--count", "0"], 2, "a whole number of at least 1"),
         (vec!["listen", "demo", "--format", "xml"], 2, "format is json"),
         (vec!["local", "--idle-timeout", "10"], 2, "500ms, 90s, 10m or 1h30m"),
-        (vec!["local", "--host", "example.com"], 2, "a host is localhost"),
+        (vec!["local", "--host", "example.com"], 2, "expected localhost, or an IP address"),
         (vec!["local", "--simulate-rate", "5"], 2, "--simulate <TENANT>"),
         (vec!["local", "--auth", "--lambda-endpoint", "http://localhost:9000"], 2, "cannot be used with"),
         (vec!["token", "--tenant", "demo"], 1, "set JWT_SECRET (`entity-stream local --auth` prints one)"),
-        (vec!["token"], 1, "--tenant is missing: only --role super_admin"),
+        (vec!["token"], 1, "--tenant is missing; only --role super_admin"),
         (vec!["token", "--tenant", "demo", "--role", "root"], 2, "[possible values: user, tenant_admin, super_admin]"),
         (vec!["token", "--tenant", "demo", "--expires-in", "10"], 2, "such as 30s, 15m, 1h or 90d"),
-        (vec!["token", "--tenant", "demo", "--claim", "x"], 2, "a claim is name=value"),
-        (vec!["token", "--tenant", "demo", "--claim", "exp=1"], 1, "`exp` is set by the other options"),
+        (vec!["token", "--tenant", "demo", "--claim", "x"], 2, "expected name=value"),
+        (vec!["token", "--tenant", "demo", "--claim", "exp=1"], 1, "another option sets `exp`"),
         (vec!["token", "--tenant", "demo", "--secret-file", "nowhere"], 1, "cannot read --secret-file nowhere"),
         (vec!["token", "--inspect"], 1, "or set ENTITY_STREAM_TOKEN"),
         (vec!["token", "--inspect", "x", "--role", "user"], 2, "cannot be used with"),
-        (vec!["keys", "create", "robot"], 1, "--tenant is missing: only --role super_admin"),
+        (vec!["keys", "create", "robot"], 1, "--tenant is missing; only --role super_admin"),
         (
             vec!["keys", "create", "robot", "--tenant", "demo", "--role", "super_admin"],
             1,
-            "opens every tenant: leave it out, or take --role tenant_admin",
+            "may listen to all tenants; leave it out, or pass --role tenant_admin",
         ),
-        (vec!["token", "--tenant", "demo", "--subject", "key:robot"], 1, "--subject does not begin with key:"),
+        (vec!["token", "--tenant", "demo", "--subject", "key:robot"], 1, "--subject must not begin with key:"),
         (vec!["keys", "create", "a b", "--tenant", "demo"], 2, "1 to 64 characters of A-Z a-z 0-9 _ - ."),
         (vec!["keys", "list", "--dynamodb-url", "localhost"], 1, "such as http://localhost:8000"),
         (vec!["keys", "list", "--region", "eu-west-1"], 2, "--keys-table <NAME>"),
@@ -89,7 +89,7 @@ async fn a_credential_in_the_wrong_place_is_not_repeated() {
 }
 
 #[tokio::test]
-async fn a_log_level_that_is_none_is_named() {
+async fn an_invalid_log_level_is_named() {
     for level in ["banana", "verbose", "debug,banana", "entity_stream=loud"] {
         for args in [&["token", "--tenant", "demo"][..], &["local"]] {
             let ended = run_with(args, &[("RUST_LOG", level)], "").await;
@@ -127,7 +127,7 @@ async fn every_command_shows_examples_and_fits_a_terminal() {
         assert!(examples.contains(&format!("entity-stream {command} ")), "{examples}");
         let long: Vec<_> = ended.stdout.lines().filter(|line| line.chars().count() > 100).collect();
         assert!(long.is_empty(), "{long:?}");
-        // An example that is wrapped, even at the width of old terminals, cannot be copied.
+        // A wrapped example cannot be copied, even at the width of old terminals.
         let commands = examples.lines().filter(|line| line.contains("entity-stream "));
         let long: Vec<_> = commands.filter(|line| line.chars().count() > 80).collect();
         assert!(long.is_empty(), "{long:?}");

@@ -36,10 +36,10 @@ async fn close(system: &Local, ids: &[&str]) -> Ended {
 }
 
 #[tokio::test]
-async fn the_list_shows_who_listens_to_what() {
+async fn the_list_has_filters_and_groups() {
     let system = system().await;
     let empty = list(&system, &[]).await;
-    assert_eq!((empty.code, empty.stdout.as_str(), empty.stderr.as_str()), (Some(0), "", "there are no connections\n"));
+    assert_eq!((empty.code, empty.stdout.as_str(), empty.stderr.as_str()), (Some(0), "", "no connections found\n"));
     assert_eq!(listed(&system, &[]).await, json!([]));
 
     let _everything = connect(&system, "tenant=Demo", None).await;
@@ -62,7 +62,7 @@ async fn the_list_shows_who_listens_to_what() {
 }
 
 #[tokio::test]
-async fn the_list_shows_who_they_are_and_no_credential() {
+async fn the_list_has_subjects_and_no_credentials() {
     let environment = Environment::new(|name| (name == "JWT_SECRET").then(|| SECRET.to_owned()));
     let system = system_with(Config { auth_enabled: true, environment, ..Config::default() }).await;
     let mint = ["token", "--tenant", "demo", "--subject", "alice", "--role", "tenant_admin", "--expires-in", "30m"];
@@ -80,7 +80,7 @@ async fn the_list_shows_who_they_are_and_no_credential() {
 }
 
 #[tokio::test]
-async fn what_is_closed_ends_for_the_client_and_leaves_the_list() {
+async fn a_closed_connection_ends_for_the_client_and_leaves_the_list() {
     let system = system().await;
     let mut client = connect(&system, "tenant=demo", None).await;
     let _stays = connect(&system, "tenant=city", None).await;
@@ -94,14 +94,14 @@ async fn what_is_closed_ends_for_the_client_and_leaves_the_list() {
     while let Some(Ok(_)) = client.next().await {}
 
     let again = close(&system, &[id]).await;
-    assert_eq!((again.code, again.stdout), (Some(0), format!("{id} was gone already\n")));
+    assert_eq!((again.code, again.stdout), (Some(0), format!("{id} was already gone\n")));
     // `$disconnect` runs after the close.
     while listed(&system, &["--tenant", "demo"]).await != json!([]) {}
     assert_eq!(listed(&system, &[]).await.as_array().unwrap().len(), 1);
 }
 
 #[tokio::test]
-async fn a_slip_is_named_and_does_not_keep_the_rest_from_closing() {
+async fn an_invalid_id_is_named_and_the_other_connections_are_closed() {
     let system = system().await;
     let _client = connect(&system, "tenant=demo", None).await;
     let ids = list(&system, &["--output", "ids"]).await.stdout;
@@ -116,7 +116,10 @@ async fn a_slip_is_named_and_does_not_keep_the_rest_from_closing() {
 
     let wrong_stage = format!("{}/prod", system.http_url());
     let ended = run(&["connections", "close", "--api", &wrong_stage, "AAAAAAAAAAAAAAA="]).await;
-    assert!(ended.code == Some(1) && ended.stderr.contains("does not end with the right stage"), "{ended:?}");
+    assert!(
+        ended.code == Some(1) && ended.stderr.contains("check that the URL ends with the right stage"),
+        "{ended:?}"
+    );
     let websocket = run(&["connections", "close", "--api", "ws://localhost:3000", "x="]).await;
     assert!(websocket.stderr.contains("https, not wss"), "{websocket:?}");
 }
@@ -135,9 +138,9 @@ async fn a_deployed_system_is_reached_as_the_machine_is_configured() {
     let missing = run_with(&args, &environment, "").await;
     assert!(missing.stderr.contains("cannot use the table nowhere: DynamoDB Scan: ResourceNotFound"), "{missing:?}");
 
-    // With https:// the usual credentials are asked for, which are not there.
+    // With https:// the command needs AWS credentials, which are absent.
     let api = "https://a1b2c3.execute-api.eu-west-1.amazonaws.com/prod";
     let environment = [("AWS_EC2_METADATA_DISABLED", "true")];
-    let nobody = run_with(&["connections", "close", "--api", api, "x="], &environment, "").await;
-    assert!(nobody.code == Some(1) && nobody.stderr.contains("no AWS credentials"), "{nobody:?}");
+    let without = run_with(&["connections", "close", "--api", api, "x="], &environment, "").await;
+    assert!(without.code == Some(1) && without.stderr.contains("no AWS credentials"), "{without:?}");
 }

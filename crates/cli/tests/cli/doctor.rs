@@ -125,7 +125,7 @@ async fn a_credential_that_does_not_do_is_named_and_never_shown() {
         let system = guarded(&[], refuse_with).await;
         let url = system.websocket_url();
         let expected = if refuse_with == RefuseWith::Close { "close code 1008" } else { "refused with 40" };
-        // The local system refuses after the handshake, API Gateway in it: either way it is the credential.
+        // The local system refuses after the handshake, API Gateway during it. Both are about the credential.
         let assert_refused = |report: &Value, advice: &str| {
             let steps = report["tenants"][0]["steps"].as_array().unwrap();
             let step = steps.last().unwrap();

@@ -1,4 +1,4 @@
-//! The Rust of `docs/publishing.md`, which is this file's.
+//! The Rust example of `docs/publishing.md`, which is a part of this file.
 
 use aws_sdk_eventbridge::Client;
 use entity_stream_local::aws_config;

@@ -7,7 +7,7 @@ use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-/// The time limit of each wait, generous enough for a busy machine.
+/// The time limit of steps that take milliseconds on an idle machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A local system on free ports.
@@ -15,13 +15,13 @@ pub(crate) async fn system() -> Local {
     system_with(Config::default()).await
 }
 
-/// A local system with other settings.
+/// A local system on free ports, with other settings.
 pub(crate) async fn system_with(config: Config) -> Local {
     let free = ([127, 0, 0, 1], 0).into();
     Local::start(Config { listen: free, dynamodb: free, ..config }).await.unwrap()
 }
 
-/// The command with exactly this environment.
+/// The command, in this environment and no other.
 fn command(args: &[&str], environment: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_entity-stream"));
     command.args(args).env_clear().envs(environment.iter().copied()).kill_on_drop(true);
@@ -69,7 +69,7 @@ pub(crate) fn start_with(args: &[&str], environment: &[(&str, &str)]) -> Running
     running(command(args, environment))
 }
 
-/// Starts a line in a shell, as a user who pastes it.
+/// Starts a line in a shell, as if a user had pasted it.
 pub(crate) fn start_line(line: &str) -> Running {
     let mut shell = Command::new("sh");
     shell.args(["-c", line]).env_clear().kill_on_drop(true);
@@ -84,7 +84,7 @@ fn running(mut command: Command) -> Running {
     Running { child, stdout, stderr }
 }
 
-/// Starts `listen` and waits until published events arrive.
+/// Starts `listen`, and waits until its filter is in force.
 pub(crate) async fn listen(system: &Local, tenant: &str, more: &[&str]) -> Running {
     let url = system.websocket_url();
     let mut listener = start(&[&["listen", tenant, "--url", &url], more].concat());
@@ -121,7 +121,7 @@ impl Running {
         }
     }
 
-    /// Reads the rest of standard error. The command would block if the pipe filled up.
+    /// Reads the rest of standard error. A full pipe would stop the command.
     pub(crate) fn collect_stderr(&mut self) -> JoinHandle<String> {
         let mut stderr = self.stderr.take().expect("standard error is read once").into_inner();
         tokio::spawn(async move {
@@ -138,7 +138,7 @@ impl Running {
         stdin.flush().await.unwrap();
     }
 
-    /// Closes standard output, as `head` does.
+    /// Stops reading standard output, as `head` does.
     pub(crate) fn close_stdout(&mut self) {
         self.stdout = None;
     }

@@ -9,7 +9,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 use crate::harness::{Ended, run, run_with, system_with};
 
-/// A local system that asks for credentials and refuses with a status.
+/// A local system that requires credentials and refuses with a status.
 async fn guarded() -> Local {
     let environment =
         Environment::new(|name| (name == "JWT_SECRET").then(|| "0123456789abcdef0123456789abcdef".to_owned()));
@@ -21,7 +21,7 @@ async fn keys(system: &Local, args: &[&str]) -> Ended {
     run(&[&["keys"], args, &["--dynamodb-url", &system.dynamodb_url()]].concat()).await
 }
 
-/// The status with which a handshake with this name and key is answered.
+/// The status of a handshake with this name and key.
 async fn connect(system: &Local, tenant: &str, name: &str, key: &str) -> u16 {
     let mut request = format!("{}/?tenant={tenant}", system.websocket_url()).into_client_request().unwrap();
     let value = format!("Basic {}", STANDARD.encode(format!("{name}:{key}")));
@@ -54,10 +54,10 @@ async fn a_key_opens_connections_until_it_is_revoked() {
 }
 
 #[tokio::test]
-async fn the_list_tells_everything_but_keys_and_hashes() {
+async fn the_list_has_everything_but_keys_and_hashes() {
     let system = guarded().await;
     let empty = keys(&system, &["list"]).await;
-    assert_eq!((empty.code, empty.stdout.as_str(), empty.stderr.as_str()), (Some(0), "", "there are no keys\n"));
+    assert_eq!((empty.code, empty.stdout.as_str(), empty.stderr.as_str()), (Some(0), "", "no keys found\n"));
     assert_eq!(keys(&system, &["list", "--output", "json"]).await.stdout, "[]\n");
 
     let admin = keys(&system, &["create", "admin", "--role", "super_admin"]).await.stdout;
@@ -87,13 +87,13 @@ async fn a_slip_changes_nothing_and_is_named() {
     assert_eq!((again.code, again.stdout.as_str()), (Some(1), ""));
     assert!(again.stderr.contains("a key of this name exists"), "{again:?}");
     assert_eq!(connect(&system, "demo", "robot", first.stdout.trim()).await, 101, "it is still the first one");
-    let unknown = keys(&system, &["revoke", "nobody"]).await;
+    let unknown = keys(&system, &["revoke", "unknown"]).await;
     assert_eq!(unknown.code, Some(1));
     assert!(unknown.stderr.contains("there is no key of this name"), "{unknown:?}");
 
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", nobody.local_addr().unwrap());
-    drop(nobody);
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", closed.local_addr().unwrap());
+    drop(closed);
     let ended = run(&["keys", "list", "--dynamodb-url", &url]).await;
     assert_eq!(ended.code, Some(1));
     assert!(ended.stderr.contains("is `entity-stream local` running there?"), "{ended:?}");

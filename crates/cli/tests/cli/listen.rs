@@ -26,7 +26,7 @@ async fn prints_events_byte_for_byte_and_ends_after_the_count() {
 }
 
 #[tokio::test]
-async fn prints_what_passes_the_filter_and_belongs_to_the_tenant() {
+async fn events_of_the_tenant_that_match_the_filter_are_printed() {
     let system = system().await;
     let filter = ["--entity-type", "Room", "--entity-type", "a,b", "--id-pattern", "^urn:[12]$", "--count", "2"];
     let mut listener = listen(&system, "demo", &filter).await;
@@ -242,10 +242,10 @@ async fn the_summary_counts_events_repeats_and_connections() {
 }
 
 #[tokio::test]
-async fn ends_after_its_time_and_says_whether_enough_has_come() {
+async fn the_time_ends_it_and_missing_events_are_a_failure() {
     let system = system().await;
     let (url, http) = (system.websocket_url(), system.http_url());
-    // Long enough to connect on a machine that is busy with other things.
+    // This suffices to connect on a busy machine.
     let listen = ["listen", "demo", "--url", &url, "--timeout", "8s"];
     let (quiet, enough) = ([&listen[..], &["--quiet"]].concat(), [&listen[..], &["--count", "2", "--quiet"]].concat());
     let (quiet, told, missing) = tokio::join!(run(&quiet), run(&listen), run(&enough));
@@ -256,7 +256,7 @@ async fn ends_after_its_time_and_says_whether_enough_has_come() {
     assert_eq!(nowhere.code, Some(1));
     assert!(nowhere.stderr.starts_with("error: no connection to ws://localhost:1 in "), "{nowhere:?}");
 
-    // Enough came: the time is not waited for.
+    // The command ends at the count, before the time.
     let mut listener = start(&["listen", "demo", "--url", &url, "--timeout", "1h", "--count", "1"]);
     listener.says("listening to demo").await;
     assert_eq!(run(&["simulate", "demo", "--count", "1", "--endpoint-url", &http]).await.code, Some(0));

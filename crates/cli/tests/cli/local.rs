@@ -44,7 +44,7 @@ async fn shows_where_it_is_and_closes_its_clients_when_it_stops() {
 async fn simulates_a_city_on_request() {
     let mut system = start(&[&FREE[..], &["--simulate", "City", "--simulate-rate", "20"]].concat());
     let websocket = url(&mut system, "WebSocket").await;
-    system.prints("published to the tenant city").await;
+    system.prints("The simulation publishes changes of the tenant city").await;
     let base = websocket.strip_suffix("?tenant=city").unwrap();
     let ended = run(&["listen", "city", "--url", base, "--count", "5"]).await;
     assert_eq!(ended.code, Some(0), "{ended:?}");
@@ -53,7 +53,7 @@ async fn simulates_a_city_on_request() {
     assert_eq!(system.exit().await.code(), Some(0));
 }
 
-/// Sends a request as the monitor page does, and returns the answer's first line.
+/// Sends a request as the monitor page does. Returns the first line of the answer.
 async fn ask(base: &str, method: &str, path: &str, body: &str) -> String {
     let host = base.strip_prefix("ws://").unwrap();
     let mut stream = TcpStream::connect(host).await.unwrap();
@@ -69,7 +69,7 @@ async fn ask(base: &str, method: &str, path: &str, body: &str) -> String {
 }
 
 #[tokio::test]
-async fn simulates_what_the_monitor_page_asks_for_until_it_no_longer_does() {
+async fn the_monitor_page_switches_the_simulation() {
     let mut system = start(&FREE);
     let page = url(&mut system, "Monitor").await;
     let websocket = url(&mut system, "WebSocket").await;
@@ -82,7 +82,7 @@ async fn simulates_what_the_monitor_page_asks_for_until_it_no_longer_does() {
         assert_eq!(ended.code, Some(0), "{ended:?}");
     }
     assert_eq!(ask(base, "DELETE", "/_local/simulation", "").await, "HTTP/1.1 200 OK");
-    // It comes to rest: of two changes in a row, nothing is in between. While it ran, each of these would take its time.
+    // The simulation stops: no change comes between two changes of ours. While it ran, publishing took longer than its period.
     let mut listener = start(&["listen", "town", "--url", base]);
     listener.says("town").await;
     let endpoint = base.replace("ws://", "http://");
@@ -97,16 +97,16 @@ async fn simulates_what_the_monitor_page_asks_for_until_it_no_longer_does() {
             listener.prints(":ours").await;
         }
     };
-    tokio::time::timeout(PATIENCE, at_rest).await.expect("nothing is simulated any more");
+    tokio::time::timeout(PATIENCE, at_rest).await.expect("the simulation stops");
     system.signal("INT").await;
     assert_eq!(system.exit().await.code(), Some(0));
 }
 
 #[tokio::test]
-async fn keeps_to_the_environment() {
+async fn the_environment_is_respected() {
     let mut system = start_with(&FREE, &[("EVENT_STREAMING_ENABLED", "false")]);
     let websocket = url(&mut system, "WebSocket").await;
-    system.prints("connections are refused with 503").await;
+    system.prints("the system refuses connections with 503").await;
     let mut listener = start(&["listen", "demo", "--url", websocket.split('?').next().unwrap()]);
     listener.says("503").await;
 
@@ -123,7 +123,7 @@ async fn keeps_to_the_environment() {
 }
 
 #[tokio::test]
-async fn says_in_one_line_why_it_cannot_start() {
+async fn a_failure_to_start_is_one_line() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     type Case<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], &'a str);
@@ -134,7 +134,7 @@ async fn says_in_one_line_why_it_cannot_start() {
         (&["--port", "0", "--dynamodb-port", "0", "--data", "/dev/null/x"], &[], "/dev/null/x"),
         (&["--port", "0", "--dynamodb-port", "0", "--lambda-endpoint", "x"], &[], "http://localhost:9000"),
         (&[&FREE[1..], &["--stage", "_local"]].concat(), &[], "\"_local\" is no stage"),
-        (&[], &[("AUTH_ENABLED", "yes")], "AUTH_ENABLED holds true or false"),
+        (&[], &[("AUTH_ENABLED", "yes")], "AUTH_ENABLED is invalid: expected true or false"),
         (&[], &[("RUST_LOG", "a=b=c")], "RUST_LOG"),
         (
             &FREE[1..],

@@ -1,5 +1,4 @@
-//! The command as people and scripts meet it: the real binary, against a local system or a server that misbehaves on
-//! purpose.
+//! The real binary, as people and scripts use it, against a local system or against a server that follows the test.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that panics has failed, and says where")]
 

@@ -37,8 +37,8 @@ async fn every_rejected_line_is_named_and_the_others_are_published() {
     let ended = run_with(&args, &[], &input).await;
     assert_eq!(ended.code, Some(1));
     for expected in [
-        "line 3: a line is one JSON object",
-        "line 4: the line's tenant is not `demo`",
+        "line 3: expected one JSON object per line",
+        "line 4: the line has another tenant than `demo`",
         "line 5: unknown variant `entityMoved`, expected one of `entityCreated`",
         "2 events published, 3 rejected",
         "error: 3 of 5 events rejected",
@@ -51,7 +51,7 @@ async fn every_rejected_line_is_named_and_the_others_are_published() {
 }
 
 #[tokio::test]
-async fn what_may_pass_is_sent_again_and_nothing_else() {
+async fn temporary_rejections_are_sent_again_and_no_others() {
     let attempts: Mutex<HashMap<String, usize>> = Mutex::default();
     let bus = EventBus::start(move |detail| {
         let mut attempts = attempts.lock().unwrap();
@@ -79,7 +79,7 @@ async fn what_may_pass_is_sent_again_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn what_trickles_in_is_published_as_it_comes() {
+async fn single_lines_are_published_as_they_come() {
     let system = system().await;
     let mut listener = listen(&system, "demo", &[]).await;
     let mut publisher = start(&["publish", "demo", "--file", "-", "--endpoint-url", &system.http_url()]);
@@ -87,7 +87,7 @@ async fn what_trickles_in_is_published_as_it_comes() {
     listener.prints("urn:1").await;
     publisher.input(&line(2)).await;
     listener.prints("urn:2").await;
-    // The input is still open. A read that cannot be cancelled must not delay the end of the command.
+    // The input is still open. The read of it cannot be cancelled, and must not keep the command.
     publisher.signal("INT").await;
     publisher.says("stopped after 2 events published: interrupted").await;
     assert_eq!(publisher.exit().await.code(), Some(1));
@@ -120,7 +120,7 @@ async fn a_real_bus_gets_its_name_and_the_usual_credentials() {
     let without = run_with(&args, &[credentials[2], credentials[3]], &line(1)).await;
     assert!(without.stderr.contains("no AWS credentials: log in with `aws sso login`"), "{without:?}");
     let nowhere = run_with(&args, &[credentials[0], credentials[1], credentials[3]], &line(1)).await;
-    assert!(nowhere.stderr.contains("no AWS region: give --region"), "{nowhere:?}");
+    assert!(nowhere.stderr.contains("no AWS region: pass --region"), "{nowhere:?}");
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Servers that do what a real one does rarely.
+//! Servers with behaviour that a real server shows rarely.
 
 use std::sync::{Arc, Mutex};
 
@@ -13,13 +13,13 @@ use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, 
 use tokio_tungstenite::tungstenite::http::{HeaderMap, StatusCode};
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 
-/// A WebSocket server that does what the test says.
+/// A WebSocket server that follows the test.
 pub(crate) struct WebSocketServer {
     listener: TcpListener,
     pub(crate) url: String,
 }
 
-/// One client of it.
+/// The server's end of one connection.
 pub(crate) struct Client {
     socket: WebSocketStream<TcpStream>,
     pub(crate) uri: String,
@@ -33,7 +33,7 @@ impl WebSocketServer {
         Self { listener, url }
     }
 
-    /// Waits for a client and lets it in.
+    /// Waits for a client and completes its handshake.
     pub(crate) async fn accept(&self) -> Client {
         let (stream, _) = self.listener.accept().await.unwrap();
         let (mut uri, mut headers) = (String::new(), HeaderMap::new());
@@ -46,7 +46,7 @@ impl WebSocketServer {
         Client { socket, uri, headers }
     }
 
-    /// Waits for a client and turns it away.
+    /// Waits for a client and refuses its handshake.
     pub(crate) async fn refuse(&self, status: StatusCode, body: &str) {
         let (stream, _) = self.listener.accept().await.unwrap();
         #[expect(clippy::result_large_err, reason = "the library's type")]
@@ -79,14 +79,14 @@ impl Client {
         self.socket.send(Message::text(text)).await.unwrap();
     }
 
-    /// Closes, and waits until the client has.
+    /// Closes the connection, and waits until the client has closed it too.
     pub(crate) async fn close(mut self, code: u16, reason: &str) {
         let frame = CloseFrame { code: code.into(), reason: reason.into() };
         self.socket.close(Some(frame)).await.unwrap();
         while let Some(Ok(_)) = self.socket.next().await {}
     }
 
-    /// Waits for the end, and tells whether the client took its leave.
+    /// Waits for the end of the connection. Returns true if the client sent a close frame.
     pub(crate) async fn closed(&mut self) -> bool {
         while let Some(message) = self.socket.next().await {
             match message {
@@ -99,7 +99,7 @@ impl Client {
     }
 }
 
-/// An event bus that answers as the test says.
+/// An event bus whose answers the test determines.
 pub(crate) struct EventBus {
     pub(crate) url: String,
     /// The details of each request.
@@ -107,7 +107,7 @@ pub(crate) struct EventBus {
 }
 
 impl EventBus {
-    /// `judge` gives an entry's error code, if it is to fail, from its detail.
+    /// Starts a bus. `judge` returns an error code for the detail of an entry that has to fail.
     pub(crate) async fn start(judge: impl Fn(&Value) -> Option<&'static str> + Send + Sync + 'static) -> Self {
         let requests = Arc::new(Mutex::new(Vec::new()));
         let (seen, judge) = (Arc::clone(&requests), Arc::new(judge));

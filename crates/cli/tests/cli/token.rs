@@ -14,7 +14,7 @@ use crate::harness::{Ended, run_with};
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
-/// Signs a token. Standard output contains only the token.
+/// Creates a token, which is all of standard output.
 async fn mint(args: &[&str], environment: &[(&str, &str)]) -> String {
     let ended = run_with(&[&["token"], args].concat(), environment, "").await;
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{ended:?}");
@@ -24,7 +24,7 @@ async fn mint(args: &[&str], environment: &[(&str, &str)]) -> String {
     token.to_owned()
 }
 
-/// Explains a token, and checks that the explanation does not contain the token.
+/// Explains a token, and checks that the explanation does not contain it.
 async fn inspect(token: &str, more: &[&str], environment: &[(&str, &str)]) -> Ended {
     let ended = run_with(&[&["token", "--inspect", "-"], more].concat(), environment, &format!("{token}\n")).await;
     for part in token.split('.').filter(|part| part.len() > 4) {
@@ -44,7 +44,7 @@ fn seconds_ago(seconds: u64) -> u64 {
 }
 
 #[tokio::test]
-async fn what_is_minted_is_explained_and_accepted() {
+async fn a_new_token_is_explained_and_accepted() {
     let environment = [("JWT_SECRET", SECRET), ("JWT_ISSUER", "me"), ("USER", "ada")];
     let args = ["--tenant", "Demo", "--tenant", "city", "--role", "tenant_admin", "--expires-in", "44m"];
     let token = mint(&[&args[..], &["--audience", "stream", "--claim", "level=7"]].concat(), &environment).await;
@@ -59,8 +59,8 @@ async fn what_is_minted_is_explained_and_accepted() {
         "role      tenant_admin\n",
         "tenants   city, demo\n",
         "(in 43 min)",
-        "accepted for the tenant city.",
-        "accepted for the tenant demo.",
+        "would accept it for the tenant city.",
+        "would accept it for the tenant demo.",
     ] {
         assert!(ended.stdout.contains(part), "{part}: {ended:?}");
     }
@@ -84,15 +84,15 @@ async fn a_super_admin_needs_no_tenant() {
     let ended = inspect(&token, &[], &environment).await;
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert!(
-        ended.stdout.contains("accepted for every tenant.") && ended.stdout.contains("subject   dev\n"),
+        ended.stdout.contains("would accept it for every tenant.") && ended.stdout.contains("subject   dev\n"),
         "{ended:?}"
     );
     let ended = inspect(&token, &["--tenant", "any"], &environment).await;
-    assert!(ended.stdout.contains("accepted for the tenant any."), "{ended:?}");
+    assert!(ended.stdout.contains("would accept it for the tenant any."), "{ended:?}");
 }
 
 #[tokio::test]
-async fn what_would_be_refused_is_refused_here_and_the_reason_told() {
+async fn a_token_that_functions_would_refuse_is_refused_with_the_reason() {
     let environment = [("JWT_SECRET", SECRET)];
     let good = json!({ "sub": "me", "role": "user", "tenant": "demo", "exp": seconds_ago(0) + 600, "iss": "x" });
     let with = |name: &str, value: Value| {
@@ -118,7 +118,7 @@ async fn what_would_be_refused_is_refused_here_and_the_reason_told() {
     for (token, args, more, expected) in cases {
         let ended = inspect(token, args, &[&environment[..], more].concat()).await;
         assert_eq!(ended.code, Some(1), "{expected}: {ended:?}");
-        assert!(ended.stderr.starts_with("error: the token would be refused: "), "{ended:?}");
+        assert!(ended.stderr.starts_with("error: the functions would refuse the token: "), "{ended:?}");
         assert!(ended.stderr.contains(expected) && ended.stderr.lines().count() == 1, "{expected}: {ended:?}");
         assert!(ended.stdout.contains("\"sub\": \"me\""), "{ended:?}");
     }
@@ -127,22 +127,22 @@ async fn what_would_be_refused_is_refused_here_and_the_reason_told() {
 }
 
 #[tokio::test]
-async fn without_a_key_it_says_that_the_signature_was_not_checked() {
+async fn without_a_key_a_warning_says_that_the_signature_was_not_checked() {
     let token = mint(&["--tenant", "demo"], &[("JWT_SECRET", SECRET)]).await;
     let ended = inspect(&token, &[], &[]).await;
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert!(ended.stdout.contains("The signature was not checked"), "{ended:?}");
-    assert!(ended.stdout.contains("accepted for the tenant demo, if its signature is right."), "{ended:?}");
+    assert!(ended.stdout.contains("would accept it for the tenant demo, if its signature is valid."), "{ended:?}");
     let ended = inspect(&token, &["--tenant", "city"], &[]).await;
     assert_eq!(ended.code, Some(1), "{ended:?}");
 }
 
 #[tokio::test]
-async fn what_is_no_token_is_not_repeated() {
+async fn a_text_that_is_no_token_is_not_repeated() {
     for text in ["", "secretive", "Bearer se.cret.ive", "secretive.secretive.secretive"] {
         let ended = run_with(&["token", "--inspect", "-"], &[], text).await;
         assert_eq!(ended.code, Some(1));
-        assert!(ended.stderr.contains("this is no token") && !ended.stderr.contains("cretive"), "{ended:?}");
+        assert!(ended.stderr.contains("this is not a token") && !ended.stderr.contains("cretive"), "{ended:?}");
     }
     let ended = run_with(&["token", "--inspect", "\u{1b}]0;x"], &[], "").await;
     assert!(!ended.stderr.contains('\u{1b}'), "{ended:?}");
@@ -172,12 +172,14 @@ async fn a_secret_can_be_in_a_file() {
         path.to_str().unwrap().to_owned()
     };
     let path = file("secret", format!("{SECRET}\n").as_bytes());
-    // The file in the option counts and not the environment.
+    // The option overrides the variables.
     let token = mint(&["--tenant", "demo", "--secret-file", &path], &[("JWT_SECRET", "x")]).await;
     assert_eq!(inspect(&token, &[], &[("JWT_SECRET", SECRET)]).await.code, Some(0));
     assert_eq!(inspect(&token, &["--secret-file", &path], &[("JWT_JWKS_URL", "https://h/")]).await.code, Some(0));
 
-    for (content, expected) in [(&b"secretive\n"[..], "--secret-file is too short"), (&[0xff; 40], "is no text file")] {
+    for (content, expected) in
+        [(&b"secretive\n"[..], "--secret-file is too short"), (&[0xff; 40], "is not a text file")]
+    {
         let ended = run_with(&["token", "--tenant", "demo", "--secret-file", &file("bad", content)], &[], "").await;
         assert_eq!(ended.code, Some(1));
         assert!(ended.stderr.contains(expected) && !ended.stderr.contains("secretive"), "{ended:?}");
@@ -223,7 +225,7 @@ async fn a_secret_can_be_in_secrets_manager() {
     assert!(ended.stderr.contains("ResourceNotFoundException: no such secret"), "{ended:?}");
 }
 
-/// The key set of an identity provider with one EdDSA key, and the key that signs.
+/// An identity provider: the URL of its one public key, for EdDSA, and its signing key.
 async fn identity_provider(key_id: &str) -> (String, EncodingKey) {
     let private = Ed25519KeyPair::generate_pkcs8v1(&SystemRandom::new()).unwrap();
     let public = Ed25519KeyPair::from_pkcs8_maybe_unchecked(private.as_ref()).unwrap();
@@ -249,7 +251,7 @@ async fn an_identity_providers_token_is_checked_with_its_keys() {
     let environment = [&names[..], &[("JWT_JWKS_URL", url.as_str())]].concat();
     let ended = inspect(&token("one"), &[], &environment).await;
     assert_eq!(ended.code, Some(0), "{ended:?}");
-    for part in ["\"kid\": \"one\"", "role      user\n", "tenants   demo\n", "accepted for the tenant demo."] {
+    for part in ["\"kid\": \"one\"", "role      user\n", "tenants   demo\n", "would accept it for the tenant demo."] {
         assert!(ended.stdout.contains(part), "{part}: {ended:?}");
     }
     let ended = inspect(&token("two"), &[], &environment).await;
@@ -260,7 +262,7 @@ async fn an_identity_providers_token_is_checked_with_its_keys() {
     assert!(ended.stderr.contains("the keys of JWT_JWKS_URL cannot be fetched"), "{ended:?}");
     let with_a_secret = [&names[..], &[("JWT_SECRET", SECRET)]].concat();
     let ended = inspect(&token("one"), &[], &with_a_secret).await;
-    assert!(ended.stderr.contains("its alg is \"EdDSA\", which is not for the configured key"), "{ended:?}");
+    assert!(ended.stderr.contains("its alg is \"EdDSA\", which does not fit the configured key"), "{ended:?}");
     let ended = run_with(&["token", "--tenant", "demo"], &environment, "").await;
-    assert!(ended.stderr.contains("only the identity provider there can sign tokens"), "{ended:?}");
+    assert!(ended.stderr.contains("only its identity provider can sign tokens"), "{ended:?}");
 }

@@ -173,7 +173,7 @@ fn a_rejection_of_subscribe_is_judged_by_its_code() {
 }
 
 #[test]
-fn what_changes_nothing_is_a_notice() {
+fn a_frame_without_effect_is_a_notice() {
     for (frame, notice) in [
         (rejection("internal", None), "the server says: no"),
         (gateway_error(), "the gateway says: Internal server error"),
