@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use entity_stream_protocol::{ConnectionId, Filter};
+use entity_stream_protocol::{ConnectionId, ErrorCode, Filter};
 use serde_json::{Value, json};
 
 use crate::harness::{Endpoint, Functions, Hands, Reply, System, lambda_event, result};
@@ -93,17 +93,17 @@ async fn default() {
     for (name, event) in samples("default") {
         let expected = match name.as_str() {
             "subscribe" | "unsubscribe" => None,
-            "ping" | "ping-with-request-id" => Some("pong"),
-            "unsubscribe-with-request-id" => Some("unsubscribed"),
-            "authenticate" => Some("unauthorized"),
+            "ping" | "ping-with-request-id" => Some(json!("pong")),
+            "unsubscribe-with-request-id" => Some(json!("unsubscribed")),
+            "authenticate" => Some(json!(ErrorCode::Unauthorized)),
             "authenticate-without-token" | "request-id-not-a-string" | "action-missing" | "not-an-object" => {
-                Some("invalid_message")
+                Some(json!(ErrorCode::InvalidMessage))
             }
-            "unknown-action" => Some("unknown_action"),
-            "not-json" | "lenient-json" | "body-empty" | "body-missing" => Some("invalid_json"),
-            name if name.starts_with("id-pattern") => Some("invalid_id_pattern"),
-            name if name.starts_with("entity-types") => Some("invalid_entity_types"),
-            name if name.starts_with("subscribe-") => Some("subscribed"),
+            "unknown-action" => Some(json!(ErrorCode::UnknownAction)),
+            "not-json" | "lenient-json" | "body-empty" | "body-missing" => Some(json!(ErrorCode::InvalidJson)),
+            name if name.starts_with("id-pattern") => Some(json!(ErrorCode::InvalidIdPattern)),
+            name if name.starts_with("entity-types") => Some(json!(ErrorCode::InvalidEntityTypes)),
+            name if name.starts_with("subscribe-") => Some(json!("subscribed")),
             other => panic!("events/default/{other}.json has no expectation"),
         };
         let api = Endpoint::script([Reply::status(200)]).await;
@@ -121,7 +121,7 @@ async fn default() {
         assert_eq!(answers[0].path, format!("/@connections/{}", id.as_str().replace('=', "%3D")));
         let answer: Value = serde_json::from_slice(&answers[0].body).unwrap();
         let kind = if answer["type"] == json!("error") { &answer["code"] } else { &answer["type"] };
-        assert_eq!(kind, &json!(expected), "{name}: {answer}");
+        assert_eq!(*kind, expected, "{name}: {answer}");
         let message: Value = serde_json::from_str(&event).unwrap();
         let message: Value = serde_json::from_str(message["body"].as_str().unwrap_or_default()).unwrap_or_default();
         let request_id = message.get("requestId").filter(|id| id.is_string());
@@ -136,7 +136,7 @@ async fn default_for_a_connection_that_is_not_registered() {
     let samples = samples("default");
     functions.default.handle(lambda_event(&samples["subscribe"])).await.unwrap();
     let answer: Value = serde_json::from_slice(&api.asked()[0].body).unwrap();
-    assert_eq!(answer["code"], json!("not_connected"), "errors are always answered");
+    assert_eq!(answer["code"], json!(ErrorCode::NotConnected), "errors are always answered");
     assert!(system.items().await.is_empty());
 }
 

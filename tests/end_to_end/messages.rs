@@ -1,6 +1,7 @@
 //! Messages of clients, and their answers.
 
 use entity_stream_local::Config;
+use entity_stream_protocol::ErrorCode;
 use serde_json::{Value, json};
 
 use crate::harness::{System, change, config, room};
@@ -35,7 +36,7 @@ async fn the_id_of_a_ping_has_its_limit_too() {
         "an empty id counts as none, as for the deployed mock"
     );
     for id in [json!(format!("{longest}é")), json!(7)] {
-        assert_eq!(client.ask(&ping(&id)).await["code"], json!("invalid_message"), "{id}");
+        assert_eq!(client.ask(&ping(&id)).await["code"], json!(ErrorCode::InvalidMessage), "{id}");
     }
 }
 
@@ -45,14 +46,14 @@ async fn lenient_routing_reads_the_action_of_malformed_json() {
     let strict = System::start().await;
     let mut client = strict.connect("tenant=demo").await;
     client.send(body).await;
-    assert_eq!(client.json().await["code"], json!("invalid_json"));
+    assert_eq!(client.json().await["code"], json!(ErrorCode::InvalidJson));
 
     let lenient = System::start_with(Config { lenient_routing: true, ..config() }).await;
     let mut client = lenient.connect("tenant=demo").await;
     client.send(body).await;
     assert_eq!(client.text().await, r#"{"type":"pong","requestId":"7"}"#);
     client.send("{action: \"subscribe\", requestId: '8'}").await;
-    assert_eq!(client.json().await["code"], json!("invalid_json"), "the function reads strictly");
+    assert_eq!(client.json().await["code"], json!(ErrorCode::InvalidJson), "the function reads strictly");
 }
 
 #[tokio::test]
@@ -130,16 +131,16 @@ async fn a_refused_message_is_answered_and_changes_nothing() {
     client.subscribe(&json!({ "entityTypes": ["Room"] })).await;
     let too_many: Vec<String> = (0..51).map(|n| format!("T{n}")).collect();
     let refused = [
-        ("not JSON".to_owned(), "invalid_json"),
-        (r#"{action: "subscribe"}"#.to_owned(), "invalid_json"),
-        ("[1]".to_owned(), "invalid_message"),
-        (json!({ "requestId": "r" }).to_string(), "invalid_message"),
-        (json!({ "action": "dance", "requestId": "r" }).to_string(), "unknown_action"),
-        (json!({ "action": "subscribe", "entityTypes": "Room" }).to_string(), "invalid_entity_types"),
-        (json!({ "action": "subscribe", "entityTypes": too_many }).to_string(), "invalid_entity_types"),
-        (json!({ "action": "subscribe", "idPattern": "(?=x)" }).to_string(), "invalid_id_pattern"),
-        (json!({ "action": "subscribe", "idPattern": "(" }).to_string(), "invalid_id_pattern"),
-        (json!({ "action": "authenticate", "token": "eyJhbGciOiJub25lIn0.e30." }).to_string(), "unauthorized"),
+        ("not JSON".to_owned(), ErrorCode::InvalidJson),
+        (r#"{action: "subscribe"}"#.to_owned(), ErrorCode::InvalidJson),
+        ("[1]".to_owned(), ErrorCode::InvalidMessage),
+        (json!({ "requestId": "r" }).to_string(), ErrorCode::InvalidMessage),
+        (json!({ "action": "dance", "requestId": "r" }).to_string(), ErrorCode::UnknownAction),
+        (json!({ "action": "subscribe", "entityTypes": "Room" }).to_string(), ErrorCode::InvalidEntityTypes),
+        (json!({ "action": "subscribe", "entityTypes": too_many }).to_string(), ErrorCode::InvalidEntityTypes),
+        (json!({ "action": "subscribe", "idPattern": "(?=x)" }).to_string(), ErrorCode::InvalidIdPattern),
+        (json!({ "action": "subscribe", "idPattern": "(" }).to_string(), ErrorCode::InvalidIdPattern),
+        (json!({ "action": "authenticate", "token": "eyJhbGciOiJub25lIn0.e30." }).to_string(), ErrorCode::Unauthorized),
     ];
     for (message, code) in refused {
         client.send(message.clone()).await;
@@ -163,7 +164,7 @@ async fn a_connection_without_a_record_is_told_to_reconnect() {
     let mut client = system.connect("tenant=demo").await;
     system.table().forget(&system.only_connection().await).await.unwrap();
     let answer = client.ask(&json!({ "action": "subscribe", "requestId": "1" })).await;
-    assert_eq!(answer["code"], json!("not_connected"), "{answer}");
+    assert_eq!(answer["code"], json!(ErrorCode::NotConnected), "{answer}");
     assert!(system.items().await.is_empty(), "no item was left behind");
 }
 

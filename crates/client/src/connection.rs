@@ -1,8 +1,7 @@
 use std::time::Duration;
 
-use entity_stream_protocol::CloseCode;
+use entity_stream_protocol::{CloseCode, RefusalBody};
 use futures_util::StreamExt;
-use serde::Deserialize;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -117,12 +116,8 @@ fn failed_by(error: Error) -> ClientError {
 }
 
 fn refusal(response: &Response) -> HandshakeRefusal {
-    #[derive(Deserialize)]
-    struct Body {
-        message: String,
-    }
     let body = response.body().as_deref().map(String::from_utf8_lossy).unwrap_or_default();
-    let reason = serde_json::from_str(&body).map_or_else(|_| repeatable(&body), |body: Body| repeatable(&body.message));
+    let reason = RefusalBody::parse(&body).map_or_else(|| repeatable(&body), |body| repeatable(&body.message));
     HandshakeRefusal {
         status: response.status().as_u16(),
         // A page for browsers explains nothing.

@@ -8,6 +8,7 @@
 //! | client to server | [`ClientMessage::to_json`] | [`ClientMessage::parse`] |
 //! | server to client: events | [`Event::message`], as [`EventMessage`] or [`CloudEvent`] | [`ServerMessage::parse`] |
 //! | server to client: answers, API Gateway's frames | [`Answer::to_json`], [`GatewayError::to_json`] | [`ServerMessage::parse`] |
+//! | refused handshake | [`RefusalBody::to_json`] | [`RefusalBody::parse`] |
 //! | end of a connection | [`Close`] | [`CloseCode`] |
 //!
 //! The crate has no I/O and does not use AWS. The edge of each program parses input once, into types that can hold only valid
@@ -37,6 +38,7 @@ mod group_id;
 mod json;
 pub mod limits;
 mod pattern;
+mod refusal_body;
 mod rejection;
 mod request_id;
 mod rfc3339;
@@ -64,6 +66,7 @@ pub use format::{Format, InvalidFormat};
 pub use gateway_error::GatewayError;
 pub use group_id::{GroupId, InvalidGroupId};
 pub use pattern::{IdPattern, InvalidPattern, PatternMatcher, Prefilter};
+pub use refusal_body::RefusalBody;
 pub use rejection::Rejection;
 pub use request_id::{InvalidRequestId, RequestId};
 pub use rfc3339::is_rfc3339;

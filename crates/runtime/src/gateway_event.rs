@@ -1,6 +1,6 @@
 use aws_lambda_events::apigw::{ApiGatewayProxyResponse, ApiGatewayWebsocketProxyRequest};
 use aws_lambda_events::encodings::Body;
-use entity_stream_protocol::{ConnectionId, EpochMillis};
+use entity_stream_protocol::{ConnectionId, EpochMillis, RefusalBody};
 
 use crate::failure::Failure;
 
@@ -52,6 +52,6 @@ impl Caller {
 pub fn respond(status: u16, message: Option<&str>) -> ApiGatewayProxyResponse {
     let mut response = ApiGatewayProxyResponse::default();
     response.status_code = i64::from(status);
-    response.body = message.map(|message| Body::Text(serde_json::json!({ "message": message }).to_string()));
+    response.body = message.map(|message| Body::Text(RefusalBody::new(message).to_json()));
     response
 }

@@ -1,6 +1,7 @@
 //! A connection is never authorised for longer than its token.
 
 use entity_stream_local::Config;
+use entity_stream_protocol::ErrorCode;
 use serde_json::json;
 
 use super::{guarded_config, open};
@@ -41,9 +42,9 @@ async fn an_expired_connection_can_neither_subscribe_nor_renew() {
     let (system, hands, mut client) = setting("demo").await;
     hands.forward(61);
     let answer = client.ask(&json!({ "action": "subscribe", "requestId": "1" })).await;
-    assert_eq!(answer["code"], json!("unauthorized"), "{answer}");
+    assert_eq!(answer["code"], json!(ErrorCode::Unauthorized), "{answer}");
     let answer = client.ask(&authenticate(&minute(&hands, "alice", 1))).await;
-    assert_eq!(answer["code"], json!("unauthorized"), "the renewal is too late: {answer}");
+    assert_eq!(answer["code"], json!(ErrorCode::Unauthorized), "the renewal is too late: {answer}");
     system.publish(&room("demo", "after")).await;
     client.closed_at_once().await;
 }
@@ -101,11 +102,11 @@ async fn a_renewal_is_for_the_same_subject_and_a_tenant_that_is_still_allowed() 
     let (system, hands, mut client) = setting("demo").await;
     let until = hands.clock().now().plus(std::time::Duration::from_secs(600));
     for (token, code) in [
-        (minute(&hands, "mallory", 5), "forbidden"),
-        (user_until("other", "alice", until), "forbidden"),
-        (minute(&hands, "alice", 0), "unauthorized"),
-        ("nonsense".to_owned(), "unauthorized"),
-        ("eyJhbGciOiJub25lIn0.e30.".to_owned(), "unauthorized"),
+        (minute(&hands, "mallory", 5), ErrorCode::Forbidden),
+        (user_until("other", "alice", until), ErrorCode::Forbidden),
+        (minute(&hands, "alice", 0), ErrorCode::Unauthorized),
+        ("nonsense".to_owned(), ErrorCode::Unauthorized),
+        ("eyJhbGciOiJub25lIn0.e30.".to_owned(), ErrorCode::Unauthorized),
     ] {
         let answer = client.ask(&authenticate(&token)).await;
         assert_eq!((&answer["code"], &answer["requestId"]), (&json!(code), &json!("a")), "{answer}");

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use entity_stream_local::Config;
+use entity_stream_protocol::ErrorCode;
 
 use super::{guarded, guarded_config, open, refused};
 use crate::harness::tokens::{claims, token, user};
@@ -37,16 +38,16 @@ async fn an_unauthenticated_client_receives_nothing_and_may_request_nothing() {
         let answer = pending.ask(&message).await;
         assert_eq!(
             (&answer["type"], &answer["code"], &answer["requestId"]),
-            (&json!("error"), &json!("unauthorized"), &message["requestId"]),
+            (&json!("error"), &json!(ErrorCode::Unauthorized), &message["requestId"]),
             "{message}: {answer}"
         );
     }
     pending.send("{").await;
-    assert_eq!(pending.json().await["code"], json!("unauthorized"), "every message is refused");
+    assert_eq!(pending.json().await["code"], json!(ErrorCode::Unauthorized), "every message is refused");
     let answer = pending.ask(&json!({ "action": "authenticate", "requestId": "1" })).await;
-    assert_eq!(answer["code"], json!("invalid_message"), "a malformed authenticate is reported: {answer}");
+    assert_eq!(answer["code"], json!(ErrorCode::InvalidMessage), "a malformed authenticate is reported: {answer}");
     let other = pending.ask(&json!({ "action": "authenticate", "token": user("other") })).await;
-    assert_eq!(other["code"], json!("forbidden"));
+    assert_eq!(other["code"], json!(ErrorCode::Forbidden));
     system.publish(&room("demo", "secret")).await;
     assert_eq!(witness.event_id().await, "secret");
     system.local.settled().await;
@@ -68,13 +69,16 @@ async fn a_client_without_authentication_for_a_minute_is_closed_by_the_next_mess
     authenticated.ask(&json!({ "action": "authenticate", "token": user("demo") })).await;
     let mut pending = system.connect("tenant=demo").await;
     hands.forward(59);
-    assert_eq!(pending.ask(&json!({ "action": "ping" })).await["code"], json!("unauthorized"));
+    assert_eq!(pending.ask(&json!({ "action": "ping" })).await["code"], json!(ErrorCode::Unauthorized));
     hands.forward(1);
     // Every message closes the connection, also an `authenticate` with an invalid token.
-    assert_eq!(pending.ask(&json!({ "action": "authenticate", "token": "x" })).await["code"], json!("unauthorized"));
+    assert_eq!(
+        pending.ask(&json!({ "action": "authenticate", "token": "x" })).await["code"],
+        json!(ErrorCode::Unauthorized)
+    );
     assert_eq!(pending.closed_at_once().await.0, 1000);
     // An authenticated client is not closed for a mistake, and a valid token is accepted after the minute.
-    assert_eq!(authenticated.ask(&json!({ "action": "fly" })).await["code"], json!("unknown_action"));
+    assert_eq!(authenticated.ask(&json!({ "action": "fly" })).await["code"], json!(ErrorCode::UnknownAction));
     let mut late = system.connect("tenant=demo").await;
     hands.forward(600);
     let answer = late.ask(&json!({ "action": "authenticate", "token": user("demo") })).await;
@@ -103,7 +107,7 @@ async fn an_authenticated_client_cannot_change_its_subject() {
     let mut mallory = claims("demo");
     mallory["sub"] = json!("mallory");
     let answer = client.ask(&json!({ "action": "authenticate", "token": token(&mallory) })).await;
-    assert_eq!(answer["code"], json!("forbidden"));
+    assert_eq!(answer["code"], json!(ErrorCode::Forbidden));
 }
 
 #[tokio::test]
@@ -118,5 +122,5 @@ async fn without_authentication_the_message_is_refused() {
     let system = System::start().await;
     let mut client = system.connect("tenant=demo").await;
     let answer = client.ask(&json!({ "action": "authenticate", "token": user("demo") })).await;
-    assert_eq!(answer["code"], json!("unauthorized"));
+    assert_eq!(answer["code"], json!(ErrorCode::Unauthorized));
 }

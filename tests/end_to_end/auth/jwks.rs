@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use entity_stream_auth::{ClaimPaths, JwksCache, JwksTimes, Refusal, TokenKeys, Verifier};
-use entity_stream_protocol::{AccessToken, Clock};
+use entity_stream_protocol::{AccessToken, Clock, ErrorCode};
 use futures_util::future::join_all;
 use jsonwebtoken::{Algorithm, Header};
 use serde_json::json;
@@ -192,7 +192,7 @@ async fn clients_are_told_to_try_again_while_the_keys_are_unavailable() {
         assert_eq!(open(&system, "demo", &token).await.err(), Some(503), "503 and not 1008, which is final");
         let mut pending = system.connect("tenant=demo").await;
         let answer = pending.ask(&json!({ "action": "authenticate", "token": token, "requestId": "a" })).await;
-        assert_eq!((&answer["code"], &answer["requestId"]), (&json!("internal"), &json!("a")), "{answer}");
+        assert_eq!((&answer["code"], &answer["requestId"]), (&json!(ErrorCode::Internal), &json!("a")), "{answer}");
     }
 }
 

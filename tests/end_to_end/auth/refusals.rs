@@ -7,7 +7,7 @@ use entity_stream_auth::{
     SigningSecret, TokenKeys, Verifier,
 };
 use entity_stream_local::{API_KEYS_TABLE, Config, aws_config};
-use entity_stream_protocol::{AccessToken, Clock, Tenant};
+use entity_stream_protocol::{AccessToken, Clock, ErrorCode, Tenant};
 use serde_json::{Value, json};
 
 use super::{guarded, guarded_config, open, refused};
@@ -122,7 +122,7 @@ async fn a_renewal_that_comes_late_is_a_refusal() {
     let before = count();
     hands.forward(61);
     let answer = client.ask(&json!({ "action": "authenticate", "token": until(5), "requestId": "a" })).await;
-    assert_eq!((&answer["code"], &answer["requestId"]), (&json!("unauthorized"), &json!("a")), "{answer}");
+    assert_eq!((&answer["code"], &answer["requestId"]), (&json!(ErrorCode::Unauthorized), &json!("a")), "{answer}");
     assert!(answer["message"].as_str().unwrap().contains("connect again"), "{answer}");
     assert!(count() > before, "counted");
 }

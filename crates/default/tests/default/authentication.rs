@@ -1,6 +1,7 @@
 //! Authentication with a message, and connections that wait for it.
 
 use entity_stream_connections::{Authorisation, Grant};
+use entity_stream_protocol::ErrorCode;
 use entity_stream_testing::tokens::{user, user_until};
 use serde_json::{Value, json};
 
@@ -15,7 +16,7 @@ async fn a_token_authorises_a_connection_that_waits() {
     let setting = Setting::new(IN_BAND).await;
     let connection = setting.register(Authorisation::Pending).await;
     let refused = setting.ask(&connection, &json!({ "action": "subscribe" })).await;
-    assert_eq!(refused["code"], "unauthorized", "{refused}");
+    assert_eq!(refused["code"], json!(ErrorCode::Unauthorized), "{refused}");
 
     let until = setting.hands.clock().now().plus(std::time::Duration::from_secs(600));
     let answer = setting.ask(&connection, &authenticate(&user_until("demo", "alice", until))).await;
@@ -31,9 +32,9 @@ async fn a_token_authorises_a_connection_that_waits() {
 async fn a_wrong_token_changes_nothing() {
     let setting = Setting::new(IN_BAND).await;
     let connection = setting.register(Authorisation::Pending).await;
-    for (token, code) in [(user("other"), "forbidden"), ("e30.e30.x".to_owned(), "unauthorized")] {
+    for (token, code) in [(user("other"), ErrorCode::Forbidden), ("e30.e30.x".to_owned(), ErrorCode::Unauthorized)] {
         let answer = setting.ask(&connection, &authenticate(&token)).await;
-        assert_eq!(answer["code"], code, "{answer}");
+        assert_eq!(answer["code"], json!(code), "{answer}");
         assert!(!answer.to_string().contains(&token), "the answer repeats no token");
     }
     assert_eq!(setting.registered(&connection).await.unwrap().authorisation, Authorisation::Pending);
@@ -47,12 +48,12 @@ async fn a_renewal_needs_the_same_subject_and_comes_before_the_end() {
     let connection = setting.register(Authorisation::Granted(Grant::new("alice", "user", Some(until(60))))).await;
 
     let other = setting.ask(&connection, &authenticate(&user_until("demo", "bob", until(600)))).await;
-    assert_eq!(other["code"], "forbidden", "{other}");
+    assert_eq!(other["code"], json!(ErrorCode::Forbidden), "{other}");
     let renewed = setting.ask(&connection, &authenticate(&user_until("demo", "alice", until(120)))).await;
     assert_eq!(renewed["type"], "authenticated", "{renewed}");
     setting.hands.forward(121);
     let late = setting.ask(&connection, &authenticate(&user_until("demo", "alice", until(600)))).await;
-    assert_eq!(late["code"], "unauthorized", "{late}");
+    assert_eq!(late["code"], json!(ErrorCode::Unauthorized), "{late}");
 }
 
 #[tokio::test]
@@ -60,10 +61,10 @@ async fn a_connection_that_does_not_authenticate_in_time_is_closed() {
     let setting = Setting::new(IN_BAND).await;
     let connection = setting.register(Authorisation::Pending).await;
     setting.hands.forward(59);
-    assert_eq!(setting.ask(&connection, &json!({ "action": "ping" })).await["code"], "unauthorized");
+    assert_eq!(setting.ask(&connection, &json!({ "action": "ping" })).await["code"], json!(ErrorCode::Unauthorized));
     assert_eq!(setting.closed(), 0, "it still has a second");
     setting.hands.forward(1);
-    assert_eq!(setting.ask(&connection, &json!({ "action": "ping" })).await["code"], "unauthorized");
+    assert_eq!(setting.ask(&connection, &json!({ "action": "ping" })).await["code"], json!(ErrorCode::Unauthorized));
     assert_eq!(setting.closed(), 1);
 }
 
@@ -73,7 +74,7 @@ async fn a_connection_that_has_authenticated_stays_open() {
     let connection = setting.register(Authorisation::Granted(Grant::new("alice", "user", None))).await;
     setting.hands.forward(3600);
     let answer = setting.ask(&connection, &json!({ "action": "dance" })).await;
-    assert_eq!((&answer["code"], setting.closed()), (&json!("unknown_action"), 0), "{answer}");
+    assert_eq!((&answer["code"], setting.closed()), (&json!(ErrorCode::UnknownAction), 0), "{answer}");
 }
 
 #[tokio::test]
@@ -81,6 +82,6 @@ async fn without_authentication_no_token_is_taken() {
     let setting = Setting::new(OPEN).await;
     let connection = setting.register(Authorisation::Open).await;
     let answer = setting.ask(&connection, &authenticate(&user("demo"))).await;
-    assert_eq!(answer["code"], "unauthorized", "{answer}");
+    assert_eq!(answer["code"], json!(ErrorCode::Unauthorized), "{answer}");
     assert!(answer["message"].as_str().unwrap().contains("authentication is switched off"), "{answer}");
 }

@@ -1,7 +1,7 @@
 //! The filter of a connection.
 
 use entity_stream_connections::Authorisation;
-use entity_stream_protocol::Filter;
+use entity_stream_protocol::{ErrorCode, Filter};
 use entity_stream_testing::{Endpoint, Reply};
 use serde_json::json;
 
@@ -32,10 +32,10 @@ async fn a_malformed_message_changes_nothing_and_is_answered() {
     let setting = Setting::new(OPEN).await;
     let connection = setting.register(Authorisation::Open).await;
     for (message, code) in [
-        (json!({ "action": "subscribe", "idPattern": "(" }), "invalid_id_pattern"),
-        (json!({ "action": "subscribe", "entityTypes": "Room" }), "invalid_entity_types"),
-        (json!({ "action": "dance" }), "unknown_action"),
-        (json!([]), "invalid_message"),
+        (json!({ "action": "subscribe", "idPattern": "(" }), ErrorCode::InvalidIdPattern),
+        (json!({ "action": "subscribe", "entityTypes": "Room" }), ErrorCode::InvalidEntityTypes),
+        (json!({ "action": "dance" }), ErrorCode::UnknownAction),
+        (json!([]), ErrorCode::InvalidMessage),
     ] {
         let answer = setting.ask(&connection, &message).await;
         assert_eq!((&answer["type"], &answer["code"]), (&json!("error"), &json!(code)), "{message}: {answer}");
@@ -49,7 +49,7 @@ async fn a_connection_that_is_not_registered_learns_it() {
     let connection = setting.register(Authorisation::Open).await;
     setting.table.forget(&connection.id).await.unwrap();
     let answer = setting.ask(&connection, &json!({ "action": "subscribe" })).await;
-    assert_eq!(answer["code"], "not_connected", "{answer}");
+    assert_eq!(answer["code"], json!(ErrorCode::NotConnected), "{answer}");
 }
 
 #[tokio::test]
@@ -64,6 +64,6 @@ async fn a_table_that_cannot_be_read_is_an_internal_error() {
     let connection = elsewhere.register(Authorisation::Open).await;
     let setting = Setting::behind(&dynamodb.url, OPEN, Endpoint::script([Reply::status(200)]).await).await;
     let answer = setting.ask(&connection, &json!({ "action": "subscribe", "requestId": "1" })).await;
-    assert_eq!((&answer["code"], &answer["requestId"]), (&json!("internal"), &json!("1")), "{answer}");
+    assert_eq!((&answer["code"], &answer["requestId"]), (&json!(ErrorCode::Internal), &json!("1")), "{answer}");
     assert!(!answer.to_string().contains("ResourceNotFound"), "the reason is for the log: {answer}");
 }

@@ -7,9 +7,8 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use entity_stream_auth::{ACCESS_TOKEN, offers_access_token};
-use entity_stream_protocol::{Close, ConnectionId};
+use entity_stream_protocol::{Close, ConnectionId, GatewayError, RefusalBody};
 use hyper_util::rt::TokioIo;
-use serde_json::json;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::Role;
@@ -21,7 +20,7 @@ use super::ids::new_id;
 use super::integration::ProxyResult;
 use super::proxy_event::EventSource;
 use super::session::{self, Session};
-use crate::aws_error::json as json_answer;
+use crate::aws_error::answer;
 use crate::config::RefuseWith;
 use crate::functions::{Function, InvokeError};
 use crate::state::SystemState;
@@ -38,12 +37,12 @@ pub(crate) async fn handle(state: Arc<SystemState>, client: SocketAddr, request:
     // In a task of its own: a client that leaves meanwhile takes this one with it, and `$connect` may have registered it
     // already, so that `$disconnect` has to be told.
     let opening = tokio::spawn(open(state, client, key, request));
-    opening.await.unwrap_or_else(|_| refuse(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error"))
+    opening.await.unwrap_or_else(|_| refuse(StatusCode::INTERNAL_SERVER_ERROR, GatewayError::INTERNAL))
 }
 
 async fn open(state: Arc<SystemState>, client: SocketAddr, key: HeaderValue, mut request: Request) -> Response<Body> {
     let Ok(connection_id) = ConnectionId::parse(new_id()) else {
-        return refuse(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error");
+        return refuse(StatusCode::INTERNAL_SERVER_ERROR, GatewayError::INTERNAL);
     };
     let now = state.config.clock.now();
     let source = EventSource {
@@ -63,13 +62,13 @@ async fn open(state: Arc<SystemState>, client: SocketAddr, key: HeaderValue, mut
             return match error {
                 InvokeError::TimedOut(_) => refuse(StatusCode::GATEWAY_TIMEOUT, "Endpoint request timed out"),
                 InvokeError::Throttled(_) => refuse(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests"),
-                _ => refuse(StatusCode::BAD_GATEWAY, "Internal server error"),
+                _ => refuse(StatusCode::BAD_GATEWAY, GatewayError::INTERNAL),
             };
         }
     };
     let Some(result) = ProxyResult::parse(&result) else {
         tracing::error!(%connection_id, "$connect returned a malformed result");
-        return refuse(StatusCode::BAD_GATEWAY, "Internal server error");
+        return refuse(StatusCode::BAD_GATEWAY, GatewayError::INTERNAL);
     };
     let upgrade = hyper::upgrade::on(&mut request);
     if result.accepts() {
@@ -162,7 +161,7 @@ fn switch_protocols(key: &HeaderValue, subprotocol: Option<&str>) -> Response<Bo
 
 /// A failed handshake. API Gateway's body is not known; a message helps developers.
 fn refuse(status: StatusCode, message: &str) -> Response<Body> {
-    json_answer(status, &json!({ "message": message }))
+    answer(status, "application/json", RefusalBody::new(message).to_json())
 }
 
 fn text(headers: &HeaderMap, name: header::HeaderName) -> Option<String> {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use entity_stream_protocol::RefusalBody;
 use serde::Deserialize;
 
 /// A Lambda proxy result. Any other key makes it malformed, as on API Gateway.
@@ -42,8 +43,7 @@ impl ProxyResult {
 
     /// The `message` of a refusal's body.
     pub(crate) fn message(&self) -> Option<String> {
-        let body: serde_json::Value = serde_json::from_str(self.body.as_deref()?).ok()?;
-        body.get("message")?.as_str().map(str::to_owned)
+        RefusalBody::parse(self.body.as_deref()?).map(|body| body.message)
     }
 }
 

@@ -116,7 +116,8 @@ export class Stream {
       if (this.#accepted) this.#report.onEvent(text, message);
     } else if (message.type === 'subscribed' || message.type === 'error') {
       this.#answered(message);
-    } else if (message.message === 'Internal server error') {
+    } else if (message.type === undefined && message.connectionId !== undefined) {
+      // API Gateway's own frame: the function failed.
       this.#answered({ type: 'error', message: 'The system could not set the filter: see its log.' });
     }
   }
