@@ -138,8 +138,8 @@ async fn a_key_that_is_set_is_used_and_not_shown() {
     let mut system = start_with(&[&AUTH[..], &["--simulate", "city"]].concat(), &environment);
     let mine = banner(&mut system).await;
     assert_eq!(mine.secret, None);
+    // The city changes all the time: an event can come before the answer to `subscribe`, and ends the command.
     let mut listener = start_line(&format!("{} --count 1", mine.command));
-    listener.says("listening to city").await;
     listener.line().await;
     assert_eq!(listener.exit().await.code(), Some(0));
 
