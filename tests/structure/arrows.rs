@@ -1,4 +1,4 @@
-//! Arrows between crates: functions → runtime → auth, connections, delivery, publisher → protocol.
+//! Arrows between crates: functions → runtime → auth, connections, delivery, publisher → clock → protocol.
 //!
 //! `dependencies` and `build-dependencies` follow the table. `dev-dependencies` follow only one rule: together with the
 //! other dependencies they form no circle.
@@ -14,14 +14,15 @@ const FUNCTIONS: [&str; 4] = ["connect", "default", "disconnect", "broadcast"];
 
 /// The crates that a crate may use, or nothing if the crate has no place in the table.
 fn allowed(name: &str) -> Option<Vec<&'static str>> {
-    let protocol = ["protocol"];
+    let protocol = ["clock", "protocol"];
     Some(match name {
         "protocol" => Vec::new(),
+        "clock" => vec!["protocol"],
         name if ROOMS.contains(&name) => protocol.to_vec(),
         "runtime" => [&ROOMS[..], &protocol].concat(),
         name if FUNCTIONS.contains(&name) => [&["runtime"], &ROOMS[..], &protocol].concat(),
-        "client" => protocol.to_vec(),
-        "simulation" => ["publisher", "protocol"].to_vec(),
+        "client" => vec!["protocol"],
+        "simulation" => [&["publisher"], &protocol[..]].concat(),
         "local" => [&FUNCTIONS[..], &["runtime", "simulation"], &ROOMS, &protocol].concat(),
         "cli" => [&["local", "client", "simulation", "runtime"], &ROOMS[..], &protocol].concat(),
         // For tests only: no crate may have it among its dependencies, and every crate among its dev-dependencies.

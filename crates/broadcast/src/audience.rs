@@ -2,8 +2,9 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
+use entity_stream_clock::Clock;
 use entity_stream_connections::{HashRange, InterestPage, InterestPages, Table, TableError};
-use entity_stream_protocol::{Clock, EntityTypes, Tenant};
+use entity_stream_protocol::{EntityTypes, Tenant};
 use futures_util::future::{join_all, try_join_all};
 use tokio::time::{Instant, timeout_at};
 

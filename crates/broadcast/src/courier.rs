@@ -1,8 +1,8 @@
 use std::time::Duration;
 
+use entity_stream_clock::Clock;
 use entity_stream_connections::{Interest, Table};
 use entity_stream_delivery::{CloseError, ManagementApi, Outcome};
-use entity_stream_protocol::Clock;
 use entity_stream_protocol::limits::YOUNG_CONNECTION;
 use tokio::time::Instant;
 use tracing::{Instrument, Span};

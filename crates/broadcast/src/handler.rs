@@ -1,9 +1,10 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use entity_stream_clock::Clock;
 use entity_stream_connections::Table;
 use entity_stream_delivery::ManagementApi;
-use entity_stream_protocol::{Clock, EpochMillis};
+use entity_stream_protocol::EpochMillis;
 use entity_stream_publisher::Publisher;
 use entity_stream_runtime::{AwsServices, BroadcastConfig, Failure};
 use lambda_runtime::LambdaEvent;

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::process::ExitCode;
 
 use entity_stream_broadcast::Broadcast;
-use entity_stream_protocol::Clock;
+use entity_stream_clock::Clock;
 use entity_stream_runtime::{BroadcastConfig, run};
 
 #[tokio::main(flavor = "current_thread")]

@@ -1,6 +1,6 @@
+use entity_stream_clock::Clock;
 use entity_stream_connections::{Table, TableError};
 use entity_stream_delivery::ManagementApi;
-use entity_stream_protocol::Clock;
 use entity_stream_runtime::Failure;
 use futures_util::{StreamExt, stream};
 use tokio::time::Instant;

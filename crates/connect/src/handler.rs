@@ -1,6 +1,7 @@
 use aws_lambda_events::apigw::{ApiGatewayProxyResponse, ApiGatewayWebsocketProxyRequest};
+use entity_stream_clock::Clock;
 use entity_stream_connections::{Connection, Table};
-use entity_stream_protocol::{Clock, ConnectQuery};
+use entity_stream_protocol::ConnectQuery;
 use entity_stream_runtime::{AwsServices, Caller, ConnectConfig, Failure, SecretError, note_refusal, respond};
 use lambda_runtime::LambdaEvent;
 use tracing::Instrument;

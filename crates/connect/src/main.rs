@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
+use entity_stream_clock::Clock;
 use entity_stream_connect::Connect;
-use entity_stream_protocol::Clock;
 use entity_stream_runtime::{ConnectConfig, run};
 
 #[tokio::main(flavor = "current_thread")]

@@ -1,9 +1,10 @@
 use std::time::Duration;
 
 use aws_lambda_events::apigw::{ApiGatewayProxyResponse, ApiGatewayWebsocketProxyRequest};
+use entity_stream_clock::Clock;
 use entity_stream_connections::{Table, TableError};
 use entity_stream_delivery::{ManagementApi, Message, Outcome};
-use entity_stream_protocol::{Action, Answer, ClientMessage, Clock, EpochMillis, ErrorCode, Filter, Rejection};
+use entity_stream_protocol::{Action, Answer, ClientMessage, EpochMillis, ErrorCode, Filter, Rejection};
 use entity_stream_runtime::{AwsServices, Caller, DefaultConfig, Failure, SecretError, respond};
 use lambda_runtime::LambdaEvent;
 use tokio::time::Instant;

@@ -7,7 +7,8 @@ use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvid
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4::SigningParams;
 use bytes::Bytes;
-use entity_stream_protocol::{Clock, ConnectionId};
+use entity_stream_clock::Clock;
+use entity_stream_protocol::ConnectionId;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::Request;
 use hyper::header::CONTENT_TYPE;

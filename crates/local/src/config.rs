@@ -2,7 +2,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use entity_stream_protocol::{Clock, limits};
+use entity_stream_clock::Clock;
+use entity_stream_protocol::limits;
 use entity_stream_runtime::Environment;
 use entity_stream_runtime::environment::AUTH_IN_BAND;
 

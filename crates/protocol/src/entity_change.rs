@@ -3,12 +3,13 @@ use serde_json::value::RawValue;
 
 use crate::change_type::ChangeType;
 use crate::entity_types::EntityTypes;
+use crate::json::to_json;
 use crate::limits::{ENTITY_ID_LENGTH, SERVICE_PATH_LENGTH, TIMESTAMP_LENGTH};
 use crate::tenant::{InvalidTenant, Tenant};
 
 /// One change of one entity: the `detail` of an EventBridge event.
 ///
-/// Publishers write it with serde; [`EntityChange::parse`] reads it.
+/// Publishers write it with [`EntityChange::to_json`]; [`EntityChange::parse`] reads it and checks the limits.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EntityChange {
@@ -76,7 +77,12 @@ struct DetailFields {
 }
 
 impl EntityChange {
-    /// Reads an event's `detail`. DetailFields that are not part of the contract are ignored.
+    /// The event's `detail`.
+    pub fn to_json(&self) -> String {
+        to_json(self)
+    }
+
+    /// Reads an event's `detail`. Fields that are not part of the contract are ignored.
     ///
     /// # Errors
     /// [`UndeliverableChange`] names the field that is missing or invalid.

@@ -1,3 +1,8 @@
+//! The frames that clients receive, written from one change.
+//!
+//! Invariant: no frame is larger than [`MESSAGE_BYTES`]. `data` goes first, then the list of changed attributes; the
+//! limits of the other fields keep the rest below it.
+
 use std::borrow::Cow;
 
 use crate::cloud_event::CloudEvent;

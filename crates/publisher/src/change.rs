@@ -1,37 +1,10 @@
-use entity_stream_protocol::{ChangeType, EntityChange, EntityTypes, UndeliverableChange, is_rfc3339};
-use serde::Serialize;
+use entity_stream_protocol::{EntityChange, UndeliverableChange, is_rfc3339};
 
 use crate::entry::BusEntry;
 use crate::limits::ENTRY_BYTES;
 
 /// The `detail-type` of an entity change. The rule of the bus does not depend on it.
 pub const CHANGE_DETAIL_TYPE: &str = "entity.changed";
-
-/// The detail of an entity change that a program makes. `D` is the attributes, which serialise as a JSON object.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ChangeDetail<'a, D> {
-    /// The kind of change.
-    #[serde(rename = "type")]
-    pub change_type: ChangeType,
-    /// The tenant of the entity.
-    pub tenant: &'a str,
-    /// The `Fiware-ServicePath`; `/` without it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub service_path: Option<&'a str>,
-    /// The entity's id.
-    pub entity_id: &'a str,
-    /// The entity's type or types.
-    pub entity_type: EntityTypes,
-    /// The attributes.
-    pub data: D,
-    /// The attributes that changed; only for updates.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub changed_attributes: Option<Vec<String>>,
-    /// The time of the change, as RFC 3339. The time of publication without it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub timestamp: Option<&'a str>,
-}
 
 /// Why a change cannot be published.
 #[derive(Debug, thiserror::Error)]
@@ -49,16 +22,6 @@ pub enum UnpublishableChange {
         /// The size of the entry, as [`BusEntry::size`] counts it.
         bytes: usize,
     },
-}
-
-impl<D: Serialize> ChangeDetail<'_, D> {
-    /// The change as an entry with this `source`.
-    ///
-    /// # Errors
-    /// [`UnpublishableChange`], as for [`BusEntry::change`].
-    pub fn entry(&self, source: &'static str) -> Result<BusEntry, UnpublishableChange> {
-        BusEntry::change(source, serde_json::to_string(self).map_err(UndeliverableChange::from)?)
-    }
 }
 
 impl BusEntry {
@@ -81,31 +44,29 @@ impl BusEntry {
 
 #[cfg(test)]
 mod tests {
-    use entity_stream_protocol::EntityType;
+    use entity_stream_protocol::{ChangeType, EntityType, EntityTypes, Tenant};
     use serde_json::json;
 
     use super::*;
 
-    fn detail<'a>(
-        entity_id: &'a str,
-        timestamp: Option<&'a str>,
-        data: serde_json::Value,
-    ) -> ChangeDetail<'a, serde_json::Value> {
-        ChangeDetail {
+    fn detail(entity_id: &str, timestamp: Option<&str>, data: &serde_json::Value) -> String {
+        let change = EntityChange {
             change_type: ChangeType::EntityUpdated,
-            tenant: "demo",
-            service_path: None,
-            entity_id,
-            entity_type: EntityTypes::One(EntityType::parse("Room").unwrap()),
-            data,
+            tenant: Tenant::parse("demo").unwrap(),
+            service_path: "/".to_owned(),
+            entity_id: entity_id.to_owned(),
+            entity_types: EntityTypes::One(EntityType::parse("Room").unwrap()),
+            data: serde_json::value::to_raw_value(data).unwrap(),
             changed_attributes: Some(vec!["co2".to_owned()]),
-            timestamp,
-        }
+            timestamp: timestamp.map(str::to_owned),
+        };
+        change.to_json()
     }
 
     #[test]
     fn a_change_is_written_as_the_contract_reads_it() {
-        let entry = detail("urn:1", Some("2026-01-31T12:00:00Z"), json!({ "co2": 612 })).entry("test").unwrap();
+        let published = detail("urn:1", Some("2026-01-31T12:00:00Z"), &json!({ "co2": 612 }));
+        let entry = BusEntry::change("test", published).unwrap();
         let change = EntityChange::parse(entry.detail()).unwrap();
         assert_eq!((change.tenant.as_str(), change.entity_id.as_str()), ("demo", "urn:1"));
         assert_eq!((change.service_path.as_str(), change.data.get()), ("/", r#"{"co2":612}"#));
@@ -115,10 +76,10 @@ mod tests {
 
     #[test]
     fn a_change_that_cannot_be_delivered_is_refused_with_the_field() {
-        let refused = |detail: ChangeDetail<'_, _>| detail.entry("test").unwrap_err().to_string();
-        assert!(refused(detail("", None, json!({}))).contains("entityId"));
-        assert!(refused(detail("urn:1", None, json!([1]))).contains("detail.data"));
-        assert!(refused(detail("urn:1", Some("noon"), json!({}))).contains("detail.timestamp must be a time"));
-        assert!(refused(detail("urn:1", None, json!({ "x": "x".repeat(ENTRY_BYTES) }))).contains("less than 1 MB"));
+        let refused = |detail: String| BusEntry::change("test", detail).unwrap_err().to_string();
+        assert!(refused(detail("", None, &json!({}))).contains("entityId"));
+        assert!(refused(detail("urn:1", None, &json!([1]))).contains("detail.data"));
+        assert!(refused(detail("urn:1", Some("noon"), &json!({}))).contains("detail.timestamp must be a time"));
+        assert!(refused(detail("urn:1", None, &json!({ "x": "x".repeat(ENTRY_BYTES) }))).contains("less than 1 MB"));
     }
 }

@@ -13,7 +13,7 @@ mod publisher;
 mod retry;
 
 pub use batch::Batch;
-pub use change::{CHANGE_DETAIL_TYPE, ChangeDetail, UnpublishableChange};
+pub use change::{CHANGE_DETAIL_TYPE, UnpublishableChange};
 pub use entry::BusEntry;
 pub use error::{PublishError, RequestError};
 pub use in_flight::{InFlight, Settled};

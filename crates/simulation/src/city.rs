@@ -1,7 +1,10 @@
-use entity_stream_protocol::{ChangeType, EntityType, EntityTypes, InvalidEntityType, Tenant};
-use entity_stream_publisher::{BusEntry, ChangeDetail, UnpublishableChange};
+use entity_stream_protocol::{
+    ChangeType, EntityChange, EntityType, EntityTypes, InvalidEntityType, Tenant, UndeliverableChange,
+};
+use entity_stream_publisher::{BusEntry, UnpublishableChange};
 use jiff::Timestamp;
 use serde_json::Map;
+use serde_json::value::to_raw_value;
 
 use crate::chance::Chance;
 use crate::ngsi::NgsiAttributes;
@@ -20,7 +23,7 @@ const PATIENCE: usize = 20;
 #[derive(Debug)]
 pub struct City {
     source: &'static str,
-    tenant: String,
+    tenant: Tenant,
     types: [EntityType; Kind::COUNT],
     chance: Chance,
     things: Vec<Thing>,
@@ -102,7 +105,7 @@ impl City {
         let [room, sensor, vehicle] = Kind::NAMES;
         let mut city = Self {
             source,
-            tenant: tenant.to_string(),
+            tenant: tenant.clone(),
             types: [EntityType::parse(room)?, EntityType::parse(sensor)?, EntityType::parse(vehicle)?],
             chance: Chance::new(seed),
             things: Vec::with_capacity(population),
@@ -170,23 +173,24 @@ impl City {
 
     fn entry(
         &self,
-        change: ChangeType,
+        change_type: ChangeType,
         thing: &Thing,
         data: NgsiAttributes,
         now: Timestamp,
     ) -> Result<BusEntry, UnpublishableChange> {
         let names = || data.iter().map(|(name, _)| (*name).to_owned()).collect();
-        let detail = ChangeDetail {
-            change_type: change,
-            tenant: &self.tenant,
-            service_path: None,
-            entity_id: &thing.id,
-            entity_type: EntityTypes::One(self.types[thing.kind.index()].clone()),
-            changed_attributes: (change == ChangeType::EntityUpdated).then(names),
-            data: data.into_iter().map(|(name, value)| (name.to_owned(), value)).collect::<Map<_, _>>(),
-            timestamp: Some(&format!("{now:.3}")),
+        let change = EntityChange {
+            change_type,
+            tenant: self.tenant.clone(),
+            service_path: "/".to_owned(),
+            entity_id: thing.id.clone(),
+            entity_types: EntityTypes::One(self.types[thing.kind.index()].clone()),
+            changed_attributes: (change_type == ChangeType::EntityUpdated).then(names),
+            data: to_raw_value(&data.into_iter().map(|(name, value)| (name.to_owned(), value)).collect::<Map<_, _>>())
+                .map_err(UndeliverableChange::from)?,
+            timestamp: Some(format!("{now:.3}")),
         };
-        detail.entry(self.source)
+        BusEntry::change(self.source, change.to_json())
     }
 }
 

@@ -1,7 +1,8 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use entity_stream_protocol::{Clock, InvalidEntityType, Tenant};
+use entity_stream_clock::Clock;
+use entity_stream_protocol::{InvalidEntityType, Tenant};
 use entity_stream_publisher::{
     Batch, BusEntry, InFlight, PublishError, Publisher, RequestError, Settled, UnpublishableChange,
 };

@@ -2,7 +2,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use entity_stream_protocol::{Clock, EpochMillis};
+use entity_stream_clock::Clock;
+use entity_stream_protocol::EpochMillis;
 
 /// The hands of a clock that the test moves. The clock starts at the time of the machine.
 #[derive(Clone, Debug)]

@@ -1,6 +1,7 @@
 //! Tokens that are signed with a shared secret.
 
-use entity_stream_protocol::{Clock, EpochMillis};
+use entity_stream_clock::Clock;
+use entity_stream_protocol::EpochMillis;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
 

@@ -40,7 +40,7 @@ async fn refused(system: &System, tenant: &str, name: &str, key: &str) -> u16 {
 async fn a_key_opens_connections_to_its_tenants_until_it_is_revoked() {
     let system = guarded(&[]).await;
     let keys = keys(&system);
-    let now = entity_stream_protocol::Clock::system().now();
+    let now = entity_stream_clock::Clock::system().now();
     let robot = record("robot", Role::User, &["a", "b"], now);
     let key = keys.create(&robot).await.unwrap();
     let mut client = open(&system, "a", "robot", key.expose()).await.unwrap();
@@ -62,7 +62,7 @@ async fn a_key_opens_connections_to_its_tenants_until_it_is_revoked() {
 async fn wrong_names_and_wrong_keys_get_the_same_refusal() {
     let system = guarded(&[]).await;
     let keys = keys(&system);
-    let now = entity_stream_protocol::Clock::system().now();
+    let now = entity_stream_clock::Clock::system().now();
     let one = keys.create(&record("one", Role::SuperAdmin, &[], now)).await.unwrap();
     let two = keys.create(&record("two", Role::User, &["demo"], now)).await.unwrap();
     assert_eq!(refused(&system, "demo", "one", one.expose()).await, 0, "a super admin's key opens every tenant");
@@ -103,7 +103,7 @@ async fn a_key_that_expires_ends_its_connections() {
 #[tokio::test]
 async fn the_table_holds_a_hash_and_never_the_key() {
     let system = guarded(&[]).await;
-    let now = entity_stream_protocol::Clock::system().now();
+    let now = entity_stream_clock::Clock::system().now();
     let key: ApiKey = keys(&system).create(&record("robot", Role::User, &["demo"], now)).await.unwrap();
     assert!(key.expose().starts_with("es_") && key.expose().len() >= 43);
     let client = aws_sdk_dynamodb::Client::new(&aws_config(&system.local.dynamodb_url()));

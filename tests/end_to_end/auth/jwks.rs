@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use entity_stream_auth::{ClaimPaths, JwksCache, JwksTimes, Refusal, TokenKeys, Verifier};
-use entity_stream_protocol::{AccessToken, Clock, ErrorCode};
+use entity_stream_clock::Clock;
+use entity_stream_protocol::{AccessToken, ErrorCode};
 use futures_util::future::join_all;
 use jsonwebtoken::{Algorithm, Header};
 use serde_json::json;

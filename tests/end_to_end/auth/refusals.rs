@@ -6,8 +6,9 @@ use entity_stream_auth::{
     ApiKeyRecord, ApiKeys, Authenticator, ClaimPaths, Credential, HandshakeCredentials, Refusal, Refused, Role,
     SigningSecret, TokenKeys, Verifier,
 };
+use entity_stream_clock::Clock;
 use entity_stream_local::{API_KEYS_TABLE, Config, aws_config};
-use entity_stream_protocol::{AccessToken, Clock, ErrorCode, Tenant};
+use entity_stream_protocol::{AccessToken, ErrorCode, Tenant};
 use serde_json::{Value, json};
 
 use super::{guarded, guarded_config, open, refused};

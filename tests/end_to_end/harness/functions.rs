@@ -1,12 +1,13 @@
 //! The handlers alone, as Lambda runs them. The local system provides the table, and the test provides `@connections`.
 
 use entity_stream_broadcast::{Broadcast, Summary};
+use entity_stream_clock::Clock;
 use entity_stream_connect::Connect;
 use entity_stream_connections::{Authorisation, Connection, Table};
 use entity_stream_default::DefaultRoute;
 use entity_stream_disconnect::Disconnect;
 use entity_stream_local::{API_KEYS_TABLE, CONNECTIONS_TABLE, aws_config};
-use entity_stream_protocol::{Clock, ConnectionId, Filter, Format, Tenant};
+use entity_stream_protocol::{ConnectionId, Filter, Format, Tenant};
 use entity_stream_runtime::{
     AwsServices, BroadcastConfig, ConnectConfig, DefaultConfig, DisconnectConfig, Environment, Failure,
 };

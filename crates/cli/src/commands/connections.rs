@@ -1,9 +1,10 @@
 use anyhow::{Context, anyhow, ensure};
 use clap::ValueEnum;
+use entity_stream_clock::Clock;
 use entity_stream_connections::Table;
 use entity_stream_delivery::{CloseError, Endpoint, ManagementApi, backoff};
 use entity_stream_local::aws_config;
-use entity_stream_protocol::{Clock, ConnectionId, Tenant};
+use entity_stream_protocol::{ConnectionId, Tenant};
 use http::Uri;
 
 use crate::aws::Aws;

@@ -1,6 +1,7 @@
 use anyhow::ensure;
 use entity_stream_auth::{ApiKeyError, ApiKeyName, ApiKeyRecord, ApiKeys, Role};
-use entity_stream_protocol::{Clock, EpochMillis, Tenant};
+use entity_stream_clock::Clock;
+use entity_stream_protocol::{EpochMillis, Tenant};
 
 use crate::commands::key_list::{json, table};
 use crate::commands::place::{ApiKeysPlace, TablePlace};

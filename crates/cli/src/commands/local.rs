@@ -3,8 +3,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use entity_stream_clock::Clock;
 use entity_stream_local::{Config, FunctionHost, FunctionNames, Local, RefuseWith, Simulated, SimulationSwitch, Times};
-use entity_stream_protocol::{Clock, Tenant};
+use entity_stream_protocol::Tenant;
 use entity_stream_publisher::{PublishError, Publisher};
 use entity_stream_runtime::Environment;
 use entity_stream_runtime::environment::{AUTH_ENABLED, EVENT_STREAMING_ENABLED, Variable};

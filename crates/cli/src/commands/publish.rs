@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail, ensure};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use entity_stream_protocol::{ChangeType, EntityType, EntityTypes, Tenant};
-use entity_stream_publisher::{Batch, BusEntry, ChangeDetail, InFlight, PublishError, Settled};
+use entity_stream_protocol::{ChangeType, EntityChange, EntityType, EntityTypes, Tenant};
+use entity_stream_publisher::{Batch, BusEntry, InFlight, PublishError, Settled};
 use serde_json::value::RawValue;
 use tokio::time::{Instant, sleep_until};
 
@@ -112,25 +112,25 @@ async fn one(args: &Args) -> anyhow::Result<()> {
 fn entry(args: &Args) -> anyhow::Result<BusEntry> {
     let change_type = args.change_type.context("--type is missing")?;
     let data = args.data.as_deref().unwrap_or("{}");
-    let data: &RawValue = serde_json::from_str(data).context("--data is not JSON")?;
+    let data: Box<RawValue> = serde_json::from_str(data).context("--data is not JSON")?;
     ensure!(data.get().starts_with('{'), "--data must be a JSON object, such as '{{\"temperature\":23.5}}'");
     let only_on_updates = args.changed_attribute.is_empty() || change_type == ChangeType::EntityUpdated;
     ensure!(only_on_updates, "--changed-attribute requires --type entityUpdated");
-    let entity_type = match args.entity_type.as_slice() {
+    let entity_types = match args.entity_type.as_slice() {
         [one] => EntityTypes::One(one.clone()),
         many => EntityTypes::Many(many.to_vec()),
     };
-    let detail = ChangeDetail {
+    let change = EntityChange {
         change_type,
-        tenant: args.tenant.as_str(),
-        service_path: args.service_path.as_deref(),
-        entity_id: args.entity_id.as_deref().unwrap_or_default(),
-        entity_type,
+        tenant: args.tenant.clone(),
+        service_path: args.service_path.clone().unwrap_or_else(|| "/".to_owned()),
+        entity_id: args.entity_id.clone().unwrap_or_default(),
+        entity_types,
         data,
         changed_attributes: Some(args.changed_attribute.clone()).filter(|names| !names.is_empty()),
-        timestamp: args.timestamp.as_deref(),
+        timestamp: args.timestamp.clone(),
     };
-    detail.entry(SOURCE).context("the event cannot be delivered")
+    BusEntry::change(SOURCE, change.to_json()).context("the event cannot be delivered")
 }
 
 async fn many(args: &Args, path: &Path) -> anyhow::Result<()> {

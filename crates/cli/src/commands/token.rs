@@ -1,6 +1,7 @@
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use entity_stream_auth::Role;
-use entity_stream_protocol::{Clock, EpochMillis, Tenant};
+use entity_stream_clock::Clock;
+use entity_stream_protocol::{EpochMillis, Tenant};
 use entity_stream_runtime::Environment;
 use entity_stream_runtime::environment::{JWT_AUDIENCE, JWT_ISSUER};
 

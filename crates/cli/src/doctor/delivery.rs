@@ -1,8 +1,9 @@
 use std::time::Duration;
 
 use entity_stream_client::{EntityStream, StreamItem};
-use entity_stream_protocol::{ChangeType, EntityType, EntityTypes, Tenant};
-use entity_stream_publisher::{BusEntry, ChangeDetail, PublishError};
+use entity_stream_protocol::{ChangeType, EntityChange, EntityType, EntityTypes, Tenant};
+use entity_stream_publisher::{BusEntry, PublishError};
+use serde_json::value::RawValue;
 use tokio::time::{Instant, interval, sleep_until};
 
 use crate::bus::{SOURCE, Target};
@@ -50,17 +51,17 @@ pub(super) async fn check(
 
 /// The deletion of an entity that does not exist.
 pub(super) fn entry(tenant: &Tenant, entity_type: EntityType, entity_id: &str) -> anyhow::Result<BusEntry> {
-    let detail = ChangeDetail {
+    let change = EntityChange {
         change_type: ChangeType::EntityDeleted,
-        tenant: tenant.as_str(),
-        service_path: None,
-        entity_id,
-        entity_type: EntityTypes::One(entity_type),
-        data: serde_json::Map::new(),
+        tenant: tenant.clone(),
+        service_path: "/".to_owned(),
+        entity_id: entity_id.to_owned(),
+        entity_types: EntityTypes::One(entity_type),
+        data: RawValue::from_string("{}".to_owned())?,
         changed_attributes: None,
         timestamp: None,
     };
-    Ok(detail.entry(SOURCE)?)
+    Ok(BusEntry::change(SOURCE, change.to_json())?)
 }
 
 async fn publish(target: &Target, entry: &BusEntry, diagnosis: &mut Diagnosis) -> anyhow::Result<Option<String>> {

@@ -6,10 +6,10 @@ use std::time::Duration;
 use aws_sdk_dynamodb::config::BehaviorVersion;
 use bytes::Bytes;
 use entity_stream_broadcast::Broadcast;
+use entity_stream_clock::Clock;
 use entity_stream_connect::Connect;
 use entity_stream_default::DefaultRoute;
 use entity_stream_disconnect::Disconnect;
-use entity_stream_protocol::Clock;
 use entity_stream_runtime::{
     AwsServices, BroadcastConfig, ConnectConfig, DefaultConfig, DisconnectConfig, Failure, InvalidConfig, KeySource,
     read_event,

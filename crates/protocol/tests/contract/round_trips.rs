@@ -145,7 +145,7 @@ proptest! {
 
     #[test]
     fn a_change_reads_back(change in entity_change()) {
-        same(&EntityChange::parse(&serde_json::to_string(&change).unwrap()).unwrap(), &change)?;
+        same(&EntityChange::parse(&change.to_json()).unwrap(), &change)?;
     }
 
     #[test]

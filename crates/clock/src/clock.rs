@@ -2,7 +2,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::epoch_millis::EpochMillis;
+use entity_stream_protocol::EpochMillis;
 
 /// The source of the time of day. Code that needs the time receives a clock, so that tests can choose the time. No other
 /// code calls `SystemTime::now`.
