@@ -218,10 +218,11 @@ fn the_template_sets_exactly_the_known_variables() {
             set.insert(variable.clone());
         }
     }
-    // On AWS no variable contains the secret. Lambda sets the log level from LoggingConfig.
+    // On AWS no variable contains the secret. Lambda sets its log level from LoggingConfig.
     let elsewhere = [JWT_SECRET.name, AWS_LAMBDA_LOG_LEVEL.name, RUST_LOG.name];
-    let level = &template["Globals"]["Function"]["LoggingConfig"]["ApplicationLogLevel"];
-    assert_eq!(level, &json!({ "Ref": "LogLevel" }));
+    let globals = &template["Globals"]["Function"];
+    assert_eq!(globals["LoggingConfig"]["ApplicationLogLevel"], "TRACE");
+    assert_eq!(globals["Environment"]["Variables"][RUST_LOG.name], json!({ "Ref": "LogLevel" }));
     assert!(elsewhere.iter().all(|name| !set.contains(*name)));
     let missing: Vec<_> = known.iter().filter(|name| !set.contains(**name) && !elsewhere.contains(name)).collect();
     assert!(missing.is_empty(), "no function has {missing:?}");
@@ -242,7 +243,7 @@ fn local_invocations_set_variables_that_the_template_has() {
         assert!(value.is_string(), "{name}");
     }
     // Only these invocations need the variables for local endpoints.
-    for (name, value) in globals {
+    for (name, value) in globals.iter().filter(|(name, _)| *name != RUST_LOG.name) {
         assert_eq!(value, &json!({ "Ref": "AWS::NoValue" }), "{name}");
         assert!(settings["Parameters"][name].is_string(), "{name}");
     }

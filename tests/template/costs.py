@@ -64,6 +64,90 @@ class Costs:
 
 EXAMPLES = [Costs(100, 1, 10), Costs(10_000, 10, 100), Costs(100_000, 20, 250)]
 
+
+# The most that a minute can cost. Quotas of an account, and the defaults of the template's parameters.
+HANDSHAKES_A_SECOND = 500  # of an account
+CALLS_A_SECOND = 10_000  # of @connections, of an account
+ENTRIES_A_SECOND = 10_000  # of PutEvents, of an account in us-east-1
+INVOCATIONS_AT_ONCE = 1_000  # of an account
+MESSAGES_A_SECOND = 1_000  # ThrottlingRateLimit
+CONNECTIONS_OF_SUBJECT = 100  # MaxConnectionsPerSubject
+BROADCAST_GIGABYTES = 0.5  # BroadcastMemory
+
+SCOPES = 49  # of a connection
+LOG_BYTES, LOG_GIGABYTE = 1_000, 0.50  # of a handshake or a message, as an assumption; the price of a GB
+MESSAGES_OF_LARGEST_FRAME = 4  # 128 KB in units of 32 KB
+UNITS_OF_LARGEST_EVENT = 16  # 1 MB in units of 64 KB
+
+
+@dataclass(frozen=True)
+class Worst:
+    """The most that one kind of client can cost in a minute."""
+
+    who: str
+    what: str
+    amount: float
+    limit: str
+
+    def row(self) -> str:
+        return f"| {self.who} | {self.what} | {self.amount:.2f} | {self.limit} |"
+
+
+def call(megabytes: int, seconds: float) -> float:
+    """An invocation with its log lines."""
+    time = seconds * megabytes / 1024 * GIGABYTE_SECOND
+    return INVOCATION + time + LOG_BYTES * LOG_GIGABYTE / 1e9
+
+
+def worst() -> list[Worst]:
+    refused = MESSAGE + call(256, SECONDS_PER_HANDSHAKE) + READ_UNIT
+    # A transaction costs each item twice: the connection, the interests that go and the interests that come.
+    changed = 2 * MESSAGE + call(256, 0.05) + 2 * (1 + 2 * SCOPES) * WRITE_UNIT + (1 + SCOPES) * READ_UNIT
+    opened = 2 * MESSAGE + call(256, SECONDS_PER_HANDSHAKE) + call(128, SECONDS_PER_HANDSHAKE)
+    opened += 2 * 2 * (1 + SCOPES) * WRITE_UNIT + 4 * WRITE_UNIT
+    waiting = 2 * MESSAGE + call(256, SECONDS_PER_HANDSHAKE) + call(128, SECONDS_PER_HANDSHAKE) + 2 * WRITE_UNIT
+    deliveries = 60 * CALLS_A_SECOND * MESSAGES_OF_LARGEST_FRAME * MESSAGE
+    broadcasts = 60 * INVOCATIONS_AT_ONCE * BROADCAST_GIGABYTES * GIGABYTE_SECOND
+    entries = 60 * ENTRIES_A_SECOND * UNITS_OF_LARGEST_EVENT * EVENT
+    return [
+        Worst(
+            "anonymous client", "refused handshakes, 500 a second", 60 * HANDSHAKES_A_SECOND * refused,
+            "the account's quota of handshakes, `ThrottlingRateLimit`",
+        ),
+        Worst(
+            "anonymous client, `AuthInBand=true`", "connections that stay open for two hours, 500 a second",
+            7200 * HANDSHAKES_A_SECOND * CONNECTION_MINUTES + 60 * HANDSHAKES_A_SECOND * waiting,
+            "`AuthInBand`, `ThrottlingRateLimit`",
+        ),
+        Worst(
+            "authenticated client", f"changes of filters with {SCOPES} types, 1,000 a second",
+            60 * MESSAGES_A_SECOND * changed, "`ThrottlingRateLimit`",
+        ),
+        Worst(
+            "authenticated client", f"connections with {SCOPES} types that open and close, 500 a second",
+            60 * HANDSHAKES_A_SECOND * opened, "the account's quota of handshakes, `ThrottlingRateLimit`",
+        ),
+        Worst(
+            "authenticated client", f"{CONNECTIONS_OF_SUBJECT} open connections, without messages",
+            CONNECTIONS_OF_SUBJECT * CONNECTION_MINUTES, "`MaxConnectionsPerSubject`",
+        ),
+        Worst(
+            "publisher", "10,000 events of 1 MB a second on the bus", entries,
+            "`events:PutEvents` in IAM, the account's quota",
+        ),
+        Worst(
+            "publisher", "deliveries of 128 KB, 10,000 a second", deliveries,
+            "the account's quota of calls, `BroadcastReservedConcurrency`",
+        ),
+        Worst(
+            "publisher", "broadcasts, 1,000 at once", broadcasts,
+            "`BroadcastReservedConcurrency`, `BroadcastMemory`",
+        ),
+    ]  # fmt: skip
+
+
 if __name__ == "__main__":
     for example in EXAMPLES:
         print(example.row())
+    for each in worst():
+        print(each.row())

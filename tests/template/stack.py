@@ -92,7 +92,7 @@ class Stack:
             case "Condition":
                 return self.condition(argument)
             case "Fn::Equals":
-                left, right = (self._resolve(side, "a condition") for side in argument)
+                left, right = (str(self._resolve(side, "a condition")) for side in argument)
                 return left == right
             case "Fn::And":
                 return all(self._decide(each) for each in argument)
@@ -132,6 +132,12 @@ class Stack:
                 case "Fn::If":
                     condition, yes, no = argument
                     return self._resolve(yes if self.condition(condition) else no, where)
+                case "Fn::Split":
+                    delimiter, text = argument
+                    return self._resolve(text, where).split(delimiter)
+                case "Fn::Select":
+                    index, values = argument
+                    return self._resolve(values, where)[int(index)]
                 case "Fn::Equals":
                     return self._decide(value)
             assert not function.startswith("Fn::"), f"{where} uses {function}, which these checks do not support"

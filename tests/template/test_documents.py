@@ -2,7 +2,8 @@
 
 import re
 
-from costs import EXAMPLES
+from alarms import Alarm
+from costs import CONNECTIONS_OF_SUBJECT, EXAMPLES, MESSAGES_A_SECOND, worst
 from stack import REPOSITORY, Stack, source
 
 DOCS = REPOSITORY / "docs"
@@ -49,8 +50,8 @@ def test_every_parameter_that_is_mentioned_exists():
             assert name in known or name.isupper(), f"{document} mentions {name}"
 
 
-def test_every_alarm_is_explained(on):
-    alarms = set(on.of_type("AWS::CloudWatch::Alarm"))
+def test_every_alarm_is_explained():
+    alarms = set(Stack(EventStreamingEnabled="true", SilenceAlarmHours="1").of_type("AWS::CloudWatch::Alarm"))
     assert {row[0].strip("`") for row in rows("operating.md", "Alarms")} == alarms
     text = (DOCS / "operating.md").read_text()
     assert set(re.findall(r"^### (\w+Alarm)$", text, re.MULTILINE)) == alarms
@@ -60,13 +61,13 @@ def test_every_metric_is_explained():
     documented = {row[0].split("`")[1] for row in rows("operating.md", "Metrics")}
     code = "".join(file.read_text() for file in sorted((REPOSITORY / "crates").glob("*/src/**/*.rs")))
     counted = set(re.findall(r'counter!\("(\w+)"', code)) | set(re.findall(r'\("(\w+)", summary\.\w+\)', code))
-    counted |= set(re.findall(r'^const \w+: &str = "((?:Refusals|Connections|EventAge))";', code, re.MULTILINE))
+    counted |= set(re.findall(r'^const \w+: &str = "((?:Refusals|Connections|EventAge|HandshakeFaults))";', code, re.MULTILINE))
     assert documented == counted
 
 
-def test_every_output_is_explained(on):
+def test_every_output_is_explained():
     text = (DOCS / "deploying.md").read_text()
-    assert set(re.findall(r"^\| `(\w+)` \| ", text, re.MULTILINE)) == set(on.outputs)
+    assert set(re.findall(r"^\| `(\w+)` \| ", text, re.MULTILINE)) == set(source()["Outputs"])
 
 
 def test_the_examples_of_costs_are_computed():
@@ -75,6 +76,26 @@ def test_the_examples_of_costs_are_computed():
         assert example.row() in text
     # The deliveries a second are within an account's quota.
     assert all(example.events * example.audience <= 10_000 for example in EXAMPLES)
+
+
+def test_the_fixed_costs_are_computed(on):
+    """CloudWatch charges for each metric that an alarm reads, and for each metric of our own."""
+    watched = sum(len(Alarm(each).inputs) for each in on.of_type("AWS::CloudWatch::Alarm").values())
+    counted = len(rows("operating.md", "Metrics")) - 1  # Refusals are counted by their reason.
+    text = " ".join((DOCS / "costs.md").read_text().split())
+    assert f"{0.10 * watched:.2f} for the alarms (0.10 for each of {watched} metrics that they read)" in text
+    assert f"0.30 for each metric of Entity Stream that occurs (up to {counted}, and one more for each" in text
+
+
+def test_the_most_that_a_minute_costs_is_computed():
+    section = (DOCS / "costs.md").read_text().split("## The most that one client can cost\n", 1)[1].split("\n## ", 1)[0]
+    assert [line for line in section.splitlines() if line.startswith("|")][2:] == [each.row() for each in worst()]
+    parameters = source()["Parameters"]
+    assert parameters["ThrottlingRateLimit"]["Default"] == MESSAGES_A_SECOND
+    assert parameters["MaxConnectionsPerSubject"]["Default"] == CONNECTIONS_OF_SUBJECT
+    for each in worst():
+        for name in re.findall(r"`([A-Z]\w+)", each.who + each.limit):
+            assert name in parameters, f"{name} limits {each.what}"
 
 
 def test_the_profiles_deploy():

@@ -23,7 +23,11 @@ VARIANTS = {
     "reserved concurrency": {"BroadcastReservedConcurrency": "20", "BroadcastConcurrency": "128", "BroadcastSplitAt": "9000"},
     "no access logs": {"ApiGatewayLogging": "off"},
     "access logs by a role that exists": {"ApiGatewayLogging": "account-role"},
-    "alarms that tell somebody": {"AlarmTopicArn": "arn:aws:sns:eu-west-1:123456789012:alarms"},
+    "alarms that tell somebody": {"AlarmTopicArn": "arn:aws:sns:eu-west-1:123456789012:alarms", "SilenceAlarmHours": "6"},
+    "alarms by mail": {"AlarmEmail": "ops@city.test"},
+    "mail without alarms": {"AlarmEmail": "ops@city.test", "SilenceAlarmHours": "6", "AlarmsEnabled": "false"},
+    "a partner's bus": {"EventBusName": "aws.partner/example.com/city"},
+    "pings to the function": {"PingRoute": "function"},
     "unobserved": {"AlarmsEnabled": "false", "DashboardEnabled": "false"},
     "a domain": {"DomainName": "stream.example.com", "CertificateArn": "arn:aws:acm:eu-west-1:123456789012:certificate/1"},
     "a domain with a record": {
@@ -68,14 +72,14 @@ def test_one_parameter_deploys_everything(on):
         "AWS::ApiGatewayV2::Route": 4,
         "AWS::ApiGatewayV2::RouteResponse": 1,
         "AWS::ApiGatewayV2::Stage": 1,
-        "AWS::CloudWatch::Alarm": 5,
+        "AWS::CloudWatch::Alarm": 12,
         "AWS::CloudWatch::Dashboard": 1,
         "AWS::DynamoDB::Table": 2,
-        "AWS::Events::Rule": 1,
+        "AWS::Events::Rule": 2,
         "AWS::IAM::Role": 5,
         "AWS::Lambda::EventInvokeConfig": 1,
         "AWS::Lambda::Function": 4,
-        "AWS::Lambda::Permission": 4,
+        "AWS::Lambda::Permission": 5,
         "AWS::Logs::LogGroup": 5,
         "AWS::SQS::Queue": 1,
         "AWS::SQS::QueuePolicy": 1,
@@ -126,8 +130,8 @@ def test_each_switch_adds_and_removes_its_resources():
     assert changed(AuthEnabled="false") == (set(), {"SigningSecret"})
     assert changed(JwtJwksUrl="https://id.example.com/jwks") == (set(), {"SigningSecret"})
     assert changed(JwtSecretArn="arn:aws:secretsmanager:eu-west-1:123456789012:secret:a") == (set(), {"SigningSecret"})
-    ping = {"PingRoute", "PingIntegration", "PingIntegrationResponse", "PingRouteResponse"}
-    assert changed(AuthInBand="true") == (set(), ping)
+    ping = {"MockedPingRoute", "PingIntegration", "PingIntegrationResponse", "PingRouteResponse"}
+    assert changed(AuthInBand="true") == changed(PingRoute="function") == (set(), ping)
     assert changed(AuthInBand="true", AuthEnabled="false") == (set(), {"SigningSecret"})
     role = {"ApiGatewayLogsRole", "ApiGatewayAccount"}
     assert changed(ApiGatewayLogging="account-role") == (set(), role)
@@ -138,8 +142,10 @@ def test_each_switch_adds_and_removes_its_resources():
     assert changed(**domain, HostedZoneId="Z1") == ({"Domain", "DomainMapping", "DomainAlias"}, set())
     assert changed(ApiKeysTableName="keys") == (set(), {"ApiKeysTable"})
     assert changed(ApiKeysTableDeletionProtection="false") == (set(), set())
+    assert changed(AlarmEmail="ops@city.test") == ({"AlarmTopic"}, set())
+    assert changed(SilenceAlarmHours="1") == ({"SilenceAlarm"}, set())
     appeared, gone = changed(AlarmsEnabled="false")
-    assert not appeared and len(gone) == 5 and all(name.endswith("Alarm") for name in gone)
+    assert not appeared and len(gone) == 12 and all(name.endswith("Alarm") for name in gone)
 
 
 def test_authentication_is_on_and_the_secret_is_read_by_its_arn(on):
@@ -167,6 +173,19 @@ def test_api_keys_outlive_the_stack_and_connections_do_not(on):
     assert not {"PointInTimeRecoverySpecification", "DeletionProtectionEnabled"} & set(connections["Properties"])
 
 
+def test_keys_and_the_secret_are_retained(on):
+    """They survive EventStreamingEnabled=false, an update without that parameter, and the deletion of the stack."""
+    for name in ("ApiKeysTable", "SigningSecret"):
+        assert on.resources[name]["DeletionPolicy"] == on.resources[name]["UpdateReplacePolicy"] == "Retain"
+
+
+def test_everything_is_reached_by_ipv6(on):
+    (api,) = on.of_type("AWS::ApiGatewayV2::Api").values()
+    assert api["IpAddressType"] == "dualstack"
+    (domain,) = enabled(**VARIANTS["a domain"]).of_type("AWS::ApiGatewayV2::DomainName").values()
+    assert domain["DomainNameConfigurations"][0]["IpAddressType"] == "dualstack"
+
+
 def test_an_existing_table_of_api_keys_is_adopted():
     stack = enabled(ApiKeysTableName="keys-of-another-stack")
     assert list(stack.of_type("AWS::DynamoDB::Table")) == ["ConnectionsTable"]
@@ -189,14 +208,14 @@ def test_the_functions(on):
         assert function["Architectures"] == ["x86_64"]
         assert function["LoggingConfig"] == {
             "LogFormat": "JSON",
-            "ApplicationLogLevel": "INFO",
+            "ApplicationLogLevel": "TRACE",
             "SystemLogLevel": "INFO",
             "LogGroup": f"<{name.removesuffix('Function')}Logs>",
         }
         assert function["TracingConfig"] == {"Mode": "Active"}
         assert function["Role"] == f"<{name.removesuffix('Function')}Role>.Arn"
     for name, function in enabled(Architecture="arm64", LogLevel="DEBUG").of_type("AWS::Lambda::Function").items():
-        assert function["Architectures"] == ["arm64"] and function["LoggingConfig"]["ApplicationLogLevel"] == "DEBUG"
+        assert function["Architectures"] == ["arm64"] and function["Environment"]["Variables"]["RUST_LOG"] == "DEBUG"
     assert "ReservedConcurrentExecutions" not in functions["BroadcastFunction"]
     reserved = enabled(BroadcastReservedConcurrency="20").resources["BroadcastFunction"]["Properties"]
     assert reserved["ReservedConcurrentExecutions"] == "20"
@@ -227,7 +246,11 @@ def test_the_stage_waits_for_the_account_to_have_a_role(on):
 
 def test_every_route_leads_to_its_function_and_only_it_may_invoke_it(on):
     routes = {route["RouteKey"]: route for route in on.of_type("AWS::ApiGatewayV2::Route").values()}
-    permissions = {each["FunctionName"]: each for each in on.of_type("AWS::Lambda::Permission").values()}
+    permissions = {
+        each["FunctionName"]: each
+        for name, each in on.of_type("AWS::Lambda::Permission").items()
+        if name not in ("ChangesPermission", "ContinuationsPermission")
+    }
     assert sorted(routes) == ["$connect", "$default", "$disconnect", "ping"]
     for key, name in [("$connect", "Connect"), ("$disconnect", "Disconnect"), ("$default", "Default")]:
         integration = on.resources[routes[key]["Target"].removeprefix("integrations/<").removesuffix(">")]["Properties"]
@@ -238,8 +261,12 @@ def test_every_route_leads_to_its_function_and_only_it_may_invoke_it(on):
         permission = permissions[f"<{name}Function>"]
         assert permission["Principal"] == "apigateway.amazonaws.com"
         assert permission["SourceArn"] == f"arn:aws:execute-api:eu-west-1:123456789012:<Api>/live/{key}"
-    assert permissions["<BroadcastFunction>"]["Principal"] == "events.amazonaws.com"
-    assert permissions["<BroadcastFunction>"]["SourceArn"] == "<ChangesRule>.Arn"
+    assert len(permissions) == 3
+    for rule in ("Changes", "Continuations"):
+        permission = on.resources[f"{rule}Permission"]["Properties"]
+        assert permission["FunctionName"] == "<BroadcastFunction>"
+        assert permission["Principal"] == "events.amazonaws.com"
+        assert permission["SourceArn"] == f"<{rule}Rule>.Arn"
 
 
 def velocity(template: str, body: dict) -> dict:
@@ -260,14 +287,14 @@ def velocity(template: str, body: dict) -> dict:
 
 @pytest.mark.parametrize("sample", ["ping", "ping-with-request-id"])
 def test_a_mock_answers_ping(on, sample):
-    route = on.resources["PingRoute"]["Properties"]
+    route = on.resources["MockedPingRoute"]["Properties"]
     assert (route["RouteKey"], route["RouteResponseSelectionExpression"]) == ("ping", "$default")
     assert route["Target"] == "integrations/<PingIntegration>"
     integration = on.resources["PingIntegration"]["Properties"]
     response = on.resources["PingIntegrationResponse"]["Properties"]
     assert integration["IntegrationType"] == "MOCK"
     assert response["IntegrationId"] == "<PingIntegration>"
-    assert on.resources["PingRouteResponse"]["Properties"]["RouteId"] == "<PingRoute>"
+    assert on.resources["PingRouteResponse"]["Properties"]["RouteId"] == "<MockedPingRoute>"
     for each in (integration, response):
         assert each["TemplateSelectionExpression"] == "\\$default"
 
@@ -280,7 +307,7 @@ def test_a_mock_answers_ping(on, sample):
 
 
 def matches(pattern: dict, event: dict) -> bool:
-    """EventBridge's matching of literal values. The rule needs no other operator."""
+    """EventBridge's matching of literal values, and of all but one. The rules need no other operator."""
     for name, wanted in pattern.items():
         if name not in event:
             return False
@@ -288,8 +315,13 @@ def matches(pattern: dict, event: dict) -> bool:
             if not isinstance(event[name], dict) or not matches(wanted, event[name]):
                 return False
         else:
-            assert all(isinstance(value, str) for value in wanted), f"these checks do not support the operator {wanted}"
             values = event[name] if isinstance(event[name], list) else [event[name]]
+            if isinstance(wanted[0], dict):
+                assert list(wanted[0]) == ["anything-but"], f"these checks do not support the operator {wanted}"
+                if not any(value != wanted[0]["anything-but"] for value in values):
+                    return False
+                continue
+            assert all(isinstance(value, str) for value in wanted), f"these checks do not support the operator {wanted}"
             if not any(value in wanted for value in values):
                 return False
     return True
@@ -305,16 +337,19 @@ def samples() -> dict[str, dict]:
     return events
 
 
-def pattern(stack: Stack) -> dict:
-    return stack.resources["ChangesRule"]["Properties"]["EventPattern"]
+def rules_that_match(stack: Stack, event: dict) -> list[str]:
+    rules = stack.of_type("AWS::Events::Rule")
+    return [name for name, rule in rules.items() if matches(rule["EventPattern"], event)]
 
 
-def test_the_rule_matches_the_samples_and_nothing_else(on):
+def test_the_rules_match_the_samples_and_nothing_else(on):
     assert len(samples()) > 15
-    # The rule does not match these events. They reach the function only in another way.
+    # The rules do not match these events. They reach the function only in another way.
     without_type = {"undeliverable-type-missing-0", "undeliverable-type-unknown-0"}
-    matched = {name for name, event in samples().items() if matches(pattern(on), event)}
-    assert matched == set(samples()) - without_type
+    for name, event in samples().items():
+        continued = event["source"] == continuation_source()
+        expected = ["ContinuationsRule" if continued else "ChangesRule"]
+        assert rules_that_match(on, event) == ([] if name in without_type else expected), name
 
     example = samples()["updated-0"]
     unrelated = [
@@ -327,15 +362,61 @@ def test_the_rule_matches_the_samples_and_nothing_else(on):
         {"type": "entityUpdated", "source": "x"},
     ]
     for event in unrelated:
-        assert not matches(pattern(on), event), event
+        assert rules_that_match(on, event) == [], event
 
 
-def test_a_rule_for_one_source_also_matches_continuations():
-    rule = pattern(enabled(EventSource="com.example.broker"))
+def test_a_rule_for_one_source_matches_that_source_and_continuations():
+    stack = enabled(EventSource="com.example.broker")
     example = samples()["updated-0"]
-    assert matches(rule, example | {"source": "com.example.broker"})
-    assert matches(rule, example | {"source": continuation_source(), "detail-type": "EntityStreamContinuation"})
-    assert not matches(rule, example | {"source": "com.example.another"})
+    continuation = example | {"source": continuation_source(), "detail-type": "EntityStreamContinuation"}
+    assert rules_that_match(stack, example | {"source": "com.example.broker"}) == ["ChangesRule"]
+    assert rules_that_match(stack, continuation) == ["ContinuationsRule"]
+    assert rules_that_match(stack, example | {"source": "com.example.another"}) == []
+    # A change is no continuation, whatever its source is.
+    assert rules_that_match(stack, example | {"source": continuation_source()}) == []
+
+
+def test_continuations_of_a_partners_bus_use_the_default_bus():
+    """Only partners can put events on a partner's bus."""
+    bus = "aws.partner/example.com/city"
+    for name, expected in [(bus, "default"), ("city", "city"), ("default", "default")]:
+        stack = enabled(EventBusName=name)
+        assert stack.resources["ChangesRule"]["Properties"]["EventBusName"] == name
+        assert stack.resources["ContinuationsRule"]["Properties"]["EventBusName"] == expected
+        function = stack.resources["BroadcastFunction"]["Properties"]
+        assert function["Environment"]["Variables"]["EVENT_BUS_NAME"] == expected
+        policies = json.dumps(stack.resources["BroadcastRole"])
+        assert f"event-bus/{expected}" in policies
+
+
+@pytest.mark.parametrize(
+    ("parameter", "good", "bad"),
+    [
+        ("BroadcastConcurrency", ["", "1", "64", "10000"], ["0", "00", "01", "10001", "99999", "x", "-1"]),
+        ("BroadcastSplitAt", ["", "1", "9000", "9999999"], ["0", "007", "10000000", "x"]),
+        ("BroadcastReservedConcurrency", ["", "1", "20", "99999"], ["0", "05", "100000", "many"]),
+        (
+            "AllowedOrigins",
+            ["", "https://a.example.com", "http://localhost:5173, https://*.example.com", "https://a.test:443"],
+            ["app.example.com", "*", "https://", "https://a.test/", "https://a.test,", "ftp://a.test", "https://*"],
+        ),
+        ("AlarmEmail", ["", "ops@city.test"], ["ops", "ops@", "a b@city.test"]),
+        ("EventBusName", ["default", "city", "aws.partner/example.com/1"], ["", "a bus"]),
+        ("PingRoute", ["mock", "function"], ["", "none"]),
+    ],
+)
+def test_the_template_refuses_what_cannot_work(parameter, good, bad):
+    for value in good:
+        enabled(**{parameter: value})
+    for value in bad:
+        with pytest.raises(AssertionError, match=f"{parameter} cannot be"):
+            enabled(**{parameter: value})
+
+
+def test_the_example_of_an_alarm_address_is_refused():
+    (rule,) = [each for each in source()["Rules"].values() if "AlarmEmail" in json.dumps(each)]
+    assert rule["Assertions"][0]["Assert"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "AlarmEmail"}, "alarms@example.com"]}]}
+    assert "AlarmEmail=alarms@example.com" in (REPOSITORY / "samconfig.toml").read_text()
 
 
 def continuation_source() -> str:
@@ -346,10 +427,11 @@ def continuation_source() -> str:
 
 
 def test_retries_of_events_end_after_the_maximum_age(on):
-    (target,) = on.resources["ChangesRule"]["Properties"]["Targets"]
-    assert target["Arn"] == "<BroadcastFunction>.Arn"
-    assert target["RetryPolicy"]["MaximumEventAgeInSeconds"] == 600
-    assert target["DeadLetterConfig"] == {"Arn": "<DeadLetterQueue>.Arn"}
+    for rule in on.of_type("AWS::Events::Rule").values():
+        (target,) = rule["Targets"]
+        assert target["Arn"] == "<BroadcastFunction>.Arn"
+        assert target["RetryPolicy"]["MaximumEventAgeInSeconds"] == 600
+        assert target["DeadLetterConfig"] == {"Arn": "<DeadLetterQueue>.Arn"}
     asynchronous = on.resources["BroadcastFunctionEventInvokeConfig"]["Properties"]
     assert asynchronous["MaximumEventAgeInSeconds"] == 600
     assert asynchronous["DestinationConfig"]["OnFailure"]["Destination"] == "<DeadLetterQueue>.Arn"
@@ -358,10 +440,10 @@ def test_retries_of_events_end_after_the_maximum_age(on):
     assert 3 * timeout + 60 + 120 <= int(on.parameters["MaximumEventAge"])
 
 
-def test_the_rule_may_write_to_the_queue(on):
+def test_the_rules_may_write_to_the_queue(on):
     allow, deny = on.resources["DeadLetterQueuePolicy"]["Properties"]["PolicyDocument"]["Statement"]
     assert allow["Principal"] == {"Service": "events.amazonaws.com"}
-    assert allow["Condition"] == {"ArnEquals": {"aws:SourceArn": "<ChangesRule>.Arn"}}
+    assert allow["Condition"] == {"ArnEquals": {"aws:SourceArn": ["<ChangesRule>.Arn", "<ContinuationsRule>.Arn"]}}
     assert (deny["Effect"], deny["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
 
 
@@ -369,6 +451,10 @@ def test_the_outputs(on):
     assert on.outputs == {
         "WebSocketUrl": "wss://<Api>.execute-api.eu-west-1.amazonaws.com/live",
         "ManagementEndpoint": "https://<Api>.execute-api.eu-west-1.amazonaws.com/live",
+        "ConnectFunctionName": "<ConnectFunction>",
+        "DisconnectFunctionName": "<DisconnectFunction>",
+        "DefaultFunctionName": "<DefaultFunction>",
+        "BroadcastFunctionName": "<BroadcastFunction>",
         "TableName": "<ConnectionsTable>",
         "ApiKeysTableName": "<ApiKeysTable>",
         "SigningSecretArn": "<SigningSecret>",
@@ -377,45 +463,8 @@ def test_the_outputs(on):
     }
     domain = enabled(**VARIANTS["a domain"])
     assert domain.outputs["WebSocketUrl"] == "wss://stream.example.com"
+    assert domain.outputs["RegionalDomainName"] == "<Domain>.RegionalDomainName"
     # The custom domain does not serve @connections.
     assert domain.outputs["ManagementEndpoint"] == on.outputs["ManagementEndpoint"]
     endpoint = domain.resources["BroadcastFunction"]["Properties"]["Environment"]["Variables"]["WS_API_ENDPOINT"]
     assert endpoint == domain.outputs["ManagementEndpoint"]
-
-
-def test_alarms_and_dashboard_watch_metrics_that_exist(on):
-    """The code counts every metric of our own namespace."""
-    code = "".join(
-        file.read_text() for crate in ("broadcast", "connect", "default", "runtime")
-        for file in sorted((REPOSITORY / "crates" / crate / "src").glob("**/*.rs"))
-    )  # fmt: skip
-    (namespace,) = set(re.findall(r'const NAMESPACE: &str = "(\w+)"', code))
-    (dimension,) = set(re.findall(r'const DIMENSION: &str = "(\w+)"', code))
-    watched = set()
-    for alarm in on.of_type("AWS::CloudWatch::Alarm").values():
-        if alarm.get("Namespace") == namespace:
-            watched.add(alarm["MetricName"])
-            assert [each["Name"] for each in alarm["Dimensions"]] == [dimension]
-    body = json.loads(on.resources["DashboardOfStack"]["Properties"]["DashboardBody"])
-    for widget in body["widgets"]:
-        namespaces = ["", "", ""]
-        for metric in widget["properties"]["metrics"]:
-            texts = [part for part in metric if isinstance(part, str)]
-            if texts and texts[0] != "...":
-                namespaces = [new if new != "." else old for new, old in zip(texts[:3], namespaces)]
-                if namespaces[0] == namespace:
-                    watched.add(namespaces[1])
-                    assert namespaces[2] == dimension
-    assert {"EventAge", "Delivered", "Connections"} <= watched
-    for name in watched:
-        assert f'"{name}"' in code, f"the code does not count {name}"
-    assert '"Refusals"' in code and "Refusals" in json.dumps(body)
-
-
-def test_alarms_notify_the_topic_and_stay_ok_without_events():
-    topic = VARIANTS["alarms that tell somebody"]["AlarmTopicArn"]
-    for alarm in enabled(AlarmTopicArn=topic).of_type("AWS::CloudWatch::Alarm").values():
-        assert alarm["AlarmActions"] == alarm["OKActions"] == [topic]
-        assert alarm["TreatMissingData"] == "notBreaching"
-    for alarm in enabled().of_type("AWS::CloudWatch::Alarm").values():
-        assert "AlarmActions" not in alarm

@@ -11,6 +11,8 @@ use crate::handshake::Handshake;
 
 /// The metric that counts accepted connections.
 const CONNECTIONS: &str = "Connections";
+/// The metric that counts handshakes that failed by a fault of the service. For Lambda such an answer is a success.
+const HANDSHAKE_FAULTS: &str = "HandshakeFaults";
 
 /// The function, ready for events.
 #[derive(Clone, Debug)]
@@ -49,7 +51,12 @@ impl Connect {
     ) -> Result<ApiGatewayProxyResponse, Failure> {
         let caller = Caller::of(&event.payload)?;
         let span = caller.span("connect");
-        Ok(self.answer(&caller, &Handshake::of(&event.payload)).instrument(span).await)
+        let response = self.answer(&caller, &Handshake::of(&event.payload)).instrument(span).await;
+        // Streaming that is switched off is no fault.
+        if self.streaming_enabled && response.status_code >= 500 {
+            metrics::counter!(HANDSHAKE_FAULTS).increment(1);
+        }
+        Ok(response)
     }
 
     async fn answer(&self, caller: &Caller, handshake: &Handshake<'_>) -> ApiGatewayProxyResponse {

@@ -90,15 +90,13 @@ pub const EVENT_BUS_NAME: Variable = Variable {
     expected: "the name or ARN of the event bus, which takes the events that one invocation of a broadcast cannot finish",
 };
 /// The level of the logs.
-pub const AWS_LAMBDA_LOG_LEVEL: Variable = Variable {
-    name: "AWS_LAMBDA_LOG_LEVEL",
-    expected: "error, warn, info (the default), debug or trace, or tracing directives such as warn,entity_stream=debug",
-};
-/// The level of the logs, if Lambda sets none.
 pub const RUST_LOG: Variable = Variable {
     name: "RUST_LOG",
-    expected: "error, warn, info, debug or trace, or tracing directives; AWS_LAMBDA_LOG_LEVEL overrides it",
+    expected: "error, warn, info (the default), debug or trace, or tracing directives such as warn,entity_stream=debug",
 };
+/// The level below which Lambda drops log lines. It is the level of the logs if `RUST_LOG` sets none.
+pub const AWS_LAMBDA_LOG_LEVEL: Variable =
+    Variable { name: "AWS_LAMBDA_LOG_LEVEL", expected: "error, warn, info, debug or trace; RUST_LOG overrides it" };
 
 /// Every variable that the functions read. Tests compare this list with the documentation and the template.
 pub const ALL: [Variable; 20] = [
@@ -120,8 +118,8 @@ pub const ALL: [Variable; 20] = [
     BROADCAST_CONCURRENCY,
     BROADCAST_SPLIT_AT,
     EVENT_BUS_NAME,
-    AWS_LAMBDA_LOG_LEVEL,
     RUST_LOG,
+    AWS_LAMBDA_LOG_LEVEL,
 ];
 
 /// The source of the variables: the environment of the process, or a substitute in the local system and in tests.

@@ -37,12 +37,12 @@ pub fn log_filter(text: &str) -> Result<EnvFilter, InvalidLogFilter> {
 }
 
 /// Starts JSON logs on standard output for CloudWatch: one object a line, with the fields of the current invocation. The level
-/// comes from `AWS_LAMBDA_LOG_LEVEL`, or else from `RUST_LOG`, or else it is `info`.
+/// comes from `RUST_LOG`, or else from `AWS_LAMBDA_LOG_LEVEL`, or else it is `info`.
 ///
 /// # Errors
 /// [`ConfigFault`] if the level is malformed. The logs start at `info`, so that the function can log the fault.
 pub(crate) fn start_logs(environment: &Environment) -> Result<(), ConfigFault> {
-    let set = [AWS_LAMBDA_LOG_LEVEL, RUST_LOG]
+    let set = [RUST_LOG, AWS_LAMBDA_LOG_LEVEL]
         .into_iter()
         .find_map(|variable| Some((variable, environment.optional(variable)?)));
     let filter = match set {

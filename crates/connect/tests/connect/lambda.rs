@@ -8,6 +8,7 @@ use axum::Router;
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::IntoResponse;
+use entity_stream_testing::{Endpoint, Reply};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::net::TcpListener;
@@ -108,6 +109,38 @@ async fn a_refusal_is_answered_logged_and_counted() {
     assert_eq!(metrics["FunctionName"], "connect", "several deployments in one account are told apart: {metrics}");
     let answer = timeout(PATIENCE, answered.recv()).await.unwrap().unwrap();
     assert_eq!(answer["statusCode"], 401, "{answer}");
+}
+
+/// Lambda drops lines below its level, and metrics are lines without one. So the function has a level of its own.
+#[tokio::test]
+async fn a_handshake_that_fails_by_our_fault_is_counted_at_every_level() {
+    const DENIED: &str = r#"{"__type":"com.amazon.coral.service#AccessDeniedException","message":"no"}"#;
+    let dynamodb = Endpoint::new(|_| Reply::Status(400, &[], DENIED.to_owned())).await;
+    for level in ["TRACE", "WARN", "ERROR", "off"] {
+        let (api, mut answered) = runtime_api(include_str!("../../../../events/connect/no-token.json")).await;
+        let settings = [
+            ("EVENT_STREAMING_ENABLED", "true"),
+            ("AUTH_ENABLED", "false"),
+            ("WS_CONNECTIONS_TABLE", "connections"),
+            ("AWS_ENDPOINT_URL_DYNAMODB", &dynamodb.url),
+            ("RUST_LOG", level),
+        ];
+        let (_child, mut lines) = function(&api, &settings);
+        let shown = std::cell::RefCell::new(Vec::new());
+        let metrics = line(&mut lines, |line| {
+            shown.borrow_mut().push(line["level"].clone());
+            line.get("_aws").is_some()
+        });
+        let metrics = metrics.await;
+        assert_eq!(
+            (&metrics["HandshakeFaults"], &metrics["FunctionName"]),
+            (&1.into(), &"connect".into()),
+            "{metrics}"
+        );
+        assert!(level == "TRACE" || !shown.borrow().contains(&"INFO".into()), "{level}: {shown:?}");
+        let answer = timeout(PATIENCE, answered.recv()).await.unwrap().unwrap();
+        assert!(answer["statusCode"].as_i64() >= Some(500), "{answer}");
+    }
 }
 
 #[tokio::test]
