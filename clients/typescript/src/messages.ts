@@ -1,6 +1,6 @@
 /** The filter of a subscription. A field that is absent or empty does not restrict it. */
 export interface Filter {
-  /** At most 50 entity types; a change of any of them matches. */
+  /** At most 49 entity types; a change of any of them matches. */
   entityTypes?: readonly string[] | undefined;
   /** A regular expression in the syntax of Rust's `regex` crate, matched anywhere in the entity id unless it is anchored. */
   idPattern?: string | undefined;

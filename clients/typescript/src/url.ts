@@ -39,6 +39,10 @@ function withQuery(base: URL, parameters: Record<string, string | undefined>): U
  */
 export function knownToBeValid(filter: Filter): Filter {
   const types = filter.entityTypes ?? [];
-  const valid = types.length <= 50 && types.every((type) => type !== '' && [...type].length <= 256);
+  const text = [...new Set(types), filter.idPattern ?? ''].join('');
+  const valid =
+    types.length <= 49 &&
+    types.every((type) => type !== '' && [...type].length <= 256) &&
+    new TextEncoder().encode(text).length <= 1024;
   return valid ? { entityTypes: types } : {};
 }

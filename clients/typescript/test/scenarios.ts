@@ -96,7 +96,7 @@ export function scenarios(surroundings: Environment): void {
     await until('the connection to be forgotten', async () => (await local.connections()) === 0);
 
     await probe.subscribe({ entityTypes: ['Room'] });
-    const tooMany = await probe.subscribe({ entityTypes: Array.from({ length: 51 }, (_, number) => `Type${number}`) });
+    const tooMany = await probe.subscribe({ entityTypes: Array.from({ length: 50 }, (_, number) => `Type${number}`) });
     assert('code' in tooMany && tooMany.code === 'invalid_entity_types', JSON.stringify(tooMany));
     const [, expected] = await local.publish('demo', [{ entityType: 'Printer', entityId: 'urn:ngsi-ld:Printer:1' }, room(1)]);
     await probe.untilEvents(1);

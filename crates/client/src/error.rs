@@ -118,7 +118,7 @@ impl ClientError {
             Self::Closed { code: CloseCode::PolicyViolation, .. } => ErrorKind::CredentialRefused,
             Self::Closed { .. } | Self::Protocol(_) => ErrorKind::Disconnected,
             Self::Rejected { code, .. } => match code {
-                ErrorCode::Internal => ErrorKind::Unavailable,
+                ErrorCode::Internal | ErrorCode::Conflict => ErrorKind::Unavailable,
                 ErrorCode::NotConnected => ErrorKind::Disconnected,
                 ErrorCode::Unauthorized | ErrorCode::Forbidden => ErrorKind::CredentialRefused,
                 _ => ErrorKind::RequestRefused,
@@ -204,9 +204,9 @@ mod tests {
     }
 
     #[test]
-    fn a_rejection_is_temporary_if_the_server_is_at_fault() {
+    fn a_rejection_is_temporary_if_the_same_request_can_succeed_later() {
         for code in ErrorCode::ALL {
-            let temporary = matches!(code, ErrorCode::Internal | ErrorCode::NotConnected);
+            let temporary = matches!(code, ErrorCode::Internal | ErrorCode::Conflict | ErrorCode::NotConnected);
             let error = ClientError::Rejected { code, message: "no".to_owned() };
             assert_eq!(error.is_temporary(), temporary, "{error:?}");
         }

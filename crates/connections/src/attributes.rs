@@ -31,7 +31,6 @@ pub(crate) const ROLE: &str = "role";
 pub(crate) const AUTHORISED_UNTIL: &str = "authorisedUntil";
 pub(crate) const PENDING: &str = "pending";
 pub(crate) const KEPT: &str = "kept";
-pub(crate) const LEFTOVERS: &str = "leftovers";
 
 pub(crate) fn string(text: impl Into<String>) -> AttributeValue {
     AttributeValue::S(text.into())
@@ -47,6 +46,17 @@ pub(crate) fn get_string<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
 
 pub(crate) fn get_number(item: &Item, name: &str) -> Option<u64> {
     item.get(name)?.as_n().ok()?.parse().ok()
+}
+
+/// The size of an item of strings and numbers in bytes. DynamoDB counts names and values in UTF-8; a number takes at most a byte
+/// for each digit.
+/// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html>
+pub(crate) fn item_bytes(item: &Item) -> usize {
+    let value_bytes = |value: &AttributeValue| match value {
+        AttributeValue::S(text) | AttributeValue::N(text) => text.len(),
+        _ => 1,
+    };
+    item.iter().map(|(name, value)| name.len() + value_bytes(value)).sum()
 }
 
 /// A time in milliseconds since the epoch.

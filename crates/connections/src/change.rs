@@ -5,9 +5,7 @@
 //! connection item with the next revision. The transaction is conditional on the revision that was read, so a concurrent
 //! change or a removal in between cancels it, and the change starts again.
 //!
-//! A transaction takes 100 items. If there are more, the transaction removes as many old interests as fit, and the connection
-//! item lists the others as leftovers. The change is complete, and the client is answered, when a further transaction has
-//! removed them. If the process dies in between, the next change of the connection or its removal removes them.
+//! A transaction takes 100 items, and the limits of a filter keep every change within it.
 //!
 //! A connection that changes from types to every type keeps the interests of its types, with the new filter in them.
 //! `interest_pages` explains the reason.
@@ -17,25 +15,31 @@ use std::time::Duration;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem};
+use entity_stream_protocol::limits::FILTER_TYPES;
 use entity_stream_protocol::{ConnectionId, EpochMillis, Filter};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::attributes::{EXPIRES_AT, REVISION, number};
 use crate::authorisation::{Authorisation, Grant};
 use crate::backoff::delays;
 use crate::connection::Connection;
 use crate::error::TableError;
-use crate::interest::interest_item;
-use crate::keys::{Scope, interest_key};
+use crate::interest::{interest_item, is_within_limit};
+use crate::keys::interest_key;
 use crate::stored_connection::StoredConnection;
 use crate::table::Table;
 
 /// Most items that `TransactWriteItems` takes at once.
 const TRANSACTION: usize = 100;
+// The largest change is from every type, with the types of an earlier filter kept, to other types.
+const _: () = assert!(1 + (1 + FILTER_TYPES) + FILTER_TYPES <= TRANSACTION, "each change is one transaction");
 /// Most attempts at a change. Another change of the same connection in between, or throttling, fails an attempt.
-const ATTEMPTS: usize = 20;
-/// Longest time for all attempts. API Gateway waits 29 seconds for the function, which also has to answer the client.
-const TIME: Duration = Duration::from_secs(15);
+const ATTEMPTS: usize = 10;
+/// The time after which no further attempt begins. Many messages of one connection at once would otherwise keep the function
+/// and the table busy for minutes, because each attempt of one of them fails the attempts of the others.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Longest time for a change. API Gateway waits 29 seconds for the function, which also has to answer the client.
+const TIME: Duration = Duration::from_secs(8);
 
 const OPERATION: &str = "TransactWriteItems";
 
@@ -47,8 +51,9 @@ impl Table {
     /// # Errors
     /// [`TableError::NotConnected`] if the connection is not registered or its record has expired at `now`;
     /// [`TableError::NotAuthorised`] if it has not authenticated yet, or its authorisation has expired;
-    /// [`TableError::Contended`], [`TableError::TimedOut`] or [`TableError::Dynamo`]. After these three the filter is
-    /// unchanged, unless the answer to the last request was lost.
+    /// [`TableError::LimitExceeded`] if its interests would be too large; [`TableError::Contended`] if other changes of the
+    /// connection kept coming first. After all of these the filter is unchanged. [`TableError::TimedOut`] or
+    /// [`TableError::Dynamo`]; after these two it is unchanged unless the answer to the last request was lost.
     pub async fn subscribe(
         &self,
         id: &ConnectionId,
@@ -109,53 +114,54 @@ impl Table {
         now: EpochMillis,
         change: impl Fn(&mut Connection) -> Result<(), TableError>,
     ) -> Result<Connection, TableError> {
+        let patience = Instant::now() + PATIENCE;
         for delay in delays(ATTEMPTS) {
             let old = self.find_stored(id, now).await?.ok_or(TableError::NotConnected)?;
             let mut wanted = old.connection.clone();
             change(&mut wanted)?;
-            if wanted == old.connection && old.leftovers.is_empty() {
+            if wanted == old.connection {
                 return Ok(wanted);
             }
-            match self.replace(&old, wanted, now).await? {
-                // The next round removes the interests that did not fit into the transaction.
-                Replaced::Partly => {}
-                Replaced::Wholly(connection) => return Ok(connection),
-                Replaced::NotYet => sleep(delay).await,
+            if let Some(connection) = self.replace(&old, wanted, now).await? {
+                return Ok(connection);
             }
+            if Instant::now() + delay >= patience {
+                break;
+            }
+            sleep(delay).await;
         }
         Err(TableError::Contended)
     }
 
+    /// Replaces a connection and its interests in one transaction. Returns `None` if the transaction was cancelled for a
+    /// temporary reason.
     async fn replace(
         &self,
         old: &StoredConnection,
         wanted: Connection,
         now: EpochMillis,
-    ) -> Result<Replaced, TableError> {
-        let (old_scopes, kept) = (old.current_scopes(), old.kept_by(&wanted));
-        let mut scopes = StoredConnection::scopes(&wanted);
-        scopes.extend(kept.iter().cloned());
+    ) -> Result<Option<Connection>, TableError> {
+        let kept = old.kept_by(&wanted);
+        let new = StoredConnection { connection: wanted, revision: old.revision + 1, kept };
+        let (old_scopes, scopes) = (old.interest_scopes(), new.interest_scopes());
+        let items: Vec<_> = scopes.iter().map(|scope| interest_item(&new.connection, scope)).collect();
+        if !is_within_limit(&items) {
+            return Err(TableError::LimitExceeded);
+        }
         let mut writes = Vec::new();
-        for scope in &scopes {
+        for (scope, item) in scopes.iter().zip(items) {
             // An interest that exists and stays the same is not written again.
-            let item = interest_item(&wanted, scope);
             if !old_scopes.contains(scope) || interest_item(&old.connection, scope) != item {
                 let put = Put::builder().table_name(&self.name).set_item(Some(item)).build();
                 writes.push(TransactWriteItem::builder().put(put.map_err(TableError::invalid(OPERATION))?).build());
             }
         }
-        let mut stale: Vec<Scope> = old.stored_scopes().into_iter().filter(|scope| !scopes.contains(scope)).collect();
-        // Fifty old types, fifty new ones and the connection are one item too many, and `*` can be another. `*` comes first, so
-        // it is never a leftover.
-        let leftovers = stale.split_off(stale.len().min(TRANSACTION - 1 - writes.len()));
-        for scope in &stale {
+        let (id, tenant, group) = (&new.connection.id, &new.connection.tenant, new.connection.group.as_ref());
+        for scope in old_scopes.iter().filter(|scope| !scopes.contains(scope)) {
             let delete = Delete::builder().table_name(&self.name);
-            let delete =
-                delete.set_key(Some(interest_key(&wanted.tenant, scope, &wanted.id, wanted.group.as_ref()))).build();
+            let delete = delete.set_key(Some(interest_key(tenant, scope, id, group))).build();
             writes.push(TransactWriteItem::builder().delete(delete.map_err(TableError::invalid(OPERATION))?).build());
         }
-        let partly = !leftovers.is_empty();
-        let new = StoredConnection { connection: wanted, revision: old.revision + 1, kept, leftovers };
         let connection = Put::builder()
             .table_name(&self.name)
             .set_item(Some(new.to_item()))
@@ -168,18 +174,11 @@ impl Table {
         writes.push(TransactWriteItem::builder().put(connection.map_err(TableError::invalid(OPERATION))?).build());
 
         match self.client.transact_write_items().set_transact_items(Some(writes)).send().await {
-            Ok(_) if partly => Ok(Replaced::Partly),
-            Ok(_) => Ok(Replaced::Wholly(new.connection)),
-            Err(error) if is_temporary(&error) => Ok(Replaced::NotYet),
+            Ok(_) => Ok(Some(new.connection)),
+            Err(error) if is_temporary(&error) => Ok(None),
             Err(error) => Err(TableError::dynamo(OPERATION)(error)),
         }
     }
-}
-
-enum Replaced {
-    Wholly(Connection),
-    Partly,
-    NotYet,
 }
 
 /// True if a transaction was cancelled for a temporary reason. Another message of the same connection or its end came first,

@@ -18,6 +18,9 @@ pub enum TableError {
     /// Other messages of the same connection kept changing its filter. Try again.
     #[error("too many messages change the connection's filter at once")]
     Contended,
+    /// The interests of the connection would be larger than 32 KB.
+    #[error("the connection's interests are too large")]
+    LimitExceeded,
     /// DynamoDB refused the request or could not be reached, after the retries of the SDK.
     #[error("DynamoDB {operation}: {reason}")]
     Dynamo {

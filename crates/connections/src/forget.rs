@@ -34,7 +34,7 @@ impl Table {
             return Ok(None);
         };
         let (tenant, group) = (&stored.connection.tenant, stored.connection.group.as_ref());
-        let keys = stored.stored_scopes().into_iter().map(|scope| interest_key(tenant, &scope, id, group));
+        let keys = stored.interest_scopes().into_iter().map(|scope| interest_key(tenant, &scope, id, group));
         self.delete_all(keys).await?;
         Ok(Some(stored.connection.tenant))
     }

@@ -1,10 +1,11 @@
 use std::time::Duration;
 
+use entity_stream_protocol::limits::INTEREST_BYTES;
 use entity_stream_protocol::{ConnectionId, EpochMillis, Filter, Format, GroupId, IdPattern};
 
 use crate::attributes::{
-    AUTHORISED_UNTIL, CONNECTED_AT, EXPIRES_AT, FORMAT, GROUP, ID_PATTERN, Item, PK, SK, get_string, get_time, number,
-    string,
+    AUTHORISED_UNTIL, CONNECTED_AT, EXPIRES_AT, FORMAT, GROUP, ID_PATTERN, Item, PK, SK, get_string, get_time,
+    item_bytes, number, string,
 };
 use crate::authorisation::read_until;
 use crate::connection::Connection;
@@ -70,6 +71,12 @@ impl Connection {
         let scopes = StoredConnection::scopes(self);
         scopes.iter().filter_map(|scope| Interest::from_item(&interest_item(self, scope))).collect()
     }
+}
+
+/// True if the interest items of a connection are not too large together. Each of them repeats the pattern, so a short filter
+/// can become large items.
+pub(crate) fn is_within_limit(items: &[Item]) -> bool {
+    items.iter().map(item_bytes).sum::<usize>() <= INTEREST_BYTES
 }
 
 /// The interest item of a connection in one scope. DynamoDB charges reads by the byte, so the item holds only the facts that a

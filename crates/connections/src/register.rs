@@ -1,6 +1,6 @@
 use crate::connection::Connection;
 use crate::error::TableError;
-use crate::interest::interest_item;
+use crate::interest::{interest_item, is_within_limit};
 use crate::stored_connection::StoredConnection;
 use crate::table::Table;
 
@@ -11,11 +11,16 @@ impl Table {
     /// ended, and never that it is arriving.
     ///
     /// # Errors
-    /// [`TableError::Dynamo`] or [`TableError::Unprocessed`]. Refuse the connection; the items that were written expire.
+    /// [`TableError::LimitExceeded`] if its interests would be too large; nothing is written. [`TableError::Dynamo`] or
+    /// [`TableError::Unprocessed`]. Refuse the connection; the items that were written expire.
     pub async fn register(&self, connection: &Connection) -> Result<(), TableError> {
         let stored = StoredConnection::new(connection.clone());
+        let interests: Vec<_> = stored.interest_scopes().iter().map(|scope| interest_item(connection, scope)).collect();
+        if !is_within_limit(&interests) {
+            return Err(TableError::LimitExceeded);
+        }
         let put = self.client.put_item().table_name(&self.name).set_item(Some(stored.to_item()));
         put.send().await.map_err(TableError::dynamo("PutItem"))?;
-        self.put_all(stored.stored_scopes().into_iter().map(|scope| interest_item(connection, &scope))).await
+        self.put_all(interests).await
     }
 }

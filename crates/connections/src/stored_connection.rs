@@ -4,8 +4,8 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use entity_stream_protocol::{ConnectionId, EntityType, Filter, Format, GroupId, IdPattern, Tenant};
 
 use crate::attributes::{
-    CONNECTED_AT, ENTITY_TYPES, EXPIRES_AT, FORMAT, GROUP, ID_PATTERN, Item, KEPT, LEFTOVERS, REVISION, SUBSCRIBED,
-    TENANT, get_number, get_string, get_time, number, string,
+    CONNECTED_AT, ENTITY_TYPES, EXPIRES_AT, FORMAT, GROUP, ID_PATTERN, Item, KEPT, REVISION, SUBSCRIBED, TENANT,
+    get_number, get_string, get_time, number, string,
 };
 use crate::authorisation::Authorisation;
 use crate::connection::Connection;
@@ -20,8 +20,6 @@ pub(crate) struct StoredConnection {
     /// The types of an earlier filter, while the filter names no type. The interest items of these types exist and hold the
     /// present filter. A reader that read `*` before the change finds the connection there.
     pub(crate) kept: Vec<Scope>,
-    /// The scopes of interest items that did not fit into the transaction that replaced them. They still have to be removed.
-    pub(crate) leftovers: Vec<Scope>,
 }
 
 impl StoredConnection {
@@ -37,11 +35,11 @@ impl StoredConnection {
 
     /// A new connection.
     pub(crate) fn new(connection: Connection) -> Self {
-        Self { connection, revision: 1, kept: Vec::new(), leftovers: Vec::new() }
+        Self { connection, revision: 1, kept: Vec::new() }
     }
 
-    /// The scopes of the interest items that hold the present filter.
-    pub(crate) fn current_scopes(&self) -> Vec<Scope> {
+    /// The scopes of all its interest items.
+    pub(crate) fn interest_scopes(&self) -> Vec<Scope> {
         let mut scopes = Self::scopes(&self.connection);
         scopes.extend(self.kept.iter().cloned());
         scopes
@@ -53,14 +51,7 @@ impl StoredConnection {
         if Self::scopes(wanted) != [Scope::Every] {
             return Vec::new();
         }
-        self.current_scopes().into_iter().filter(|scope| *scope != Scope::Every).collect()
-    }
-
-    /// The scopes of all its interest items.
-    pub(crate) fn stored_scopes(&self) -> Vec<Scope> {
-        let mut scopes = self.current_scopes();
-        scopes.extend(self.leftovers.iter().cloned());
-        scopes
+        self.interest_scopes().into_iter().filter(|scope| *scope != Scope::Every).collect()
     }
 
     pub(crate) fn to_item(&self) -> Item {
@@ -82,10 +73,8 @@ impl StoredConnection {
             }
         }
         connection.authorisation.write(&mut item);
-        for (name, scopes) in [(KEPT, &self.kept), (LEFTOVERS, &self.leftovers)] {
-            if !scopes.is_empty() {
-                item.insert(name.to_owned(), scopes_attribute(scopes));
-            }
+        if !self.kept.is_empty() {
+            item.insert(KEPT.to_owned(), kept_attribute(&self.kept));
         }
         item
     }
@@ -94,15 +83,9 @@ impl StoredConnection {
     pub(crate) fn from_item(id: &ConnectionId, item: &Item) -> Option<Self> {
         let subscribed = *item.get(SUBSCRIBED)?.as_bool().ok()?;
         let filter = if subscribed {
-            let types: Option<Vec<EntityType>> = item
-                .get(ENTITY_TYPES)?
-                .as_l()
-                .ok()?
-                .iter()
-                .map(|value| EntityType::parse(value.as_s().ok()?).ok())
-                .collect();
+            let types = read_types(item.get(ENTITY_TYPES)?)?;
             let pattern = get_string(item, ID_PATTERN).map(|text| IdPattern::from_stored(text.to_owned()));
-            Some(Filter::from_stored(types?, pattern))
+            Some(Filter::from_stored(types, pattern))
         } else {
             None
         };
@@ -118,8 +101,8 @@ impl StoredConnection {
             },
             authorisation: Authorisation::read(item)?,
         };
-        let (kept, leftovers) = (read_scopes(item, KEPT)?, read_scopes(item, LEFTOVERS)?);
-        Some(Self { connection, revision: get_number(item, REVISION)?, kept, leftovers })
+        let kept = item.get(KEPT).map_or_else(|| Some(Vec::new()), read_kept)?;
+        Some(Self { connection, revision: get_number(item, REVISION)?, kept })
     }
 }
 
@@ -127,27 +110,20 @@ fn entity_types_attribute(filter: &Filter) -> AttributeValue {
     AttributeValue::L(filter.entity_types().iter().map(|entity_type| string(entity_type.as_str())).collect())
 }
 
-fn scopes_attribute(scopes: &[Scope]) -> AttributeValue {
-    AttributeValue::L(
-        scopes
-            .iter()
-            .map(|scope| match scope {
-                Scope::Type(entity_type) => string(entity_type.as_str()),
-                Scope::Every => AttributeValue::Bool(true),
-            })
-            .collect(),
-    )
+/// A connection keeps only types.
+fn kept_attribute(kept: &[Scope]) -> AttributeValue {
+    let types = kept.iter().filter_map(|scope| match scope {
+        Scope::Type(entity_type) => Some(string(entity_type.as_str())),
+        Scope::Every => None,
+    });
+    AttributeValue::L(types.collect())
 }
 
-/// The scopes in an attribute, none if the attribute is absent; `None` if the attribute holds another value.
-fn read_scopes(item: &Item, name: &str) -> Option<Vec<Scope>> {
-    item.get(name).map_or_else(|| Some(Vec::new()), |scopes| scopes.as_l().ok()?.iter().map(read_scope).collect())
+fn read_kept(value: &AttributeValue) -> Option<Vec<Scope>> {
+    Some(read_types(value)?.into_iter().map(Scope::Type).collect())
 }
 
-fn read_scope(value: &AttributeValue) -> Option<Scope> {
-    match value {
-        AttributeValue::S(entity_type) => Some(Scope::Type(EntityType::parse(entity_type).ok()?)),
-        AttributeValue::Bool(true) => Some(Scope::Every),
-        _ => None,
-    }
+/// The types in a list; `None` for any other value.
+fn read_types(value: &AttributeValue) -> Option<Vec<EntityType>> {
+    value.as_l().ok()?.iter().map(|value| EntityType::parse(value.as_s().ok()?).ok()).collect()
 }

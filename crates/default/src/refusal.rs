@@ -7,6 +7,10 @@ use entity_stream_runtime::{Caller, note_refusal};
 pub(crate) const NOT_AUTHORISED: &str =
     "send authenticate first; if the token has expired, connect again with a fresh one";
 
+/// Tells a client that its filter would take too much of the table.
+const INTERESTS_TOO_LARGE: &str = "idPattern is too long for so many entityTypes; send a shorter pattern or fewer types; a \
+                                   filter for every type also counts the types of the filter before it until unsubscribe";
+
 /// Creates the answer to a message that the table refused.
 pub(crate) fn refuse(message: &ClientMessage, error: &TableError) -> Answer {
     let (code, text) = match error {
@@ -19,10 +23,12 @@ pub(crate) fn refuse(message: &ClientMessage, error: &TableError) -> Answer {
             (ErrorCode::Unauthorized, NOT_AUTHORISED)
         }
         TableError::AnotherSubject => (ErrorCode::Forbidden, Refusal::AnotherSubject.message()),
-        TableError::Contended
-        | TableError::Dynamo { .. }
-        | TableError::TimedOut { .. }
-        | TableError::Unprocessed(_) => {
+        TableError::LimitExceeded => (ErrorCode::LimitExceeded, INTERESTS_TOO_LARGE),
+        TableError::Contended => {
+            tracing::warn!("message refused: other messages of the connection changed it at the same time");
+            (ErrorCode::Conflict, "other messages of this connection changed it at the same time; try again")
+        }
+        TableError::Dynamo { .. } | TableError::TimedOut { .. } | TableError::Unprocessed(_) => {
             tracing::error!(%error, "message refused: the table cannot be read or written");
             (ErrorCode::Internal, "the message could not be handled; try again")
         }

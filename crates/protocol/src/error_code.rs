@@ -22,6 +22,10 @@ pub enum ErrorCode {
     Forbidden,
     /// The message is larger than 128 KB.
     MessageTooLarge,
+    /// The request would exceed a limit of the connection or of its subject.
+    LimitExceeded,
+    /// Other messages of the same connection kept changing it at the same time. The client can try again.
+    Conflict,
     /// The connection is not registered any more. The client has to connect again.
     NotConnected,
     /// The service failed. The client can try again.
@@ -32,7 +36,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// All codes of the contract, which are all but [`ErrorCode::Other`].
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::InvalidJson,
         Self::InvalidMessage,
         Self::UnknownAction,
@@ -41,6 +45,8 @@ impl ErrorCode {
         Self::Unauthorized,
         Self::Forbidden,
         Self::MessageTooLarge,
+        Self::LimitExceeded,
+        Self::Conflict,
         Self::NotConnected,
         Self::Internal,
     ];
@@ -56,6 +62,8 @@ impl ErrorCode {
             Self::Unauthorized => "unauthorized",
             Self::Forbidden => "forbidden",
             Self::MessageTooLarge => "message_too_large",
+            Self::LimitExceeded => "limit_exceeded",
+            Self::Conflict => "conflict",
             Self::NotConnected => "not_connected",
             Self::Internal => "internal",
             Self::Other(code) => code,
@@ -93,6 +101,6 @@ mod tests {
         for code in ErrorCode::ALL {
             assert_eq!(ErrorCode::from(code.to_string()), code);
         }
-        assert_eq!(ErrorCode::from("limit_exceeded".to_owned()), ErrorCode::Other("limit_exceeded".to_owned()));
+        assert_eq!(ErrorCode::from("not_available".to_owned()), ErrorCode::Other("not_available".to_owned()));
     }
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::entity_change::EntityChange;
 use crate::entity_type::{EntityType, InvalidEntityType};
 use crate::error_code::ErrorCode;
-use crate::limits::FILTER_TYPES;
+use crate::limits::{FILTER_TEXT_BYTES, FILTER_TYPES, ID_PATTERN_LENGTH};
 use crate::pattern::{IdPattern, InvalidPattern, PatternMatcher};
 
 /// Selects the changes that a connection receives of its tenant. A change passes if one of its types is among the filter's
@@ -45,6 +45,11 @@ pub enum InvalidFilter {
         "entityTypes: a filter has at most {FILTER_TYPES} types; send fewer, or leave entityTypes out to receive every type"
     )]
     TooManyTypes,
+    /// The types and the pattern are too long together.
+    #[error(
+        "entityTypes and idPattern have at most {FILTER_TEXT_BYTES} bytes together; send fewer types or a shorter pattern"
+    )]
+    TooMuchText,
     /// The pattern is invalid.
     #[error(transparent)]
     IdPattern(#[from] InvalidPattern),
@@ -55,6 +60,7 @@ impl InvalidFilter {
     pub fn code(&self) -> ErrorCode {
         match self {
             Self::EntityType(_) | Self::TooManyTypes => ErrorCode::InvalidEntityTypes,
+            Self::TooMuchText => ErrorCode::LimitExceeded,
             Self::IdPattern(_) => ErrorCode::InvalidIdPattern,
         }
     }
@@ -65,24 +71,31 @@ impl Filter {
     /// pattern does not restrict the ids.
     ///
     /// # Errors
-    /// [`InvalidFilter`] if there are more than 50 types, a type is empty or has more than 256 characters, or
-    /// [`IdPattern::parse`] fails.
+    /// [`InvalidFilter`] if there are more than 49 types, a type is empty or has more than 256 characters, types and pattern
+    /// have more than 1,024 bytes together, or [`IdPattern::parse`] fails.
     pub fn new<T: Into<String>>(
         types: impl IntoIterator<Item = T>,
         id_pattern: Option<&str>,
     ) -> Result<Self, InvalidFilter> {
         let mut seen = HashSet::new();
         let mut entity_types = Vec::new();
+        let id_pattern = id_pattern.filter(|pattern| !pattern.is_empty());
+        let mut text = id_pattern.map_or(0, str::len);
         for name in types {
             let entity_type = EntityType::parse(name)?;
             if seen.insert(entity_type.clone()) {
+                text += entity_type.as_str().len();
                 entity_types.push(entity_type);
             }
             if entity_types.len() > FILTER_TYPES {
                 return Err(InvalidFilter::TooManyTypes);
             }
         }
-        let id_pattern = id_pattern.filter(|pattern| !pattern.is_empty()).map(IdPattern::parse).transpose()?;
+        // A pattern that is too long for the filter is not compiled.
+        if text > FILTER_TEXT_BYTES && id_pattern.is_none_or(|pattern| pattern.chars().count() <= ID_PATTERN_LENGTH) {
+            return Err(InvalidFilter::TooMuchText);
+        }
+        let id_pattern = id_pattern.map(IdPattern::parse).transpose()?;
         Ok(Self { entity_types, id_pattern })
     }
 
@@ -137,15 +150,28 @@ mod tests {
     }
 
     #[test]
-    fn repeated_types_count_once_and_fifty_are_allowed() {
+    fn repeated_types_count_once_and_49_are_allowed() {
         let names = |n: usize| (0..n).map(|i| format!("T{i}")).collect::<Vec<_>>();
-        assert!(Filter::new(names(50), None).is_ok());
-        assert_eq!(Filter::new(names(51), None), Err(InvalidFilter::TooManyTypes));
-        let twice: Vec<_> = names(50).into_iter().chain(names(50)).collect();
-        assert_eq!(Filter::new(twice, None).unwrap().entity_types().len(), 50);
+        assert!(Filter::new(names(49), None).is_ok());
+        assert_eq!(Filter::new(names(50), None), Err(InvalidFilter::TooManyTypes));
+        let twice: Vec<_> = names(49).into_iter().chain(names(49)).collect();
+        assert_eq!(Filter::new(twice, None).unwrap().entity_types().len(), 49);
         assert!(Filter::new(["é".repeat(256)], None).is_ok());
         assert!(Filter::new([""], None).is_err());
         assert!(Filter::new(["é".repeat(257)], None).is_err());
+    }
+
+    #[test]
+    fn types_and_pattern_have_a_kilobyte_together() {
+        let four = ["a", "b", "c", "d"].map(|name| name.repeat(256));
+        assert!(Filter::new(four.clone(), None).is_ok());
+        assert!(Filter::new(four.iter().chain(&four), None).is_ok(), "a repeated type counts once");
+        assert_eq!(Filter::new(four.clone(), Some("e")), Err(InvalidFilter::TooMuchText));
+        assert!(Filter::new(["é".repeat(256)], Some(&"é".repeat(256))).is_ok());
+        assert_eq!(Filter::new(["é".repeat(256)], Some(&"é".repeat(257))), Err(InvalidFilter::TooMuchText));
+        assert_eq!(InvalidFilter::TooMuchText.code(), ErrorCode::LimitExceeded);
+        let too_long = Filter::new([""; 0], Some(&"x".repeat(1025))).unwrap_err();
+        assert_eq!(too_long.code(), ErrorCode::InvalidIdPattern, "{too_long}");
     }
 
     proptest! {

@@ -4,8 +4,13 @@ use std::time::Duration;
 
 /// The longest tenant name, in characters. All of them are ASCII.
 pub const TENANT_LENGTH: usize = 63;
-/// The most entity types of one filter.
-pub const FILTER_TYPES: usize = 50;
+/// The most entity types of one filter. A change from one filter of this size to another is one transaction of DynamoDB, which
+/// takes 100 items.
+pub const FILTER_TYPES: usize = 49;
+/// The most text of one filter, in bytes: its types, each once, and its pattern.
+pub const FILTER_TEXT_BYTES: usize = 1024;
+/// The most that all interest items of one connection take in the table, in bytes. Each of them repeats the pattern.
+pub const INTEREST_BYTES: usize = 32 * 1024;
 /// The longest entity type, in characters.
 pub const ENTITY_TYPE_LENGTH: usize = 256;
 /// The most types of one entity. An event reads a partition of the table for each type.

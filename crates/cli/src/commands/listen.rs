@@ -32,7 +32,7 @@ pub(crate) struct Args {
     /// The WebSocket URL of the stream
     #[arg(long, value_name = "URL", default_value = "ws://localhost:3000")]
     url: String,
-    /// Only entities of this type; repeat the option for up to 50 types
+    /// Only entities of this type; repeat the option for up to 49 types
     #[arg(long, value_name = "TYPE")]
     entity_type: Vec<EntityType>,
     /// Only entities whose id matches this regular expression, anywhere in the id unless anchored

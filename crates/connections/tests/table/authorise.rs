@@ -38,15 +38,15 @@ async fn a_grant_stands_in_the_connection_and_in_each_interest() {
 #[tokio::test]
 async fn a_renewal_reaches_every_interest_and_keeps_the_filter() {
     let t = TestTable::create().await;
-    let wanted = filter(names("Type", 50));
+    let wanted = filter(names("Type", 49));
     t.register([&granted("alice", wanted.clone(), grant("alice", later(60)))]).await;
     let renewed = granted("alice", wanted, grant("alice", later(600)));
     let returned = t.table.authorise(&id("alice"), &grant("alice", later(600)), later(59)).await.unwrap();
     assert_eq!(returned, renewed);
     t.assert_holds([&renewed], "renewed").await;
-    let types = names("Type", 50);
+    let types = names("Type", 49);
     let interests = t.interests(&types.iter().map(String::as_str).collect::<Vec<_>>()).await;
-    assert_eq!(interests.len(), 50);
+    assert_eq!(interests.len(), 49);
     assert!(interests.iter().all(|interest| interest.authorised_until == Some(later(600))), "each of them is renewed");
     let moved = Connection { filter: Some(filter(["Other"])), ..renewed };
     t.table.subscribe(&id("alice"), moved.filter.as_ref(), later(599)).await.unwrap();

@@ -5,11 +5,11 @@ use entity_stream_protocol::Filter;
 
 use crate::support::{Steps, TestTable, config, connection, filter, names, now};
 
-/// Starts a swap of fifty types for fifty others, and drops it at this step.
+/// Starts a swap of 49 types for 49 others, and drops it at this step.
 async fn die_while_subscribing(t: &TestTable, alice: &Connection, step: usize) {
     let steps = Steps::default();
     let doomed = t.through(config().interceptor(steps.clone()));
-    let wanted = filter(names("New", 50));
+    let wanted = filter(names("New", 49));
     tokio::select! {
         biased;
         () = steps.reached(step) => {}
@@ -20,10 +20,10 @@ async fn die_while_subscribing(t: &TestTable, alice: &Connection, step: usize) {
 #[tokio::test]
 async fn the_next_subscribe_finds_its_way() {
     for (step, wanted) in
-        (0..=8).zip([filter(names("Next", 50)), filter(["Old0", "New0"]), Filter::default()].iter().cycle())
+        (0..=8).zip([filter(names("Next", 49)), filter(["Old0", "New0"]), Filter::default()].iter().cycle())
     {
         let t = TestTable::create().await;
-        let alice = connection("alice", filter(names("Old", 50)));
+        let alice = connection("alice", filter(names("Old", 49)));
         t.register([&alice]).await;
         die_while_subscribing(&t, &alice, step).await;
 
@@ -37,7 +37,7 @@ async fn the_next_subscribe_finds_its_way() {
 async fn forget_forgets_all_the_same() {
     let t = TestTable::create().await;
     for step in 0..=8 {
-        let alice = connection("alice", filter(names("Old", 50)));
+        let alice = connection("alice", filter(names("Old", 49)));
         t.register([&alice]).await;
         die_while_subscribing(&t, &alice, step).await;
 

@@ -14,7 +14,6 @@ mod foreign;
 mod forget;
 mod isolation;
 mod kept;
-mod leftovers;
 mod list;
 mod model;
 mod pages;

@@ -1,7 +1,7 @@
 use entity_stream_connections::{Connection, TableError};
 use entity_stream_protocol::{Filter, Format, GroupId};
 
-use crate::support::{TestTable, connection, filter, id, ids, names, now, tenant};
+use crate::support::{Requests, TestTable, config, connection, filter, id, ids, names, now, tenant};
 
 fn with_pattern(types: &[&str], pattern: &str) -> Filter {
     Filter::new(types.iter().copied(), Some(pattern)).unwrap()
@@ -82,28 +82,72 @@ async fn unsubscribed_connections_are_met_by_no_event() {
     assert_eq!(ids(&t.interests(&["Room"]).await), ["bob"]);
 }
 
-/// Fifty items out, fifty in and the connection are one more than a transaction takes.
 #[tokio::test]
-async fn swaps_fifty_types_for_fifty_others_again_and_again() {
-    let [old, new, third] = ["Old", "New", "Third"].map(|prefix| filter(names(prefix, 50)));
+async fn swaps_all_types_for_others_again_and_again() {
+    let [old, new, third] = ["Old", "New", "Third"].map(|prefix| filter(names(prefix, 49)));
 
     walk(Some(old.clone()), [Some(new.clone()), Some(third), Some(old), Some(new)]).await;
 }
 
 #[tokio::test]
-async fn swaps_fifty_types_and_the_pattern_too() {
-    let old = filter(names("Old", 50));
-    let new = Filter::new(names("New", 50), Some("^urn")).unwrap();
-    let half: Vec<_> = names("Old", 25).into_iter().chain(names("New", 25)).collect();
+async fn swaps_all_types_and_the_pattern_too() {
+    let old = filter(names("Old", 49));
+    let new = Filter::new(names("New", 49), Some("^urn")).unwrap();
+    let half: Vec<_> = names("Old", 25).into_iter().chain(names("New", 24)).collect();
 
     walk(Some(old.clone()), [Some(new.clone()), Some(filter(half)), Some(new), None, Some(old)]).await;
 }
 
 #[tokio::test]
-async fn goes_from_every_type_to_fifty_and_back() {
-    let fifty = filter(names("New", 50));
+async fn goes_from_every_type_to_many_and_back() {
+    let many = filter(names("New", 49));
 
-    walk(Some(Filter::default()), [Some(fifty.clone()), Some(Filter::default()), Some(fifty), None]).await;
+    walk(Some(Filter::default()), [Some(many.clone()), Some(Filter::default()), Some(many), None]).await;
+}
+
+/// A reader never sees a part of a change, and a process that dies leaves none.
+#[tokio::test]
+async fn every_change_is_one_transaction() {
+    let [old, new] = ["Old", "New"].map(|prefix| filter(names(prefix, 49)));
+    let every = |pattern| Filter::new([""; 0], Some(pattern)).unwrap();
+    let t = TestTable::create().await;
+    t.register([&connection("alice", old.clone())]).await;
+    let transactions = Requests::of(".TransactWriteItems");
+    let table = t.through(config().interceptor(transactions.clone()));
+    let filters = [Some(new.clone()), Some(every("^a")), Some(old.clone()), Some(every("^b")), Some(every("^c")), None];
+    for (step, wanted) in filters.iter().enumerate() {
+        table.subscribe(&id("alice"), wanted.as_ref(), now()).await.unwrap();
+        assert_eq!(transactions.count(), step + 1, "{wanted:?}");
+    }
+}
+
+/// Each interest repeats the pattern, so a short filter can become large items.
+#[tokio::test]
+async fn interests_that_are_too_large_are_refused_and_nothing_changes() {
+    let pattern = "é".repeat(330);
+    let many = names("Type", 49);
+    let small = Filter::new(&many[..40], Some(&pattern)).unwrap();
+    let large = Filter::new(&many, Some(&pattern)).unwrap();
+    let t = TestTable::create().await;
+    let refused = t.table.register(&connection("alice", large.clone())).await;
+    assert!(matches!(refused, Err(TableError::LimitExceeded)), "{refused:?}");
+    t.assert_empty("refused").await;
+
+    let alice = connection("alice", small);
+    t.register([&alice]).await;
+    let refused = t.table.subscribe(&alice.id, Some(&large), now()).await;
+    assert!(matches!(refused, Err(TableError::LimitExceeded)), "{refused:?}");
+    t.assert_holds([&alice], "refused").await;
+
+    // A filter for every type keeps the interests of the types before it.
+    let wide = connection("bob", filter(&many));
+    t.register([&wide]).await;
+    let long = Filter::new([""; 0], Some(&pattern)).unwrap();
+    let refused = t.table.subscribe(&wide.id, Some(&long), now()).await;
+    assert!(matches!(refused, Err(TableError::LimitExceeded)), "{refused:?}");
+    t.table.subscribe(&wide.id, None, now()).await.unwrap();
+    t.table.subscribe(&wide.id, Some(&long), now()).await.unwrap();
+    t.assert_holds([&alice, &Connection { filter: Some(long), ..wide }], "unsubscribed first").await;
 }
 
 #[tokio::test]
