@@ -36,7 +36,7 @@ def source() -> dict:
 
 
 @cache
-def _expanded(parameters: tuple) -> dict:
+def expanded(parameters: tuple) -> dict:
     template = source()
     for resource in template["Resources"].values():
         if resource["Type"] == "AWS::Serverless::Function":
@@ -51,7 +51,7 @@ class Stack:
 
     def __init__(self, **parameters: str):
         given = {name: str(value) for name, value in parameters.items()}
-        template = copy.deepcopy(_expanded(tuple(sorted(given.items()))))
+        template = copy.deepcopy(expanded(tuple(sorted(given.items()))))
         declared = template["Parameters"]
         unknown = set(given) - set(declared)
         assert not unknown, f"the template has no parameters {unknown}"
