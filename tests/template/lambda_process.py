@@ -7,6 +7,7 @@ import queue
 import subprocess
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 PATIENCE = 30.0
@@ -63,7 +64,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 class Function:
     """A running bootstrap file. `started_in` is the time from its start to its first request for an event."""
 
-    def __init__(self, bootstrap: Path, **variables: str):
+    def __init__(self, bootstrap: Path, *, runner: Sequence[str] = (), **variables: str):
         self.api = RuntimeApi()
         environment = {
             "AWS_LAMBDA_RUNTIME_API": self.api.address,
@@ -78,7 +79,7 @@ class Function:
         } | variables
         self.lines: list[str] = []
         started = time.perf_counter()
-        self.child = subprocess.Popen([bootstrap], env=environment, stdout=subprocess.PIPE, text=True)
+        self.child = subprocess.Popen([*runner, bootstrap], env=environment, stdout=subprocess.PIPE, text=True)
         self._reader = threading.Thread(target=lambda: self.lines.extend(self.child.stdout), daemon=True)
         self._reader.start()
         if not self.api.asked.wait(PATIENCE):

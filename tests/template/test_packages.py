@@ -147,32 +147,6 @@ def test_a_connection_is_counted_in_one_line(functions, built, variables):
     assert [metric["Name"] for metric in described["Metrics"]] == ["Connections"]
 
 
-def docker_runs() -> bool:
-    return shutil.which("docker") is not None and subprocess.run(["docker", "info"], capture_output=True).returncode == 0
-
-
-@pytest.mark.skipif(not docker_runs(), reason="sam local invoke runs functions in Docker, which is not here")
-@pytest.mark.parametrize("sample", ["connect/no-token", "default/ping", "disconnect/idle-1001", "broadcast/updated"])
-def test_sam_local_invoke(built, sample, tmp_path):
-    """Runs the commands of the README on other ports."""
-    # A container reaches the host through its bridge and not through the loopback interface.
-    system = LocalSystem("--host", "0.0.0.0")
-    try:
-        settings = (REPOSITORY / "local-invoke.json").read_text()
-        settings = settings.replace(":3000", f":{system.port}").replace(":8000", f":{system.dynamodb_port}")
-        (tmp_path / "local-invoke.json").write_text(settings)
-        function = f"{sample.partition('/')[0].capitalize()}Function"
-        command = [TOOLS / "sam", "local", "invoke", function, "--template", BUILD / "template.yaml"]
-        command += ["--event", EVENTS / f"{sample}.json", "--env-vars", tmp_path / "local-invoke.json"]
-        command += ["--add-host", "host.docker.internal:host-gateway"]
-        environment = environment_without_aws(SAM_CLI_TELEMETRY="0", AWS_DEFAULT_REGION="us-east-1")
-        result = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True)
-        assert result.returncode == 0, result.stderr
-        samples()[sample].check(json.loads(result.stdout.splitlines()[-1]), system.dead_letters())
-    finally:
-        system.process.kill()
-
-
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_a_function_starts_in_little_memory(built, variables, name, capsys):
     """Prints the figures of BENCHMARKS.md. The time is not checked, because it depends on the load of the machine."""
