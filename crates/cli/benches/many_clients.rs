@@ -18,7 +18,7 @@ use futures_util::stream::{self, FuturesUnordered};
 use serde_json::json;
 use tokio::time::timeout;
 
-use server::{Server, connect};
+use crate::server::{Server, connect};
 
 const SIZES: [usize; 3] = [1_250, 2_500, 5_000];
 const EVENTS: usize = 20;
@@ -38,7 +38,7 @@ async fn main() -> Result<()> {
 
 async fn measure(clients: usize) -> Result<()> {
     let server = Server::start().await?;
-    let before = memory(&server, "VmRSS")?;
+    let before = server.memory("VmRSS")?;
     let client = Client::builder(server.url(), "demo").reconnect(false).build()?;
     let started = Instant::now();
     let mut streams: Vec<EntityStream> = stream::iter(0..clients)
@@ -49,18 +49,18 @@ async fn measure(clients: usize) -> Result<()> {
         .into_iter()
         .collect::<Result<_>>()?;
     let connecting = started.elapsed();
-    let idle = memory(&server, "VmRSS")?;
-    let (cpu_before, started) = (cpu(&server)?, Instant::now());
+    let idle = server.memory("VmRSS")?;
+    let (cpu, started) = (server.cpu()?, Instant::now());
     publish(server.port, EVENTS).await?;
     receive(&mut streams, EVENTS).await?;
-    let (delivering, cpu) = (started.elapsed(), cpu(&server)? - cpu_before);
+    let (delivering, cpu) = (started.elapsed(), server.cpu()? - cpu);
     // A repeat comes before an event that is published only now.
     publish(server.port, 1).await?;
     receive(&mut streams, 1).await?;
     let repeats: u64 = streams.iter().map(EntityStream::repeats).sum();
     ensure!(repeats == 0, "{repeats} events came twice");
     let messages = f64::from(u32::try_from(clients * EVENTS)?);
-    let peak = memory(&server, "VmHWM")?;
+    let peak = server.memory("VmHWM")?;
     println!(
         "{clients:>7}  {:>8.2} s  {:>8.2} s  {:>10.0}  {:>8.1} µs  {:>8} KiB  {:>8} KiB  {:>6} KiB",
         connecting.as_secs_f64(),
@@ -114,19 +114,4 @@ async fn receive(streams: &mut [EntityStream], events: usize) -> Result<()> {
         received?;
     }
     Ok(())
-}
-
-/// A line of `/proc/PID/status`, in KiB.
-fn memory(server: &Server, name: &str) -> Result<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", server.id()))?;
-    let line = status.lines().find(|line| line.starts_with(name)).context("a line of /proc")?;
-    Ok(line.split_whitespace().nth(1).context("a number")?.parse()?)
-}
-
-/// The CPU time used so far, user and system: fields 14 and 15 of `/proc/PID/stat`, in hundredths of a second.
-fn cpu(server: &Server) -> Result<Duration> {
-    let stat = std::fs::read_to_string(format!("/proc/{}/stat", server.id()))?;
-    let after_name = stat.rsplit(')').next().context("a process has a name")?;
-    let ticks: Vec<u64> = after_name.split_whitespace().skip(11).take(2).map(str::parse).collect::<Result<_, _>>()?;
-    Ok(Duration::from_millis(ticks.iter().sum::<u64>() * 10))
 }

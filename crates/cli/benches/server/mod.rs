@@ -1,4 +1,4 @@
-//! The server of a benchmark: the real command in a process of its own.
+//! The server of the benchmarks, a process of its own.
 
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
@@ -18,7 +18,6 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts the server, and waits until it takes connections.
     pub(crate) async fn start() -> Result<Self> {
         let (port, dynamodb_port) = (free_port()?, free_port()?);
         let process = Command::new(env!("CARGO_BIN_EXE_entity-stream"))
@@ -43,9 +42,20 @@ impl Server {
         format!("ws://127.0.0.1:{}", self.port)
     }
 
-    /// The id of the process.
-    pub(crate) fn id(&self) -> u32 {
-        self.process.id()
+    /// A line of `/proc/PID/status`, in KiB.
+    pub(crate) fn memory(&self, name: &str) -> Result<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
+        let line = status.lines().find(|line| line.starts_with(name)).context("a line of /proc")?;
+        Ok(line.split_whitespace().nth(1).context("a number")?.parse()?)
+    }
+
+    /// The CPU time used so far, user and system: fields 14 and 15 of `/proc/PID/stat`, in hundredths of a second.
+    pub(crate) fn cpu(&self) -> Result<Duration> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.id()))?;
+        let after_name = stat.rsplit(')').next().context("a process has a name")?;
+        let ticks: Vec<u64> =
+            after_name.split_whitespace().skip(11).take(2).map(str::parse).collect::<Result<_, _>>()?;
+        Ok(Duration::from_millis(ticks.iter().sum::<u64>() * 10))
     }
 }
 
@@ -54,6 +64,10 @@ impl Drop for Server {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
 /// Opens a stream and waits until its subscription is in force.
@@ -66,8 +80,4 @@ pub(crate) async fn connect(client: &Client) -> Result<EntityStream> {
             other => bail!("a subscription was expected, not {other:?}"),
         }
     }
-}
-
-fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
