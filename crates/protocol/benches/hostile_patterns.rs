@@ -1,5 +1,5 @@
 //! Measures the most expensive patterns that a client can send: the time to refuse or compile them, their memory, and the
-//! time to match the longest ids.
+//! time to match ids of 256 characters.
 //!
 //! Run it with `cargo bench -p entity-stream-protocol --bench hostile_patterns`. `BENCHMARKS.md` has the figures.
 
@@ -8,7 +8,7 @@
 
 use std::time::{Duration, Instant};
 
-use entity_stream_protocol::limits::{ENTITY_ID_LENGTH, ID_PATTERN_LENGTH};
+use entity_stream_protocol::limits::ID_PATTERN_LENGTH;
 use entity_stream_protocol::{IdPattern, PatternMatcher};
 use peak_alloc::PeakAlloc;
 
@@ -18,7 +18,7 @@ static ALLOCATOR: PeakAlloc = PeakAlloc;
 /// Creates the pattern of a number. Larger numbers cost more, until the pattern is refused.
 type Family = fn(usize) -> String;
 
-const FAMILIES: [(&str, Family); 22] = [
+const FAMILIES: [(&str, Family); 36] = [
     ("word characters, repeated", |n| format!(r"\w{{{n}}}")),
     ("word characters, up to so many", |n| format!(r"\w{{0,{n}}}")),
     ("letters of all scripts, side by side", |n| r"\pL".repeat(n)),
@@ -41,30 +41,63 @@ const FAMILIES: [(&str, Family); 22] = [
     ("any character, so many after an a", |n| format!("(?s).*a.{{{n}}}b")),
     ("a or b, up to so many after an a", |n| format!("[ab]*a[ab]{{0,{n}}}c")),
     ("so many a, anything between them", |n| format!("(?:(?:a|b)*a){{{n}}}c")),
+    ("optional letters, so many", |n| format!("(?:[a-z]?[b-y]?){{{n}}}[^a-z\u{407}]")),
+    ("optional letters, anchored", |n| format!("^(?:[a-z]?[b-y]?){{{n}}}[^a-z]")),
+    ("optional letters, up to the end", |n| format!("(?:a?b?c?d?){{{n}}}$")),
+    ("optional letters at word boundaries", |n| format!(r"(?:\b[a-z]?\b[b-y]?){{{n}}}[^a-z]")),
+    ("optional word characters", |n| format!(r"(?:\w?){{{n}}}!")),
+    ("optional word characters at word boundaries", |n| format!(r"(?:\b\w?){{{n}}}!")),
+    ("optional characters of any kind", |n| format!("(?s)(?:.?[^a]?){{{n}}}!!")),
+    ("a and b of two bytes", |n| format!("[\u{e4}\u{f6}]*\u{e4}[\u{e4}\u{f6}]{{0,{n}}}!")),
+    ("a and b of four bytes", |n| format!("[\u{1d4b3}\u{1d4b4}]*\u{1d4b3}[\u{1d4b3}\u{1d4b4}]{{0,{n}}}!")),
+    ("any character of four bytes, up to so many", |n| format!("\u{20000}[\u{20000}-\u{2fffd}a]{{0,{n}}}!")),
+    ("so many words between anything", |n| vec![r"\w+.*"; n].join("\u{20000}")),
+    ("so many classes between anything", |n| vec!["[^:]*[^;]*"; n].join("a")),
+    ("alternation of ids", |n| (0..n).map(|i| format!("Room:{i:03}")).collect::<Vec<_>>().join("|")),
+    ("alternation of ids of any case", |n| {
+        format!("(?i)^(?:{})$", (0..n).map(|i| format!("urn:Room:{i:03}")).collect::<Vec<_>>().join("|"))
+    }),
 ];
 
 fn letters(n: usize) -> Vec<&'static str> {
     ["a", "b", "c", "d", "e", "f", "g"].into_iter().cycle().take(n).collect()
 }
 
+/// The number of patterns that are mixed at random from parts of the families.
+const RANDOM_PATTERNS: usize = 3_000;
+/// The length of the measured ids, in characters. The time to match is in proportion to the length.
+const ID_LENGTH: usize = 256;
+
 fn main() {
-    let ids = longest_ids();
-    println!("the most expensive of each kind                refusing   compiling      memory        kept    matching");
+    let (narrow, wide) = (narrow_ids(), wide_ids());
+    println!(
+        "the most expensive of each kind              refusing  compiling    memory      kept  matching  wide ids"
+    );
     let mut worst = Cost::default();
     for (name, family) in FAMILIES {
         let mut most = Cost::default();
         for text in sizes().map(family).take_while(|text| text.chars().count() <= ID_PATTERN_LENGTH) {
-            most.take(&measure(&text, &ids));
+            most.take(&measure(&text, &narrow, &wide));
         }
         most.print(name);
         worst.take(&most);
     }
+    let mut most = Cost::default();
+    let mut random = Random(0x2545_f491_4f6c_dd1d);
+    for _ in 0..RANDOM_PATTERNS {
+        let text = random.pattern(3);
+        if text.chars().count() <= ID_PATTERN_LENGTH {
+            most.take(&measure(&text, &narrow, &wide));
+        }
+    }
+    most.print("random mixtures");
+    worst.take(&most);
     worst.print("any");
 }
 
 /// All small numbers, and larger numbers at growing distances.
 fn sizes() -> impl Iterator<Item = usize> {
-    std::iter::successors(Some(1), |n| Some(n + 1 + n / 8)).take_while(|n| *n < 100_000)
+    std::iter::successors(Some(1), |n| Some(n + 1 + n / 16)).take_while(|n| *n < 100_000)
 }
 
 #[derive(Default)]
@@ -75,7 +108,10 @@ struct Cost {
     peak: usize,
     /// The memory after the matches, in bytes.
     kept: usize,
+    /// The time to match an id of ASCII characters.
     matching: Duration,
+    /// The time to match an id of characters of up to four bytes.
+    matching_wide: Duration,
 }
 
 impl Cost {
@@ -85,22 +121,24 @@ impl Cost {
         self.peak = self.peak.max(other.peak);
         self.kept = self.kept.max(other.kept);
         self.matching = self.matching.max(other.matching);
+        self.matching_wide = self.matching_wide.max(other.matching_wide);
     }
 
     fn print(&self, name: &str) {
         let millis = |time: Duration| time.as_secs_f64() * 1000.0;
         println!(
-            "{name:<45} {:>7.2} ms  {:>7.2} ms {:>7} KiB {:>7} KiB  {:>7.2} ms",
+            "{name:<43} {:>6.2} ms {:>7.2} ms {:>5} KiB {:>5} KiB {:>6.2} ms {:>6.2} ms",
             millis(self.refusal),
             millis(self.compiling),
             self.peak / 1024,
             self.kept / 1024,
             millis(self.matching),
+            millis(self.matching_wide),
         );
     }
 }
 
-fn measure(text: &str, ids: &[String]) -> Cost {
+fn measure(text: &str, narrow: &[String], wide: &[String]) -> Cost {
     let before = ALLOCATOR.current_usage();
     ALLOCATOR.reset_peak_usage();
     let parsed = IdPattern::parse(text);
@@ -109,10 +147,13 @@ fn measure(text: &str, ids: &[String]) -> Cost {
         let refusal = quickest(|| IdPattern::parse(text).is_err());
         return Cost { refusal, peak, ..Cost::default() };
     };
-    let compiling = quickest(|| PatternMatcher::compile(&pattern));
+    // A client costs this time when it sends the pattern. The function compiles it once more, without the check.
+    let compiling = quickest(|| IdPattern::parse(text));
     let matcher = PatternMatcher::compile(&pattern).unwrap();
-    let matching = ids.iter().map(|id| quickest(|| matcher.matches(id))).max().unwrap();
-    Cost { refusal: Duration::ZERO, compiling, peak, kept: ALLOCATOR.current_usage() - before, matching }
+    let slowest = |ids: &[String]| ids.iter().map(|id| quickest(|| matcher.matches(id))).max().unwrap();
+    let (matching, matching_wide) = (slowest(narrow), slowest(wide));
+    let kept = ALLOCATOR.current_usage() - before;
+    Cost { refusal: Duration::ZERO, compiling, peak, kept, matching, matching_wide }
 }
 
 /// The shortest of a few times. Other work of the machine makes a time longer, never shorter.
@@ -122,31 +163,62 @@ fn quickest<T>(work: impl Fn() -> T) -> Duration {
         std::hint::black_box(work());
         start.elapsed()
     };
-    (0..3).map(|_| time()).min().unwrap_or_default()
+    (0..5).map(|_| time()).min().unwrap_or_default()
 }
 
-/// Ids of the greatest length: with few distinct characters, with many, and with characters of all widths. A matcher reads
-/// them to their end.
-fn longest_ids() -> Vec<String> {
-    let fill = |text: &str| text.chars().cycle().take(ENTITY_ID_LENGTH).collect::<String>();
-    let mut random = 0x2545_f491_4f6c_dd1d_u64;
-    let mut next = || {
-        random ^= random << 13;
-        random ^= random >> 7;
-        random ^= random << 17;
-        random
-    };
-    let pseudorandom = |next: &mut dyn FnMut() -> u64, alphabet: &str| {
+/// Ids of ASCII characters: few distinct ones, and many. A matcher reads them to their end.
+fn narrow_ids() -> Vec<String> {
+    ids(&["a", "ab", "ax", "abcd", "abcdefghijklmnopqrstuvwxyz", "abcdefghijklmnopqrstuvwxyz:-_0123456789"])
+}
+
+/// Ids of characters of up to four bytes.
+fn wide_ids() -> Vec<String> {
+    ids(&[
+        "\u{10ffff}",
+        "\u{20000}a",
+        "\u{e4}\u{f6}",
+        "\u{1d4b3}\u{1d4b4}",
+        "a\u{e4}\u{df}\u{436}\u{3042}\u{6f22}\u{1d4b3} \u{20000}b",
+    ])
+}
+
+/// Two ids from each alphabet: one repeats it, one takes its characters at random.
+fn ids(alphabets: &[&str]) -> Vec<String> {
+    let mut random = Random(0x2545_f491_4f6c_dd1d);
+    let mut ids = Vec::new();
+    for alphabet in alphabets {
         let alphabet: Vec<char> = alphabet.chars().collect();
-        (0..ENTITY_ID_LENGTH).map(|_| alphabet[(next() % alphabet.len() as u64) as usize]).collect::<String>()
-    };
-    vec![
-        fill("a"),
-        fill("ab"),
-        fill("\u{10ffff}"),
-        fill("\u{20000}a"),
-        pseudorandom(&mut next, "ab"),
-        pseudorandom(&mut next, "abcdefghijklmnopqrstuvwxyz:-_0123456789"),
-        pseudorandom(&mut next, "aäßжあ漢𝒳 \u{20000}b"),
-    ]
+        ids.push(alphabet.iter().cycle().take(ID_LENGTH).collect());
+        ids.push((0..ID_LENGTH).map(|_| alphabet[random.below(alphabet.len())]).collect());
+    }
+    ids
+}
+
+/// Numbers that are the same in each run.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, most: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % most as u64) as usize
+    }
+
+    fn pattern(&mut self, depth: usize) -> String {
+        const ATOMS: [&str; 12] =
+            ["a", "b", "[a-z]", "[b-y]", ".", "[^a]", "[ab]", "\u{e4}", "[\u{e4}\u{f6}]", "\u{1d4b3}", r"\d", r"\b"];
+        if depth == 0 {
+            return ATOMS[self.below(ATOMS.len())].to_owned();
+        }
+        let parts: Vec<String> = (0..1 + self.below(3)).map(|_| self.pattern(depth - 1)).collect();
+        let body = format!("(?:{})", parts.join(["", "|"][self.below(2)]));
+        match self.below(6) {
+            0 => format!("{body}?"),
+            1 => format!("{body}*"),
+            2 => format!("{body}{{0,{}}}", 1 + self.below(60)),
+            3 => format!("{body}{{{}}}", 1 + self.below(60)),
+            _ => body,
+        }
+    }
 }

@@ -30,6 +30,9 @@ pub const COMPILED_PATTERN_BYTES: usize = 256 * 1024;
 /// The most characters in all classes of an `idPattern` to which `(?i)` applies: the number of Unicode's characters. It
 /// limits the compile time that one client can cost where [`COMPILED_PATTERN_BYTES`] does not.
 pub const FOLDED_CHARACTERS: u64 = 0x11_0000;
+/// The most steps that one byte of an id may cost to match an `idPattern`. An id of 256 characters then takes at most a
+/// millisecond (`BENCHMARKS.md`).
+pub const MATCH_COST: usize = 400;
 /// The longest `requestId`, in characters.
 pub const REQUEST_ID_LENGTH: usize = 128;
 /// The longest `group_id`, in characters. All of them are ASCII.

@@ -1,6 +1,7 @@
 //! `idPattern`: regular expressions for entity ids.
 
 mod compile;
+mod cost;
 mod folding;
 mod id_pattern;
 mod matcher;
