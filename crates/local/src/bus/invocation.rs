@@ -10,8 +10,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use entity_stream_protocol::ChangeType;
-use serde::Deserialize;
 use tokio::sync::watch;
 use tokio::time::{Instant, interval, sleep};
 use tokio_util::sync::CancellationToken;
@@ -57,12 +55,6 @@ struct Shared {
     under_way: watch::Sender<usize>,
 }
 
-#[derive(Deserialize)]
-struct Matched {
-    #[serde(rename = "type")]
-    _change_type: ChangeType,
-}
-
 impl Bus {
     /// Starts a task that watches the backlog.
     pub(crate) fn start(functions: Arc<Invoker>, config: &Config) -> Self {
@@ -93,11 +85,6 @@ impl Bus {
     pub(crate) async fn settled(&self) {
         // It fails only without a sender, and this is one.
         let _ = self.0.under_way.subscribe().wait_for(|count| *count == 0).await;
-    }
-
-    /// True if the rule's pattern matches: `detail.type` is one of the three change types.
-    pub(crate) fn rule_matches(detail: &str) -> bool {
-        serde_json::from_str::<Matched>(detail).is_ok()
     }
 
     /// Accepts an event for the function, if there is room for it. Returns the time that the publisher should be kept

@@ -8,6 +8,7 @@ mod fair_queue;
 mod invocation;
 pub(crate) mod put_events;
 mod queued_event;
+mod rule;
 mod send_message;
 
 pub(crate) use invocation::Bus;
