@@ -49,10 +49,9 @@ async fn malformed_requests_are_refused() {
     let entry = raw("demo.app", &room("demo", "r").to_string());
     let large = raw("demo.app", &json!({ "blob": "x".repeat(600_000) }).to_string());
     for (body, reason) in [
-        (json!({ "Entries": vec![entry.clone(); 11] }), "between 1 and 10"),
-        (json!({ "Entries": [] }), "between 1 and 10"),
+        (json!({ "Entries": vec![entry.clone(); 11] }), "Member must have length less than or equal to 10"),
+        (json!({ "Entries": [] }), "Member must have length greater than or equal to 1"),
         (json!({ "Entries": [large.clone(), large] }), "over the limit"),
-        (json!({ "Entries": [{ "DetailType": "x", "Detail": "{}" }] }), "Source is a required argument"),
     ] {
         let (status, answer) = put(&system, &body).await;
         assert_eq!((status, &answer["__type"]), (400, &json!("ValidationException")), "{reason}");
@@ -60,6 +59,71 @@ async fn malformed_requests_are_refused() {
     }
     let other = request("POST", &system.local.http_url(), &[("x-amz-target", "AWSEvents.PutRule")], "{}").await;
     assert_eq!((other.status, other.header("x-amzn-errortype")), (400, Some("UnknownOperationException")));
+}
+
+#[tokio::test]
+async fn faults_of_an_entry_are_reported_as_on_aws() {
+    let system = System::start().await;
+    let mut client = system.connect("tenant=demo").await;
+    let good = raw("demo.app", &room("demo", "r").to_string());
+    for field in ["Source", "DetailType", "Detail"] {
+        let mut entry = good.clone();
+        entry.as_object_mut().unwrap().remove(field);
+        let (status, answer) = put(&system, &json!({ "Entries": [entry] })).await;
+        let message = format!("Parameter {field} is not valid. Reason: {field} is a required argument.");
+        let result = json!({ "ErrorCode": "InvalidArgument", "ErrorMessage": message });
+        assert_eq!((status, answer), (200, json!({ "FailedEntryCount": 1, "Entries": [result] })));
+    }
+    for (length, failed) in [(128, 0), (129, 1)] {
+        let mut entry = good.clone();
+        entry["DetailType"] = json!("é".repeat(length));
+        let (status, answer) = put(&system, &json!({ "Entries": [entry] })).await;
+        assert_eq!((status, &answer["FailedEntryCount"]), (200, &json!(failed)), "{length}: {answer}");
+        let code = &answer["Entries"][0]["ErrorCode"];
+        assert_eq!(*code, if failed == 1 { json!("InvalidArgument") } else { json!(null) });
+    }
+    assert_eq!(client.event_id().await, "r");
+    client.nothing_more(&system).await;
+}
+
+#[tokio::test]
+async fn an_event_for_an_unknown_bus_is_accepted_and_reaches_no_client() {
+    let system = System::start().await;
+    let mut client = system.connect("tenant=demo").await;
+    let arn = "arn:aws:events:us-east-1:000000000000:event-bus";
+    for (bus, arrives) in [
+        (json!("no-such-bus"), false),
+        (json!(format!("{arn}/other")), false),
+        (json!("default"), true),
+        (json!(format!("{arn}/default")), true),
+        (json!(null), true),
+    ] {
+        let mut entry = raw("demo.app", &room("demo", "r").to_string());
+        entry["EventBusName"] = bus.clone();
+        let (status, answer) = put(&system, &json!({ "Entries": [entry] })).await;
+        assert_eq!((status, &answer["FailedEntryCount"]), (200, &json!(0)), "{bus}");
+        let id = &answer["Entries"][0]["EventId"];
+        assert!(id.is_string(), "{answer}");
+        if arrives {
+            assert_eq!(client.json().await["id"], *id, "{bus}");
+        }
+    }
+    client.nothing_more(&system).await;
+    assert!(system.dead_letters().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_type_in_an_array_matches_the_rule_and_is_undeliverable() {
+    let system = System::start().await;
+    let mut detail = room("demo", "r");
+    detail["type"] = json!(["other", "entityUpdated"]);
+    let id = system.publish(&detail).await;
+    let letters = system.until_dead_letters(1).await;
+    assert_eq!((&letters[0]["errorCode"], &letters[0]["event"]["id"]), (&json!("UndeliverableChange"), &json!(id)));
+    detail["type"] = json!(["other"]);
+    system.publish(&detail).await;
+    system.local.settled().await;
+    assert_eq!(system.dead_letters().await.len(), 1, "the rule does not match");
 }
 
 #[tokio::test]

@@ -1,10 +1,13 @@
 //! Opening connections, and refusals.
 
-use entity_stream_local::Config;
+use std::time::Duration;
+
+use entity_stream_local::{Config, FunctionHost, FunctionNames, RefusalDelay, RefuseWith};
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use crate::harness::raw::{HANDSHAKE, Raw};
-use crate::harness::{Client, System, config, request, room};
+use crate::harness::{Client, Endpoint, Reply, System, config, request, room};
 
 const KEY: (&str, &str) = ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");
 
@@ -96,4 +99,36 @@ async fn the_stage_may_stand_in_the_path() {
     let mut client = Client::connect(&url, &[]).await.unwrap();
     system.publish(&room("demo", "r")).await;
     assert_eq!(client.event_id().await, "r");
+}
+
+#[tokio::test]
+async fn a_result_of_connect_is_read_as_leniently_as_on_aws() {
+    for (result, status) in [
+        (r#"{"statusCode":"201"}"#, 101),
+        (r#"{"statusCode":200,"headers":{"x-count":1}}"#, 101),
+        ("{}", 101),
+        (r#"{"statusCode":"403"}"#, 403),
+        (r#"{"statusCode":"x"}"#, 502),
+    ] {
+        let lambda = Endpoint::script([Reply::json(result)]).await;
+        let functions = FunctionHost::Lambda { endpoint: lambda.url.clone(), names: FunctionNames::default() };
+        let refuse_with = RefuseWith::Status;
+        let system = System::start_with(Config { functions, refuse_with, ..config() }).await;
+        let connected = Client::connect(&system.url("tenant=demo"), &[]).await;
+        assert_eq!(connected.err().map_or(101, |refusal| refusal.status), status, "{result}");
+    }
+}
+
+#[tokio::test]
+async fn a_refused_connection_is_held_before_it_is_closed() {
+    let hour = Duration::from_secs(3600);
+    let lambda = Endpoint::script([Reply::json(r#"{"statusCode":401,"body":"{\"message\":\"no\"}"}"#)]).await;
+    let functions = FunctionHost::Lambda { endpoint: lambda.url.clone(), names: FunctionNames::default() };
+    let refusal_delay = RefusalDelay { first: hour, longest: hour };
+    let system = System::start_with(Config { functions, refusal_delay, ..config() }).await;
+    let mut client = system.connect("tenant=demo").await;
+    client.send(r#"{"action":"ping"}"#).await;
+    let frame = timeout(Duration::from_millis(200), client.next()).await;
+    assert!(frame.is_err(), "no answer and no close: {frame:?}");
+    client.close().await;
 }

@@ -237,12 +237,12 @@ async fn a_foreign_page_can_neither_read_nor_publish() {
     let port = host.rsplit(':').next().unwrap().to_owned();
     let rebound = format!("attacker.example:{port}");
     let rebound_origin = format!("http://{rebound}");
-    let foreign: [&[(&str, &str)]; 6] = [
+    let foreign: [&[(&str, &str)]; 5] = [
         &[("origin", "https://attacker.example")],
         &[("origin", "null")],
-        &[("origin", "http://localhost:1")],
         &[("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "no-cors")],
-        &[("sec-fetch-site", "same-site"), ("sec-fetch-mode", "cors")],
+        // After DNS rebinding, a page sends no `Origin` with GET.
+        &[("host", &rebound)],
         // A name that was pointed at this machine, so that the browser treats both as one origin.
         &[("host", &rebound), ("origin", &rebound_origin)],
     ];
@@ -255,10 +255,6 @@ async fn a_foreign_page_can_neither_read_nor_publish() {
             assert_eq!(answer.status, 403, "{method} {path} {headers:?}");
             assert_eq!(answer.header("access-control-allow-origin"), None);
             assert!(body(&answer)["message"].is_string());
-        }
-        // After DNS rebinding, a page sends no `Origin` with GET.
-        if path.starts_with("/_local") {
-            assert_eq!(request(method, &url, &[("host", &rebound), JSON], text).await.status, 403, "{method} {path}");
         }
         let preflight = [("origin", "https://attacker.example"), ("access-control-request-method", method)];
         let answer = request("OPTIONS", &url, &preflight, "").await;
@@ -279,11 +275,4 @@ async fn a_foreign_page_can_neither_read_nor_publish() {
         assert_eq!(client.event_id().await, "r");
     }
     client.nothing_more(&system).await;
-
-    // `ALLOWED_ORIGINS` governs WebSockets, and here it is not set.
-    let mut elsewhere =
-        Client::connect(&system.url("tenant=demo"), &[("origin", "https://app.example")]).await.unwrap();
-    elsewhere.nothing_more(&system).await;
-    // The health check accepts any host name.
-    assert_eq!(get(&system, "/_local/health", &[("host", "entity-stream:3000")]).await.status, 200);
 }

@@ -7,6 +7,8 @@ use entity_stream_protocol::limits;
 use entity_stream_runtime::Environment;
 use entity_stream_runtime::environment::AUTH_IN_BAND;
 
+use crate::access::Access;
+
 /// The first path segment of the local system's own pages. A stage cannot have this name.
 pub(crate) const RESERVED: &str = "_local";
 
@@ -21,8 +23,16 @@ pub struct Config {
     pub data: Option<PathBuf>,
     /// The stage's name, the first part of a path on API Gateway. Paths without it work too.
     pub stage: String,
+    /// The hosts and origins that are accepted beside those of this machine.
+    pub access: Access,
+    /// The bounds of sockets.
+    pub sockets: SocketLimits,
     /// The answer to a client without authorisation.
     pub refuse_with: RefuseWith,
+    /// The delay before a connection is closed that completed its handshake only to be refused.
+    pub refusal_delay: RefusalDelay,
+    /// The time in which accepted events are delivered when the system stops.
+    pub drain: Duration,
     /// The host of the four functions.
     pub functions: FunctionHost,
     /// `EVENT_STREAMING_ENABLED`, as the functions that run in-process see it.
@@ -50,7 +60,11 @@ impl Default for Config {
             dynamodb: SocketAddr::from(([127, 0, 0, 1], 8000)),
             data: None,
             stage: "local".to_owned(),
+            access: Access::default(),
+            sockets: SocketLimits::default(),
             refuse_with: RefuseWith::default(),
+            refusal_delay: RefusalDelay::default(),
+            drain: Duration::from_secs(5),
             functions: FunctionHost::default(),
             event_streaming_enabled: true,
             auth_enabled: false,
@@ -145,5 +159,70 @@ impl Default for Times {
             broadcast_timeout: Duration::from_secs(60),
             retry_delays: vec![Duration::from_secs(60), Duration::from_secs(120)],
         }
+    }
+}
+
+/// The bounds of sockets, which keep one client from taking the memory or the files of all.
+#[derive(Clone, Debug)]
+pub struct SocketLimits {
+    /// Sockets of one port that are not WebSockets. Further clients wait.
+    pub number: usize,
+    /// The time for the head of a request, and for the silence between two requests.
+    pub head_timeout: Duration,
+    /// The time for the body of a request.
+    pub body_timeout: Duration,
+    /// The bytes of bodies that all ports hold together.
+    pub body_bytes: usize,
+    /// The time in which a client has to accept another byte.
+    pub write_timeout: Duration,
+    /// The bytes of messages that wait for one WebSocket client.
+    pub outgoing_bytes: usize,
+}
+
+impl Default for SocketLimits {
+    fn default() -> Self {
+        Self {
+            number: 4096,
+            head_timeout: Duration::from_secs(20),
+            body_timeout: Duration::from_secs(20),
+            body_bytes: 64 * 1024 * 1024,
+            write_timeout: Duration::from_secs(30),
+            outgoing_bytes: 2 * 1024 * 1024,
+        }
+    }
+}
+
+/// The delay before a refused connection is closed. Many clients connect again at once after each handshake that succeeds.
+#[derive(Clone, Copy, Debug)]
+pub struct RefusalDelay {
+    /// The delay of the first refusal of an address.
+    pub first: Duration,
+    /// The longest delay. Each further refusal doubles the delay up to this one.
+    pub longest: Duration,
+}
+
+impl Default for RefusalDelay {
+    fn default() -> Self {
+        Self { first: Duration::from_secs(1), longest: Duration::from_secs(8) }
+    }
+}
+
+impl RefusalDelay {
+    /// The delay after this many earlier refusals.
+    pub(crate) fn after(&self, earlier: u32) -> Duration {
+        self.first.saturating_mul(2_u32.saturating_pow(earlier)).min(self.longest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_delay_of_refusals_doubles_up_to_its_longest() {
+        let seconds = [0, 1, 2, 3, 4, 40, u32::MAX].map(|earlier| RefusalDelay::default().after(earlier).as_secs());
+        assert_eq!(seconds, [1, 2, 4, 8, 8, 8, 8]);
+        let none = RefusalDelay { first: Duration::ZERO, ..RefusalDelay::default() };
+        assert_eq!(none.after(7), Duration::ZERO);
     }
 }

@@ -5,10 +5,12 @@
 //! Lambda's retries and dead letters, and DynamoDB (the embedded engine `dynoxide`). It reproduces AWS's documented and
 //! observed behaviour; the modules name the parts that are not known.
 
+mod access;
 mod aws_error;
 mod bus;
 mod config;
 mod data_file;
+mod door;
 mod dynamodb;
 mod error;
 mod functions;
@@ -24,9 +26,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::JoinSet;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::AbortOnDropHandle;
 
-pub use crate::config::{Config, FunctionHost, FunctionNames, RefuseWith, Times};
+pub use crate::access::{Access, AllowedHost, AllowedOrigin, InvalidAllowedHost, InvalidAllowedOrigin};
+pub use crate::config::{Config, FunctionHost, FunctionNames, RefusalDelay, RefuseWith, SocketLimits, Times};
+use crate::door::Door;
 use crate::dynamodb::DynamoDb;
 pub use crate::error::StartError;
 use crate::functions::Invoker;
@@ -44,7 +49,9 @@ pub struct Local {
     address: SocketAddr,
     dynamodb: DynamoDb,
     state: Arc<SystemState>,
-    servers: JoinSet<()>,
+    /// Stops the main port when it is dropped.
+    stop: DropGuard,
+    server: AbortOnDropHandle<()>,
 }
 
 impl Local {
@@ -59,18 +66,19 @@ impl Local {
         }
         check_stage(&config.stage)?;
         let (address, listeners) = loopback::listen("the gateway", "--port", config.listen).await?;
-        let dynamodb = DynamoDb::start(config.dynamodb, config.data.as_deref()).await?;
+        let door = Arc::new(Door::new(&config));
+        let dynamodb = DynamoDb::start(config.dynamodb, config.data.as_deref(), Arc::clone(&door)).await?;
         // The table of API keys comes first: a data file without it, but with connections, is of an earlier version.
         settings::api_keys(&dynamodb.url()).create_table_if_missing().await?;
         let table = settings::table(&dynamodb.url());
         table.create_if_missing().await?;
         let functions = Invoker::new(&config, reachable(address), &dynamodb.url()).await?;
-        let state = Arc::new(SystemState::new(config, functions, table));
-        let mut servers = JoinSet::new();
-        for listener in listeners {
-            servers.spawn(router::serve(listener, Arc::clone(&state)));
-        }
-        Ok(Self { address, dynamodb, state, servers })
+        let state = Arc::new(SystemState::new(config, Arc::clone(&door), functions, table));
+        let stop = CancellationToken::new();
+        let routed = Arc::clone(&state);
+        let handle = move |client, request| router::route(Arc::clone(&routed), client, request);
+        let server = AbortOnDropHandle::new(tokio::spawn(door.serve(listeners, stop.clone(), handle)));
+        Ok(Self { address, dynamodb, state, stop: stop.drop_guard(), server })
     }
 
     /// The address of the gateway.
@@ -104,14 +112,16 @@ impl Local {
     }
 
     /// Closes every connection with 1001, lets `$disconnect` run for each, and stops.
-    pub async fn shutdown(mut self) {
-        self.servers.abort_all();
+    pub async fn shutdown(self) {
+        drop(self.stop);
         self.state.connections.close_all();
         self.state.sessions.close();
         if tokio::time::timeout(FAREWELL, self.state.sessions.wait()).await.is_err() {
             tracing::warn!("some clients or functions did not end in time");
         }
         self.state.bus.stop();
+        // Running requests end with the server.
+        drop(self.server);
         self.dynamodb.stop().await;
     }
 }

@@ -20,7 +20,7 @@ pub const CONNECTIONS_TABLE: &str = "entity-stream-connections";
 /// The name of the table of API keys.
 pub const API_KEYS_TABLE: &str = "entity-stream-api-keys";
 /// The name of the event bus.
-const EVENT_BUS: &str = "default";
+pub(crate) const EVENT_BUS: &str = "default";
 /// The path of the dead-letter queue, as SQS has it: account and name.
 const QUEUE_PATH: &str = "000000000000/entity-stream-dead-letters";
 

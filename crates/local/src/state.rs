@@ -5,30 +5,36 @@ use tokio_util::task::TaskTracker;
 
 use crate::bus::Bus;
 use crate::config::Config;
+use crate::door::Door;
 use crate::functions::Invoker;
-use crate::gateway::Connections;
+use crate::gateway::{Connections, Tarpit};
 use crate::simulation::SimulationSwitch;
 
 /// The state that the parts of the running system share.
 #[derive(Debug)]
 pub(crate) struct SystemState {
     pub(crate) config: Config,
+    pub(crate) door: Arc<Door>,
     pub(crate) functions: Arc<Invoker>,
     pub(crate) connections: Connections,
     pub(crate) bus: Bus,
     /// The registered connections, for the monitor page.
     pub(crate) table: Table,
     pub(crate) simulation: SimulationSwitch,
+    pub(crate) refusals: Tarpit,
     /// The tasks of open WebSockets, each of which ends with `$disconnect`, and of the messages that are being handled.
     pub(crate) sessions: TaskTracker,
 }
 
 impl SystemState {
-    pub(crate) fn new(config: Config, functions: Invoker, table: Table) -> Self {
+    pub(crate) fn new(config: Config, door: Arc<Door>, functions: Invoker, table: Table) -> Self {
         let functions = Arc::new(functions);
         let bus = Bus::new(Arc::clone(&functions), &config.times);
+        let refusals = Tarpit::new(config.refusal_delay);
         Self {
             config,
+            door,
+            refusals,
             functions,
             connections: Connections::default(),
             bus,

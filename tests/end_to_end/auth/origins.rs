@@ -3,7 +3,7 @@
 use super::guarded;
 use crate::harness::tokens::user;
 use crate::harness::{Client, System, config};
-use entity_stream_local::{Config, RefuseWith};
+use entity_stream_local::{Access, Config, RefuseWith};
 use entity_stream_runtime::Environment;
 
 const ORIGINS: &str = "https://app.example.com,https://*.example.org";
@@ -34,11 +34,17 @@ async fn pages_of_other_origins_are_refused_with_or_without_authentication() {
 }
 
 #[tokio::test]
-async fn without_the_setting_every_page_may_connect() {
-    let origin = [("origin", "https://anywhere.example")];
+async fn without_the_setting_pages_of_this_machine_and_allowed_pages_may_connect() {
+    let allowed = || Access { origins: vec!["https://app.example.com".parse().unwrap()], ..Access::default() };
     for refuse_with in [RefuseWith::Status, RefuseWith::Close] {
-        let system = System::start_with(Config { refuse_with, ..config() }).await;
-        let mut client = Client::connect(&system.url("tenant=demo"), &origin).await.expect("the handshake completes");
-        client.nothing_more(&system).await;
+        let system = System::start_with(Config { refuse_with, access: allowed(), ..config() }).await;
+        for origin in ["http://localhost:5173", "http://127.0.0.1:8080", "https://app.example.com"] {
+            assert_eq!(status(&system, &[("origin", origin)]).await, 101, "{origin}");
+        }
+        for origin in ["https://attacker.example", "null", "file://", "http://localhost.attacker.example"] {
+            let refused = Client::connect(&system.url("tenant=demo"), &[("origin", origin)]).await.err().unwrap();
+            assert!(refused.status == 403 && refused.body.contains("--allow-origin"), "{origin}: {refused:?}");
+        }
+        assert_eq!(status(&system, &[]).await, 101, "a client without Origin is not a browser");
     }
 }

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use aws_sdk_eventbridge::types::{PutEventsRequestEntry, PutEventsResultEntry};
 use entity_stream_connections::Table;
-use entity_stream_local::{CONNECTIONS_TABLE, Config, Local, Times, aws_config};
+use entity_stream_local::{CONNECTIONS_TABLE, Config, Local, RefusalDelay, Times, aws_config};
 use entity_stream_protocol::ConnectionId;
 use serde_json::{Value, json};
 
@@ -33,12 +33,13 @@ pub(crate) struct System {
     events: aws_sdk_eventbridge::Client,
 }
 
-/// A configuration with free ports and short waits before retries.
+/// A configuration with free ports, short waits before retries, and refusals without delay.
 pub(crate) fn config() -> Config {
     Config {
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         dynamodb: SocketAddr::from(([127, 0, 0, 1], 0)),
         times: Times { retry_delays: vec![Duration::from_millis(20); 2], ..Times::default() },
+        refusal_delay: RefusalDelay { first: Duration::ZERO, ..RefusalDelay::default() },
         ..Config::default()
     }
 }

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use entity_stream_clock::Clock;
-use entity_stream_local::{Config, FunctionHost, FunctionNames, Local, RefuseWith, Simulated, SimulationSwitch, Times};
+use entity_stream_local::{
+    Access, AllowedHost, AllowedOrigin, Config, FunctionHost, FunctionNames, Local, RefuseWith, Simulated,
+    SimulationSwitch, Times,
+};
 use entity_stream_protocol::Tenant;
 use entity_stream_publisher::{PublishError, Publisher};
 use entity_stream_runtime::Environment;
@@ -29,6 +32,7 @@ Examples:
   entity-stream local --simulate demo
   entity-stream local --auth
   entity-stream local --port 3100 --dynamodb-port 8100 --data connections.db
+  entity-stream local --allow-origin https://app.example.com
   entity-stream local --lambda-endpoint http://localhost:9000
       with `cargo lambda watch` in another terminal
 
@@ -52,6 +56,14 @@ pub(crate) struct Args {
     /// Keep the tables in this file [default: in memory]
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
+    /// Accept requests that address this machine by this name, beside localhost, IP addresses and host.docker.internal;
+    /// may be repeated
+    #[arg(long = "allow-host", value_name = "NAME")]
+    allow_hosts: Vec<AllowedHost>,
+    /// Accept pages of this origin, beside those on localhost: an origin such as https://app.example.com, null for pages
+    /// from files, or * for all; may be repeated
+    #[arg(long = "allow-origin", value_name = "ORIGIN")]
+    allow_origins: Vec<AllowedOrigin>,
     /// The name of the stage in the @connections URL
     #[arg(long, value_name = "NAME", default_value = "local")]
     stage: String,
@@ -188,6 +200,7 @@ fn config(args: &Args, environment: &Environment) -> anyhow::Result<Config> {
         listen: (args.host, args.port).into(),
         dynamodb: (args.host, args.dynamodb_port).into(),
         data: args.data.clone(),
+        access: Access { hosts: args.allow_hosts.clone(), origins: args.allow_origins.clone() },
         stage: args.stage.clone(),
         refuse_with: match args.refuse_with {
             RefusalMode::Close => RefuseWith::Close,
@@ -277,6 +290,20 @@ mod tests {
             error.contains("EVENT_STREAMING_ENABLED is invalid: expected true or false; unset, it is true"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn hosts_and_origins_are_allowed_one_by_one() {
+        let args = ["--allow-host", "a", "--allow-host", "b.example", "--allow-origin", "null", "--allow-origin", "*"];
+        let access = parse(&args, &[]).unwrap().access;
+        assert_eq!((access.hosts.len(), access.origins), (2, vec![AllowedOrigin::Opaque, AllowedOrigin::Any]));
+        for (args, expected) in [
+            (["--allow-host", "a:3000"], "a host is a name without a port"),
+            (["--allow-origin", "app.example.com"], "an origin is like https://app.example.com"),
+        ] {
+            let error = parse(&args, &[]).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The AWS JSON protocol, in which EventBridge and SQS take their requests.
 
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{Response, StatusCode};
 use serde_json::{Value, json};
@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::error::ApiError;
 use super::{put_events, send_message};
 use crate::aws_error::{answer, with_type};
+use crate::door::BodyError;
 use crate::state::SystemState;
 
 const CONTENT_TYPE: &str = "application/x-amz-json-1.1";
@@ -22,16 +23,18 @@ pub(crate) fn is_sqs(request: &Request) -> bool {
 /// Answers a request to the bus, or to the dead-letter queue.
 pub(crate) async fn handle(state: &SystemState, request: Request) -> Response<Body> {
     let target = target(&request);
-    let Ok(body) = to_bytes(request.into_body(), BODY_BYTES).await else {
-        return refuse(&ApiError::validation("The request is too large."));
+    let body = match state.door.read(request.into_body(), BODY_BYTES).await {
+        Ok(body) => body,
+        Err(BodyError::TooLarge) => return refuse(&ApiError::validation("The request is too large.")),
+        Err(error) => return error.into_response(),
     };
     let result = match target.as_str() {
-        "AWSEvents.PutEvents" => put_events::handle(state, &body),
-        "AmazonSQS.SendMessage" => send_message::handle(state, &body),
-        _ => Err(ApiError {
-            error_type: "UnknownOperationException",
-            message: "The local system takes AWSEvents.PutEvents here, with X-Amz-Target and a JSON body.".to_owned(),
-        }),
+        "AWSEvents.PutEvents" => put_events::handle(state, &body.bytes),
+        "AmazonSQS.SendMessage" => send_message::handle(state, &body.bytes),
+        _ => Err(ApiError::new(
+            "UnknownOperationException",
+            "The local system takes AWSEvents.PutEvents here, with X-Amz-Target and a JSON body.",
+        )),
     };
     match result {
         Ok(value) => answer(StatusCode::OK, CONTENT_TYPE, value.to_string()),
@@ -46,5 +49,5 @@ fn target(request: &Request) -> String {
 
 fn refuse(error: &ApiError) -> Response<Body> {
     let body: Value = json!({ "__type": error.error_type, "message": error.message });
-    with_type(answer(StatusCode::BAD_REQUEST, CONTENT_TYPE, body.to_string()), error.error_type)
+    with_type(answer(error.status, CONTENT_TYPE, body.to_string()), error.error_type)
 }

@@ -1,12 +1,19 @@
+use axum::http::StatusCode;
+
 /// The refusal of a whole request.
 #[derive(Debug)]
 pub(crate) struct ApiError {
+    pub(crate) status: StatusCode,
     pub(crate) error_type: &'static str,
     pub(crate) message: String,
 }
 
 impl ApiError {
+    pub(crate) fn new(error_type: &'static str, message: impl Into<String>) -> Self {
+        Self { status: StatusCode::BAD_REQUEST, error_type, message: message.into() }
+    }
+
     pub(crate) fn validation(message: impl Into<String>) -> Self {
-        Self { error_type: "ValidationException", message: message.into() }
+        Self::new("ValidationException", message)
     }
 }

@@ -2,8 +2,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use entity_stream_protocol::ChangeType;
-use serde::Deserialize;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -43,12 +41,6 @@ impl Drop for UnderWay {
     }
 }
 
-#[derive(Deserialize)]
-struct Matched {
-    #[serde(rename = "type")]
-    _change_type: ChangeType,
-}
-
 impl Bus {
     pub(crate) fn new(functions: Arc<Invoker>, times: &Times) -> Self {
         Self {
@@ -75,11 +67,6 @@ impl Bus {
     pub(crate) async fn settled(&self) {
         // It fails only without a sender, and this is one.
         let _ = self.under_way.subscribe().wait_for(|count| *count == 0).await;
-    }
-
-    /// True if the rule's pattern matches: `detail.type` is one of the three change types.
-    pub(crate) fn rule_matches(detail: &str) -> bool {
-        serde_json::from_str::<Matched>(detail).is_ok()
     }
 
     /// Invokes the broadcast function asynchronously, as Lambda does for EventBridge: the caller does not wait, a

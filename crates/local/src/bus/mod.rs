@@ -5,6 +5,7 @@ mod dead_letters;
 mod error;
 mod invocation;
 pub(crate) mod put_events;
+mod rule;
 mod send_message;
 
 pub(crate) use invocation::Bus;

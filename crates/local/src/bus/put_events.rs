@@ -9,15 +9,17 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::error::ApiError;
-use super::invocation::Bus;
+use super::rule;
 use crate::gateway::timestamp;
-use crate::settings::REGION;
+use crate::settings::{EVENT_BUS, REGION};
 use crate::state::SystemState;
 
 /// Maximum number of entries in one request.
 const ENTRIES: usize = 10;
 /// The entries of one request have fewer bytes than this together.
 const TOTAL_BYTES: usize = 1024 * 1024;
+/// Longest `DetailType`, in characters.
+const DETAIL_TYPE_LENGTH: usize = 128;
 /// The bytes that an entry's `Time` counts for.
 const TIME_BYTES: usize = 14;
 
@@ -37,6 +39,7 @@ struct PutEventsEntry {
     time: Option<f64>,
     #[serde(default)]
     resources: Option<Vec<String>>,
+    event_bus_name: Option<String>,
 }
 
 /// The envelope that EventBridge gives to Lambda.
@@ -61,21 +64,22 @@ struct PutEventsEntryError {
 
 /// Accepts or refuses each entry by itself; the results have the entries' order.
 pub(crate) fn handle(state: &SystemState, body: &[u8]) -> Result<Value, ApiError> {
-    let request: PutEventsRequest = serde_json::from_slice(body)
-        .map_err(|error| ApiError { error_type: "SerializationException", message: error.to_string() })?;
+    let request: PutEventsRequest =
+        serde_json::from_slice(body).map_err(|error| ApiError::new("SerializationException", error.to_string()))?;
     let entries = request.entries;
     if !(1..=ENTRIES).contains(&entries.len()) {
+        let bound = if entries.is_empty() {
+            "greater than or equal to 1".to_owned()
+        } else {
+            format!("less than or equal to {ENTRIES}")
+        };
         return Err(ApiError::validation(format!(
-            "1 validation error detected: Value at 'entries' failed to satisfy constraint: Member must have length \
-             between 1 and {ENTRIES}"
+            "1 validation error detected: Value '[PutEventsRequestEntry]' at 'entries' failed to satisfy constraint: \
+             Member must have length {bound}"
         )));
     }
     if entries.iter().map(PutEventsEntry::bytes).sum::<usize>() >= TOTAL_BYTES {
         return Err(ApiError::validation("Total size of the entries in the request is over the limit."));
-    }
-    if entries.iter().all(|entry| entry.missing().is_some()) {
-        let missing = entries.first().and_then(PutEventsEntry::missing).unwrap_or("Detail");
-        return Err(ApiError::validation(format!("{missing} is a required argument.")));
     }
     let now = timestamp(state.config.clock.now().millis());
     let mut failed = 0;
@@ -83,7 +87,12 @@ pub(crate) fn handle(state: &SystemState, body: &[u8]) -> Result<Value, ApiError
         .iter()
         .map(|entry| match accept(entry, now) {
             Ok((id, event, matched)) => {
-                if matched {
+                if !entry.is_for_our_bus() {
+                    tracing::warn!(
+                        event_id = id,
+                        "an event is for an event bus that does not exist: it reaches no client; the bus is {EVENT_BUS:?}"
+                    );
+                } else if matched {
                     state.bus.invoke(event);
                 } else {
                     tracing::info!(event_id = id, "published event matches no rule: its detail.type is no change type");
@@ -108,6 +117,14 @@ impl PutEventsEntry {
         texts.into_iter().flatten().map(String::len).sum::<usize>() + resources + time
     }
 
+    /// True for the name or the ARN of the one bus, or for neither. AWS accepts events for a bus that does not exist, and
+    /// drops them.
+    fn is_for_our_bus(&self) -> bool {
+        let name = self.event_bus_name.as_deref().unwrap_or(EVENT_BUS);
+        let of_arn = || name.strip_prefix("arn:")?.rsplit_once(":event-bus/").map(|(_, name)| name);
+        name == EVENT_BUS || of_arn() == Some(EVENT_BUS)
+    }
+
     fn missing(&self) -> Option<&'static str> {
         let is_missing = |text: &Option<String>| text.as_deref().unwrap_or_default().is_empty();
         [("Source", &self.source), ("DetailType", &self.detail_type), ("Detail", &self.detail)]
@@ -121,6 +138,12 @@ fn accept(entry: &PutEventsEntry, now: Timestamp) -> Result<(String, String, boo
         let message = format!("Parameter {name} is not valid. Reason: {name} is a required argument.");
         return Err(PutEventsEntryError { code: "InvalidArgument", message });
     }
+    if entry.detail_type.as_deref().unwrap_or_default().chars().count() > DETAIL_TYPE_LENGTH {
+        let message = format!(
+            "Parameter DetailType is not valid. Reason: DetailType has at most {DETAIL_TYPE_LENGTH} characters."
+        );
+        return Err(PutEventsEntryError { code: "InvalidArgument", message });
+    }
     let (source, detail_type) =
         (entry.source.as_deref().unwrap_or_default(), entry.detail_type.as_deref().unwrap_or_default());
     if source.starts_with("aws.") {
@@ -131,7 +154,7 @@ fn accept(entry: &PutEventsEntry, now: Timestamp) -> Result<(String, String, boo
     let detail = entry.detail.clone().unwrap_or_default();
     // An object; its values are not read, because a number may be larger than any type of ours.
     serde_json::from_str::<HashMap<String, IgnoredAny>>(&detail).map_err(|_| malformed())?;
-    let matched = Bus::rule_matches(&detail);
+    let matched = rule::matches(&detail);
     let time = match entry.time {
         Some(seconds) => time_of(seconds).ok_or_else(|| PutEventsEntryError {
             code: "InvalidArgument",

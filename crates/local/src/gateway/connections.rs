@@ -4,11 +4,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use entity_stream_protocol::{Close, ConnectionId, EpochMillis};
-use tokio::sync::{mpsc, oneshot};
-use tokio_tungstenite::tungstenite::Utf8Bytes;
+use tokio::sync::oneshot;
 
-/// Maximum number of messages that wait for one slow client. After that, `@connections` answers 429, as API Gateway does.
-const BUFFER: usize = 512;
+use super::outbox::Outbox;
 
 /// The open connections: those whose `$connect` has returned and which have not ended.
 #[derive(Debug, Default)]
@@ -41,7 +39,7 @@ impl OpenSlot {
 /// The facts of a connection that the `@connections` API needs.
 #[derive(Clone, Debug)]
 pub(crate) struct OpenConnection {
-    pub(crate) outbox: mpsc::Sender<Utf8Bytes>,
+    pub(crate) outbox: Outbox,
     pub(crate) connected_at: EpochMillis,
     pub(crate) last_active: LastActive,
     pub(crate) source_ip: String,
@@ -67,11 +65,6 @@ impl LastActive {
 }
 
 impl Connections {
-    /// The queue of messages for a connection that is about to open.
-    pub(crate) fn outbox() -> (mpsc::Sender<Utf8Bytes>, mpsc::Receiver<Utf8Bytes>) {
-        mpsc::channel(BUFFER)
-    }
-
     /// Opens a connection. The returned receiver gets the order to close it.
     pub(crate) fn insert(&self, id: ConnectionId, connection: OpenConnection) -> oneshot::Receiver<Close> {
         let (close, order) = oneshot::channel();

@@ -13,11 +13,12 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
-use super::connections::{Connections, LastActive, OpenConnection};
+use super::connections::{LastActive, OpenConnection};
 use super::farewell::say_goodbye;
 use super::frames::websocket_config;
 use super::ids::new_id;
 use super::integration::ProxyResult;
+use super::outbox::outbox;
 use super::proxy_event::EventSource;
 use super::session::{self, Session};
 use crate::aws_error::answer;
@@ -72,7 +73,7 @@ async fn open(state: Arc<SystemState>, client: SocketAddr, key: HeaderValue, mut
     };
     let upgrade = hyper::upgrade::on(&mut request);
     if result.accepts() {
-        let (outbox, inbox) = Connections::outbox();
+        let (outbox, inbox) = outbox(state.config.sockets.outgoing_bytes);
         let last_active = LastActive::new(now);
         let connection = OpenConnection {
             outbox: outbox.clone(),
@@ -100,7 +101,8 @@ async fn open(state: Arc<SystemState>, client: SocketAddr, key: HeaderValue, mut
     tokio::spawn(async move {
         if let Ok(upgraded) = upgrade.await {
             let io = TokioIo::new(upgraded);
-            let socket = WebSocketStream::from_raw_socket(io, Role::Server, Some(websocket_config())).await;
+            let mut socket = WebSocketStream::from_raw_socket(io, Role::Server, Some(websocket_config())).await;
+            state.refusals.hold(client.ip(), &mut socket).await;
             say_goodbye(socket, &Close::refused(reason)).await;
         }
     });

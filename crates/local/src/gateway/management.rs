@@ -1,18 +1,19 @@
 //! The `@connections` API.
 
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, Method, Response, StatusCode};
 use entity_stream_protocol::Close;
 use entity_stream_protocol::limits::MESSAGE_BYTES;
 use serde_json::json;
-use tokio::sync::mpsc::error::TrySendError;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use super::connections::OpenConnection;
 use super::ids::{is_well_formed, new_id};
+use super::outbox::NotPosted;
 use super::proxy_event::timestamp;
 use crate::aws_error::{answer, json, with_type};
+use crate::door::BodyError;
 use crate::state::SystemState;
 
 const APIGW_ID: HeaderName = HeaderName::from_static("x-amz-apigw-id");
@@ -40,29 +41,33 @@ pub(crate) fn forbidden() -> Response<Body> {
 }
 
 async fn post(state: &SystemState, id: &str, request: Request) -> Response<Body> {
-    let Ok(body) = to_bytes(request.into_body(), MESSAGE_BYTES).await else {
-        let body = json!({ "message": "The message is larger than 128 KB" });
-        return with_type(json(StatusCode::PAYLOAD_TOO_LARGE, &body), "PayloadTooLargeException");
+    let body = match state.door.read(request.into_body(), MESSAGE_BYTES).await {
+        Ok(body) => body,
+        Err(BodyError::TooLarge) => {
+            let body = json!({ "message": "The message is larger than 128 KB" });
+            return with_type(json(StatusCode::PAYLOAD_TOO_LARGE, &body), "PayloadTooLargeException");
+        }
+        Err(error) => return error.into_response(),
     };
     let connection = match find(state, id) {
         Ok(connection) => connection,
         Err(refusal) => return *refusal,
     };
     // Bodies go out as text frames, which hold UTF-8. API Gateway's treatment of other bodies is not known.
-    let Ok(text) = Utf8Bytes::try_from(body) else {
+    let Ok(text) = Utf8Bytes::try_from(body.bytes) else {
         let body = json!({ "message": "The message is not UTF-8" });
         return with_type(json(StatusCode::BAD_REQUEST, &body), "BadRequestException");
     };
-    match connection.outbox.try_send(text) {
+    match connection.outbox.post(text) {
         Ok(()) => {
             connection.last_active.touch(state.config.clock.now());
             answer(StatusCode::OK, JSON, Body::empty())
         }
-        Err(TrySendError::Full(_)) => {
+        Err(NotPosted::Full) => {
             let body = json!({ "message": "The client's buffer is full" });
             with_type(json(StatusCode::TOO_MANY_REQUESTS, &body), "LimitExceededException")
         }
-        Err(TrySendError::Closed(_)) => gone(),
+        Err(NotPosted::Closed) => gone(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! One open connection, from the handshake to `$disconnect`.
 
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use super::connections::LastActive;
 use super::farewell::{ServerSocket, answer_goodbye, say_goodbye};
 use super::frames::{text_frames, websocket_config};
 use super::integration::ProxyResult;
+use super::outbox::{Outbox, OutgoingMessage};
 use super::proxy_event::EventSource;
 use super::routes::{Route, Selection};
 use crate::functions::Function;
@@ -26,16 +28,14 @@ use crate::state::SystemState;
 
 /// Maximum number of messages of one connection that are handled at the same time. After that, the client waits.
 const CONCURRENT_MESSAGES: usize = 32;
-/// The time that a client has to accept a frame. After that, it counts as lost.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// The time that a client has to accept the messages on their way before it is closed.
 const REST_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A connection that has been accepted.
 pub(crate) struct Session {
     pub(crate) source: EventSource,
-    pub(crate) outbox: mpsc::Sender<Utf8Bytes>,
-    pub(crate) inbox: mpsc::Receiver<Utf8Bytes>,
+    pub(crate) outbox: Outbox,
+    pub(crate) inbox: mpsc::Receiver<OutgoingMessage>,
     pub(crate) order: oneshot::Receiver<Close>,
     pub(crate) last_active: LastActive,
 }
@@ -49,7 +49,7 @@ struct ConnectionEnd {
 
 /// The next event of a connection.
 enum Next {
-    Outgoing(Utf8Bytes),
+    Outgoing(OutgoingMessage),
     /// A message from the client, and the permit to handle it.
     Incoming(Option<OwnedSemaphorePermit>, Option<Result<Message, Error>>),
     TimeOver,
@@ -90,32 +90,37 @@ async fn serve(state: &Arc<SystemState>, session: &mut Session, socket: &mut Ser
     let places = Arc::new(Semaphore::new(if state.config.serial_messages { 1 } else { CONCURRENT_MESSAGES }));
     let oldest = Instant::now() + times.max_duration;
     let mut idle = Instant::now() + times.idle_timeout;
+    let write_timeout = state.config.sockets.write_timeout;
     loop {
         let next = async {
             tokio::select! {
                 () = sleep_until(oldest.min(idle)) => Next::TimeOver,
-                Some(text) = inbox.recv() => Next::Outgoing(text),
+                Some(message) = inbox.recv() => Next::Outgoing(message),
                 (place, message) = receive(&places, socket) => Next::Incoming(place, message),
             }
         };
         let next = tokio::select! {
             biased;
             close = &mut *order => {
-                send_rest(inbox, socket).await;
+                send_rest(inbox, socket, write_timeout).await;
                 return ordered(close);
             }
             next = next => next,
         };
         match next {
             Next::TimeOver => return told(Close::GOING_AWAY),
-            Next::Outgoing(text) => {
+            Next::Outgoing(message) => {
                 let sent = tokio::select! {
                     biased;
-                    sent = send(text, socket) => sent,
+                    sent = send(message, socket, write_timeout) => sent,
                     // The client does not keep up: there is no use in sending it the rest.
                     close = &mut *order => return ordered(close),
                 };
-                if !sent {
+                if let Err(error) = sent {
+                    if is_slow(&error) {
+                        let (connection_id, waiting_bytes) = (&source.connection_id, outbox.waiting());
+                        tracing::warn!(%connection_id, waiting_bytes, "closed a slow consumer: it does not read its messages");
+                    }
                     return lost();
                 }
                 idle = Instant::now() + times.idle_timeout;
@@ -154,22 +159,25 @@ async fn receive(
     (place, socket.next().await)
 }
 
-/// Sends a message, and says whether the client has accepted all of it in time.
-async fn send(text: Utf8Bytes, socket: &mut ServerSocket) -> bool {
-    for frame in text_frames(text) {
-        if !matches!(timeout(WRITE_TIMEOUT, socket.send(frame)).await, Ok(Ok(()))) {
-            return false;
-        }
+/// Sends a message. The client has to accept each frame in time.
+async fn send(message: OutgoingMessage, socket: &mut ServerSocket, limit: Duration) -> Result<(), Error> {
+    for frame in text_frames(message.text.clone()) {
+        timeout(limit, socket.send(frame)).await.unwrap_or_else(|_| Err(Error::Io(ErrorKind::TimedOut.into())))?;
     }
-    true
+    Ok(())
+}
+
+/// True if a client did not accept its bytes in time.
+fn is_slow(error: &Error) -> bool {
+    matches!(error, Error::Io(error) if error.kind() == ErrorKind::TimedOut)
 }
 
 /// Sends the messages accepted before the order to close, such as the answer with the reason, if the client reads them.
-async fn send_rest(inbox: &mut mpsc::Receiver<Utf8Bytes>, socket: &mut ServerSocket) {
+async fn send_rest(inbox: &mut mpsc::Receiver<OutgoingMessage>, socket: &mut ServerSocket, limit: Duration) {
     inbox.close();
     let rest = async {
-        while let Some(text) = inbox.recv().await {
-            if !send(text, socket).await {
+        while let Some(message) = inbox.recv().await {
+            if send(message, socket, limit).await.is_err() {
                 break;
             }
         }
@@ -177,12 +185,7 @@ async fn send_rest(inbox: &mut mpsc::Receiver<Utf8Bytes>, socket: &mut ServerSoc
     let _ = timeout(REST_TIMEOUT, rest).await;
 }
 
-async fn handle_message(
-    state: Arc<SystemState>,
-    source: EventSource,
-    outbox: mpsc::Sender<Utf8Bytes>,
-    body: Utf8Bytes,
-) {
+async fn handle_message(state: Arc<SystemState>, source: EventSource, outbox: Outbox, body: Utf8Bytes) {
     let selection = Selection { in_band: state.config.in_band(), lenient: state.config.lenient_routing };
     let answer = match selection.route(&body) {
         Route::Ping(pong) => Some(pong),
@@ -206,8 +209,7 @@ async fn handle_message(
         }
     };
     if let Some(answer) = answer {
-        // A closed outbox is a connection that has ended.
-        let _ = outbox.send(answer.into()).await;
+        outbox.send(answer.into()).await;
     }
 }
 

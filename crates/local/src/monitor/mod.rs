@@ -1,16 +1,15 @@
 //! The monitor page, and the requests that only the page makes: all under `/_local/`.
 //!
-//! The page streams through an ordinary WebSocket, as any client does. [`guard`] keeps other people's pages out of the rest.
+//! The page streams through an ordinary WebSocket, as any client does.
 
 mod assets;
 mod connections;
-pub(crate) mod guard;
 mod headers;
 mod publish;
 mod refusal;
 mod simulation;
 
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{Method, Response, StatusCode, header};
 use serde_json::{Value, json};
@@ -19,6 +18,7 @@ use self::headers::no_store;
 use self::refusal::RequestRefusal;
 use crate::aws_error;
 use crate::config::FunctionHost;
+use crate::door::BodyError;
 use crate::state::SystemState;
 
 pub(crate) use self::assets::{page, wants_page};
@@ -38,7 +38,6 @@ pub(crate) async fn handle(state: &SystemState, path: &[&str], request: Request)
 }
 
 async fn answer(state: &SystemState, path: &[&str], request: Request) -> Result<String, RequestRefusal> {
-    guard::check(&request)?;
     let method = request.method().clone();
     match (path, method) {
         (["dead-letters"], Method::GET) => state.bus.dead_letters().to_json().map_err(|error| {
@@ -46,8 +45,8 @@ async fn answer(state: &SystemState, path: &[&str], request: Request) -> Result<
         }),
         (["status"], Method::GET) => Ok(status(state).to_string()),
         (["connections"], Method::GET) => Ok(connections::list(state).await.to_string()),
-        (["events"], Method::POST) => Ok(publish::handle(state, &body(request).await?)?.to_string()),
-        (["simulation"], Method::PUT) => Ok(simulation::start(state, &body(request).await?)?.to_string()),
+        (["events"], Method::POST) => Ok(publish::handle(state, &body(state, request).await?)?.to_string()),
+        (["simulation"], Method::PUT) => Ok(simulation::start(state, &body(state, request).await?)?.to_string()),
         (["simulation"], Method::DELETE) => Ok(simulation::stop(state).to_string()),
         (["dead-letters" | "status" | "connections" | "events" | "simulation"], method) => {
             let message = format!("there is no {method} here: see the page at /");
@@ -73,14 +72,18 @@ fn status(state: &SystemState) -> Value {
 }
 
 /// The text of a request. It has to be declared as JSON: a page of another origin cannot do that without asking first.
-async fn body(request: Request) -> Result<String, RequestRefusal> {
+async fn body(state: &SystemState, request: Request) -> Result<String, RequestRefusal> {
     let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     if content_type.and_then(|value| value.split(';').next()).map(str::trim) != Some("application/json") {
         let message = "the body is JSON, with the header Content-Type: application/json";
         return Err(RequestRefusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
     }
-    let bytes = to_bytes(request.into_body(), BODY_BYTES)
-        .await
-        .map_err(|_| RequestRefusal::new(StatusCode::PAYLOAD_TOO_LARGE, "the body has at most 1 MB"))?;
-    String::from_utf8(bytes.into()).map_err(|_| RequestRefusal::new(StatusCode::BAD_REQUEST, "the body is not UTF-8"))
+    let body = state.door.read(request.into_body(), BODY_BYTES).await.map_err(|error| match error {
+        BodyError::TooLarge => RequestRefusal::new(StatusCode::PAYLOAD_TOO_LARGE, "the body has at most 1 MB"),
+        BodyError::TooSlow => RequestRefusal::new(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time"),
+        BodyError::NoRoom => RequestRefusal::new(StatusCode::SERVICE_UNAVAILABLE, "too many requests: try again"),
+        BodyError::Broken => RequestRefusal::new(StatusCode::BAD_REQUEST, "the body is incomplete"),
+    })?;
+    String::from_utf8(body.bytes.into())
+        .map_err(|_| RequestRefusal::new(StatusCode::BAD_REQUEST, "the body is not UTF-8"))
 }

@@ -1,46 +1,50 @@
+//! The embedded DynamoDB, served over HTTP so that any AWS SDK or `aws dynamodb --endpoint-url` reaches it.
+//!
+//! The engine is the library `dynoxide`. Its own server would accept every host and every origin.
+
+mod api;
+mod operations;
+
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use dynoxide::Database;
-use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::data_file::DataFile;
+use crate::door::Door;
 use crate::error::StartError;
 use crate::loopback;
 
 /// The time that running requests have to end when the server stops.
 const FAREWELL: Duration = Duration::from_secs(2);
 
-/// The embedded DynamoDB, served over HTTP so that any AWS SDK or `aws dynamodb --endpoint-url` reaches it.
+/// The running table.
 #[derive(Debug)]
 pub(crate) struct DynamoDb {
     address: SocketAddr,
-    stop: CancellationToken,
-    servers: JoinSet<()>,
+    /// Stops the port when it is dropped.
+    stop: DropGuard,
+    server: AbortOnDropHandle<()>,
     /// Released after the last write.
     _data: Option<DataFile>,
 }
 
 impl DynamoDb {
-    pub(crate) async fn start(address: SocketAddr, data: Option<&Path>) -> Result<Self, StartError> {
+    pub(crate) async fn start(address: SocketAddr, data: Option<&Path>, door: Arc<Door>) -> Result<Self, StartError> {
         let (address, listeners) = loopback::listen("the embedded DynamoDB", "--dynamodb-port", address).await?;
         let (data, database) = match data {
             Some(path) => DataFile::open(path).map(|(file, database)| (Some(file), database))?,
             None => (None, in_memory()?),
         };
         let stop = CancellationToken::new();
-        let mut servers = JoinSet::new();
-        for listener in listeners {
-            let (database, stopped) = (database.clone(), stop.clone().cancelled_owned());
-            servers.spawn(async move {
-                if let Err(error) = dynoxide::server::serve_with_shutdown(listener, database, stopped).await {
-                    tracing::error!(error, "the embedded DynamoDB ended");
-                }
-            });
-        }
-        Ok(Self { address, stop, servers, _data: data })
+        let served = Arc::clone(&door);
+        let handle = move |_, request| api::handle(Arc::clone(&served), database.clone(), request);
+        let server = AbortOnDropHandle::new(tokio::spawn(door.serve(listeners, stop.clone(), handle)));
+        Ok(Self { address, stop: stop.drop_guard(), server, _data: data })
     }
 
     pub(crate) fn url(&self) -> String {
@@ -48,11 +52,10 @@ impl DynamoDb {
     }
 
     /// Stops serving. Kept-alive connections of the functions' clients are cut off: their last requests are done.
-    pub(crate) async fn stop(mut self) {
-        self.stop.cancel();
-        let ended = async { while self.servers.join_next().await.is_some() {} };
-        // The set aborts the servers that take longer.
-        let _ = tokio::time::timeout(FAREWELL, ended).await;
+    pub(crate) async fn stop(self) {
+        drop(self.stop);
+        // Dropping the server aborts it if it takes longer.
+        let _ = tokio::time::timeout(FAREWELL, self.server).await;
     }
 }
 
