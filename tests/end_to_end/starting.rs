@@ -105,6 +105,30 @@ async fn a_data_file_belongs_to_one_system_at_a_time() {
     System::start_with(Config { data, ..config() }).await;
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn data_files_are_for_their_owner_only() {
+    use std::fs::{Permissions, read_dir, set_permissions};
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = tempfile::tempdir().unwrap();
+    let data = Some(folder.path().join("table.db"));
+    for round in 0..2 {
+        let system = System::start_with(Config { data: data.clone(), ..config() }).await;
+        let _client = system.connect("tenant=demo").await;
+        let files: Vec<_> = read_dir(folder.path()).unwrap().map(|file| file.unwrap()).collect();
+        assert!(files.len() >= 4, "the file itself, -wal, -shm and .lock: {files:?}");
+        for file in &files {
+            assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{round}: {file:?}");
+        }
+        system.local.shutdown().await;
+        // An earlier version created them so.
+        for file in read_dir(folder.path()).unwrap() {
+            set_permissions(file.unwrap().path(), Permissions::from_mode(0o644)).unwrap();
+        }
+    }
+}
+
 #[tokio::test]
 async fn data_in_a_file_outlives_the_process() {
     let folder = tempfile::tempdir().unwrap();

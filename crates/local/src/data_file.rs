@@ -11,6 +11,11 @@ use crate::settings::{API_KEYS_TABLE, CONNECTIONS_TABLE};
 /// The first bytes of every SQLite file. Source: "Database File Format", sqlite.org, section 1.3.
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 
+/// The suffix of the file that holds the lock.
+const LOCK: &str = ".lock";
+/// The suffixes of all files that belong to a data file: SQLite gives its own the permissions of the data file.
+const OWN_FILES: [&str; 4] = ["", "-wal", "-shm", LOCK];
+
 /// The first characters of the `pk` of an API key in earlier versions, which kept API keys in the table of connections.
 const OLD_API_KEY: &str = "K#";
 
@@ -27,7 +32,7 @@ impl DataFile {
         let invalid = |reason: String| StartError::Data { path: path.to_owned(), reason };
         let failed = |error: std::io::Error| invalid(error.to_string());
         // SQLite reports a missing folder or a read-only file as "unable to open database file": ask the system first.
-        let mut file = OpenOptions::new().read(true).append(true).create(true).open(path).map_err(failed)?;
+        let mut file = private().read(true).append(true).create(true).open(path).map_err(failed)?;
         let mut start = Vec::new();
         file.by_ref().take(MAGIC.len() as u64).read_to_end(&mut start).map_err(failed)?;
         if !start.is_empty() && start != MAGIC {
@@ -36,6 +41,9 @@ impl DataFile {
         // Two paths may lead to one file.
         let file = path.canonicalize().map_err(failed)?;
         let lock = Self::lock(&file)?.ok_or_else(|| StartError::DataInUse { path: path.to_owned() })?;
+        for suffix in OWN_FILES {
+            tighten(&beside(&file, suffix));
+        }
         let name = file.to_str().ok_or_else(|| invalid("its name is not Unicode".to_owned()))?;
         let database = Database::new(name).map_err(|error| invalid(error.to_string()))?;
         if has_old_layout(&database).map_err(|error| invalid(error.to_string()))? {
@@ -47,11 +55,9 @@ impl DataFile {
     /// The lock, if it is free. It is on a file beside the database, because SQLite itself locks the database. The lock
     /// file is never removed: another process may just have opened it.
     fn lock(path: &Path) -> Result<Option<File>, StartError> {
-        let mut name = path.as_os_str().to_owned();
-        name.push(".lock");
-        let beside = PathBuf::from(name);
+        let beside = beside(path, LOCK);
         let failed = |error: std::io::Error| StartError::Data { path: beside.clone(), reason: error.to_string() };
-        let file = OpenOptions::new().write(true).create(true).truncate(false).open(&beside).map_err(failed)?;
+        let file = private().write(true).create(true).truncate(false).open(&beside).map_err(failed)?;
         match file.try_lock() {
             Ok(()) => Ok(Some(file)),
             Err(TryLockError::WouldBlock) => Ok(None),
@@ -63,6 +69,47 @@ impl DataFile {
         }
     }
 }
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+/// Options that create a file for its owner only: the tables hold hashes of keys and the subjects of clients.
+#[cfg(unix)]
+fn private() -> OpenOptions {
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut options = OpenOptions::new();
+    options.mode(0o600);
+    options
+}
+
+#[cfg(not(unix))]
+fn private() -> OpenOptions {
+    OpenOptions::new()
+}
+
+/// Takes the permissions of other users from a file of an earlier version. Other systems than Unix have no such permissions.
+#[cfg(unix)]
+fn tighten(path: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+    let Ok(metadata) = path.metadata() else { return };
+    if metadata.permissions().mode() & 0o077 == 0 {
+        return;
+    }
+    match std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)) {
+        Ok(()) => {
+            tracing::info!(file = %path.display(), "other users could read this data file: it is now for its owner only")
+        }
+        Err(error) => {
+            tracing::warn!(file = %path.display(), %error, "other users can read this data file: run chmod 600 on it")
+        }
+    }
+}
+
+#[cfg(not(unix))]
+fn tighten(_path: &Path) {}
 
 /// True if the file comes from a version that had no table of API keys, or was used by such a version since.
 fn has_old_layout(database: &Database) -> dynoxide::Result<bool> {
