@@ -7,6 +7,7 @@
 )]
 
 mod auth;
+mod backlog;
 mod batches;
 mod bus;
 mod closing;

@@ -26,7 +26,7 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 
-pub use crate::config::{Config, FunctionHost, FunctionNames, RefuseWith, Times};
+pub use crate::config::{Config, FunctionHost, FunctionNames, QueueCapacity, RefuseWith, Times};
 use crate::dynamodb::DynamoDb;
 pub use crate::error::StartError;
 use crate::functions::Invoker;

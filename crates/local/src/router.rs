@@ -49,7 +49,7 @@ async fn route(
         return refusal.into_response();
     }
     match path[..] {
-        [RESERVED, "health"] => json(StatusCode::OK, &json!({ "status": "ok" })),
+        [RESERVED, "health"] => json(StatusCode::OK, &json!({ "status": "ok", "backlog": state.bus.backlog() })),
         [RESERVED, ref rest @ ..] => monitor::handle(&state, rest, request).await,
         [] if monitor::wants_page(&request) => monitor::page(),
         ["@connections", id] => gateway::management::handle(&state, id, request).await,

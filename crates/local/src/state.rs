@@ -26,7 +26,7 @@ pub(crate) struct SystemState {
 impl SystemState {
     pub(crate) fn new(config: Config, functions: Invoker, table: Table) -> Self {
         let functions = Arc::new(functions);
-        let bus = Bus::new(Arc::clone(&functions), &config.times);
+        let bus = Bus::start(Arc::clone(&functions), &config);
         Self {
             config,
             functions,

@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::error::ApiError;
+use super::fair_queue::QueueFull;
 use super::invocation::Bus;
 use crate::gateway::timestamp;
 use crate::settings::REGION;
@@ -20,6 +21,8 @@ const ENTRIES: usize = 10;
 const TOTAL_BYTES: usize = 1024 * 1024;
 /// The bytes that an entry's `Time` counts for.
 const TIME_BYTES: usize = 14;
+/// The explanation of a refusal for want of room.
+const THROTTLED: &str = "Rate exceeded. The bus holds as many undelivered events of this tenant as it can.";
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -83,10 +86,11 @@ pub(crate) fn handle(state: &SystemState, body: &[u8]) -> Result<Value, ApiError
         .iter()
         .map(|entry| match accept(entry, now) {
             Ok((id, event, matched)) => {
-                if matched {
-                    state.bus.invoke(event);
-                } else {
+                if !matched {
                     tracing::info!(event_id = id, "published event matches no rule: its detail.type is no change type");
+                } else if enqueue(state, entry, event).is_err() {
+                    failed += 1;
+                    return json!({ "ErrorCode": "ThrottlingException", "ErrorMessage": THROTTLED });
                 }
                 json!({ "EventId": id })
             }
@@ -97,6 +101,11 @@ pub(crate) fn handle(state: &SystemState, body: &[u8]) -> Result<Value, ApiError
         })
         .collect();
     Ok(json!({ "FailedEntryCount": failed, "Entries": results }))
+}
+
+/// Passes an event on to the rule's target, if there is room for it.
+fn enqueue(state: &SystemState, entry: &PutEventsEntry, event: String) -> Result<(), QueueFull> {
+    state.bus.accept(entry.source.as_deref().unwrap_or_default(), entry.detail.as_deref().unwrap_or_default(), event)
 }
 
 impl PutEventsEntry {
