@@ -62,7 +62,7 @@ async fn a_flood_of_some_tenants_delays_another_tenant_by_a_turn_and_handshakes_
     .await;
     let system = System::start_with(behind(&lambda, config())).await;
     for flood in 0..6 {
-        assert!(put(&system, &format!("flood{flood}"), 0..300).await.iter().all(Option::is_none));
+        assert!(put(&system, &format!("flood{flood}"), 0..60).await.iter().all(Option::is_none));
     }
     let before = broadcasts(&lambda).len();
     put(&system, "city", [1]).await;
@@ -72,11 +72,9 @@ async fn a_flood_of_some_tenants_delays_another_tenant_by_a_turn_and_handshakes_
     .await;
     let invocations = broadcasts(&lambda);
     let turn = invocations.iter().position(|events| events[0].0 == "city").unwrap();
-    // Invocations that only wait leave their places after a second, four of each tenant at once.
+    // Invocations that only wait leave their places after a second.
     assert!(turn <= before + 7, "{turn} after {before}");
     system.connect("tenant=city").await;
-    let of_a_flood = invocations.iter().filter(|events| events[0].0 == "flood0").count();
-    assert!(of_a_flood <= 32, "{of_a_flood}");
 }
 
 #[tokio::test]
@@ -96,7 +94,7 @@ async fn waiting_events_of_one_tenant_are_invoked_together_in_their_order() {
         let numbers: Vec<usize> = events.iter().map(|(_, id)| id.parse().unwrap()).collect();
         assert!(numbers.is_sorted(), "{numbers:?}");
     }
-    // Ten entries of one request: four places are free for single events, and the other six wait.
+    // Ten entries of one request: eight places are free for single events, and the others wait.
     assert!(invocations.iter().any(|events| events.len() > 1), "{invocations:?}");
 }
 
@@ -113,8 +111,8 @@ async fn events_without_a_backlog_are_invoked_one_by_one() {
 
 #[tokio::test]
 async fn the_events_of_a_failed_invocation_are_retried_alone() {
-    // An invocation fails if it has the event 7 among others, as it does because of one event. Alone, all others succeed.
-    let lambda = Endpoint::new(|asked| match events(asked).iter().any(|(_, id)| id == "7") {
+    // An invocation fails if it has the event 9 among others, as it does because of one event. Alone, all others succeed.
+    let lambda = Endpoint::new(|asked| match events(asked).iter().any(|(_, id)| id == "9") {
         true => {
             let error = r#"{"errorType":"DeliveryIncomplete","errorMessage":"1 of 10"}"#;
             Reply::Status(200, &[("x-amz-function-error", "Unhandled")], error.to_owned())
@@ -130,15 +128,15 @@ async fn the_events_of_a_failed_invocation_are_retried_alone() {
     assert_eq!(letters.len(), 1, "{letters:?}");
     let letter = &letters[0];
     assert_eq!((&letter["errorCode"], &letter["attempts"]), (&json!("DeliveryIncomplete"), &json!(3)));
-    assert_eq!(letter["event"]["detail"]["entityId"], "7");
+    assert_eq!(letter["event"]["detail"]["entityId"], "9");
     let invocations = broadcasts(&lambda);
-    let together = invocations.iter().find(|events| events.iter().any(|(_, id)| id == "7")).unwrap();
+    let together = invocations.iter().find(|events| events.iter().any(|(_, id)| id == "9")).unwrap();
     assert!(together.len() > 1, "{invocations:?}");
     for id in 0..10 {
         let id = id.to_string();
         let attempts = invocations.iter().filter(|events| events.iter().any(|(_, other)| *other == id)).count();
         let is_together = together.iter().any(|(_, other)| *other == id);
-        let expected = if id == "7" { 3 } else { 1 + usize::from(is_together) };
+        let expected = if id == "9" { 3 } else { 1 + usize::from(is_together) };
         assert_eq!(attempts, expected, "{id}: {invocations:?}");
     }
 }
@@ -191,7 +189,7 @@ async fn the_backlog_is_told_with_its_age_and_its_reason() {
     let opened = Arc::new(AtomicBool::new(false));
     let gate = Arc::clone(&opened);
     let lambda = Endpoint::new(move |asked| match is_broadcast(asked) && !gate.load(Ordering::SeqCst) {
-        true => Reply::After(Duration::from_millis(500), Box::new(Reply::json("{}"))),
+        true => Reply::After(Duration::from_secs(3), Box::new(Reply::json("{}"))),
         false => Reply::json(ACCEPT),
     })
     .await;
@@ -202,7 +200,7 @@ async fn the_backlog_is_told_with_its_age_and_its_reason() {
         (&json!(0), &json!(0), &Value::Null)
     );
 
-    put(&system, "demo", 0..900).await;
+    put(&system, "demo", 0..600).await;
     put(&system, "city", 0..10).await;
     until("the oldest event has waited for a second", async || !health(&system).await["backlog"]["reason"].is_null())
         .await;

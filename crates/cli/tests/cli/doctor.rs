@@ -236,7 +236,7 @@ async fn a_change_that_waits_behind_others_is_told_from_a_wrong_bus() {
     let system = system_with(Config { functions, ..Config::default() }).await;
     gateway.set(system.http_url()).unwrap();
     let http = system.http_url();
-    let flood = ["simulate", "demo", "--rate", "5000", "--count", "2000", "--endpoint-url", &http];
+    let flood = ["simulate", "demo", "--rate", "5000", "--count", "1000", "--endpoint-url", &http];
     assert_eq!(run(&flood).await.code, Some(0));
     let (_, report) = doctor(&system.websocket_url(), &["--timeout", "3s"], &[]).await;
     assert_fails_at(&report, "delivery", "wait for delivery, the oldest since", "until the system has caught up");

@@ -26,7 +26,13 @@ pub(crate) async fn handle(state: &SystemState, request: Request) -> Response<Bo
         return refuse(&ApiError::validation("The request is too large."));
     };
     let result = match target.as_str() {
-        "AWSEvents.PutEvents" => put_events::handle(state, &body),
+        "AWSEvents.PutEvents" => match put_events::handle(state, &body) {
+            Ok((answer, wait)) => {
+                tokio::time::sleep(wait).await;
+                Ok(answer)
+            }
+            Err(error) => Err(error),
+        },
         "AmazonSQS.SendMessage" => send_message::handle(state, &body),
         _ => Err(ApiError {
             error_type: "UnknownOperationException",

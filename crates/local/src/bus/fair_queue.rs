@@ -85,6 +85,11 @@ struct TenantQueue {
 }
 
 impl TenantQueue {
+    /// The time for which the oldest event has waited: the front has waited longest.
+    fn oldest(&self, now: Instant) -> Duration {
+        self.waiting.front().map_or(Duration::ZERO, |event| now.saturating_duration_since(event.waiting_since))
+    }
+
     fn is_due(&self, limits: &InvocationLimits) -> bool {
         !self.waiting.is_empty() && self.busy < limits.busy_by_tenant && self.running < limits.running_by_tenant
     }
@@ -115,8 +120,9 @@ impl FairQueue {
         }
     }
 
-    /// Accepts an event, if it fits. A continuation may use the whole capacity: it frees what its event holds.
-    pub(crate) fn accept(&mut self, event: QueuedEvent, is_continuation: bool) -> Result<(), QueueFull> {
+    /// Accepts an event, if it fits, and returns the time for which the oldest event of its queue has waited. A continuation
+    /// may use the whole capacity: it frees what its event holds.
+    pub(crate) fn accept(&mut self, event: QueuedEvent, is_continuation: bool) -> Result<Duration, QueueFull> {
         let own = self.tenants.get(&event.queue).map(|tenant| tenant.held).unwrap_or_default();
         // What the others have to be able to hold.
         let spare = if is_continuation { Amount::default() } else { own };
@@ -126,9 +132,11 @@ impl FairQueue {
             return Err(QueueFull);
         }
         self.held.add(event.bytes());
-        self.tenants.entry(event.queue.clone()).or_default().held.add(event.bytes());
+        let tenant = self.tenants.entry(event.queue.clone()).or_default();
+        tenant.held.add(event.bytes());
+        let behind = tenant.oldest(event.waiting_since);
         self.wait(event);
-        Ok(())
+        Ok(behind)
     }
 
     /// Lets a held event wait for its next invocation.
@@ -205,11 +213,7 @@ impl FairQueue {
         let backlogs = waiting.map(|(queue, tenant)| TenantBacklog {
             queue: queue.clone(),
             waiting: Amount { events: tenant.waiting.len(), bytes: tenant.waiting_bytes },
-            // The front has waited longest.
-            oldest: tenant
-                .waiting
-                .front()
-                .map_or(Duration::ZERO, |event| now.saturating_duration_since(event.waiting_since)),
+            oldest: tenant.oldest(now),
             is_held_up: tenant.running >= self.limits.running_by_tenant,
         });
         backlogs.collect()

@@ -25,7 +25,7 @@ use crate::functions::{Function, InvokeError, Invoker};
 
 const LIMITS: InvocationLimits = InvocationLimits {
     busy: 16,
-    busy_by_tenant: 4,
+    busy_by_tenant: 8,
     running: 256,
     running_by_tenant: 32,
     batch_events: 32,
@@ -33,6 +33,10 @@ const LIMITS: InvocationLimits = InvocationLimits {
 };
 /// The time after which an invocation counts as one that waits for slow clients.
 const SLOW: Duration = Duration::from_secs(1);
+/// The age of a tenant's oldest waiting event from which on the tenant's publishers are kept waiting.
+const AT_EASE: Duration = Duration::from_secs(1);
+/// The longest that a publisher is kept waiting.
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
 /// The time between two looks at the backlog.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -96,19 +100,21 @@ impl Bus {
         serde_json::from_str::<Matched>(detail).is_ok()
     }
 
-    /// Accepts an event for the function, if there is room for it.
-    pub(crate) fn accept(&self, source: &str, detail: &str, event: String) -> Result<(), QueueFull> {
-        let queue = queue_of(source, detail);
+    /// Accepts an event for the function, if there is room for it. Returns the time that the publisher should be kept
+    /// waiting: accepting events needs the machine that delivers them, and leaves it little if all publishers hurry.
+    pub(crate) fn accept(&self, source: &str, detail: &str, event: String) -> Result<Duration, QueueFull> {
+        let (queue, is_continuation) = (queue_of(source, detail), is_continuation(source));
         let event = QueuedEvent { queue, payload: event.into(), waiting_since: Instant::now(), failed: None };
         let accepted = {
             let mut queue = self.queue();
-            let accepted = queue.accept(event, is_continuation(source));
+            let accepted = queue.accept(event, is_continuation);
             self.0.under_way.send_replace(queue.held().events);
             accepted
         };
         self.flow().accepted(accepted.is_ok());
         self.invoke();
-        accepted
+        let wait = accepted?.saturating_sub(AT_EASE).min(LONGEST_WAIT);
+        Ok(if is_continuation { Duration::ZERO } else { wait })
     }
 
     /// The events that wait, and why.

@@ -1,6 +1,7 @@
 //! `PutEvents`: "PutEvents", Amazon EventBridge API Reference.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::de::IgnoredAny;
@@ -63,7 +64,8 @@ struct PutEventsEntryError {
 }
 
 /// Accepts or refuses each entry by itself; the results have the entries' order.
-pub(crate) fn handle(state: &SystemState, body: &[u8]) -> Result<Value, ApiError> {
+/// Returns the answer, and the time to wait before it.
+pub(crate) fn handle(state: &SystemState, body: &[u8]) -> Result<(Value, Duration), ApiError> {
     let request: PutEventsRequest = serde_json::from_slice(body)
         .map_err(|error| ApiError { error_type: "SerializationException", message: error.to_string() })?;
     let entries = request.entries;
@@ -81,16 +83,21 @@ pub(crate) fn handle(state: &SystemState, body: &[u8]) -> Result<Value, ApiError
         return Err(ApiError::validation(format!("{missing} is a required argument.")));
     }
     let now = timestamp(state.config.clock.now().millis());
-    let mut failed = 0;
+    let (mut failed, mut wait) = (0, Duration::ZERO);
     let results: Vec<Value> = entries
         .iter()
         .map(|entry| match accept(entry, now) {
             Ok((id, event, matched)) => {
                 if !matched {
                     tracing::info!(event_id = id, "published event matches no rule: its detail.type is no change type");
-                } else if enqueue(state, entry, event).is_err() {
-                    failed += 1;
-                    return json!({ "ErrorCode": "ThrottlingException", "ErrorMessage": THROTTLED });
+                } else {
+                    match enqueue(state, entry, event) {
+                        Ok(longer) => wait = wait.max(longer),
+                        Err(QueueFull) => {
+                            failed += 1;
+                            return json!({ "ErrorCode": "ThrottlingException", "ErrorMessage": THROTTLED });
+                        }
+                    }
                 }
                 json!({ "EventId": id })
             }
@@ -100,11 +107,11 @@ pub(crate) fn handle(state: &SystemState, body: &[u8]) -> Result<Value, ApiError
             }
         })
         .collect();
-    Ok(json!({ "FailedEntryCount": failed, "Entries": results }))
+    Ok((json!({ "FailedEntryCount": failed, "Entries": results }), wait))
 }
 
 /// Passes an event on to the rule's target, if there is room for it.
-fn enqueue(state: &SystemState, entry: &PutEventsEntry, event: String) -> Result<(), QueueFull> {
+fn enqueue(state: &SystemState, entry: &PutEventsEntry, event: String) -> Result<Duration, QueueFull> {
     state.bus.accept(entry.source.as_deref().unwrap_or_default(), entry.detail.as_deref().unwrap_or_default(), event)
 }
 
