@@ -272,6 +272,21 @@ def test_a_thousand_events_per_second_leave_the_page_usable(local: LocalSystem):
         expect(page.locator("#peak")).to_contain_text("per second")
 
 
+def test_the_page_tells_how_far_the_bus_is_behind(local: LocalSystem):
+    with monitor(local) as page:
+        backlog = page.locator("#backlog")
+        expect(backlog).to_be_hidden()
+        # No machine delivers the highest rate with a debug build.
+        page.locator("#simulation-rate").fill("10000")
+        page.get_by_role("switch", name="Simulation").click()
+        expect(backlog).to_contain_text("events come faster than this machine delivers them", timeout=PATIENCE * 1000)
+        expect(backlog).to_contain_text("s behind: ")
+        expect(backlog).to_contain_text("(demo ")
+        page.get_by_role("switch", name="Simulation").click()
+        # The bus delivers what it holds.
+        expect(backlog).to_be_hidden(timeout=300_000)
+
+
 def test_the_list_stands_still_during_reading_and_the_search_finds_events(local: LocalSystem):
     with monitor(local) as page:
         for number in range(3):

@@ -7,6 +7,7 @@
 )]
 
 mod auth;
+mod backlog;
 mod batches;
 mod bus;
 mod closing;
@@ -26,6 +27,7 @@ mod scale;
 mod signature;
 mod sockets;
 mod starting;
+mod stopping;
 mod streaming;
 mod template;
 mod tenants;

@@ -43,6 +43,8 @@ pub struct Config {
     pub environment: Environment,
     /// The times that API Gateway and Lambda fix and tests shorten.
     pub times: Times,
+    /// The events that the bus holds until they are delivered.
+    pub queue: QueueCapacity,
     /// True to handle the messages of one connection one after the other. API Gateway promises no order, so by default
     /// they are handled at the same time.
     pub serial_messages: bool,
@@ -70,6 +72,7 @@ impl Default for Config {
             auth_enabled: false,
             environment: Environment::new(|_| None),
             times: Times::default(),
+            queue: QueueCapacity::default(),
             serial_messages: false,
             lenient_routing: false,
             clock: Clock::system(),
@@ -159,6 +162,22 @@ impl Default for Times {
             broadcast_timeout: Duration::from_secs(60),
             retry_delays: vec![Duration::from_secs(60), Duration::from_secs(120)],
         }
+    }
+}
+
+/// The most that the event bus holds: events that wait, that the function has, or that wait for a retry. One tenant can use
+/// half of it. The bus refuses further events of the tenant with `ThrottlingException`.
+#[derive(Clone, Copy, Debug)]
+pub struct QueueCapacity {
+    /// The events of all tenants.
+    pub events: usize,
+    /// The bytes of these events.
+    pub bytes: usize,
+}
+
+impl Default for QueueCapacity {
+    fn default() -> Self {
+        Self { events: 20_000, bytes: 128 * 1024 * 1024 }
     }
 }
 

@@ -22,7 +22,7 @@ pub(crate) async fn route(state: Arc<SystemState>, client: SocketAddr, request: 
     let path: Vec<&str> = path.iter().map(String::as_str).collect();
     let stage = state.config.stage.as_str();
     match path[..] {
-        [RESERVED, "health"] => json(StatusCode::OK, &json!({ "status": "ok" })),
+        [RESERVED, "health"] => json(StatusCode::OK, &json!({ "status": "ok", "backlog": state.bus.backlog() })),
         [RESERVED, ref rest @ ..] => monitor::handle(&state, rest, request).await,
         [] if monitor::wants_page(&request) => monitor::page(),
         ["@connections", id] => gateway::management::handle(&state, id, request).await,

@@ -186,11 +186,14 @@ async fn simulate(
 }
 
 fn warn_of_rejections(results: Vec<Result<String, PublishError>>) {
-    for error in results.into_iter().filter_map(Result::err) {
-        // The simulation ends with the error of a request.
-        if !matches!(error, PublishError::Request(_)) {
-            tracing::warn!(%error, "the bus rejected a simulated change");
-        }
+    // The simulation ends with the error of a request.
+    let errors = results.into_iter().filter_map(Result::err).filter(|error| !matches!(error, PublishError::Request(_)));
+    let (mut changes, mut last) = (0, None);
+    for error in errors {
+        (changes, last) = (changes + 1, Some(error));
+    }
+    if let Some(error) = last {
+        tracing::warn!(changes, %error, "the bus rejected simulated changes");
     }
 }
 

@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 use tokio::time::{Instant, interval, sleep_until};
 
 use crate::bus::{SOURCE, Target};
+use crate::doctor::backlog::QueuedChanges;
 use crate::doctor::dead_letters::reason;
 use crate::doctor::diagnosis::{Check, Diagnosis, Finding};
 
@@ -43,7 +44,7 @@ pub(super) async fn check(
                 break Finding::failed(Check::Delivery, format!("the change became a dead letter: {reason}"))
                     .advise("every invocation of the broadcast function failed; read its log");
             },
-            () = sleep_until(deadline) => break not_arrived(target, patience),
+            () = sleep_until(deadline) => break not_arrived(target, patience).await,
         }
     };
     diagnosis.add(finding)
@@ -81,6 +82,14 @@ async fn publish(target: &Target, entry: &BusEntry, diagnosis: &mut Diagnosis) -
             Finding::failed(Check::Publish, target.failed(&error).to_string()).advise(unreachable_advice(target)),
             None,
         ),
+        Some(Err(PublishError::Exhausted { code, message })) if target.event_bus.is_none() => {
+            let detail = format!("the bus took no further event: {code}: {message}");
+            let advice = match backlog(target).await {
+                Some((waiting, advice)) => format!("{waiting}: {advice}"),
+                None => "read the log of the system".to_owned(),
+            };
+            (Finding::failed(Check::Publish, detail).advise(advice), None)
+        }
         Some(Err(error)) => {
             let advice = "check the name of the bus, and that events:PutEvents is allowed";
             (Finding::failed(Check::Publish, format!("the bus refused the change: {error}")).advise(advice), None)
@@ -106,12 +115,23 @@ async fn letter(target: &Target, id: &str) -> Option<String> {
     }
 }
 
-fn not_arrived(target: &Target, patience: Duration) -> Finding {
-    let finding = Finding::failed(
-        Check::Delivery,
-        format!("the change did not arrive in {}", indicatif::HumanDuration(patience)),
-    );
-    finding.advise(match &target.event_bus {
+/// The backlog of the bus, if it is behind. Only a local system tells it.
+async fn backlog(target: &Target) -> Option<(String, String)> {
+    let changes = match &target.event_bus {
+        Some(_) => return None,
+        None => QueuedChanges::of(target.local_endpoint()).await?,
+    };
+    let (waiting, reason) = changes.describe()?;
+    Some((waiting, format!("{reason}; publish fewer events, or wait until the system has caught up")))
+}
+
+async fn not_arrived(target: &Target, patience: Duration) -> Finding {
+    let detail = format!("the change did not arrive in {}", indicatif::HumanDuration(patience));
+    if let Some((waiting, advice)) = backlog(target).await {
+        return Finding::failed(Check::Delivery, format!("{detail}: {waiting}"))
+            .advise(format!("{advice}; --timeout waits longer"));
+    }
+    Finding::failed(Check::Delivery, detail).advise(match &target.event_bus {
         Some(_) => {
             "check that the rule reads this bus and that EVENT_STREAMING_ENABLED=true for the broadcast function; read its \
              log and the dead-letter queue; --timeout waits longer"

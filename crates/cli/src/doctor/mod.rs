@@ -1,6 +1,7 @@
 //! Finds the step at which changes get lost. Each step of their way is checked by itself, in the order of their dependence,
 //! and each failure comes with its remedy.
 
+mod backlog;
 mod dead_letters;
 mod delivery;
 mod diagnosis;

@@ -188,13 +188,23 @@ async fn an_absent_or_wrong_bus_is_named() {
     assert_eq!(steps(&report), PASSED, "{ended:?}");
 }
 
-/// Functions behind the Invoke API: `broadcast` fails, and `default` acknowledges a `subscribe` as the real one does.
-async fn failing_broadcast(gateway: Arc<OnceLock<String>>) -> String {
+/// What becomes of an invocation of `broadcast`.
+#[derive(Clone, Copy, PartialEq)]
+enum Broadcast {
+    Fails,
+    Never,
+}
+
+/// Functions behind the Invoke API: `broadcast` does not work, and `default` acknowledges a `subscribe` as the real one does.
+async fn endpoint(gateway: Arc<OnceLock<String>>, broadcast: Broadcast) -> String {
     let invoke = move |Path(name): Path<String>, body: Bytes| {
         let gateway = Arc::clone(&gateway);
         async move {
             let mut headers = HeaderMap::new();
             let event: Value = serde_json::from_slice(&body).unwrap();
+            if name == "broadcast" && broadcast == Broadcast::Never {
+                std::future::pending::<()>().await;
+            }
             if name == "broadcast" {
                 headers.insert("x-amz-function-error", HeaderValue::from_static("Unhandled"));
                 return (headers, json!({ "errorType": "TableError", "errorMessage": "no table" }).to_string());
@@ -219,9 +229,24 @@ async fn failing_broadcast(gateway: Arc<OnceLock<String>>) -> String {
 }
 
 #[tokio::test]
+async fn a_change_that_waits_behind_others_is_told_from_a_wrong_bus() {
+    let gateway = Arc::new(OnceLock::new());
+    let endpoint = endpoint(Arc::clone(&gateway), Broadcast::Never).await;
+    let functions = FunctionHost::Lambda { endpoint, names: FunctionNames::default() };
+    let system = system_with(Config { functions, ..Config::default() }).await;
+    gateway.set(system.http_url()).unwrap();
+    let http = system.http_url();
+    let flood = ["simulate", "demo", "--rate", "5000", "--count", "1000", "--endpoint-url", &http];
+    assert_eq!(run(&flood).await.code, Some(0));
+    let (_, report) = doctor(&system.websocket_url(), &["--timeout", "3s"], &[]).await;
+    assert_fails_at(&report, "delivery", "wait for delivery, the oldest since", "until the system has caught up");
+    assert!(!report.to_string().contains("same system"), "{report}");
+}
+
+#[tokio::test]
 async fn a_change_that_becomes_a_dead_letter_is_named_with_the_reason() {
     let gateway = Arc::new(OnceLock::new());
-    let endpoint = failing_broadcast(Arc::clone(&gateway)).await;
+    let endpoint = endpoint(Arc::clone(&gateway), Broadcast::Fails).await;
     let functions = FunctionHost::Lambda { endpoint, names: FunctionNames::default() };
     let times = Times { retry_delays: vec![Duration::from_millis(10); 2], ..Times::default() };
     let system = system_with(Config { functions, times, ..Config::default() }).await;

@@ -154,3 +154,54 @@ async fn a_failure_to_start_is_one_line() {
         assert!(!ended.stderr.contains("not-32-bytes"), "{ended:?}");
     }
 }
+
+/// A system with a data file, whose functions never answer, and which has accepted three events.
+async fn stuck(data: &str, lambda: &std::net::TcpListener) -> Running {
+    let endpoint = format!("http://{}", lambda.local_addr().unwrap());
+    let mut system = start(&[&FREE[..], &["--data", data, "--lambda-endpoint", &endpoint]].concat());
+    let bus = url(&mut system, "Event bus").await;
+    let change = ["--type", "entityCreated", "--entity-type", "Room", "--entity-id", "urn:ngsi-ld:Room:1"];
+    for _ in 0..3 {
+        let published = run(&[&["publish", "demo", "--endpoint-url", &bus][..], &change].concat()).await;
+        assert_eq!(published.code, Some(0), "{published:?}");
+    }
+    system
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_restart_says_what_a_killed_system_lost() {
+    let lambda = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("table.db");
+    let data = data.to_str().unwrap();
+    let mut killed = stuck(data, &lambda).await;
+    killed.signal("KILL").await;
+    killed.exit().await;
+    let mut system = start(&[&FREE[..], &["--data", data]].concat());
+    let line = system.says("the last system on this data file was killed").await;
+    assert!(line.contains("events=3"), "{line}");
+    system.prints("Try: ").await;
+    system.signal("TERM").await;
+    assert_eq!(system.exit().await.code(), Some(0));
+    let mut system = start(&[&FREE[..], &["--data", data]].concat());
+    system.prints("Try: ").await;
+    let stderr = system.collect_stderr();
+    system.signal("INT").await;
+    assert_eq!(system.exit().await.code(), Some(0));
+    let stderr = stderr.await.unwrap();
+    assert!(!stderr.contains("killed"), "the one before stopped by itself: {stderr}");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_second_interrupt_ends_the_delivery_of_accepted_events() {
+    let lambda = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let mut system = stuck(folder.path().join("table.db").to_str().unwrap(), &lambda).await;
+    system.signal("INT").await;
+    let line = system.says("stopping: delivering the accepted events for at most 5s").await;
+    assert!(line.contains("events=3"), "{line}");
+    system.signal("INT").await;
+    assert_eq!(system.exit().await.code(), Some(130));
+}

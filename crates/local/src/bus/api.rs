@@ -29,7 +29,15 @@ pub(crate) async fn handle(state: &SystemState, request: Request) -> Response<Bo
         Err(error) => return error.into_response(),
     };
     let result = match target.as_str() {
-        "AWSEvents.PutEvents" => put_events::handle(state, &body.bytes),
+        "AWSEvents.PutEvents" => match put_events::handle(state, &body.bytes) {
+            Ok((answer, wait)) => {
+                // The events are in the queue: their bytes count there.
+                drop(body);
+                tokio::time::sleep(wait).await;
+                Ok(answer)
+            }
+            Err(error) => Err(error),
+        },
         "AmazonSQS.SendMessage" => send_message::handle(state, &body.bytes),
         _ => Err(ApiError::new(
             "UnknownOperationException",

@@ -1,6 +1,7 @@
 //! `PutEvents`: "PutEvents", Amazon EventBridge API Reference.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::de::IgnoredAny;
@@ -9,6 +10,8 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::error::ApiError;
+use super::fair_queue::QueueFull;
+use super::queued_event::is_continuation;
 use super::rule;
 use crate::gateway::timestamp;
 use crate::settings::{EVENT_BUS, REGION};
@@ -22,6 +25,8 @@ const TOTAL_BYTES: usize = 1024 * 1024;
 const DETAIL_TYPE_LENGTH: usize = 128;
 /// The bytes that an entry's `Time` counts for.
 const TIME_BYTES: usize = 14;
+/// The explanation of a refusal for want of room.
+const THROTTLED: &str = "Rate exceeded. The bus holds as many undelivered events of this tenant as it can.";
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -62,8 +67,8 @@ struct PutEventsEntryError {
     message: String,
 }
 
-/// Accepts or refuses each entry by itself; the results have the entries' order.
-pub(crate) fn handle(state: &SystemState, body: &[u8]) -> Result<Value, ApiError> {
+/// Accepts or refuses each entry by itself; the results have the entries' order. Returns the answer, and the time to wait before it.
+pub(crate) fn handle(state: &SystemState, body: &[u8]) -> Result<(Value, Duration), ApiError> {
     let request: PutEventsRequest =
         serde_json::from_slice(body).map_err(|error| ApiError::new("SerializationException", error.to_string()))?;
     let entries = request.entries;
@@ -81,8 +86,13 @@ pub(crate) fn handle(state: &SystemState, body: &[u8]) -> Result<Value, ApiError
     if entries.iter().map(PutEventsEntry::bytes).sum::<usize>() >= TOTAL_BYTES {
         return Err(ApiError::validation("Total size of the entries in the request is over the limit."));
     }
+    // A continuation is the rest of an accepted event.
+    let is_new = |entry: &PutEventsEntry| !is_continuation(entry.source.as_deref().unwrap_or_default());
+    if state.bus.is_draining() && entries.iter().any(is_new) {
+        return Err(ApiError::stopping());
+    }
     let now = timestamp(state.config.clock.now().millis());
-    let mut failed = 0;
+    let (mut failed, mut wait) = (0, Duration::ZERO);
     let results: Vec<Value> = entries
         .iter()
         .map(|entry| match accept(entry, now) {
@@ -92,10 +102,16 @@ pub(crate) fn handle(state: &SystemState, body: &[u8]) -> Result<Value, ApiError
                         event_id = id,
                         "an event is for an event bus that does not exist: it reaches no client; the bus is {EVENT_BUS:?}"
                     );
-                } else if matched {
-                    state.bus.invoke(event);
-                } else {
+                } else if !matched {
                     tracing::info!(event_id = id, "published event matches no rule: its detail.type is no change type");
+                } else {
+                    match enqueue(state, entry, event) {
+                        Ok(longer) => wait = wait.max(longer),
+                        Err(QueueFull) => {
+                            failed += 1;
+                            return json!({ "ErrorCode": "ThrottlingException", "ErrorMessage": THROTTLED });
+                        }
+                    }
                 }
                 json!({ "EventId": id })
             }
@@ -105,7 +121,12 @@ pub(crate) fn handle(state: &SystemState, body: &[u8]) -> Result<Value, ApiError
             }
         })
         .collect();
-    Ok(json!({ "FailedEntryCount": failed, "Entries": results }))
+    Ok((json!({ "FailedEntryCount": failed, "Entries": results }), wait))
+}
+
+/// Passes an event on to the rule's target, if there is room for it.
+fn enqueue(state: &SystemState, entry: &PutEventsEntry, event: String) -> Result<Duration, QueueFull> {
+    state.bus.accept(entry.source.as_deref().unwrap_or_default(), entry.detail.as_deref().unwrap_or_default(), event)
 }
 
 impl PutEventsEntry {

@@ -25,3 +25,23 @@ pub(crate) enum InvokeError {
     #[error("{0}")]
     Unavailable(String),
 }
+
+impl InvokeError {
+    /// The error code of a dead letter.
+    pub(crate) fn code(&self) -> &str {
+        match self {
+            Self::Function { kind, .. } => kind,
+            Self::TimedOut(_) => "TimedOut",
+            Self::Throttled(_) => "Throttled",
+            Self::Unavailable(_) => "Unavailable",
+        }
+    }
+
+    /// The error message of a dead letter.
+    pub(crate) fn message(&self) -> String {
+        match self {
+            Self::Function { message, .. } => message.clone(),
+            _ => self.to_string(),
+        }
+    }
+}

@@ -69,10 +69,11 @@ impl InProcess {
         &self,
         function: Function,
         payload: Bytes,
+        request_id: &str,
         limit: Duration,
     ) -> Result<Bytes, InvokeError> {
         let mut context = Context::default();
-        context.request_id = uuid::Uuid::new_v4().to_string();
+        request_id.clone_into(&mut context.request_id);
         context.deadline = self.clock.now().plus(limit).millis();
         match function {
             Function::Connect => {

@@ -39,9 +39,20 @@ impl Invoker {
         payload: Bytes,
         limit: Duration,
     ) -> Result<Bytes, InvokeError> {
+        self.invoke_as(&uuid::Uuid::new_v4().to_string(), function, payload, limit).await
+    }
+
+    /// Invokes a function, with the id of the invocation that is retried. Lambda's Invoke API chooses the id itself.
+    pub(crate) async fn invoke_as(
+        &self,
+        request_id: &str,
+        function: Function,
+        payload: Bytes,
+        limit: Duration,
+    ) -> Result<Bytes, InvokeError> {
         let invocation = async {
             match self {
-                Self::InProcess(functions) => functions.invoke(function, payload, limit).await,
+                Self::InProcess(functions) => functions.invoke(function, payload, request_id, limit).await,
                 Self::InvokeApi(api) => api.invoke(function, payload).await,
             }
         };

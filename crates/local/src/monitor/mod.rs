@@ -67,6 +67,7 @@ fn status(state: &SystemState) -> Value {
         "authenticationInBand": known.then(|| config.in_band()),
         "connections": state.connections.count(),
         "deadLetters": state.bus.dead_letters().count(),
+        "backlog": state.bus.backlog(),
         "simulation": simulation::status(state),
     })
 }

@@ -17,7 +17,7 @@ pub(super) fn handle(state: &SystemState, detail: &str) -> Result<Value, Request
     EntityChange::parse(detail).map_err(|error| refused(error.to_string()))?;
     let entry = json!({ "Source": SOURCE, "DetailType": CHANGE_DETAIL_TYPE, "Detail": detail });
     let request = json!({ "Entries": [entry] }).to_string();
-    let answer = put_events::handle(state, request.as_bytes()).map_err(|error| refused(error.message))?;
+    let (answer, _) = put_events::handle(state, request.as_bytes()).map_err(|error| refused(error.message))?;
     let result = &answer["Entries"][0];
     match result["EventId"].as_str() {
         Some(id) => Ok(json!({ "id": id })),

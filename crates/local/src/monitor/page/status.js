@@ -1,4 +1,14 @@
-import { byId, grouped, setMessage, setText } from './dom.js';
+import { byId, grouped, rateText, setMessage, setText } from './dom.js';
+
+/** Says how far the bus is behind, and why; null if it is not. */
+function behind(backlog) {
+  if (!backlog?.reason) return null;
+  const megabytes = rateText(backlog.bytes / 1e6);
+  const tenants = backlog.tenants.map(({ tenant, events }) => `${tenant ?? 'no tenant'} ${grouped(events)}`).join(', ');
+  const refused = backlog.refused > 0 ? ` ${grouped(backlog.refused)} were refused for want of room.` : '';
+  return `${rateText(backlog.oldestMilliseconds / 1000)} s behind: ${grouped(backlog.events)} events (${megabytes} MB) wait for `
+    + `delivery (${tenants}), because ${backlog.reason}.${refused}`;
+}
 
 /** Says how the connection is, and why if it is not well. */
 export class Status {
@@ -20,6 +30,7 @@ export class Status {
     this.#system = system ?? this.#system;
     const letters = system?.deadLetters ?? 0;
     byId('dead-letters').hidden = letters === 0;
+    setMessage(byId('backlog'), behind(system?.backlog));
     setText(byId('dead-letters'), `${grouped(letters)} dead ${letters === 1 ? 'letter' : 'letters'} ↗`);
     this.show();
   }
