@@ -118,13 +118,11 @@ fn tighten(path: &Path) {
     if metadata.permissions().mode() & 0o077 == 0 {
         return;
     }
-    match std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)) {
-        Ok(()) => {
-            tracing::info!(file = %path.display(), "other users could read this data file: it is now for its owner only")
-        }
-        Err(error) => {
-            tracing::warn!(file = %path.display(), %error, "other users can read this data file: run chmod 600 on it")
-        }
+    let file = path.display();
+    if let Err(error) = std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)) {
+        tracing::warn!(%file, %error, "other users can read this data file: run chmod 600 on it");
+    } else {
+        tracing::info!(%file, "other users could read this data file: it is now for its owner only");
     }
 }
 

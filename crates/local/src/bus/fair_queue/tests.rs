@@ -188,7 +188,7 @@ proptest! {
         let capacity = QueueCapacity { events: 1000, bytes: 1000 };
         let mut queue = FairQueue::new(capacity, LIMITS);
         for (tenant, count) in (0..).zip(&counts) {
-            (0..*count).for_each(|number| drop(queue.accept(event(tenant, 1, number), false).unwrap()));
+            (0..*count).for_each(|number| queue.accept(event(tenant, 1, number), false).unwrap());
         }
         let mut served: Vec<QueueKey> = Vec::new();
         while let Some(due) = queue.next() {
