@@ -13,11 +13,56 @@ from browser import Console, chromium
 from harness import BINARY, SEEDS, LocalSystem, environment_without_aws
 
 
+class Seeds(http.server.SimpleHTTPRequestHandler):
+    """Serves the seeds, as any web server on this machine would."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments, directory=SEEDS)
+
+    def do_GET(self):
+        if self.path == "/favicon.ico":
+            self.send_response(204)
+            self.end_headers()
+        else:
+            super().do_GET()
+
+    def log_message(self, *_):
+        pass
+
+
+@contextmanager
+def served(handler):
+    with http.server.ThreadingHTTPServer(("localhost", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield f"localhost:{server.server_port}"
+        finally:
+            server.shutdown()
+
+
+def page_system(page_port: int):
+    """A flag for the port of the pages, which use `localhost:3000`. Chromium maps it, so the pages stay unchanged."""
+    return f"--host-resolver-rules=MAP localhost:3000 localhost:{page_port}"
+
+
+def test_a_page_from_a_file_connects_only_if_it_may():
+    for flags, text in [([], "Unexpected response code: 403"), (["--allow-origin", "null"], "Connection successful")]:
+        system = LocalSystem(*flags)
+        try:
+            with chromium(page_system(system.port)) as page:
+                console = Console(page)
+                page.goto((SEEDS / "quick-start.html").as_uri())
+                console.wait_for(text)
+            system.stop()
+            assert ("--allow-origin null" in system.process.output()) == (not flags), "the log names the option"
+        finally:
+            system.process.kill()
+
+
 def test_quick_start_page_shows_published_changes(local: LocalSystem):
-    # The page uses `localhost:3000`. Chromium maps it to the address of the system, so the page stays unchanged.
-    with chromium(f"--host-resolver-rules=MAP localhost:3000 localhost:{local.port}") as page:
+    with served(Seeds) as site, chromium(page_system(local.port)) as page:
         console = Console(page)
-        page.goto((SEEDS / "quick-start.html").as_uri())
+        page.goto(f"http://{site}/quick-start.html")
         console.wait_for("Connection successful")
         local.wait_for_interest("demo", "Room")
 

@@ -23,9 +23,9 @@ expect.set_options(timeout=PATIENCE * 1000)
 
 
 @contextlib.contextmanager
-def monitor(system: LocalSystem, address: str = "/"):
+def monitor(system: LocalSystem, address: str = "/", *flags: str):
     """The connected page. It must not report an error until the end of the block."""
-    with chromium() as page:
+    with chromium(*flags) as page:
         console = Console(page)
         open_page(page, system, address)
         yield page
@@ -510,15 +510,43 @@ ATTACK = """async (base) => {
 }"""
 
 
+TABLE_ATTACK = """async (base) => {
+  const headers = { 'Content-Type': 'application/x-amz-json-1.0', 'X-Amz-Target': 'DynamoDB_20120810.ListTables' };
+  const outcomes = [];
+  for (const options of [{ method: 'POST', body: '{}', headers }, { method: 'POST', body: '{}', mode: 'no-cors' }]) {
+    try {
+      const response = await fetch(base, options);
+      outcomes.push(response.type === 'opaque' ? 'opaque' : await response.text());
+    } catch (error) {
+      outcomes.push(error.name);
+    }
+  }
+  return outcomes;
+}"""
+
+SOCKET_ATTACK = """(url) => new Promise((resolve) => {
+  const socket = new WebSocket(url);
+  socket.onopen = () => resolve('open');
+  socket.onerror = () => resolve('error');
+})"""
+
+
 def test_a_page_of_another_origin_gets_nothing(local: LocalSystem):
-    with http.server.ThreadingHTTPServer(("localhost", 0), ForeignSite) as site, monitor(local) as page:
+    # The foreign page has a name of its own. Afterwards the name leads to the system, as with DNS rebinding.
+    rules = f"--host-resolver-rules=MAP rebound.example:80 localhost:{local.port},MAP *.example localhost"
+    with http.server.ThreadingHTTPServer(("localhost", 0), ForeignSite) as site, monitor(local, "/", rules) as page:
         threading.Thread(target=site.serve_forever, daemon=True).start()
         foreign = page.context.browser.new_page()
-        # The foreign page uses both names of this machine.
-        for host in ("localhost", "127.0.0.1"):
-            foreign.goto(f"http://{host}:{site.server_port}/")
-            outcomes = foreign.evaluate(ATTACK, local.url)
+        foreign.goto(f"http://attacker.example:{site.server_port}/")
+        for base in (local.url, f"http://127.0.0.1:{local.port}", "http://rebound.example"):
+            outcomes = foreign.evaluate(ATTACK, base)
             assert set(outcomes) <= {"TypeError", "opaque"}, outcomes
+        table = foreign.evaluate(TABLE_ATTACK, local.dynamodb_url)
+        assert table == ["TypeError", "opaque"], table
+        opened = foreign.evaluate(SOCKET_ATTACK, local.websocket_url("demo"))
+        assert opened == "error", opened
+        answer = foreign.goto("http://rebound.example/")
+        assert answer.status == 403 and "--allow-host" in answer.text(), answer.text()
         site.shutdown()
         assert status(local)["simulation"]["running"] is None
         # A change published by the foreign page would arrive before this one.

@@ -5,9 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use entity_stream_local::{Config, FunctionHost, FunctionNames, QueueCapacity, Times};
+use entity_stream_publisher::{BusEntry, Publisher};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
-use crate::harness::{Asked, Endpoint, Reply, System, config, entry, request, room, until};
+use crate::harness::{Asked, Endpoint, PATIENCE, Reply, System, config, entry, request, room, until};
 
 const ACCEPT: &str = r#"{"statusCode":200}"#;
 
@@ -178,8 +180,13 @@ async fn beyond_the_capacity_of_a_tenant_its_entries_are_throttled_and_no_others
     assert_eq!(backlog["refused"], 11);
     assert_eq!(backlog["events"].as_u64().unwrap() + backlog["underWay"].as_u64().unwrap(), 15, "{backlog}");
 
-    // The publishers' retries succeed when there is room again.
+    // `publish` and `simulate` publish in this way: they retry until there is room again.
+    let publisher = Publisher::to_default_bus(system.events.clone());
+    let change = BusEntry::change("tests", room("demo", "retried").to_string()).unwrap();
+    let publishing = tokio::spawn(async move { publisher.publish(&[change], Instant::now() + PATIENCE).await });
+    until("it is refused at first", async || health(&system).await["backlog"]["refused"].as_u64() > Some(11)).await;
     opened.store(true, Ordering::SeqCst);
+    assert!(publishing.await.unwrap()[0].is_ok());
     system.local.settled().await;
     assert!(put(&system, "demo", 0..10).await.iter().all(Option::is_none));
 }

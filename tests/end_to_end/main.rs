@@ -27,6 +27,7 @@ mod scale;
 mod signature;
 mod sockets;
 mod starting;
+mod stopping;
 mod streaming;
 mod template;
 mod tenants;

@@ -1,8 +1,6 @@
 //! Sockets are bounded in number, time and bytes, on every port.
 
-use std::io::Write;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use entity_stream_local::{Config, SocketLimits};
@@ -12,6 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use crate::harness::logs::Log;
 use crate::harness::{PATIENCE, System, config, request, until};
 
 const BRIEF: Duration = Duration::from_millis(200);
@@ -132,27 +131,9 @@ async fn a_response_that_is_not_read_is_abandoned() {
     assert_eq!(health.status, 200, "its place is free");
 }
 
-/// Collects the log of this thread, on which the tasks of a test run too.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 #[tokio::test]
 async fn a_client_that_never_reads_is_bounded_closed_and_logged() {
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let (log, _guard) = Log::of_this_thread();
     let outgoing_bytes = 512 * KB;
     let system = system(SocketLimits { write_timeout: BRIEF, outgoing_bytes, ..SocketLimits::default() }).await;
     let _idle = system.connect("tenant=demo").await;
@@ -173,8 +154,7 @@ async fn a_client_that_never_reads_is_bounded_closed_and_logged() {
     timeout(PATIENCE, gone).await.expect("the connection is closed");
     assert!(refused, "beyond the bound, messages are refused");
     system.until_no_connection_is_registered().await;
-    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-    let line = log.lines().find(|line| line.contains("closed a slow consumer")).expect("the close is logged");
+    let line = log.line("closed a slow consumer");
     let waiting = line.split("waiting_bytes=").nth(1).unwrap().split(' ').next().unwrap();
     assert!(waiting.parse::<usize>().unwrap() <= outgoing_bytes && line.contains(id.as_str()), "{line}");
 }

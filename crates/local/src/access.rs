@@ -50,8 +50,7 @@ impl Access {
     pub(crate) fn allows_origin(&self, origin: &str) -> bool {
         self.origins.iter().any(|allowed| match allowed {
             AllowedOrigin::Any => true,
-            // Chromium names a page from a file so in the handshake of a WebSocket.
-            AllowedOrigin::Opaque => matches!(origin, "null" | "file://"),
+            AllowedOrigin::Opaque => origin == "null",
             AllowedOrigin::Named(origins) => origins.allow(origin),
         })
     }
@@ -113,7 +112,7 @@ mod tests {
         assert!(named.allows_origin("https://app.example.com") && named.allows_origin("https://a.example.org"));
         assert!(!named.allows_origin("null") && !named.allows_origin("https://example.com"));
         let opaque = access(&[], &["null"]);
-        assert!(opaque.allows_origin("null") && opaque.allows_origin("file://"));
+        assert!(opaque.allows_origin("null"));
         assert!(!opaque.allows_origin("https://app.example.com") && !opaque.allows_every_origin());
         assert!(access(&[], &["*"]).allows_origin("https://anywhere.example"));
         for text in ["", "app.example.com", "https://a,https://b", "https://a/path", "Null", "**"] {

@@ -6,6 +6,7 @@ use dynoxide::actions::scan::ScanRequest;
 use dynoxide::{AttributeValue, Database};
 
 use crate::error::StartError;
+use crate::journal::{Journal, JournalFile};
 use crate::settings::{API_KEYS_TABLE, CONNECTIONS_TABLE};
 
 /// The first bytes of every SQLite file. Source: "Database File Format", sqlite.org, section 1.3.
@@ -23,7 +24,7 @@ const OLD_API_KEY: &str = "K#";
 /// its own, and each would forget the other's.
 #[derive(Debug)]
 pub(crate) struct DataFile {
-    _lock: File,
+    journal: JournalFile,
 }
 
 impl DataFile {
@@ -49,7 +50,26 @@ impl DataFile {
         if has_old_layout(&database).map_err(|error| invalid(error.to_string()))? {
             return Err(StartError::DataLayout { path: path.to_owned() });
         }
-        Ok((Self { _lock: lock }, database))
+        let (journal, lost) = JournalFile::open(lock);
+        match lost {
+            None => {}
+            Some(0) => tracing::info!("the last system on this data file was killed; it had no undelivered events"),
+            Some(events) => tracing::warn!(
+                events,
+                "the last system on this data file was killed: these events were accepted and not delivered, and are lost"
+            ),
+        }
+        Ok((Self { journal }, database))
+    }
+
+    /// Writes the number of undelivered events for the next start.
+    pub(crate) fn journal(&self) -> Journal {
+        self.journal.writer()
+    }
+
+    /// Notes that the system stops by itself.
+    pub(crate) fn close(&self) {
+        self.journal.close();
     }
 
     /// The lock, if it is free. It is on a file beside the database, because SQLite itself locks the database. The lock
@@ -57,7 +77,7 @@ impl DataFile {
     fn lock(path: &Path) -> Result<Option<File>, StartError> {
         let beside = beside(path, LOCK);
         let failed = |error: std::io::Error| StartError::Data { path: beside.clone(), reason: error.to_string() };
-        let file = private().write(true).create(true).truncate(false).open(&beside).map_err(failed)?;
+        let file = private().read(true).write(true).create(true).truncate(false).open(&beside).map_err(failed)?;
         match file.try_lock() {
             Ok(()) => Ok(Some(file)),
             Err(TryLockError::WouldBlock) => Ok(None),
@@ -98,13 +118,11 @@ fn tighten(path: &Path) {
     if metadata.permissions().mode() & 0o077 == 0 {
         return;
     }
-    match std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)) {
-        Ok(()) => {
-            tracing::info!(file = %path.display(), "other users could read this data file: it is now for its owner only")
-        }
-        Err(error) => {
-            tracing::warn!(file = %path.display(), %error, "other users can read this data file: run chmod 600 on it")
-        }
+    let file = path.display();
+    if let Err(error) = std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)) {
+        tracing::warn!(%file, %error, "other users can read this data file: run chmod 600 on it");
+    } else {
+        tracing::info!(%file, "other users could read this data file: it is now for its owner only");
     }
 }
 

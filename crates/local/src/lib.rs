@@ -15,6 +15,7 @@ mod dynamodb;
 mod error;
 mod functions;
 mod gateway;
+mod journal;
 mod loopback;
 mod monitor;
 mod router;
@@ -75,7 +76,7 @@ impl Local {
         let table = settings::table(&dynamodb.url());
         table.create_if_missing().await?;
         let functions = Invoker::new(&config, reachable(address), &dynamodb.url()).await?;
-        let state = Arc::new(SystemState::new(config, Arc::clone(&door), functions, table));
+        let state = Arc::new(SystemState::new(config, Arc::clone(&door), functions, table, dynamodb.journal()));
         let stop = CancellationToken::new();
         let routed = Arc::clone(&state);
         let handle = move |client, request| router::route(Arc::clone(&routed), client, request);
@@ -113,8 +114,11 @@ impl Local {
         self.state.bus.settled().await;
     }
 
-    /// Closes every connection with 1001, lets `$disconnect` run for each, and stops.
+    /// Delivers the accepted events, closes every connection with 1001, lets `$disconnect` run for each, and stops. The log
+    /// names the events that were not delivered in time.
     pub async fn shutdown(self) {
+        // The port stays open for the deliveries.
+        self.state.bus.drain(self.state.config.drain).await;
         drop(self.stop);
         self.state.connections.close_all();
         self.state.sessions.close();

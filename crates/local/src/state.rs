@@ -8,6 +8,7 @@ use crate::config::Config;
 use crate::door::Door;
 use crate::functions::Invoker;
 use crate::gateway::{Connections, Tarpit};
+use crate::journal::Journal;
 use crate::simulation::SimulationSwitch;
 
 /// The state that the parts of the running system share.
@@ -27,9 +28,15 @@ pub(crate) struct SystemState {
 }
 
 impl SystemState {
-    pub(crate) fn new(config: Config, door: Arc<Door>, functions: Invoker, table: Table) -> Self {
+    pub(crate) fn new(
+        config: Config,
+        door: Arc<Door>,
+        functions: Invoker,
+        table: Table,
+        journal: Option<Journal>,
+    ) -> Self {
         let functions = Arc::new(functions);
-        let bus = Bus::start(Arc::clone(&functions), &config);
+        let bus = Bus::start(Arc::clone(&functions), &config, journal);
         let refusals = Tarpit::new(config.refusal_delay);
         Self {
             config,

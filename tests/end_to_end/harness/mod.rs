@@ -30,7 +30,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// A running system.
 pub(crate) struct System {
     pub(crate) local: Local,
-    events: aws_sdk_eventbridge::Client,
+    pub(crate) events: aws_sdk_eventbridge::Client,
 }
 
 /// A configuration with free ports, short waits before retries, and refusals without delay.

@@ -4,7 +4,7 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
-use crate::harness::{PATIENCE, Running, run, run_with, start, start_with};
+use crate::harness::{PATIENCE, Running, run, run_with, start, start_line, start_with};
 
 const FREE: [&str; 5] = ["local", "--port", "0", "--dynamodb-port", "0"];
 
@@ -153,4 +153,102 @@ async fn a_failure_to_start_is_one_line() {
         assert_eq!(ended.stderr.lines().count(), 1, "{args:?}: {ended:?}");
         assert!(!ended.stderr.contains("not-32-bytes"), "{ended:?}");
     }
+}
+
+/// A system with a data file, whose functions never answer, and which has accepted three events.
+async fn stuck(data: &str, lambda: &std::net::TcpListener) -> Running {
+    let endpoint = format!("http://{}", lambda.local_addr().unwrap());
+    let mut system = start(&[&FREE[..], &["--data", data, "--lambda-endpoint", &endpoint]].concat());
+    let bus = url(&mut system, "Event bus").await;
+    let change = ["--type", "entityCreated", "--entity-type", "Room", "--entity-id", "urn:ngsi-ld:Room:1"];
+    for _ in 0..3 {
+        let published = run(&[&["publish", "demo", "--endpoint-url", &bus][..], &change].concat()).await;
+        assert_eq!(published.code, Some(0), "{published:?}");
+    }
+    system
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_restart_says_what_a_killed_system_lost() {
+    let lambda = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("table.db");
+    let data = data.to_str().unwrap();
+    let mut killed = stuck(data, &lambda).await;
+    killed.signal("KILL").await;
+    killed.exit().await;
+    let mut system = start(&[&FREE[..], &["--data", data]].concat());
+    let line = system.says("the last system on this data file was killed").await;
+    assert!(line.contains("events=3"), "{line}");
+    system.prints("Try: ").await;
+    system.signal("TERM").await;
+    assert_eq!(system.exit().await.code(), Some(0));
+    let mut system = start(&[&FREE[..], &["--data", data]].concat());
+    system.prints("Try: ").await;
+    let stderr = system.collect_stderr();
+    system.signal("INT").await;
+    assert_eq!(system.exit().await.code(), Some(0));
+    let stderr = stderr.await.unwrap();
+    assert!(!stderr.contains("killed"), "the one before stopped by itself: {stderr}");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_second_interrupt_ends_the_delivery_of_accepted_events() {
+    let lambda = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let mut system = stuck(folder.path().join("table.db").to_str().unwrap(), &lambda).await;
+    system.signal("INT").await;
+    let line = system.says("stopping: delivering the accepted events for at most 5s").await;
+    assert!(line.contains("events=3"), "{line}");
+    system.signal("INT").await;
+    assert_eq!(system.exit().await.code(), Some(130));
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn with_a_full_disk_accepted_events_are_delivered() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("table.db");
+    // A file of this process has at most 1 MB. With the signal ignored, a write beyond that fails as on a full disk.
+    let command = [env!("CARGO_BIN_EXE_entity-stream"), &FREE.join(" "), "--data", data.to_str().unwrap()].join(" ");
+    let mut system = start_line(&format!("trap '' XFSZ; ulimit -f 2000; exec {command}"));
+    let websocket = url(&mut system, "WebSocket").await.replace('?', "/?");
+    let bus = url(&mut system, "Event bus").await;
+    let dynamodb = url(&mut system, "DynamoDB").await;
+    let (mut client, _) = tokio_tungstenite::connect_async(&websocket).await.unwrap();
+
+    let table = aws_sdk_dynamodb::Client::new(&entity_stream_local::aws_config(&dynamodb));
+    let text = |text: String| aws_sdk_dynamodb::types::AttributeValue::S(text);
+    let mut written = 0;
+    for size in [100_000, 10] {
+        loop {
+            let put = table.put_item().table_name(entity_stream_local::CONNECTIONS_TABLE);
+            let put = put.item("pk", text(format!("filler-{written}"))).item("sk", text("x".to_owned()));
+            if put.item("filler", text("x".repeat(size))).send().await.is_err() {
+                break;
+            }
+            written += 1;
+            assert!(written < 1000, "the disk is never full");
+        }
+    }
+
+    let change = ["--type", "entityCreated", "--entity-type", "Room", "--entity-id", "urn:ngsi-ld:Room:1"];
+    for _ in 0..3 {
+        let published = run(&[&["publish", "demo", "--endpoint-url", &bus][..], &change].concat()).await;
+        assert_eq!(published.code, Some(0), "{published:?}");
+    }
+    for _ in 0..3 {
+        let message = tokio::time::timeout(PATIENCE, client.next()).await.expect("the event arrives");
+        assert!(message.unwrap().unwrap().to_text().unwrap().contains("urn:ngsi-ld:Room:1"));
+    }
+    let refused = tokio_tungstenite::connect_async(&websocket).await;
+    assert!(matches!(refused, Err(tokio_tungstenite::tungstenite::Error::Http(_))), "{refused:?}");
+    let stderr = system.collect_stderr();
+    system.signal("INT").await;
+    while let Some(Ok(_)) = client.next().await {}
+    assert_eq!(system.exit().await.code(), Some(0));
+    let stderr = stderr.await.unwrap();
+    assert!(!stderr.contains("they are lost"), "{stderr}");
 }

@@ -16,4 +16,10 @@ impl ApiError {
     pub(crate) fn validation(message: impl Into<String>) -> Self {
         Self::new("ValidationException", message)
     }
+
+    /// The refusal of events while the system stops.
+    pub(crate) fn stopping() -> Self {
+        let message = "The local system is stopping and accepts no events.".to_owned();
+        Self { status: StatusCode::SERVICE_UNAVAILABLE, error_type: "ThrottlingException", message }
+    }
 }

@@ -8,7 +8,7 @@
 //! for a retry. A tenant may hold as much as is free for all. So one tenant can fill half of the capacity, `n` tenants share
 //! it evenly, and a tenant that holds nothing is not refused because of the others.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -205,6 +205,11 @@ impl FairQueue {
     /// The accepted events that are not settled.
     pub(crate) fn held(&self) -> Amount {
         self.held
+    }
+
+    /// The number of accepted events that are not settled, by tenant.
+    pub(crate) fn held_by_tenant(&self) -> BTreeMap<QueueKey, usize> {
+        self.tenants.iter().map(|(queue, tenant)| (queue.clone(), tenant.held.events)).filter(|(_, n)| *n > 0).collect()
     }
 
     /// What waits, by tenant.

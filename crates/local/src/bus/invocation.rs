@@ -6,20 +6,22 @@
 //! retried alone, so each has its own number of attempts and its own dead letter. The retries keep the id of the invocation,
 //! by which the function in this process recognises the events that it has delivered.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use tokio::sync::watch;
-use tokio::time::{Instant, interval, sleep};
+use tokio::time::{Instant, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::backlog::{Backlog, BacklogLog, Flow};
 use super::dead_letters::{DeadLetter, DeadLetters};
 use super::fair_queue::{DueEvents, FairQueue, InvocationLimits, QueueFull};
-use super::queued_event::{FailedInvocation, QueuedEvent, is_continuation, queue_of};
+use super::queued_event::{FailedInvocation, QueueKey, QueuedEvent, is_continuation, queue_of};
 use crate::config::Config;
 use crate::functions::{Function, InvokeError, Invoker};
+use crate::journal::Journal;
 
 const LIMITS: InvocationLimits = InvocationLimits {
     busy: 16,
@@ -53,11 +55,15 @@ struct Shared {
     stopped: CancellationToken,
     /// The number of events that are not settled, including those that wait for a retry.
     under_way: watch::Sender<usize>,
+    /// True while the system stops: it accepts no further events.
+    draining: AtomicBool,
+    /// Tells the next start how many events were lost, if this process is killed.
+    journal: Option<Journal>,
 }
 
 impl Bus {
     /// Starts a task that watches the backlog.
-    pub(crate) fn start(functions: Arc<Invoker>, config: &Config) -> Self {
+    pub(crate) fn start(functions: Arc<Invoker>, config: &Config, journal: Option<Journal>) -> Self {
         let bus = Self(Arc::new(Shared {
             functions,
             dead_letters: DeadLetters::default(),
@@ -67,6 +73,8 @@ impl Bus {
             retry_delays: config.times.retry_delays.clone().into(),
             stopped: CancellationToken::new(),
             under_way: watch::Sender::new(0),
+            draining: AtomicBool::new(false),
+            journal,
         }));
         tokio::spawn(watch_backlog(Arc::downgrade(&bus.0)));
         bus
@@ -79,6 +87,30 @@ impl Bus {
     /// Stops all invocations. Events that wait are lost with the process, as the bus is.
     pub(crate) fn stop(&self) {
         self.0.stopped.cancel();
+    }
+
+    /// Delivers the accepted events for a while, and accepts only their continuations. Then names the rest in the log.
+    pub(crate) async fn drain(&self, limit: Duration) {
+        self.0.draining.store(true, Ordering::Relaxed);
+        let events = self.queue().held().events;
+        if events > 0 {
+            tracing::info!(events, "stopping: delivering the accepted events for at most {limit:?}");
+        }
+        if timeout(limit, self.settled()).await.is_ok() {
+            return;
+        }
+        let rest = self.queue().held_by_tenant();
+        let name = |queue: &QueueKey| queue.as_ref().map_or_else(|| "(no tenant)".to_owned(), ToString::to_string);
+        let tenants: Vec<String> = rest.iter().map(|(queue, events)| format!("{}: {events}", name(queue))).collect();
+        tracing::warn!(
+            events = rest.values().sum::<usize>(),
+            tenants = tenants.join(", "),
+            "stopped before these accepted events were delivered: they are lost"
+        );
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.0.draining.load(Ordering::Relaxed)
     }
 
     /// Waits until no event is under way: everything published so far has reached its audience, or is a dead letter.
@@ -95,7 +127,7 @@ impl Bus {
         let accepted = {
             let mut queue = self.queue();
             let accepted = queue.accept(event, is_continuation);
-            self.0.under_way.send_replace(queue.held().events);
+            self.note(&queue);
             accepted
         };
         self.flow().accepted(accepted.is_ok());
@@ -180,7 +212,16 @@ impl Bus {
         self.flow().settled();
         let mut queue = self.queue();
         queue.settle(event);
-        self.0.under_way.send_replace(queue.held().events);
+        self.note(&queue);
+    }
+
+    /// Tells those who wait for the events, and the journal, how many are under way.
+    fn note(&self, queue: &FairQueue) {
+        let events = queue.held().events;
+        self.0.under_way.send_replace(events);
+        if let Some(journal) = &self.0.journal {
+            journal.record(events);
+        }
     }
 
     /// Runs a task until the bus stops.

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::error::ApiError;
 use super::fair_queue::QueueFull;
+use super::queued_event::is_continuation;
 use super::rule;
 use crate::gateway::timestamp;
 use crate::settings::{EVENT_BUS, REGION};
@@ -66,8 +67,7 @@ struct PutEventsEntryError {
     message: String,
 }
 
-/// Accepts or refuses each entry by itself; the results have the entries' order.
-/// Returns the answer, and the time to wait before it.
+/// Accepts or refuses each entry by itself; the results have the entries' order. Returns the answer, and the time to wait before it.
 pub(crate) fn handle(state: &SystemState, body: &[u8]) -> Result<(Value, Duration), ApiError> {
     let request: PutEventsRequest =
         serde_json::from_slice(body).map_err(|error| ApiError::new("SerializationException", error.to_string()))?;
@@ -85,6 +85,11 @@ pub(crate) fn handle(state: &SystemState, body: &[u8]) -> Result<(Value, Duratio
     }
     if entries.iter().map(PutEventsEntry::bytes).sum::<usize>() >= TOTAL_BYTES {
         return Err(ApiError::validation("Total size of the entries in the request is over the limit."));
+    }
+    // A continuation is the rest of an accepted event.
+    let is_new = |entry: &PutEventsEntry| !is_continuation(entry.source.as_deref().unwrap_or_default());
+    if state.bus.is_draining() && entries.iter().any(is_new) {
+        return Err(ApiError::stopping());
     }
     let now = timestamp(state.config.clock.now().millis());
     let (mut failed, mut wait) = (0, Duration::ZERO);

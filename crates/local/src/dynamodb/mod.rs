@@ -17,6 +17,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::data_file::DataFile;
 use crate::door::Door;
 use crate::error::StartError;
+use crate::journal::Journal;
 use crate::loopback;
 
 /// The time that running requests have to end when the server stops.
@@ -30,7 +31,7 @@ pub(crate) struct DynamoDb {
     stop: DropGuard,
     server: AbortOnDropHandle<()>,
     /// Released after the last write.
-    _data: Option<DataFile>,
+    data: Option<DataFile>,
 }
 
 impl DynamoDb {
@@ -44,11 +45,16 @@ impl DynamoDb {
         let served = Arc::clone(&door);
         let handle = move |_, request| api::handle(Arc::clone(&served), database.clone(), request);
         let server = AbortOnDropHandle::new(tokio::spawn(door.serve(listeners, stop.clone(), handle)));
-        Ok(Self { address, stop: stop.drop_guard(), server, _data: data })
+        Ok(Self { address, stop: stop.drop_guard(), server, data })
     }
 
     pub(crate) fn url(&self) -> String {
         format!("http://{}", loopback::reachable(self.address))
+    }
+
+    /// Writes the number of undelivered events, if the tables are in a file.
+    pub(crate) fn journal(&self) -> Option<Journal> {
+        self.data.as_ref().map(DataFile::journal)
     }
 
     /// Stops serving. Kept-alive connections of the functions' clients are cut off: their last requests are done.
@@ -56,6 +62,9 @@ impl DynamoDb {
         drop(self.stop);
         // Dropping the server aborts it if it takes longer.
         let _ = tokio::time::timeout(FAREWELL, self.server).await;
+        if let Some(data) = self.data {
+            data.close();
+        }
     }
 }
 

@@ -5,13 +5,15 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 /// The prefixes by which the engine's request types name the kind of an error in a message of `serde_json`.
-const MARKS: [(&str, fn(String) -> DynoxideError); 5] = [
+const MARKS: [(&str, ErrorKind); 5] = [
     ("SERIALIZATION:", DynoxideError::SerializationException),
     ("SERIALIZATION_AS_READ:", DynoxideError::SerializationException),
     ("VALIDATION:", DynoxideError::ValidationException),
     ("VALIDATION_AS_READ:", DynoxideError::ValidationException),
     ("VALIDATION_REQUEST:", DynoxideError::EnvelopedValidation),
 ];
+
+type ErrorKind = fn(String) -> DynoxideError;
 
 /// An operation of DynamoDB.
 pub(super) struct Operation {
