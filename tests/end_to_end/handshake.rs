@@ -28,6 +28,9 @@ async fn a_malformed_query_is_refused_with_400_and_a_reason() {
         ("tenant=a&entityTypes=A,,B", "1 to 256"),
         ("tenant=a&format=xml", "json (the default) or cloudevents"),
         ("tenant=a&group_id=a%20b", "group_id"),
+        ("tenant=a&idPattern=caf%E9", "idPattern is not UTF-8"),
+        ("tenant=a&entityTypes=%C3", "entityTypes is not UTF-8"),
+        ("tenant=caf%E9", "tenant is not UTF-8"),
     ] {
         let (status, message) = refusal(&system, query).await;
         assert_eq!(status, 400, "{query}");
@@ -52,7 +55,8 @@ async fn the_offered_access_token_is_selected_and_the_token_is_not_repeated() {
 #[tokio::test]
 async fn while_streaming_is_off_connections_are_refused_and_events_ignored() {
     let system = System::start_with(Config { event_streaming_enabled: false, ..config() }).await;
-    assert_eq!(refusal(&system, "tenant=demo").await, (503, "event streaming is switched off".to_owned()));
+    let mut refused = system.connect("tenant=demo").await;
+    assert_eq!(refused.closed_at_once().await, (1013, "event streaming is switched off".to_owned()));
     system.publish(&room("demo", "r")).await;
     system.publish(&json!({ "type": "entityUpdated" })).await;
     assert!(system.dead_letters().await.is_empty());

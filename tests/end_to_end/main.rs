@@ -14,6 +14,7 @@ mod closing;
 mod deadlines;
 mod handlers;
 mod handshake;
+mod hanging;
 #[expect(dead_code, reason = "the tests at scale need more of it")]
 mod harness;
 mod invoke_api;

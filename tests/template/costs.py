@@ -42,7 +42,7 @@ class Costs:
         return first * MESSAGE + (messages - first) * MESSAGE_BEYOND
 
     def table(self) -> float:
-        writes = self.connections * HANDSHAKES * 4
+        writes = self.connections * HANDSHAKES * 6
         reads = self.published() * (2 + self.audience / INTERESTS_PER_READ_UNIT)
         return writes * WRITE_UNIT + reads * READ_UNIT
 

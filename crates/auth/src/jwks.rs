@@ -56,13 +56,21 @@ struct Cache {
     client: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
     times: JwksTimes,
     keys: RwLock<Option<Fetched>>,
-    /// The time of the last attempt. The lock is held during a fetch, so that only one fetch runs at a time.
-    tried: Mutex<Option<Instant>>,
+    /// The last attempt. The lock is held during a fetch, so that only one fetch runs at a time.
+    tried: Mutex<Option<Look>>,
 }
 
 struct Fetched {
     set: JwkSet,
     at: Instant,
+}
+
+/// One attempt to fetch keys.
+#[derive(Clone, Copy)]
+struct Look {
+    began: Instant,
+    ended: Instant,
+    succeeded: bool,
 }
 
 /// The text is not a URL for keys.
@@ -115,10 +123,13 @@ impl JwksCache {
         }
         // Connections also wait for the renewal of old keys. Lambda freezes background work after an invocation, so a fetch in
         // the background might never end, and a withdrawn key would stay in use.
-        self.0.fetch().await;
+        let asked = Instant::now();
+        let last = self.0.fetch().await;
         match self.find(id).await {
             Found::Fresh(key) | Found::Stale(key) => Ok(key),
             Found::Nothing if self.0.keys.read().await.is_none() => Err(Refusal::KeysUnavailable),
+            // The issuer may have begun to use the key after the last look.
+            Found::Nothing if !last.succeeded || last.began < asked => Err(Refusal::UnknownKeyForNow),
             Found::Nothing => Err(Refusal::UnknownKey),
         }
     }
@@ -146,17 +157,19 @@ enum Found {
 }
 
 impl Cache {
-    /// Fetches the keys, unless the last attempt was a moment ago.
-    async fn fetch(&self) {
+    /// Fetches the keys, unless the last attempt was a moment ago. Returns the last attempt.
+    async fn fetch(&self) -> Look {
         let mut tried = self.tried.lock().await;
         let is_first = self.keys.read().await.is_none();
         let cool_down = if is_first { self.times.first_cool_down } else { self.times.cool_down };
-        if tried.is_some_and(|tried| tried.elapsed() < cool_down) {
-            return;
+        if let Some(last) = tried.filter(|last| last.ended.elapsed() < cool_down) {
+            return last;
         }
+        let began = Instant::now();
         let result = timeout(self.times.fetch_timeout, self.get()).await;
         // The pause begins at the end of the fetch, so that waiting connections do not start the next fetch.
-        *tried = Some(Instant::now());
+        let last = Look { began, ended: Instant::now(), succeeded: matches!(result, Ok(Ok(_))) };
+        *tried = Some(last);
         match result {
             Ok(Ok(set)) => {
                 tracing::info!(keys = set.keys.len(), "fetched the issuer's keys");
@@ -165,6 +178,7 @@ impl Cache {
             Ok(Err(reason)) => tracing::warn!(reason, "could not fetch the issuer's keys"),
             Err(_) => tracing::warn!("could not fetch the issuer's keys: no answer in time"),
         }
+        last
     }
 
     async fn get(&self) -> Result<JwkSet, String> {

@@ -28,7 +28,7 @@ impl AllowedOrigins {
 
     /// True if a page of this origin may connect. The comparison ignores case, as for schemes and hosts.
     pub fn allow(&self, origin: &str) -> bool {
-        let origin = origin.to_ascii_lowercase();
+        let origin = without_default_port(origin.to_ascii_lowercase());
         self.0.iter().any(|pattern| match pattern {
             OriginPattern::Exact(exact) => *exact == origin,
             OriginPattern::Subdomains { scheme, suffix } => origin
@@ -39,8 +39,18 @@ impl AllowedOrigins {
     }
 }
 
+/// Browsers leave the default port of a scheme out of an origin.
+fn without_default_port(mut origin: String) -> String {
+    for (scheme, port) in [("https://", ":443"), ("http://", ":80")] {
+        if origin.starts_with(scheme) && origin.ends_with(port) {
+            origin.truncate(origin.len() - port.len());
+        }
+    }
+    origin
+}
+
 fn parse(origin: &str) -> Result<OriginPattern, InvalidOrigin> {
-    let origin = origin.to_ascii_lowercase();
+    let origin = without_default_port(origin.to_ascii_lowercase());
     let (scheme, host) = origin.split_once("://").ok_or(InvalidOrigin)?;
     let (name, port) = host.split_once(':').map_or((host, None), |(name, port)| (name, Some(port)));
     let port_is_good = port.is_none_or(|port| port.parse::<u16>().is_ok());
@@ -96,6 +106,26 @@ mod tests {
             "https://user@a.example.org",
             "https://a.example.org:444",
         ] {
+            assert!(!origins.allow(origin), "{origin}");
+        }
+    }
+
+    #[test]
+    fn default_ports_are_left_out() {
+        let origins =
+            "https://app.example.com:443,https://*.example.org:443,http://localhost:80,http://a.example.net:443";
+        let origins = AllowedOrigins::parse(origins).unwrap();
+        for origin in [
+            "https://app.example.com",
+            "https://app.example.com:443",
+            "https://a.example.org",
+            "http://localhost",
+            "http://localhost:80",
+            "http://a.example.net:443",
+        ] {
+            assert!(origins.allow(origin), "{origin}");
+        }
+        for origin in ["http://app.example.com", "https://localhost", "http://a.example.net", "http://localhost:8080"] {
             assert!(!origins.allow(origin), "{origin}");
         }
     }

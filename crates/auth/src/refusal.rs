@@ -17,6 +17,9 @@ pub enum Refusal {
     /// The token's key is not among the issuer's.
     #[error("unknown key")]
     UnknownKey,
+    /// The token's key is not among the issuer's that are known, and the next look is not allowed yet.
+    #[error("unknown key for now")]
+    UnknownKeyForNow,
     /// The issuer's keys cannot be fetched.
     #[error("keys unavailable")]
     KeysUnavailable,
@@ -50,6 +53,12 @@ pub enum Refusal {
     /// The table of API keys cannot be read.
     #[error("API keys unavailable")]
     ApiKeysUnavailable,
+    /// The token is bound to a key of the client's (`cnf`), and proofs of possession are not supported.
+    #[error("proof required")]
+    ProofRequired,
+    /// The subject has as many connections to this tenant as it may have.
+    #[error("too many connections")]
+    TooManyConnections,
     /// The identity may not listen to this tenant.
     #[error("tenant not allowed")]
     Tenant,
@@ -66,12 +75,13 @@ pub enum Refusal {
 
 impl Refusal {
     /// All reasons.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 23] = [
         Self::NoCredential,
         Self::MalformedCredential,
         Self::CredentialTooLong,
         Self::Algorithm,
         Self::UnknownKey,
+        Self::UnknownKeyForNow,
         Self::KeysUnavailable,
         Self::Signature,
         Self::NoExpiry,
@@ -83,6 +93,8 @@ impl Refusal {
         Self::Role,
         Self::ApiKey,
         Self::ApiKeysUnavailable,
+        Self::ProofRequired,
+        Self::TooManyConnections,
         Self::Tenant,
         Self::AnotherSubject,
         Self::LateRenewal,
@@ -97,6 +109,7 @@ impl Refusal {
             Self::CredentialTooLong => "credential_too_long",
             Self::Algorithm => "algorithm",
             Self::UnknownKey => "unknown_key",
+            Self::UnknownKeyForNow => "unknown_key_for_now",
             Self::KeysUnavailable => "keys_unavailable",
             Self::Signature => "signature",
             Self::NoExpiry => "no_expiry",
@@ -108,6 +121,8 @@ impl Refusal {
             Self::Role => "role",
             Self::ApiKey => "api_key",
             Self::ApiKeysUnavailable => "api_keys_unavailable",
+            Self::ProofRequired => "proof_required",
+            Self::TooManyConnections => "too_many_connections",
             Self::Tenant => "tenant",
             Self::AnotherSubject => "another_subject",
             Self::LateRenewal => "late_renewal",
@@ -115,12 +130,14 @@ impl Refusal {
         }
     }
 
-    /// The status of a refused handshake. It is 403 for a known identity or origin, 401 for an unproved identity, and 503 if
-    /// the credential cannot be checked now, so that the client tries again.
+    /// The status of a refused handshake. It is 403 for a known identity or origin, 401 for an unproved identity, 429 for an
+    /// identity with too many connections, and 503 if the credential cannot be checked now. After the last two the client
+    /// tries again.
     pub fn status(self) -> u16 {
         match self {
             Self::Tenant | Self::AnotherSubject | Self::Origin => 403,
-            Self::KeysUnavailable | Self::ApiKeysUnavailable => 503,
+            Self::TooManyConnections => 429,
+            Self::UnknownKeyForNow | Self::KeysUnavailable | Self::ApiKeysUnavailable => 503,
             _ => 401,
         }
     }
@@ -139,7 +156,15 @@ impl Refusal {
             Self::AnotherSubject => "a connection is renewed by its own subject",
             Self::LateRenewal => "the connection's token had already expired: connect again with a fresh one",
             Self::Origin => "pages of this origin may not connect",
-            Self::KeysUnavailable | Self::ApiKeysUnavailable => "the credential cannot be checked now: try again",
+            Self::ProofRequired => {
+                "the token is bound to a key (cnf), which this service does not support: send a bearer token"
+            }
+            Self::TooManyConnections => {
+                "this identity has too many connections to this tenant: close some, or try again later"
+            }
+            Self::UnknownKeyForNow | Self::KeysUnavailable | Self::ApiKeysUnavailable => {
+                "the credential cannot be checked now: try again"
+            }
             Self::ApiKey => "the API key is not valid",
             Self::Algorithm
             | Self::UnknownKey

@@ -102,6 +102,10 @@ impl Verifier {
         if time(claims, "nbf")?.is_some_and(|not_before| not_before > now.plus(CLOCK_SKEW)) {
             return Err(Refusal::NotYetValid);
         }
+        // RFC 7800: without the proof that the client has the key, anyone could use a stolen token.
+        if claims.get("cnf").is_some_and(|confirmation| !confirmation.is_null()) {
+            return Err(Refusal::ProofRequired);
+        }
         Ok(Identity {
             subject: subject?.to_owned(),
             role: self.claims.role(claims)?,

@@ -126,7 +126,7 @@ pub(crate) fn recipients(
     serves: impl Fn(usize, u64) -> bool,
     event_ids: &[&str],
 ) -> Vec<Recipient> {
-    let mut groups = HashMap::<GroupId, Vec<Candidate>>::new();
+    let mut groups = HashMap::<(GroupId, u64), Vec<Candidate>>::new();
     let mut recipients = Vec::with_capacity(candidates.len());
     for mut candidate in distinct(candidates) {
         let hash = candidate.interest.hash();
@@ -138,7 +138,7 @@ pub(crate) fn recipients(
         }
         match &candidate.interest.group {
             None => recipients.push(Recipient::new(vec![candidate], event_ids)),
-            Some(group) => groups.entry(group.clone()).or_default().push(candidate),
+            Some(group) => groups.entry((group.clone(), hash)).or_default().push(candidate),
         }
     }
     recipients.extend(groups.into_values().map(|members| Recipient::new(members, event_ids)));

@@ -14,6 +14,9 @@ pub(crate) fn explain(error: &ClientError, credential: Option<CredentialKind>) -
         ClientError::Closed { code: CloseCode::PolicyViolation, reason } => {
             format!("refused with close code 1008: {}{}", not_accepted(credential), said(reason))
         }
+        ClientError::Closed { code: CloseCode::TryAgainLater, reason } => {
+            format!("refused with close code 1013, try again later{}", said(reason))
+        }
         other => other.to_string(),
     }
 }

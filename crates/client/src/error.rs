@@ -116,6 +116,7 @@ impl ClientError {
             Self::Tls(_) => ErrorKind::Tls,
             Self::Handshake(refusal) => refusal.kind(),
             Self::Closed { code: CloseCode::PolicyViolation, .. } => ErrorKind::CredentialRefused,
+            Self::Closed { code: CloseCode::TryAgainLater, .. } => ErrorKind::Unavailable,
             Self::Closed { .. } | Self::Protocol(_) => ErrorKind::Disconnected,
             Self::Rejected { code, .. } => match code {
                 ErrorCode::Internal | ErrorCode::Conflict => ErrorKind::Unavailable,

@@ -13,23 +13,26 @@ pub(crate) struct Admission {
     pub(crate) in_band: bool,
     /// `None` accepts the pages of every origin.
     pub(crate) origins: Option<AllowedOrigins>,
+    /// The most connections of one subject to one tenant.
+    pub(crate) most_connections: usize,
 }
 
 impl Admission {
-    /// Decides on a handshake: returns the client's authorisation for the tenant, or the reason for the refusal.
-    pub(crate) async fn decide(
+    /// Refuses the pages of other origins.
+    pub(crate) fn check_origin(&self, handshake: &Handshake<'_>) -> Result<(), Refused> {
+        let Some(origins) = &self.origins else { return Ok(()) };
+        // Only browsers send `Origin`. If a client sends several, each must be allowed.
+        let all_are_allowed = handshake.header("origin").iter().all(|origin| origins.allow(origin));
+        if all_are_allowed { Ok(()) } else { Err(Refusal::Origin.into()) }
+    }
+
+    /// Decides on a credential: returns the client's authorisation for the tenant, or the reason for the refusal.
+    pub(crate) async fn authorise(
         &self,
         handshake: &Handshake<'_>,
         tenant: &Tenant,
         now: EpochMillis,
     ) -> Result<Authorisation, Refused> {
-        if let Some(origins) = &self.origins {
-            // Only browsers send `Origin`. If a client sends several, each must be allowed.
-            let origins_are_allowed = handshake.header("origin").iter().all(|origin| origins.allow(origin));
-            if !origins_are_allowed {
-                return Err(Refusal::Origin.into());
-            }
-        }
         let Some(authenticator) = &self.authenticator else { return Ok(Authorisation::Open) };
         match handshake.credentials().find()? {
             Some(credential) => {

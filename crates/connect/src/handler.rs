@@ -1,18 +1,28 @@
+use std::time::Duration;
+
 use aws_lambda_events::apigw::{ApiGatewayProxyResponse, ApiGatewayWebsocketProxyRequest};
 use entity_stream_clock::Clock;
-use entity_stream_connections::{Connection, Table};
+use entity_stream_connections::{Authorisation, Connection, Slot, Table};
 use entity_stream_protocol::ConnectQuery;
-use entity_stream_runtime::{AwsServices, Caller, ConnectConfig, Failure, SecretError, note_refusal, respond};
+use entity_stream_runtime::{AwsServices, Caller, ConnectConfig, Failure, SecretError, respond};
 use lambda_runtime::LambdaEvent;
+use tokio::time::{Instant, timeout, timeout_at};
 use tracing::Instrument;
 
 use crate::admission::Admission;
 use crate::handshake::Handshake;
+use crate::problem::Problem;
 
 /// The metric that counts accepted connections.
 const CONNECTIONS: &str = "Connections";
 /// The metric that counts handshakes that failed by a fault of the service. For Lambda such an answer is a success.
 const HANDSHAKE_FAULTS: &str = "HandshakeFaults";
+
+/// The time to admit and register a client. Together with [`UNDO_TIME`], a client waits for 8 seconds at most, however slow the
+/// table or the issuer of tokens is.
+const TIME: Duration = Duration::from_secs(6);
+/// The time to remove what a refused handshake wrote.
+const UNDO_TIME: Duration = Duration::from_secs(2);
 
 /// The function, ready for events.
 #[derive(Clone, Debug)]
@@ -35,7 +45,12 @@ impl Connect {
         };
         Ok(Self {
             streaming_enabled: config.streaming_enabled,
-            admission: Admission { authenticator, in_band: config.in_band, origins: config.origins },
+            admission: Admission {
+                authenticator,
+                in_band: config.in_band,
+                origins: config.origins,
+                most_connections: config.most_connections,
+            },
             table: aws.connections(config.connections_table),
             clock,
         })
@@ -64,21 +79,44 @@ impl Connect {
             tracing::warn!("connection refused: EVENT_STREAMING_ENABLED is not true");
             return respond(503, Some("event streaming is switched off"));
         }
-        let query = match ConnectQuery::parse(|name| handshake.query(name)) {
-            Ok(query) => query,
-            Err(error) => {
-                tracing::info!(source_ip = caller.source_ip, %error, "connection refused: malformed query");
-                return respond(400, Some(&error.to_string()));
-            }
+        let deadline = Instant::now() + TIME;
+        let admitted = match timeout_at(deadline, self.admit(caller, handshake)).await {
+            Ok(Ok(admitted)) => admitted,
+            Ok(Err(problem)) => return problem.answer(caller),
+            Err(_) => return Problem::TimedOut.answer(caller),
         };
-        tracing::Span::current().record("tenant", query.tenant.as_str());
-        let authorisation = match self.admission.decide(handshake, &query.tenant, self.clock.now()).await {
-            Ok(authorisation) => authorisation,
-            Err(refused) => {
-                note_refusal(&refused, caller);
-                return respond(refused.reason.status(), Some(refused.reason.message()));
+        let registration = timeout_at(deadline, self.register(caller, handshake, &admitted)).await;
+        if let Err(problem) = registration.unwrap_or(Err(Problem::TimedOut)) {
+            if timeout(UNDO_TIME, self.undo(caller, &admitted, &problem)).await.is_err() {
+                tracing::warn!("a part of the connection stays in the table until an event finds it or it expires");
             }
-        };
+            return problem.answer(caller);
+        }
+        metrics::counter!(CONNECTIONS).increment(1);
+        tracing::info!(source_ip = caller.source_ip, subject = admitted.authorisation.subject(), "connected");
+        let mut response = respond(200, None);
+        if let Some((name, value)) = handshake.selected_subprotocol() {
+            response.headers.insert(name, value);
+        }
+        response
+    }
+
+    /// Checks who connects: origin, tenant, credential and access, in this order. A client that is refused here costs little.
+    async fn admit(&self, caller: &Caller, handshake: &Handshake<'_>) -> Result<Admitted, Problem> {
+        self.admission.check_origin(handshake)?;
+        let tenant = ConnectQuery::tenant(|name| handshake.query(name))?;
+        tracing::Span::current().record("tenant", tenant.as_str());
+        let authorisation = self.admission.authorise(handshake, &tenant, self.clock.now()).await?;
+        let slot = Slot::new(&tenant, &authorisation, &caller.connection_id, caller.connected_at);
+        Ok(Admitted { authorisation, slot })
+    }
+
+    /// Takes a slot, reads the rest of the query, and writes the connection.
+    async fn register(&self, caller: &Caller, handshake: &Handshake<'_>, admitted: &Admitted) -> Result<(), Problem> {
+        if let Some(slot) = &admitted.slot {
+            self.table.take_slot(slot, self.admission.most_connections, self.clock.now()).await?;
+        }
+        let query = ConnectQuery::parse(|name| handshake.query(name))?;
         let connection = Connection {
             id: caller.connection_id.clone(),
             tenant: query.tenant,
@@ -86,22 +124,29 @@ impl Connect {
             filter: Some(query.filter),
             format: query.format,
             group: query.group,
-            authorisation,
+            authorisation: admitted.authorisation.clone(),
         };
-        if let Err(error) = self.table.register(&connection).await {
-            tracing::error!(%error, "connection refused: the table cannot be written");
-            // The table may hold a part of the connection. Every event would try to reach it while it is young.
-            if let Err(error) = self.table.forget(&connection.id).await {
-                tracing::warn!(%error, "a part of the connection stays in the table until an event finds it or it expires");
-            }
-            return respond(500, Some("the connection could not be registered; try again"));
-        }
-        metrics::counter!(CONNECTIONS).increment(1);
-        tracing::info!(source_ip = caller.source_ip, subject = connection.authorisation.subject(), "connected");
-        let mut response = respond(200, None);
-        if let Some((name, value)) = handshake.selected_subprotocol() {
-            response.headers.insert(name, value);
-        }
-        response
+        Ok(self.table.register(&connection).await?)
     }
+
+    /// Removes the items of a connection that is refused. Every event would try to reach it while it is young.
+    async fn undo(&self, caller: &Caller, admitted: &Admitted, problem: &Problem) {
+        let mut results = Vec::new();
+        if problem.leaves_items() {
+            results.push(self.table.forget(&caller.connection_id).await.map(drop));
+        }
+        if let Some(slot) = admitted.slot.as_ref().filter(|_| problem.leaves_slot()) {
+            results.push(self.table.free_slot(slot).await);
+        }
+        for error in results.into_iter().filter_map(Result::err) {
+            tracing::warn!(%error, "a part of the connection stays in the table until an event finds it or it expires");
+        }
+    }
+}
+
+/// A client that may connect.
+struct Admitted {
+    authorisation: Authorisation,
+    /// Its place in the quota of its subject.
+    slot: Option<Slot>,
 }

@@ -31,6 +31,8 @@ pub(crate) const ROLE: &str = "role";
 pub(crate) const AUTHORISED_UNTIL: &str = "authorisedUntil";
 pub(crate) const PENDING: &str = "pending";
 pub(crate) const KEPT: &str = "kept";
+pub(crate) const GROUP_HASH: &str = "groupHash";
+pub(crate) const SLOTS: &str = "slots";
 
 pub(crate) fn string(text: impl Into<String>) -> AttributeValue {
     AttributeValue::S(text.into())

@@ -42,6 +42,11 @@ impl Authorisation {
         }
     }
 
+    /// False until a connection that came without a credential has authenticated.
+    pub(crate) fn is_decided(&self) -> bool {
+        !matches!(self, Self::Pending)
+    }
+
     /// The end of the right, if it ends before the connection.
     pub fn until(&self) -> Option<EpochMillis> {
         match self {

@@ -25,7 +25,6 @@ use crate::backoff::delays;
 use crate::connection::Connection;
 use crate::error::TableError;
 use crate::interest::{interest_item, is_within_limit};
-use crate::keys::interest_key;
 use crate::stored_connection::StoredConnection;
 use crate::table::Table;
 
@@ -122,7 +121,13 @@ impl Table {
             if wanted == old.connection {
                 return Ok(wanted);
             }
-            if let Some(connection) = self.replace(&old, wanted, now).await? {
+            let group_hash = match old.group_hash {
+                None => self.join_group(&wanted, now).await?,
+                hash => hash,
+            };
+            let kept = old.kept_by(&wanted);
+            let new = StoredConnection { connection: wanted, revision: old.revision + 1, kept, group_hash };
+            if let Some(connection) = self.replace(&old, new, now).await? {
                 return Ok(connection);
             }
             if Instant::now() + delay >= patience {
@@ -138,28 +143,25 @@ impl Table {
     async fn replace(
         &self,
         old: &StoredConnection,
-        wanted: Connection,
+        new: StoredConnection,
         now: EpochMillis,
     ) -> Result<Option<Connection>, TableError> {
-        let kept = old.kept_by(&wanted);
-        let new = StoredConnection { connection: wanted, revision: old.revision + 1, kept };
         let (old_scopes, scopes) = (old.interest_scopes(), new.interest_scopes());
-        let items: Vec<_> = scopes.iter().map(|scope| interest_item(&new.connection, scope)).collect();
+        let items: Vec<_> = scopes.iter().map(|scope| interest_item(&new, scope)).collect();
         if !is_within_limit(&items) {
             return Err(TableError::LimitExceeded);
         }
         let mut writes = Vec::new();
         for (scope, item) in scopes.iter().zip(items) {
             // An interest that exists and stays the same is not written again.
-            if !old_scopes.contains(scope) || interest_item(&old.connection, scope) != item {
+            if !old_scopes.contains(scope) || interest_item(old, scope) != item {
                 let put = Put::builder().table_name(&self.name).set_item(Some(item)).build();
                 writes.push(TransactWriteItem::builder().put(put.map_err(TableError::invalid(OPERATION))?).build());
             }
         }
-        let (id, tenant, group) = (&new.connection.id, &new.connection.tenant, new.connection.group.as_ref());
-        for scope in old_scopes.iter().filter(|scope| !scopes.contains(scope)) {
-            let delete = Delete::builder().table_name(&self.name);
-            let delete = delete.set_key(Some(interest_key(tenant, scope, id, group))).build();
+        let new_keys: Vec<_> = new.interest_keys().collect();
+        for key in old.interest_keys().filter(|key| !new_keys.contains(key)) {
+            let delete = Delete::builder().table_name(&self.name).set_key(Some(key)).build();
             writes.push(TransactWriteItem::builder().delete(delete.map_err(TableError::invalid(OPERATION))?).build());
         }
         let connection = Put::builder()

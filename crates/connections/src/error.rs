@@ -21,6 +21,12 @@ pub enum TableError {
     /// The interests of the connection would be larger than 32 KB.
     #[error("the connection's interests are too large")]
     LimitExceeded,
+    /// The subject has as many connections as it may have.
+    #[error("the subject has too many connections")]
+    TooManyConnections,
+    /// The item of a consumer group has no hash.
+    #[error("the item of the consumer group is malformed")]
+    MalformedGroup,
     /// DynamoDB refused the request or could not be reached, after the retries of the SDK.
     #[error("DynamoDB {operation}: {reason}")]
     Dynamo {

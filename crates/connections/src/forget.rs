@@ -14,7 +14,7 @@ use crate::attributes::{Item, PK, SK, string};
 use crate::backoff::delays;
 use crate::error::TableError;
 use crate::interest::Interest;
-use crate::keys::{connection_key, interest_key};
+use crate::keys::connection_key;
 use crate::stored_connection::StoredConnection;
 use crate::table::Table;
 
@@ -22,7 +22,7 @@ use crate::table::Table;
 const ATTEMPTS: usize = 8;
 
 impl Table {
-    /// Removes a connection and its interests, and returns its tenant; `None` if the connection is not registered. The
+    /// Removes a connection and its interests, frees its slot, and returns its tenant; `None` if the connection is not registered. The
     /// method can be repeated.
     ///
     /// # Errors
@@ -33,9 +33,10 @@ impl Table {
         let Some(stored) = item.and_then(|item| StoredConnection::from_item(id, &item)) else {
             return Ok(None);
         };
-        let (tenant, group) = (&stored.connection.tenant, stored.connection.group.as_ref());
-        let keys = stored.interest_scopes().into_iter().map(|scope| interest_key(tenant, &scope, id, group));
-        self.delete_all(keys).await?;
+        self.delete_all(stored.interest_keys()).await?;
+        if let Some(slot) = stored.connection.slot() {
+            self.free_slot(&slot).await?;
+        }
         Ok(Some(stored.connection.tenant))
     }
 

@@ -9,6 +9,7 @@ use crate::attributes::{
 };
 use crate::authorisation::read_until;
 use crate::connection::Connection;
+use crate::group::GroupHash;
 use crate::keys::{Scope, interest_hash, interest_key};
 use crate::stored_connection::StoredConnection;
 
@@ -66,10 +67,15 @@ impl Interest {
 }
 
 impl Connection {
-    /// Returns the interests of the connection as [`crate::Table::interests`] reads them after [`crate::Table::register`].
+    /// Returns the interests of the connection as [`crate::Table::interests`] reads them after [`crate::Table::register`], except
+    /// that a group has a hash of its name.
     pub fn interests(&self) -> Vec<Interest> {
-        let scopes = StoredConnection::scopes(self);
-        scopes.iter().filter_map(|scope| Interest::from_item(&interest_item(self, scope))).collect()
+        let stored = StoredConnection::new(self.clone(), self.group.as_ref().map(GroupHash::of_name));
+        stored
+            .interest_scopes()
+            .iter()
+            .filter_map(|scope| Interest::from_item(&interest_item(&stored, scope)))
+            .collect()
     }
 }
 
@@ -81,8 +87,9 @@ pub(crate) fn is_within_limit(items: &[Item]) -> bool {
 
 /// The interest item of a connection in one scope. DynamoDB charges reads by the byte, so the item holds only the facts that a
 /// delivery needs: the key contains the connection's id, and JSON, the usual format, is the default.
-pub(crate) fn interest_item(connection: &Connection, scope: &Scope) -> Item {
-    let mut item = interest_key(&connection.tenant, scope, &connection.id, connection.group.as_ref());
+pub(crate) fn interest_item(stored: &StoredConnection, scope: &Scope) -> Item {
+    let connection = &stored.connection;
+    let mut item = interest_key(&connection.tenant, scope, &connection.id, stored.hash());
     item.insert(CONNECTED_AT.to_owned(), number(connection.connected_at.millis()));
     item.insert(EXPIRES_AT.to_owned(), number(connection.expires_at().seconds()));
     if connection.format != Format::default() {

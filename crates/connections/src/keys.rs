@@ -3,7 +3,6 @@
 use entity_stream_protocol::{ConnectionId, EntityType, GroupId, Tenant};
 
 use crate::attributes::{Item, PK, SK, get_string, string};
-use crate::hash::stable_hash;
 use crate::hash_range::HashRange;
 
 /// The sort key of every connection item.
@@ -45,19 +44,21 @@ pub(crate) fn interest_partition(tenant: &Tenant, scope: &Scope) -> String {
     format!("T#{tenant}#{}", scope.key_part())
 }
 
-pub(crate) fn interest_key(tenant: &Tenant, scope: &Scope, id: &ConnectionId, group: Option<&GroupId>) -> Item {
-    key(interest_partition(tenant, scope), interest_sort_key(id, group))
+/// The key of the slots of a subject. Neither a tenant nor the name of a group contains `#`.
+pub(crate) fn subject_key(tenant: &Tenant, subject: &str) -> Item {
+    key(format!("S#{tenant}#{subject}"), "S".to_owned())
+}
+
+/// The key of a consumer group. Without authentication it belongs to no subject.
+pub(crate) fn group_key(tenant: &Tenant, group: &GroupId, subject: Option<&str>) -> Item {
+    let subject = subject.map(|subject| format!("#{subject}")).unwrap_or_default();
+    key(format!("G#{tenant}#{group}{subject}"), "G".to_owned())
 }
 
 /// The hash spreads connections evenly over a partition, so that a large partition can be read in parallel ranges. The members
 /// of a group share a hash and are therefore never in different ranges: a reader of one member has all of them.
-fn interest_sort_key(id: &ConnectionId, group: Option<&GroupId>) -> String {
-    let hash = match group {
-        // No connection id begins with `#`.
-        Some(group) => stable_hash(format!("#{}", group.as_str()).as_bytes()),
-        None => stable_hash(id.as_str().as_bytes()),
-    };
-    format!("{hash:016x}#{id}")
+pub(crate) fn interest_key(tenant: &Tenant, scope: &Scope, id: &ConnectionId, hash: u64) -> Item {
+    key(interest_partition(tenant, scope), format!("{hash:016x}#{id}"))
 }
 
 /// The hash at the start of an interest's sort key.
@@ -100,6 +101,18 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn different_groups_never_share_an_item(
+            a in "[a-z]{1,3}", b in "[a-z]{1,3}", x in "[a-z.]{1,3}", y in "[a-z.]{1,3}",
+            one in prop::option::of("[a-z#.]{1,4}"), other in prop::option::of("[a-z#.]{1,4}"),
+        ) {
+            let key = |tenant: &str, group: &str, subject: Option<&str>| {
+                group_key(&Tenant::parse(tenant).unwrap(), &GroupId::parse(group).unwrap(), subject)
+            };
+            let same = (&a, &x, &one) == (&b, &y, &other);
+            prop_assert_eq!(key(&a, &x, one.as_deref()) == key(&b, &y, other.as_deref()), same);
+        }
+
         #[test]
         fn different_tenants_or_types_never_share_a_partition(
             a in "[a-z0-9][a-z0-9_-]{0,8}", b in "[a-z0-9][a-z0-9_-]{0,8}",

@@ -4,6 +4,8 @@
 //! |---|---|---|
 //! | connection | `C#{connectionId}` | `C` |
 //! | interest | `T#{tenant}#{entityType}` or `T#{tenant}#*` | `{hash}#{connectionId}` |
+//! | consumer group | `G#{tenant}#{name}`, and `#{subject}` if there is one | `G` |
+//! | slots of a subject | `S#{tenant}#{subject}` | `S` |
 //!
 //! A connection has one interest item for each type of its filter. If the filter names no type, the connection has one item
 //! under `*`. An unsubscribed connection has none. If a filter with types is replaced by a filter without types, the items of
@@ -12,9 +14,9 @@
 //!
 //! All reads go to the base table with strong consistency. Once `subscribe` has returned, every later event finds the filter.
 //!
-//! The hash is that of the connection's id or, for a member of a consumer group, of the group's name. Disjoint ranges of hashes
-//! share no connection and no group, whatever the event's types. Large audiences are therefore read in parallel by range, and
-//! one invocation hands a range to another.
+//! The hash is that of the connection's id or, for a member of a consumer group, a random one that the group has in its item.
+//! Disjoint ranges of hashes share no connection and no group, whatever the event's types. Large audiences are therefore read in
+//! parallel by range, and one invocation hands a range to another.
 //!
 //! The connection item lists the interests and has a revision. A change of the interests is one transaction that is
 //! conditional on the revision. Concurrent messages of one connection end with the items of one of them, and a `subscribe`
@@ -32,12 +34,14 @@ mod connection;
 mod error;
 mod find;
 mod forget;
+mod group;
 mod hash;
 mod hash_range;
 mod interest;
 mod interest_pages;
 mod keys;
 mod list;
+mod quota;
 mod register;
 mod schema;
 mod stored_connection;
@@ -51,4 +55,5 @@ pub use hash::stable_hash;
 pub use hash_range::HashRange;
 pub use interest::Interest;
 pub use interest_pages::{InterestPage, InterestPages};
+pub use quota::Slot;
 pub use table::Table;

@@ -14,8 +14,9 @@ impl Table {
     /// [`TableError::LimitExceeded`] if its interests would be too large; nothing is written. [`TableError::Dynamo`] or
     /// [`TableError::Unprocessed`]. Refuse the connection; the items that were written expire.
     pub async fn register(&self, connection: &Connection) -> Result<(), TableError> {
-        let stored = StoredConnection::new(connection.clone());
-        let interests: Vec<_> = stored.interest_scopes().iter().map(|scope| interest_item(connection, scope)).collect();
+        let group_hash = self.join_group(connection, connection.connected_at).await?;
+        let stored = StoredConnection::new(connection.clone(), group_hash);
+        let interests: Vec<_> = stored.interest_scopes().iter().map(|scope| interest_item(&stored, scope)).collect();
         if !is_within_limit(&interests) {
             return Err(TableError::LimitExceeded);
         }

@@ -4,12 +4,14 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use entity_stream_protocol::{ConnectionId, EntityType, Filter, Format, GroupId, IdPattern, Tenant};
 
 use crate::attributes::{
-    CONNECTED_AT, ENTITY_TYPES, EXPIRES_AT, FORMAT, GROUP, ID_PATTERN, Item, KEPT, REVISION, SUBSCRIBED, TENANT,
-    get_number, get_string, get_time, number, string,
+    CONNECTED_AT, ENTITY_TYPES, EXPIRES_AT, FORMAT, GROUP, GROUP_HASH, ID_PATTERN, Item, KEPT, REVISION, SUBSCRIBED,
+    TENANT, get_number, get_string, get_time, number, string,
 };
 use crate::authorisation::Authorisation;
 use crate::connection::Connection;
-use crate::keys::{Scope, connection_key};
+use crate::group::GroupHash;
+use crate::hash::stable_hash;
+use crate::keys::{Scope, connection_key, interest_key};
 
 /// A connection item.
 #[derive(Clone, Debug)]
@@ -20,6 +22,8 @@ pub(crate) struct StoredConnection {
     /// The types of an earlier filter, while the filter names no type. The interest items of these types exist and hold the
     /// present filter. A reader that read `*` before the change finds the connection there.
     pub(crate) kept: Vec<Scope>,
+    /// The hash of its group, once it has a subject or needs none.
+    pub(crate) group_hash: Option<GroupHash>,
 }
 
 impl StoredConnection {
@@ -33,9 +37,22 @@ impl StoredConnection {
         }
     }
 
-    /// A new connection.
-    pub(crate) fn new(connection: Connection) -> Self {
-        Self { connection, revision: 1, kept: Vec::new() }
+    /// A new connection in a group with this hash, or in no group.
+    pub(crate) fn new(connection: Connection, group_hash: Option<GroupHash>) -> Self {
+        Self { connection, revision: 1, kept: Vec::new(), group_hash }
+    }
+
+    /// The position of the connection in every partition.
+    pub(crate) fn hash(&self) -> u64 {
+        self.group_hash.map_or_else(|| stable_hash(self.connection.id.as_str().as_bytes()), |GroupHash(hash)| hash)
+    }
+
+    /// The keys of all its interest items.
+    pub(crate) fn interest_keys(&self) -> impl Iterator<Item = Item> {
+        let (connection, hash) = (&self.connection, self.hash());
+        self.interest_scopes()
+            .into_iter()
+            .map(move |scope| interest_key(&connection.tenant, &scope, &connection.id, hash))
     }
 
     /// The scopes of all its interest items.
@@ -65,6 +82,9 @@ impl StoredConnection {
         item.insert(SUBSCRIBED.to_owned(), AttributeValue::Bool(connection.filter.is_some()));
         if let Some(group) = &connection.group {
             item.insert(GROUP.to_owned(), string(group.as_str()));
+        }
+        if let Some(hash) = self.group_hash {
+            item.insert(GROUP_HASH.to_owned(), string(hash.to_string()));
         }
         if let Some(filter) = &connection.filter {
             item.insert(ENTITY_TYPES.to_owned(), entity_types_attribute(filter));
@@ -101,8 +121,14 @@ impl StoredConnection {
             },
             authorisation: Authorisation::read(item)?,
         };
+        let group_hash = match get_string(item, GROUP_HASH) {
+            Some(hash) => Some(GroupHash::parse(hash)?),
+            // Without the hash, the interests of a member cannot be found.
+            None if connection.group.is_some() && connection.authorisation.is_decided() => return None,
+            None => None,
+        };
         let kept = item.get(KEPT).map_or_else(|| Some(Vec::new()), read_kept)?;
-        Some(Self { connection, revision: get_number(item, REVISION)?, kept })
+        Some(Self { connection, revision: get_number(item, REVISION)?, kept, group_hash })
     }
 }
 

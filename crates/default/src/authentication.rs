@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use entity_stream_auth::{Refusal, Refused, Verifier};
-use entity_stream_connections::{Authorisation, Grant, Table, TableError};
+use entity_stream_connections::{Authorisation, Connection, Grant, Table, TableError};
 use entity_stream_protocol::{AccessToken, Answer, ClientMessage, EpochMillis, ErrorCode};
 use entity_stream_runtime::Caller;
 
@@ -18,6 +18,8 @@ pub(crate) struct Authentication {
     pub(crate) verifier: Option<Verifier>,
     /// Clients may connect without a credential.
     pub(crate) in_band: bool,
+    /// The most connections of one subject to one tenant.
+    pub(crate) most_connections: usize,
     pub(crate) table: Table,
 }
 
@@ -46,8 +48,8 @@ impl Authentication {
             Err(refused) => return refuse_token(caller, message, &refused),
         };
         let grant = Grant::new(identity.subject, identity.role.as_str(), identity.expires_at);
-        match self.table.authorise(&caller.connection_id, &grant, now).await {
-            Ok(_) => {
+        match self.grant(connection, &grant, now).await {
+            Ok(()) => {
                 tracing::info!(subject = grant.subject, "authenticated");
                 Answer::Authenticated { expires_at: grant.until, request_id: message.request_id.clone() }
             }
@@ -55,11 +57,30 @@ impl Authentication {
                 let reason = match error {
                     TableError::AnotherSubject => Refusal::AnotherSubject,
                     TableError::NotAuthorised => Refusal::LateRenewal,
+                    TableError::TooManyConnections => Refusal::TooManyConnections,
                     error => return refuse(message, &error),
                 };
                 refuse_token(caller, message, &Refused { reason, subject: Some(grant.subject) })
             }
         }
+    }
+
+    /// Authorises a connection. A connection that came without a credential takes a slot of its subject.
+    async fn grant(&self, mut connection: Connection, grant: &Grant, now: EpochMillis) -> Result<(), TableError> {
+        let is_new = connection.authorisation == Authorisation::Pending;
+        connection.authorisation = Authorisation::Granted(grant.clone());
+        let slot = connection.slot().filter(|_| is_new);
+        if let Some(slot) = &slot {
+            self.table.take_slot(slot, self.most_connections, now).await?;
+        }
+        let authorised = self.table.authorise(&connection.id, grant, now).await;
+        if let (Some(slot), Err(TableError::NotConnected | TableError::AnotherSubject)) = (&slot, &authorised) {
+            // The connection has ended or belongs to another subject, so no end of it frees this slot.
+            if let Err(error) = self.table.free_slot(slot).await {
+                tracing::warn!(%error, "a slot stays taken until it is missed or expires");
+            }
+        }
+        authorised.map(drop)
     }
 
     /// Checks that a connection may receive answers. Only a deployment that accepts clients without a credential needs the

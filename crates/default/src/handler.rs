@@ -7,14 +7,19 @@ use entity_stream_delivery::{ManagementApi, Message, Outcome};
 use entity_stream_protocol::{Action, Answer, ClientMessage, EpochMillis, ErrorCode, Filter, Rejection};
 use entity_stream_runtime::{AwsServices, Caller, DefaultConfig, Failure, SecretError, respond};
 use lambda_runtime::LambdaEvent;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tracing::Instrument;
 
 use crate::authentication::Authentication;
 use crate::refusal::{NOT_AUTHORISED, refuse};
 
-/// The time for the delivery of an answer. API Gateway waits longer for the function.
+/// The time to handle a message. The three times together are less than the 29 seconds of API Gateway and Lambda, so a table
+/// or an endpoint that does not answer never ends the function without a line in its log.
+const MESSAGE_TIME: Duration = Duration::from_secs(12);
+/// The time for the delivery of an answer.
 const ANSWER_TIME: Duration = Duration::from_secs(10);
+/// The time to close a connection that did not authenticate.
+const CLOSE_TIME: Duration = Duration::from_secs(4);
 
 /// The function, ready for events.
 #[derive(Clone, Debug)]
@@ -39,7 +44,12 @@ impl DefaultRoute {
         Ok(Self {
             table: table.clone(),
             management_api: aws.management_api(config.endpoint),
-            authentication: Authentication { verifier, in_band: config.in_band, table },
+            authentication: Authentication {
+                verifier,
+                in_band: config.in_band,
+                most_connections: config.most_connections,
+                table,
+            },
             clock,
         })
     }
@@ -60,7 +70,10 @@ impl DefaultRoute {
             if let Some(answer) = self.handle_message(&caller, body).await {
                 self.answer(&caller, &answer).await?;
                 if matches!(answer, Answer::Error(_)) {
-                    self.close_if_overdue(&caller, arrived).await;
+                    let closed = timeout(CLOSE_TIME, self.close_if_overdue(&caller, arrived)).await;
+                    if closed.is_err() {
+                        tracing::warn!("the connection could not be closed in time");
+                    }
                 }
             }
             Ok(respond(200, None))
@@ -76,19 +89,30 @@ impl DefaultRoute {
             Err(rejection) => {
                 // The log does not show the action, because a client may send a token in its place.
                 tracing::info!(code = rejection.code.as_str(), "message refused");
-                return Some(Answer::Error(self.reject(caller, rejection).await));
+                let as_parsed = rejection.clone();
+                // The message is malformed even if the table cannot be read.
+                let rejection = timeout(MESSAGE_TIME, self.reject(caller, rejection)).await.unwrap_or(as_parsed);
+                return Some(Answer::Error(rejection));
             }
         };
+        match timeout(MESSAGE_TIME, self.act(caller, &message)).await {
+            Ok(answer) => answer,
+            Err(_) => Some(refuse(&message, &TableError::TimedOut { operation: "request" })),
+        }
+    }
+
+    /// Does what a message asks for and returns the answer, if the message needs one.
+    async fn act(&self, caller: &Caller, message: &ClientMessage) -> Option<Answer> {
         let request_id = message.request_id.clone();
         match &message.action {
-            Action::Ping => Some(self.ping(caller, &message).await),
+            Action::Ping => Some(self.ping(caller, message).await),
             Action::Subscribe(filter) => {
                 let subscribed = || Answer::Subscribed { filter: filter.clone(), request_id };
-                self.subscribe(caller, &message, Some(filter), subscribed).await
+                self.subscribe(caller, message, Some(filter), subscribed).await
             }
-            Action::Unsubscribe => self.subscribe(caller, &message, None, || Answer::Unsubscribed { request_id }).await,
+            Action::Unsubscribe => self.subscribe(caller, message, None, || Answer::Unsubscribed { request_id }).await,
             Action::Authenticate(token) => {
-                Some(self.authentication.authenticate(caller, &message, token, self.clock.now()).await)
+                Some(self.authentication.authenticate(caller, message, token, self.clock.now()).await)
             }
         }
     }

@@ -28,7 +28,11 @@ pub(crate) fn refuse(message: &ClientMessage, error: &TableError) -> Answer {
             tracing::warn!("message refused: other messages of the connection changed it at the same time");
             (ErrorCode::Conflict, "other messages of this connection changed it at the same time; try again")
         }
-        TableError::Dynamo { .. } | TableError::TimedOut { .. } | TableError::Unprocessed(_) => {
+        TableError::TooManyConnections => (ErrorCode::LimitExceeded, Refusal::TooManyConnections.message()),
+        TableError::MalformedGroup
+        | TableError::Dynamo { .. }
+        | TableError::TimedOut { .. }
+        | TableError::Unprocessed(_) => {
             tracing::error!(%error, "message refused: the table cannot be read or written");
             (ErrorCode::Internal, "the message could not be handled; try again")
         }
@@ -41,6 +45,7 @@ pub(crate) fn refuse_token(caller: &Caller, message: &ClientMessage, refused: &R
     note_refusal(refused, caller);
     let code = match refused.reason.status() {
         403 => ErrorCode::Forbidden,
+        429 => ErrorCode::LimitExceeded,
         503 => ErrorCode::Internal,
         _ => ErrorCode::Unauthorized,
     };

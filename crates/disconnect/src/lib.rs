@@ -4,15 +4,21 @@
 //!   that meets 410 removes the connection, or the record expires.
 //! - **Writes**: removes the connection and its interests. A repetition changes nothing.
 //! - **Answers** 200. API Gateway ignores the answer.
-//! - **Fails** if the table cannot be written, so that a metric counts the failure. API Gateway does not repeat the event.
+//! - **Fails** if the table cannot be written or does not answer, so that a metric counts the failure. API Gateway does not repeat the event.
 //!
 //! The function works while streaming is off too, so that no connection stays in the table after streaming is switched off.
+
+use std::time::Duration;
 
 use aws_lambda_events::apigw::{ApiGatewayProxyResponse, ApiGatewayWebsocketProxyRequest};
 use entity_stream_connections::Table;
 use entity_stream_runtime::{AwsServices, Caller, DisconnectConfig, Failure, respond};
 use lambda_runtime::LambdaEvent;
+use tokio::time::timeout;
 use tracing::Instrument;
+
+/// The time to remove a connection. It is shorter than Lambda's, so that the failure is reported with its reason.
+const TIME: Duration = Duration::from_secs(10);
 
 /// The function, ready for events.
 #[derive(Clone, Debug)]
@@ -38,7 +44,8 @@ impl Disconnect {
         let span = caller.span("disconnect");
         let context = &event.payload.request_context;
         async {
-            let tenant = self.table.forget(&caller.connection_id).await?;
+            let forgotten = timeout(TIME, self.table.forget(&caller.connection_id)).await;
+            let tenant = forgotten.map_err(|_| Failure::new("TableUnavailable", "DynamoDB: no answer in time"))??;
             if let Some(tenant) = tenant {
                 tracing::Span::current().record("tenant", tenant.as_str());
             }

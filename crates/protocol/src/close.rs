@@ -23,13 +23,15 @@ pub enum CloseCode {
     PolicyViolation,
     /// 1009: a frame or a message of the client's is too large.
     TooLarge,
+    /// 1013: the server cannot accept the connection now. The client can try again later.
+    TryAgainLater,
     /// Any other code.
     Other(u16),
 }
 
 impl CloseCode {
     /// All codes of the contract, which are all but [`CloseCode::Other`].
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Normal,
         Self::GoingAway,
         Self::ProtocolError,
@@ -39,6 +41,7 @@ impl CloseCode {
         Self::InvalidData,
         Self::PolicyViolation,
         Self::TooLarge,
+        Self::TryAgainLater,
     ];
 }
 
@@ -54,6 +57,7 @@ impl From<CloseCode> for u16 {
             CloseCode::InvalidData => 1007,
             CloseCode::PolicyViolation => 1008,
             CloseCode::TooLarge => 1009,
+            CloseCode::TryAgainLater => 1013,
             CloseCode::Other(code) => code,
         }
     }

@@ -25,6 +25,9 @@ pub enum InvalidConnectQuery {
     /// A parameter occurs more than once.
     #[error("the query parameter {0} is repeated; send it once")]
     Repeated(&'static str),
+    /// A parameter is not text. Its percent-encoded bytes are not UTF-8.
+    #[error("the query parameter {0} is not UTF-8 text; percent-encode the UTF-8 bytes of its characters")]
+    NotText(&'static str),
     /// The tenant is malformed.
     #[error(transparent)]
     Tenant(#[from] InvalidTenant),
@@ -39,26 +42,44 @@ pub enum InvalidConnectQuery {
     Group(#[from] InvalidGroupId),
 }
 
+/// The character that decoders put in the place of bytes that are not UTF-8.
+const REPLACEMENT: char = '\u{fffd}';
+
 impl ConnectQuery {
+    /// Reads the tenant alone, before a credential is checked. The other parameters can cost more to read.
+    ///
+    /// # Errors
+    /// [`InvalidConnectQuery`] if the tenant is missing, repeated or malformed.
+    pub fn tenant<'a>(values: impl Fn(&str) -> Vec<&'a str>) -> Result<Tenant, InvalidConnectQuery> {
+        Ok(Tenant::parse(one(&values, "tenant")?.ok_or(InvalidConnectQuery::MissingTenant)?)?)
+    }
+
     /// Reads the decoded query parameters; `values` gives all values of a parameter. Unknown parameters are ignored.
     ///
     /// # Errors
     /// [`InvalidConnectQuery`] names the parameter that is missing, repeated or malformed.
     pub fn parse<'a>(values: impl Fn(&str) -> Vec<&'a str>) -> Result<Self, InvalidConnectQuery> {
-        let one = |name: &'static str| match values(name)[..] {
-            [] => Ok(None),
-            [value] => Ok(Some(value)),
-            _ => Err(InvalidConnectQuery::Repeated(name)),
-        };
-        let tenant = one("tenant")?.ok_or(InvalidConnectQuery::MissingTenant)?;
-        let types = one("entityTypes")?.filter(|types| !types.is_empty());
+        let tenant = Self::tenant(&values)?;
+        let types = one(&values, "entityTypes")?.filter(|types| !types.is_empty());
         let types = types.into_iter().flat_map(|types| types.split(','));
+        let pattern = one(&values, "idPattern")?;
         Ok(Self {
-            tenant: Tenant::parse(tenant)?,
-            filter: Filter::new(types, one("idPattern")?)?,
-            format: one("format")?.map(Format::parse).transpose()?.unwrap_or_default(),
-            group: one("group_id")?.map(GroupId::parse).transpose()?,
+            tenant,
+            format: one(&values, "format")?.map(Format::parse).transpose()?.unwrap_or_default(),
+            group: one(&values, "group_id")?.map(GroupId::parse).transpose()?,
+            // The pattern costs most, so it is read last.
+            filter: Filter::new(types, pattern)?,
         })
+    }
+}
+
+/// The only value of a parameter, if it has one.
+fn one<'a>(values: impl Fn(&str) -> Vec<&'a str>, name: &'static str) -> Result<Option<&'a str>, InvalidConnectQuery> {
+    match values(name)[..] {
+        [] => Ok(None),
+        [value] if value.contains(REPLACEMENT) => Err(InvalidConnectQuery::NotText(name)),
+        [value] => Ok(Some(value)),
+        _ => Err(InvalidConnectQuery::Repeated(name)),
     }
 }
 
@@ -99,6 +120,15 @@ mod tests {
         assert!(matches!(parse(&[("tenant", "a"), ("idPattern", "(")]), Err(InvalidConnectQuery::Filter(_))));
         assert!(matches!(parse(&[("tenant", "a"), ("format", "xml")]), Err(InvalidConnectQuery::Format(_))));
         assert!(matches!(parse(&[("tenant", "a"), ("group_id", "")]), Err(InvalidConnectQuery::Group(_))));
+        for name in ["tenant", "entityTypes", "idPattern", "format", "group_id"] {
+            let fault = parse(
+                &[("tenant", "a"), (name, "caf\u{fffd}")]
+                    .into_iter()
+                    .skip(usize::from(name == "tenant"))
+                    .collect::<Vec<_>>(),
+            );
+            assert_eq!(fault, Err(InvalidConnectQuery::NotText(name)));
+        }
         assert!(parse(&[("tenant", "a"), ("entityTypes", ""), ("idPattern", "")]).is_ok());
     }
 }

@@ -69,6 +69,11 @@ pub const ALLOWED_ORIGINS: Variable = Variable {
     name: "ALLOWED_ORIGINS",
     expected: "comma-separated origins such as https://app.example.com or https://*.example.com (default all origins)",
 };
+/// The connections of one subject.
+pub const MAX_CONNECTIONS_PER_SUBJECT: Variable = Variable {
+    name: "MAX_CONNECTIONS_PER_SUBJECT",
+    expected: "the most connections of one subject to one tenant, 1 to 1000 (default 100)",
+};
 /// The queue for events that the functions cannot deliver.
 pub const DEAD_LETTER_QUEUE_URL: Variable = Variable {
     name: "DEAD_LETTER_QUEUE_URL",
@@ -99,7 +104,7 @@ pub const AWS_LAMBDA_LOG_LEVEL: Variable =
     Variable { name: "AWS_LAMBDA_LOG_LEVEL", expected: "error, warn, info, debug or trace; RUST_LOG overrides it" };
 
 /// Every variable that the functions read. Tests compare this list with the documentation and the template.
-pub const ALL: [Variable; 20] = [
+pub const ALL: [Variable; 21] = [
     EVENT_STREAMING_ENABLED,
     WS_CONNECTIONS_TABLE,
     WS_API_KEYS_TABLE,
@@ -114,6 +119,7 @@ pub const ALL: [Variable; 20] = [
     JWT_ROLE_CLAIM,
     AUTH_IN_BAND,
     ALLOWED_ORIGINS,
+    MAX_CONNECTIONS_PER_SUBJECT,
     DEAD_LETTER_QUEUE_URL,
     BROADCAST_CONCURRENCY,
     BROADCAST_SPLIT_AT,

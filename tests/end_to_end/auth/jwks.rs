@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::{guarded_config, open, refused};
 use crate::harness::tokens::{ProviderKey, assemble, claims, key_set, sign};
-use crate::harness::{Endpoint, Reply, System};
+use crate::harness::{Endpoint, Reply, System, until};
 use entity_stream_local::{Config, RefuseWith};
 use entity_stream_runtime::Environment;
 
@@ -79,7 +79,11 @@ async fn a_public_key_is_no_secret() {
         assert_eq!(verify(&verifier, &forged).await, Err(Refusal::Algorithm), "HMAC with a public key");
     }
     let symmetric = sign(&header("oct-1", Algorithm::HS256), &claims("demo"), b"secretsecretsecretsecretsecret");
-    assert_eq!(verify(&verifier, &symmetric).await, Err(Refusal::UnknownKey), "a published symmetric key is not used");
+    assert_eq!(
+        verify(&verifier, &symmetric).await,
+        Err(Refusal::UnknownKeyForNow),
+        "a published symmetric key is not used"
+    );
     for (kid, algorithm) in [
         ("rsa-1", "ES256"),
         ("ec-1", "RS256"),
@@ -190,11 +194,45 @@ async fn clients_are_told_to_try_again_while_the_keys_are_unavailable() {
             _ => None,
         });
         let system = System::start_with(Config { environment, refuse_with, ..guarded_config(&[]) }).await;
-        assert_eq!(open(&system, "demo", &token).await.err(), Some(503), "503 and not 1008, which is final");
+        match open(&system, "demo", &token).await {
+            Ok(mut client) => assert_eq!(client.closed_at_once().await.0, 1013, "and not 1008, which is final"),
+            Err(status) => assert_eq!((status, refuse_with), (503, RefuseWith::Status)),
+        }
         let mut pending = system.connect("tenant=demo").await;
         let answer = pending.ask(&json!({ "action": "authenticate", "token": token, "requestId": "a" })).await;
         assert_eq!((&answer["code"], &answer["requestId"]), (&json!(ErrorCode::Internal), &json!("a")), "{answer}");
     }
+}
+
+/// The issuer begins to use a new key just after the functions have fetched its keys.
+#[tokio::test]
+async fn a_new_key_is_to_be_tried_again_until_the_next_look_is_allowed() {
+    let (old, new) = (ProviderKey::ec("old"), ProviderKey::ec("new"));
+    let keys = [Reply::json(key_set([&old])), Reply::json(key_set([&old, &new]))];
+    let endpoint = Endpoint::script(keys.clone()).await;
+    let url = format!("{}/keys", endpoint.url);
+    let environment = Environment::new(move |name| match name {
+        "JWT_JWKS_URL" => Some(url.clone()),
+        "AUTH_IN_BAND" => Some("true".to_owned()),
+        _ => None,
+    });
+    let system = System::start_with(Config { environment, ..guarded_config(&[]) }).await;
+    assert_eq!(refused(&system, "demo", &old.token(&claims("demo"))).await, 0);
+    let token = new.token(&claims("demo"));
+    assert_eq!(refused(&system, "demo", &token).await, 503, "401 would be final");
+    let mut pending = system.connect("tenant=demo").await;
+    // The other function has fetched no keys yet.
+    let first = pending.ask(&json!({ "action": "authenticate", "token": old.token(&claims("demo")) })).await;
+    assert_eq!(first["type"], "authenticated", "{first}");
+    let stranger = ProviderKey::ec("stranger").token(&claims("demo"));
+    let answer = pending.ask(&json!({ "action": "authenticate", "token": stranger })).await;
+    assert_eq!(answer["code"], json!(ErrorCode::Internal), "{answer}");
+
+    let endpoint = Endpoint::script(keys).await;
+    let verifier = verifier(&endpoint, Duration::from_secs(3), Duration::from_millis(200));
+    assert!(verify(&verifier, &old.token(&claims("demo"))).await.is_ok());
+    assert_eq!(verify(&verifier, &token).await, Err(Refusal::UnknownKeyForNow));
+    until("the next look is allowed", async || verify(&verifier, &token).await.is_ok()).await;
 }
 
 #[tokio::test]
@@ -213,7 +251,7 @@ async fn known_keys_survive_an_outage() {
     assert!(verify(&verifier, &key.token(&claims("demo"))).await.is_ok());
     up.store(false, Ordering::SeqCst);
     let stranger = ProviderKey::ec("stranger").token(&claims("demo"));
-    assert_eq!(verify(&verifier, &stranger).await, Err(Refusal::UnknownKey));
+    assert_eq!(verify(&verifier, &stranger).await, Err(Refusal::UnknownKeyForNow), "the issuer may have a new key");
     assert!(verify(&verifier, &key.token(&claims("demo"))).await.is_ok(), "known keys stay in use");
 }
 
@@ -269,7 +307,9 @@ async fn a_flood_of_unknown_key_ids_costs_one_fetch() {
         .map(|n| assemble(&json!({ "alg": "ES256", "kid": format!("made-up-{n}") }), &claims("demo"), "AAAA"))
         .collect();
     let results = join_all(forged.iter().map(|token| verify(&verifier, token))).await;
-    assert!(results.iter().all(|result| *result == Err(Refusal::UnknownKey)));
+    let refusals = [Err(Refusal::UnknownKey), Err(Refusal::UnknownKeyForNow)];
+    assert!(results.iter().all(|result| refusals.contains(result)), "{results:?}");
+    assert!(results.contains(&refusals[0]), "the look was for the first of them");
     assert_eq!(fetches.load(Ordering::SeqCst), 1);
     assert!(verify(&verifier, &key.token(&claims("demo"))).await.is_ok(), "other clients are not delayed");
 }

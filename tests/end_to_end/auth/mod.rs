@@ -8,6 +8,7 @@ mod in_band;
 mod jwks;
 mod origins;
 mod property;
+mod quota;
 mod refusals;
 mod settings;
 

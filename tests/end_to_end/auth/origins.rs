@@ -34,6 +34,15 @@ async fn pages_of_other_origins_are_refused_with_or_without_authentication() {
 }
 
 #[tokio::test]
+async fn a_default_port_in_the_setting_is_that_of_a_page_without_one() {
+    let system = guarded(&[("ALLOWED_ORIGINS", "https://app.example.com:443")]).await;
+    let bearer = format!("Bearer {}", user("demo"));
+    let headers = |origin| [("authorization", bearer.as_str()), ("origin", origin)];
+    assert_eq!(status(&system, &headers("https://app.example.com")).await, 101);
+    assert_eq!(status(&system, &headers("http://app.example.com")).await, 403);
+}
+
+#[tokio::test]
 async fn without_the_setting_pages_of_this_machine_and_allowed_pages_may_connect() {
     let allowed = || Access { origins: vec!["https://app.example.com".parse().unwrap()], ..Access::default() };
     for refuse_with in [RefuseWith::Status, RefuseWith::Close] {

@@ -85,14 +85,15 @@ impl System {
         Table::new(aws_sdk_dynamodb::Client::new(&aws_config(&self.local.dynamodb_url())), CONNECTIONS_TABLE)
     }
 
-    /// Every item of the table.
+    /// Every item of a connection and of an interest.
     pub(crate) async fn items(
         &self,
     ) -> Vec<std::collections::HashMap<String, aws_sdk_dynamodb::types::AttributeValue>> {
         let client = aws_sdk_dynamodb::Client::new(&aws_config(&self.local.dynamodb_url()));
         let output =
             client.scan().table_name(CONNECTIONS_TABLE).consistent_read(true).send().await.expect("Scan succeeds");
-        output.items().to_vec()
+        let of_connections = |sk: &str| sk != "G" && sk != "S";
+        output.items().iter().filter(|item| of_connections(item["sk"].as_s().unwrap())).cloned().collect()
     }
 
     /// The ids of the registered connections.

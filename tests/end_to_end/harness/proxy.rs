@@ -17,6 +17,8 @@ pub(crate) enum Fate {
     /// DynamoDB's answer to a throttled request.
     Throttled,
     Broken,
+    /// No answer while the test runs.
+    Never,
 }
 
 /// Starts a proxy in front of a service. Returns the URL of the proxy.
@@ -30,6 +32,7 @@ pub(crate) async fn proxy(target: String, fate: impl Fn() -> Fate + Clone + Send
             match fate {
                 Fate::Throttled => return refuse(StatusCode::BAD_REQUEST, "ThrottlingException"),
                 Fate::Broken => return refuse(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError"),
+                Fate::Never => std::future::pending().await,
                 Fate::Late(delay) => tokio::time::sleep(delay).await,
                 Fate::Pass => {}
             }

@@ -66,7 +66,7 @@ impl ApiKeys {
         }
     }
 
-    /// Deletes a key. Connections that the key opened stay open until they end, two hours at most.
+    /// Deletes a key. Connections that the key opened stay open until they are closed or end, two hours at most.
     ///
     /// # Errors
     /// [`ApiKeyError::Unknown`] if there is no key of this name; [`ApiKeyError::Dynamo`] if the table cannot be written.

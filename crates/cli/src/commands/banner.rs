@@ -26,7 +26,7 @@ impl Banner {
     pub(crate) fn new(config: &Config, tenant: &Tenant, simulated: bool, invitation: Option<Invitation>) -> Self {
         let mut remarks = Vec::new();
         if !config.event_streaming_enabled {
-            remarks.push("EVENT_STREAMING_ENABLED=false: the system refuses connections with 503 and drops events.");
+            remarks.push("EVENT_STREAMING_ENABLED=false: the system refuses connections and drops events.");
         }
         let invitation = invitation.or_else(|| config.auth_enabled.then(Invitation::without_token));
         Self { stage: config.stage.clone(), tenant: tenant.clone(), simulated, remarks, invitation }
@@ -96,7 +96,7 @@ mod tests {
         assert!(other.contains(" listen city --url ws://localhost:3100"), "{other}");
         assert!(other.contains("changes of the tenant city"), "{other}");
         let off = Config { event_streaming_enabled: false, ..Config::default() };
-        assert!(text(&off, None, USUAL_URL).contains("503"));
+        assert!(text(&off, None, USUAL_URL).contains("refuses connections"));
         let guarded = text(&Config { auth_enabled: true, ..Config::default() }, None, USUAL_URL);
         let with_token = guarded.lines().find(|line| line.contains(" listen demo")).unwrap();
         assert!(with_token.contains("Connections require a token. Try: ENTITY_STREAM_TOKEN=... "), "{guarded}");

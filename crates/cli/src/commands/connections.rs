@@ -1,20 +1,12 @@
-use anyhow::{Context, anyhow, ensure};
 use clap::ValueEnum;
 use entity_stream_clock::Clock;
 use entity_stream_connections::Table;
-use entity_stream_delivery::{CloseError, Endpoint, ManagementApi, backoff};
-use entity_stream_local::aws_config;
 use entity_stream_protocol::{ConnectionId, Tenant};
-use http::Uri;
 
-use crate::aws::Aws;
+use crate::commands::closing::{LOCAL_API, close_all, management_api};
 use crate::commands::connection_list::{json, table};
 use crate::commands::place::ConnectionsPlace;
-use crate::terminal::printable;
 use crate::{logs, terminal};
-
-/// The number of attempts to close one connection.
-const ATTEMPTS: usize = 4;
 
 /// List and close connections
 ///
@@ -91,7 +83,7 @@ struct CloseConnections {
     #[arg(required = true, value_name = "CONNECTION", value_parser = |text: &str| ConnectionId::parse(text))]
     ids: Vec<ConnectionId>,
     /// The `@connections` endpoint of the local system, or with https:// of a deployed one
-    #[arg(long, value_name = "URL", default_value = "http://localhost:3000/local")]
+    #[arg(long, value_name = "URL", default_value = LOCAL_API)]
     api: String,
     /// The AWS profile with the credentials [env: AWS_PROFILE]
     #[arg(long, value_name = "NAME")]
@@ -135,76 +127,7 @@ impl ListConnections {
 
 impl CloseConnections {
     async fn run(&self) -> anyhow::Result<()> {
-        let api = self.api().await?;
-        let mut failed = 0;
-        for id in &self.ids {
-            match close(&api, id).await {
-                Ok(line) => terminal::line(line)?,
-                Err(reason) => {
-                    failed += 1;
-                    terminal::note(format!("{id}: {reason}"));
-                }
-            }
-        }
-        let (place, all) = (printable(&self.api), terminal::counted(self.ids.len() as u64, "connection"));
-        ensure!(failed == 0, "{failed} of {all} could not be closed through {place}");
-        Ok(())
-    }
-
-    async fn api(&self) -> anyhow::Result<ManagementApi> {
-        let endpoint = Endpoint::parse(&self.api)
-            .map_err(|error| anyhow!("--api: {error}; the local system's is http://localhost:3000/local"));
-        let uri = self.api.parse::<Uri>().ok();
-        let uri = uri.with_context(|| {
-            format!("--api must be a URL such as http://localhost:3000/local; found `{}`", printable(&self.api))
-        })?;
-        // Real credentials are not sent unencrypted.
-        let config = if uri.scheme_str() == Some("https") {
-            let region = self.region.as_deref().or_else(|| region(uri.host()?));
-            Aws { profile: self.profile.as_deref(), region, endpoint: None }.load().await?
-        } else {
-            aws_config(&self.api)
-        };
-        Ok(ManagementApi::new(&config, endpoint?))
-    }
-}
-
-/// Closes one connection. Returns the result as a sentence.
-async fn close(api: &ManagementApi, id: &ConnectionId) -> Result<String, String> {
-    let mut delays = backoff().take(ATTEMPTS - 1);
-    loop {
-        let closed = api.close(id).await;
-        if closed.as_ref().is_err_and(CloseError::is_retryable)
-            && let Some(delay) = delays.next()
-        {
-            tokio::time::sleep(delay).await;
-            continue;
-        }
-        return match closed {
-            Ok(()) => Ok(format!("closed {id}")),
-            Err(CloseError::Gone) => Ok(format!("{id} was already gone")),
-            Err(CloseError::Forbidden(reason)) => Err(format!(
-                "{reason}: check that the URL ends with the right stage, and that execute-api:ManageConnections is allowed"
-            )),
-            Err(error) => Err(error.to_string()),
-        };
-    }
-}
-
-/// The region in the host name of an API Gateway endpoint. `None` for a custom domain.
-fn region(host: &str) -> Option<&str> {
-    let (_, rest) = host.split_once(".execute-api.")?;
-    rest.split_once('.').map(|(region, _)| region)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_region_is_read_from_the_endpoint() {
-        assert_eq!(region("a1b2.execute-api.eu-west-1.amazonaws.com"), Some("eu-west-1"));
-        assert_eq!(region("a1b2.execute-api.cn-north-1.amazonaws.com.cn"), Some("cn-north-1"));
-        assert_eq!(region("stream.example.com"), None);
+        let api = management_api(&self.api, self.profile.as_deref(), self.region.as_deref()).await?;
+        close_all(&api, &self.ids, &self.api).await
     }
 }

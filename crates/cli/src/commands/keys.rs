@@ -1,8 +1,10 @@
-use anyhow::ensure;
-use entity_stream_auth::{ApiKeyError, ApiKeyName, ApiKeyRecord, ApiKeys, Role};
+use anyhow::{Context, ensure};
+use entity_stream_auth::{API_KEY_SUBJECT, ApiKeyError, ApiKeyName, ApiKeyRecord, ApiKeys, Role};
 use entity_stream_clock::Clock;
+use entity_stream_connections::Table;
 use entity_stream_protocol::{EpochMillis, Tenant};
 
+use crate::commands::closing::{LOCAL_API, close_all, management_api};
 use crate::commands::key_list::{json, table};
 use crate::commands::place::{ApiKeysPlace, TablePlace};
 use crate::commands::token::role;
@@ -71,16 +73,26 @@ struct ListKeys {
     place: ApiKeysPlace,
 }
 
-/// Revoke a key, so that no client can connect with it
+/// Revoke a key, so that no client can connect with it, and close the connections that it opened
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Connections that the key opened stay open for up to two hours, or until `entity-stream connections close`.
+For a deployed system, name the table of keys, the table of connections and the API. Without the latter two, the key is
+revoked and its connections stay open for up to two hours. A handshake that is under way when the key is revoked can still
+succeed; `entity-stream connections list --subject key:NAME` shows it.
 
 Examples:
-  entity-stream keys revoke dashboard")]
+  entity-stream keys revoke dashboard
+  entity-stream keys revoke exporter --keys-table api-keys-prod \\
+      --table connections-prod --api https://HOST/prod")]
 struct RevokeKey {
     /// The key's name
     name: ApiKeyName,
+    /// The table of connections of a deployed system
+    #[arg(id = "connections_table", long = "table", value_name = "NAME", requires = "table", requires = "api")]
+    connections_table: Option<String>,
+    /// The `@connections` endpoint of the local system, or with https:// of a deployed one
+    #[arg(long, value_name = "URL", default_value = LOCAL_API)]
+    api: String,
     #[command(flatten)]
     place: ApiKeysPlace,
 }
@@ -109,11 +121,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
                 KeysOutput::Table => terminal::raw_line(&table(&listed, now)),
             }
         }
-        KeysCommand::Revoke(RevokeKey { name, place }) => {
-            let place = place.table();
-            keys(place).await?.revoke(name).await.map_err(|error| failure(place, error))?;
-            terminal::line(format!("revoked {name}"))
-        }
+        KeysCommand::Revoke(revoke) => revoke.run(now).await,
     }
 }
 
@@ -142,6 +150,30 @@ impl CreateKey {
         terminal::note("The key is not shown again. With the key in KEY, the header is");
         terminal::note(format!("Authorization: Basic $(printf '%s' \"{name}:$KEY\" | base64 | tr -d '\\n')"));
         Ok(())
+    }
+}
+
+impl RevokeKey {
+    async fn run(&self, now: EpochMillis) -> anyhow::Result<()> {
+        let (name, place) = (&self.name, self.place.table());
+        keys(place).await?.revoke(name).await.map_err(|error| failure(place, error))?;
+        terminal::line(format!("revoked {name}"))?;
+        let Some(place) = self.place.connections(self.connections_table.as_deref()) else {
+            terminal::note("The connections of the key are not closed, because --table and --api do not name them.");
+            terminal::note("They end within two hours.");
+            return Ok(());
+        };
+        let (client, table) = place.connect().await?;
+        let found = Table::new(client, table).list(None, now).await.map_err(|error| place.failure(error));
+        let connections = found.context("the key is revoked, but its connections are not closed")?;
+        let subject = format!("{API_KEY_SUBJECT}{name}");
+        let of_key = connections.into_iter().filter(|open| open.authorisation.subject() == Some(subject.as_str()));
+        let ids: Vec<_> = of_key.map(|connection| connection.id).collect();
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let api = management_api(&self.api, self.place.profile(), self.place.region()).await?;
+        close_all(&api, &ids, &self.api).await.context("the key is revoked")
     }
 }
 

@@ -1,4 +1,5 @@
 mod banner;
+mod closing;
 mod columns;
 pub(crate) mod completions;
 mod connection_list;

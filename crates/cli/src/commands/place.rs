@@ -38,6 +38,20 @@ impl ApiKeysPlace {
     pub(super) fn table(&self) -> TablePlace<'_> {
         TablePlace { deployed: self.deployed.as_deref(), local: API_KEYS_TABLE, dynamodb: &self.dynamodb }
     }
+
+    /// The table of connections beside the table of API keys. `None` if the keys are deployed and `deployed` is not named.
+    pub(super) fn connections<'a>(&'a self, deployed: Option<&'a str>) -> Option<TablePlace<'a>> {
+        let is_known = deployed.is_some() || self.deployed.is_none();
+        is_known.then_some(TablePlace { deployed, local: CONNECTIONS_TABLE, dynamodb: &self.dynamodb })
+    }
+
+    pub(super) fn profile(&self) -> Option<&str> {
+        self.dynamodb.profile.as_deref()
+    }
+
+    pub(super) fn region(&self) -> Option<&str> {
+        self.dynamodb.region.as_deref()
+    }
 }
 
 #[derive(Debug, clap::Args)]

@@ -113,9 +113,10 @@ fn failed(error: &ClientError, credential: Option<CredentialKind>) -> Finding {
             Check::Handshake,
             "the URL ends with the stage and nothing else, as in wss://HOST/prod; locally it ends with the port",
         ),
-        (ClientError::Handshake(HandshakeRefusal { status: 429, .. }), _) => {
-            (Check::Handshake, "the account's rate of new connections is exhausted; try again later")
-        }
+        (ClientError::Handshake(HandshakeRefusal { status: 429, .. }), _) => (
+            Check::Handshake,
+            "the subject has too many connections, or the account's rate of new ones is exhausted; try again later",
+        ),
         (ClientError::Handshake(HandshakeRefusal { status: 503, .. }), _) => {
             (Check::Handshake, "switch streaming on: set EVENT_STREAMING_ENABLED=true for the functions")
         }

@@ -26,6 +26,10 @@ pub(super) async fn check(
             ErrorKind::CredentialRefused => {
                 Finding::failed(Check::Credential, reason).advise(credential_advice(credential))
             }
+            // The local system decides after the handshake. API Gateway answers the handshake with 429 or 503.
+            ErrorKind::Unavailable if is_refused_for_now(&error) => Finding::failed(Check::Credential, reason).advise(
+                "set EVENT_STREAMING_ENABLED=true for the functions if streaming is off; otherwise try again later",
+            ),
             _ => Finding::failed(Check::Subscribe, reason)
                 .advise("read the log of the default function; it answers through @connections, at WS_API_ENDPOINT")
                 .took(started.elapsed()),
@@ -57,6 +61,10 @@ async fn subscribed(stream: &mut EntityStream) -> Result<(), ClientError> {
             None => return Err(ClientError::Closed { code: CloseCode::Abnormal, reason: String::new() }),
         }
     }
+}
+
+fn is_refused_for_now(error: &ClientError) -> bool {
+    matches!(error, ClientError::Closed { code: CloseCode::TryAgainLater, .. })
 }
 
 /// True if a client without a credential may listen.

@@ -116,7 +116,7 @@ async fn a_broken_step_of_the_network_is_named() {
 async fn switched_off_streaming_is_named() {
     let system = system_with(Config { event_streaming_enabled: false, ..Config::default() }).await;
     let (_, report) = doctor(&system.websocket_url(), &[], &[]).await;
-    assert_fails_at(&report, "handshake", "503", "EVENT_STREAMING_ENABLED=true");
+    assert_fails_at(&report, "credential", "1013", "EVENT_STREAMING_ENABLED=true");
 }
 
 #[tokio::test]

@@ -2,12 +2,15 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use entity_stream_local::{API_KEYS_TABLE, Config, Local};
 use entity_stream_runtime::Environment;
+use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use tokio_tungstenite::connect_async;
-use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 use crate::harness::{Ended, run, run_with, system_with};
+
+type Client = WebSocketStream<MaybeTlsStream<tokio::net::TcpStream>>;
 
 /// A local system that requires credentials and refuses with a status.
 async fn guarded() -> Local {
@@ -21,16 +24,26 @@ async fn keys(system: &Local, args: &[&str]) -> Ended {
     run(&[&["keys"], args, &["--dynamodb-url", &system.dynamodb_url()]].concat()).await
 }
 
-/// The status of a handshake with this name and key.
-async fn connect(system: &Local, tenant: &str, name: &str, key: &str) -> u16 {
+/// The `@connections` endpoint.
+fn api(system: &Local) -> String {
+    format!("{}/local", system.http_url())
+}
+
+/// Opens a connection with this name and key. Returns the status of a refusal.
+async fn open(system: &Local, tenant: &str, name: &str, key: &str) -> Result<Client, u16> {
     let mut request = format!("{}/?tenant={tenant}", system.websocket_url()).into_client_request().unwrap();
     let value = format!("Basic {}", STANDARD.encode(format!("{name}:{key}")));
     request.headers_mut().insert("authorization", value.parse().unwrap());
     match connect_async(request).await {
-        Ok((_, response)) => response.status().as_u16(),
-        Err(Error::Http(response)) => response.status().as_u16(),
+        Ok((client, _)) => Ok(client),
+        Err(Error::Http(response)) => Err(response.status().as_u16()),
         Err(error) => panic!("{error}"),
     }
+}
+
+/// The status of a handshake with this name and key.
+async fn connect(system: &Local, tenant: &str, name: &str, key: &str) -> u16 {
+    open(system, tenant, name, key).await.err().unwrap_or(101)
 }
 
 #[tokio::test]
@@ -48,9 +61,49 @@ async fn a_key_opens_connections_until_it_is_revoked() {
     assert_eq!(connect(&system, "demo", "robot", "es_wrong").await, 401);
     assert_eq!(connect(&system, "demo", "other", key).await, 401);
 
-    let revoked = keys(&system, &["revoke", "robot"]).await;
-    assert_eq!((revoked.code, revoked.stdout.as_str()), (Some(0), "revoked robot\n"), "{revoked:?}");
+    let revoked = keys(&system, &["revoke", "robot", "--api", &api(&system)]).await;
+    assert_eq!(revoked.code, Some(0), "{revoked:?}");
+    assert!(revoked.stdout.starts_with("revoked robot\n"), "{revoked:?}");
     assert_eq!(connect(&system, "demo", "robot", key).await, 401);
+}
+
+#[tokio::test]
+async fn the_connections_of_a_revoked_key_are_closed_and_no_others() {
+    let system = guarded().await;
+    let mut clients = Vec::new();
+    for name in ["robot", "other"] {
+        let key = keys(&system, &["create", name, "--tenant", "demo"]).await.stdout;
+        for _ in 0..2 {
+            clients.push(open(&system, "demo", name, key.trim()).await.unwrap());
+        }
+    }
+    let others = clients.split_off(2);
+
+    let revoked = keys(&system, &["revoke", "robot", "--api", &api(&system)]).await;
+    assert_eq!(revoked.code, Some(0), "{revoked:?}");
+    let lines: Vec<_> = revoked.stdout.lines().collect();
+    assert_eq!((lines.len(), lines[0]), (3, "revoked robot"), "{revoked:?}");
+    assert!(lines[1..].iter().all(|line| line.starts_with("closed ")), "{revoked:?}");
+    for mut client in clients {
+        let frame = client.next().await.unwrap().unwrap();
+        assert!(matches!(&frame, Message::Close(Some(frame)) if u16::from(frame.code) == 1000), "{frame:?}");
+    }
+    for mut client in others {
+        client.send(Message::text(r#"{"action":"ping"}"#)).await.unwrap();
+        assert!(client.next().await.unwrap().unwrap().is_text(), "the connections of another key stay open");
+    }
+}
+
+#[tokio::test]
+async fn connections_that_cannot_be_closed_are_counted() {
+    let system = guarded().await;
+    let key = keys(&system, &["create", "robot", "--tenant", "demo"]).await.stdout;
+    let _client = open(&system, "demo", "robot", key.trim()).await.unwrap();
+    let elsewhere = format!("{}/prod", system.http_url());
+    let revoked = keys(&system, &["revoke", "robot", "--api", &elsewhere]).await;
+    assert_eq!((revoked.code, revoked.stdout.as_str()), (Some(1), "revoked robot\n"), "{revoked:?}");
+    assert!(revoked.stderr.contains("the key is revoked"), "{revoked:?}");
+    assert!(revoked.stderr.contains("1 of 1 connection could not be closed"), "{revoked:?}");
 }
 
 #[tokio::test]

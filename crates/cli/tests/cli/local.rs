@@ -106,9 +106,9 @@ async fn the_monitor_page_switches_the_simulation() {
 async fn the_environment_is_respected() {
     let mut system = start_with(&FREE, &[("EVENT_STREAMING_ENABLED", "false")]);
     let websocket = url(&mut system, "WebSocket").await;
-    system.prints("the system refuses connections with 503").await;
+    system.prints("the system refuses connections and drops events").await;
     let mut listener = start(&["listen", "demo", "--url", websocket.split('?').next().unwrap()]);
-    listener.says("503").await;
+    listener.says("1013").await;
 
     for refusal in ["close", "status"] {
         let args = [&FREE[..], &["--refuse-with", refusal]].concat();

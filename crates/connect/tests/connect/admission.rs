@@ -73,6 +73,46 @@ async fn without_the_right_credential_nothing_is_registered() {
     }
 }
 
+/// A check that costs little comes before one that costs more. The pattern of a refused client is never compiled.
+#[tokio::test]
+async fn the_handshake_is_checked_in_order() {
+    let settings = [("ALLOWED_ORIGINS", "https://app.example.com"), ("MAX_CONNECTIONS_PER_SUBJECT", "1")];
+    let setting = Setting::new(&[GUARDED, &settings]).await;
+    let (page, credential) = (("Origin", "https://app.example.com"), bearer(&user("demo")));
+    let credential = ("Authorization", credential.as_str());
+    let (bad_tenant, bad_pattern) = (("tenant", "a#b"), [("tenant", "demo"), ("idPattern", "(")]);
+    let status = async |headers: &[(&str, &str)], query: &[(&str, &str)]| {
+        let mut event = handshake(headers);
+        set_query(&mut event, query);
+        event["requestContext"]["connectedAt"] = json!(in_seconds(0) * 1000);
+        setting.status(event).await
+    };
+    assert_eq!(status(&[("Origin", "https://evil.example.net")], &[bad_tenant]).await, 403, "origin");
+    assert_eq!(status(&[page], &[bad_tenant]).await, 400, "tenant");
+    assert_eq!(status(&[page], &bad_pattern).await, 401, "credential");
+    let other = bearer(&user("other"));
+    assert_eq!(status(&[page, ("Authorization", &other)], &bad_pattern).await, 403, "access");
+    assert_eq!(status(&[page, credential], &bad_pattern).await, 400, "everything else");
+    assert_eq!(status(&[page, credential], &[("tenant", "demo")]).await, 200);
+    let mut second = handshake(&[page, credential]);
+    set_query(&mut second, &bad_pattern);
+    second["requestContext"]["connectionId"] = json!("SecondAMCJA=");
+    second["requestContext"]["connectedAt"] = json!(in_seconds(0) * 1000);
+    assert_eq!(setting.status(second).await, 429, "quota");
+}
+
+#[tokio::test]
+async fn a_token_that_needs_a_proof_is_refused() {
+    let setting = Setting::new(&[GUARDED]).await;
+    let mut claims = claims("demo");
+    claims["cnf"] = json!({ "jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I" });
+    let response = setting.invoke(handshake(&[("Authorization", &bearer(&token(&claims)))])).await;
+    assert_eq!(response["statusCode"], 401, "{response}");
+    assert!(response["body"].as_str().unwrap().contains("cnf"), "{response}");
+    claims["cnf"] = json!(null);
+    assert_eq!(setting.status(handshake(&[("Authorization", &bearer(&token(&claims)))])).await, 200);
+}
+
 #[tokio::test]
 async fn an_api_key_grants_its_tenants_to_its_name() {
     let setting = Setting::new(&[GUARDED]).await;

@@ -57,6 +57,7 @@ async fn a_malformed_query_is_answered_with_its_fault_and_reads_no_table() {
         (&[("tenant", "a#b")], "tenant"),
         (&[("tenant", "demo"), ("format", "xml")], "format"),
         (&[("tenant", "demo"), ("idPattern", "(")], "idPattern"),
+        (&[("tenant", "demo"), ("idPattern", "caf\u{fffd}")], "idPattern"),
     ] {
         let mut event = handshake(&[]);
         set_query(&mut event, query);
@@ -65,6 +66,18 @@ async fn a_malformed_query_is_answered_with_its_fault_and_reads_no_table() {
         assert!(response["body"].as_str().unwrap().contains(fault), "{query:?}: {response}");
     }
     assert!(dynamodb.asked().is_empty());
+}
+
+#[tokio::test]
+async fn a_filter_that_would_be_too_large_in_the_table_is_malformed() {
+    let setting = Setting::new(&[OPEN]).await;
+    let types = (0..49).map(|number| format!("Type{number}")).collect::<Vec<_>>().join(",");
+    let mut event = handshake(&[]);
+    set_query(&mut event, &[("tenant", "demo"), ("entityTypes", &types), ("idPattern", &"é".repeat(330))]);
+    let response = setting.invoke(event.clone()).await;
+    assert_eq!(response["statusCode"], 400, "{response}");
+    assert!(response["body"].as_str().unwrap().contains("idPattern"), "{response}");
+    assert_eq!(setting.registered(&event).await, None);
 }
 
 #[tokio::test]

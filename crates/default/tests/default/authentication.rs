@@ -2,7 +2,7 @@
 
 use entity_stream_connections::{Authorisation, Grant};
 use entity_stream_protocol::ErrorCode;
-use entity_stream_testing::tokens::{user, user_until};
+use entity_stream_testing::tokens::{claims, token, user, user_until};
 use serde_json::{Value, json};
 
 use crate::support::{IN_BAND, OPEN, Setting};
@@ -54,6 +54,17 @@ async fn a_renewal_needs_the_same_subject_and_comes_before_the_end() {
     setting.hands.forward(121);
     let late = setting.ask(&connection, &authenticate(&user_until("demo", "alice", until(600)))).await;
     assert_eq!(late["code"], json!(ErrorCode::Unauthorized), "{late}");
+}
+
+#[tokio::test]
+async fn a_token_that_needs_a_proof_is_refused() {
+    let setting = Setting::new(IN_BAND).await;
+    let connection = setting.register(Authorisation::Pending).await;
+    let mut claims = claims("demo");
+    claims["cnf"] = json!({ "jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I" });
+    let answer = setting.ask(&connection, &authenticate(&token(&claims))).await;
+    assert_eq!(answer["code"], json!(ErrorCode::Unauthorized), "{answer}");
+    assert!(answer["message"].as_str().unwrap().contains("cnf"), "{answer}");
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use entity_stream_auth::{ACCESS_TOKEN, offers_access_token};
-use entity_stream_protocol::{Close, ConnectionId, GatewayError, RefusalBody};
+use entity_stream_protocol::{Close, CloseCode, ConnectionId, GatewayError, RefusalBody};
 use hyper_util::rt::TokioIo;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -89,12 +89,16 @@ async fn open(state: Arc<SystemState>, client: SocketAddr, key: HeaderValue, mut
         return switch_protocols(&key, result.subprotocol());
     }
     let status = StatusCode::from_u16(result.status_code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let for_want_of_authority = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
+    let code = match status {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Some(CloseCode::PolicyViolation),
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => Some(CloseCode::TryAgainLater),
+        _ => None,
+    };
     let reason = result.message().unwrap_or_else(|| status.canonical_reason().unwrap_or("refused").to_owned());
-    if state.config.refuse_with == RefuseWith::Status || !for_want_of_authority {
+    let Some(code) = code.filter(|_| state.config.refuse_with == RefuseWith::Close) else {
         return refuse(status, &reason);
-    }
-    // The handshake succeeds only to be able to say 1008, so it has to succeed for browsers that offer a token too.
+    };
+    // The handshake succeeds only to be able to say the code, so it has to succeed for browsers that offer a token too.
     let offers =
         request.headers().get_all(header::SEC_WEBSOCKET_PROTOCOL).iter().filter_map(|offer| offer.to_str().ok());
     let subprotocol = offers_access_token(offers).then_some(ACCESS_TOKEN);
@@ -103,7 +107,7 @@ async fn open(state: Arc<SystemState>, client: SocketAddr, key: HeaderValue, mut
             let io = TokioIo::new(upgraded);
             let mut socket = WebSocketStream::from_raw_socket(io, Role::Server, Some(websocket_config())).await;
             state.refusals.hold(client.ip(), &mut socket).await;
-            say_goodbye(socket, &Close::refused(reason)).await;
+            say_goodbye(socket, &Close::new(code, reason)).await;
         }
     });
     switch_protocols(&key, subprotocol)

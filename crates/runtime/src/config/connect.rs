@@ -19,6 +19,8 @@ pub struct ConnectConfig {
     pub in_band: bool,
     /// The origins whose pages may connect; `None` accepts every page.
     pub origins: Option<AllowedOrigins>,
+    /// The most connections of one subject to one tenant.
+    pub most_connections: usize,
     /// The name or ARN of the table of connections.
     pub connections_table: String,
 }
@@ -44,12 +46,14 @@ impl ConnectConfig {
         let access = AccessConfig::read_with(&mut reader);
         let in_band = reader.optional_flag(AUTH_IN_BAND);
         let origins = reader.optional(ALLOWED_ORIGINS, |list| AllowedOrigins::parse(&list).ok());
+        let most_connections = reader.most_connections();
         reader.finish(|| {
             Ok(Self {
                 streaming_enabled,
                 access: access?,
                 in_band: in_band?,
                 origins: origins?,
+                most_connections: most_connections?,
                 connections_table: connections_table?,
             })
         })

@@ -13,6 +13,8 @@ pub struct DefaultConfig {
     pub tokens: Option<TokenConfig>,
     /// Lets clients connect without a credential and authenticate with their first message.
     pub in_band: bool,
+    /// The most connections of one subject to one tenant.
+    pub most_connections: usize,
     /// The name or ARN of the table of connections.
     pub connections_table: String,
     /// The `@connections` API, which carries the answers.
@@ -31,8 +33,15 @@ impl DefaultConfig {
         let enabled = reader.flag(AUTH_ENABLED);
         let tokens = TokenConfig::read_with(&mut reader, enabled);
         let in_band = reader.optional_flag(AUTH_IN_BAND);
+        let most_connections = reader.most_connections();
         reader.finish(|| {
-            Ok(Self { tokens: tokens?, in_band: in_band?, connections_table: connections_table?, endpoint: endpoint? })
+            Ok(Self {
+                tokens: tokens?,
+                in_band: in_band?,
+                most_connections: most_connections?,
+                connections_table: connections_table?,
+                endpoint: endpoint?,
+            })
         })
     }
 }

@@ -1,5 +1,5 @@
 use super::fault::{ConfigFault, InvalidConfig};
-use crate::environment::{EVENT_STREAMING_ENABLED, Environment, Variable};
+use crate::environment::{EVENT_STREAMING_ENABLED, Environment, MAX_CONNECTIONS_PER_SUBJECT, Variable};
 
 /// Reads the variables of one configuration. It keeps every fault, so that [`Reader::finish`] can report all of them.
 pub(super) struct Reader<'a> {
@@ -62,6 +62,11 @@ impl<'a> Reader<'a> {
     pub(super) fn number(&mut self, variable: Variable, largest: usize, default: usize) -> Result<usize, ConfigFault> {
         let in_range = |number: &usize| (1..=largest).contains(number);
         Ok(self.optional(variable, |text| text.parse().ok().filter(in_range))?.unwrap_or(default))
+    }
+
+    /// Reads `MAX_CONNECTIONS_PER_SUBJECT`. One item of the table holds the connections of a subject, so the number is bounded.
+    pub(super) fn most_connections(&mut self) -> Result<usize, ConfigFault> {
+        self.number(MAX_CONNECTIONS_PER_SUBJECT, 1_000, 100)
     }
 
     /// Reads `EVENT_STREAMING_ENABLED`. Every value except `true` means off, so that a typing error starts nothing.

@@ -1,0 +1,84 @@
+use aws_lambda_events::apigw::ApiGatewayProxyResponse;
+use entity_stream_auth::{Refusal, Refused};
+use entity_stream_connections::TableError;
+use entity_stream_protocol::InvalidConnectQuery;
+use entity_stream_runtime::{Caller, note_refusal, respond};
+
+/// The reason for which a handshake fails.
+#[derive(Debug)]
+pub(crate) enum Problem {
+    /// The client may not listen.
+    Refused(Refused),
+    /// A query parameter is missing or malformed.
+    Query(InvalidConnectQuery),
+    /// The table refused the connection, or cannot be read or written.
+    Table(TableError),
+    /// The table or the issuer of tokens did not answer in time.
+    TimedOut,
+}
+
+impl From<Refused> for Problem {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(refused)
+    }
+}
+
+impl From<InvalidConnectQuery> for Problem {
+    fn from(error: InvalidConnectQuery) -> Self {
+        Self::Query(error)
+    }
+}
+
+impl From<TableError> for Problem {
+    fn from(error: TableError) -> Self {
+        Self::Table(error)
+    }
+}
+
+impl Problem {
+    /// True if the handshake may have written the connection.
+    pub(crate) fn leaves_items(&self) -> bool {
+        match self {
+            Self::Refused(_) | Self::Query(_) => false,
+            Self::Table(error) => !matches!(error, TableError::TooManyConnections | TableError::LimitExceeded),
+            Self::TimedOut => true,
+        }
+    }
+
+    /// True if the handshake may have taken a slot.
+    pub(crate) fn leaves_slot(&self) -> bool {
+        !matches!(self, Self::Refused(_) | Self::Table(TableError::TooManyConnections))
+    }
+
+    /// Logs the problem and creates the answer to API Gateway.
+    pub(crate) fn answer(&self, caller: &Caller) -> ApiGatewayProxyResponse {
+        match self {
+            Self::Refused(refused) => refuse(refused, caller),
+            Self::Table(TableError::TooManyConnections) => refuse(&Refusal::TooManyConnections.into(), caller),
+            Self::Query(error) => {
+                tracing::info!(source_ip = caller.source_ip, %error, "connection refused: malformed query");
+                respond(400, Some(&error.to_string()))
+            }
+            Self::Table(TableError::LimitExceeded) => {
+                tracing::info!(source_ip = caller.source_ip, "connection refused: its interests would be too large");
+                respond(
+                    400,
+                    Some("idPattern is too long for so many entityTypes; send a shorter pattern or fewer types"),
+                )
+            }
+            Self::Table(TableError::TimedOut { .. }) | Self::TimedOut => {
+                tracing::error!("connection refused: the table or the issuer of tokens did not answer in time");
+                respond(503, Some("the service did not answer in time; try again"))
+            }
+            Self::Table(error) => {
+                tracing::error!(%error, "connection refused: the table cannot be written");
+                respond(500, Some("the connection could not be registered; try again"))
+            }
+        }
+    }
+}
+
+fn refuse(refused: &Refused, caller: &Caller) -> ApiGatewayProxyResponse {
+    note_refusal(refused, caller);
+    respond(refused.reason.status(), Some(refused.reason.message()))
+}
