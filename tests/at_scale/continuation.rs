@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use entity_stream_broadcast::Summary;
+use entity_stream_connections::Connection;
+use entity_stream_protocol::Filter;
 use serde_json::{Value, json};
 
 use crate::harness::{Functions, Hands, Reply, System, config, envelope, room};
-use crate::receivers::{Receivers, connection, id_of, ids, multiply, register};
+use crate::receivers::{Receivers, connection, id_of, ids, multiply, multiply_at, register};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fifty_thousand_connections_get_an_event_exactly_once() {
@@ -112,33 +113,6 @@ async fn a_continuation_finishes_the_rest_of_an_invocation() {
 }
 
 #[tokio::test]
-async fn connections_that_received_an_event_do_not_receive_it_again_with_a_continuation() {
-    let (system, hands) = (System::start().await, Hands::default());
-    let refusals = std::sync::atomic::AtomicUsize::new(0);
-    let receivers = Receivers::with(move |asked| {
-        let is_slow = id_of(asked).starts_with("slow");
-        // Waits until some invocations have given up.
-        let refused = is_slow && refusals.fetch_add(1, std::sync::atomic::Ordering::SeqCst) < 12;
-        refused.then(|| Reply::status(503))
-    })
-    .await;
-    let url = system.local.dynamodb_url();
-    let (functions, mut bus) = Functions::with_bus(&system, &url, &receivers.endpoint, &hands, &[]).await;
-    let started = hands.clock().now();
-    let all = ids("fine", 50).into_iter().chain(ids("slow", 1));
-    register(&functions.table, all.map(|id| connection(&id, started, None))).await;
-
-    let ran = bus.run(&functions, vec![envelope("e1", &room("demo", "r1"))], 1).await;
-
-    let received = receivers.received();
-    assert_eq!(received.len(), 51);
-    assert!(received.values().all(|count| *count == 1));
-    assert!(ran.sum(|report| report.continued) > 0 && ran.dead.is_empty());
-    let later: Vec<&Summary> = ran.reports.iter().filter(|report| report.matched == 1).collect();
-    assert!(!later.is_empty(), "a continuation reaches the slow connection only");
-}
-
-#[tokio::test]
 async fn after_eight_continuations_the_rest_is_a_dead_letter_that_can_be_invoked_with() {
     let (system, hands) = (System::start().await, Hands::default());
     let broken = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(true));
@@ -213,11 +187,25 @@ async fn a_continuation_reaches_no_other_tenant_and_nothing_that_the_event_does_
     assert_eq!((report.matched, report.delivered), (1, 1));
     assert_eq!(receivers.received().into_keys().map(|(id, _)| id).collect::<Vec<_>>(), ["alice"]);
 
+    // Ranges that repeat or overlap count once.
+    for ranges in
+        [vec!["0-ffffffffffffffff"; 1600], vec!["0-ffffffffffffffff", "0-7fffffffffffffff", "1-fffffffffffffffe"]]
+    {
+        let mut repeated = everything.clone();
+        repeated["ranges"] = json!(ranges);
+        let before = receivers.count();
+        assert_eq!(functions.broadcast(&forged(repeated), 5).await.unwrap().delivered, 1);
+        assert_eq!(receivers.count(), before + 1);
+    }
+    let before = receivers.count();
+
     // A malformed continuation becomes one dead letter.
+    let many: Vec<_> = (0..1001).map(|n| format!("{:x}-{:x}", 2 * n, 2 * n)).collect();
     let mut nested = everything.clone();
     nested["event"] = serde_json::from_str(&forged(everything.clone())).unwrap();
     for (field, value) in [
         ("ranges", json!([])),
+        ("ranges", json!(many)),
         ("ranges", json!(["ffff-0"])),
         ("ranges", json!(["zebra"])),
         ("ranges", json!("0-1")),
@@ -230,5 +218,29 @@ async fn a_continuation_reaches_no_other_tenant_and_nothing_that_the_event_does_
         let report = functions.broadcast(&forged(bad.clone()), 5).await.unwrap();
         assert_eq!(report.undeliverable, 1, "{bad}");
     }
-    assert_eq!(receivers.count(), 1);
+    assert_eq!(receivers.count(), before);
+}
+
+/// Clients that could choose their hashes would make a sample of the table misleading.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn low_hashes_do_not_multiply_the_invocations_of_an_event() {
+    const CONNECTIONS: usize = 1_200;
+    let (system, receivers, hands) = (System::start().await, Receivers::start().await, Hands::default());
+    let url = system.local.dynamodb_url();
+    let (functions, mut bus) = Functions::with_bus(&system, &url, &receivers.endpoint, &hands, &[]).await;
+    // With long patterns, these connections do not fit into the first page.
+    let wide = Connection {
+        filter: Some(Filter::new(["Room"], Some(&format!("^r1(?:{})?$", "\u{10ffff}".repeat(480)))).unwrap()),
+        ..connection("template", hands.clock().now(), None)
+    };
+    register(&functions.table, [wide]).await;
+    let all = ids("c", CONNECTIONS - 1);
+    multiply_at(&system, &all, |n, _| n as u64).await;
+
+    let ran = bus.run(&functions, vec![envelope("e1", &room("demo", "r1"))], 60).await;
+
+    assert!(ran.dead.is_empty() && ran.retries == 0, "{:?}", ran.dead);
+    assert!(ran.reports.len() <= 10, "{} invocations", ran.reports.len());
+    let received = receivers.received();
+    assert!(received.len() == CONNECTIONS && received.values().all(|count| *count == 1), "{}", received.len());
 }

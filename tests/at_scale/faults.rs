@@ -58,7 +58,9 @@ async fn survives(faults: &'static [Fault], percent: u32, dynamodb: fn() -> Fate
     })
     .await;
     let url = proxy(system.local.dynamodb_url(), dynamodb).await;
-    let (functions, mut bus) = Functions::with_bus(&system, &url, &receivers.endpoint, &hands, &[]).await;
+    let (mut functions, mut bus) = Functions::with_bus(&system, &url, &receivers.endpoint, &hands, &[]).await;
+    // At these rates a connection can refuse for ten seconds by chance.
+    functions.broadcast = functions.broadcast.with_patience(Duration::from_secs(60));
     let (live, gone, started) = (ids("live", LIVE), ids("gone", GONE), hands.clock().now());
     let all = live.iter().chain(&gone).map(|id| connection(id, started, None));
     register(&system.table(), all).await;

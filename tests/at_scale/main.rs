@@ -11,6 +11,8 @@ mod races;
 mod receivers;
 mod stragglers;
 mod swap;
+mod table_down;
+mod tenants_share;
 
 #[path = "../end_to_end/harness/mod.rs"]
 #[expect(dead_code, unused_imports, reason = "the end-to-end tests need more of it")]

@@ -40,6 +40,9 @@ impl Receivers {
             if let Some(reply) = reply {
                 return reply;
             }
+            if asked.method == "DELETE" {
+                return Reply::status(204);
+            }
             let message: Value = serde_json::from_slice(&asked.body).unwrap();
             let key = (id_of(asked), message["id"].as_str().unwrap().to_owned());
             *counts.lock().unwrap().entry(key).or_default() += 1;
@@ -85,15 +88,21 @@ pub(crate) fn ids(prefix: &str, count: usize) -> Vec<String> {
 /// Registers many connections with one write for each instead of two. A broadcast reads only interests, so the others are
 /// copies of the interest of one registered connection.
 pub(crate) async fn multiply(system: &System, ids: &[String]) {
+    multiply_at(system, ids, |_, id| stable_hash(id.as_bytes())).await;
+}
+
+/// The same, at the hash that `hash` chooses for each.
+pub(crate) async fn multiply_at(system: &System, ids: &[String], hash: impl Fn(usize, &str) -> u64) {
     let items = system.items().await;
     let interest = items.iter().find(|item| item["pk"].as_s().unwrap().starts_with("T#")).unwrap();
     let text = |text: String| AttributeValue::S(text);
     let client = aws_sdk_dynamodb::Client::new(&aws_config(&system.local.dynamodb_url()));
-    stream::iter(ids.chunks(25))
-        .for_each_concurrent(4, async |ids| {
-            let puts = ids.iter().map(|id| {
+    let keys: Vec<String> = (0..).zip(ids).map(|(n, id)| format!("{:016x}#{id}", hash(n, id))).collect();
+    stream::iter(keys.chunks(25))
+        .for_each_concurrent(4, async |keys| {
+            let puts = keys.iter().map(|key| {
                 let mut item = interest.clone();
-                item.insert("sk".to_owned(), text(format!("{:016x}#{id}", stable_hash(id.as_bytes()))));
+                item.insert("sk".to_owned(), text(key.clone()));
                 let put = PutRequest::builder().set_item(Some(item)).build().unwrap();
                 WriteRequest::builder().put_request(put).build()
             });

@@ -3,17 +3,20 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use entity_stream_clock::Clock;
-use entity_stream_connections::{HashRange, InterestPage, InterestPages, Table, TableError};
+use entity_stream_connections::{HashRange, Interest, InterestPage, InterestPages, Table, TableError};
 use entity_stream_protocol::{EntityTypes, Tenant};
 use futures_util::future::{join_all, try_join_all};
 use tokio::time::{Instant, timeout_at};
 
 use crate::candidate::Candidate;
+use crate::pattern_turns::{PatternTurn, TenantTurns};
+use crate::table_time::TABLE_TIME;
 use crate::verdicts::Verdicts;
 
 /// Reads the audience of a batch: the interests in its partitions, as far as they match an event.
 ///
-/// Every page is filtered when it arrives, and nowhere else. Interests that match no event are dropped there.
+/// Every page is filtered when it arrives, and nowhere else. Interests that match no event are dropped there. Patterns take
+/// turns with those of other tenants, and reading ends in time however slow they are.
 #[derive(Debug)]
 pub(crate) struct Audience<'a> {
     table: &'a Table,
@@ -21,8 +24,11 @@ pub(crate) struct Audience<'a> {
     tenant: &'a Tenant,
     entity_types: &'a EntityTypes,
     verdicts: Mutex<Verdicts<'a>>,
+    turns: TenantTurns,
     /// Reading ends here, because the unread part then has to be handed on.
     stop: Instant,
+    /// The time of the table's last answer.
+    answered: Mutex<Instant>,
 }
 
 /// A part of the audience. It is complete in itself: no connection and no group is in two slices.
@@ -40,6 +46,20 @@ pub(crate) struct Reading<T> {
     pub(crate) capacity: f64,
 }
 
+/// The reason why a range was not read.
+#[derive(Debug)]
+pub(crate) enum ReadError {
+    OutOfTime,
+    Table(TableError),
+}
+
+/// A range that was not read.
+#[derive(Debug)]
+pub(crate) struct Unread {
+    pub(crate) range: HashRange,
+    pub(crate) error: ReadError,
+}
+
 /// The matching interests in the first pages of all partitions.
 #[derive(Debug)]
 pub(crate) struct First {
@@ -53,18 +73,19 @@ impl<'a> Audience<'a> {
         table: &'a Table,
         clock: &'a Clock,
         (tenant, entity_types): (&'a Tenant, &'a EntityTypes),
-        verdicts: Verdicts<'a>,
+        (verdicts, turns): (Verdicts<'a>, TenantTurns),
         stop: Instant,
     ) -> Self {
-        Self { table, clock, tenant, entity_types, verdicts: Mutex::new(verdicts), stop }
+        let (verdicts, answered) = (Mutex::new(verdicts), Mutex::new(Instant::now()));
+        Self { table, clock, tenant, entity_types, verdicts, turns, stop, answered }
     }
 
     /// Reads the first page of each partition, one round after the other, as
     /// [`entity_stream_connections::Table::interests`] requires.
     ///
     /// # Errors
-    /// [`TableError`] if the table does not answer in time.
-    pub(crate) async fn read_first_pages(&self, range: HashRange) -> Result<Reading<First>, TableError> {
+    /// [`ReadError`] if the table does not answer, or if the time is over.
+    pub(crate) async fn read_first_pages(&self, range: HashRange) -> Result<Reading<First>, ReadError> {
         let (mut candidates, mut capacity, mut read_up_to) = (Vec::new(), 0.0, None);
         for mut round in self.rounds(range) {
             for page in try_join_all(round.iter_mut().map(|pages| self.next(pages))).await?.into_iter().flatten() {
@@ -76,12 +97,12 @@ impl<'a> Audience<'a> {
         Ok(Reading { result: First { candidates, read_up_to }, capacity })
     }
 
-    /// Reads a slice to its end. The error is the range of a slice that was not read in time.
-    pub(crate) async fn read(&self, slice: Slice) -> Reading<Result<Vec<Candidate>, HashRange>> {
+    /// Reads a slice to its end.
+    pub(crate) async fn read(&self, slice: Slice) -> Reading<Result<Vec<Candidate>, Unread>> {
         let range = match slice {
             // Candidates that were read take time to serve as well.
             Slice::Read { range, .. } | Slice::Unread(range) if Instant::now() >= self.stop => {
-                return Reading { result: Err(range), capacity: 0.0 };
+                return Reading { result: Err(Unread { range, error: ReadError::OutOfTime }), capacity: 0.0 };
             }
             Slice::Read { candidates, .. } => return Reading { result: Ok(candidates), capacity: 0.0 },
             Slice::Unread(range) => range,
@@ -93,8 +114,8 @@ impl<'a> Audience<'a> {
                 match (&mut slice.result, partition.result) {
                     (Ok(candidates), Ok(more)) => candidates.extend(more),
                     (_, Err(error)) => {
-                        tracing::error!(%error, %range, "a part of the audience was not read");
-                        slice.result = Err(range);
+                        tracing::error!(?error, %range, "a part of the audience was not read");
+                        slice.result = Err(Unread { range, error });
                     }
                     (Err(_), Ok(_)) => {}
                 }
@@ -106,7 +127,7 @@ impl<'a> Audience<'a> {
         slice
     }
 
-    async fn read_partition(&self, mut pages: InterestPages) -> Reading<Result<Vec<Candidate>, TableError>> {
+    async fn read_partition(&self, mut pages: InterestPages) -> Reading<Result<Vec<Candidate>, ReadError>> {
         let (mut candidates, mut capacity) = (Vec::new(), 0.0);
         loop {
             match self.next(&mut pages).await {
@@ -121,31 +142,74 @@ impl<'a> Audience<'a> {
     }
 
     /// Reads the next page and filters it. If the table does not answer even after the SDK's retries, the read is repeated
-    /// until it is too late.
-    async fn next(&self, pages: &mut InterestPages) -> Result<Option<Reading<Vec<Candidate>>>, TableError> {
+    /// until the table has answered nothing for [`TABLE_TIME`].
+    async fn next(&self, pages: &mut InterestPages) -> Result<Option<Reading<Vec<Candidate>>>, ReadError> {
         let mut delays = delays();
+        let began = Instant::now();
         loop {
-            let error = match timeout_at(self.stop, pages.next()).await {
-                Ok(Ok(page)) => return Ok(page.map(|page| self.filter(page))),
+            let until = self.stop.min(self.patience_ends(began));
+            let error = match timeout_at(until, pages.next()).await {
+                Ok(Ok(page)) => {
+                    *self.answered.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+                    return match page {
+                        Some(page) => self.filter(page).await.map(Some),
+                        None => Ok(None),
+                    };
+                }
                 Ok(Err(error)) => error,
-                Err(_) => return Err(TableError::TimedOut { operation: "Query" }),
+                Err(_) => TableError::TimedOut { operation: "Query" },
             };
             let delay = delays.next().unwrap_or_default();
             if Instant::now() + delay >= self.stop {
-                return Err(error);
+                return Err(ReadError::OutOfTime);
+            }
+            if Instant::now() + delay >= self.patience_ends(began) {
+                return Err(ReadError::Table(error));
             }
             tracing::warn!(%error, "reading a page of the audience again");
             tokio::time::sleep(delay).await;
         }
     }
 
-    fn filter(&self, page: InterestPage) -> Reading<Vec<Candidate>> {
+    /// Returns the time at which a read of the table has failed. Answers to other reads put it off.
+    fn patience_ends(&self, began: Instant) -> Instant {
+        let answered = *self.answered.lock().unwrap_or_else(PoisonError::into_inner);
+        answered.max(began) + TABLE_TIME
+    }
+
+    /// Drops the interests that match no event. It ends with an error when the time is over, between two patterns.
+    async fn filter(&self, page: InterestPage) -> Result<Reading<Vec<Candidate>>, ReadError> {
+        let mut candidates = Vec::new();
+        let mut interests = page.interests.into_iter();
+        loop {
+            let turn = self.turns.next().await;
+            if Instant::now() >= self.stop {
+                return Err(ReadError::OutOfTime);
+            }
+            if self.filter_some(&mut interests, &mut candidates, &turn) {
+                return Ok(Reading { result: candidates, capacity: page.capacity });
+            }
+        }
+    }
+
+    /// Filters interests until the turn is over. Returns whether none is left.
+    fn filter_some(
+        &self,
+        interests: &mut impl Iterator<Item = Interest>,
+        candidates: &mut Vec<Candidate>,
+        turn: &PatternTurn<'_>,
+    ) -> bool {
         let mut verdicts = self.verdicts.lock().unwrap_or_else(PoisonError::into_inner);
-        let candidates = page.interests.into_iter().filter_map(|interest| {
+        for interest in interests {
             let events = verdicts.matching(interest.id_pattern.as_ref());
-            (!events.is_empty()).then_some(Candidate { interest, events })
-        });
-        Reading { result: candidates.collect(), capacity: page.capacity }
+            if !events.is_empty() {
+                candidates.push(Candidate { interest, events });
+            }
+            if turn.is_over() {
+                return false;
+            }
+        }
+        true
     }
 
     fn rounds(&self, range: HashRange) -> Vec<Vec<InterestPages>> {

@@ -11,6 +11,9 @@ pub(crate) const CONTINUATION_SOURCE: &str = "entity-stream";
 /// The `detail-type` of continuation events.
 pub(crate) const CONTINUATION_DETAIL_TYPE: &str = "EntityStreamContinuation";
 
+/// The most ranges of one continuation event. Each range is read by itself.
+pub(crate) const RANGES: usize = 1000;
+
 /// The detail of a continuation event. The ranges select among the interests of the event's own tenant only.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Continuation<E> {

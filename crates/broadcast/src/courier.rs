@@ -7,10 +7,15 @@ use entity_stream_protocol::limits::YOUNG_CONNECTION;
 use tokio::time::Instant;
 use tracing::{Instrument, Span};
 
-use crate::dispatcher::{Attempt, Carrier};
+use crate::dispatcher::Carrier;
 use crate::messages::Messages;
-use crate::recipients::Recipient;
+use crate::recipients::{Offer, Recipient};
 use crate::resolution::{Resolution, Sending};
+use crate::schedule::{Attempt, Rest};
+use crate::table_time::within_table_time;
+
+/// The time that a member of a group has to take an event before the next member is tried.
+const MEMBER_TIME: Duration = Duration::from_secs(2);
 
 /// Sends the events of a batch to recipients, and acts on the outcomes.
 #[derive(Clone, Copy, Debug)]
@@ -39,48 +44,51 @@ enum Right {
 }
 
 impl Carrier<Recipient> for Courier<'_> {
-    /// Tries to send each event of a recipient, in the order of the batch. It stops at the first event that no member
-    /// accepts yet.
+    /// Tries to send each event of a recipient, in the order of the batch, and to each of its members. A connection that
+    /// refuses an event is offered no later event in the same attempt.
     async fn attempt(&self, recipient: &mut Recipient) -> Attempt {
-        // The reason if the deadline ends this attempt.
-        "the deadline passed".clone_into(&mut recipient.reason);
+        // The reason if the time ends during this attempt.
+        "the connection did not answer in time".clone_into(&mut recipient.reason);
+        recipient.begin_attempt();
         let mut delivered = false;
-        while let Some((event, interest)) = recipient.next(self.clock.now()) {
-            let sending = self.send(event, interest).instrument(self.spans[event].clone()).await;
+        let now = || self.clock.now();
+        while let Some(Offer { event, interest, has_another_member }) = recipient.next(now()) {
+            let until = if has_another_member { self.stop.min(Instant::now() + MEMBER_TIME) } else { self.stop };
+            let sending = self.send(event, interest, until).instrument(self.spans[event].clone()).await;
             match sending {
                 Sending::Resolved(resolution) => {
                     delivered |= resolution == Resolution::Delivered;
-                    recipient.resolve(resolution, self.clock.now());
+                    recipient.resolve(resolution, now());
                 }
-                Sending::NotYet(reason) => {
+                Sending::NotYet(reason) => recipient.refuse(reason),
+                Sending::TableFailed(reason) => {
                     recipient.reason = reason;
-                    return Attempt { delivered, is_done: false };
+                    return Attempt { delivered, rest: Rest::Failed };
                 }
             }
         }
-        Attempt { delivered, is_done: true }
+        Attempt { delivered, rest: if recipient.is_done() { Rest::Nothing } else { Rest::Refused } }
     }
 }
 
 impl Courier<'_> {
-    async fn send(&self, event: usize, interest: &mut Interest) -> Sending {
+    async fn send(&self, event: usize, interest: &mut Interest, until: Instant) -> Sending {
         let right = match self.right(interest).await {
             Right::For(time) => time,
             Right::Expired => return self.close(interest).await,
-            Right::Unregistered => return self.forget(interest).await,
-            Right::Unknown(reason) => return Sending::NotYet(reason),
+            Right::Unregistered => return self.forget_ended(interest).await,
+            Right::Unknown(reason) => return Sending::TableFailed(reason),
         };
         let expiry = right.and_then(|time| Instant::now().checked_add(time));
-        match self.post(event, interest, expiry.map_or(self.stop, |expiry| expiry.min(self.stop))).await {
+        match self.post(event, interest, expiry.map_or(until, |expiry| expiry.min(until))).await {
             // `@connections` answers 410 until `$connect` has returned, but the interest is already in the table. The record
             // tells a connection that has ended from one that is opening: `disconnect` deletes it first.
-            Outcome::Gone => {
-                let is_young = interest.connection_age(self.clock.now()) < YOUNG_CONNECTION;
-                if is_young && self.is_registered(interest).await {
-                    return Sending::NotYet("410 for a connection younger than 30 seconds".to_owned());
-                }
-                self.forget(interest).await
-            }
+            Outcome::Gone if self.is_young(interest) => match self.is_registered(interest).await {
+                Ok(true) => Sending::NotYet("410 for a connection younger than 30 seconds".to_owned()),
+                Ok(false) => self.forget_ended(interest).await,
+                Err(reason) => Sending::TableFailed(reason),
+            },
+            Outcome::Gone => self.forget_ended(interest).await,
             outcome => outcome.into(),
         }
     }
@@ -93,7 +101,7 @@ impl Courier<'_> {
         if now < until {
             return Right::For(Some(until.since(now)));
         }
-        match self.table.find(&interest.connection_id, now).await {
+        match within_table_time("GetItem", self.table.find(&interest.connection_id, now)).await {
             Ok(Some(connection)) if connection.authorisation.is_valid(now) => {
                 interest.authorised_until = connection.authorisation.until();
                 Right::For(interest.authorised_until.map(|until| until.since(now)))
@@ -129,33 +137,34 @@ impl Courier<'_> {
         tracing::info!(%connection_id, "closing a connection whose authorisation has expired");
         match self.management_api.close(connection_id).await {
             Ok(()) => {}
-            Err(CloseError::Gone) => {
-                self.forget(interest).await;
-            }
+            Err(CloseError::Gone) => self.forget(interest).await,
             // The next event for the connection tries again. Until then the connection receives nothing.
             Err(error) => tracing::warn!(%connection_id, %error, "connection not closed"),
         }
         Sending::Resolved(Resolution::Expired)
     }
 
-    /// Returns whether the connection has a record. If the table does not answer, the connection is assumed to be alive.
-    async fn is_registered(&self, interest: &Interest) -> bool {
-        match self.table.find(&interest.connection_id, self.clock.now()).await {
-            Ok(connection) => connection.is_some(),
-            Err(error) => {
-                tracing::warn!(connection_id = %interest.connection_id, %error, "record of a connection not read");
-                true
-            }
-        }
+    pub(crate) fn is_young(&self, interest: &Interest) -> bool {
+        interest.connection_age(self.clock.now()) < YOUNG_CONNECTION
     }
 
-    async fn forget(&self, interest: &Interest) -> Sending {
+    /// Returns whether the connection has a record. The error is the reason why the table did not answer.
+    async fn is_registered(&self, interest: &Interest) -> Result<bool, String> {
+        let found = within_table_time("GetItem", self.table.find(&interest.connection_id, self.clock.now())).await;
+        found.map(|connection| connection.is_some()).map_err(|error| error.to_string())
+    }
+
+    async fn forget_ended(&self, interest: &Interest) -> Sending {
+        self.forget(interest).await;
+        Sending::Resolved(Resolution::Gone)
+    }
+
+    pub(crate) async fn forget(&self, interest: &Interest) {
         let connection_id = &interest.connection_id;
         tracing::debug!(%connection_id, "forgetting a connection that has ended");
-        if let Err(error) = self.table.forget_gone(interest).await {
+        if let Err(error) = within_table_time("DeleteItem", self.table.forget_gone(interest)).await {
             // The next event for the connection tries again.
             tracing::warn!(%connection_id, %error, "connection not forgotten");
         }
-        Sending::Resolved(Resolution::Gone)
     }
 }

@@ -1,18 +1,22 @@
-//! Schedules delivery attempts with bounded concurrency.
+//! Carries out a [`Schedule`]: makes its attempts, and waits.
 //!
-//! Invariant: the dispatcher settles each recipient exactly once. A recipient is in one of three places: it is being tried,
-//! it waits for its next attempt, or it has not been read yet. At most `concurrency` recipients are being tried. A recipient
-//! that waits occupies no slot, and first attempts come before further ones, so a connection that accepts nothing does not
-//! delay the others.
+//! Invariant: each recipient is settled exactly once. First attempts come before further ones.
 
 use std::future::Future;
+use std::time::Duration;
 
 use entity_stream_delivery::backoff;
+use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
-use futures_util::{Stream, StreamExt};
-use tokio::time::{Instant, sleep_until, timeout_at};
+use futures_util::{FutureExt, Stream, StreamExt};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::deadline::Deadline;
+use crate::schedule::{Attempt, Rest, Schedule, StopReason, Tried};
+
+/// The time after which an attempt no longer holds a slot. API Gateway answers in milliseconds.
+const OVERDUE: Duration = Duration::from_secs(1);
 
 /// The delivery loop.
 #[derive(Clone, Copy, Debug)]
@@ -24,101 +28,103 @@ pub(crate) struct Dispatcher {
 
 /// Makes the attempts that a dispatcher schedules.
 pub(crate) trait Carrier<R> {
-    /// Tries a recipient once. The dispatcher drops the future at its deadline.
+    /// Tries a recipient once. The dispatcher drops the future when the time is over.
     fn attempt(&self, recipient: &mut R) -> impl Future<Output = Attempt> + Send;
 }
 
-/// The result of one attempt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Attempt {
-    /// True if the recipient accepted an event.
-    pub(crate) delivered: bool,
-    /// True if no delivery is left to try.
-    pub(crate) is_done: bool,
-}
-
-/// The reason why the dispatcher stopped trying a recipient.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum StopReason {
-    /// Nothing was left to try.
-    Done,
-    /// The deadline passed, or would pass before the next attempt.
-    OutOfTime,
-    /// The others were finished, and nothing was delivered for as long as the dispatcher is patient.
-    OutOfPatience,
-}
-
-/// A recipient between two attempts.
-struct Tried<R> {
-    recipient: R,
-    /// The attempts since the last delivery.
-    attempts: usize,
+/// An attempt after its first second.
+enum Step<'a, R> {
+    Ended(Tried<R>, Attempt),
+    Overdue(BoxFuture<'a, (Tried<R>, Attempt)>),
 }
 
 impl Dispatcher {
-    /// Tries each recipient until it is done or the time is over, and passes it to `settle`.
-    pub(crate) async fn run<R>(
+    /// Tries each recipient until it is done or given up, and passes it to `settle`.
+    pub(crate) async fn run<R: Send>(
         &self,
         recipients: impl Stream<Item = R>,
-        carrier: &impl Carrier<R>,
+        carrier: &(impl Carrier<R> + Sync),
         mut settle: impl FnMut(R, StopReason),
     ) {
-        let Deadline { stop, patience } = self.deadline;
         let mut recipients = std::pin::pin!(recipients);
-        let (mut trying, mut waiting) = (FuturesUnordered::new(), FuturesUnordered::new());
-        // Patience begins when each recipient was tried once.
-        let (mut reading, mut progress) = (true, Instant::now());
-        let attempt = async |mut tried: Tried<R>| {
-            tried.attempts += 1;
-            let not_in_time = Attempt { delivered: false, is_done: false };
-            let made = match Instant::now() < stop {
-                true => timeout_at(stop, carrier.attempt(&mut tried.recipient)).await.unwrap_or(not_in_time),
-                false => not_in_time,
-            };
-            (tried, made)
+        let mut schedule = Schedule::new(self.concurrency, self.deadline, Instant::now());
+        let (over, is_over) = watch::channel(false);
+        let begin = |tried| first_second(attempt(carrier, tried, is_over.clone()));
+        let (mut trying, mut overdue) = (FuturesUnordered::new(), FuturesUnordered::new());
+        let delay = |attempts: usize| backoff().nth(attempts - 1).unwrap_or_default();
+        let mut ended = |schedule: &mut Schedule<R>, tried, was_overdue, attempt| {
+            if let Some((recipient, reason)) =
+                schedule.attempt_ended(tried, was_overdue, attempt, (Instant::now(), delay))
+            {
+                settle(recipient, reason);
+            }
         };
-        loop {
-            let has_room = trying.len() < self.concurrency;
+        while !schedule.is_finished() && Instant::now() < schedule.over_at() {
             tokio::select! {
                 biased;
-                Some(made) = trying.next() => {
-                    let (mut tried, Attempt { delivered, is_done }): (Tried<R>, Attempt) = made;
-                    if delivered {
-                        (tried.attempts, progress) = (1, Instant::now());
-                    }
-                    if is_done {
-                        settle(tried.recipient, StopReason::Done);
-                    } else {
-                        waiting.push(wait(tried, stop));
+                Some(step) = trying.next() => match step {
+                    Step::Ended(tried, attempt) => ended(&mut schedule, tried, false, attempt),
+                    Step::Overdue(rest) => {
+                        schedule.attempt_is_overdue();
+                        overdue.push(rest);
                     }
                 },
-                recipient = recipients.next(), if reading && has_room => match recipient {
-                    Some(recipient) => trying.push(attempt(Tried { recipient, attempts: 0 })),
-                    None => (reading, progress) = (false, Instant::now()),
+                Some((tried, attempt)) = overdue.next() => ended(&mut schedule, tried, true, attempt),
+                recipient = recipients.next(), if schedule.is_reading() && schedule.has_room() => match recipient {
+                    Some(recipient) => trying.push(begin(schedule.begin(recipient, Instant::now()))),
+                    None => schedule.end_of_reading(Instant::now()),
                 },
-                Some((tried, is_late)) = waiting.next(), if has_room => {
-                    if is_late {
-                        settle(tried.recipient, StopReason::OutOfTime);
-                    } else if !reading && patience.is_some_and(|patience| progress.elapsed() >= patience) {
-                        settle(tried.recipient, StopReason::OutOfPatience);
-                    } else {
-                        trying.push(attempt(tried));
-                    }
-                },
-                else => break,
+                () = sleep_until(schedule.wakes_at()) => {
+                    trying.extend(schedule.resume(Instant::now()).map(begin));
+                }
+            }
+        }
+        over.send_replace(true);
+        while let Some(step) = trying.next().await {
+            match step {
+                Step::Ended(tried, attempt) => ended(&mut schedule, tried, false, attempt),
+                Step::Overdue(rest) => {
+                    schedule.attempt_is_overdue();
+                    overdue.push(rest);
+                }
+            }
+        }
+        while let Some((tried, attempt)) = overdue.next().await {
+            ended(&mut schedule, tried, true, attempt);
+        }
+        while let Some((recipient, reason)) = schedule.give_up_next(Instant::now()) {
+            settle(recipient, reason);
+        }
+        if schedule.is_reading() {
+            while let Some(recipient) = recipients.next().await {
+                settle(recipient, StopReason::OutOfTime);
             }
         }
     }
 }
 
-/// Waits for the next attempt. Returns at once, with `true`, if that attempt would be too late.
-async fn wait<R>(tried: Tried<R>, stop: Instant) -> (Tried<R>, bool) {
-    let next = Instant::now() + backoff().nth(tried.attempts.saturating_sub(1)).unwrap_or_default();
-    let is_late = next >= stop;
-    if !is_late {
-        sleep_until(next).await;
+/// Makes an attempt until the time is over.
+fn attempt<'a, R: Send + 'a>(
+    carrier: &'a (impl Carrier<R> + Sync),
+    mut tried: Tried<R>,
+    mut is_over: watch::Receiver<bool>,
+) -> BoxFuture<'a, (Tried<R>, Attempt)> {
+    async move {
+        let attempt = tokio::select! {
+            biased;
+            attempt = carrier.attempt(&mut tried.recipient) => attempt,
+            _ = is_over.wait_for(|is_over| *is_over) => Attempt { delivered: false, rest: Rest::Refused },
+        };
+        (tried, attempt)
     }
-    (tried, is_late)
+    .boxed()
+}
+
+async fn first_second<R>(mut attempt: BoxFuture<'_, (Tried<R>, Attempt)>) -> Step<'_, R> {
+    match timeout(OVERDUE, &mut attempt).await {
+        Ok((tried, attempt)) => Step::Ended(tried, attempt),
+        Err(_) => Step::Overdue(attempt),
+    }
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use entity_stream_delivery::ManagementApi;
 use entity_stream_protocol::EpochMillis;
 use entity_stream_publisher::Publisher;
 use entity_stream_runtime::{AwsServices, BroadcastConfig, Failure};
+use futures_util::future::join_all;
 use lambda_runtime::LambdaEvent;
 use serde_json::value::RawValue;
 use tokio::time::Instant;
@@ -16,22 +17,21 @@ use crate::assignment::{Assignment, Parsed, parse, readable_names};
 use crate::batch::{EventBatch, batches};
 use crate::dead_letters::DeadLetterQueue;
 use crate::deadline::Deadline;
-use crate::handover::{Handover, Outlets};
+use crate::handover::Outlets;
 use crate::metrics;
 use crate::pattern_cache::PatternCache;
+use crate::pattern_turns::PatternTurns;
 use crate::recent::Recent;
 use crate::service::Service;
 use crate::summary::Summary;
 
-/// The time to deliver if the invocation has no deadline.
-const UNKNOWN_DEADLINE: Duration = Duration::from_secs(25);
+/// The time of an invocation without a deadline.
+const UNKNOWN_DEADLINE: Duration = Duration::from_secs(29);
 /// The error code of malformed events in the dead-letter queue.
 const UNDELIVERABLE: &str = "UndeliverableChange";
-/// The time after the last delivery in which stragglers are retried. The rest is then handed on: an invocation that waits
-/// costs as much as one that works, and waiting would use up the account's concurrency.
-const PATIENCE: Duration = Duration::from_secs(15);
-/// The time before the deadline that is kept to hand on the rest.
-const RESERVE: Duration = Duration::from_secs(3);
+/// The time for which a connection that takes nothing is tried, and the time after the last delivery after which all attempts
+/// end. An invocation that waits costs as much as one that works, and waiting would use up the account's concurrency.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The broadcast function.
 #[derive(Debug)]
@@ -45,6 +45,7 @@ pub struct Broadcast {
     outlets: Outlets,
     clock: Clock,
     patterns: PatternCache,
+    turns: PatternTurns,
     recent: Recent,
 }
 
@@ -68,11 +69,12 @@ impl Broadcast {
             outlets,
             clock,
             patterns: PatternCache::default(),
+            turns: PatternTurns::default(),
             recent: Recent::default(),
         }
     }
 
-    /// Replaces the 15 seconds for which stragglers are retried after the last delivery.
+    /// Replaces the ten seconds for which a connection that takes nothing is tried.
     #[must_use]
     pub fn with_patience(self, patience: Duration) -> Self {
         Self { patience, ..self }
@@ -88,9 +90,9 @@ impl Broadcast {
             tracing::warn!(request_id, "event ignored: EVENT_STREAMING_ENABLED is not true");
             return Ok(Summary::default());
         }
-        let stop = self.stop(&event.context);
-        let (mut total, mut failure) = (Summary::default(), None);
-        let mut assignments = Vec::new();
+        let deadline = self.deadline(&event.context);
+        let mut total = Summary::default();
+        let (mut assignments, mut malformed) = (Vec::new(), Vec::new());
         // An event that occurs twice in the payload is delivered once.
         let mut taken = HashSet::new();
         for parsed in parse(&event.payload) {
@@ -105,61 +107,79 @@ impl Broadcast {
                         assignments.push(*assignment);
                     }
                 }
-                Parsed::Undeliverable { event, reason } => {
-                    total.undeliverable += 1;
-                    failure = self.put_aside(event, &reason, request_id).await.err().or(failure);
-                }
+                Parsed::Undeliverable { event, reason } => malformed.push((event, reason)),
             }
         }
-        for batch in batches(assignments) {
-            let spans: Vec<Span> = batch.assignments.iter().map(|assignment| span(assignment, request_id)).collect();
-            let served = self.service(&batch, stop).serve(&batch, &spans).instrument(batch_span(&spans, &batch)).await;
-            total.read_capacity += served.read_capacity;
-            for (assignment, result) in batch.assignments.iter().zip(served.events) {
-                match result {
-                    Ok(summary) => {
-                        total += summary;
-                        self.recent.insert(assignment.invoked_with, request_id, self.clock.now());
-                    }
-                    Err(error) => failure = Some(error),
-                }
-            }
+        total.undeliverable += malformed.len();
+        let batches = batches(assignments);
+        // At the same time: the events of one tenant do not wait for those of another.
+        let served = batches.iter().map(|batch| {
+            let others = batches.iter().filter(|other| other.tenant == batch.tenant).count();
+            self.serve(batch, request_id, self.service(self.concurrency.div_ceil(others), deadline))
+        });
+        let put_aside = malformed.into_iter().map(|(event, reason)| self.put_aside(event, reason, request_id));
+        let (served, put_aside) = tokio::join!(join_all(served), join_all(put_aside));
+        let mut failure = put_aside.into_iter().find_map(Result::err);
+        for (summary, failed) in served {
+            total += summary;
+            failure = failed.or(failure);
         }
         failure.map_or(Ok(total), Err)
     }
 
+    /// Serves a batch, and remembers the events that succeeded. Returns the last failure of the others.
+    async fn serve(
+        &self,
+        batch: &EventBatch<'_>,
+        request_id: &str,
+        service: Service<'_>,
+    ) -> (Summary, Option<Failure>) {
+        let spans: Vec<Span> = batch.assignments.iter().map(|assignment| span(assignment, request_id)).collect();
+        let served = service.serve(batch, &spans).instrument(batch_span(&spans, batch)).await;
+        let mut total = Summary { read_capacity: served.read_capacity, ..Summary::default() };
+        let mut failure = None;
+        for (assignment, result) in batch.assignments.iter().zip(served.events) {
+            match result {
+                Ok(summary) => {
+                    total += summary;
+                    self.recent.insert(assignment.invoked_with, request_id, self.clock.now());
+                }
+                Err(error) => failure = Some(error),
+            }
+        }
+        (total, failure)
+    }
+
     /// Sends a malformed event to the dead-letter queue. A failure would make Lambda retry it twice in vain.
-    async fn put_aside(&self, event: &str, reason: &str, request_id: &str) -> Result<(), Failure> {
+    async fn put_aside(&self, event: &str, reason: String, request_id: &str) -> Result<(), Failure> {
         let (event_id, tenant) = readable_names(event);
         tracing::error!(reason, event_id, tenant, request_id, "undeliverable event");
         metrics::undeliverable();
         match &self.outlets.dead_letters {
-            Some(queue) => queue.send(event, UNDELIVERABLE, reason).await,
+            Some(queue) => queue.send(event, UNDELIVERABLE, &reason).await,
             None => Ok(()),
         }
     }
 
-    fn service(&self, batch: &EventBatch<'_>, stop: Instant) -> Service<'_> {
-        let mut handovers = batch.assignments.iter().map(|assignment| Handover::new(assignment, &self.outlets));
-        let patience = handovers.all(|handover| handover.can_leave_a_rest()).then_some(self.patience);
+    fn service(&self, concurrency: usize, deadline: Deadline) -> Service<'_> {
         Service {
             table: &self.table,
             management_api: &self.management_api,
             outlets: &self.outlets,
             patterns: &self.patterns,
+            turns: &self.turns,
             clock: &self.clock,
-            concurrency: self.concurrency,
+            concurrency,
             split_at: self.split_at,
-            deadline: Deadline { stop, patience },
+            deadline,
         }
     }
 
-    /// Returns the end of all attempts. A deadline in the past is no deadline: `cargo lambda watch` passes a constant.
-    fn stop(&self, context: &lambda_runtime::Context) -> Instant {
+    /// Divides the time of the invocation. A deadline in the past is no deadline: `cargo lambda watch` passes a constant.
+    fn deadline(&self, context: &lambda_runtime::Context) -> Deadline {
         let deadline = EpochMillis::new(i64::try_from(context.deadline).unwrap_or(i64::MAX));
         let left = deadline.since(self.clock.now());
-        let time = if left.is_zero() { UNKNOWN_DEADLINE } else { left - RESERVE.min(left / 4) };
-        Instant::now() + time
+        Deadline::new(Instant::now(), if left.is_zero() { UNKNOWN_DEADLINE } else { left }, self.patience)
     }
 }
 

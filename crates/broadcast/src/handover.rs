@@ -9,13 +9,11 @@ use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use crate::assignment::Assignment;
-use crate::continuation::{CONTINUATION_DETAIL_TYPE, CONTINUATION_SOURCE, Continuation, ContinuationEnvelope};
+use crate::continuation::{CONTINUATION_DETAIL_TYPE, CONTINUATION_SOURCE, Continuation, ContinuationEnvelope, RANGES};
 use crate::dead_letters::DeadLetterQueue;
 
 /// The number of times that an event is handed on before its rest becomes a dead letter.
 const MAX_DEPTH: u32 = 8;
-/// The most ranges of one continuation event.
-const RANGES: usize = 1000;
 /// The most bytes of a range in JSON.
 const RANGE_BYTES: usize = 40;
 /// The most bytes of a continuation event besides the published event and the ranges.
@@ -49,11 +47,6 @@ impl<'a> Handover<'a> {
     pub(crate) fn new(assignment: &'a Assignment<'a>, outlets: &'a Outlets) -> Self {
         let fits = assignment.published.len() + RANGES * RANGE_BYTES + CONTINUATION_BYTES <= REQUEST_BYTES;
         Self { assignment, bus: outlets.bus.as_ref().filter(|_| fits), dead_letters: outlets.dead_letters.as_ref() }
-    }
-
-    /// Returns whether something can take the rest of the event.
-    pub(crate) fn can_leave_a_rest(&self) -> bool {
-        self.bus.is_some()
     }
 
     /// Returns whether other invocations can serve a part of the audience.

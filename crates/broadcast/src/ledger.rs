@@ -1,5 +1,6 @@
 use entity_stream_connections::HashRange;
 use entity_stream_protocol::EpochMillis;
+use entity_stream_runtime::Failure;
 
 use crate::recipients::Resolved;
 use crate::resolution::Resolution;
@@ -15,6 +16,8 @@ pub(crate) struct Ledger {
     unread: usize,
     /// The times of the first and the last delivery.
     pub(crate) delivered_at: Option<(EpochMillis, EpochMillis)>,
+    /// The reason why Lambda has to repeat the event.
+    pub(crate) failure: Option<Failure>,
 }
 
 impl Ledger {
@@ -31,10 +34,11 @@ impl Ledger {
             Resolution::Gone => self.summary.gone += 1,
             Resolution::Expired => self.summary.expired += 1,
             Resolution::Rejected => self.summary.rejected += 1,
+            Resolution::Closed => self.summary.closed += 1,
         }
     }
 
-    /// Counts a connection, or a group, that did not receive the event.
+    /// Counts a connection, or a group, that could not be tried for long enough.
     pub(crate) fn failed(&mut self, hash: u64) {
         self.summary.matched += 1;
         self.summary.failed += 1;
@@ -45,6 +49,18 @@ impl Ledger {
     pub(crate) fn unread(&mut self, range: HashRange) {
         self.unread += 1;
         self.left.push(range);
+    }
+
+    /// Counts a connection, or a group, for which Lambda has to repeat the event.
+    pub(crate) fn fail(&mut self, failure: &Failure) {
+        self.summary.matched += 1;
+        self.summary.failed += 1;
+        self.failure.get_or_insert_with(|| failure.clone());
+    }
+
+    /// Records that Lambda has to repeat the event, because the table did not answer.
+    pub(crate) fn fail_unread(&mut self, failure: &Failure) {
+        self.failure.get_or_insert_with(|| failure.clone());
     }
 
     /// Describes the rest of the audience, for the log and for dead letters.

@@ -4,16 +4,19 @@
 //!   newer event buses send them.
 //! - **Reads**: the interests of the event's tenant in the types of the entity and in all types. It reads the record of a
 //!   connection only if the connection's authorisation seems to have expired, or if a young connection answers 410.
-//! - **Writes**: forgets connections that have ended; sends undeliverable events to the dead-letter queue; puts continuation
-//!   events on the bus for the part of an audience that one invocation cannot serve.
+//! - **Writes**: forgets connections that have ended, and closes and forgets connections that take nothing for ten seconds;
+//!   sends undeliverable events to the dead-letter queue; puts continuation events on the bus for the part of an audience that
+//!   one invocation cannot serve.
 //! - **Answers** with a [`Summary`] that counts the outcomes.
-//! - **Fails** if the table cannot be read, or if the bus and the queue do not accept the rest of an event. Lambda then
-//!   retries the invocation. A connection that already received the event can receive it again, with the same `id`.
+//! - **Fails** if the table does not answer for five seconds, if a connection takes nothing and cannot be closed, or if the bus
+//!   and the queue do not accept the rest of an event. Lambda then retries the invocation. A connection that already received
+//!   the event can receive it again, with the same `id`.
 //!
 //! The unit of work is a batch: events of one invocation that have the same audience. `batch` forms the batches, `plan`
 //! decides which part of the audience this invocation serves, `audience` reads and filters it, `recipients` groups it,
-//! `dispatcher` schedules the attempts, `courier` makes them, and `handover` passes on the rest. `service` connects these
-//! parts for one batch, and `handler` does so for one invocation.
+//! `schedule` decides when each is tried and given up, `dispatcher` carries that out, `courier` makes the attempts, `eviction`
+//! closes connections that take nothing, and `handover` passes on the rest. `service` connects these parts for one batch, and
+//! `handler` does so for one invocation.
 
 mod assignment;
 mod audience;
@@ -24,18 +27,22 @@ mod courier;
 mod dead_letters;
 mod deadline;
 mod dispatcher;
+mod eviction;
 mod handler;
 mod handover;
 mod ledger;
 mod messages;
 mod metrics;
 mod pattern_cache;
+mod pattern_turns;
 mod plan;
 mod recent;
 mod recipients;
 mod resolution;
+mod schedule;
 mod service;
 mod summary;
+mod table_time;
 mod verdicts;
 
 pub use handler::Broadcast;

@@ -15,6 +15,7 @@ pub(crate) fn count(summary: &Summary) {
         ("Delivered", summary.delivered),
         ("Gone", summary.gone),
         ("Expired", summary.expired),
+        ("Closed", summary.closed),
         ("Failed", summary.failed),
         ("Rejected", summary.rejected),
         ("Continued", summary.continued),

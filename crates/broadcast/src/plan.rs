@@ -17,6 +17,9 @@ use entity_stream_protocol::ConnectionId;
 const SLICES: usize = 512;
 /// The most parts that an event is handed on in. An invocation serves each part.
 const PARTS: usize = 200;
+/// The most parts for each invocation's work that the first pages really hold. The rest of the range may hold fewer
+/// connections than they let expect: an invocation that finds more hands on again.
+const PARTS_FOR_SEEN: f64 = 16.0;
 /// The share of a page that a slice should fill. Hashes are not distributed perfectly evenly, and a slice that exceeds a page
 /// takes two reads.
 const FILL: f64 = 0.9;
@@ -79,7 +82,7 @@ impl Plan {
         let shares: Vec<Share> = estimates(pages, split_at, read_share)
             .into_iter()
             .zip(split_at)
-            .map(|(matching, split_at)| share(range, matching, *split_at))
+            .map(|(matching, split_at)| share(range, (matching, matching * read_share), *split_at))
             .collect();
         let longest = shares.iter().map(|share| share.last).max().unwrap_or(range.last());
         // A share ends within the range, so the range of all shares is not empty.
@@ -128,9 +131,9 @@ fn estimates(pages: &FirstPages<'_>, split_at: &[Option<usize>], read_share: f64
     counted.zip(counts).map(|(connections, count)| connections.unwrap_or(count) as f64 / read_share).collect()
 }
 
-/// Divides a range with an estimated number of matching connections.
+/// Divides a range with an estimated number of matching connections, of which `seen` were really read.
 #[expect(clippy::cast_precision_loss, reason = "limits of at most millions")]
-fn share(range: HashRange, matching: f64, split_at: Option<usize>) -> Share {
+fn share(range: HashRange, (matching, seen): (f64, f64), split_at: Option<usize>) -> Share {
     let whole = Share { last: range.last(), beyond: Vec::new() };
     let Some(split_at) = split_at.map(|split_at| split_at as f64) else { return whole };
     if matching <= split_at {
@@ -138,7 +141,8 @@ fn share(range: HashRange, matching: f64, split_at: Option<usize>) -> Share {
     }
     match range.split_at(range.at_share(split_at / matching)) {
         (Some(own), Some(rest)) => {
-            Share { last: own.last(), beyond: rest.parts(up_to(matching / split_at - 1.0, PARTS)).collect() }
+            let most = up_to(PARTS_FOR_SEEN * seen / split_at, PARTS);
+            Share { last: own.last(), beyond: rest.parts(up_to(matching / split_at - 1.0, most)).collect() }
         }
         _ => whole,
     }

@@ -1,14 +1,16 @@
 //! Groups candidates into recipients. A recipient receives each of its events once: it is a connection without a group, or
 //! a whole consumer group.
 //!
-//! Invariant: each connection belongs to exactly one recipient. A recipient has exactly one parcel for each event that one
+//! Invariants: each connection belongs to exactly one recipient. A recipient has exactly one parcel for each event that one
 //! of its connections matches, in the order of the batch. The members of a parcel are the connections that match its event.
+//! An attempt offers each event to its members one after the other until one accepts it, and nothing more to a member that
+//! refuses.
 //!
 //! The members of a group are ordered by rendezvous hashing of event and connection. Each event has its own order, so the
 //! members share the events evenly. If a member leaves, only its share moves to the others.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use entity_stream_connections::{Interest, stable_hash};
@@ -27,7 +29,10 @@ pub(crate) struct Recipient {
     /// The reason why the last attempt did not finish.
     pub(crate) reason: String,
     members: Vec<Member>,
+    /// The events of the current attempt, in the order of the batch.
     parcels: VecDeque<Parcel>,
+    /// The events that all their members refused in this attempt.
+    refused: Vec<Parcel>,
 }
 
 /// A connection of a recipient.
@@ -36,6 +41,8 @@ struct Member {
     interest: Interest,
     /// Set when the connection can receive nothing more. It then resolves the later events as well.
     ended: Option<Resolution>,
+    /// True if the connection refused an event in this attempt. It is then offered no other event.
+    refuses: bool,
 }
 
 /// One event for a recipient.
@@ -44,6 +51,15 @@ struct Parcel {
     event: usize,
     /// The members to try, in their order.
     members: VecDeque<usize>,
+}
+
+/// An event, and the connection to try it with.
+#[derive(Debug)]
+pub(crate) struct Offer<'a> {
+    pub(crate) event: usize,
+    pub(crate) interest: &'a mut Interest,
+    /// True if another connection can take the event.
+    pub(crate) has_another_member: bool,
 }
 
 /// The result of one event for one connection.
@@ -70,24 +86,45 @@ impl Recipient {
         });
         let parcels = parcels.collect();
         let hash = candidates.first().map_or(0, |candidate| candidate.interest.hash());
-        let members = candidates.into_iter().map(|Candidate { interest, .. }| Member { interest, ended: None });
-        Self { hash, resolved: Vec::new(), reason: String::new(), members: members.collect(), parcels }
+        let members =
+            candidates.into_iter().map(|Candidate { interest, .. }| Member { interest, ended: None, refuses: false });
+        let (resolved, reason, refused) = (Vec::new(), String::new(), Vec::new());
+        Self { hash, resolved, reason, members: members.collect(), parcels, refused }
     }
 
-    /// Returns the event and the connection to try next. `None`: each event is resolved. On the way it resolves the events
-    /// of members that have ended.
-    pub(crate) fn next(&mut self, now: EpochMillis) -> Option<(usize, &mut Interest)> {
-        let (event, member) = loop {
-            let parcel = self.parcels.front_mut()?;
-            let Some(member) = parcel.members.front() else {
-                self.parcels.pop_front();
+    /// Begins an attempt: each event is tried with each of its members again.
+    pub(crate) fn begin_attempt(&mut self) {
+        self.members.iter_mut().for_each(|member| member.refuses = false);
+        self.parcels.extend(self.refused.drain(..));
+        self.parcels.make_contiguous().sort_by_key(|parcel| parcel.event);
+    }
+
+    /// Returns the event and the connection to try next. `None`: each event is resolved, or all its members refused it in
+    /// this attempt. On the way it resolves the events of members that have ended.
+    pub(crate) fn next(&mut self, now: EpochMillis) -> Option<Offer<'_>> {
+        let (event, member, has_another_member) = loop {
+            let Parcel { event, mut members } = self.parcels.pop_front()?;
+            members.retain(|member| match self.members[*member].ended {
+                Some(resolution) => {
+                    self.resolved.push(Resolved { event, resolution, at: now });
+                    false
+                }
+                None => true,
+            });
+            if members.is_empty() {
                 continue;
-            };
-            let Some(ended) = &self.members[*member].ended else { break (parcel.event, *member) };
-            self.resolved.push(Resolved { event: parcel.event, resolution: *ended, at: now });
-            parcel.members.pop_front();
+            }
+            match members.iter().position(|member| !self.members[*member].refuses) {
+                Some(first) => {
+                    members.rotate_left(first);
+                    let (member, has_another) = (members[0], members.len() > 1);
+                    self.parcels.push_front(Parcel { event, members });
+                    break (event, member, has_another);
+                }
+                None => self.refused.push(Parcel { event, members }),
+            }
         };
-        Some((event, &mut self.members[member].interest))
+        Some(Offer { event, interest: &mut self.members[member].interest, has_another_member })
     }
 
     /// Records the result for the connection that [`Recipient::next`] returned. After a delivery the recipient has the event;
@@ -100,18 +137,38 @@ impl Recipient {
             self.members[member].ended = Some(resolution);
         }
         let event = parcel.event;
-        if resolution == Resolution::Delivered {
+        if resolution == Resolution::Delivered || parcel.members.is_empty() {
             self.parcels.pop_front();
         }
         self.resolved.push(Resolved { event, resolution, at: now });
     }
 
-    /// Returns the events that the recipient has not received, each with the connection that would be tried next.
-    pub(crate) fn unresolved(&self) -> impl Iterator<Item = (usize, &ConnectionId)> {
-        self.parcels.iter().filter_map(|parcel| {
-            let member = &self.members[*parcel.members.front()?];
-            Some((parcel.event, &member.interest.connection_id))
-        })
+    /// Records that the connection that [`Recipient::next`] returned does not take the event now. The next member is tried.
+    pub(crate) fn refuse(&mut self, reason: String) {
+        self.reason = reason;
+        if let Some(member) = self.parcels.front().and_then(|parcel| parcel.members.front()) {
+            self.members[*member].refuses = true;
+        }
+    }
+
+    /// Returns whether each event is resolved.
+    pub(crate) fn is_done(&self) -> bool {
+        self.parcels.is_empty() && self.refused.is_empty()
+    }
+
+    /// Returns the events that the recipient has not received, each with the connections that could take it.
+    pub(crate) fn unresolved(&self) -> impl Iterator<Item = (usize, impl Iterator<Item = &Interest>)> {
+        self.refused
+            .iter()
+            .chain(&self.parcels)
+            .map(|parcel| (parcel.event, parcel.members.iter().map(|member| &self.members[*member].interest)))
+    }
+
+    /// Returns the connections that could take an event that the recipient has not received, each once.
+    pub(crate) fn stuck(&self) -> impl Iterator<Item = &Interest> {
+        let members: BTreeSet<usize> =
+            self.refused.iter().chain(&self.parcels).flat_map(|parcel| parcel.members.iter().copied()).collect();
+        members.into_iter().map(|member| &self.members[member].interest)
     }
 }
 

@@ -11,6 +11,8 @@ pub(crate) enum Resolution {
     Expired,
     /// API Gateway refuses the event for this connection and would refuse it again.
     Rejected,
+    /// The connection took nothing for ten seconds. The function closed and forgot it.
+    Closed,
 }
 
 impl Resolution {
@@ -27,6 +29,8 @@ pub(crate) enum Sending {
     Resolved(Resolution),
     /// Another attempt can succeed. Holds the reason why this one did not.
     NotYet(String),
+    /// The table did not answer, so it is not known what to do. Holds the reason.
+    TableFailed(String),
 }
 
 impl From<Outcome> for Sending {

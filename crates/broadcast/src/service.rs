@@ -1,28 +1,35 @@
 use entity_stream_clock::Clock;
-use entity_stream_connections::{Table, TableError};
+use entity_stream_connections::{Interest, Table};
 use entity_stream_delivery::ManagementApi;
+use entity_stream_protocol::EpochMillis;
 use entity_stream_runtime::Failure;
 use futures_util::{StreamExt, stream};
 use tokio::time::Instant;
 use tracing::{Instrument, Span};
 
-use crate::audience::{Audience, First, Reading, Slice};
+use crate::audience::{Audience, First, ReadError, Reading, Slice};
 use crate::batch::EventBatch;
 use crate::courier::Courier;
 use crate::deadline::Deadline;
-use crate::dispatcher::{Dispatcher, StopReason};
+use crate::dispatcher::Dispatcher;
 use crate::handover::{Handover, Outlets};
 use crate::ledger::Ledger;
 use crate::messages::Messages;
 use crate::metrics;
 use crate::pattern_cache::PatternCache;
+use crate::pattern_turns::PatternTurns;
 use crate::plan::{FirstPages, Plan, Sighting};
-use crate::recipients::{Recipient, recipients};
+use crate::recipients::{Recipient, Resolved, recipients};
+use crate::resolution::Resolution;
+use crate::schedule::StopReason;
 use crate::summary::Summary;
 use crate::verdicts::Verdicts;
 
 /// The number of slices that are read ahead of delivery. More would only use more memory.
 const READ_AHEAD: usize = 4;
+
+/// The error type if the table does not answer.
+const TABLE_UNAVAILABLE: &str = "TableUnavailable";
 
 /// Serves batches.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +38,7 @@ pub(crate) struct Service<'a> {
     pub(crate) management_api: &'a ManagementApi,
     pub(crate) outlets: &'a Outlets,
     pub(crate) patterns: &'a PatternCache,
+    pub(crate) turns: &'a PatternTurns,
     pub(crate) clock: &'a Clock,
     pub(crate) concurrency: usize,
     pub(crate) split_at: usize,
@@ -54,7 +62,8 @@ impl Service<'_> {
         let ids = batch.assignments.iter().map(|assignment| assignment.event.change().entity_id.as_str());
         let verdicts = Verdicts::new(self.patterns, ids.collect());
         let key = (&batch.tenant, &batch.entity_types);
-        let audience = Audience::new(self.table, self.clock, key, verdicts, self.deadline.stop);
+        let turns = self.turns.of(&batch.tenant);
+        let audience = Audience::new(self.table, self.clock, key, (verdicts, turns), self.deadline.stop);
         let handovers: Vec<_> =
             batch.assignments.iter().map(|assignment| Handover::new(assignment, self.outlets)).collect();
 
@@ -62,7 +71,7 @@ impl Service<'_> {
             Ok(planned) => planned,
             // No connection has received an event yet.
             Err(error) => {
-                let failure = Failure::from(error);
+                let failure = Failure::from(&error);
                 return BatchResult { events: vec![Err(failure); batch.assignments.len()], read_capacity: 0.0 };
             }
         };
@@ -85,7 +94,11 @@ impl Service<'_> {
                 let mut ledger = ledger;
                 ledger.summary.continued += split?;
                 let reason = ledger.describe_left();
-                let left = handovers[event].leave_rest(std::mem::take(&mut ledger.left), reason).await;
+                let left = match ledger.failure.take() {
+                    // Lambda repeats the whole event.
+                    Some(failure) => Err(failure),
+                    None => handovers[event].leave_rest(std::mem::take(&mut ledger.left), reason).await,
+                };
                 ledger.summary.continued += left.as_ref().copied().unwrap_or_default();
                 let published_at = batch.assignments[event].published_at;
                 let age = ledger.delivered_at.map(|times| metrics::record_ages(published_at, times));
@@ -104,7 +117,7 @@ impl Service<'_> {
         batch: &EventBatch<'_>,
         audience: &Audience<'_>,
         handovers: &[Handover<'_>],
-    ) -> Result<(Plan, Vec<Slice>, f64), TableError> {
+    ) -> Result<(Plan, Vec<Slice>, f64), ReadError> {
         let [range] = batch.ranges[..] else {
             let plan = Plan::of_ranges(&batch.ranges, batch.assignments.len());
             let slices = plan.unread.iter().copied().map(Slice::Unread).collect();
@@ -154,29 +167,72 @@ impl Service<'_> {
         let readings = stream::iter(slices).map(|slice| audience.read(slice)).buffered(READ_AHEAD);
         let read = readings.flat_map(|Reading { result, capacity }| {
             read_capacity += capacity;
-            let candidates = result.unwrap_or_else(|range| {
-                unread.push(range);
+            let candidates = result.unwrap_or_else(|part| {
+                unread.push(part);
                 Vec::new()
             });
             let serves = |event, hash| serves(event) && plan.serves(event, hash);
             stream::iter(recipients(candidates, serves, &event_ids))
         });
-        let settle = |recipient: Recipient, settled| {
+        let mut stuck = Vec::new();
+        let settle = |recipient: Recipient, reason| {
             recipient.resolved.iter().for_each(|resolved| ledgers[resolved.event].resolved(resolved));
-            if settled != StopReason::Done {
-                for (event, connection_id) in recipient.unresolved() {
-                    ledgers[event].failed(recipient.hash);
-                    let reason = &recipient.reason;
-                    spans[event].in_scope(|| tracing::warn!(%connection_id, reason, "event not delivered"));
+            match reason {
+                StopReason::Done => {}
+                StopReason::Stuck => stuck.push(recipient),
+                StopReason::OutOfTime => {
+                    not_delivered(&recipient, spans, |event| ledgers[event].failed(recipient.hash))
+                }
+                StopReason::Failed => {
+                    let failure = Failure::new(TABLE_UNAVAILABLE, &recipient.reason);
+                    not_delivered(&recipient, spans, |event| ledgers[event].fail(&failure));
                 }
             }
         };
         let dispatcher = Dispatcher { concurrency: self.concurrency, deadline: self.deadline };
         dispatcher.run(read, &courier, settle).await;
+        let closing = (self.concurrency, self.deadline.close_until(Instant::now()));
+        let settle = |recipient: Recipient, result: Result<(), Failure>| match result {
+            Ok(()) => closed(&recipient, self.clock.now()).for_each(|closed| ledgers[closed.event].resolved(&closed)),
+            Err(failure) => not_delivered(&recipient, spans, |event| ledgers[event].fail(&failure)),
+        };
+        courier.evict(stuck, closing, settle).await;
         for (event, ledger) in ledgers.iter_mut().enumerate().filter(|(event, _)| serves(*event)) {
-            unread.iter().filter_map(|range| plan.served(event, *range)).for_each(|range| ledger.unread(range));
+            for (range, error) in unread.iter().filter_map(|part| Some((plan.served(event, part.range)?, &part.error)))
+            {
+                match error {
+                    ReadError::OutOfTime => ledger.unread(range),
+                    ReadError::Table(_) => ledger.fail_unread(&Failure::from(error)),
+                }
+            }
         }
         read_capacity
+    }
+}
+
+/// Names the connections that could take an event and have not received it, and counts each event.
+fn not_delivered(recipient: &Recipient, spans: &[Span], mut count: impl FnMut(usize)) {
+    for (event, mut interests) in recipient.unresolved() {
+        count(event);
+        if let Some(Interest { connection_id, .. }) = interests.next() {
+            let reason = &recipient.reason;
+            spans[event].in_scope(|| tracing::warn!(%connection_id, reason, "event not delivered"));
+        }
+    }
+}
+
+/// Returns the results of a recipient whose connections were closed.
+fn closed(recipient: &Recipient, at: EpochMillis) -> impl Iterator<Item = Resolved> {
+    let resolved = move |event| Resolved { event, resolution: Resolution::Closed, at };
+    recipient.unresolved().flat_map(move |(event, interests)| interests.map(move |_| resolved(event)))
+}
+
+impl From<&ReadError> for Failure {
+    fn from(error: &ReadError) -> Self {
+        match error {
+            ReadError::Table(error) => Self::new(TABLE_UNAVAILABLE, error.to_string()),
+            ReadError::OutOfTime => Self::new("OutOfTime", "the time was over before the audience was read"),
+        }
     }
 }
 
@@ -188,6 +244,7 @@ fn log(summary: &Summary, age: Option<(u64, u64)>, read_capacity: f64, started: 
         expired = summary.expired,
         failed = summary.failed,
         rejected = summary.rejected,
+        closed = summary.closed,
         continued = summary.continued,
         read_capacity,
         first_age = age.map(|(first, _)| first),

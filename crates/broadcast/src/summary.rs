@@ -14,7 +14,9 @@ pub struct Summary {
     pub gone: usize,
     /// Connections whose authorisation had expired and that were closed.
     pub expired: usize,
-    /// Connections that did not accept an event in time. A continuation event is meant to reach them.
+    /// Connections that took nothing for ten seconds and were closed.
+    pub closed: usize,
+    /// Connections that could not be tried for long enough. A continuation event, or a retry, is meant to reach them.
     pub failed: usize,
     /// Connections for which API Gateway refuses an event for good.
     pub rejected: usize,
@@ -34,6 +36,7 @@ impl AddAssign for Summary {
         self.delivered += other.delivered;
         self.gone += other.gone;
         self.expired += other.expired;
+        self.closed += other.closed;
         self.failed += other.failed;
         self.rejected += other.rejected;
         self.undeliverable += other.undeliverable;

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use aws_config::SdkConfig;
 use entity_stream_protocol::ConnectionId;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::adaptive_limit::{AdaptiveLimit, MOST, Turn};
 use crate::backoff::{LONGEST_DELAY, backoff};
@@ -16,6 +16,9 @@ use crate::signed_posts::SignedPosts;
 /// The time-out of one call. API Gateway answers in milliseconds. A shorter time-out would send messages twice on a slow
 /// machine.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The time after which a call no longer keeps others waiting.
+const OVERDUE: Duration = Duration::from_secs(1);
 
 /// The `@connections` API of one stage. Clones share the HTTP connections and the limit of concurrent calls.
 #[derive(Clone, Debug)]
@@ -59,14 +62,23 @@ impl ManagementApi {
     }
 
     async fn post_in_turn(&self, turn: &Turn<'_>, id: &ConnectionId, message: &Message, until: Instant) -> Outcome {
-        let outcome = match timeout_at(until, self.posts.send(id, message)).await {
+        let mut sent = std::pin::pin!(timeout_at(until, self.posts.send(id, message)));
+        let sent = match timeout(OVERDUE, &mut sent).await {
+            Ok(sent) => sent,
+            // The client may not read. Other connections do not wait for it.
+            Err(_) => {
+                turn.is_overdue();
+                sent.await
+            }
+        };
+        let outcome = match sent {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(reason)) => Outcome::Failed(reason),
             Err(_) => Outcome::Failed("@connections did not answer in time".to_owned()),
         };
         match outcome {
             Outcome::Throttled => turn.throttled(id),
-            Outcome::Delivered => turn.succeeded(),
+            Outcome::Delivered => turn.succeeded(id),
             _ => {}
         }
         outcome
@@ -94,7 +106,7 @@ impl ManagementApi {
         let turn = self.limit.turn().await;
         let closed = self.closer.close(id).await;
         match closed {
-            Ok(()) => turn.succeeded(),
+            Ok(()) => turn.succeeded(id),
             Err(CloseError::Throttled) => turn.throttled(id),
             Err(_) => {}
         }

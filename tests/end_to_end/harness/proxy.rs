@@ -23,11 +23,21 @@ pub(crate) enum Fate {
 
 /// Starts a proxy in front of a service. Returns the URL of the proxy.
 pub(crate) async fn proxy(target: String, fate: impl Fn() -> Fate + Clone + Send + Sync + 'static) -> String {
+    proxy_by_operation(target, move |_| fate()).await
+}
+
+/// A proxy that chooses the fate of a request by its operation, such as `Query`.
+pub(crate) async fn proxy_by_operation(
+    target: String,
+    fate: impl Fn(&str) -> Fate + Clone + Send + Sync + 'static,
+) -> String {
     let client: Client<_, Body> = Client::builder(TokioExecutor::new()).build_http();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let app = Router::new().fallback(move |mut request: Request| {
-        let (client, target, fate) = (client.clone(), target.clone(), fate());
+        let operation =
+            request.headers().get("x-amz-target").and_then(|target| target.to_str().ok()?.split('.').nth(1));
+        let (client, target, fate) = (client.clone(), target.clone(), fate(operation.unwrap_or_default()));
         async move {
             match fate {
                 Fate::Throttled => return refuse(StatusCode::BAD_REQUEST, "ThrottlingException"),

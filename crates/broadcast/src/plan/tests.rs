@@ -149,6 +149,15 @@ proptest! {
     }
 
     #[test]
+    fn a_sample_of_low_hashes_makes_few_parts(seen in 1..3_000_usize, split_at in 1..6_000_usize) {
+        let sightings = (0..seen).map(|n| (n as u64, id(n), vec![0])).collect();
+        let read_up_to = Some(seen as u64);
+        let case = Case { range: HashRange::ALL, read_up_to, sightings, split_at: vec![Some(split_at)] };
+        let parts = case.plan().shares[0].beyond.len();
+        prop_assert!(parts <= (16 * seen).div_ceil(split_at), "{parts} parts for {seen} connections");
+    }
+
+    #[test]
     fn the_ranges_of_a_continuation_are_all_served(ranges in prop::collection::vec(range(), 0..20), events in 1..5_usize) {
         let ranges = HashRange::merge(ranges);
         let plan = Plan::of_ranges(&ranges, events);

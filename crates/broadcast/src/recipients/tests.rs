@@ -37,7 +37,7 @@ fn only(candidates: Vec<Candidate>, event_ids: &[&str]) -> Recipient {
 
 /// Returns the event and the connection that a recipient tries next.
 fn next(recipient: &mut Recipient) -> Option<(usize, String)> {
-    recipient.next(now()).map(|(event, interest)| (event, interest.connection_id.to_string()))
+    recipient.next(now()).map(|offer| (offer.event, offer.interest.connection_id.to_string()))
 }
 
 /// Returns the result of each event so far.
@@ -111,6 +111,48 @@ fn a_group_tries_its_members_until_one_accepts_the_event() {
 }
 
 #[test]
+fn a_connection_that_refuses_an_event_is_offered_no_other_in_the_same_attempt() {
+    let mut recipient = only(vec![candidate("alice", None, &[0, 1])], &["e0", "e1"]);
+    for _ in 0..3 {
+        recipient.begin_attempt();
+        assert_eq!(next(&mut recipient), Some((0, "alice".to_owned())));
+        recipient.refuse("throttled".to_owned());
+        assert_eq!(next(&mut recipient), None);
+        assert!(!recipient.is_done());
+    }
+    assert_eq!(recipient.stuck().count(), 1);
+}
+
+#[test]
+fn the_next_member_of_a_group_is_offered_what_one_refuses_at_once() {
+    let members = ["alice", "bob", "carol"].map(|id| candidate(id, Some("team"), &[0, 1, 2]));
+    let mut recipient = only(members.to_vec(), &["e0", "e1", "e2"]);
+    recipient.begin_attempt();
+    let (_, stuck) = next(&mut recipient).unwrap();
+    recipient.refuse("throttled".to_owned());
+    for event in 0..3 {
+        let (offered, member) = next(&mut recipient).unwrap();
+        assert!(offered == event && member != stuck);
+        recipient.resolve(Resolution::Delivered, now());
+    }
+    assert!(next(&mut recipient).is_none() && recipient.is_done());
+}
+
+#[test]
+fn an_event_that_some_members_refuse_does_not_keep_other_events_from_others() {
+    let mut recipient =
+        only(vec![candidate("alice", Some("team"), &[0]), candidate("bob", Some("team"), &[1])], &["e0", "e1"]);
+    recipient.begin_attempt();
+    assert_eq!(next(&mut recipient), Some((0, "alice".to_owned())));
+    recipient.refuse("throttled".to_owned());
+    assert_eq!(next(&mut recipient), Some((1, "bob".to_owned())));
+    recipient.resolve(Resolution::Delivered, now());
+    assert_eq!(next(&mut recipient), None);
+    let stuck: Vec<_> = recipient.stuck().map(|interest| interest.connection_id.to_string()).collect();
+    assert_eq!(stuck, ["alice"], "bob takes events");
+}
+
+#[test]
 fn a_group_that_no_member_accepts_an_event_for_is_done() {
     let members = ["alice", "bob"].map(|id| candidate(id, Some("team"), &[0]));
     let mut recipient = only(members.to_vec(), &["e0"]);
@@ -129,8 +171,11 @@ fn unresolved_events_are_listed_with_the_connection_to_try_next() {
     next(&mut recipient);
     recipient.resolve(Resolution::Delivered, now());
     next(&mut recipient);
-    let unresolved: Vec<_> = recipient.unresolved().map(|(event, id)| (event, id.to_string())).collect();
-    assert_eq!(unresolved, [(1, "alice".to_owned()), (2, "alice".to_owned())]);
+    let unresolved: Vec<_> = recipient
+        .unresolved()
+        .map(|(event, interests)| (event, interests.map(|each| each.connection_id.to_string()).collect::<Vec<_>>()))
+        .collect();
+    assert_eq!(unresolved, [(1, vec!["alice".to_owned()]), (2, vec!["alice".to_owned()])]);
 }
 
 #[test]
@@ -177,7 +222,7 @@ proptest! {
         }
         let mut received = BTreeMap::<String, BTreeSet<usize>>::new();
         for mut recipient in recipients(candidates.collect(), all, &["e0", "e1", "e2", "e3"]) {
-            while let Some((event, interest)) = recipient.next(now()) {
+            while let Some(Offer { event, interest, .. }) = recipient.next(now()) {
                 let (hash, id) = (interest.hash(), interest.connection_id.to_string());
                 let name = interest.group.as_ref().map_or(id, |group| group.as_str().to_owned());
                 prop_assert_eq!(hash, recipient.hash);

@@ -1,0 +1,97 @@
+//! Tenants share an instance of the broadcast function.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use entity_stream_connections::Connection;
+use entity_stream_protocol::{Filter, Tenant};
+
+use crate::harness::{Functions, Hands, Reply, System, envelope, room};
+use crate::receivers::{Receivers, connection, id_of, ids, register};
+
+/// A connection of a tenant, with a pattern that is among the slowest and matches no id of the test.
+fn with_slow_pattern(id: &str, tenant: &str, hands: &Hands) -> Connection {
+    let pattern = format!("(?:[a-z]?[b-y]?){{40}}[^a-z0-9:]{id}");
+    Connection {
+        tenant: Tenant::parse(tenant).unwrap(),
+        filter: Some(Filter::new(Vec::<&str>::new(), Some(&pattern)).unwrap()),
+        ..connection(id, hands.clock().now(), None)
+    }
+}
+
+fn plain(id: &str, tenant: &str, hands: &Hands) -> Connection {
+    Connection { tenant: Tenant::parse(tenant).unwrap(), ..connection(id, hands.clock().now(), None) }
+}
+
+/// The order in which connections received messages.
+async fn in_order() -> (Receivers, Arc<Mutex<Vec<String>>>) {
+    let order: Arc<Mutex<Vec<String>>> = Arc::default();
+    let log = Arc::clone(&order);
+    let receivers = Receivers::with(move |asked| {
+        log.lock().unwrap().push(id_of(asked));
+        None
+    })
+    .await;
+    (receivers, order)
+}
+
+/// The function has one thread on Lambda, as this test has.
+#[tokio::test]
+async fn slow_patterns_of_a_tenant_keep_no_event_of_another_waiting() {
+    let (system, hands) = (System::start().await, Hands::default());
+    let (receivers, order) = in_order().await;
+    let functions = Functions::new(&system, &receivers.endpoint, &hands).await;
+    let slow = ids("Slow", 60);
+    register(&functions.table, slow.iter().map(|id| with_slow_pattern(id, "hostile", &hands))).await;
+    register(&functions.table, [plain("hostile", "hostile", &hands), plain("other", "other", &hands)]).await;
+    let id = "abcdefghij".repeat(25);
+
+    // In one array: the hostile tenant's events come first, and have two audiences.
+    let mut events: Vec<_> =
+        (0..20).map(|n| envelope(&format!("h{n}"), &room("hostile", &format!("{id}{n}")))).collect();
+    events.push(envelope("o1", &room("other", "r1")));
+    let report = functions.broadcast(&format!("[{}]", events.join(",")), 60).await.unwrap();
+
+    assert_eq!(report.delivered, 21, "{report:?}");
+    assert_eq!(order.lock().unwrap()[0], "other", "its event did not wait for the patterns of the other tenant");
+
+    // In concurrent invocations.
+    order.lock().unwrap().clear();
+    let hostile: Vec<_> = (20..30).map(|n| envelope(&format!("h{n}"), &room("hostile", &format!("{id}{n}")))).collect();
+    let other = envelope("o2", &room("other", "r1"));
+    let hostile = futures_util::future::join_all(hostile.iter().map(|event| functions.broadcast(event, 60)));
+    tokio::join!(hostile, functions.broadcast(&other, 60)).1.unwrap();
+    let order = order.lock().unwrap();
+    assert_eq!(order.iter().position(|id| id == "other"), Some(0), "{order:?}");
+}
+
+#[tokio::test]
+async fn stuck_connections_of_a_tenant_keep_no_event_of_another_waiting() {
+    let (system, hands) = (System::start().await, Hands::default());
+    let (refused, before) = (Arc::new(AtomicUsize::new(0)), Arc::new(Mutex::new(None)));
+    let (counter, at_delivery) = (Arc::clone(&refused), Arc::clone(&before));
+    let receivers = Receivers::with(move |asked| {
+        if asked.method == "DELETE" {
+            return Some(Reply::status(204));
+        }
+        if id_of(asked).starts_with("stuck") {
+            counter.fetch_add(1, Ordering::SeqCst);
+            return Some(Reply::status(429));
+        }
+        *at_delivery.lock().unwrap() = Some(counter.load(Ordering::SeqCst));
+        None
+    })
+    .await;
+    let mut functions = Functions::new(&system, &receivers.endpoint, &hands).await;
+    functions.broadcast = functions.broadcast.with_patience(std::time::Duration::from_secs(1));
+    let stuck = ids("stuck", 20);
+    register(&functions.table, stuck.iter().map(|id| plain(id, "hostile", &hands))).await;
+    register(&functions.table, [plain("other", "other", &hands)]).await;
+    let events = [envelope("h", &room("hostile", "r1")), envelope("o", &room("other", "r1"))];
+
+    let report = functions.broadcast(&format!("[{}]", events.join(",")), 60).await.unwrap();
+
+    assert_eq!((report.delivered, report.closed), (1, 20), "{report:?}");
+    let before = before.lock().unwrap().unwrap();
+    assert!(before <= 2 * stuck.len(), "the event waited for {before} attempts at connections of the other tenant");
+}
