@@ -20,13 +20,13 @@ const LAMBDA: Duration = Duration::from_secs(29);
 const SETTINGS: &[(&str, &str)] = &[("AUTH_ENABLED", "true"), ("JWT_SECRET", SECRET), ("AUTH_IN_BAND", "true")];
 
 /// The functions with a table that answers some requests and no later ones.
-struct Never {
+struct Hanging {
     functions: Functions,
     api: Endpoint,
     asked: Arc<AtomicUsize>,
 }
 
-impl Never {
+impl Hanging {
     async fn after(system: &System, requests: usize) -> Self {
         let asked = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&asked);
@@ -69,12 +69,12 @@ fn id(prefix: &str, number: usize) -> ConnectionId {
 #[tokio::test]
 async fn connect_answers_503() {
     let system = System::start().await;
-    let whole = Never::after(&system, usize::MAX).await;
+    let whole = Hanging::after(&system, usize::MAX).await;
     assert_eq!(whole.connect("WholeAMCJA=").await["statusCode"], 200);
     let requests = whole.asked.load(Ordering::SeqCst);
     assert!(requests >= 4, "slot, group, connection and interests: {requests}");
     join_all((0..requests).map(async |answered| {
-        let hanging = Never::after(&system, answered).await;
+        let hanging = Hanging::after(&system, answered).await;
         let response = hanging.connect(id("Connect", answered).as_str()).await;
         assert_eq!(response["statusCode"], 503, "after {answered} requests: {response}");
     }))
@@ -93,7 +93,7 @@ async fn default_answers_internal() {
     ];
     join_all(messages.iter().enumerate().map(async |(kind, (authorisation, message))| {
         let register = async |number: usize| {
-            let whole = Never::after(&system, usize::MAX).await;
+            let whole = Hanging::after(&system, usize::MAX).await;
             let connection = Connection {
                 id: id(["Subscribe", "Unsubscribe", "Ping", "Authenticate"][kind], number),
                 group: GroupId::parse("workers").ok(),
@@ -111,7 +111,7 @@ async fn default_answers_internal() {
         assert!(requests > 0, "{message}");
         join_all((0..requests).map(async |answered| {
             let (_, connection) = register(answered).await;
-            let hanging = Never::after(&system, answered).await;
+            let hanging = Hanging::after(&system, answered).await;
             let answer = hanging.send(&connection, message).await.expect("an answer");
             assert_eq!(answer["code"], json!(ErrorCode::Internal), "{message} after {answered}: {answer}");
             assert_eq!(answer["requestId"], message["requestId"], "{answer}");
@@ -124,7 +124,7 @@ async fn default_answers_internal() {
 #[tokio::test]
 async fn disconnect_fails() {
     let system = System::start().await;
-    let disconnect = async |hanging: &Never, id: &ConnectionId| {
+    let disconnect = async |hanging: &Hanging, id: &ConnectionId| {
         let mut event: Value =
             serde_json::from_str(include_str!("../../events/disconnect/page-left-1001.json")).unwrap();
         event["requestContext"]["connectionId"] = json!(id.as_str());
@@ -132,7 +132,7 @@ async fn disconnect_fails() {
         handled.expect("the function ends")
     };
     let register = async |number: usize| {
-        let whole = Never::after(&system, usize::MAX).await;
+        let whole = Hanging::after(&system, usize::MAX).await;
         let authorisation = Authorisation::Granted(Grant::new("alice", "user", None));
         let id = id("Disconnect", number);
         let connection = Connection { authorisation, ..whole.functions.connection(id.as_str(), "demo") };
@@ -147,7 +147,7 @@ async fn disconnect_fails() {
     assert_eq!(requests, 3, "connection, interests and slot");
     join_all((0..requests).map(async |answered| {
         let (_, id) = register(answered).await;
-        let failure = disconnect(&Never::after(&system, answered).await, &id).await.unwrap_err();
+        let failure = disconnect(&Hanging::after(&system, answered).await, &id).await.unwrap_err();
         assert_eq!(failure.kind, "TableUnavailable", "after {answered} requests: {failure}");
     }))
     .await;

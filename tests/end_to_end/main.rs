@@ -24,6 +24,7 @@ mod messages;
 mod monitor;
 mod outcomes;
 mod ports;
+mod privacy;
 mod scale;
 mod signature;
 mod sockets;

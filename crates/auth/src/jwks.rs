@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use entity_stream_protocol::InvalidJson;
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::Uri;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
@@ -188,7 +189,7 @@ impl Cache {
         }
         let body = Limited::new(response.into_body(), KEY_SET_BYTES).collect().await;
         let body = body.map_err(|_| "the answer broke off or is too large".to_owned())?.to_bytes();
-        serde_json::from_slice(&body).map_err(|error| format!("not a key set: {error}"))
+        serde_json::from_slice(&body).map_err(|error| format!("not a key set: {}", InvalidJson::new(&error)))
     }
 }
 

@@ -56,7 +56,10 @@ fn main() {
 fn filter(cache: &PatternCache, connections: &[IdPattern], entity_id: &str) -> (Duration, usize) {
     let start = Instant::now();
     let mut verdicts = Verdicts::new(cache, vec![entity_id]);
-    let matched = connections.iter().filter(|pattern| !verdicts.matching(Some(pattern)).is_empty()).count();
+    let matched = connections
+        .iter()
+        .filter(|pattern| verdicts.matching(Some(pattern), || false).is_some_and(|events| !events.is_empty()))
+        .count();
     (start.elapsed(), matched)
 }
 

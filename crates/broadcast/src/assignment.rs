@@ -3,7 +3,7 @@ use std::borrow::Cow;
 use aws_lambda_events::eventbridge::EventBridgeEvent;
 use entity_stream_connections::HashRange;
 use entity_stream_protocol::limits::EVENT_ID_BYTES;
-use entity_stream_protocol::{EntityChange, EpochMillis, Event};
+use entity_stream_protocol::{EntityChange, EpochMillis, Event, InvalidJson, Tenant};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -46,7 +46,10 @@ pub(crate) fn parse(payload: &RawValue) -> Vec<Parsed<'_>> {
     match serde_json::from_str::<Vec<&RawValue>>(text) {
         Ok(events) => events.into_iter().map(|event| parse_one(event.get())).collect(),
         Err(error) => {
-            vec![Parsed::Undeliverable { event: text, reason: format!("not an array of events: {error}") }]
+            vec![Parsed::Undeliverable {
+                event: text,
+                reason: format!("not an array of events: {}", InvalidJson::new(&error)),
+            }]
         }
     }
 }
@@ -63,8 +66,8 @@ fn read(text: &str) -> Result<Assignment<'_>, String> {
     if !continuation::is_continuation(&envelope) {
         return assign(&envelope, text, Cow::Borrowed(text));
     }
-    let Continuation::<Box<RawValue>> { event, ranges, depth, .. } =
-        serde_json::from_str(envelope.detail.get()).map_err(|error| format!("not a continuation: {error}"))?;
+    let Continuation::<Box<RawValue>> { event, ranges, depth, .. } = serde_json::from_str(envelope.detail.get())
+        .map_err(|error| format!("not a continuation: {}", InvalidJson::new(&error)))?;
     // A publisher can forge a continuation. Each hash counts once, and the number of reads is bounded.
     let ranges = HashRange::merge(ranges);
     if !(1..=RANGES).contains(&ranges.len()) {
@@ -76,7 +79,7 @@ fn read(text: &str) -> Result<Assignment<'_>, String> {
 }
 
 fn read_envelope(event: &str) -> Result<EventBridgeEvent<Box<RawValue>>, String> {
-    serde_json::from_str(event).map_err(|error| format!("not an EventBridge event: {error}"))
+    serde_json::from_str(event).map_err(|error| format!("not an EventBridge event: {}", InvalidJson::new(&error)))
 }
 
 fn assign<'a>(
@@ -100,7 +103,8 @@ fn assign<'a>(
     })
 }
 
-/// Returns the event id and the tenant of a malformed event for the log, if they are readable and not too long.
+/// Returns the event id and the tenant of a malformed event for the log, if they are readable, and the id is not too long. A
+/// text that is no tenant's name can be any value.
 pub(crate) fn readable_names(event: &str) -> (Option<String>, Option<String>) {
     #[derive(Default, Deserialize)]
     struct ReadableEvent<'a> {
@@ -120,7 +124,8 @@ pub(crate) fn readable_names(event: &str) -> (Option<String>, Option<String>) {
     };
     let event: ReadableEvent<'_> = serde_json::from_str(event).unwrap_or_default();
     let detail: Option<ReadableDetail<'_>> = event.detail.and_then(|detail| serde_json::from_str(detail.get()).ok());
-    (text(event.id), text(detail.and_then(|detail| detail.tenant)))
+    let tenant = text(detail.and_then(|detail| detail.tenant)).and_then(|tenant| Tenant::parse(&tenant).ok());
+    (text(event.id), tenant.map(|tenant| tenant.as_str().to_owned()))
 }
 
 #[cfg(test)]
@@ -133,6 +138,7 @@ mod tests {
         assert_eq!(readable_names(r#"{"id":"e-1","detail":{"tenant":"demo","type":7}}"#), named("e-1", "demo"));
         assert_eq!(readable_names(r#"{"id":"e-1","detail":"text"}"#), (Some("e-1".to_owned()), None));
         assert_eq!(readable_names(r#"{"id":7,"detail":{"tenant":null}}"#), (None, None));
+        assert_eq!(readable_names(r#"{"detail":{"tenant":"4111 1111"}}"#), (None, None));
         assert_eq!(readable_names("[1"), (None, None));
         assert_eq!(readable_names(&format!(r#"{{"id":"{}"}}"#, "x".repeat(1000))), (None, None));
     }

@@ -195,18 +195,17 @@ impl<'a> Audience<'a> {
     /// Filters interests until the turn is over. Returns whether none is left.
     fn filter_some(
         &self,
-        interests: &mut impl Iterator<Item = Interest>,
+        interests: &mut std::vec::IntoIter<Interest>,
         candidates: &mut Vec<Candidate>,
         turn: &PatternTurn<'_>,
     ) -> bool {
         let mut verdicts = self.verdicts.lock().unwrap_or_else(PoisonError::into_inner);
-        for interest in interests {
-            let events = verdicts.matching(interest.id_pattern.as_ref());
-            if !events.is_empty() {
-                candidates.push(Candidate { interest, events });
-            }
+        while let Some(interest) = interests.as_slice().first() {
+            let Some(events) = verdicts.matching(interest.id_pattern.as_ref(), || turn.is_over()) else { return false };
+            candidates
+                .extend(interests.next().filter(|_| !events.is_empty()).map(|interest| Candidate { interest, events }));
             if turn.is_over() {
-                return false;
+                return interests.as_slice().is_empty();
             }
         }
         true

@@ -6,8 +6,7 @@ use backon::{BackoffBuilder, ExponentialBuilder};
 pub(crate) const LONGEST_DELAY: Duration = Duration::from_secs(1);
 
 /// Returns the waits between two attempts to call `@connections`: exponential from 50 ms to 1 s, with jitter of up to the
-/// same again. The
-/// iterator does not end; the caller stops at its own deadline.
+/// same again. The iterator does not end; the caller stops at its own deadline.
 pub fn backoff() -> impl Iterator<Item = Duration> {
     ExponentialBuilder::default()
         .with_min_delay(Duration::from_millis(50))

@@ -1,8 +1,12 @@
+use std::collections::HashMap;
+
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::change_type::ChangeType;
 use crate::entity_types::EntityTypes;
+use crate::invalid_json::InvalidJson;
 use crate::json::to_json;
 use crate::limits::{ENTITY_ID_LENGTH, SERVICE_PATH_LENGTH, TIMESTAMP_LENGTH};
 use crate::tenant::{InvalidTenant, Tenant};
@@ -38,9 +42,17 @@ pub struct EntityChange {
 /// The published `detail` is invalid. Another delivery of the same event fails in the same way.
 #[derive(Debug, thiserror::Error)]
 pub enum UndeliverableChange {
-    /// The detail is not JSON, or a field is missing or has the wrong type.
+    /// The detail is not JSON, or a field is missing.
     #[error("detail: {0}")]
-    Malformed(#[from] serde_json::Error),
+    Malformed(#[from] InvalidJson),
+    /// A field has the wrong type. The message does not repeat the value.
+    #[error("detail.{field}: expected {expected}")]
+    Field {
+        /// The name of the field.
+        field: &'static str,
+        /// The form of its value.
+        expected: &'static str,
+    },
     /// The tenant's name is invalid.
     #[error("detail.tenant: {0}")]
     Tenant(#[from] InvalidTenant),
@@ -87,7 +99,7 @@ impl EntityChange {
     /// # Errors
     /// [`UndeliverableChange`] names the field that is missing or invalid.
     pub fn parse(detail: &str) -> Result<Self, UndeliverableChange> {
-        let fields: DetailFields = serde_json::from_str(detail)?;
+        let fields: DetailFields = serde_json::from_str(detail).map_err(|error| explain(detail, &error))?;
         let id_length = fields.entity_id.chars().take(ENTITY_ID_LENGTH + 1).count();
         if !(1..=ENTITY_ID_LENGTH).contains(&id_length) {
             return Err(UndeliverableChange::EntityId);
@@ -103,7 +115,7 @@ impl EntityChange {
         let data = match fields.data {
             Some(data) if data.get().starts_with('{') => data,
             Some(_) => return Err(UndeliverableChange::Data),
-            None => RawValue::from_string("{}".to_owned())?,
+            None => RawValue::from_string("{}".to_owned()).map_err(InvalidJson::from)?,
         };
         Ok(Self {
             change_type: fields.change_type,
@@ -116,6 +128,38 @@ impl EntityChange {
             timestamp: fields.timestamp,
         })
     }
+}
+
+/// Finds the field that has the wrong type. The error of serde would repeat its value.
+fn explain(detail: &str, error: &serde_json::Error) -> UndeliverableChange {
+    let fields: HashMap<String, &RawValue> = serde_json::from_str(detail).unwrap_or_default();
+    let wrong = FIELDS.iter().find(|(field, _, reads)| fields.get(*field).is_some_and(|value| !reads(value.get())));
+    match wrong {
+        Some((field, expected, _)) => UndeliverableChange::Field { field, expected },
+        None => UndeliverableChange::Malformed(InvalidJson::new(error)),
+    }
+}
+
+/// A field, the form of its value, and whether a text has this form.
+type FieldForm = (&'static str, &'static str, fn(&str) -> bool);
+
+/// The fields of [`DetailFields`] whose values can have the wrong type.
+const FIELDS: [FieldForm; 7] = [
+    ("type", "one of `entityCreated`, `entityUpdated`, `entityDeleted`", reads::<ChangeType>),
+    ("tenant", "a string", reads::<String>),
+    ("servicePath", "a string", reads::<Option<String>>),
+    ("entityId", "a string", reads::<String>),
+    (
+        "entityType",
+        "an entity type of 1 to 256 characters, or an array of at least one and at most 50",
+        reads::<EntityTypes>,
+    ),
+    ("changedAttributes", "an array of strings", reads::<Option<Vec<String>>>),
+    ("timestamp", "a string", reads::<Option<String>>),
+];
+
+fn reads<T: DeserializeOwned>(text: &str) -> bool {
+    serde_json::from_str::<T>(text).is_ok()
 }
 
 fn is_longer(text: Option<&str>, characters: usize) -> bool {
@@ -154,8 +198,37 @@ mod tests {
             assert!(EntityChange::parse(&with(length)).is_ok());
             assert!(reason(&with(length + 1)).contains(&format!("detail.{field} has at most")));
         }
-        assert!(reason(&full.replace("\"T\"", "7")).contains("an entity type, or an array"));
+        assert!(reason(&full.replace("\"T\"", "7")).contains("detail.entityType: expected an entity type"));
         assert!(reason(&full.replace("}", r#","data":[1]}"#)).contains("detail.data"));
+    }
+
+    #[test]
+    fn the_error_repeats_no_value() {
+        const SECRET: &str = "4111-1111-1111-1111";
+        let names = FIELDS.map(|(field, ..)| field);
+        for field in names.into_iter().chain(["data"]) {
+            for value in [
+                serde_json::json!(SECRET),
+                serde_json::json!([SECRET, 7]),
+                serde_json::json!({ SECRET: SECRET }),
+                serde_json::json!([[SECRET]]),
+                serde_json::json!(41111111),
+                serde_json::json!(format!("#{SECRET}, expected {SECRET}").repeat(100)),
+            ] {
+                let mut detail = serde_json::json!({
+                    "type": "entityUpdated", "tenant": "t", "entityId": "i", "entityType": "T", "data": {}
+                });
+                detail[field] = value;
+                let Err(error) = EntityChange::parse(&detail.to_string()) else { continue };
+                let text = format!("{error} {error:?}");
+                assert!(!text.contains("4111") && text.contains(field), "{text}");
+            }
+        }
+        for detail in
+            [format!("\"{SECRET}\""), format!("[\"{SECRET}\"]"), format!("{{\"{SECRET}\": {SECRET}"), SECRET.to_owned()]
+        {
+            assert!(!reason(&detail).contains("4111"), "{}", reason(&detail));
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@ use crate::change_type::ChangeType;
 use crate::cloud_event::CloudEvent;
 use crate::event_message::EventMessage;
 use crate::gateway_error::GatewayError;
+use crate::invalid_json::InvalidJson;
 
 /// A message that a client can receive.
 #[derive(Clone, Debug)]
@@ -33,7 +34,13 @@ pub enum ServerMessage<'a> {
 /// The frame is not JSON, or a field of a known message is missing or has the wrong type.
 #[derive(Debug, thiserror::Error)]
 #[error("the frame is not a message of the contract: {0}")]
-pub struct InvalidServerMessage(#[from] serde_json::Error);
+pub struct InvalidServerMessage(InvalidJson);
+
+impl From<serde_json::Error> for InvalidServerMessage {
+    fn from(error: serde_json::Error) -> Self {
+        Self(error.into())
+    }
+}
 
 /// The fields that tell the messages apart.
 #[derive(Deserialize)]

@@ -1,5 +1,5 @@
 use entity_stream_protocol::{
-    ChangeType, EntityChange, EntityType, EntityTypes, InvalidEntityType, Tenant, UndeliverableChange,
+    ChangeType, EntityChange, EntityType, EntityTypes, InvalidEntityType, InvalidJson, Tenant, UndeliverableChange,
 };
 use entity_stream_publisher::{BusEntry, UnpublishableChange};
 use jiff::Timestamp;
@@ -187,7 +187,7 @@ impl City {
             entity_types: EntityTypes::One(self.types[thing.kind.index()].clone()),
             changed_attributes: (change_type == ChangeType::EntityUpdated).then(names),
             data: to_raw_value(&data.into_iter().map(|(name, value)| (name.to_owned(), value)).collect::<Map<_, _>>())
-                .map_err(UndeliverableChange::from)?,
+                .map_err(|error| UndeliverableChange::from(InvalidJson::from(error)))?,
             timestamp: Some(format!("{now:.3}")),
         };
         BusEntry::change(self.source, change.to_json())

@@ -1,5 +1,5 @@
 use anyhow::{anyhow, ensure};
-use entity_stream_protocol::{Tenant, UndeliverableChange};
+use entity_stream_protocol::{InvalidJson, Tenant, UndeliverableChange};
 use entity_stream_publisher::{BusEntry, UnpublishableChange};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -41,7 +41,7 @@ impl LineEntry {
             text.starts_with('{'),
             "expected one JSON object per line, such as {{\"type\":\"entityUpdated\",\"entityId\":\"urn:1\",\"entityType\":\"Room\",\"data\":{{}}}}"
         );
-        let found: TenantOnly<'_> = serde_json::from_str(text).map_err(|error| readable(&error))?;
+        let found: TenantOnly<'_> = serde_json::from_str(text).map_err(|error| readable(&InvalidJson::new(&error)))?;
         let Some(found) = found.tenant else {
             // The tenant goes to the end, so that the columns in an error are those of the line.
             let fields = text.strip_suffix('}').unwrap_or(text);
@@ -67,15 +67,11 @@ impl LineEntry {
     }
 }
 
-/// serde_json's reason with the column. The caller reports the number of the line.
-fn readable(error: &serde_json::Error) -> anyhow::Error {
-    let text = error.to_string();
-    let (column, place) = (error.column(), format!(" at line {} column {}", error.line(), error.column()));
-    match text.strip_suffix(&place) {
-        // A missing field has no column.
-        Some(reason) if reason.starts_with("missing field") => anyhow!("{reason}"),
-        Some(reason) => anyhow!("{reason} at column {column}"),
-        None => anyhow!("{text}"),
+/// The reason with the column. The caller reports the number of the line.
+fn readable(error: &InvalidJson) -> anyhow::Error {
+    match error.column() {
+        Some(column) => anyhow!("{} at column {column}", error.reason()),
+        None => anyhow!("{}", error.reason()),
     }
 }
 
@@ -119,7 +115,7 @@ mod tests {
     fn an_invalid_line_has_a_reason() {
         assert!(reason(&format!(r#"{{{REST},"tenant":"other"}}"#)).contains("another tenant than `demo`"));
         assert!(reason(&format!(r#"{{{REST},"tenant":"a#b"}}"#)).starts_with("tenant: a tenant is 1 to 63"));
-        assert!(reason(&format!(r#"{{{REST},"tenant":null}}"#)).contains("invalid type: null"));
+        assert!(reason(&format!(r#"{{{REST},"tenant":null}}"#)).contains("tenant: expected a string"));
         assert_eq!(reason("{}"), "missing field `type`");
         assert!(reason("[]").contains("expected one JSON object per line"));
         assert!(reason("{").contains("EOF"));

@@ -39,7 +39,7 @@ async fn every_rejected_line_is_named_and_the_others_are_published() {
     for expected in [
         "line 3: expected one JSON object per line",
         "line 4: the line has another tenant than `demo`",
-        "line 5: unknown variant `entityMoved`, expected one of `entityCreated`",
+        "line 5: type: expected one of `entityCreated`",
         "2 events published, 3 rejected",
         "error: 3 of 5 events rejected",
     ] {

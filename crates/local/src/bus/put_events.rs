@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use entity_stream_protocol::InvalidJson;
 use jiff::Timestamp;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
@@ -67,10 +68,11 @@ struct PutEventsEntryError {
     message: String,
 }
 
-/// Accepts or refuses each entry by itself; the results have the entries' order. Returns the answer, and the time to wait before it.
+/// Accepts or refuses each entry by itself; the results have the entries' order. Returns the answer, and the time to wait before
+/// it.
 pub(crate) fn handle(state: &SystemState, body: &[u8]) -> Result<(Value, Duration), ApiError> {
-    let request: PutEventsRequest =
-        serde_json::from_slice(body).map_err(|error| ApiError::new("SerializationException", error.to_string()))?;
+    let request: PutEventsRequest = serde_json::from_slice(body)
+        .map_err(|error| ApiError::new("SerializationException", InvalidJson::new(&error).to_string()))?;
     let entries = request.entries;
     if !(1..=ENTRIES).contains(&entries.len()) {
         let bound = if entries.is_empty() {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use entity_stream_protocol::InvalidJson;
 use md5::{Digest, Md5};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -26,8 +27,8 @@ struct MessageAttribute {
 }
 
 pub(crate) fn handle(state: &SystemState, body: &[u8]) -> Result<Value, ApiError> {
-    let request: SendMessageRequest =
-        serde_json::from_slice(body).map_err(|error| ApiError::new("SerializationException", error.to_string()))?;
+    let request: SendMessageRequest = serde_json::from_slice(body)
+        .map_err(|error| ApiError::new("SerializationException", InvalidJson::new(&error).to_string()))?;
     let digest = Md5::digest(request.message_body.as_bytes());
     let md5: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
     let attribute =

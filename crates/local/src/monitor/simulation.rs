@@ -1,5 +1,5 @@
 use axum::http::StatusCode;
-use entity_stream_protocol::Tenant;
+use entity_stream_protocol::{InvalidJson, Tenant};
 use entity_stream_simulation::Rate;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -25,7 +25,7 @@ pub(super) fn status(state: &SystemState) -> Value {
 pub(super) fn start(state: &SystemState, body: &str) -> Result<Value, RequestRefusal> {
     let refused = |message: String| RequestRefusal::new(StatusCode::BAD_REQUEST, message);
     let request: SimulationRequest = serde_json::from_str(body)
-        .map_err(|error| refused(format!("{error}; send {{\"tenant\":\"demo\",\"rate\":10}}")))?;
+        .map_err(|error| refused(format!("{}; send {{\"tenant\":\"demo\",\"rate\":10}}", InvalidJson::new(&error))))?;
     let tenant = Tenant::parse(&request.tenant).map_err(|error| refused(error.to_string()))?;
     let rate = Rate::new(request.rate).map_err(|error| refused(error.to_string()))?;
     if !state.simulation.is_followed() {

@@ -8,6 +8,7 @@ use super::{Action, ClientMessage};
 use crate::access_token::AccessToken;
 use crate::error_code::ErrorCode;
 use crate::filter::Filter;
+use crate::invalid_json::InvalidJson;
 use crate::limits::{MESSAGE_BYTES, REQUEST_ID_LENGTH};
 use crate::rejection::Rejection;
 use crate::request_id::RequestId;
@@ -60,6 +61,7 @@ fn read_fields(text: &str) -> Result<MessageFields, Reason> {
         return Err((ErrorCode::MessageTooLarge, message));
     }
     let not_json = |error: serde_json::Error| {
+        let error = InvalidJson::new(&error);
         (ErrorCode::InvalidJson, format!("the message is not JSON: {error}; send one JSON object per text frame"))
     };
     let value: &RawValue = serde_json::from_str(text).map_err(not_json)?;
