@@ -123,7 +123,9 @@ pub(crate) fn readable_names(event: &str) -> (Option<String>, Option<String>) {
         text.filter(|text| text.len() <= EVENT_ID_BYTES)
     };
     let event: ReadableEvent<'_> = serde_json::from_str(event).unwrap_or_default();
-    let detail: Option<ReadableDetail<'_>> = event.detail.and_then(|detail| serde_json::from_str(detail.get()).ok());
+    // serde would take the first element of an array for the first field.
+    let detail = event.detail.map(RawValue::get).filter(|detail| detail.starts_with('{'));
+    let detail: Option<ReadableDetail<'_>> = detail.and_then(|detail| serde_json::from_str(detail).ok());
     let tenant = text(detail.and_then(|detail| detail.tenant)).and_then(|tenant| Tenant::parse(&tenant).ok());
     (text(event.id), tenant.map(|tenant| tenant.as_str().to_owned()))
 }
@@ -139,6 +141,7 @@ mod tests {
         assert_eq!(readable_names(r#"{"id":"e-1","detail":"text"}"#), (Some("e-1".to_owned()), None));
         assert_eq!(readable_names(r#"{"id":7,"detail":{"tenant":null}}"#), (None, None));
         assert_eq!(readable_names(r#"{"detail":{"tenant":"4111 1111"}}"#), (None, None));
+        assert_eq!(readable_names(r#"{"detail":["4111"]}"#), (None, None));
         assert_eq!(readable_names("[1"), (None, None));
         assert_eq!(readable_names(&format!(r#"{{"id":"{}"}}"#, "x".repeat(1000))), (None, None));
     }

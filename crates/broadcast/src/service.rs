@@ -181,7 +181,7 @@ impl Service<'_> {
                 StopReason::Done => {}
                 StopReason::Stuck => stuck.push(recipient),
                 StopReason::OutOfTime => {
-                    not_delivered(&recipient, spans, |event| ledgers[event].failed(recipient.hash))
+                    not_delivered(&recipient, spans, |event| ledgers[event].failed(recipient.hash));
                 }
                 StopReason::Failed => {
                     let failure = Failure::new(TABLE_UNAVAILABLE, &recipient.reason);

@@ -32,7 +32,8 @@ impl<'a> Verdicts<'a> {
         if let Some(known) = self.known.get(pattern) {
             return Some(Arc::clone(known));
         }
-        let (mut matching, begun) = self.begun.remove(pattern).unwrap_or_default();
+        let begun = if self.begun.is_empty() { None } else { self.begun.remove(pattern) };
+        let (mut matching, begun) = begun.unwrap_or_default();
         for (event, id) in self.entity_ids.iter().enumerate().skip(begun) {
             if event > begun && is_over() {
                 self.begun.insert(pattern.clone(), (matching, event));

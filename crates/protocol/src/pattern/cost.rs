@@ -21,7 +21,7 @@ const TRANSITIONS: usize = 8;
 
 /// Returns whether each byte of an id costs little enough.
 pub(super) fn is_affordable(nfa: &NFA) -> bool {
-    between_characters(nfa) <= MATCH_COST || Exploration::new(nfa).is_affordable()
+    between_characters(nfa) <= MATCH_COST || Exploration::new(nfa).ends_within_the_limits()
 }
 
 /// The steps at one state: for the state itself, and for its ways on.
@@ -122,7 +122,7 @@ impl<'a> Exploration<'a> {
         Self { nfa, bytes, reached: vec![0; nfa.states().len()], round: 0, steps: 0 }
     }
 
-    fn is_affordable(mut self) -> bool {
+    fn ends_within_the_limits(mut self) -> bool {
         let Some(start) = self.combine(&[self.nfa.start_unanchored()]) else { return false };
         let mut known = HashSet::from([start.clone()]);
         let mut open = vec![start];
