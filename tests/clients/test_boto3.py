@@ -71,6 +71,65 @@ class TestEventBus:
         assert isinstance(json.loads(local.dead_letters()), (dict, list))
 
 
+class TestDeadLetters:
+    def queue(self, local: LocalSystem) -> str:
+        return f"{local.url}/000000000000/entity-stream-dead-letters"
+
+    def receive(self, local: LocalSystem, **options) -> list[dict]:
+        answer = local.client("sqs").receive_message(
+            QueueUrl=self.queue(local),
+            MaxNumberOfMessages=10,
+            AttributeNames=["All"],
+            MessageAttributeNames=["All"],
+            WaitTimeSeconds=20,
+            **options,
+        )
+        return answer.get("Messages", [])
+
+    def test_a_message_is_received_given_back_and_deleted(self, local):
+        sqs, queue = local.client("sqs"), self.queue(local)
+        event_id = local.publish("a#*", "Room", "urn:ngsi-ld:Room:001")
+        (message,) = self.receive(local)
+        assert json.loads(message["Body"])["id"] == event_id
+        assert message["MessageAttributes"]["ErrorCode"]["StringValue"] == "UndeliverableChange"
+        assert message["Attributes"]["ApproximateReceiveCount"] == "1"
+        counts = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]
+        assert (counts["ApproximateNumberOfMessages"], counts["ApproximateNumberOfMessagesNotVisible"]) == ("0", "1")
+        sqs.change_message_visibility(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0)
+        (again,) = self.receive(local)
+        assert (again["MessageId"], again["Attributes"]["ApproximateReceiveCount"]) == (message["MessageId"], "2")
+        sqs.delete_message(QueueUrl=queue, ReceiptHandle=again["ReceiptHandle"])
+        assert local.dead_letters() == "[]"
+
+    def test_a_handle_that_is_none_is_refused(self, local):
+        with pytest.raises(ClientError) as raised:
+            local.client("sqs").delete_message(QueueUrl=self.queue(local), ReceiptHandle="x")
+        assert "ReceiptHandleIsInvalid" in code(raised)[0]
+
+    def test_the_queue_is_purged(self, local):
+        sqs, queue = local.client("sqs"), self.queue(local)
+        for number in range(3):
+            sqs.send_message(QueueUrl=queue, MessageBody=str(number))
+        assert len(json.loads(local.dead_letters())) == 3
+        sqs.purge_queue(QueueUrl=queue)
+        assert local.dead_letters() == "[]"
+
+    def test_an_event_is_delivered_again_through_lambda(self, local, listener):
+        event = {
+            "version": "0", "id": "e-1", "detail-type": "Entity Change", "source": "com.example.broker",
+            "time": "2026-01-02T03:04:05Z", "detail": json.loads(detail()),
+        }
+        answer = local.client("lambda").invoke(FunctionName="broadcast", Payload=json.dumps(event))
+        assert answer["StatusCode"] == 200 and "FunctionError" not in answer
+        assert json.loads(answer["Payload"].read())["delivered"] == 1
+        assert json.loads(listener.recv(timeout=PATIENCE))["id"] == "e-1"
+        failed = local.client("lambda").invoke(FunctionName="broadcast", Payload="{}")
+        assert "FunctionError" not in failed, "a malformed event is a dead letter and no failure"
+        with pytest.raises(ClientError) as raised:
+            local.client("lambda").invoke(FunctionName="other", Payload="{}")
+        assert code(raised) == ("ResourceNotFoundException", 404)
+
+
 # The endpoint contains the stage on API Gateway, but not behind a custom domain.
 @pytest.mark.parametrize("stage", ["", "/local"])
 class TestConnections:

@@ -389,16 +389,68 @@ def test_lists_the_connections_and_their_filters(local: LocalSystem):
         expect(page.locator("#connections-count")).to_have_text("1")
 
 
-def test_reports_undeliverable_events(local: LocalSystem):
+def publish_malformed(local: LocalSystem):
+    detail = json.dumps({"type": "entityUpdated", "entityId": "r", "entityType": "Room", "data": {"secret": 4711.0}})
+    local.client("events").put_events(Entries=[{"Source": "c", "DetailType": "c", "Detail": detail}])
+
+
+def send_rest(local: LocalSystem) -> None:
+    """Sends the rest of an event to the queue, as the function does. The whole audience lacks it."""
+    published = {
+        "version": "0", "id": "e-1", "detail-type": "Entity Change", "source": "c", "time": "2026-01-02T03:04:05Z",
+        "detail": {"type": "entityUpdated", "tenant": "demo", "entityId": "replayed", "entityType": "Room"},
+    }
+    detail = {"type": "entityUpdated", "event": published, "ranges": ["0-ffffffffffffffff"], "depth": 0}
+    rest = published | {"detail-type": "EntityStreamContinuation", "source": "entity-stream", "detail": detail}
+    attribute = {"DataType": "String", "StringValue": "DeliveryIncomplete"}
+    local.client("sqs").send_message(
+        QueueUrl=f"{local.url}/000000000000/entity-stream-dead-letters",
+        MessageBody=json.dumps(rest),
+        MessageAttributes={"ErrorCode": attribute, "ErrorMessage": attribute | {"StringValue": "1 of 2 connections"}},
+    )
+
+
+def test_lists_shows_replays_and_deletes_dead_letters(local: LocalSystem):
     with monitor(local) as page:
-        expect(page.locator("#dead-letters")).to_be_hidden()
-        detail = json.dumps({"type": "entityUpdated", "entityId": "r", "entityType": "Room"})
-        local.client("events").put_events(Entries=[{"Source": "c", "DetailType": "c", "Detail": detail}])
-        expect(page.locator("#dead-letters")).to_have_text("1 dead letter ↗")
-        # A page opened through the link is not a foreign page.
-        letters = page.context.browser.new_page()
-        letters.goto(page.locator("#dead-letters").evaluate("link => link.href"))
-        assert "missing field" in letters.content()
+        card = page.locator("#letters-card")
+        expect(card).to_be_hidden()
+        publish_malformed(local)
+        expect(card).to_be_visible()
+        expect(page.locator("#letters-count")).to_have_text("1")
+        letter = page.locator("#letters tr").first
+        expect(letter).to_contain_text("undeliverable")
+        expect(letter).to_contain_text("missing field `tenant`")
+        expect(letter.get_by_role("button", name="Replay")).to_have_count(0)
+        expect(page.locator("#letters-replay")).to_be_disabled()
+        # Values are shown on demand, with their digits.
+        assert "4711" not in card.inner_text()
+        letter.get_by_role("button", name="Show").click()
+        expect(page.locator("#letters pre")).to_contain_text("4711.0")
+
+        send_rest(local)
+        expect(page.locator("#letters-count")).to_have_text("2")
+        expect(page.locator("#letters pre")).to_contain_text("4711.0")
+        rest = page.locator("#letters tr[data-id]").first
+        expect(rest).to_contain_text("incomplete")
+        rest.get_by_role("button", name="Replay").click()
+        expect(rows(page)).to_have_count(1)
+        assert shown_ids(page) == ["replayed"]
+        expect(page.locator("#letters-count")).to_have_text("1")
+
+        # A deletion needs a second click.
+        remove = page.locator("#letters tr[data-id]").get_by_role("button", name="Delete")
+        remove.click()
+        expect(remove).to_have_text("Delete?")
+        assert status(local)["deadLetters"] == 1
+        remove.click()
+        expect(card).to_be_hidden()
+        assert status(local)["deadLetters"] == 0
+        for _ in range(3):
+            publish_malformed(local)
+        expect(page.locator("#letters-count")).to_have_text("3")
+        page.locator("#letters-delete").click()
+        page.locator("#letters-delete").click()
+        expect(card).to_be_hidden()
 
 
 def test_switches_the_simulation_on_and_off(local: LocalSystem):
@@ -491,7 +543,8 @@ ATTACK = """async (base) => {
   const target = { 'X-Amz-Target': 'AWSEvents.PutEvents' };
   const json = { 'Content-Type': 'application/json' };
   const attempts = [
-    ['status', {}], ['connections', {}], ['dead-letters', {}],
+    ['status', {}], ['connections', {}], ['dead-letters', {}], ['dead-letters', { method: 'DELETE' }],
+    ['dead-letters/x/replay', { method: 'POST' }],
     ['events', { method: 'POST', body: change }], ['events', { method: 'POST', body: change, headers: json }],
     ['events', { method: 'POST', body: change, mode: 'no-cors' }],
     ['simulation', { method: 'PUT', body: '{"tenant":"demo","rate":1}', headers: json }],

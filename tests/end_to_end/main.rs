@@ -11,6 +11,7 @@ mod backlog;
 mod batches;
 mod bus;
 mod closing;
+mod dead_letters;
 mod deadlines;
 mod handlers;
 mod handshake;

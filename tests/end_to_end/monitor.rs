@@ -216,10 +216,13 @@ async fn the_switch_tells_whoever_simulates() {
 }
 
 /// The requests of a foreign page: the method, the path, and a body that would be accepted.
-const WANTED: [(&str, &str, &str); 8] = [
+const WANTED: [(&str, &str, &str); 11] = [
     ("GET", "/_local/status", ""),
     ("GET", "/_local/connections", ""),
     ("GET", "/_local/dead-letters", ""),
+    ("POST", "/_local/dead-letters/x/replay", ""),
+    ("DELETE", "/_local/dead-letters", ""),
+    ("POST", "/2015-03-31/functions/broadcast/invocations", "{}"),
     ("POST", "/_local/events", r#"{"type":"entityUpdated","tenant":"demo","entityId":"r","entityType":"Room"}"#),
     ("PUT", "/_local/simulation", r#"{"tenant":"demo","rate":1}"#),
     ("DELETE", "/_local/simulation", ""),

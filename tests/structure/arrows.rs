@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use crate::workspace::{Crate, this};
 
 /// The crates that hold the product's concepts, above the protocol.
-const ROOMS: [&str; 4] = ["auth", "connections", "delivery", "publisher"];
+const ROOMS: [&str; 5] = ["auth", "connections", "dead-letters", "delivery", "publisher"];
 /// One Lambda function each.
 const FUNCTIONS: [&str; 4] = ["connect", "default", "disconnect", "broadcast"];
 

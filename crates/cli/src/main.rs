@@ -14,6 +14,7 @@ mod lifetime;
 mod listen;
 mod logs;
 mod progress;
+mod queue;
 mod refusal;
 mod terminal;
 mod token;

@@ -39,7 +39,7 @@ use crate::dynamodb::DynamoDb;
 pub use crate::error::StartError;
 use crate::functions::Invoker;
 use crate::loopback::{host, reachable};
-pub use crate::settings::{API_KEYS_TABLE, CONNECTIONS_TABLE, REGION, aws_config};
+pub use crate::settings::{API_KEYS_TABLE, CONNECTIONS_TABLE, DEAD_LETTER_QUEUE_PATH, REGION, aws_config};
 pub use crate::simulation::{Simulated, SimulationSwitch};
 use crate::state::SystemState;
 

@@ -12,6 +12,7 @@ use serde_json::json;
 use crate::aws_error::json;
 use crate::bus;
 use crate::config::RESERVED;
+use crate::functions::lambda_api;
 use crate::gateway;
 use crate::monitor;
 use crate::state::SystemState;
@@ -31,6 +32,9 @@ pub(crate) async fn route(state: Arc<SystemState>, client: SocketAddr, request: 
         // SQS requests go to the queue's own path with older SDKs, and to the root with newer ones.
         [_, _] if request.method() == Method::POST && bus::api::is_sqs(&request) => {
             bus::api::handle(&state, request).await
+        }
+        ["2015-03-31", "functions", name, "invocations"] if request.method() == Method::POST => {
+            lambda_api::handle(&state, name, request).await
         }
         [] => gateway::handshake::handle(state, client, request).await,
         [first] if first == stage => gateway::handshake::handle(state, client, request).await,

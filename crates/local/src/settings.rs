@@ -22,7 +22,7 @@ pub const API_KEYS_TABLE: &str = "entity-stream-api-keys";
 /// The name of the event bus.
 pub(crate) const EVENT_BUS: &str = "default";
 /// The path of the dead-letter queue, as SQS has it: account and name.
-const QUEUE_PATH: &str = "000000000000/entity-stream-dead-letters";
+pub const DEAD_LETTER_QUEUE_PATH: &str = "000000000000/entity-stream-dead-letters";
 
 /// The AWS configuration for a local endpoint: nothing is read from the machine's own AWS settings, so that nothing local
 /// ever reaches a real account.
@@ -52,7 +52,7 @@ pub(crate) fn environment(config: &Config, address: SocketAddr) -> Environment {
         (WS_CONNECTIONS_TABLE, CONNECTIONS_TABLE.to_owned()),
         (WS_API_KEYS_TABLE, API_KEYS_TABLE.to_owned()),
         (WS_API_ENDPOINT, format!("http://{address}/{}", config.stage)),
-        (DEAD_LETTER_QUEUE_URL, format!("http://{address}/{QUEUE_PATH}")),
+        (DEAD_LETTER_QUEUE_URL, format!("http://{address}/{DEAD_LETTER_QUEUE_PATH}")),
         (EVENT_BUS_NAME, EVENT_BUS.to_owned()),
     ];
     let others = config.environment.clone();

@@ -6,4 +6,4 @@ mod target;
 
 pub(crate) use line_entry::{LineEntry, SOURCE};
 pub(crate) use lines::{Line, Lines};
-pub(crate) use target::Target;
+pub(crate) use target::{LOCAL, Target, check_endpoint};

@@ -10,7 +10,8 @@ use std::time::Duration;
 use crate::aws::Aws;
 use crate::terminal::printable;
 
-const LOCAL: &str = "http://localhost:3000";
+/// The endpoint of a local system.
+pub(crate) const LOCAL: &str = "http://localhost:3000";
 
 /// The options for the event bus.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -53,7 +54,7 @@ impl Target {
     pub(crate) async fn publisher(&self) -> anyhow::Result<Publisher> {
         let endpoint = self.endpoint_url.as_deref();
         if let Some(endpoint) = endpoint {
-            check(endpoint)?;
+            check_endpoint(endpoint)?;
         }
         match &self.event_bus {
             Some(bus) => self.cloud(bus).await,
@@ -93,7 +94,8 @@ fn local(endpoint: &str) -> Publisher {
     Publisher::to_default_bus(Client::from_conf(config))
 }
 
-fn check(endpoint: &str) -> anyhow::Result<()> {
+/// Checks the URL of an endpoint.
+pub(crate) fn check_endpoint(endpoint: &str) -> anyhow::Result<()> {
     let uri = endpoint.parse::<Uri>().ok();
     let valid = uri.is_some_and(|uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some());
     ensure!(valid, "--endpoint-url must be a URL such as {LOCAL}; found `{}`", printable(endpoint));
@@ -107,10 +109,10 @@ mod tests {
     #[test]
     fn an_endpoint_is_an_http_url() {
         for endpoint in ["http://localhost:3000", "https://events.eu-west-1.amazonaws.com", "http://[::1]:3000/"] {
-            assert!(check(endpoint).is_ok(), "{endpoint}");
+            assert!(check_endpoint(endpoint).is_ok(), "{endpoint}");
         }
         for endpoint in ["localhost:3000", "ws://localhost:3000", "", "http://", "/x", "http//x"] {
-            let message = check(endpoint).unwrap_err().to_string();
+            let message = check_endpoint(endpoint).unwrap_err().to_string();
             assert!(message.contains("http://localhost:3000"), "{message}");
         }
     }

@@ -2,14 +2,11 @@ use entity_stream_connections::{Authorisation, Connection};
 use entity_stream_protocol::{EntityType, EpochMillis, Filter, GroupId, IdPattern};
 use serde_json::{Value, json};
 
-use crate::commands::columns::columns;
+use crate::commands::columns::{cell, columns};
 use crate::lifetime::roughly;
-use crate::terminal::printable;
 
 const TITLES: [&str; 9] =
     ["CONNECTION", "TENANT", "SUBJECT", "ROLE", "FILTER", "GROUP", "FORMAT", "CONNECTED", "AUTHORISED"];
-/// The longest text of a client that a cell shows, in characters. The JSON has the whole text.
-const CELL_LENGTH: usize = 48;
 
 /// The records of connections, for programs.
 pub(super) fn json(connections: &[Connection]) -> Value {
@@ -90,15 +87,6 @@ fn authorised(authorisation: &Authorisation, now: EpochMillis) -> String {
     }
 }
 
-/// A text that clients or identity providers chose. It must neither control the terminal nor fill it.
-fn cell(text: &str) -> String {
-    let text = printable(text);
-    match text.char_indices().nth(CELL_LENGTH) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.into_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -143,8 +131,6 @@ b=          demo    alice    user  Room, Sensor /^urn/  -        json         45
 c=          demo    \u{fffd}[2J     user  /x/                  workers  cloudevents  45 min ago  for 15 min
 d=          demo    -        -     unsubscribed         -        json         45 min ago  pending";
         assert_eq!(table(&connections(), EpochMillis::new(0).plus(Duration::from_secs(45 * 60))), expected);
-        let long = cell(&"é".repeat(200));
-        assert_eq!(long.chars().count(), CELL_LENGTH + 1);
     }
 
     #[test]

@@ -4,6 +4,8 @@ mod columns;
 pub(crate) mod completions;
 mod connection_list;
 pub(crate) mod connections;
+mod dead_letter_list;
+pub(crate) mod dead_letters;
 pub(crate) mod doctor;
 mod inspect;
 mod invitation;
@@ -29,6 +31,7 @@ pub(crate) enum Command {
     Token(token::Args),
     Keys(keys::Args),
     Connections(connections::Args),
+    DeadLetters(dead_letters::Args),
     Completions(completions::Args),
 }
 
@@ -43,6 +46,7 @@ pub(crate) async fn run(command: Command, definition: clap::Command) -> anyhow::
         Command::Token(args) => token::run(args).await,
         Command::Keys(args) => keys::run(args).await,
         Command::Connections(args) => connections::run(args).await,
+        Command::DeadLetters(args) => dead_letters::run(args).await,
         Command::Completions(args) => completions::run(&args, definition),
     }
 }

@@ -5,6 +5,7 @@
 mod auth;
 mod bad_input;
 mod connections;
+mod dead_letters;
 mod doctor;
 mod documented;
 mod harness;

@@ -6,7 +6,7 @@ use axum::http::{Response, StatusCode};
 use serde_json::{Value, json};
 
 use super::error::ApiError;
-use super::{put_events, send_message};
+use super::{put_events, sqs};
 use crate::aws_error::{answer, with_type};
 use crate::door::BodyError;
 use crate::state::SystemState;
@@ -14,10 +14,12 @@ use crate::state::SystemState;
 const CONTENT_TYPE: &str = "application/x-amz-json-1.1";
 /// Largest request that is read. The entries of a `PutEvents` may have 1 MB; JSON strings can be written six times longer.
 const BODY_BYTES: usize = 8 * 1024 * 1024;
+/// The beginning of the targets of SQS.
+const SQS: &str = "AmazonSQS.";
 
 /// True if a request is for SQS.
 pub(crate) fn is_sqs(request: &Request) -> bool {
-    target(request).starts_with("AmazonSQS.")
+    target(request).starts_with(SQS)
 }
 
 /// Answers a request to the bus, or to the dead-letter queue.
@@ -28,7 +30,10 @@ pub(crate) async fn handle(state: &SystemState, request: Request) -> Response<Bo
         Err(BodyError::TooLarge) => return refuse(&ApiError::validation("The request is too large.")),
         Err(error) => return error.into_response(),
     };
-    let result = match target.as_str() {
+    if let Some(operation) = target.strip_prefix(SQS) {
+        return answered(sqs::handle(state, operation, &body.bytes).await);
+    }
+    answered(match target.as_str() {
         "AWSEvents.PutEvents" => match put_events::handle(state, &body.bytes) {
             Ok((answer, wait)) => {
                 // The events are in the queue: their bytes count there.
@@ -38,12 +43,14 @@ pub(crate) async fn handle(state: &SystemState, request: Request) -> Response<Bo
             }
             Err(error) => Err(error),
         },
-        "AmazonSQS.SendMessage" => send_message::handle(state, &body.bytes),
         _ => Err(ApiError::new(
             "UnknownOperationException",
             "The local system takes AWSEvents.PutEvents here, with X-Amz-Target and a JSON body.",
         )),
-    };
+    })
+}
+
+fn answered(result: Result<Value, ApiError>) -> Response<Body> {
     match result {
         Ok(value) => answer(StatusCode::OK, CONTENT_TYPE, value.to_string()),
         Err(error) => refuse(&error),

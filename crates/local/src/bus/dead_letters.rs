@@ -1,17 +1,30 @@
-use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use serde::Serialize;
-use serde_json::value::{RawValue, to_raw_value};
+use entity_stream_clock::Clock;
+use entity_stream_dead_letters::QueuedLetter;
+use entity_stream_protocol::EpochMillis;
+use serde_json::json;
+use serde_json::value::RawValue;
 
-/// Maximum number of dead letters kept. The oldest are dropped first.
-const CAPACITY: usize = 1000;
+use super::queue::{MessageAttribute, MessageQueue, QueueMessage};
+use crate::settings::REGION;
 
-/// Events that could not be delivered, for people and tests to read.
-#[derive(Debug, Default)]
-pub(crate) struct DeadLetters(Mutex<VecDeque<DeadLetter>>);
+/// The dead-letter queue.
+#[derive(Debug)]
+pub(crate) struct DeadLetters {
+    queue: Mutex<MessageQueue>,
+    /// The queue's own clock, as that of SQS.
+    clock: Clock,
+}
 
-/// One such event and why.
+impl Default for DeadLetters {
+    fn default() -> Self {
+        Self { queue: Mutex::default(), clock: Clock::system() }
+    }
+}
+
+/// An event whose invocations all failed.
 #[derive(Clone, Debug)]
 pub(crate) struct DeadLetter {
     /// The event as it was published.
@@ -24,49 +37,70 @@ pub(crate) struct DeadLetter {
     pub(crate) attempts: usize,
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Shown<'a> {
-    error_code: &'a str,
-    error_message: &'a str,
-    attempts: usize,
-    event: Box<RawValue>,
+impl DeadLetter {
+    /// The record that Lambda sends to the destination of failures. The event is a part of it, byte for byte.
+    /// Source: "Capturing records of Lambda asynchronous invocations", AWS Lambda Developer Guide.
+    fn record(self, now: EpochMillis) -> String {
+        let context = json!({
+            "requestId": uuid::Uuid::new_v4().to_string(),
+            "functionArn": format!("arn:aws:lambda:{REGION}:000000000000:function:broadcast:$LATEST"),
+            "condition": "RetriesExhausted",
+            "approximateInvokeCount": self.attempts,
+        });
+        let response = json!({ "statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled" });
+        let error = json!({ "errorType": self.error_code, "errorMessage": self.error_message });
+        let is_json = serde_json::from_str::<&RawValue>(&self.event).is_ok();
+        let payload = if is_json { self.event } else { json!(self.event).to_string() };
+        format!(
+            r#"{{"version":"1.0","timestamp":"{}","requestContext":{context},"requestPayload":{payload},"responseContext":{response},"responsePayload":{error}}}"#,
+            now.to_rfc3339()
+        )
+    }
 }
 
 impl DeadLetters {
+    /// Adds an event whose invocations all failed.
     pub(crate) fn push(&self, letter: DeadLetter) {
-        tracing::error!(
-            error_code = letter.error_code,
-            error_message = letter.error_message,
-            attempts = letter.attempts,
-            "dead letter: see GET /_local/dead-letters"
-        );
-        let mut letters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if letters.len() == CAPACITY {
-            letters.pop_front();
+        self.send(letter.record(self.now()), BTreeMap::new());
+    }
+
+    /// Adds a message. Returns its id.
+    pub(crate) fn send(&self, body: String, attributes: BTreeMap<String, MessageAttribute>) -> String {
+        let id = uuid::Uuid::new_v4().to_string();
+        let now = self.now();
+        let mut queue = self.queue();
+        queue.send(id.clone(), body, attributes, now);
+        if let Some(message) = queue.find(&id) {
+            let letter = read(message);
+            tracing::error!(
+                message_id = id,
+                kind = letter.kind.as_str(),
+                error_code = letter.code,
+                reason = letter.reason(),
+                event_id = letter.event_id,
+                attempts = letter.attempts,
+                "dead letter: see the page, or `entity-stream dead-letters list`"
+            );
         }
-        letters.push_back(letter);
+        id
+    }
+
+    /// The messages. The lock is held as long as the result lives.
+    pub(crate) fn queue(&self) -> MutexGuard<'_, MessageQueue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The time of the queue's clock.
+    pub(crate) fn now(&self) -> EpochMillis {
+        self.clock.now()
     }
 
     pub(crate) fn count(&self) -> usize {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
-    }
-
-    /// The oldest first. An event that is JSON is shown as it was published, byte for byte; otherwise as a string.
-    pub(crate) fn to_json(&self) -> Result<String, serde_json::Error> {
-        let letters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let shown: Result<Vec<Shown<'_>>, _> = letters.iter().map(Shown::new).collect();
-        serde_json::to_string(&shown?)
+        self.queue().len()
     }
 }
 
-impl<'a> Shown<'a> {
-    fn new(letter: &'a DeadLetter) -> Result<Self, serde_json::Error> {
-        let event = match RawValue::from_string(letter.event.clone()) {
-            Ok(event) => event,
-            Err(_) => to_raw_value(&letter.event)?,
-        };
-        let DeadLetter { error_code, error_message, attempts, .. } = letter;
-        Ok(Self { error_code, error_message, attempts: *attempts, event })
-    }
+/// The form and the event of a message.
+pub(crate) fn read(message: &QueueMessage) -> QueuedLetter<'_> {
+    QueuedLetter::read(&message.body, |name| message.text(name))
 }

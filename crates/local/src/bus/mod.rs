@@ -7,8 +7,12 @@ mod error;
 mod fair_queue;
 mod invocation;
 pub(crate) mod put_events;
+mod queue;
 mod queued_event;
 mod rule;
-mod send_message;
+mod sqs;
+mod sqs_message;
 
+pub(crate) use dead_letters::read as read_letter;
 pub(crate) use invocation::Bus;
+pub(crate) use queue::QueueMessage;

@@ -3,6 +3,7 @@
 mod function;
 mod in_process;
 mod invoke_api;
+pub(crate) mod lambda_api;
 
 use std::net::SocketAddr;
 use std::time::Duration;

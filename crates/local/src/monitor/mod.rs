@@ -4,6 +4,7 @@
 
 mod assets;
 mod connections;
+mod dead_letters;
 mod headers;
 mod publish;
 mod refusal;
@@ -40,15 +41,18 @@ pub(crate) async fn handle(state: &SystemState, path: &[&str], request: Request)
 async fn answer(state: &SystemState, path: &[&str], request: Request) -> Result<String, RequestRefusal> {
     let method = request.method().clone();
     match (path, method) {
-        (["dead-letters"], Method::GET) => state.bus.dead_letters().to_json().map_err(|error| {
-            RequestRefusal::new(StatusCode::INTERNAL_SERVER_ERROR, format!("the dead letters cannot be shown: {error}"))
-        }),
+        (["dead-letters"], Method::GET) => dead_letters::whole(state),
+        (["dead-letters"], Method::DELETE) => Ok(dead_letters::purge(state).to_string()),
+        (["dead-letters", "summary"], Method::GET) => Ok(dead_letters::list(state).to_string()),
+        (["dead-letters", id], Method::GET) => dead_letters::show(state, id),
+        (["dead-letters", id], Method::DELETE) => Ok(dead_letters::delete(state, id)?.to_string()),
+        (["dead-letters", id, "replay"], Method::POST) => Ok(dead_letters::replay(state, id).await?.to_string()),
         (["status"], Method::GET) => Ok(status(state).to_string()),
         (["connections"], Method::GET) => Ok(connections::list(state).await.to_string()),
         (["events"], Method::POST) => Ok(publish::handle(state, &body(state, request).await?)?.to_string()),
         (["simulation"], Method::PUT) => Ok(simulation::start(state, &body(state, request).await?)?.to_string()),
         (["simulation"], Method::DELETE) => Ok(simulation::stop(state).to_string()),
-        (["dead-letters" | "status" | "connections" | "events" | "simulation"], method) => {
+        (["dead-letters", ..] | ["status" | "connections" | "events" | "simulation"], method) => {
             let message = format!("there is no {method} here: see the page at /");
             Err(RequestRefusal::new(StatusCode::METHOD_NOT_ALLOWED, message))
         }

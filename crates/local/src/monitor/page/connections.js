@@ -1,15 +1,8 @@
+import { age } from './age.js';
 import * as api from './api.js';
 import { byId, element, grouped, setText } from './dom.js';
 
 const EVERY = 2000;
-
-const UNITS = [[3600, 'h'], [60, 'min'], [1, 's']];
-
-function age(since) {
-  const seconds = Math.max(0, Math.floor((Date.now() - Date.parse(since)) / 1000));
-  const [size, unit] = UNITS.find(([size]) => seconds >= size) ?? [1, 's'];
-  return `${Math.floor(seconds / size)} ${unit} ago`;
-}
 
 /** The name of a user agent, in a word or two. */
 function client(userAgent) {

@@ -3,6 +3,7 @@ import { Chart } from './chart.js';
 import { watchConnections } from './connections.js';
 import { byId, grouped, setText } from './dom.js';
 import { FilterForm } from './filter.js';
+import { DeadLetters } from './letters.js';
 import { EventList } from './list.js';
 import { recall, remember } from './memory.js';
 import { PublishForm } from './publish.js';
@@ -26,6 +27,7 @@ const filter = new FilterForm(recalled, () => { stream.subscribe(filter.filter);
 const stream = new Stream({ onState: () => { status.show(); refreshConnections(); }, onEvent, onFilter });
 const status = new Status(stream, () => tenant);
 const simulation = new Simulation(() => tenant);
+const letters = new DeadLetters();
 new PublishForm(() => tenant);
 const refreshConnections = watchConnections();
 
@@ -83,6 +85,7 @@ async function hear() {
   try {
     system = await api.status();
     simulation.show(system.simulation);
+    letters.heard(system.deadLetters);
   } catch {
     // It is told by the status.
   }

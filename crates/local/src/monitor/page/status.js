@@ -28,10 +28,7 @@ export class Status {
   heard(system) {
     this.#reachable = system !== null;
     this.#system = system ?? this.#system;
-    const letters = system?.deadLetters ?? 0;
-    byId('dead-letters').hidden = letters === 0;
     setMessage(byId('backlog'), behind(system?.backlog));
-    setText(byId('dead-letters'), `${grouped(letters)} dead ${letters === 1 ? 'letter' : 'letters'} ↗`);
     this.show();
   }
 
