@@ -61,21 +61,8 @@ impl Verifier {
         if header.crit.is_some() {
             return Err(Refusal::MalformedCredential.into());
         }
-        let VerificationKey { key, algorithms } = self.keys.find(&header).await?;
-        if !algorithms.contains(&header.alg) {
-            return Err(Refusal::Algorithm.into());
-        }
-        // The validation accepts only algorithms of the family of its key.
-        let mut validation = Validation::new(header.alg);
-        validation.algorithms = algorithms;
-        // The claims are checked below. The times are compared with the clock of the system, and a refusal has the subject.
-        validation.validate_exp = false;
-        validation.validate_nbf = false;
-        validation.validate_aud = false;
-        validation.required_spec_claims = HashSet::new();
-        let claims = decode::<Map<String, Value>>(token.expose(), &key, &validation)
-            .map_err(|error| refusal_of(error.kind()))?
-            .claims;
+        let keys = self.keys.find(&header, now).await?;
+        let claims = signed_claims(token, header.alg, keys)?;
         let subject = subject(&claims);
         self.identity(&claims, subject, now)
             .map_err(|reason| Refused { reason, subject: subject.ok().map(str::to_owned) })
@@ -113,6 +100,33 @@ impl Verifier {
             expires_at: Some(expires_at),
         })
     }
+}
+
+/// The claims of a token that one of the keys verifies.
+fn signed_claims(
+    token: &AccessToken,
+    algorithm: Algorithm,
+    keys: Vec<VerificationKey>,
+) -> Result<Map<String, Value>, Refusal> {
+    let mut refusal = Refusal::Algorithm;
+    for VerificationKey { key, algorithms } in keys {
+        if !algorithms.contains(&algorithm) {
+            continue;
+        }
+        // The validation accepts only algorithms of the family of its key.
+        let mut validation = Validation::new(algorithm);
+        validation.algorithms = algorithms;
+        // The claims are checked later. The times are compared with the clock of the system, and a refusal has the subject.
+        validation.validate_exp = false;
+        validation.validate_nbf = false;
+        validation.validate_aud = false;
+        validation.required_spec_claims = HashSet::new();
+        match decode::<Map<String, Value>>(token.expose(), &key, &validation) {
+            Ok(decoded) => return Ok(decoded.claims),
+            Err(error) => refusal = refusal_of(error.kind()),
+        }
+    }
+    Err(refusal)
 }
 
 /// The subject of a token. A subject with the prefix of API keys is refused, because it could pass for an API key.

@@ -1,10 +1,14 @@
+use std::sync::Arc;
+
 use aws_config::SdkConfig;
-use entity_stream_auth::{ApiKeys, Authenticator, SigningSecret, TokenKeys, Verifier};
+use aws_sdk_secretsmanager::Client;
+use entity_stream_auth::{ApiKeys, Authenticator, RotatingSecret, TokenKeys, Verifier};
+use entity_stream_clock::Clock;
 use entity_stream_connections::Table;
 use entity_stream_delivery::{Endpoint, ManagementApi};
 
 use crate::config::{AccessConfig, KeySource, TokenConfig};
-use crate::secret::{SecretError, read_secret};
+use crate::secret::{SecretError, read_signing_secrets};
 
 /// The AWS configuration for each service that the functions call.
 ///
@@ -14,7 +18,7 @@ use crate::secret::{SecretError, read_secret};
 pub struct AwsServices {
     /// DynamoDB.
     pub dynamodb: SdkConfig,
-    /// Secrets Manager, which the functions call at their start if `JWT_SECRET_ARN` is set.
+    /// Secrets Manager, which the functions call at their start and every few minutes if `JWT_SECRET_ARN` is set.
     pub secrets_manager: SdkConfig,
     /// The `@connections` API, for region and credentials. The endpoint is in the configuration of the function.
     pub connections_api: SdkConfig,
@@ -63,11 +67,20 @@ impl AwsServices {
         let keys = match config.keys {
             KeySource::Secret(secret) => TokenKeys::Secret(secret),
             KeySource::Jwks(cache) => TokenKeys::Jwks(cache),
-            KeySource::SecretArn(arn) => {
-                let secret = read_secret(&self.secrets_manager, &arn).await?;
-                TokenKeys::Secret(SigningSecret::new(secret).map_err(|_| SecretError::TooShort)?)
-            }
+            KeySource::SecretArn(arn) => TokenKeys::Rotating(self.rotating_secret(arn).await?),
         };
         Ok(Verifier::new(keys, config.claims).with_issuer(config.issuer).with_audience(config.audience))
+    }
+
+    /// Reads the secret of `JWT_SECRET_ARN`, which is read again while the function runs.
+    async fn rotating_secret(&self, arn: String) -> Result<RotatingSecret, SecretError> {
+        let client = Client::new(&self.secrets_manager);
+        let secrets = read_signing_secrets(&client, &arn).await?;
+        let arn: Arc<str> = arn.into();
+        let read = move || {
+            let (client, arn) = (client.clone(), Arc::clone(&arn));
+            Box::pin(async move { read_signing_secrets(&client, &arn).await.map_err(|error| error.to_string()) }) as _
+        };
+        Ok(RotatingSecret::new(secrets, Clock::system().now(), read))
     }
 }

@@ -10,6 +10,7 @@ mod origins;
 mod property;
 mod quota;
 mod refusals;
+mod rotation;
 mod settings;
 
 use entity_stream_local::{Config, RefuseWith};
