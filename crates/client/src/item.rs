@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use entity_stream_protocol::RequestId;
+
 use crate::error::ClientError;
 use crate::event::ReceivedEvent;
 
@@ -13,6 +15,11 @@ pub enum StreamItem {
     Subscribed,
     /// An event. Each event comes once.
     Event(Box<ReceivedEvent>),
+    /// The answer to [`EntityStream::ping`](crate::EntityStream::ping).
+    Pong {
+        /// The id of the ping. `None` if the server does not return it: a gateway that answers by itself may leave it out.
+        request_id: Option<RequestId>,
+    },
     /// A sentence about a frame of the server that changes nothing, for people.
     Notice(String),
     /// The connection failed. Changes that are published until the next [`StreamItem::Subscribed`] are missed.

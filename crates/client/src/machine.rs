@@ -59,6 +59,8 @@ pub(crate) enum Input {
     Received(String),
     /// The deadline has passed.
     Elapsed,
+    /// The program wants a sign of life.
+    Ping(RequestId),
     /// The program wants no more.
     Close,
 }
@@ -94,6 +96,8 @@ pub(crate) struct Machine {
     next_delays: ExponentialBackoff,
     seen: SeenEvents,
     repeats: u64,
+    /// True if the program waits for the answer to its own ping.
+    program_pinged: bool,
 }
 
 impl Machine {
@@ -118,6 +122,7 @@ impl Machine {
             next_delays: delays.build(),
             seen: SeenEvents::new(REMEMBERED_EVENTS),
             repeats: 0,
+            program_pinged: false,
         }
     }
 
@@ -152,8 +157,16 @@ impl Machine {
             (Input::Received(frame), StreamState::Subscribing { .. } | StreamState::Streaming { .. }) => {
                 self.receive(frame, now)
             }
+            (Input::Ping(request_id), StreamState::Streaming { since, answer_by, .. }) => {
+                self.program_pinged = true;
+                let answer_by = answer_by.or(Some(now + ANSWER));
+                self.state = StreamState::Streaming { since, ping_at: now + PING, answer_by };
+                Effects::send(Action::Ping, Some(request_id))
+            }
             (Input::Elapsed, _) if self.state.deadline().is_some_and(|deadline| now >= deadline) => self.elapse(now),
-            (Input::Opened | Input::Failed(_) | Input::Received(_) | Input::Elapsed, _) => Effects::default(),
+            (Input::Opened | Input::Failed(_) | Input::Received(_) | Input::Elapsed | Input::Ping(_), _) => {
+                Effects::default()
+            }
         }
     }
 
@@ -205,6 +218,10 @@ impl Machine {
                 self.state = StreamState::Streaming { since: now, ping_at: now + PING, answer_by: None };
                 Effects::item(StreamItem::Subscribed)
             }
+            ServerMessage::Answer(Answer::Pong { request_id }) if self.program_pinged => {
+                self.program_pinged = false;
+                Effects::item(StreamItem::Pong { request_id })
+            }
             ServerMessage::Answer(Answer::Error(rejection)) => self.rejected(rejection, is_subscribed, now),
             ServerMessage::GatewayError(error) if is_subscribed => {
                 Effects::item(StreamItem::Notice(format!("the gateway says: {}", repeatable(&error.message))))
@@ -227,6 +244,7 @@ impl Machine {
 
     /// Ends the connection: for ever if the error is permanent, else until the next attempt.
     fn disconnect(&mut self, error: ClientError, now: Instant) -> Effects {
+        self.program_pinged = false;
         if !self.reconnects || !error.is_temporary() {
             self.state = StreamState::Closed;
             return Effects { send: None, item: Some(Err(error)) };

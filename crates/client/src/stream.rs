@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use entity_stream_protocol::ClientMessage;
+use entity_stream_protocol::{ClientMessage, RequestId};
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, SinkExt, Stream, StreamExt};
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -77,6 +77,12 @@ impl EntityStream {
         poll_fn(|cx| self.poll_next_unpin(cx)).await.transpose()
     }
 
+    /// Sends a ping, if the stream is subscribed. [`StreamItem::Pong`] is the answer. The stream keeps its connection alive
+    /// by itself; this is for programs that examine a server.
+    pub fn ping(&mut self, request_id: RequestId) {
+        self.step(Input::Ping(request_id));
+    }
+
     /// The state of the stream.
     pub fn state(&self) -> StreamState {
         self.machine.state()
@@ -99,7 +105,10 @@ impl EntityStream {
     fn step(&mut self, input: Input) {
         let Effects { send, item } = self.machine.step(input, Instant::now());
         self.outgoing.extend(send.as_ref().map(ClientMessage::to_json).map(Message::text));
-        self.item = item;
+        // Between two polls an item may wait. A ping brings none.
+        if item.is_some() {
+            self.item = item;
+        }
         match (self.machine.state(), &self.link) {
             (StreamState::Connecting { .. }, Link::None) => {
                 let (host, port) = self.settings.url.host();

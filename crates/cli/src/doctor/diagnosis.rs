@@ -36,6 +36,8 @@ pub(crate) enum Check {
     Credential,
     /// The filter is in force.
     Subscribe,
+    /// The server answers a ping, with its id.
+    Ping,
     /// The bus accepts a change.
     Publish,
     /// The change arrives.
@@ -111,6 +113,7 @@ impl Finding {
             Check::Handshake => "handshake",
             Check::Credential => "credential",
             Check::Subscribe => "subscribe",
+            Check::Ping => "ping",
             Check::Publish => "publish",
             Check::Delivery => "delivery",
         };

@@ -6,7 +6,7 @@ use entity_stream_protocol::{EntityType, Filter, Tenant};
 use crate::bus::Target;
 use crate::client;
 use crate::doctor::diagnosis::{Check, Diagnosis, Finding};
-use crate::doctor::{delivery, network, subscription};
+use crate::doctor::{delivery, network, ping, subscription};
 
 /// The type of the entity whose deletion is published. Clients without a filter receive it, and have nothing to delete.
 const ENTITY_TYPE: &str = "EntityStreamDoctor";
@@ -35,7 +35,9 @@ impl Doctor {
         };
         let client = builder(self.credential.as_ref())?;
         let Some(mut stream) = network::check(&client, diagnosis).await? else { return Ok(()) };
-        if subscription::check(&mut stream, &client, &builder(None)?, diagnosis).await? {
+        if subscription::check(&mut stream, &client, &builder(None)?, diagnosis).await?
+            && ping::check(&mut stream, diagnosis).await?
+        {
             match &self.target {
                 Some(target) => {
                     let entry = delivery::entry(tenant, entity_type, &entity_id)?;

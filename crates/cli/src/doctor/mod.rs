@@ -7,6 +7,7 @@ mod delivery;
 mod diagnosis;
 mod examination;
 mod network;
+mod ping;
 mod subscription;
 
 pub(crate) use diagnosis::{Diagnosis, DiagnosisOutput};

@@ -17,14 +17,16 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::harness::{Ended, run, run_with, system, system_with};
+use crate::server::WebSocketServer;
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
-const PASSED: [(&str, &str); 7] = [
+const PASSED: [(&str, &str); 8] = [
     ("name", "passed"),
     ("reachable", "passed"),
     ("handshake", "passed"),
     ("credential", "passed"),
     ("subscribe", "passed"),
+    ("ping", "passed"),
     ("publish", "passed"),
     ("delivery", "passed"),
 ];
@@ -72,7 +74,7 @@ async fn a_system_that_works_passes_all_checks() {
     let system = system().await;
     let (ended, report) = doctor(&system.websocket_url(), &[], &[]).await;
     assert_eq!(steps(&report), PASSED, "{ended:?}");
-    let delivery = &report["tenants"][0]["steps"][6];
+    let delivery = &report["tenants"][0]["steps"][7];
     assert!(delivery["milliseconds"].is_u64(), "{delivery}");
 
     let text = run(&["doctor", "demo", "City", "--url", &system.websocket_url()]).await;
@@ -226,6 +228,40 @@ async fn endpoint(gateway: Arc<OnceLock<String>>, broadcast: Broadcast) -> Strin
     let app = Router::new().route("/2015-03-31/functions/{name}/invocations", post(invoke));
     tokio::spawn(async move { axum::serve(listener, app).await });
     url
+}
+
+/// A server that answers `subscribe`, and answers a ping with this frame.
+async fn pong(frame: &'static str) -> String {
+    let server = WebSocketServer::start().await;
+    let url = server.url.clone();
+    tokio::spawn(async move {
+        let mut client = server.accept().await;
+        client.subscribed().await;
+        let ping = client.message().await;
+        assert_eq!((&ping["action"], &ping["requestId"]), (&json!("ping"), &json!("doctor")));
+        client.send(frame).await;
+        client.closed().await;
+    });
+    url
+}
+
+#[tokio::test]
+async fn a_pong_without_the_id_of_the_ping_is_a_warning() {
+    for (frame, verdict) in [
+        (r#"{"type":"pong","requestId":"doctor"}"#, "passed"),
+        (r#"{"type":"pong"}"#, "warning"),
+        (r#"{"type":"pong","requestId":"other"}"#, "warning"),
+    ] {
+        // The network is checked with a connection of its own.
+        let (ended, report) = doctor(&pong(frame).await, &["--no-publish"], &[]).await;
+        let ping = &report["tenants"][0]["steps"][5];
+        assert_eq!((&ping["check"], &ping["verdict"]), (&json!("ping"), &json!(verdict)), "{ended:?}");
+        assert_eq!(
+            ping["advice"].as_str().is_some_and(|advice| advice.contains("PingRoute=function")),
+            verdict == "warning"
+        );
+        assert_eq!(report["ok"], true);
+    }
 }
 
 #[tokio::test]

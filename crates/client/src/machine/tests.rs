@@ -89,6 +89,24 @@ fn refused() -> ClientError {
 }
 
 #[test]
+fn the_program_gets_the_answer_to_its_own_ping() {
+    let mut driven = Driven::streaming();
+    let id = RequestId::parse("7").unwrap();
+    let effects = driven.step(Input::Ping(id.clone()));
+    assert_eq!(effects.send.unwrap().to_json(), r#"{"action":"ping","requestId":"7"}"#);
+    let answered = driven.receive(r#"{"type":"pong","requestId":"7"}"#).item;
+    assert!(matches!(&answered, Some(Ok(StreamItem::Pong { request_id })) if request_id.as_ref() == Some(&id)));
+    // A gateway that answers by itself may leave the id out.
+    driven.step(Input::Ping(id.clone()));
+    let answered = driven.receive(r#"{"type":"pong"}"#).item;
+    assert!(matches!(answered, Some(Ok(StreamItem::Pong { request_id: None }))));
+    assert!(driven.receive(r#"{"type":"pong"}"#).item.is_none());
+    driven.step(Input::Ping(id));
+    let unanswered = driven.elapse().item;
+    assert!(matches!(unanswered, Some(Ok(StreamItem::Disconnected { error: ClientError::Timeout(ANSWER), .. }))));
+}
+
+#[test]
 fn a_ping_is_sent_every_five_minutes_and_has_to_be_answered() {
     let mut driven = Driven::streaming();
     for _ in 0..3 {
@@ -233,6 +251,7 @@ enum Happening {
     /// The driver wakes too early, as one with a coarse clock may.
     WokenEarly,
     Deadline,
+    Pinged,
     Passed(Duration),
     Closed,
 }
@@ -254,6 +273,7 @@ fn happenings() -> impl Strategy<Value = Vec<Happening>> {
         1 => Just(Happening::FailedForGood),
         12 => frames.prop_map(Happening::Received),
         1 => Just(Happening::WokenEarly),
+        1 => Just(Happening::Pinged),
         8 => Just(Happening::Deadline),
         4 => (0..400_000u64).prop_map(|millis| Happening::Passed(Duration::from_millis(millis))),
         1 => Just(Happening::Closed),
@@ -294,6 +314,7 @@ proptest! {
                 Happening::FailedForGood => Input::Failed(refused()),
                 Happening::Received(frame) => Input::Received(frame),
                 Happening::WokenEarly => Input::Elapsed,
+                Happening::Pinged => Input::Ping(RequestId::parse("7").unwrap()),
                 Happening::Deadline => {
                     now = before.deadline().unwrap_or(now).max(now);
                     Input::Elapsed
