@@ -119,3 +119,17 @@ def test_a_pipe_gets_the_sum_alone(local: LocalSystem, tmp_path: Path):
         (line,) = ended.stderr.splitlines()
         assert line.startswith("5,000 events published"), line
         assert ended.stdout == ""
+
+
+def test_a_person_is_asked_before_dead_letters_are_deleted(local: LocalSystem):
+    local.client("sqs").send_message(QueueUrl=f"{local.url}/000000000000/entity-stream-dead-letters", MessageBody="{}")
+    for answer, code, left in [("n", 1, 1), ("y", 0, 0)]:
+        terminal = Terminal([BINARY, "dead-letters", "purge", "--all", *to(local)])
+        try:
+            terminal.wait_for("[y/N]")
+            terminal.type(answer)
+            assert terminal.wait() == code, terminal.screen
+            assert ("nothing was deleted" in terminal.screen) == (code == 1), terminal.screen
+        finally:
+            terminal.close()
+        assert local.dead_letters().count('"kind"') == left

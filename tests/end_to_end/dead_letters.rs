@@ -97,7 +97,7 @@ async fn a_failed_event_is_replayed_when_the_cause_is_gone() {
     let dynamodb = aws_sdk_dynamodb::Client::new(&aws_config(&system.local.dynamodb_url()));
     let items = system.items().await;
     dynamodb.delete_table().table_name(CONNECTIONS_TABLE).send().await.unwrap();
-    let detail = room("demo", "r").to_string().replace(VALUE, "1.10000000000000000001e400");
+    let detail = room("demo", "r").to_string().replace(VALUE, "1.10000000000000000001");
     let event_id = system.publish_text(&detail).await;
     let letters = system.until_dead_letters(1).await;
     let id = text(&letters[0], "id");
@@ -115,7 +115,7 @@ async fn a_failed_event_is_replayed_when_the_cause_is_gone() {
     let replayed = ask(&system, "POST", &format!("/{id}/replay")).await;
     assert_eq!(replayed.status, 200, "{}", replayed.text());
     let received = client.text().await;
-    assert!(received.contains(&event_id) && received.contains("1.10000000000000000001e400"), "{received}");
+    assert!(received.contains(&event_id) && received.contains("1.10000000000000000001"), "{received}");
     client.nothing_more(&system).await;
     other.nothing_more(&system).await;
     assert_eq!(listed(&system).await.len(), 0);
