@@ -233,7 +233,9 @@ function open({ WebSocket }: Settings, url: string, token: string | undefined): 
 function requestError(frame: Frame, action: string): Error {
   const code = String(frame['code']) as RequestErrorCode;
   const message = typeof frame['message'] === 'string' ? frame['message'] : 'the server gave no reason';
-  if (code === 'internal' || code === 'not_connected') return new ConnectionError('server_error', message);
+  // The token is valid, and can be accepted on a later connection.
+  const later = action === 'authenticate' && (code === 'limit_exceeded' || code === 'conflict');
+  if (code === 'internal' || code === 'not_connected' || later) return new ConnectionError('server_error', message);
   if (code === 'unauthorized' || code === 'forbidden') return new AuthenticationError('refused', message);
   return new RequestError(code, message, action);
 }

@@ -51,7 +51,7 @@ impl Table {
     /// [`TableError::NotConnected`] if the connection is not registered or its record has expired at `now`;
     /// [`TableError::NotAuthorised`] if it has not authenticated yet, or its authorisation has expired;
     /// [`TableError::LimitExceeded`] if its interests would be too large; [`TableError::Contended`] if other changes of the
-    /// connection kept coming first. After all of these the filter is unchanged. [`TableError::TimedOut`] or
+    /// connection kept coming first, or [`TableError::Throttled`]. After all of these the filter is unchanged. [`TableError::TimedOut`] or
     /// [`TableError::Dynamo`]; after these two it is unchanged unless the answer to the last request was lost.
     pub async fn subscribe(
         &self,
@@ -114,6 +114,7 @@ impl Table {
         change: impl Fn(&mut Connection) -> Result<(), TableError>,
     ) -> Result<Connection, TableError> {
         let patience = Instant::now() + PATIENCE;
+        let mut failure = TableError::Contended;
         for delay in delays(ATTEMPTS) {
             let old = self.find_stored(id, now).await?.ok_or(TableError::NotConnected)?;
             let mut wanted = old.connection.clone();
@@ -127,25 +128,26 @@ impl Table {
             };
             let kept = old.kept_by(&wanted);
             let new = StoredConnection { connection: wanted, revision: old.revision + 1, kept, group_hash };
-            if let Some(connection) = self.replace(&old, new, now).await? {
-                return Ok(connection);
-            }
+            failure = match self.replace(&old, new, now).await? {
+                Replaced::Done(connection) => return Ok(connection),
+                Replaced::Overtaken => TableError::Contended,
+                Replaced::Throttled => TableError::Throttled,
+            };
             if Instant::now() + delay >= patience {
                 break;
             }
             sleep(delay).await;
         }
-        Err(TableError::Contended)
+        Err(failure)
     }
 
-    /// Replaces a connection and its interests in one transaction. Returns `None` if the transaction was cancelled for a
-    /// temporary reason.
+    /// Replaces a connection and its interests in one transaction.
     async fn replace(
         &self,
         old: &StoredConnection,
         new: StoredConnection,
         now: EpochMillis,
-    ) -> Result<Option<Connection>, TableError> {
+    ) -> Result<Replaced, TableError> {
         let (old_scopes, scopes) = (old.interest_scopes(), new.interest_scopes());
         let items: Vec<_> = scopes.iter().map(|scope| interest_item(&new, scope)).collect();
         if !is_within_limit(&items) {
@@ -176,21 +178,36 @@ impl Table {
         writes.push(TransactWriteItem::builder().put(connection.map_err(TableError::invalid(OPERATION))?).build());
 
         match self.client.transact_write_items().set_transact_items(Some(writes)).send().await {
-            Ok(_) => Ok(Some(new.connection)),
-            Err(error) if is_temporary(&error) => Ok(None),
-            Err(error) => Err(TableError::dynamo(OPERATION)(error)),
+            Ok(_) => Ok(Replaced::Done(new.connection)),
+            Err(error) => temporary(&error).ok_or_else(|| TableError::dynamo(OPERATION)(error)),
         }
     }
 }
 
-/// True if a transaction was cancelled for a temporary reason. Another message of the same connection or its end came first,
-/// or DynamoDB throttled one of the items. The SDK retries a throttled request, but not a transaction with a throttled item.
+/// The result of one attempt.
+enum Replaced {
+    Done(Connection),
+    /// Another message of the same connection or its end came first.
+    Overtaken,
+    /// DynamoDB throttled one of the items.
+    Throttled,
+}
+
+/// The result of a transaction that was cancelled for a temporary reason; `None` if another attempt would fail as well. The SDK
+/// retries a throttled request, but not a transaction with a throttled item.
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html>
-fn is_temporary(error: &SdkError<TransactWriteItemsError>) -> bool {
-    const TEMPORARY: [&str; 4] =
-        ["ConditionalCheckFailed", "TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"];
-    let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() else {
-        return matches!(error.as_service_error(), Some(TransactWriteItemsError::TransactionInProgressException(_)));
+fn temporary(error: &SdkError<TransactWriteItemsError>) -> Option<Replaced> {
+    let cancelled = match error.as_service_error()? {
+        TransactWriteItemsError::TransactionCanceledException(cancelled) => cancelled,
+        TransactWriteItemsError::TransactionInProgressException(_) => return Some(Replaced::Overtaken),
+        _ => return None,
     };
-    cancelled.cancellation_reasons().iter().any(|reason| reason.code().is_some_and(|code| TEMPORARY.contains(&code)))
+    let is = |codes: [&str; 2]| {
+        cancelled.cancellation_reasons().iter().any(|reason| reason.code().is_some_and(|code| codes.contains(&code)))
+    };
+    if is(["ConditionalCheckFailed", "TransactionConflict"]) {
+        Some(Replaced::Overtaken)
+    } else {
+        is(["ThrottlingError", "ProvisionedThroughputExceeded"]).then_some(Replaced::Throttled)
+    }
 }

@@ -18,6 +18,9 @@ pub enum TableError {
     /// Other messages of the same connection kept changing its filter. Try again.
     #[error("too many messages change the connection's filter at once")]
     Contended,
+    /// DynamoDB throttled the items of the connection in every attempt.
+    #[error("DynamoDB throttled every attempt")]
+    Throttled,
     /// The interests of the connection would be larger than 32 KB.
     #[error("the connection's interests are too large")]
     LimitExceeded,

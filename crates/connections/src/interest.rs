@@ -85,6 +85,11 @@ pub(crate) fn is_within_limit(items: &[Item]) -> bool {
     items.iter().map(item_bytes).sum::<usize>() <= INTEREST_BYTES
 }
 
+/// All interest items of a connection.
+pub(crate) fn interest_items(stored: &StoredConnection) -> Vec<Item> {
+    stored.interest_scopes().iter().map(|scope| interest_item(stored, scope)).collect()
+}
+
 /// The interest item of a connection in one scope. DynamoDB charges reads by the byte, so the item holds only the facts that a
 /// delivery needs: the key contains the connection's id, and JSON, the usual format, is the default.
 pub(crate) fn interest_item(stored: &StoredConnection, scope: &Scope) -> Item {

@@ -1,6 +1,7 @@
+use crate::authorisation::Authorisation;
 use crate::connection::Connection;
 use crate::error::TableError;
-use crate::interest::{interest_item, is_within_limit};
+use crate::interest::{interest_items, is_within_limit};
 use crate::stored_connection::StoredConnection;
 use crate::table::Table;
 
@@ -14,14 +15,18 @@ impl Table {
     /// [`TableError::LimitExceeded`] if its interests would be too large; nothing is written. [`TableError::Dynamo`] or
     /// [`TableError::Unprocessed`]. Refuse the connection; the items that were written expire.
     pub async fn register(&self, connection: &Connection) -> Result<(), TableError> {
-        let group_hash = self.join_group(connection, connection.connected_at).await?;
-        let stored = StoredConnection::new(connection.clone(), group_hash);
-        let interests: Vec<_> = stored.interest_scopes().iter().map(|scope| interest_item(&stored, scope)).collect();
-        if !is_within_limit(&interests) {
+        let mut authorised = connection.clone();
+        if !connection.authorisation.is_decided() {
+            // It has no interests yet, but it will have them as soon as it has authenticated.
+            authorised.authorisation = Authorisation::Open;
+        }
+        if !is_within_limit(&interest_items(&StoredConnection::new(authorised, None))) {
             return Err(TableError::LimitExceeded);
         }
+        let group_hash = self.join_group(connection, connection.connected_at).await?;
+        let stored = StoredConnection::new(connection.clone(), group_hash);
         let put = self.client.put_item().table_name(&self.name).set_item(Some(stored.to_item()));
         put.send().await.map_err(TableError::dynamo("PutItem"))?;
-        self.put_all(interests).await
+        self.put_all(interest_items(&stored)).await
     }
 }

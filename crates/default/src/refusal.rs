@@ -30,6 +30,7 @@ pub(crate) fn refuse(message: &ClientMessage, error: &TableError) -> Answer {
         }
         TableError::TooManyConnections => (ErrorCode::LimitExceeded, Refusal::TooManyConnections.message()),
         TableError::MalformedGroup
+        | TableError::Throttled
         | TableError::Dynamo { .. }
         | TableError::TimedOut { .. }
         | TableError::Unprocessed(_) => {

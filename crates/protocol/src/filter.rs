@@ -166,7 +166,7 @@ mod tests {
         let four = ["a", "b", "c", "d"].map(|name| name.repeat(256));
         assert!(Filter::new(four.clone(), None).is_ok());
         assert!(Filter::new(four.iter().chain(&four), None).is_ok(), "a repeated type counts once");
-        assert_eq!(Filter::new(four.clone(), Some("e")), Err(InvalidFilter::TooMuchText));
+        assert_eq!(Filter::new(four, Some("e")), Err(InvalidFilter::TooMuchText));
         assert!(Filter::new(["é".repeat(256)], Some(&"é".repeat(256))).is_ok());
         assert_eq!(Filter::new(["é".repeat(256)], Some(&"é".repeat(257))), Err(InvalidFilter::TooMuchText));
         assert_eq!(InvalidFilter::TooMuchText.code(), ErrorCode::LimitExceeded);

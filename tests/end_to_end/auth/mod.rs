@@ -4,6 +4,7 @@ mod access;
 mod api_keys;
 mod expiry;
 mod forged;
+mod groups;
 mod in_band;
 mod jwks;
 mod origins;

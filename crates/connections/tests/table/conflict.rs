@@ -125,3 +125,21 @@ async fn a_subscribe_that_is_no_valid_transaction_fails_at_once() {
     assert!(matches!(error, TableError::Dynamo { .. }), "{error}");
     t.assert_holds([&alice], "the filter is what it was").await;
 }
+
+/// DynamoDB is at fault and not the client, so the client does not learn of a conflict.
+#[tokio::test]
+async fn a_subscribe_that_is_always_throttled_says_so() {
+    for (reason, throttled) in [("ThrottlingError", true), ("TransactionConflict", false)] {
+        let t = TestTable::create().await;
+        let alice = connection("alice", filter(["Room"]));
+        t.register([&alice]).await;
+        let refusals = Refusals::of(".TransactWriteItems", usize::MAX, &cancelled(reason));
+        let table = t.through(config().interceptor(refusals));
+
+        let error = table.subscribe(&alice.id, Some(&filter(["Sensor"])), now()).await.unwrap_err();
+
+        assert_eq!(matches!(error, TableError::Throttled), throttled, "{reason}: {error}");
+        assert_eq!(matches!(error, TableError::Contended), !throttled, "{reason}: {error}");
+        t.assert_holds([&alice], reason).await;
+    }
+}

@@ -1,4 +1,4 @@
-use entity_stream_connections::{Connection, TableError};
+use entity_stream_connections::{Authorisation, Connection, TableError};
 use entity_stream_protocol::{Filter, Format, GroupId};
 
 use crate::support::{Requests, TestTable, config, connection, filter, id, ids, names, now, tenant};
@@ -129,9 +129,12 @@ async fn interests_that_are_too_large_are_refused_and_nothing_changes() {
     let small = Filter::new(&many[..40], Some(&pattern)).unwrap();
     let large = Filter::new(&many, Some(&pattern)).unwrap();
     let t = TestTable::create().await;
-    let refused = t.table.register(&connection("alice", large.clone())).await;
-    assert!(matches!(refused, Err(TableError::LimitExceeded)), "{refused:?}");
-    t.assert_empty("refused").await;
+    for authorisation in [Authorisation::Open, Authorisation::Pending] {
+        let refused = Connection { authorisation, ..connection("alice", large.clone()) };
+        let refused = t.table.register(&refused).await;
+        assert!(matches!(refused, Err(TableError::LimitExceeded)), "{refused:?}");
+        t.assert_empty("refused").await;
+    }
 
     let alice = connection("alice", small);
     t.register([&alice]).await;
