@@ -48,6 +48,13 @@ async fn put(system: &System, tenant: &str, ids: impl IntoIterator<Item = usize>
     codes
 }
 
+/// Publishes 900 events in requests that run at once: more than the function takes of one tenant if it does not answer.
+async fn flood(system: &System, tenant: &str) {
+    let requests = (0..90).map(|n| put(system, tenant, n * 10..(n + 1) * 10));
+    let codes = futures_util::future::join_all(requests).await.concat();
+    assert!(codes.iter().all(Option::is_none), "{codes:?}");
+}
+
 async fn health(system: &System) -> Value {
     let answer = request("GET", &format!("{}/_local/health", system.local.http_url()), &[], "").await;
     assert_eq!(answer.status, 200);
@@ -55,28 +62,25 @@ async fn health(system: &System) -> Value {
 }
 
 #[tokio::test]
-async fn a_flood_of_some_tenants_delays_another_tenant_by_a_turn_and_handshakes_not_at_all() {
-    // The function never answers for the floods, so they take all the places that they may.
+async fn floods_of_other_tenants_delay_neither_an_event_nor_a_handshake() {
+    // The function never answers for the floods, so they take all the places that they may, and most of their events wait.
     let lambda = Endpoint::new(|asked| match is_broadcast(asked) {
         true if events(asked)[0].0.starts_with("flood") => Reply::Never,
         _ => Reply::json(ACCEPT),
     })
     .await;
     let system = System::start_with(behind(&lambda, config())).await;
-    for flood in 0..6 {
-        assert!(put(&system, &format!("flood{flood}"), 0..60).await.iter().all(Option::is_none));
-    }
-    let before = broadcasts(&lambda).len();
+    tokio::join!(flood(&system, "flood1"), flood(&system, "flood2"));
     put(&system, "city", [1]).await;
     until("the other tenant's event is delivered", async || {
         broadcasts(&lambda).iter().flatten().any(|(tenant, _)| tenant == "city")
     })
     .await;
-    let invocations = broadcasts(&lambda);
-    let turn = invocations.iter().position(|events| events[0].0 == "city").unwrap();
-    // Invocations that only wait leave their places after a second.
-    assert!(turn <= before + 7, "{turn} after {before}");
     system.connect("tenant=city").await;
+    let floods = broadcasts(&lambda).iter().filter(|events| events[0].0.starts_with("flood")).count();
+    assert!(floods <= 2 * 32, "{floods}");
+    let backlog = &health(&system).await["backlog"];
+    assert_eq!(backlog["tenants"].as_array().unwrap().len(), 2, "{backlog}");
 }
 
 #[tokio::test]
@@ -207,8 +211,7 @@ async fn the_backlog_is_told_with_its_age_and_its_reason() {
         (&json!(0), &json!(0), &Value::Null)
     );
 
-    put(&system, "demo", 0..600).await;
-    put(&system, "city", 0..10).await;
+    flood(&system, "demo").await;
     until("the oldest event has waited for a second", async || !health(&system).await["backlog"]["reason"].is_null())
         .await;
     let backlog = &health(&system).await["backlog"];
@@ -216,7 +219,7 @@ async fn the_backlog_is_told_with_its_age_and_its_reason() {
     let demo = &backlog["tenants"][0];
     assert_eq!(demo["tenant"], "demo", "{backlog}");
     assert!(demo["events"].as_u64() > Some(0) && demo["bytes"].as_u64() > demo["events"].as_u64(), "{backlog}");
-    assert!(backlog["reason"].as_str().unwrap().contains("events/s in, "), "{backlog}");
+    assert!(!backlog["reason"].as_str().unwrap().is_empty(), "{backlog}");
     let status = request("GET", &format!("{}/_local/status", system.local.http_url()), &[], "").await;
     let status: Value = serde_json::from_slice(&status.body).unwrap();
     assert!(status["backlog"]["events"].is_u64(), "the page shows the same: {status}");

@@ -180,6 +180,7 @@ fn milliseconds(time: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bus::fair_queue::Amount;
 
     fn behind(is_behind: bool) -> Backlog {
         Backlog { reason: is_behind.then(|| "the reason".to_owned()), ..Backlog::default() }
@@ -205,6 +206,20 @@ mod tests {
                 (44, BacklogNews::CaughtUp)
             ]
         );
+    }
+
+    #[test]
+    fn the_reason_is_the_flow_or_what_holds_it_up() {
+        let oldest = |is_held_up| TenantBacklog {
+            queue: None,
+            waiting: Amount::default(),
+            oldest: Duration::from_secs(2),
+            is_held_up,
+        };
+        let faster = "events come faster than this machine delivers them: 1000 events/s in, 210 events/s out";
+        assert_eq!(reason(&oldest(false), 1000.0, 210.0), faster);
+        assert_eq!(reason(&oldest(false), 0.0, 210.0), "the bus is catching up: 0 events/s in, 210 events/s out");
+        assert!(reason(&oldest(true), 1000.0, 210.0).contains("clients that do not read"));
     }
 
     #[test]

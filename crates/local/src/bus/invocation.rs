@@ -31,8 +31,8 @@ const LIMITS: InvocationLimits = InvocationLimits {
     batch_events: 32,
     batch_bytes: 512 * 1024,
 };
-/// The time after which an invocation counts as one that waits for slow clients.
-const SLOW: Duration = Duration::from_secs(1);
+/// The time after which an invocation counts as one that waits: for slow clients, or for a machine that is busy otherwise.
+const SLOW: Duration = Duration::from_millis(250);
 /// The age of a tenant's oldest waiting event from which on the tenant's publishers are kept waiting.
 const AT_EASE: Duration = Duration::from_secs(1);
 /// The longest that a publisher is kept waiting.
