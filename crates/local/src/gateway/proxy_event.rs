@@ -33,6 +33,7 @@ impl EventSource {
         let headers = self.handshake_headers(headers);
         insert_maps(&mut event, "headers", "multiValueHeaders", &headers);
         let mut parameters = BTreeMap::<String, Vec<String>>::new();
+        // API Gateway passes decoded parameters on. Bytes that are not UTF-8 become U+FFFD, which the function refuses.
         for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
             parameters.entry(name.into_owned()).or_default().push(value.into_owned());
         }
