@@ -214,3 +214,26 @@ async fn a_connection_is_not_closed_because_the_table_fails() {
     assert!(closed(&receivers).is_empty());
     assert_eq!(system.items().await.len(), 2);
 }
+
+/// Two invocations can give up a connection at the same time. The second close is answered 410.
+#[tokio::test]
+async fn a_young_connection_that_another_invocation_closed_does_not_fail_the_attempt() {
+    let (system, hands) = (System::start().await, Hands::default());
+    let closed = std::sync::atomic::AtomicBool::new(false);
+    let receivers = Receivers::with(move |asked| {
+        let is_first = asked.method == "DELETE" && !closed.swap(true, std::sync::atomic::Ordering::SeqCst);
+        Some(Reply::status(match asked.method.as_str() {
+            "DELETE" if is_first => 204,
+            "DELETE" => 410,
+            _ => 503,
+        }))
+    })
+    .await;
+    let mut functions = Functions::new(&system, &receivers.endpoint, &hands).await;
+    functions.broadcast = functions.broadcast.with_patience(PATIENCE);
+    register(&functions.table, [connection("stuck", hands.clock().now(), None)]).await;
+    let events = ["e1", "e2"].map(|id| envelope(id, &room("demo", "r1")));
+    let (first, second) = tokio::join!(functions.broadcast(&events[0], 60), functions.broadcast(&events[1], 60));
+    assert_eq!((first.unwrap().closed, second.unwrap().closed), (1, 1));
+    assert!(system.items().await.is_empty());
+}

@@ -33,6 +33,32 @@ async fn a_throttled_table_fails_an_attempt_after_a_few_requests() {
     assert_eq!(receivers.count(), 0);
 }
 
+/// A continuation can have a thousand ranges, which are read a few at a time.
+#[tokio::test]
+async fn the_first_read_that_fails_ends_the_others() {
+    let (system, receivers, hands) = (System::start().await, Receivers::start().await, Hands::default());
+    let requests = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&requests);
+    let table = proxy_by_operation(system.local.dynamodb_url(), move |_| {
+        counter.fetch_add(1, Ordering::SeqCst);
+        Fate::Throttled
+    })
+    .await;
+    let (functions, _bus) = Functions::with_bus(&system, &table, &receivers.endpoint, &hands, &[]).await;
+    let event: serde_json::Value = serde_json::from_str(&envelope("e1", &room("demo", "r1"))).unwrap();
+    let ranges: Vec<_> = (0..500).map(|n| format!("{:x}-{:x}", 2 * n, 2 * n)).collect();
+    let detail = serde_json::json!({ "type": "entityUpdated", "event": event, "ranges": ranges, "depth": 1 });
+    let mut continuation: serde_json::Value = serde_json::from_str(&envelope("c1", &detail)).unwrap();
+    continuation["source"] = serde_json::json!("entity-stream");
+    continuation["detail-type"] = serde_json::json!("EntityStreamContinuation");
+
+    let failure = functions.broadcast(&continuation.to_string(), 60).await.unwrap_err();
+
+    assert_eq!(failure.kind, "TableUnavailable", "{failure}");
+    let requests = requests.load(Ordering::SeqCst);
+    assert!(requests < 100, "{requests} requests");
+}
+
 /// A connection of each kind that makes the function call the table: healthy, opening, ended, and with an authorisation that
 /// seems to have expired.
 fn connections(hands: &Hands) -> [Connection; 4] {

@@ -27,8 +27,8 @@ pub(crate) struct Audience<'a> {
     turns: TenantTurns,
     /// Reading ends here, because the unread part then has to be handed on.
     stop: Instant,
-    /// The time of the table's last answer.
-    answered: Mutex<Instant>,
+    /// The time of the table's last answer. `None`: the table has failed, and nothing more is read.
+    answered: Mutex<Option<Instant>>,
 }
 
 /// A part of the audience. It is complete in itself: no connection and no group is in two slices.
@@ -76,7 +76,7 @@ impl<'a> Audience<'a> {
         (verdicts, turns): (Verdicts<'a>, TenantTurns),
         stop: Instant,
     ) -> Self {
-        let (verdicts, answered) = (Mutex::new(verdicts), Mutex::new(Instant::now()));
+        let (verdicts, answered) = (Mutex::new(verdicts), Mutex::new(Some(Instant::now())));
         Self { table, clock, tenant, entity_types, verdicts, turns, stop, answered }
     }
 
@@ -147,10 +147,10 @@ impl<'a> Audience<'a> {
         let mut delays = delays();
         let began = Instant::now();
         loop {
-            let until = self.stop.min(self.patience_ends(began));
+            let until = self.stop.min(self.patience_ends(began)?);
             let error = match timeout_at(until, pages.next()).await {
                 Ok(Ok(page)) => {
-                    *self.answered.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+                    self.set_answered(Some(Instant::now()));
                     return match page {
                         Some(page) => self.filter(page).await.map(Some),
                         None => Ok(None),
@@ -163,7 +163,8 @@ impl<'a> Audience<'a> {
             if Instant::now() + delay >= self.stop {
                 return Err(ReadError::OutOfTime);
             }
-            if Instant::now() + delay >= self.patience_ends(began) {
+            if Instant::now() + delay >= self.patience_ends(began)? {
+                self.set_answered(None);
                 return Err(ReadError::Table(error));
             }
             tracing::warn!(%error, "reading a page of the audience again");
@@ -172,9 +173,17 @@ impl<'a> Audience<'a> {
     }
 
     /// Returns the time at which a read of the table has failed. Answers to other reads put it off.
-    fn patience_ends(&self, began: Instant) -> Instant {
+    ///
+    /// # Errors
+    /// If another read has failed.
+    fn patience_ends(&self, began: Instant) -> Result<Instant, ReadError> {
         let answered = *self.answered.lock().unwrap_or_else(PoisonError::into_inner);
-        answered.max(began) + TABLE_TIME
+        let answered = answered.ok_or(ReadError::Table(TableError::TimedOut { operation: "Query" }))?;
+        Ok(answered.max(began) + TABLE_TIME)
+    }
+
+    fn set_answered(&self, at: Option<Instant>) {
+        *self.answered.lock().unwrap_or_else(PoisonError::into_inner) = at;
     }
 
     /// Drops the interests that match no event. It ends with an error when the time is over, between two patterns.

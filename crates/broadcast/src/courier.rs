@@ -149,7 +149,7 @@ impl Courier<'_> {
     }
 
     /// Returns whether the connection has a record. The error is the reason why the table did not answer.
-    async fn is_registered(&self, interest: &Interest) -> Result<bool, String> {
+    pub(crate) async fn is_registered(&self, interest: &Interest) -> Result<bool, String> {
         let found = within_table_time("GetItem", self.table.find(&interest.connection_id, self.clock.now())).await;
         found.map(|connection| connection.is_some()).map_err(|error| error.to_string())
     }

@@ -1,4 +1,4 @@
-//! Carries out a [`Schedule`]: makes its attempts, and waits.
+//! Carries out a [`DeliverySchedule`]: makes its attempts, and waits.
 //!
 //! Invariant: each recipient is settled exactly once. First attempts come before further ones.
 
@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::deadline::Deadline;
-use crate::schedule::{Attempt, Rest, Schedule, StopReason, Tried};
+use crate::schedule::{Attempt, DeliverySchedule, Rest, StopReason, Tried};
 
 /// The time after which an attempt no longer holds a slot. API Gateway answers in milliseconds.
 const OVERDUE: Duration = Duration::from_secs(1);
@@ -47,12 +47,12 @@ impl Dispatcher {
         mut settle: impl FnMut(R, StopReason),
     ) {
         let mut recipients = std::pin::pin!(recipients);
-        let mut schedule = Schedule::new(self.concurrency, self.deadline, Instant::now());
+        let mut schedule = DeliverySchedule::new(self.concurrency, self.deadline, Instant::now());
         let (over, is_over) = watch::channel(false);
         let begin = |tried| first_second(attempt(carrier, tried, is_over.clone()));
         let (mut trying, mut overdue) = (FuturesUnordered::new(), FuturesUnordered::new());
         let delay = |attempts: usize| backoff().nth(attempts - 1).unwrap_or_default();
-        let mut ended = |schedule: &mut Schedule<R>, tried, was_overdue, attempt| {
+        let mut ended = |schedule: &mut DeliverySchedule<R>, tried, was_overdue, attempt| {
             if let Some((recipient, reason)) =
                 schedule.attempt_ended(tried, was_overdue, attempt, (Instant::now(), delay))
             {

@@ -54,9 +54,14 @@ impl Courier<'_> {
         loop {
             let reason = match timeout_at(until, self.management_api.close(&interest.connection_id)).await {
                 Ok(Ok(())) => break,
-                // A connection that is still opening answers 410 as well, and would stay open.
                 Ok(Err(CloseError::Gone)) if !self.is_young(interest) => break,
-                Ok(Err(CloseError::Gone)) => "410 for a connection younger than 30 seconds".to_owned(),
+                // A connection that is still opening answers 410 as well, and would stay open. If it has no record, another
+                // invocation has closed it.
+                Ok(Err(CloseError::Gone)) => match self.is_registered(interest).await {
+                    Ok(false) => break,
+                    Ok(true) => "410 for a connection younger than 30 seconds".to_owned(),
+                    Err(reason) => reason,
+                },
                 Ok(Err(error)) if error.is_retryable() => error.to_string(),
                 Ok(Err(error)) => return Err(error.to_string()),
                 Err(_) => "@connections did not answer in time".to_owned(),

@@ -58,7 +58,7 @@ pub(crate) struct Tried<R> {
 
 /// The state of all recipients that have been read.
 #[derive(Debug)]
-pub(crate) struct Schedule<R> {
+pub(crate) struct DeliverySchedule<R> {
     concurrency: usize,
     deadline: Deadline,
     /// By the time of the next attempt.
@@ -71,7 +71,7 @@ pub(crate) struct Schedule<R> {
     progress: Instant,
 }
 
-impl<R> Schedule<R> {
+impl<R> DeliverySchedule<R> {
     pub(crate) fn new(concurrency: usize, deadline: Deadline, now: Instant) -> Self {
         let (running, overdue, number) = (0, 0, 0);
         Self {

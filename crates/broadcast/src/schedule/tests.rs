@@ -38,7 +38,7 @@ struct UnderWay {
 fn run(scripts: &[Script], concurrency: usize, stop: Duration, patience: Duration) -> Outcomes {
     let start = Instant::now();
     let (mut now, mut unread) = (start, 0..scripts.len());
-    let mut schedule = Schedule::new(concurrency, Deadline::at(start + stop, patience), now);
+    let mut schedule = DeliverySchedule::new(concurrency, Deadline::at(start + stop, patience), now);
     let mut under_way: Vec<UnderWay> = Vec::new();
     let mut made = vec![0; scripts.len()];
     let mut ran = Outcomes {
