@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::harness::logs::Log;
-use crate::harness::{PATIENCE, System, config, request, until};
+use crate::harness::{Client, PATIENCE, System, config, request, until};
 
 const BRIEF: Duration = Duration::from_millis(200);
 const KB: usize = 1024;
@@ -79,6 +79,17 @@ async fn more_sockets_than_the_limit_wait_for_a_place() {
     for stream in half_open {
         ended(stream).await;
     }
+}
+
+#[tokio::test]
+async fn the_number_of_websockets_is_bounded() {
+    let system = system(SocketLimits { websockets: 2, ..SocketLimits::default() }).await;
+    let first = system.connect("tenant=demo").await;
+    let _second = system.connect("tenant=demo").await;
+    let refused = Client::connect(&system.url("tenant=demo"), &[]).await.err().unwrap();
+    assert_eq!(refused.status, 429, "{refused:?}");
+    first.close().await;
+    until("there is room again", async || Client::connect(&system.url("tenant=demo"), &[]).await.is_ok()).await;
 }
 
 #[tokio::test]

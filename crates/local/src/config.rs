@@ -186,6 +186,8 @@ impl Default for QueueCapacity {
 pub struct SocketLimits {
     /// Sockets of one port that are not WebSockets. Further clients wait.
     pub number: usize,
+    /// WebSockets. Further handshakes are answered with 429.
+    pub websockets: usize,
     /// The time for the head of a request, and for the silence between two requests.
     pub head_timeout: Duration,
     /// The time for the body of a request.
@@ -202,12 +204,21 @@ impl Default for SocketLimits {
     fn default() -> Self {
         Self {
             number: 4096,
+            websockets: 100_000,
             head_timeout: Duration::from_secs(20),
             body_timeout: Duration::from_secs(20),
             body_bytes: 64 * 1024 * 1024,
             write_timeout: Duration::from_secs(30),
             outgoing_bytes: 2 * 1024 * 1024,
         }
+    }
+}
+
+impl SocketLimits {
+    /// Leaves files for the rest of the process: half of them are for WebSockets, and an eighth for each of the two ports.
+    pub(crate) fn within(self, open_files: u64) -> Self {
+        let files = usize::try_from(open_files).unwrap_or(usize::MAX);
+        Self { number: self.number.min(files / 8), websockets: self.websockets.min(files / 2), ..self }
     }
 }
 
@@ -236,6 +247,14 @@ impl RefusalDelay {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sockets_leave_files_for_the_rest() {
+        let few = SocketLimits::default().within(1024);
+        assert_eq!((few.number, few.websockets), (128, 512));
+        let many = SocketLimits::default().within(u64::MAX);
+        assert_eq!((many.number, many.websockets), (4096, 100_000));
+    }
 
     #[test]
     fn the_delay_of_refusals_doubles_up_to_its_longest() {

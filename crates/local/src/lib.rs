@@ -62,10 +62,11 @@ impl Local {
     ///
     /// # Errors
     /// [`StartError`] for a port that is taken, a data file that cannot be used, or a setting that makes no sense.
-    pub async fn start(config: Config) -> Result<Self, StartError> {
+    pub async fn start(mut config: Config) -> Result<Self, StartError> {
         // Each client takes a file descriptor, and the usual limit of 1,024 would be the first thing in the way.
-        if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
-            tracing::debug!(%error, "could not raise the limit of open files");
+        match rlimit::increase_nofile_limit(u64::MAX) {
+            Ok(files) => config.sockets = config.sockets.within(files),
+            Err(error) => tracing::debug!(%error, "could not raise the limit of open files"),
         }
         check_stage(&config.stage)?;
         let (address, listeners) = loopback::listen("the gateway", "--port", config.listen).await?;

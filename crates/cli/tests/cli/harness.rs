@@ -1,7 +1,7 @@
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use entity_stream_local::{Config, Local};
+use entity_stream_local::{Config, Local, RefusalDelay};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 use tokio::task::JoinHandle;
@@ -15,10 +15,11 @@ pub(crate) async fn system() -> Local {
     system_with(Config::default()).await
 }
 
-/// A local system on free ports, with other settings.
+/// A local system on free ports, with other settings. It refuses clients without delay.
 pub(crate) async fn system_with(config: Config) -> Local {
     let free = ([127, 0, 0, 1], 0).into();
-    Local::start(Config { listen: free, dynamodb: free, ..config }).await.unwrap()
+    let refusal_delay = RefusalDelay { first: Duration::ZERO, ..RefusalDelay::default() };
+    Local::start(Config { listen: free, dynamodb: free, refusal_delay, ..config }).await.unwrap()
 }
 
 /// The command, in this environment and no other.

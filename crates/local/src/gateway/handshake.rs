@@ -35,6 +35,9 @@ pub(crate) async fn handle(state: Arc<SystemState>, client: SocketAddr, request:
         Ok(key) => key,
         Err(refusal) => return *refusal,
     };
+    if state.connections.count() >= state.config.sockets.websockets {
+        return refuse(StatusCode::TOO_MANY_REQUESTS, "the system has no room for another WebSocket");
+    }
     // In a task of its own: a client that leaves meanwhile takes this one with it, and `$connect` may have registered it
     // already, so that `$disconnect` has to be told.
     let opening = tokio::spawn(open(state, client, key, request));
