@@ -185,7 +185,11 @@ async fn an_absent_or_wrong_bus_is_named() {
 
     let credentials = [("AWS_ACCESS_KEY_ID", "id"), ("AWS_SECRET_ACCESS_KEY", "key")];
     let http = system.http_url();
-    let args = [&region[..], &["--endpoint-url", &http]].concat();
+    // As on AWS, an event for a bus that does not exist is accepted and dropped.
+    let args = [&region[..], &["--endpoint-url", &http, "--timeout", "500ms"]].concat();
+    let (_, report) = doctor(&url, &args, &credentials).await;
+    assert_fails_at(&report, "delivery", "did not arrive in", "the rule reads this bus");
+    let args = ["--event-bus", "default", "--region", "us-east-1", "--endpoint-url", &http];
     let (ended, report) = doctor(&url, &args, &credentials).await;
     assert_eq!(steps(&report), PASSED, "{ended:?}");
 }

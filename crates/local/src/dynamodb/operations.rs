@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 /// The prefixes by which the engine's request types name the kind of an error in a message of `serde_json`.
-const MARKS: [(&str, ErrorKind); 5] = [
+const MARKS: [(&str, NewError); 5] = [
     ("SERIALIZATION:", DynoxideError::SerializationException),
     ("SERIALIZATION_AS_READ:", DynoxideError::SerializationException),
     ("VALIDATION:", DynoxideError::ValidationException),
@@ -13,7 +13,7 @@ const MARKS: [(&str, ErrorKind); 5] = [
     ("VALIDATION_REQUEST:", DynoxideError::EnvelopedValidation),
 ];
 
-type ErrorKind = fn(String) -> DynoxideError;
+type NewError = fn(String) -> DynoxideError;
 
 /// An operation of DynamoDB.
 pub(super) struct Operation {
