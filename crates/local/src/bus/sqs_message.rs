@@ -103,3 +103,27 @@ fn add(digest: &mut Md5, part: &[u8]) {
 fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn md5_of(name: &str, data_type: &str, text: Option<&str>, binary: Option<&str>) -> Option<String> {
+        let attribute = MessageAttribute {
+            data_type: data_type.to_owned(),
+            string_value: text.map(str::to_owned),
+            binary_value: binary.map(str::to_owned),
+        };
+        md5_of_attributes(&[(name.to_owned(), attribute)].into())
+    }
+
+    #[test]
+    fn the_checksums_are_those_of_sqs() {
+        assert_eq!(md5(b"This is a test message"), "fafb00f5732ab283681e124bf8747ed1");
+        // Calculated apart from this code: each part with its length, as the guide describes.
+        let md5 = md5_of("timestamp", "Number", Some("1493147359900"), None);
+        assert_eq!(md5.as_deref(), Some("235c5c510d26fb653d073faed50ae77c"));
+        assert_eq!(md5_of("a", "Binary", None, Some("AAE=")), Some("478dc19797ca415f59691aed6dd0ad96".to_owned()));
+        assert_eq!(md5_of_attributes(&BTreeMap::new()), None);
+    }
+}
