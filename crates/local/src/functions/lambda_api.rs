@@ -1,14 +1,16 @@
 //! Lambda's Invoke API for the broadcast function, with which dead letters are replayed.
 //! Source: "Invoke", AWS Lambda API Reference.
 
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, Response, StatusCode};
+use axum::response::IntoResponse;
 use serde_json::json;
 
 use super::function::{Function, InvokeError};
 use crate::aws_error::{answer, with_type};
 use crate::config::{FunctionHost, FunctionNames};
+use crate::door::BodyError;
 use crate::state::SystemState;
 
 const JSON: &str = "application/json";
@@ -33,11 +35,16 @@ pub(crate) async fn handle(state: &SystemState, name: &str, request: Request) ->
         let message = "The local system takes the invocation type RequestResponse only.";
         return refuse(StatusCode::BAD_REQUEST, "InvalidParameterValueException", message);
     }
-    let Ok(payload) = to_bytes(request.into_body(), PAYLOAD_BYTES).await else {
-        let message = "The payload has more than 6 MB.";
-        return refuse(StatusCode::PAYLOAD_TOO_LARGE, "RequestTooLargeException", message);
+    let payload = match state.door.read(request.into_body(), PAYLOAD_BYTES).await {
+        Ok(payload) => payload,
+        Err(BodyError::TooLarge) => {
+            let message = "The payload has more than 6 MB.";
+            return refuse(StatusCode::PAYLOAD_TOO_LARGE, "RequestTooLargeException", message);
+        }
+        Err(error) => return error.into_response(),
     };
-    match state.functions.invoke(Function::Broadcast, payload, state.config.times.broadcast_timeout).await {
+    match state.functions.invoke(Function::Broadcast, payload.bytes.clone(), state.config.times.broadcast_timeout).await
+    {
         Ok(output) => executed(answer(StatusCode::OK, JSON, output)),
         Err(InvokeError::Throttled(message)) => {
             refuse(StatusCode::TOO_MANY_REQUESTS, "TooManyRequestsException", &message)
