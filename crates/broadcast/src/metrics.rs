@@ -39,3 +39,74 @@ pub(crate) fn record_ages(published_at: EpochMillis, delivered_at: (EpochMillis,
     }
     (first, last)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
+
+    use super::*;
+
+    /// Records the names of metrics.
+    #[derive(Default)]
+    struct Names(Mutex<Vec<String>>);
+
+    impl Names {
+        fn add(&self, key: &Key) {
+            self.0.lock().unwrap().push(key.name().to_owned());
+        }
+    }
+
+    impl Recorder for Names {
+        fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+        fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+        fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+        fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
+            self.add(key);
+            Counter::noop()
+        }
+
+        fn register_gauge(&self, _: &Key, _: &Metadata<'_>) -> Gauge {
+            Gauge::noop()
+        }
+
+        fn register_histogram(&self, key: &Key, _: &Metadata<'_>) -> Histogram {
+            self.add(key);
+            Histogram::noop()
+        }
+    }
+
+    fn names(emit: impl FnOnce()) -> Vec<String> {
+        let names = Names::default();
+        metrics::with_local_recorder(&names, emit);
+        names.0.into_inner().unwrap()
+    }
+
+    #[test]
+    fn each_outcome_has_its_metric_and_zeros_have_none() {
+        let all = Summary {
+            delivered: 1,
+            gone: 1,
+            expired: 1,
+            closed: 1,
+            failed: 1,
+            rejected: 1,
+            continued: 1,
+            ..Summary::default()
+        };
+        let expected = ["Delivered", "Gone", "Expired", "Closed", "Failed", "Rejected", "Continued"];
+        assert_eq!(names(|| count(&all)), expected);
+        assert_eq!(names(|| count(&Summary { failed: 2, ..Summary::default() })), ["Failed"]);
+        assert_eq!(names(undeliverable), ["Undeliverable"]);
+    }
+
+    #[test]
+    fn the_ages_are_those_of_the_first_and_the_last_delivery() {
+        let at = EpochMillis::new;
+        let mut ages = (0, 0);
+        let names = names(|| ages = record_ages(at(1000), (at(1500), at(3000))));
+        assert_eq!((ages, names), ((500, 2000), vec!["EventAge".to_owned(), "EventAge".to_owned()]));
+    }
+}
