@@ -10,7 +10,6 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::candidate::Candidate;
 use crate::pattern_turns::{PatternTurn, TenantTurns};
-use crate::table_time::TABLE_TIME;
 use crate::verdicts::Verdicts;
 
 /// Reads the audience of a batch: the interests in its partitions, as far as they match an event.
@@ -27,6 +26,8 @@ pub(crate) struct Audience<'a> {
     turns: TenantTurns,
     /// Reading ends here, because the unread part then has to be handed on.
     stop: Instant,
+    /// The time that the table has to answer.
+    table_time: Duration,
     /// The time of the table's last answer. `None`: the table has failed, and nothing more is read.
     answered: Mutex<Option<Instant>>,
 }
@@ -74,10 +75,10 @@ impl<'a> Audience<'a> {
         clock: &'a Clock,
         (tenant, entity_types): (&'a Tenant, &'a EntityTypes),
         (verdicts, turns): (Verdicts<'a>, TenantTurns),
-        stop: Instant,
+        (stop, table_time): (Instant, Duration),
     ) -> Self {
         let (verdicts, answered) = (Mutex::new(verdicts), Mutex::new(Some(Instant::now())));
-        Self { table, clock, tenant, entity_types, verdicts, turns, stop, answered }
+        Self { table, clock, tenant, entity_types, verdicts, turns, stop, table_time, answered }
     }
 
     /// Reads the first page of each partition, one round after the other, as
@@ -142,7 +143,7 @@ impl<'a> Audience<'a> {
     }
 
     /// Reads the next page and filters it. If the table does not answer even after the SDK's retries, the read is repeated
-    /// until the table has answered nothing for [`TABLE_TIME`].
+    /// until the table has answered nothing for `table_time`.
     async fn next(&self, pages: &mut InterestPages) -> Result<Option<Reading<Vec<Candidate>>>, ReadError> {
         let mut delays = delays();
         let began = Instant::now();
@@ -179,7 +180,7 @@ impl<'a> Audience<'a> {
     fn patience_ends(&self, began: Instant) -> Result<Instant, ReadError> {
         let answered = *self.answered.lock().unwrap_or_else(PoisonError::into_inner);
         let answered = answered.ok_or(ReadError::Table(TableError::TimedOut { operation: "Query" }))?;
-        Ok(answered.max(began) + TABLE_TIME)
+        Ok(answered.max(began) + self.table_time)
     }
 
     fn set_answered(&self, at: Option<Instant>) {

@@ -24,6 +24,7 @@ use crate::pattern_turns::PatternTurns;
 use crate::recent::Recent;
 use crate::service::Service;
 use crate::summary::Summary;
+use crate::table_time::TABLE_TIME;
 
 /// The time of an invocation without a deadline.
 const UNKNOWN_DEADLINE: Duration = Duration::from_secs(29);
@@ -40,6 +41,7 @@ pub struct Broadcast {
     concurrency: usize,
     split_at: usize,
     patience: Duration,
+    table_time: Duration,
     table: Table,
     management_api: ManagementApi,
     outlets: Outlets,
@@ -63,6 +65,7 @@ impl Broadcast {
             concurrency: config.concurrency,
             split_at: config.split_at,
             patience: PATIENCE,
+            table_time: TABLE_TIME,
             table: aws.connections(config.connections_table),
             // On AWS, an instance handles one event at a time. The local system handles several at the same time.
             management_api: aws.management_api(config.endpoint).at_most(config.concurrency),
@@ -78,6 +81,13 @@ impl Broadcast {
     #[must_use]
     pub fn with_patience(self, patience: Duration) -> Self {
         Self { patience, ..self }
+    }
+
+    /// Replaces the five seconds that the table has to answer a read. An engine in the same process on a busy machine needs
+    /// more.
+    #[must_use]
+    pub fn with_table_time(self, table_time: Duration) -> Self {
+        Self { table_time, ..self }
     }
 
     /// Handles one invocation: an event, or an array of events.
@@ -172,6 +182,7 @@ impl Broadcast {
             concurrency,
             split_at: self.split_at,
             deadline,
+            table_time: self.table_time,
         }
     }
 

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use entity_stream_clock::Clock;
 use entity_stream_connections::{Interest, Table};
 use entity_stream_delivery::ManagementApi;
@@ -43,6 +45,8 @@ pub(crate) struct Service<'a> {
     pub(crate) concurrency: usize,
     pub(crate) split_at: usize,
     pub(crate) deadline: Deadline,
+    /// The time that the table has to answer a read.
+    pub(crate) table_time: Duration,
 }
 
 /// The results of a batch.
@@ -63,7 +67,8 @@ impl Service<'_> {
         let verdicts = Verdicts::new(self.patterns, ids.collect());
         let key = (&batch.tenant, &batch.entity_types);
         let turns = self.turns.of(&batch.tenant);
-        let audience = Audience::new(self.table, self.clock, key, (verdicts, turns), self.deadline.stop);
+        let audience =
+            Audience::new(self.table, self.clock, key, (verdicts, turns), (self.deadline.stop, self.table_time));
         let handovers: Vec<_> =
             batch.assignments.iter().map(|assignment| Handover::new(assignment, self.outlets)).collect();
 
