@@ -4,6 +4,7 @@ import contextlib
 import functools
 import http.server
 import json
+import re
 import subprocess
 import threading
 import urllib.request
@@ -279,7 +280,9 @@ def test_the_page_tells_how_far_the_bus_is_behind(local: LocalSystem):
         # No machine delivers the highest rate with a debug build.
         page.locator("#simulation-rate").fill("10000")
         page.get_by_role("switch", name="Simulation").click()
-        expect(backlog).to_contain_text("events come faster than this machine delivers them", timeout=PATIENCE * 1000)
+        # On a busy machine the page itself may read more slowly than the server sends.
+        reasons = re.compile("because (events come faster than this machine delivers them|clients that do not read)")
+        expect(backlog).to_contain_text(reasons, timeout=PATIENCE * 1000)
         expect(backlog).to_contain_text("s behind: ")
         expect(backlog).to_contain_text("(demo ")
         page.get_by_role("switch", name="Simulation").click()
