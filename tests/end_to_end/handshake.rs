@@ -28,9 +28,9 @@ async fn a_malformed_query_is_refused_with_400_and_a_reason() {
         ("tenant=a&entityTypes=A,,B", "1 to 256"),
         ("tenant=a&format=xml", "json (the default) or cloudevents"),
         ("tenant=a&group_id=a%20b", "group_id"),
-        ("tenant=a&idPattern=caf%E9", "idPattern is not UTF-8"),
+        ("tenant=a&idPattern=Z%FCrich", "idPattern is not UTF-8"),
         ("tenant=a&entityTypes=%C3", "entityTypes is not UTF-8"),
-        ("tenant=caf%E9", "tenant is not UTF-8"),
+        ("tenant=Z%FCrich", "tenant is not UTF-8"),
     ] {
         let (status, message) = refusal(&system, query).await;
         assert_eq!(status, 400, "{query}");

@@ -4,7 +4,6 @@
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, Response, StatusCode};
-use axum::response::IntoResponse;
 use serde_json::json;
 
 use super::function::{Function, InvokeError};

@@ -14,7 +14,8 @@ fn field() -> impl Strategy<Value = Value> {
         Just("é".repeat(129)).boxed(),
         Just("y".repeat(256)).boxed(),
         Just("z".repeat(257)).boxed(),
-        Just("w".repeat(512)).boxed(),
+        // Without the anchor, this pattern would be too slow: an id of the same letter matches every part of it at once.
+        Just(format!("^{}", "w".repeat(511))).boxed(),
         Just("v".repeat(513)).boxed(),
     ];
     let texts = (0..52_usize, text.clone()).prop_map(|(count, text)| {
