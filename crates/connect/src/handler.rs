@@ -15,8 +15,6 @@ use crate::problem::Problem;
 
 /// The metric that counts accepted connections.
 const CONNECTIONS: &str = "Connections";
-/// The metric that counts handshakes that failed by a fault of the service. For Lambda such an answer is a success.
-const HANDSHAKE_FAULTS: &str = "HandshakeFaults";
 
 /// The time to admit and register a client. Together with [`UNDO_TIME`], a client waits for 8 seconds at most, however slow the
 /// table or the issuer of tokens is.
@@ -66,12 +64,7 @@ impl Connect {
     ) -> Result<ApiGatewayProxyResponse, Failure> {
         let caller = Caller::of(&event.payload)?;
         let span = caller.span("connect");
-        let response = self.answer(&caller, &Handshake::of(&event.payload)).instrument(span).await;
-        // Streaming that is switched off is no fault.
-        if self.streaming_enabled && response.status_code >= 500 {
-            metrics::counter!(HANDSHAKE_FAULTS).increment(1);
-        }
-        Ok(response)
+        Ok(self.answer(&caller, &Handshake::of(&event.payload)).instrument(span).await)
     }
 
     async fn answer(&self, caller: &Caller, handshake: &Handshake<'_>) -> ApiGatewayProxyResponse {

@@ -4,6 +4,9 @@ use entity_stream_connections::TableError;
 use entity_stream_protocol::InvalidConnectQuery;
 use entity_stream_runtime::{Caller, note_refusal, respond};
 
+/// The metric that counts handshakes that failed by a fault of the service. For Lambda such an answer is a success.
+const HANDSHAKE_FAULTS: &str = "HandshakeFaults";
+
 /// The reason for which a handshake fails.
 #[derive(Debug)]
 pub(crate) enum Problem {
@@ -50,8 +53,22 @@ impl Problem {
         !matches!(self, Self::Refused(_) | Self::Table(TableError::TooManyConnections))
     }
 
-    /// Logs the problem and creates the answer to API Gateway.
+    /// True if the table, the secret or the identity provider failed. An unknown key is no such fault: any client can send
+    /// a token that names one.
+    fn is_our_fault(&self) -> bool {
+        match self {
+            Self::Refused(refused) => matches!(refused.reason, Refusal::KeysUnavailable | Refusal::ApiKeysUnavailable),
+            Self::Query(_) => false,
+            Self::Table(error) => !matches!(error, TableError::TooManyConnections | TableError::LimitExceeded),
+            Self::TimedOut => true,
+        }
+    }
+
+    /// Logs and counts the problem, and creates the answer to API Gateway.
     pub(crate) fn answer(&self, caller: &Caller) -> ApiGatewayProxyResponse {
+        if self.is_our_fault() {
+            metrics::counter!(HANDSHAKE_FAULTS).increment(1);
+        }
         match self {
             Self::Refused(refused) => refuse(refused, caller),
             Self::Table(TableError::TooManyConnections) => refuse(&Refusal::TooManyConnections.into(), caller),
@@ -81,4 +98,18 @@ impl Problem {
 fn refuse(refused: &Refused, caller: &Caller) -> ApiGatewayProxyResponse {
     note_refusal(refused, caller);
     respond(refused.reason.status(), Some(refused.reason.message()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_client_can_make_a_fault_of_ours() {
+        let ours: Vec<_> =
+            Refusal::ALL.into_iter().filter(|reason| Problem::Refused((*reason).into()).is_our_fault()).collect();
+        assert_eq!(ours, [Refusal::KeysUnavailable, Refusal::ApiKeysUnavailable]);
+        assert!(!Problem::Table(TableError::TooManyConnections).is_our_fault());
+        assert!(Problem::Table(TableError::Contended).is_our_fault() && Problem::TimedOut.is_our_fault());
+    }
 }
