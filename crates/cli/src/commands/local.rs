@@ -60,8 +60,8 @@ pub(crate) struct Args {
     /// may be repeated
     #[arg(long = "allow-host", value_name = "NAME")]
     allow_hosts: Vec<AllowedHost>,
-    /// Accept pages of this origin, beside those on localhost: an origin such as https://app.example.com, null for pages
-    /// from files, or * for all; may be repeated
+    /// Accept pages of this origin, beside those on localhost: scheme and host, null for pages from files, or * for all;
+    /// may be repeated
     #[arg(long = "allow-origin", value_name = "ORIGIN")]
     allow_origins: Vec<AllowedOrigin>,
     /// The name of the stage in the @connections URL
