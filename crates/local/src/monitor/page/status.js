@@ -58,6 +58,7 @@ export class Status {
   #notice(state) {
     if (state.phase === 'refused') return state.reason;
     if (state.phase === 'closed') return state.reason ?? null;
+    if (state.reason) return `${state.reason}. The page keeps trying.`;
     if (state.phase !== 'waiting') return null;
     if (!this.#reachable) return 'The local system cannot be reached. Is it running? The page keeps trying.';
     if (state.opened) return null;

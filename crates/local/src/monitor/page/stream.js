@@ -6,13 +6,15 @@ const STABLE = 10_000;
 /** API Gateway closes a connection after ten minutes of silence. */
 const KEEP_ALIVE = 4 * 60_000;
 const REFUSED = 1008;
+const TRY_AGAIN_LATER = 1013;
 const EVERYTHING = { entityTypes: [], idPattern: '' };
 
 /**
  * A connection like any client's, which comes back when it breaks.
  *
  * Reports `onState({ phase, … })`, where phase is `connecting`, `open`, `waiting` (with `retryAt` and `opened`: whether
- * the last connection came about), `refused` (with `reason`) or `closed`; `onEvent(text, message)`; and
+ * the last connection came about), `refused` (with `reason`) or `closed`. While it connects and waits, `reason` is set if
+ * the server told clients to come back later. Also reports `onEvent(text, message)`, and
  * `onFilter({ filter })` or `onFilter({ error })` for each filter that was asked for.
  */
 export class Stream {
@@ -45,6 +47,8 @@ export class Stream {
     this.#target = { tenant, token };
     this.#attempt = 0;
     this.#wasOpen = false;
+    // The reasons of an earlier target do not count.
+    this.state = { phase: 'closed' };
     this.#open();
   }
 
@@ -79,7 +83,7 @@ export class Stream {
     this.#socket = socket;
     this.#openedAt = 0;
     this.#accepted = null;
-    this.#setState({ phase: 'connecting' });
+    this.#setState({ phase: 'connecting', reason: this.state.reason });
     const ours = (handle) => (event) => { if (this.#socket === socket) handle(event); };
     socket.onopen = ours(() => this.#opened());
     socket.onmessage = ours(({ data }) => this.#message(data));
@@ -161,7 +165,7 @@ export class Stream {
     const most = Math.min(LONGEST_DELAY, FIRST_DELAY * 2 ** (this.#attempt - 1));
     const delay = Math.random() * most;
     this.#timer = setTimeout(() => this.#open(), delay);
-    this.#setState({ phase: 'waiting', retryAt: Date.now() + delay, opened });
+    this.#setState({ phase: 'waiting', retryAt: Date.now() + delay, opened, reason: code === TRY_AGAIN_LATER ? reason : undefined });
   }
 
   #refused(reason) {
