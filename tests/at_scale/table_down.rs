@@ -12,16 +12,21 @@ use crate::receivers::{Receivers, connection, id_of, register};
 /// The operations that the function uses: to read an audience, to look at a record, and to forget a connection.
 const OPERATIONS: [&str; 4] = ["Query", "GetItem", "DeleteItem", "BatchWriteItem"];
 
+/// A table that throttles every request. Returns its URL, and the number of requests.
+async fn throttled_table(system: &System) -> (String, Arc<AtomicUsize>) {
+    let requests = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&requests);
+    let throttle = move |_: &str| {
+        counter.fetch_add(1, Ordering::SeqCst);
+        Fate::Throttled
+    };
+    (proxy_by_operation(system.local.dynamodb_url(), throttle).await, requests)
+}
+
 #[tokio::test]
 async fn a_throttled_table_fails_an_attempt_after_a_few_requests() {
     let (system, receivers, hands) = (System::start().await, Receivers::start().await, Hands::default());
-    let requests = Arc::new(AtomicUsize::new(0));
-    let counter = Arc::clone(&requests);
-    let table = proxy_by_operation(system.local.dynamodb_url(), move |_| {
-        counter.fetch_add(1, Ordering::SeqCst);
-        Fate::Throttled
-    })
-    .await;
+    let (table, requests) = throttled_table(&system).await;
     let (functions, _bus) = Functions::with_bus(&system, &table, &receivers.endpoint, &hands, &[]).await;
     register(&system.table(), [connection("alice", hands.clock().now(), None)]).await;
 
@@ -37,13 +42,7 @@ async fn a_throttled_table_fails_an_attempt_after_a_few_requests() {
 #[tokio::test]
 async fn the_first_read_that_fails_ends_the_others() {
     let (system, receivers, hands) = (System::start().await, Receivers::start().await, Hands::default());
-    let requests = Arc::new(AtomicUsize::new(0));
-    let counter = Arc::clone(&requests);
-    let table = proxy_by_operation(system.local.dynamodb_url(), move |_| {
-        counter.fetch_add(1, Ordering::SeqCst);
-        Fate::Throttled
-    })
-    .await;
+    let (table, requests) = throttled_table(&system).await;
     let (functions, _bus) = Functions::with_bus(&system, &table, &receivers.endpoint, &hands, &[]).await;
     let event: serde_json::Value = serde_json::from_str(&envelope("e1", &room("demo", "r1"))).unwrap();
     let ranges: Vec<_> = (0..500).map(|n| format!("{:x}-{:x}", 2 * n, 2 * n)).collect();

@@ -1,32 +1,13 @@
 //! Values of entities stay out of logs and of the reasons of dead letters.
 
-use std::io::Write;
-use std::sync::{Arc, Mutex};
-
 use serde_json::{Value, json};
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::util::SubscriberInitExt;
 
+use crate::harness::logs::Log;
 use crate::harness::{Endpoint, Functions, Hands, Reply, System, envelope, lambda_event, room};
 
 const SECRET: &str = "4111-1111-1111-1111";
 /// The crates whose log is searched: those that a broadcast runs.
 const CRATES: [&str; 6] = ["broadcast", "connections", "delivery", "protocol", "publisher", "runtime"];
-
-/// A log in memory.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
 
 /// Events with a secret in each field, in values of every wrong type.
 fn events() -> Vec<String> {
@@ -70,12 +51,8 @@ async fn a_publishers_values_are_in_no_log_and_in_no_reason() {
     let api = Endpoint::script([Reply::status(200)]).await;
     let functions = Functions::new(&system, &api, &Hands::default()).await;
     functions.register("FineAAAAAAAAAAA=", "demo").await;
-    let log = Log::default();
-    let writer = log.clone();
-    let filter = CRATES.map(|name| format!("entity_stream_{name}=trace")).join(",");
-    let subscriber = tracing_subscriber::fmt().with_env_filter(EnvFilter::new(filter));
     // The functions run on the thread of this test.
-    let logging = subscriber.with_writer(move || writer.clone()).finish().set_default();
+    let (log, logging) = Log::of_this_thread_with(&CRATES.map(|name| format!("entity_stream_{name}=trace")).join(","));
 
     let mut undeliverable = 0;
     for event in events() {
@@ -84,7 +61,7 @@ async fn a_publishers_values_are_in_no_log_and_in_no_reason() {
 
     drop(logging);
     assert!(undeliverable > 40, "{undeliverable}");
-    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let log = log.text();
     assert!(log.contains("undeliverable event"));
     assert!(!log.contains("4111"), "{:?}", log.lines().find(|line| line.contains("4111")));
     let letters = system.dead_letters().await;

@@ -12,7 +12,7 @@ const MEMORY: Duration = Duration::from_secs(60);
 /// retries after one and after three minutes, with the same request id.
 /// Source: "How Lambda handles errors and retries with asynchronous invocation", AWS Lambda Developer Guide.
 const MEMORY_OF_AN_INVOCATION: Duration = Duration::from_secs(15 * 60);
-/// The most events that are remembered.
+/// The most events that are remembered. The compiler evaluates it, so it cannot panic.
 const CAPACITY: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
 
 /// The events that this instance of the function delivered recently. EventBridge delivers at least once. Instances do not

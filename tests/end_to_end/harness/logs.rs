@@ -30,12 +30,17 @@ pub(crate) fn start() {
 pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
-    /// Collects the log until the guard is dropped.
+    /// Collects the log, from `info` on, until the guard is dropped.
     pub(crate) fn of_this_thread() -> (Self, DefaultGuard) {
+        Self::of_this_thread_with("info")
+    }
+
+    /// Collects what these directives let through, until the guard is dropped.
+    pub(crate) fn of_this_thread_with(directives: &str) -> (Self, DefaultGuard) {
         let log = Self::default();
         let writer = log.clone();
-        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
-        (log, tracing::subscriber::set_default(subscriber))
+        let subscriber = tracing_subscriber::fmt().with_env_filter(EnvFilter::new(directives)).with_ansi(false);
+        (log, tracing::subscriber::set_default(subscriber.with_writer(move || writer.clone()).finish()))
     }
 
     pub(crate) fn text(&self) -> String {
