@@ -93,7 +93,7 @@ def test_a_package_is_one_file_that_runs(built):
 def test_a_panic_is_answered_and_the_next_event_served(built):
     """`cargo lambda build` sets `panic = "abort"` unless the workspace sets another value. Only with unwinding does a panic fail
     one invocation and not the process. The functions do not panic, so an example does; it is built as they are."""
-    command = [TOOLS / "cargo-lambda", "lambda", "build", "--release", "--example", "panics"]
+    command = [TOOLS / "cargo-lambda", "lambda", "build", "--release", "--package", "entity-stream-runtime", "--example", "panics"]
     environment = environment_without_aws(
         PATH=f"{TOOLS}{os.pathsep}{os.environ['PATH']}", CARGO_LAMBDA_COMPILER="cargo"
     )

@@ -205,6 +205,6 @@ def variables_of(binary: bytes) -> set[str]:
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_a_function_has_exactly_the_variables_that_it_reads(on, built, function):  # noqa: F811
     variables = on.resources[f"{function.capitalize()}Function"]["Properties"]["Environment"]["Variables"]
-    # On AWS no variable contains the secret, and Lambda sets the log level from LoggingConfig.
-    elsewhere = {"JWT_SECRET", "AWS_LAMBDA_LOG_LEVEL", "RUST_LOG"}
+    # On AWS no variable contains the secret, and Lambda sets the level of its own filter from LoggingConfig.
+    elsewhere = {"JWT_SECRET", "AWS_LAMBDA_LOG_LEVEL"}
     assert set(variables) == variables_of(built[function].read_bytes()) - elsewhere
