@@ -13,7 +13,7 @@ fuzz_target!(|text: &str| {
         Ok(pattern) => pattern,
         Err(error) => {
             let message = error.to_string();
-            return assert!(message.starts_with("idPattern: ") && !message.contains('\n') && message.len() < 1024);
+            return assert!(!message.contains('\n') && message.len() < 1024);
         }
     };
     let matcher = PatternMatcher::compile(&pattern).expect("an accepted pattern compiles");

@@ -51,7 +51,7 @@ pub enum InvalidFilter {
     )]
     TooMuchText,
     /// The pattern is invalid.
-    #[error(transparent)]
+    #[error("idPattern: {0}")]
     IdPattern(#[from] InvalidPattern),
 }
 

@@ -51,3 +51,13 @@ pub const IDLE_TIMEOUT: Duration = Duration::from_secs(10 * 60);
 pub const YOUNG_CONNECTION: Duration = Duration::from_secs(30);
 /// The longest reason of a close frame, in bytes: RFC 6455, section 5.5 allows 125, of which the code takes two.
 pub const CLOSE_REASON_BYTES: usize = 123;
+/// The longest `q` of a subscription, in bytes.
+pub const QUERY_BYTES: usize = 1024;
+/// The most terms of one `q`: comparisons and tests of existence.
+pub const QUERY_TERMS: usize = 32;
+/// The deepest nesting of parentheses in one `q`.
+pub const QUERY_DEPTH: usize = 8;
+/// The most text that a regular expression of a `q` reads in one event, in bytes. All regular expressions of a `q` together cost
+/// at most [`MATCH_COST`] steps for each byte, as an `idPattern` does. So a `q` takes at most as long as an `idPattern` with an
+/// id of 1,024 bytes. Names, codes, addresses and URLs are shorter.
+pub const QUERY_REGEX_BYTES: usize = 1024;

@@ -1,13 +1,20 @@
-/// Returns true if the text is a date and time of RFC 3339, section 5.6. The parser also accepts forms of ISO 8601 that RFC 3339 does
-/// not have, such as `20260102T030405Z` or an offset without minutes. So this function compares the form first.
+use jiff::Timestamp;
+
+/// Returns true if the text is a date and time of RFC 3339, section 5.6.
 pub fn is_rfc3339(text: &str) -> bool {
+    parse_rfc3339(text).is_some()
+}
+
+/// Reads a date and time of RFC 3339, section 5.6. The parser also accepts forms of ISO 8601 that RFC 3339 does not have, such as
+/// `20260102T030405Z` or an offset without minutes. So this function compares the form first.
+pub(crate) fn parse_rfc3339(text: &str) -> Option<Timestamp> {
     const FORM: &[u8] = b"0000-00-00T00:00:00";
-    let Some((time, rest)) = text.split_at_checked(FORM.len()) else { return false };
+    let (time, rest) = text.split_at_checked(FORM.len())?;
     let rest = match rest.strip_prefix('.') {
         Some(fraction) if fraction.starts_with(|c: char| c.is_ascii_digit()) => {
             fraction.trim_start_matches(|c: char| c.is_ascii_digit())
         }
-        Some(_) => return false,
+        Some(_) => return None,
         None => rest,
     };
     let offset_is_well_formed = match rest.as_bytes() {
@@ -15,11 +22,11 @@ pub fn is_rfc3339(text: &str) -> bool {
         [b'+' | b'-', offset @ ..] => has_form(offset, b"00:00") && offset < &b"24"[..],
         _ => false,
     };
-    has_form(time.as_bytes(), FORM) && offset_is_well_formed && text.parse::<jiff::Timestamp>().is_ok()
+    if has_form(time.as_bytes(), FORM) && offset_is_well_formed { text.parse().ok() } else { None }
 }
 
 /// Returns true if the text has a digit in each place where the form has `0`, and the form's letters and signs in all others.
-fn has_form(text: &[u8], form: &[u8]) -> bool {
+pub(crate) fn has_form(text: &[u8], form: &[u8]) -> bool {
     let alike =
         |(byte, form): (&u8, &u8)| if *form == b'0' { byte.is_ascii_digit() } else { byte.eq_ignore_ascii_case(form) };
     text.len() == form.len() && text.iter().zip(form).all(alike)

@@ -1,6 +1,6 @@
 //! Bounds the time that a match takes.
 //!
-//! Invariant: a search of an accepted pattern does at most [`MATCH_COST`] steps for each byte of an id.
+//! Invariant: a search of a pattern does at most as many steps for each byte of a text as [`match_cost`] returns.
 //!
 //! A search follows all ways through the automaton at once, so a byte costs as much as the states that the search can be in
 //! together. Two bounds are tried. The first adds up all states between two characters; it is quick, and enough for most
@@ -12,16 +12,22 @@ use std::collections::{HashMap, HashSet};
 use regex_automata::nfa::thompson::{NFA, State};
 use regex_automata::util::primitives::StateID;
 
-use crate::limits::MATCH_COST;
-
-/// The most steps to follow the combinations of a pattern. It limits the time to read a pattern.
-const EXPLORATION: usize = 100_000;
+/// The most steps to follow the combinations of patterns that are checked together. It limits the time to read them.
+pub(super) const EXPLORATION: usize = 100_000;
 /// The transitions that take as long as a step.
 const TRANSITIONS: usize = 8;
 
-/// Returns whether each byte of an id costs little enough.
-pub(super) fn is_affordable(nfa: &NFA) -> bool {
-    between_characters(nfa) <= MATCH_COST || Exploration::new(nfa).ends_within_the_limits()
+/// Returns the steps that a byte of a text may cost. `None` if they are more than `limit`, or if it takes more than
+/// `exploration` steps to find out; the steps that it takes are subtracted.
+pub(super) fn match_cost(nfa: &NFA, limit: usize, exploration: &mut usize) -> Option<usize> {
+    let sum = between_characters(nfa);
+    if sum <= limit {
+        return Some(sum);
+    }
+    let mut combinations = Exploration::new(nfa, limit, *exploration);
+    let cost = combinations.highest_cost();
+    *exploration = exploration.saturating_sub(combinations.steps);
+    cost
 }
 
 /// The steps at one state: for the state itself, and for its ways on.
@@ -113,31 +119,38 @@ struct Exploration<'a> {
     /// The round in which each state was last reached.
     reached: Vec<u32>,
     round: u32,
+    /// The most steps that a combination may cost.
+    limit: usize,
+    /// The most steps that the exploration may take, and those that it took.
+    allowed: usize,
     steps: usize,
+    /// The most steps that a combination costs, of those that were found.
+    highest: usize,
 }
 
 impl<'a> Exploration<'a> {
-    fn new(nfa: &'a NFA) -> Self {
+    fn new(nfa: &'a NFA, limit: usize, allowed: usize) -> Self {
         let bytes = nfa.byte_classes().representatives(..).filter_map(|unit| unit.as_u8()).collect();
-        Self { nfa, bytes, reached: vec![0; nfa.states().len()], round: 0, steps: 0 }
+        Self { nfa, bytes, reached: vec![0; nfa.states().len()], round: 0, limit, allowed, steps: 0, highest: 0 }
     }
 
-    fn ends_within_the_limits(mut self) -> bool {
-        let Some(start) = self.combine(&[self.nfa.start_unanchored()]) else { return false };
+    /// Follows all combinations. `None` if one of them costs too much, or if there are too many.
+    fn highest_cost(&mut self) -> Option<usize> {
+        let start = self.combine(&[self.nfa.start_unanchored()])?;
         let mut known = HashSet::from([start.clone()]);
         let mut open = vec![start];
         while let Some(combination) = open.pop() {
             for next in self.moves(&combination) {
-                let Some(next) = self.combine(&next) else { return false };
-                if self.steps > EXPLORATION {
-                    return false;
+                let next = self.combine(&next)?;
+                if self.steps > self.allowed {
+                    return None;
                 }
                 if known.insert(next.clone()) {
                     open.push(next);
                 }
             }
         }
-        true
+        Some(self.highest)
     }
 
     /// Returns the states after each byte that a combination takes.
@@ -174,7 +187,8 @@ impl<'a> Exploration<'a> {
             }
         }
         self.steps += cost;
+        self.highest = self.highest.max(cost);
         taking.sort_unstable();
-        (cost <= MATCH_COST).then_some(taking)
+        (cost <= self.limit).then_some(taking)
     }
 }

@@ -2,7 +2,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::compile::{InvalidPattern, check};
+use super::compile::{InvalidPattern, PatternBudget};
 
 /// A regular expression for entity ids, in the `regex` crate's syntax, of at most 512 characters. It matches anywhere
 /// in the id unless it is anchored, like `idPattern` in NGSI brokers.
@@ -15,7 +15,7 @@ impl IdPattern {
     /// # Errors
     /// [`InvalidPattern`] if the syntax is wrong or the pattern exceeds a limit.
     pub fn parse(text: &str) -> Result<Self, InvalidPattern> {
-        check(text)?;
+        PatternBudget::default().check(text)?;
         Ok(Self(text.to_owned()))
     }
 

@@ -6,7 +6,7 @@ use super::compile::{InvalidPattern, compile};
 use super::id_pattern::IdPattern;
 use crate::limits::COMPILED_PATTERN_BYTES;
 
-/// A compiled [`IdPattern`]. The time to match is linear in the length of the id, for every pattern.
+/// A compiled pattern. The time to match is linear in the length of the text, for every pattern.
 ///
 /// The `regex` crate chooses among several engines, and tries one after the other. It also searches backwards, where other
 /// patterns are slow. These two engines only search forwards, so one bound holds for the time.
@@ -25,7 +25,12 @@ impl PatternMatcher {
     /// [`InvalidPattern`] if the syntax is wrong or the compiled pattern is too large, which only a pattern from
     /// [`IdPattern::from_stored`] can be.
     pub fn compile(pattern: &IdPattern) -> Result<Self, InvalidPattern> {
-        let nfa = compile(pattern.as_str())?;
+        Self::of_text(pattern.as_str())
+    }
+
+    /// Compiles a pattern that [`PatternBudget::check`](super::compile::PatternBudget::check) accepted.
+    pub(crate) fn of_text(pattern: &str) -> Result<Self, InvalidPattern> {
+        let nfa = compile(pattern)?;
         let config = Config::new()
             .cache_capacity(COMPILED_PATTERN_BYTES)
             .skip_cache_capacity_check(true)
@@ -39,9 +44,9 @@ impl PatternMatcher {
         })
     }
 
-    /// Returns true if the pattern matches anywhere in this id.
-    pub fn matches(&self, entity_id: &str) -> bool {
-        let input = Input::new(entity_id).earliest(true);
+    /// Returns true if the pattern matches anywhere in this text.
+    pub fn matches(&self, text: &str) -> bool {
+        let input = Input::new(text).earliest(true);
         // A kept cache would stay in memory with the pattern. Creating a cache takes less time than the rest of the match.
         match self.quick.try_search_fwd(&mut self.quick.create_cache(), &input) {
             Ok(found) => found.is_some(),

@@ -1,4 +1,4 @@
-//! `idPattern`: regular expressions for entity ids.
+//! Regular expressions of bounded cost, for entity ids (`idPattern`) and for values of attributes (`q`).
 
 mod compile;
 mod cost;
@@ -8,6 +8,7 @@ mod matcher;
 mod prefilter;
 
 pub use compile::InvalidPattern;
+pub(crate) use compile::PatternBudget;
 pub use id_pattern::IdPattern;
 pub use matcher::PatternMatcher;
 pub use prefilter::Prefilter;

@@ -1,0 +1,144 @@
+//! Evaluates queries on the attributes of one event.
+//!
+//! Invariant: a term visits each part of the attribute that it names at most once, so it takes at most as many steps as this
+//! attribute has values, and as many for text as [`QUERY_REGEX_BYTES`] allows. A comparison with a list is one step, because the
+//! list is sorted.
+
+use std::cmp::Ordering;
+
+use serde_json::Value;
+
+use super::expression::{AttributePath, Condition, Expression, MemberPath, Operand, Relation, Term};
+use super::literal::Literal;
+use super::value_pattern::ValuePattern;
+use crate::entity_data::{EntityData, instances, sub_attribute, value_of};
+use crate::limits::QUERY_REGEX_BYTES;
+
+/// One evaluation of one query.
+pub(super) struct Evaluation<'a> {
+    data: &'a EntityData,
+    /// The values that were visited, and the bytes that regular expressions read.
+    pub(super) steps: usize,
+    /// The bytes that the present term may still read with a regular expression.
+    readable: usize,
+}
+
+impl<'a> Evaluation<'a> {
+    pub(super) fn new(data: &'a EntityData) -> Self {
+        Self { data, steps: 0, readable: 0 }
+    }
+
+    pub(super) fn is_true(&mut self, expression: &Expression) -> bool {
+        match expression {
+            Expression::All(parts) => parts.iter().all(|part| self.is_true(part)),
+            Expression::Any(parts) => parts.iter().any(|part| self.is_true(part)),
+            Expression::Term(term) => self.holds(term),
+        }
+    }
+
+    fn holds(&mut self, term: &Term) -> bool {
+        self.steps += 1;
+        self.readable = QUERY_REGEX_BYTES;
+        let attribute = self.data.attribute(&term.path.attribute);
+        let found = attribute.is_some_and(|attribute| {
+            self.any_instance(attribute, &term.path.sub_attributes, &term.path, &term.condition)
+        });
+        found != (term.condition == Condition::Missing)
+    }
+
+    /// Returns true if the condition holds for one instance of an attribute, or of the sub-attribute with these names.
+    fn any_instance(
+        &mut self,
+        attribute: &Value,
+        names: &[String],
+        path: &AttributePath,
+        condition: &Condition,
+    ) -> bool {
+        instances(attribute).iter().any(|instance| {
+            self.steps += 1;
+            match names.split_first() {
+                Some((name, rest)) => sub_attribute(instance, name)
+                    .is_some_and(|sub_attribute| self.any_instance(sub_attribute, rest, path, condition)),
+                None => self.any_member(value_of(instance), &path.member, condition),
+            }
+        })
+    }
+
+    fn any_member(&mut self, value: &Value, path: &MemberPath, condition: &Condition) -> bool {
+        let value = typed_value(value);
+        match path {
+            MemberPath::Whole => self.meets(value, condition),
+            MemberPath::Each => {
+                value.as_object().is_some_and(|members| members.values().any(|member| self.meets(member, condition)))
+            }
+            MemberPath::Names(names) => {
+                let member = names.iter().try_fold(value, |value, name| value.as_object()?.get(name));
+                member.is_some_and(|member| self.meets(typed_value(member), condition))
+            }
+        }
+    }
+
+    /// Returns true if a value that exists meets a condition. [`Evaluation::holds`] turns [`Condition::Missing`] round.
+    fn meets(&mut self, value: &Value, condition: &Condition) -> bool {
+        self.steps += 1;
+        match condition {
+            Condition::Exists | Condition::Missing => true,
+            Condition::Equal(operand) => self.includes(value, operand),
+            Condition::Unequal(operand) => !self.includes(value, operand),
+            Condition::Order(relation, literal) => literal.compare(value).is_some_and(|order| relation.holds(order)),
+            Condition::Matches(pattern) => self.matches(value, pattern) == Some(true),
+            Condition::MatchesNot(pattern) => self.matches(value, pattern) == Some(false),
+        }
+    }
+
+    fn includes(&mut self, value: &Value, operand: &Operand) -> bool {
+        match value {
+            Value::Array(items) => items.iter().any(|item| {
+                self.steps += 1;
+                operand.equals(item)
+            }),
+            value => operand.equals(value),
+        }
+    }
+
+    /// `None` if the value is not a string, or is longer than the term may read.
+    fn matches(&mut self, value: &Value, pattern: &ValuePattern) -> Option<bool> {
+        let text = value.as_str()?;
+        // An empty text counts too, because each match has a cost of its own.
+        let cost = text.len().max(1);
+        self.readable = self.readable.checked_sub(cost)?;
+        self.steps += cost;
+        pattern.matches(text)
+    }
+}
+
+impl Operand {
+    fn equals(&self, value: &Value) -> bool {
+        match self {
+            Self::One(literal) => literal.compare(value) == Some(Ordering::Equal),
+            Self::List(literals) => Literal::any_equals(literals, value),
+            Self::Range(first, last) => {
+                first.compare(value).is_some_and(Ordering::is_ge) && last.compare(value).is_some_and(Ordering::is_le)
+            }
+        }
+    }
+}
+
+impl Relation {
+    fn holds(self, order: Ordering) -> bool {
+        match self {
+            Self::Less => order.is_lt(),
+            Self::LessOrEqual => order.is_le(),
+            Self::Greater => order.is_gt(),
+            Self::GreaterOrEqual => order.is_ge(),
+        }
+    }
+}
+
+/// The value of a JSON-LD typed value, such as `{"@type":"DateTime","@value":"2026-01-02T03:04:05Z"}`.
+fn typed_value(value: &Value) -> &Value {
+    match value {
+        Value::Object(members) if members.contains_key("@type") => members.get("@value").unwrap_or(value),
+        _ => value,
+    }
+}

@@ -1,0 +1,43 @@
+use std::hash::{Hash, Hasher};
+use std::sync::OnceLock;
+
+use crate::pattern::PatternMatcher;
+
+/// A regular expression for values. It matches anywhere in the value unless it is anchored.
+///
+/// The first match compiles it. A function that only checks queries compiles none.
+#[derive(Clone, Debug)]
+pub(super) struct ValuePattern {
+    text: String,
+    matcher: OnceLock<Option<Box<PatternMatcher>>>,
+}
+
+impl ValuePattern {
+    pub(super) fn new(text: String) -> Self {
+        Self { text, matcher: OnceLock::new() }
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// `None` if the pattern does not compile, which only a stored query can have: it was valid for another version.
+    pub(super) fn matches(&self, value: &str) -> Option<bool> {
+        let matcher = self.matcher.get_or_init(|| PatternMatcher::of_text(&self.text).ok().map(Box::new));
+        matcher.as_ref().map(|matcher| matcher.matches(value))
+    }
+}
+
+impl PartialEq for ValuePattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for ValuePattern {}
+
+impl Hash for ValuePattern {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.text.hash(state);
+    }
+}
