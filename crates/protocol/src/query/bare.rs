@@ -57,6 +57,12 @@ pub(super) fn pattern_length(text: &str) -> usize {
     text[..length].trim_end().len()
 }
 
+/// Returns true if a regular expression ends where its text ends, whatever follows: outside its parentheses, and not after a
+/// backslash.
+pub(super) fn is_pattern(text: &str) -> bool {
+    !text.is_empty() && pattern_length(&format!("{text};")) == text.len()
+}
+
 /// Returns true if a text begins with a percent-encoded byte, such as the `%22` of a quotation mark.
 pub(super) fn is_percent_encoded(text: &str) -> bool {
     matches!(text.as_bytes(), [b'%', first, second, ..] if first.is_ascii_hexdigit() && second.is_ascii_hexdigit())

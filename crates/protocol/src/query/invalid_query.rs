@@ -96,6 +96,9 @@ pub enum QueryFault {
     /// A number is outside the range of a 64-bit float.
     #[error("the number is too large; write a smaller one, or quote it as a string")]
     NumberTooLarge,
+    /// A regular expression without quotes has an open parenthesis, or a backslash at its end.
+    #[error("the regular expression ends within parentheses or after a backslash; close them, or quote it: \"[(]\"")]
+    OpenPattern,
     /// A regular expression is invalid or costs too much.
     #[error("{0}; all regular expressions of a query together have the limits of one idPattern")]
     Pattern(#[source] InvalidPattern),

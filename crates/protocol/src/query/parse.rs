@@ -227,10 +227,14 @@ impl Parser<'_> {
         let text = match self.cursor.quoted(&['"', '\''])? {
             Some(text) => text,
             None if bare::is_percent_encoded(rest) => return Err(self.cursor.fault(QueryFault::PercentEncoded)),
-            None => match bare::pattern_length(rest) {
-                0 => return Err(self.cursor.fault(QueryFault::ValueExpected)),
-                length => self.cursor.take(length).to_owned(),
-            },
+            None => {
+                let text = &rest[..bare::pattern_length(rest)];
+                if !bare::is_pattern(text) {
+                    let fault = if text.is_empty() { QueryFault::ValueExpected } else { QueryFault::OpenPattern };
+                    return Err(self.cursor.fault(fault));
+                }
+                self.cursor.take(text.len()).to_owned()
+            }
         };
         if let Some(Err(error)) = self.patterns.as_mut().map(|budget| budget.check(&text)) {
             return Err(self.cursor.fault_at(QueryFault::Pattern(error), start));

@@ -86,10 +86,7 @@ impl Display for ValuePattern {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         let text = self.as_str();
         let begins_well = !text.starts_with(|c: char| c.is_whitespace() || matches!(c, '"' | '\''));
-        let is_bare = !text.is_empty()
-            && begins_well
-            && !bare::is_percent_encoded(text)
-            && bare::pattern_length(text) == text.len();
+        let is_bare = begins_well && !bare::is_percent_encoded(text) && bare::is_pattern(text);
         if is_bare { f.write_str(text) } else { write_quoted(text, f) }
     }
 }
@@ -147,4 +144,93 @@ fn write_in(text: &str, mark: char, f: &mut Formatter<'_>) -> Result {
         }
     }
     f.write_char(mark)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::super::moment::Moment;
+    use super::super::parse::parse;
+    use super::*;
+
+    /// Texts of every kind, and those that look like something else.
+    fn text() -> impl Strategy<Value = String> {
+        let alike = "true|false|null|-?[0-9]{1,3}|2026-01-0[1-9]|12:00:00Z|%22|[.a]{0,4}|[ '\"\\\\;|(),=~!a]{0,5}";
+        prop_oneof![any::<String>(), "\\PC{0,8}", "[a-z]{1,8}", alike]
+    }
+
+    fn literal() -> impl Strategy<Value = Literal> {
+        prop_oneof![
+            Just(Literal::Null),
+            any::<bool>().prop_map(Literal::Bool),
+            (any::<f64>().prop_map(|float| float.to_string()), any::<i64>().prop_map(|integer| integer.to_string()))
+                .prop_flat_map(|(float, integer)| prop_oneof![Just(float), Just(integer)])
+                .prop_filter_map("it is no number of JSON", |text| {
+                    Some(Literal::Number(serde_json::from_str(&text).ok()?, text))
+                }),
+            "20[0-9]{2}-0[1-9]-1[0-9](T0[0-9]:00:00(\\.[0-9]{1,9})?(Z|[+-]09:00)?)?|1[0-9]:00:00Z?"
+                .prop_map(|text| Literal::Moment(Moment::parse(&text).unwrap(), text)),
+            text().prop_map(Literal::Text),
+        ]
+    }
+
+    fn operand() -> impl Strategy<Value = Operand> {
+        let range = (literal(), literal())
+            .prop_filter("it is no range", |(first, last)| first.has_order() && first.is_like(last))
+            .prop_map(|(first, last)| Operand::Range(first, last));
+        prop_oneof![
+            3 => literal().prop_map(Operand::One),
+            2 => vec(literal(), 1..5).prop_map(Operand::any_of),
+            1 => range,
+        ]
+    }
+
+    fn condition() -> impl Strategy<Value = Condition> {
+        let relation = prop::sample::select(vec![
+            Relation::Less,
+            Relation::LessOrEqual,
+            Relation::Greater,
+            Relation::GreaterOrEqual,
+        ]);
+        let ordered = literal().prop_filter("it has no order", Literal::has_order);
+        prop_oneof![
+            Just(Condition::Exists),
+            Just(Condition::Missing),
+            operand().prop_map(Condition::Equal),
+            operand().prop_map(Condition::Unequal),
+            (relation, ordered).prop_map(|(relation, literal)| Condition::Order(relation, literal)),
+            text().prop_map(|text| Condition::Matches(ValuePattern::new(text))),
+            text().prop_map(|text| Condition::MatchesNot(ValuePattern::new(text))),
+        ]
+    }
+
+    fn expression() -> impl Strategy<Value = Expression> {
+        let member = prop_oneof![
+            3 => Just(MemberPath::Whole),
+            1 => Just(MemberPath::Each),
+            1 => vec(text(), 1..3).prop_map(MemberPath::Names),
+        ];
+        let path = (text(), vec(text(), 0..3), member).prop_map(|(attribute, sub_attributes, member)| AttributePath {
+            attribute,
+            sub_attributes,
+            member,
+        });
+        let term = (path, condition()).prop_map(|(path, condition)| Expression::Term(Term { path, condition }));
+        term.prop_recursive(6, 12, 4, |part| {
+            prop_oneof![vec(part.clone(), 1..4).prop_map(Expression::all), vec(part, 1..4).prop_map(Expression::any)]
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1024))]
+
+        #[test]
+        fn the_text_reads_back_as_the_same_tree(tree in expression()) {
+            let text = tree.to_string();
+            prop_assume!(text.len() <= crate::limits::QUERY_BYTES);
+            prop_assert_eq!(parse(&text, None), Ok(tree), "{}", text);
+        }
+    }
 }
