@@ -61,3 +61,18 @@ pub const QUERY_DEPTH: usize = 8;
 /// at most [`MATCH_COST`] steps for each byte, as an `idPattern` does. So a `q` takes at most as long as an `idPattern` with an
 /// id of 1,024 bytes. Names, codes, addresses and URLs are shorter.
 pub const QUERY_REGEX_BYTES: usize = 1024;
+/// The longest `geoQ` of a subscription, in bytes of JSON without white space.
+pub const GEO_QUERY_BYTES: usize = 1024;
+/// The longest distance of a `near` geo-query, in metres. No two places on Earth are farther apart than 20,016 km.
+pub const GEO_DISTANCE: f64 = 1e9;
+/// The most positions of all geometries of one attribute. An attribute with more matches no geo-query. The outline of a
+/// district or a park has up to a few hundred.
+pub const GEOMETRY_POSITIONS: usize = 1_000;
+/// The most lines, rings and points of a geometry that a geo-query compares by `within`, `contains`, `overlaps` or `equals`.
+/// The check of a polygon's holes compares each pair of them.
+pub const GEOMETRY_PARTS: usize = 100;
+/// The most points where lines of a geometry cross each other. Each costs as much as a position, and 1,000 segments can have
+/// half a million.
+pub const LINE_CROSSINGS: usize = 100;
+/// The longest name of an attribute, in characters. NGSI brokers allow 256.
+pub const ATTRIBUTE_NAME_LENGTH: usize = 256;
