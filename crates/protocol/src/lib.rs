@@ -47,6 +47,7 @@ mod request_id;
 mod rfc3339;
 mod server_message;
 mod tenant;
+mod view;
 
 pub use access_token::AccessToken;
 pub use answer::Answer;
@@ -78,3 +79,4 @@ pub use request_id::{InvalidRequestId, RequestId};
 pub use rfc3339::is_rfc3339;
 pub use server_message::{InvalidServerMessage, ServerMessage};
 pub use tenant::{InvalidTenant, Tenant};
+pub use view::{InvalidView, Representation, View};

@@ -74,5 +74,7 @@ pub const GEOMETRY_PARTS: usize = 100;
 /// The most points where lines of a geometry cross each other. Each costs as much as a position, and 1,000 segments can have
 /// half a million.
 pub const LINE_CROSSINGS: usize = 100;
+/// The most names in the `attributes` of a view.
+pub const VIEW_ATTRIBUTES: usize = 49;
 /// The longest name of an attribute, in characters. NGSI brokers allow 256.
 pub const ATTRIBUTE_NAME_LENGTH: usize = 256;

@@ -1,0 +1,100 @@
+//! Reduces attributes to their bare values. Source: ETSI GS CIM 009, section 4.5.4 (simplified); FIWARE-NGSI v2, "Simplified
+//! Entity Representation" (keyValues).
+//!
+//! Invariant: a bare value is a part of the attribute's text, byte for byte. An attribute that has no known form stays as it
+//! is, and that is right for values that are bare already.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use serde_json::value::RawValue;
+
+use super::members::{Members, object, text};
+
+/// The types of NGSI-LD attributes, each with the member that holds its value.
+const NGSI_LD: [(&str, &str); 8] = [
+    ("Property", "value"),
+    ("GeoProperty", "value"),
+    ("Relationship", "object"),
+    ("LanguageProperty", "languageMap"),
+    ("VocabProperty", "vocab"),
+    ("JsonProperty", "json"),
+    ("ListProperty", "valueList"),
+    ("ListRelationship", "objectList"),
+];
+
+/// The name that the default instance has among instances with a `datasetId`.
+const DEFAULT_INSTANCE: &str = r#""@none""#;
+
+/// One instance of an attribute.
+struct Instance<'a> {
+    value: &'a RawValue,
+    /// The `datasetId`, a JSON string.
+    dataset: Option<&'a RawValue>,
+    /// The attribute has one of NGSI-LD's types.
+    is_ngsi_ld: bool,
+}
+
+/// The bare value of an attribute. `None` if the attribute has no known form.
+///
+/// An attribute with a `datasetId`, or with several instances, becomes `{"dataset":{"urn:…":VALUE,"@none":VALUE}}`.
+pub(super) fn bare(attribute: &RawValue) -> Option<Cow<'_, str>> {
+    let json = attribute.get();
+    if json.starts_with('{') {
+        let instance = Instance::read(attribute)?;
+        return if instance.dataset.is_some() {
+            dataset(&[instance])
+        } else {
+            Some(Cow::Borrowed(instance.value.get()))
+        };
+    }
+    if !json.starts_with('[') {
+        return None;
+    }
+    let elements: Vec<&RawValue> = serde_json::from_str(json).ok()?;
+    let instances = elements.into_iter().map(Instance::read).collect::<Option<Vec<_>>>()?;
+    // An array of other objects is a bare value itself.
+    if !instances.iter().all(|instance| instance.is_ngsi_ld || instance.dataset.is_some()) {
+        return None;
+    }
+    match instances.as_slice() {
+        [] => None,
+        [only] if only.dataset.is_none() => Some(Cow::Borrowed(only.value.get())),
+        several => dataset(several),
+    }
+}
+
+/// All instances by their `datasetId`. `None` if two have the same.
+fn dataset<'a>(instances: &[Instance<'a>]) -> Option<Cow<'a, str>> {
+    let mut seen = HashSet::new();
+    let name = |instance: &Instance<'a>| instance.dataset.map_or(DEFAULT_INSTANCE, RawValue::get);
+    if !instances.iter().all(|instance| seen.insert(name(instance))) {
+        return None;
+    }
+    let values = object(instances.iter().map(|instance| (name(instance), instance.value.get())));
+    Some(Cow::Owned(object([(r#""dataset""#, values)])))
+}
+
+impl<'a> Instance<'a> {
+    fn read(attribute: &'a RawValue) -> Option<Self> {
+        let members = Members::read(attribute)?;
+        let dataset = members.get("datasetId");
+        // A `datasetId` that is no text names no instance.
+        if dataset.is_some_and(|dataset| text(dataset).is_none()) {
+            return None;
+        }
+        let attribute_type = match members.get("type") {
+            Some(name) => Some(text(name)?),
+            None => None,
+        };
+        let known = NGSI_LD.iter().find(|(name, _)| attribute_type.as_deref() == Some(name));
+        let value = match (known, attribute_type) {
+            (Some((_, member)), _) => members.get(member),
+            // A type of NGSIv2.
+            (None, Some(_)) => members.get("value"),
+            // The concise form of NGSI-LD.
+            (None, None) => NGSI_LD.iter().find_map(|(_, member)| members.get(member)),
+        };
+        Some(Self { value: value?, dataset, is_ngsi_ld: known.is_some() })
+    }
+}
