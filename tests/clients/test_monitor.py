@@ -120,6 +120,24 @@ def test_changed_attributes_stand_out_and_the_data_opens(local: LocalSystem):
         expect(rows(page).first.locator("pre")).to_contain_text("more than one message carries")
 
 
+VALUES = {
+    "speed": ({"type": "Property", "value": 43.5, "unitCode": "KMH", "observedAt": "2026-01-02T03:04:05Z"}, "43.5 km/h"),
+    "co2": ({"type": "Number", "value": 612, "metadata": {"unitCode": {"type": "Text", "value": "59"}}}, "612 ppm"),
+    "pressure": ({"type": "Property", "value": 7, "unitCode": "E34"}, "7 E34"),
+    "location": ({"type": "GeoProperty", "value": {"type": "Point", "coordinates": [135.7, 35.0]}}, "[135.7, 35.0]"),
+    "depot": ({"type": "Relationship", "object": "urn:ngsi-ld:Depot:001"}, "urn:ngsi-ld:Depot:001"),
+    "name": ({"type": "LanguageProperty", "languageMap": {"ja": "会議室", "en": "Room"}}, "会議室 / Room"),
+}
+
+
+def test_values_of_both_formats_are_readable(local: LocalSystem):
+    with monitor(local) as page:
+        data = json.dumps({name: attribute for name, (attribute, _) in VALUES.items()})
+        local.publish("demo", "Room", "urn:ngsi-ld:Room:001", data)
+        shown = [f"{name} {text}" for name, (_, text) in VALUES.items()]
+        expect(rows(page).first.locator(".attribute")).to_have_text(shown)
+
+
 def test_a_bad_pattern_is_explained_by_the_server_and_changes_nothing(local: LocalSystem):
     with monitor(local, "/#tenant=demo&pattern=Room") as page:
         expect(page.locator("#filter-state")).to_have_text("✓ In force")

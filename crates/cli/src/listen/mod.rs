@@ -3,5 +3,7 @@
 mod listener;
 mod pretty;
 mod tally;
+mod units;
+mod value;
 
 pub(crate) use listener::{EventOutput, Listener};

@@ -1,11 +1,7 @@
-use std::fmt;
-
 use anstyle::{AnsiColor, Style};
 use entity_stream_protocol::{ChangeType, EventMessage};
-use serde::Deserialize;
-use serde::de::{MapAccess, Visitor};
-use serde_json::value::RawValue;
 
+use super::value::{Members, readable};
 use crate::terminal::{grouped, printable};
 
 const TIME: Style = Style::new().dimmed();
@@ -16,12 +12,6 @@ const ID: Style = Style::new().bold();
 const CHANGED: Style = AnsiColor::Yellow.on_default().bold();
 /// The longest part of a value that is shown, in characters.
 const VALUE_LENGTH: usize = 72;
-
-#[derive(Deserialize)]
-struct NgsiAttribute<'a> {
-    #[serde(borrow)]
-    value: &'a RawValue,
-}
 
 /// An event for people, on one line: the time, the change, the type, the entity and the values of its attributes.
 pub(super) fn pretty(event: &EventMessage<'_>) -> String {
@@ -36,9 +26,7 @@ pub(super) fn pretty(event: &EventMessage<'_>) -> String {
         printable(&event.entity_type.display()),
         printable(&event.entity_id),
     );
-    let data = event.data.as_deref().map(RawValue::get);
-    let attributes = data.and_then(|data| serde_json::from_str::<RawAttributes<'_>>(data).ok());
-    let attributes = attributes.map(|attributes| attributes.0).unwrap_or_default();
+    let attributes = event.data.as_deref().map(|data| Members::of(data).0).unwrap_or_default();
     let changed = event.changed_attributes.as_deref().unwrap_or_default();
     let has_changed = |name: &str| changed.iter().any(|changed| changed == name);
     // Brokers that send only the changed attributes need no marks.
@@ -47,14 +35,12 @@ pub(super) fn pretty(event: &EventMessage<'_>) -> String {
     let absent = changed.iter().filter(|name| !attributes.iter().any(|(present, _)| present == *name));
     let absent: Vec<String> = absent.map(|name| printable(name).into_owned()).collect();
     for (name, value) in attributes {
-        // The value of an NGSI attribute. Other data is shown as it is.
-        let shown = serde_json::from_str::<NgsiAttribute<'_>>(value.get());
-        let shown = shown.map_or(value.get(), |attribute| attribute.value.get());
         let (mark, style) = match has_changed(&name) {
             true if mixed => ("*", CHANGED),
             _ => ("", TIME),
         };
-        let (name, value) = (printable(&name), printable(shown));
+        let (name, value) = (printable(&name), readable(value));
+        let value = printable(&value);
         line.push_str(&format!(" {style}{mark}{name}={style:#}{}", shortened(&value)));
     }
     if !absent.is_empty() {
@@ -70,33 +56,6 @@ fn shortened(text: &str) -> String {
     match text.char_indices().nth(VALUE_LENGTH) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
-    }
-}
-
-/// The fields of a JSON object in their order, with the text of each value.
-struct RawAttributes<'a>(Vec<(String, &'a RawValue)>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for RawAttributes<'a> {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct InOrder;
-
-        impl<'de> Visitor<'de> for InOrder {
-            type Value = Vec<(String, &'de RawValue)>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a JSON object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut fields = Vec::new();
-                while let Some(field) = map.next_entry()? {
-                    fields.push(field);
-                }
-                Ok(fields)
-            }
-        }
-
-        deserializer.deserialize_map(InOrder).map(Self)
     }
 }
 

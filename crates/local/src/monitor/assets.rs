@@ -44,6 +44,8 @@ const ASSETS: &[(&str, &str, &str)] = assets! {
     "status.js": SCRIPT,
     "store.js": SCRIPT,
     "stream.js": SCRIPT,
+    "units.js": SCRIPT,
+    "value.js": SCRIPT,
 };
 
 /// True if a person typed the address of the WebSocket endpoint into a browser.

@@ -1,5 +1,6 @@
 import { element, grouped } from './dom.js';
-import { member, members, pretty } from './json.js';
+import { members, pretty } from './json.js';
+import { readable } from './value.js';
 
 /** Most attributes that a row shows, and characters of each. */
 const ATTRIBUTES = 6;
@@ -10,14 +11,6 @@ const digits = (number, width) => String(number).padStart(width, '0');
 
 const time = (date) =>
   `${digits(date.getHours(), 2)}:${digits(date.getMinutes(), 2)}:${digits(date.getSeconds(), 2)}.${digits(date.getMilliseconds(), 3)}`;
-
-/** An attribute's value in a few characters: of NGSI's `{"type":…,"value":…}` the value, of a point its coordinates. */
-function brief(raw) {
-  let value = raw;
-  if (value.startsWith('{')) value = member(value, 'value') ?? value;
-  if (value.startsWith('{')) value = member(value, 'coordinates') ?? value;
-  return shorten(value.replace(/^"(.*)"$/s, '$1').replace(/\s+/g, ' '), VALUE_LENGTH);
-}
 
 function attributes(change) {
   const list = element('span', { class: 'attributes' });
@@ -34,7 +27,7 @@ function attributes(change) {
   for (const [name, raw] of ordered.slice(0, ATTRIBUTES)) {
     list.append(
       element(change.changed.has(name) ? 'mark' : 'span', { class: 'attribute' },
-        element('span', { class: 'name' }, shorten(name, VALUE_LENGTH)), ' ', element('span', { class: 'value' }, raw === '' ? '' : brief(raw))),
+        element('span', { class: 'name' }, shorten(name, VALUE_LENGTH)), ' ', element('span', { class: 'value' }, shorten(readable(raw), VALUE_LENGTH))),
     );
   }
   if (ordered.length > ATTRIBUTES) list.append(element('span', { class: 'muted' }, `+${ordered.length - ATTRIBUTES}`));
@@ -53,8 +46,8 @@ export function hue(text) {
 
 /** A row of the list. Its data is laid out when it is opened for the first time. */
 export function row(change) {
-  const types = shorten(change.types.join(', '), VALUE_LENGTH);
-  const type = element('span', { class: 'type' }, types);
+  const types = change.types.join(', ');
+  const type = element('span', { class: 'type', title: types }, shorten(types, VALUE_LENGTH));
   type.style.setProperty('--hue', hue(change.types[0] ?? ''));
   const summary = element('button', { type: 'button', class: 'summary', 'aria-expanded': 'false', tabindex: '-1' },
     element('time', {}, time(change.received)),
