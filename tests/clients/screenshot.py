@@ -2,6 +2,7 @@
 
     target/ci/venv/bin/python tests/clients/screenshot.py docs/images/monitor.png
 
+The names in it are Japanese: install a Japanese font first, such as Debian's `fonts-noto-cjk`.
 The checks take the same picture after fewer events and write it to `artifacts/`.
 """
 

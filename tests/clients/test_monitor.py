@@ -482,7 +482,16 @@ def test_switches_the_simulation_on_and_off(local: LocalSystem):
         expect(switch).to_have_attribute("aria-checked", "true")
         expect(page.locator("#simulation-text")).to_have_text("50 events per second in city")
         expect(rows(page).nth(20)).to_be_visible()
-        assert status(local)["simulation"]["running"] == {"tenant": "city", "rate": 50.0}
+        running = {"tenant": "city", "rate": 50.0, "format": "ngsi-ld", "partial": False}
+        assert status(local)["simulation"]["running"] == running
+        # Values have units and no JSON. The controls change the running simulation.
+        expect(rows(page).locator(".attribute", has_text="°C").first).to_be_visible()
+        assert "{" not in "".join(rows(page).locator(".attribute").all_inner_texts())
+        page.get_by_label("Only changed attributes").check()
+        until(page, lambda: status(local)["simulation"]["running"] == running | {"partial": True}, "changed attributes")
+        page.get_by_label("Format", exact=True).select_option("NGSIv2")
+        until(page, lambda: status(local)["simulation"]["running"]["format"] == "ngsi-v2", "the other format")
+        expect(page.get_by_label("Only changed attributes")).to_be_checked()
         switch.click()
         expect(switch).to_have_attribute("aria-checked", "false")
         assert status(local)["simulation"]["running"] is None

@@ -192,14 +192,25 @@ async fn the_switch_tells_whoever_simulates() {
 
     let mut wanted = system.local.simulation().follow();
     let started = start(r#"{"tenant":"City","rate":5}"#).await;
-    assert_eq!(body(&started), json!({ "available": true, "running": { "tenant": "city", "rate": 5.0 } }));
+    assert_eq!(
+        body(&started),
+        json!({ "available": true,
+        "running": { "tenant": "city", "rate": 5.0, "format": "ngsi-ld", "partial": false } })
+    );
     assert!(wanted.has_changed().unwrap());
     let simulated = wanted.borrow_and_update().clone().unwrap();
     assert_eq!((simulated.tenant, simulated.rate.per_second()), (Tenant::parse("city").unwrap(), 5.0));
     start(r#"{"tenant":"City","rate":5}"#).await;
     assert!(!wanted.has_changed().unwrap(), "a running simulation is not restarted");
 
+    start(r#"{"tenant":"City","rate":5,"format":"ngsi-v2","partial":true}"#).await;
+    assert!(wanted.has_changed().unwrap(), "another form is another simulation");
+    let form = wanted.borrow_and_update().clone().unwrap().form;
+    assert_eq!((form.format.as_str(), form.partial), ("ngsi-v2", true));
+
     for (bad, expected) in [
+        (r#"{"tenant":"demo","rate":1,"format":"xml"}"#, "ngsi-ld or ngsi-v2"),
+        (r#"{"tenant":"demo","rate":1,"partial":"no"}"#, "another type"),
         (r#"{"tenant":"demo","rate":0}"#, "from 0.001 to 10000"),
         (r#"{"tenant":"a b","rate":1}"#, "a tenant is"),
         (r#"{"tenant":"demo","rate":null}"#, "another type"),

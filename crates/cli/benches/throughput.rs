@@ -15,7 +15,7 @@ use anyhow::{Context, Result, ensure};
 use entity_stream_client::{Client, EntityStream, StreamItem};
 use entity_stream_protocol::Tenant;
 use entity_stream_publisher::Publisher;
-use entity_stream_simulation::{Rate, Simulation};
+use entity_stream_simulation::{EventForm, NgsiFormat, Rate, Simulation};
 use jiff::Timestamp;
 use tokio::time::timeout;
 
@@ -69,6 +69,8 @@ async fn measure(tenants: usize, rate: f64, seconds: f64) -> Result<()> {
             source: "bench",
             tenant,
             rate: Rate::new(rate / tenants as f64)?,
+            // Events of about 500 bytes, as `BENCHMARKS.md` says; with whole entities they have about 800.
+            form: EventForm { format: NgsiFormat::NgsiLd, partial: true },
             count: Some((rate * seconds / tenants as f64) as u64),
             seed: Some(1),
         };

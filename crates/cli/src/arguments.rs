@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use entity_stream_simulation::NgsiFormat;
 use jiff::SignedDuration;
 
 /// The longest duration, which stands for "never".
@@ -18,6 +20,11 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let duration = text.parse::<SignedDuration>().ok().and_then(|duration| Duration::try_from(duration).ok());
     let valid = duration.filter(|duration| !duration.is_zero() && *duration <= LONGEST);
     valid.ok_or_else(|| "expected a number with its unit, such as 500ms, 90s, 10m or 1h30m".to_owned())
+}
+
+/// Reads the NGSI format of simulated events. The names appear in the help and in the completions of shells.
+pub(crate) fn ngsi_format() -> impl TypedValueParser<Value = NgsiFormat> {
+    PossibleValuesParser::new(NgsiFormat::ALL.map(NgsiFormat::as_str)).try_map(|name| name.parse::<NgsiFormat>())
 }
 
 #[cfg(test)]

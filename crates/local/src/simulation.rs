@@ -1,5 +1,5 @@
 use entity_stream_protocol::Tenant;
-use entity_stream_simulation::Rate;
+use entity_stream_simulation::{EventForm, Rate};
 use tokio::sync::watch;
 
 /// A simulation that the switch asks for.
@@ -9,6 +9,8 @@ pub struct Simulated {
     pub tenant: Tenant,
     /// The rate of the changes.
     pub rate: Rate,
+    /// The form of the events.
+    pub form: EventForm,
 }
 
 /// The switch of the simulation. The monitor page turns it. The owner of the [`Local`](crate::Local) follows it, because a

@@ -1,10 +1,18 @@
-use crate::chance::Chance;
-use crate::ngsi::{NgsiAttributes, number, text};
+use jiff::Timestamp;
 
-/// A meeting room: people come and go, warm it and use up its air; heating and ventilation work against them.
+use crate::attribute::{Attribute, unit};
+use crate::chance::Chance;
+use crate::map::around_centre;
+
+/// The kinds of room, in Japanese and English.
+const NAMES: [(&str, &str); 4] =
+    [("会議室", "Meeting room"), ("研修室", "Training room"), ("応接室", "Reception room"), ("講堂", "Hall")];
+
+/// A room for meetings: people come and go, warm it and use up its air; heating and ventilation work against them.
 #[derive(Debug)]
 pub(crate) struct Room {
-    name: String,
+    name: (String, String),
+    place: (f64, f64),
     seats: u32,
     setpoint: f64,
     occupancy: u32,
@@ -15,11 +23,13 @@ pub(crate) struct Room {
 
 impl Room {
     pub(crate) fn new(number: u32, chance: &mut Chance) -> Self {
+        let (ja, en) = NAMES[chance.index(NAMES.len())];
         let seats = 4 + chance.below(27);
         let occupancy = chance.below(seats + 1);
         let setpoint = chance.between(20.5, 22.5);
         Self {
-            name: format!("Room {number}"),
+            name: (format!("{ja} {number}"), format!("{en} {number}")),
+            place: around_centre(1000.0, chance),
             seats,
             setpoint,
             occupancy,
@@ -46,13 +56,15 @@ impl Room {
         self.co2 = chance.drift(self.co2, 430.0 + 900.0 * fullness, 900.0, 25.0, seconds).clamp(400.0, 2500.0);
     }
 
-    pub(crate) fn attributes(&self) -> NgsiAttributes {
+    pub(crate) fn attributes(&self, now: Timestamp) -> Vec<Attribute> {
+        let (ja, en) = &self.name;
         vec![
-            ("name", text(&self.name)),
-            ("temperature", number(self.temperature, 1)),
-            ("humidity", number(self.humidity, 0)),
-            ("co2", number(self.co2, 0)),
-            ("occupancy", number(f64::from(self.occupancy), 0)),
+            Attribute::called(ja, en),
+            Attribute::measured("temperature", self.temperature, 1, unit::CELSIUS, now),
+            Attribute::measured("humidity", self.humidity, 0, unit::PERCENT, now),
+            Attribute::measured("co2", self.co2, 0, unit::PARTS_PER_MILLION, now),
+            Attribute::counted("occupancy", self.occupancy, now),
+            Attribute::location(self.place.0, self.place.1, None),
         ]
     }
 }

@@ -1,12 +1,13 @@
+use jiff::Timestamp;
+
+use crate::attribute::{Attribute, unit};
 use crate::chance::Chance;
-use crate::map::{CENTRE, METRES_PER_DEGREE};
-use crate::ngsi::{NgsiAttributes, number, point};
+use crate::map::around_centre;
 
 /// A weather and air quality station on a lamp post, on a battery.
 #[derive(Debug)]
 pub(crate) struct Sensor {
-    longitude: f64,
-    latitude: f64,
+    place: (f64, f64),
     climate: f64,
     temperature: f64,
     humidity: f64,
@@ -20,8 +21,7 @@ impl Sensor {
     pub(crate) fn new(chance: &mut Chance) -> Self {
         let climate = chance.between(12.0, 18.0);
         Self {
-            longitude: CENTRE.0 + chance.normal() * 2000.0 / METRES_PER_DEGREE,
-            latitude: CENTRE.1 + chance.normal() * 2000.0 / METRES_PER_DEGREE,
+            place: around_centre(2000.0, chance),
             climate,
             temperature: climate + chance.normal(),
             humidity: chance.between(45.0, 75.0),
@@ -45,14 +45,15 @@ impl Sensor {
         }
     }
 
-    pub(crate) fn attributes(&self) -> NgsiAttributes {
+    pub(crate) fn attributes(&self, now: Timestamp) -> Vec<Attribute> {
+        let pm25 = self.log_pm25.exp().min(500.0);
         vec![
-            ("temperature", number(self.temperature, 1)),
-            ("humidity", number(self.humidity, 0)),
-            ("pm25", number(self.log_pm25.exp().min(500.0), 1)),
-            ("noiseLevel", number(self.noise, 1)),
-            ("batteryLevel", number(self.battery, 0)),
-            ("location", point(self.longitude, self.latitude)),
+            Attribute::measured("temperature", self.temperature, 1, unit::CELSIUS, now),
+            Attribute::measured("humidity", self.humidity, 0, unit::PERCENT, now),
+            Attribute::measured("pm25", pm25, 1, unit::MICROGRAMS_PER_CUBIC_METRE, now),
+            Attribute::measured("noiseLevel", self.noise, 1, unit::DECIBEL, now),
+            Attribute::measured("batteryLevel", self.battery, 0, unit::PERCENT, now),
+            Attribute::location(self.place.0, self.place.1, None),
         ]
     }
 }

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::city::City;
+use crate::form::EventForm;
 use crate::rate::Rate;
 use crate::schedule::Schedule;
 
@@ -29,6 +30,8 @@ pub struct Simulation {
     pub tenant: Tenant,
     /// The rate of the changes. A higher rate has a larger city.
     pub rate: Rate,
+    /// The form of the events.
+    pub form: EventForm,
     /// The number of events; endless if `None`.
     pub count: Option<u64>,
     /// The seed of the city; a random one if `None`.
@@ -82,7 +85,7 @@ impl Simulation {
     ) -> Result<(), SimulationError> {
         let clock = Clock::system();
         let seed = self.seed.unwrap_or_else(|| fastrand::u64(..));
-        let mut city = City::new(self.source, &self.tenant, seed, population(self.rate), now(&clock))?;
+        let mut city = City::new(self.source, &self.tenant, self.form, seed, population(self.rate), now(&clock))?;
         let mut schedule = Schedule::new(self.rate, self.count);
         let started = Instant::now();
         let mut steps = interval(STEP.max(Duration::from_secs_f64(1.0 / self.rate.per_second())));

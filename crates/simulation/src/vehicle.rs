@@ -1,6 +1,8 @@
+use jiff::Timestamp;
+
+use crate::attribute::{Attribute, unit};
 use crate::chance::Chance;
-use crate::map::{CENTRE, CITY_RADIUS, METRES_PER_DEGREE};
-use crate::ngsi::{NgsiAttributes, number, point};
+use crate::map::{CITY_RADIUS, place};
 
 /// The longest step, in seconds. In a longer step, a vehicle would drive through the houses.
 const STEP: f64 = 5.0;
@@ -8,6 +10,8 @@ const STEP: f64 = 5.0;
 /// A delivery van. It drives at the speed of its street, turns at corners, and stops at lights and at customers' doors.
 #[derive(Debug)]
 pub(crate) struct Vehicle {
+    /// The id of the entity to whose fleet it belongs.
+    depot: String,
     /// Metres east and north of the centre.
     east: f64,
     north: f64,
@@ -23,8 +27,9 @@ pub(crate) struct Vehicle {
 }
 
 impl Vehicle {
-    pub(crate) fn new(chance: &mut Chance) -> Self {
+    pub(crate) fn new(depot: String, chance: &mut Chance) -> Self {
         Self {
+            depot,
             east: chance.between(-3000.0, 3000.0),
             north: chance.between(-3000.0, 3000.0),
             heading: chance.between(0.0, 360.0),
@@ -83,15 +88,16 @@ impl Vehicle {
         self.heading = self.heading.rem_euclid(360.0);
     }
 
-    pub(crate) fn attributes(&self) -> NgsiAttributes {
-        let latitude = CENTRE.1 + self.north / METRES_PER_DEGREE;
-        let longitude = CENTRE.0 + self.east / (METRES_PER_DEGREE * CENTRE.1.to_radians().cos());
+    pub(crate) fn attributes(&self, now: Timestamp) -> Vec<Attribute> {
+        let (longitude, latitude) = place(self.east, self.north);
+        // 359.7 rounds to 0, not to 360.
+        let heading = self.heading.round().rem_euclid(360.0);
         vec![
-            ("location", point(longitude, latitude)),
-            ("speed", number(self.speed, 1)),
-            // 359.7 rounds to 0, not to 360.
-            ("heading", number(self.heading.round().rem_euclid(360.0), 0)),
-            ("fuelLevel", number(self.fuel, 0)),
+            Attribute::measured("speed", self.speed, 1, unit::KILOMETRES_PER_HOUR, now),
+            Attribute::measured("heading", heading, 0, unit::DEGREE, now),
+            Attribute::location(longitude, latitude, Some(now)),
+            Attribute::measured("fuelLevel", self.fuel, 0, unit::PERCENT, now),
+            Attribute::reference("depot", self.depot.clone()),
         ]
     }
 }

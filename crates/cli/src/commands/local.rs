@@ -12,10 +12,10 @@ use entity_stream_protocol::Tenant;
 use entity_stream_publisher::{PublishError, Publisher};
 use entity_stream_runtime::Environment;
 use entity_stream_runtime::environment::{AUTH_ENABLED, EVENT_STREAMING_ENABLED, Variable};
-use entity_stream_simulation::{Rate, Simulation};
+use entity_stream_simulation::{EventForm, NgsiFormat, Rate, Simulation};
 use tokio::sync::watch;
 
-use crate::arguments::duration;
+use crate::arguments::{duration, ngsi_format};
 use crate::bus::{SOURCE, Target};
 use crate::commands::banner::Banner;
 use crate::commands::invitation::Invitation;
@@ -30,6 +30,7 @@ use crate::logs::{self, Log};
 #[command(after_help = "\
 Examples:
   entity-stream local --simulate demo
+  entity-stream local --simulate demo --simulate-format ngsi-v2
   entity-stream local --auth
   entity-stream local --port 3100 --dynamodb-port 8100 --data connections.db
   entity-stream local --allow-origin https://app.example.com
@@ -73,12 +74,19 @@ pub(crate) struct Args {
     /// Require tokens, and print one; generate a secret unless JWT_SECRET, JWT_SECRET_ARN or JWT_JWKS_URL is set
     #[arg(long, conflicts_with = "lambda_endpoint")]
     auth: bool,
-    /// Publish simulated changes of this tenant's rooms, sensors and vehicles
+    /// Publish simulated changes of this tenant's rooms, sensors, vehicles and depots
     #[arg(long, value_name = "TENANT")]
     simulate: Option<Tenant>,
     /// The number of simulated changes per second
     #[arg(long, value_name = "N", default_value = "1", requires = "simulate")]
     simulate_rate: Rate,
+    /// The NGSI format of the simulated attributes
+    #[arg(long, value_name = "FORMAT", default_value = NgsiFormat::default().as_str(), requires = "simulate",
+        value_parser = ngsi_format())]
+    simulate_format: NgsiFormat,
+    /// Simulate events with only the changed attributes of an entity, not the whole entity
+    #[arg(long, requires = "simulate")]
+    simulate_partial: bool,
     #[command(flatten)]
     functions: Functions,
     #[command(flatten)]
@@ -150,7 +158,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     // The page shows its switch only if the switch is followed.
     let wanted = local.simulation().follow();
     let publisher = Target::local(local.http_url()).publisher().await?;
-    local.simulation().set(args.simulate.map(|tenant| Simulated { tenant, rate: args.simulate_rate }));
+    let form = EventForm { format: args.simulate_format, partial: args.simulate_partial };
+    local.simulation().set(args.simulate.map(|tenant| Simulated { tenant, rate: args.simulate_rate, form }));
     banner.show(&local);
     tokio::select! {
         () = interrupt.received() => {}
@@ -172,11 +181,11 @@ async fn simulate(
         log.set(if now.is_some() { logs::OF_A_SIMULATED_SYSTEM } else { logs::OF_THE_SYSTEM });
         // Waiting cannot fail while the sender exists, and `switch` is the sender.
         let turned = async { drop(wanted.changed().await) };
-        let Some(Simulated { tenant, rate }) = now else {
+        let Some(Simulated { tenant, rate, form }) = now else {
             turned.await;
             continue;
         };
-        let simulation = Simulation { source: SOURCE, tenant, rate, count: None, seed: None };
+        let simulation = Simulation { source: SOURCE, tenant, rate, form, count: None, seed: None };
         if let Err(error) = simulation.run(publisher.clone(), turned, warn_of_rejections).await {
             // The rest of the system works without the simulation.
             tracing::warn!(%error, "the simulation failed");

@@ -1,8 +1,8 @@
 use entity_stream_protocol::Tenant;
 use entity_stream_publisher::PublishError;
-use entity_stream_simulation::{Rate, Simulation, SimulationError};
+use entity_stream_simulation::{EventForm, NgsiFormat, Rate, Simulation, SimulationError};
 
-use crate::arguments::count;
+use crate::arguments::{count, ngsi_format};
 use crate::bus::{SOURCE, Target};
 use crate::interrupt::Interrupt;
 use crate::logs;
@@ -12,15 +12,17 @@ use crate::terminal;
 /// The number of rejections that are printed.
 const PRINTED: u64 = 5;
 
-/// Publish changes of a simulated city: rooms, sensors and vehicles
+/// Publish changes of a simulated city: rooms, sensors, vehicles and depots
 ///
 /// Rooms are heated, filled and aired, sensors drift with the weather, and vehicles drive through the city. Now and then
-/// an entity is created or deleted. The higher the rate, the larger the city.
+/// an entity is created or deleted. The higher the rate, the larger the city. Events are as context brokers send them:
+/// the whole entity in NGSI-LD's normalized format, and the names of the changed attributes.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   entity-stream simulate demo
   entity-stream simulate demo --rate 1000 --count 60000
+  entity-stream simulate demo --format ngsi-v2 --partial
   entity-stream simulate demo --rate 0.1 --event-bus city --region eu-west-1")]
 pub(crate) struct Args {
     /// The tenant of the entities
@@ -34,6 +36,12 @@ pub(crate) struct Args {
     /// The seed of the city; the same seed gives the same city [default: random]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
+    /// The NGSI format of the attributes
+    #[arg(long, value_name = "FORMAT", default_value = NgsiFormat::default().as_str(), value_parser = ngsi_format())]
+    format: NgsiFormat,
+    /// Send only the changed attributes of an entity, not the whole entity
+    #[arg(long)]
+    partial: bool,
     #[command(flatten)]
     target: Target,
 }
@@ -42,8 +50,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     logs::start(logs::OF_A_TOOL)?;
     let mut interrupt = Interrupt::install()?;
     let publisher = args.target.publisher().await?;
-    let Args { tenant, rate, count, seed, target } = args;
-    let simulation = Simulation { source: SOURCE, tenant, rate, count, seed };
+    let Args { tenant, rate, count, seed, format, partial, target } = args;
+    let simulation = Simulation { source: SOURCE, tenant, rate, form: EventForm { format, partial }, count, seed };
     let mut progress = Progress::new(None);
     let ended = simulation.run(publisher, interrupt.received(), |results| report(results, &mut progress)).await;
     progress.clear();

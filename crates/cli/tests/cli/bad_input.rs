@@ -16,6 +16,7 @@ async fn a_mistake_is_explained() {
         (publish(&["--endpoint-url", "ws://localhost"]), 1, "such as http://localhost:3000"),
         (publish(&["--region", "eu-west-1"]), 2, "--event-bus"),
         (vec!["simulate", "demo", "--rate", "0"], 2, "from 0.001 to 10000"),
+        (vec!["simulate", "demo", "--format", "ngsi"], 2, "[possible values: ngsi-ld, ngsi-v2]"),
         (vec!["listen", "demo", "--url", "http://h"], 1, "try ws://h"),
         (vec!["listen", "demo", "--id-pattern", "(?=a)"], 1, "look-around"),
         (vec!["listen", "demo", "--count", "0"], 2, "a whole number of at least 1"),
@@ -23,6 +24,8 @@ async fn a_mistake_is_explained() {
         (vec!["local", "--idle-timeout", "10"], 2, "500ms, 90s, 10m or 1h30m"),
         (vec!["local", "--host", "example.com"], 2, "expected localhost, or an IP address"),
         (vec!["local", "--simulate-rate", "5"], 2, "--simulate <TENANT>"),
+        (vec!["local", "--simulate-format", "ngsi-v2"], 2, "--simulate <TENANT>"),
+        (vec!["local", "--simulate-partial"], 2, "--simulate <TENANT>"),
         (vec!["local", "--auth", "--lambda-endpoint", "http://localhost:9000"], 2, "cannot be used with"),
         (vec!["token", "--tenant", "demo"], 1, "set JWT_SECRET (`entity-stream local --auth` prints one)"),
         (vec!["token"], 1, "--tenant is missing; only --role super_admin"),
@@ -140,5 +143,6 @@ async fn every_shell_gets_its_completions() {
         let ended = run(&["completions", shell]).await;
         assert_eq!(ended.code, Some(0));
         assert!(ended.stdout.contains("entity-stream") && ended.stdout.contains("simulate"), "{shell}");
+        assert!(ended.stdout.contains("simulate-partial"), "{shell}");
     }
 }

@@ -42,15 +42,22 @@ async fn shows_where_it_is_and_closes_its_clients_when_it_stops() {
 
 #[tokio::test]
 async fn simulates_a_city_on_request() {
-    let mut system = start(&[&FREE[..], &["--simulate", "City", "--simulate-rate", "20"]].concat());
-    let websocket = url(&mut system, "WebSocket").await;
-    system.prints("The simulation publishes changes of the tenant city").await;
-    let base = websocket.strip_suffix("?tenant=city").unwrap();
-    let ended = run(&["listen", "city", "--url", base, "--count", "5"]).await;
-    assert_eq!(ended.code, Some(0), "{ended:?}");
-    assert_eq!(ended.stdout.lines().filter(|line| line.contains(" urn:ngsi-ld:")).count(), 5, "{ended:?}");
-    system.signal("TERM").await;
-    assert_eq!(system.exit().await.code(), Some(0));
+    for (options, format) in [
+        (&[][..], "\"type\":\"Property\""),
+        (&["--simulate-format", "ngsi-v2", "--simulate-partial"], "\"metadata\":{"),
+    ] {
+        let city = ["--simulate", "City", "--simulate-rate", "20"];
+        let mut system = start(&[&FREE[..], &city, options].concat());
+        let websocket = url(&mut system, "WebSocket").await;
+        system.prints("The simulation publishes changes of the tenant city").await;
+        let base = websocket.strip_suffix("?tenant=city").unwrap();
+        let ended = run(&["listen", "city", "--url", base, "--count", "5", "--output", "json"]).await;
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        assert_eq!(ended.stdout.lines().filter(|line| line.contains("\"urn:ngsi-ld:")).count(), 5, "{ended:?}");
+        assert!(ended.stdout.contains(format), "{ended:?}");
+        system.signal("TERM").await;
+        assert_eq!(system.exit().await.code(), Some(0));
+    }
 }
 
 /// Sends a request as the monitor page does. Returns the first line of the answer.

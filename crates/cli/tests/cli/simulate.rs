@@ -1,6 +1,7 @@
 use std::time::Instant;
 
 use entity_stream_protocol::EntityChange;
+use serde_json::Value;
 
 use crate::harness::{listen, run, start, system};
 use crate::server::EventBus;
@@ -28,6 +29,55 @@ async fn holds_a_high_rate_in_full_batches() {
     assert_eq!(requests.iter().map(Vec::len).sum::<usize>(), 2000);
     assert_eq!(requests.len(), 200, "ten events each");
     assert!(requests.iter().flatten().all(|detail| EntityChange::parse(&detail.to_string()).is_ok()));
+}
+
+/// The details of 100 events that the command publishes with these options and the same seed.
+async fn published(options: &[&str]) -> Vec<Value> {
+    let bus = EventBus::start(|_| None).await;
+    let args = ["simulate", "city", "--rate", "5000", "--count", "100", "--seed", "7", "--endpoint-url", &bus.url];
+    let ended = run(&[&args[..], options].concat()).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let requests = bus.requests.lock().unwrap();
+    requests.iter().flatten().cloned().collect()
+}
+
+/// The attributes of each update, and the number of its changed attributes.
+fn updates(details: &[Value]) -> impl Iterator<Item = (&serde_json::Map<String, Value>, usize)> {
+    let updates = details.iter().filter(|detail| detail["type"] == "entityUpdated");
+    updates.map(|detail| (detail["data"].as_object().unwrap(), detail["changedAttributes"].as_array().unwrap().len()))
+}
+
+#[tokio::test]
+async fn whole_entities_in_ngsi_ld_are_the_default() {
+    let details = published(&[]).await;
+    assert!(details.iter().any(|detail| detail["entityType"] == serde_json::json!(["Depot", "Building"])));
+    let forms = ["Property", "GeoProperty", "LanguageProperty", "Relationship"];
+    for (data, changed) in updates(&details) {
+        assert!(data.len() >= 4 && changed >= 1, "{data:?}");
+        assert!(data.values().all(|attribute| forms.contains(&attribute["type"].as_str().unwrap())), "{data:?}");
+    }
+    assert!(updates(&details).any(|(data, changed)| changed < data.len()));
+}
+
+#[tokio::test]
+async fn changed_attributes_in_ngsi_v2_are_an_option() {
+    let details = published(&["--format", "ngsi-v2", "--partial"]).await;
+    assert!(details.iter().all(|detail| detail["entityType"].is_string()));
+    assert!(updates(&details).all(|(data, changed)| data.len() == changed));
+    assert!(updates(&details).flat_map(|(data, _)| data.values()).all(|attribute| attribute["metadata"].is_object()));
+}
+
+#[tokio::test]
+async fn listeners_read_values_with_units() {
+    let system = system().await;
+    let mut listener = listen(&system, "city", &["--entity-type", "Vehicle", "--count", "1"]).await;
+    let args = ["simulate", "city", "--rate", "300", "--count", "60", "--endpoint-url", &system.http_url()];
+    assert_eq!(run(&args).await.code, Some(0));
+    let line = listener.prints(" Vehicle urn:ngsi-ld:Vehicle:").await;
+    for part in ["location=[135.", " km/h ", "fuelLevel=", "% depot=urn:ngsi-ld:Depot:"] {
+        assert!(line.contains(part), "{line}");
+    }
+    assert!(!line.contains('{'), "{line}");
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 use axum::http::StatusCode;
 use entity_stream_protocol::{InvalidJson, Tenant};
-use entity_stream_simulation::Rate;
+use entity_stream_simulation::{EventForm, NgsiFormat, Rate};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -12,13 +12,21 @@ use crate::state::SystemState;
 struct SimulationRequest {
     tenant: String,
     rate: f64,
+    /// The default format if it is absent.
+    format: Option<String>,
+    #[serde(default)]
+    partial: bool,
 }
 
 pub(super) fn status(state: &SystemState) -> Value {
-    let running = state
-        .simulation
-        .wanted()
-        .map(|simulated| json!({ "tenant": simulated.tenant.as_str(), "rate": simulated.rate.per_second() }));
+    let running = state.simulation.wanted().map(|Simulated { tenant, rate, form }| {
+        json!({
+            "tenant": tenant.as_str(),
+            "rate": rate.per_second(),
+            "format": form.format.as_str(),
+            "partial": form.partial,
+        })
+    });
     json!({ "available": state.simulation.is_followed(), "running": running })
 }
 
@@ -28,11 +36,13 @@ pub(super) fn start(state: &SystemState, body: &str) -> Result<Value, RequestRef
         .map_err(|error| refused(format!("{}; send {{\"tenant\":\"demo\",\"rate\":10}}", InvalidJson::new(&error))))?;
     let tenant = Tenant::parse(&request.tenant).map_err(|error| refused(error.to_string()))?;
     let rate = Rate::new(request.rate).map_err(|error| refused(error.to_string()))?;
+    let format = request.format.as_deref().map_or(Ok(NgsiFormat::default()), str::parse);
+    let format = format.map_err(|error| refused(error.to_string()))?;
     if !state.simulation.is_followed() {
         let message = "this system has no simulator: start it with `entity-stream local`";
         return Err(RequestRefusal::new(StatusCode::NOT_IMPLEMENTED, message));
     }
-    state.simulation.set(Some(Simulated { tenant, rate }));
+    state.simulation.set(Some(Simulated { tenant, rate, form: EventForm { format, partial: request.partial } }));
     Ok(status(state))
 }
 

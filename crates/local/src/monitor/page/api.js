@@ -20,7 +20,7 @@ export const status = () => ask('GET', 'status');
 export const connections = () => ask('GET', 'connections');
 /** Publishes a detail, which is JSON text: it is sent as it is written. */
 export const publish = (detail) => ask('POST', 'events', detail);
-export const startSimulation = (tenant, rate) => ask('PUT', 'simulation', JSON.stringify({ tenant, rate }));
+export const startSimulation = (wanted) => ask('PUT', 'simulation', JSON.stringify(wanted));
 /** The dead letters without values of entities. */
 export const letters = () => ask('GET', 'dead-letters/summary');
 /** One dead letter as text: its numbers stay as they are written. */

@@ -82,9 +82,10 @@ function connect() {
 
 async function hear() {
   let system = null;
+  const { age } = simulation;
   try {
     system = await api.status();
-    simulation.show(system.simulation);
+    simulation.report(system.simulation, age);
     letters.heard(system.deadLetters);
   } catch {
     // It is told by the status.
