@@ -22,9 +22,9 @@ pub(crate) const TENANT: &str = "tenant";
 pub(crate) const CONNECTED_AT: &str = "connectedAt";
 pub(crate) const FORMAT: &str = "format";
 pub(crate) const GROUP: &str = "group";
-pub(crate) const ID_PATTERN: &str = "idPattern";
-pub(crate) const ENTITY_TYPES: &str = "entityTypes";
-pub(crate) const SUBSCRIBED: &str = "subscribed";
+pub(crate) const ACKNOWLEDGEMENT: &str = "ack";
+pub(crate) const SUBSCRIPTIONS: &str = "subscriptions";
+pub(crate) const NAMED: &str = "named";
 pub(crate) const REVISION: &str = "revision";
 pub(crate) const SUBJECT: &str = "subject";
 pub(crate) const ROLE: &str = "role";
@@ -50,15 +50,20 @@ pub(crate) fn get_number(item: &Item, name: &str) -> Option<u64> {
     item.get(name)?.as_n().ok()?.parse().ok()
 }
 
-/// The size of an item of strings and numbers in bytes. DynamoDB counts names and values in UTF-8; a number takes at most a byte
-/// for each digit.
+/// The size of an item in bytes. DynamoDB counts names and values in UTF-8; a number takes at most a byte for each digit; a list
+/// or a map takes three bytes, and one for each entry.
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html>
 pub(crate) fn item_bytes(item: &Item) -> usize {
-    let value_bytes = |value: &AttributeValue| match value {
-        AttributeValue::S(text) | AttributeValue::N(text) => text.len(),
-        _ => 1,
-    };
     item.iter().map(|(name, value)| name.len() + value_bytes(value)).sum()
+}
+
+fn value_bytes(value: &AttributeValue) -> usize {
+    match value {
+        AttributeValue::S(text) | AttributeValue::N(text) => text.len(),
+        AttributeValue::L(entries) => 3 + entries.iter().map(|entry| 1 + value_bytes(entry)).sum::<usize>(),
+        AttributeValue::M(entries) => 3 + entries.len() + item_bytes(entries),
+        _ => 1,
+    }
 }
 
 /// A time in milliseconds since the epoch.

@@ -1,13 +1,13 @@
-//! Changes the filter or the authorisation of a connection.
+//! Changes the subscriptions or the authorisation of a connection.
 //!
 //! **Invariant.** The interest items of a connection are exactly those that its item lists, before and after every change. A
 //! change reads the connection item and writes one transaction: the new interests, the removal of the old ones, and the
 //! connection item with the next revision. The transaction is conditional on the revision that was read, so a concurrent
 //! change or a removal in between cancels it, and the change starts again.
 //!
-//! A transaction takes 100 items, and the limits of a filter keep every change within it.
+//! A transaction takes 100 items, and the limit of a connection's scopes keeps every change within it.
 //!
-//! A connection that changes from types to every type keeps the interests of its types, with the new filter in them.
+//! A subscription whose scopes become wider keeps the interests of its former scopes, with the new filter in them.
 //! `interest_pages` explains the reason.
 
 use std::time::Duration;
@@ -15,8 +15,8 @@ use std::time::Duration;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem};
-use entity_stream_protocol::limits::FILTER_TYPES;
-use entity_stream_protocol::{ConnectionId, EpochMillis, Filter};
+use entity_stream_protocol::limits::{SCOPES, SUBSCRIPTIONS};
+use entity_stream_protocol::{ConnectionId, EpochMillis, Subscription, SubscriptionName};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::attributes::{EXPIRES_AT, REVISION, number};
@@ -25,13 +25,14 @@ use crate::backoff::delays;
 use crate::connection::Connection;
 use crate::error::TableError;
 use crate::interest::{interest_item, is_within_limit};
-use crate::stored_connection::StoredConnection;
+use crate::stored_connection::{SCOPES_WITH_KEPT, StoredConnection};
 use crate::table::Table;
 
 /// Most items that `TransactWriteItems` takes at once.
 const TRANSACTION: usize = 100;
-// The largest change is from every type, with the types of an earlier filter kept, to other types.
-const _: () = assert!(1 + (1 + FILTER_TYPES) + FILTER_TYPES <= TRANSACTION, "each change is one transaction");
+// The largest change is from as many scopes as a connection can have, those included that it keeps, to as many others as its
+// subscriptions can have.
+const _: () = assert!(1 + SCOPES_WITH_KEPT + SCOPES <= TRANSACTION, "each change is one transaction");
 /// Most attempts at a change. Another change of the same connection in between, or throttling, fails an attempt.
 const ATTEMPTS: usize = 10;
 /// The time after which no further attempt begins. Many messages of one connection at once would otherwise keep the function
@@ -43,34 +44,60 @@ const TIME: Duration = Duration::from_secs(8);
 const OPERATION: &str = "TransactWriteItems";
 
 impl Table {
-    /// Replaces the whole filter of a connection, or unsubscribes it with `None`, and returns the connection after the change.
-    /// Every event after the return of this method finds exactly this filter, until the next change of the connection. An
-    /// event that is read during the change finds the connection if both filters match it.
+    /// Adds subscriptions to a connection, and returns the connection after the change. Each replaces the subscription of the
+    /// same name as a whole. Every event after the return of this method finds exactly these, until the next change. An event
+    /// that is read during the change finds the connection if it matches a subscription and the one that this replaces.
     ///
     /// # Errors
     /// [`TableError::NotConnected`] if the connection is not registered or its record has expired at `now`;
     /// [`TableError::NotAuthorised`] if it has not authenticated yet, or its authorisation has expired;
-    /// [`TableError::LimitExceeded`] if its interests would be too large; [`TableError::Contended`] if other changes of the
-    /// connection kept coming first, or [`TableError::Throttled`]. After all of these the filter is unchanged. [`TableError::TimedOut`] or
+    /// [`TableError::TooManySubscriptions`], [`TableError::TooManyScopes`] or [`TableError::LimitExceeded`] if its subscriptions
+    /// would exceed a limit; [`TableError::Contended`] if other changes of the connection kept coming first, or
+    /// [`TableError::Throttled`]. After all of these the connection is unchanged. [`TableError::TimedOut`] or
     /// [`TableError::Dynamo`]; after these two it is unchanged unless the answer to the last request was lost.
     pub async fn subscribe(
         &self,
         id: &ConnectionId,
-        filter: Option<&Filter>,
+        subscriptions: &[Subscription],
         now: EpochMillis,
     ) -> Result<Connection, TableError> {
         self.change(id, now, |connection| {
             if !connection.authorisation.is_valid(now) {
                 return Err(TableError::NotAuthorised);
             }
-            connection.filter = filter.cloned();
+            subscriptions.iter().cloned().for_each(|subscription| connection.add(subscription));
+            check(connection)
+        })
+        .await
+    }
+
+    /// Removes a subscription from a connection, and returns the connection after the change. The default subscription may be
+    /// absent.
+    ///
+    /// # Errors
+    /// [`TableError::NotSubscribed`] if the connection has no subscription of this name; otherwise as for
+    /// [`Table::subscribe`].
+    pub async fn unsubscribe(
+        &self,
+        id: &ConnectionId,
+        name: &SubscriptionName,
+        now: EpochMillis,
+    ) -> Result<Connection, TableError> {
+        self.change(id, now, |connection| {
+            if !connection.authorisation.is_valid(now) {
+                return Err(TableError::NotAuthorised);
+            }
+            if !name.is_default() && connection.subscription(name).is_none() {
+                return Err(TableError::NotSubscribed);
+            }
+            connection.subscriptions.retain(|subscription| subscription.name != *name);
             Ok(())
         })
         .await
     }
 
     /// Authorises a connection that has not authenticated yet, or renews an authorisation that has not expired. The change
-    /// covers the connection and all its interests at once. The filter stays the same.
+    /// covers the connection and all its interests at once. The subscriptions stay the same.
     ///
     /// # Errors
     /// [`TableError::NotAuthorised`] if the authorisation has expired and can no longer be renewed;
@@ -150,7 +177,7 @@ impl Table {
     ) -> Result<Replaced, TableError> {
         let (old_scopes, scopes) = (old.interest_scopes(), new.interest_scopes());
         let items: Vec<_> = scopes.iter().map(|scope| interest_item(&new, scope)).collect();
-        if !is_within_limit(&items) {
+        if !is_within_limit(&new, &items) {
             return Err(TableError::LimitExceeded);
         }
         let mut writes = Vec::new();
@@ -182,6 +209,15 @@ impl Table {
             Err(error) => temporary(&error).ok_or_else(|| TableError::dynamo(OPERATION)(error)),
         }
     }
+}
+
+/// Checks the number of subscriptions and scopes. They count from the first message on, although a connection that has not
+/// authenticated has no interests.
+fn check(connection: &Connection) -> Result<(), TableError> {
+    if connection.subscriptions.iter().filter(|subscription| !subscription.name.is_default()).count() >= SUBSCRIPTIONS {
+        return Err(TableError::TooManySubscriptions);
+    }
+    if StoredConnection::scopes(connection).len() > SCOPES { Err(TableError::TooManyScopes) } else { Ok(()) }
 }
 
 /// The result of one attempt.

@@ -1,5 +1,7 @@
 use entity_stream_protocol::limits::CONNECTION_LIFETIME;
-use entity_stream_protocol::{ConnectionId, EpochMillis, Filter, Format, GroupId, Tenant};
+use entity_stream_protocol::{
+    Acknowledgement, ConnectionId, EpochMillis, Format, GroupId, Subscription, SubscriptionName, Tenant,
+};
 
 use crate::authorisation::Authorisation;
 
@@ -12,8 +14,10 @@ pub struct Connection {
     pub tenant: Tenant,
     /// The time at which API Gateway began the handshake.
     pub connected_at: EpochMillis,
-    /// The filter; `None` while the connection is unsubscribed.
-    pub filter: Option<Filter>,
+    /// The subscriptions, each with another name, in the order of their names; the default subscription is the first.
+    pub subscriptions: Vec<Subscription>,
+    /// Which messages are answered; `None` as the deployment says.
+    pub acknowledgement: Option<Acknowledgement>,
     /// The format of its events.
     pub format: Format,
     /// The consumer group of the connection, if it belongs to one.
@@ -23,6 +27,19 @@ pub struct Connection {
 }
 
 impl Connection {
+    /// The subscription with this name; `None` if the connection has none.
+    pub fn subscription(&self, name: &SubscriptionName) -> Option<&Subscription> {
+        self.subscriptions.iter().find(|subscription| subscription.name == *name)
+    }
+
+    /// Adds a subscription, which replaces the one of the same name.
+    pub(crate) fn add(&mut self, subscription: Subscription) {
+        match self.subscriptions.binary_search_by(|each| each.name.cmp(&subscription.name)) {
+            Ok(index) => self.subscriptions[index] = subscription,
+            Err(index) => self.subscriptions.insert(index, subscription),
+        }
+    }
+
     /// The time at which the record expires. API Gateway has closed the connection by then.
     pub fn expires_at(&self) -> EpochMillis {
         self.connected_at.plus(CONNECTION_LIFETIME)

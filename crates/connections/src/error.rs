@@ -15,13 +15,22 @@ pub enum TableError {
     /// The connection belongs to another subject.
     #[error("the connection belongs to another subject")]
     AnotherSubject,
-    /// Other messages of the same connection kept changing its filter. Try again.
-    #[error("too many messages change the connection's filter at once")]
+    /// Other messages of the same connection kept changing it. Try again.
+    #[error("too many messages change the connection at once")]
     Contended,
     /// DynamoDB throttled the items of the connection in every attempt.
     #[error("DynamoDB throttled every attempt")]
     Throttled,
-    /// The interests of the connection would be larger than 32 KB.
+    /// The connection has no subscription of this name.
+    #[error("the connection has no subscription of this name")]
+    NotSubscribed,
+    /// The connection would have more than 16 subscriptions with a name.
+    #[error("the connection has too many subscriptions")]
+    TooManySubscriptions,
+    /// The subscriptions of the connection would have more than 49 scopes together.
+    #[error("the connection's subscriptions name too many types and ids")]
+    TooManyScopes,
+    /// The interests of the connection, or its subscriptions, would be larger than 32 KB.
     #[error("the connection's interests are too large")]
     LimitExceeded,
     /// The subject has as many connections as it may have.

@@ -1,25 +1,29 @@
 use std::time::Duration;
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use entity_stream_protocol::limits::INTEREST_BYTES;
-use entity_stream_protocol::{ConnectionId, EpochMillis, Filter, Format, GroupId, IdPattern};
+use entity_stream_protocol::{ConnectionId, EpochMillis, Format, GroupId};
 
 use crate::attributes::{
-    AUTHORISED_UNTIL, CONNECTED_AT, EXPIRES_AT, FORMAT, GROUP, ID_PATTERN, Item, PK, SK, get_string, get_time,
-    item_bytes, number, string,
+    AUTHORISED_UNTIL, CONNECTED_AT, EXPIRES_AT, FORMAT, GROUP, Item, NAMED, PK, SK, SUBSCRIPTIONS, get_string,
+    get_time, item_bytes, number, string,
 };
 use crate::authorisation::read_until;
 use crate::connection::Connection;
 use crate::group::GroupHash;
 use crate::keys::{Scope, interest_hash, interest_key};
 use crate::stored_connection::StoredConnection;
+use crate::want::{Want, from_list, to_list};
 
 /// The interest of one connection in an event, with all facts that a delivery needs.
 #[derive(Clone, Debug)]
 pub struct Interest {
     /// The connection to deliver to.
     pub connection_id: ConnectionId,
-    /// The pattern that the entity id has to match, if there is one.
-    pub id_pattern: Option<IdPattern>,
+    /// The subscriptions that want the scope in which the interest was found; at least one.
+    pub wants: Vec<Want>,
+    /// True if the connection has a subscription with a name. Events then say which subscriptions they match.
+    pub is_named: bool,
     /// The format of the event.
     pub format: Format,
     /// The consumer group of the connection, if it belongs to one.
@@ -47,7 +51,11 @@ impl Interest {
     pub(crate) fn from_item(item: &Item) -> Option<Self> {
         Some(Self {
             connection_id: ConnectionId::parse(get_string(item, SK)?.split_once('#')?.1).ok()?,
-            id_pattern: get_string(item, ID_PATTERN).map(|text| IdPattern::from_stored(text.to_owned())),
+            wants: match item.get(SUBSCRIPTIONS) {
+                Some(wants) => from_list(wants)?,
+                None => vec![Want::default()],
+            },
+            is_named: item.contains_key(NAMED),
             format: match item.get(FORMAT) {
                 Some(format) => Format::parse(format.as_s().ok()?).ok()?,
                 None => Format::default(),
@@ -79,10 +87,10 @@ impl Connection {
     }
 }
 
-/// True if the interest items of a connection are not too large together. Each of them repeats the pattern, so a short filter
-/// can become large items.
-pub(crate) fn is_within_limit(items: &[Item]) -> bool {
-    items.iter().map(item_bytes).sum::<usize>() <= INTEREST_BYTES
+/// True if the interest items of a connection are not too large together, nor its own item. Each interest repeats most of a filter,
+/// so a short filter can become large items.
+pub(crate) fn is_within_limit(stored: &StoredConnection, interests: &[Item]) -> bool {
+    interests.iter().map(item_bytes).sum::<usize>() <= INTEREST_BYTES && item_bytes(&stored.to_item()) <= INTEREST_BYTES
 }
 
 /// All interest items of a connection.
@@ -91,7 +99,8 @@ pub(crate) fn interest_items(stored: &StoredConnection) -> Vec<Item> {
 }
 
 /// The interest item of a connection in one scope. DynamoDB charges reads by the byte, so the item holds only the facts that a
-/// delivery needs: the key contains the connection's id, and JSON, the usual format, is the default.
+/// delivery needs: the key contains the connection's id, and JSON, the usual format, and the default subscription without a
+/// filter are the default.
 pub(crate) fn interest_item(stored: &StoredConnection, scope: &Scope) -> Item {
     let connection = &stored.connection;
     let mut item = interest_key(&connection.tenant, scope, &connection.id, stored.hash());
@@ -103,8 +112,14 @@ pub(crate) fn interest_item(stored: &StoredConnection, scope: &Scope) -> Item {
     if let Some(group) = &connection.group {
         item.insert(GROUP.to_owned(), string(group.as_str()));
     }
-    if let Some(pattern) = connection.filter.as_ref().and_then(Filter::id_pattern) {
-        item.insert(ID_PATTERN.to_owned(), string(pattern.as_str()));
+    match &stored.wants(scope)[..] {
+        [only] if only.is_plain() => {}
+        wants => {
+            item.insert(SUBSCRIPTIONS.to_owned(), to_list(wants));
+        }
+    }
+    if stored.is_named() {
+        item.insert(NAMED.to_owned(), AttributeValue::Bool(true));
     }
     if let Some(until) = connection.authorisation.until() {
         item.insert(AUTHORISED_UNTIL.to_owned(), number(until.millis()));

@@ -1,18 +1,21 @@
 //! Reads the audience of an event.
 //!
-//! **Invariant.** A connection whose filter changes from one that matches the event to another that matches it is found,
+//! **Invariant.** A connection whose subscription changes from one that matches the event to another that matches it is found,
 //! although its items move between partitions during the read. The order of the reads gives this:
 //!
-//! - `*` is the first round, the event's types are the second. A connection that leaves `*` during the first round has its
-//!   types before the second round begins. A connection that comes to `*` keeps its types ([`Table::subscribe`]). With one type,
-//!   a connection is therefore found however often its filter changes.
-//! - With several types, a third round reads the types again. A change from one type to another has happened either after the
+//! - Everything, `*`, is the first round, the event's types are the second, and its id is the third. A subscription that leaves
+//!   the partition of an earlier round has its items in those of later rounds before they are read. A subscription that moves
+//!   to an earlier round keeps the items of the later ones ([`Table::subscribe`]). With one type, a connection is therefore found
+//!   however often its subscriptions change.
+//! - With several types, the third round reads the types again. A change from one type to another has happened either after the
 //!   second round or before the third. A second change of that kind within the same read can undo this.
 //!
 //! The invariant assumes that a transaction takes effect at one moment. DynamoDB isolates a transaction from a query as
 //! read-committed: a query in the milliseconds in which a transaction is written can see some of its items and not others.
 //! <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html>
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
@@ -23,7 +26,7 @@ use crate::attributes::{EXPIRES_AT, Item, PK, SK, get_string, number, string};
 use crate::error::TableError;
 use crate::hash_range::HashRange;
 use crate::interest::Interest;
-use crate::keys::{Scope, interest_hash, interest_partition, interest_sort_keys};
+use crate::keys::{Scope, id_partition, interest_hash, interest_partition, interest_sort_keys};
 use crate::table::Table;
 
 /// Longest time for one page. DynamoDB answers within milliseconds; after this time a new request is more likely to succeed.
@@ -34,6 +37,8 @@ const PAGE_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct InterestPage {
     /// The interests that have not expired.
     pub interests: Vec<Interest>,
+    /// The entity that all of them are about; `None` if they are about types or everything.
+    pub entity_id: Option<Arc<str>>,
     /// The read capacity units that DynamoDB charged.
     pub capacity: f64,
 }
@@ -43,6 +48,7 @@ pub struct InterestPage {
 pub struct InterestPages {
     table: Table,
     partition: String,
+    entity_id: Option<Arc<str>>,
     range: HashRange,
     now: EpochMillis,
     start: Option<Item>,
@@ -94,7 +100,7 @@ impl InterestPages {
         let interests = output.items().iter().filter_map(read_or_warn).collect();
         self.start = output.last_evaluated_key;
         self.finished = self.start.as_ref().is_none_or(Item::is_empty);
-        Ok(Some(InterestPage { interests, capacity }))
+        Ok(Some(InterestPage { interests, entity_id: self.entity_id.clone(), capacity }))
     }
 }
 
@@ -109,18 +115,20 @@ fn read_or_warn(item: &Item) -> Option<Interest> {
 }
 
 impl Table {
-    /// The partitions of the connections that may want a change of an entity of these types, in rounds.
+    /// The partitions of the connections that may want changes of entities of these types, with one of these ids each, in
+    /// rounds.
     ///
     /// The partitions of one round can be read at the same time. Start a round when the round before it has been read, at
     /// least up to the hashes on which you act; the module explains the reason. A connection can appear several times: if its
-    /// filter names several of the types, if it named a type before it wanted every type, or if its filter changes meanwhile.
+    /// subscriptions have several of the scopes, if one of them had a narrower scope before, or if they change meanwhile.
     pub fn interests<'a>(
         &self,
         tenant: &Tenant,
         entity_types: impl IntoIterator<Item = &'a EntityType>,
+        entity_ids: impl IntoIterator<Item = &'a str>,
         now: EpochMillis,
     ) -> Vec<Vec<InterestPages>> {
-        self.interests_in(tenant, entity_types, HashRange::ALL, now)
+        self.interests_in(tenant, entity_types, entity_ids, HashRange::ALL, now)
     }
 
     /// The same for the hashes of one range. Disjoint ranges share no connection and no group, so they can be read at the same
@@ -129,27 +137,29 @@ impl Table {
         &self,
         tenant: &Tenant,
         entity_types: impl IntoIterator<Item = &'a EntityType>,
+        entity_ids: impl IntoIterator<Item = &'a str>,
         range: HashRange,
         now: EpochMillis,
     ) -> Vec<Vec<InterestPages>> {
-        let mut types = Vec::new();
-        for entity_type in entity_types {
-            let scope = Scope::Type(entity_type.clone());
-            if !types.contains(&scope) {
-                types.push(scope);
-            }
-        }
-        let pages = |scope: &Scope| InterestPages {
+        let types: BTreeSet<Scope> = entity_types.into_iter().cloned().map(Scope::Type).collect();
+        let ids: BTreeSet<&str> = entity_ids.into_iter().collect();
+        let pages = |partition: String, entity_id: Option<Arc<str>>| InterestPages {
             table: self.clone(),
-            partition: interest_partition(tenant, scope),
+            partition,
+            entity_id,
             range,
             now,
             start: None,
             finished: false,
         };
-        let mut rounds = vec![vec![pages(&Scope::Every)]];
-        // A filter cannot change from a single type to another type of the event, so a single type is read once.
-        rounds.extend((0..types.len().min(2)).map(|_| types.iter().map(pages).collect()));
-        rounds
+        let of_types = || types.iter().map(|scope| pages(interest_partition(tenant, scope), None));
+        let of_ids = ids.into_iter().map(|id| pages(id_partition(tenant, id), Some(Arc::from(id))));
+        // A subscription cannot change from a single type to another type of the event, so a single type is read once.
+        let again = of_types().filter(|_| types.len() > 1);
+        vec![
+            vec![pages(interest_partition(tenant, &Scope::Every), None)],
+            of_types().collect(),
+            again.chain(of_ids).collect(),
+        ]
     }
 }

@@ -1,6 +1,9 @@
 //! The keys of connections and interests. No other module spells a key.
 
-use entity_stream_protocol::{ConnectionId, EntityType, GroupId, Tenant};
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use entity_stream_protocol::{ConnectionId, EntityId, EntityType, GroupId, Tenant};
 
 use crate::attributes::{Item, PK, SK, get_string, string};
 use crate::hash_range::HashRange;
@@ -8,19 +11,23 @@ use crate::hash_range::HashRange;
 /// The sort key of every connection item.
 pub(crate) const CONNECTION_SORT_KEY: &str = "C";
 
-/// The subject of an interest: one type, or all types.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+/// The subject of an interest: everything, one type or one entity. An event reads them in this order.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Scope {
     Every,
     Type(EntityType),
+    Id(EntityId),
 }
 
 impl Scope {
-    fn key_part(&self) -> String {
-        match self {
-            Self::Every => "*".to_owned(),
-            Self::Type(entity_type) => escape(entity_type.as_str()),
-        }
+    /// Returns whether an event reads the scopes of this kind after those of another.
+    pub(crate) fn is_read_after(&self, other: &Self) -> bool {
+        let round = |scope: &Self| match scope {
+            Self::Every => 0,
+            Self::Type(_) => 1,
+            Self::Id(_) => 2,
+        };
+        round(self) > round(other)
     }
 }
 
@@ -41,7 +48,16 @@ pub(crate) fn connection_id(key: &Item) -> Option<ConnectionId> {
 }
 
 pub(crate) fn interest_partition(tenant: &Tenant, scope: &Scope) -> String {
-    format!("T#{tenant}#{}", scope.key_part())
+    match scope {
+        Scope::Every => format!("T#{tenant}#*"),
+        Scope::Type(entity_type) => format!("T#{tenant}#{}", escape(entity_type.as_str())),
+        Scope::Id(id) => id_partition(tenant, id.as_str()),
+    }
+}
+
+/// The partition of an entity. Ids can be longer than a key, so it holds a hash that no two ids share.
+pub(crate) fn id_partition(tenant: &Tenant, entity_id: &str) -> String {
+    format!("I#{tenant}#{}", URL_SAFE_NO_PAD.encode(digest(&SHA256, entity_id.as_bytes())))
 }
 
 /// The key of the slots of a subject. Neither a tenant nor the name of a group contains `#`.

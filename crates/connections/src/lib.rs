@@ -3,16 +3,18 @@
 //! | item | pk | sk |
 //! |---|---|---|
 //! | connection | `C#{connectionId}` | `C` |
-//! | interest | `T#{tenant}#{entityType}` or `T#{tenant}#*` | `{hash}#{connectionId}` |
+//! | interest | `T#{tenant}#*`, `T#{tenant}#{entityType}` or `I#{tenant}#{SHA-256 of the entity id}` | `{hash}#{connectionId}` |
 //! | consumer group | `G#{tenant}#{name}`, and `#{subject}` if there is one | `G` |
 //! | slots of a subject | `S#{tenant}#{subject}` | `S` |
 //!
-//! A connection has one interest item for each type of its filter. If the filter names no type, the connection has one item
-//! under `*`. An unsubscribed connection has none. If a filter with types is replaced by a filter without types, the items of
-//! those types stay beside the one under `*` until the filter names types again. The cost of an event follows the partitions
-//! that it can match, and not the number of connections of the tenant.
+//! A connection has one interest item for each scope of its subscriptions: for each id that they name or that their pattern
+//! spells out, for each type, or for everything, under `*`. The item lists the subscriptions that want the scope. A connection
+//! without subscriptions has none. If a subscription is replaced by one with wider scopes, the items of its former scopes stay
+//! until it is narrower again. The cost of an event follows the scopes that it can match, and not the number of connections of
+//! the tenant.
 //!
-//! All reads go to the base table with strong consistency. Once `subscribe` has returned, every later event finds the filter.
+//! All reads go to the base table with strong consistency. Once `subscribe` has returned, every later event finds the
+//! subscription.
 //!
 //! The hash is that of the connection's id or, for a member of a consumer group, a random one that the group has in its item.
 //! Disjoint ranges of hashes share no connection and no group, whatever the event's types. Large audiences are therefore read in
@@ -39,6 +41,7 @@ mod hash;
 mod hash_range;
 mod interest;
 mod interest_pages;
+mod kept;
 mod keys;
 mod list;
 mod quota;
@@ -46,6 +49,7 @@ mod register;
 mod schema;
 mod stored_connection;
 mod table;
+mod want;
 
 pub use attributes::{PARTITION_KEY, SORT_KEY, TTL_ATTRIBUTE};
 pub use authorisation::{Authorisation, Grant};
@@ -57,3 +61,4 @@ pub use interest::Interest;
 pub use interest_pages::{InterestPage, InterestPages};
 pub use quota::Slot;
 pub use table::Table;
+pub use want::Want;

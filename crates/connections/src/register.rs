@@ -6,7 +6,7 @@ use crate::stored_connection::StoredConnection;
 use crate::table::Table;
 
 impl Table {
-    /// Registers a connection with its first filter. Every event after the return of this method finds the connection.
+    /// Registers a connection with its first subscriptions. Every event after the return of this method finds the connection.
     ///
     /// The connection item is written before its interests. A missing connection therefore means that the connection has
     /// ended, and never that it is arriving.
@@ -20,7 +20,8 @@ impl Table {
             // It has no interests yet, but it will have them as soon as it has authenticated.
             authorised.authorisation = Authorisation::Open;
         }
-        if !is_within_limit(&interest_items(&StoredConnection::new(authorised, None))) {
+        let authorised = StoredConnection::new(authorised, None);
+        if !is_within_limit(&authorised, &interest_items(&authorised)) {
             return Err(TableError::LimitExceeded);
         }
         let group_hash = self.join_group(connection, connection.connected_at).await?;

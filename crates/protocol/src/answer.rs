@@ -1,26 +1,30 @@
 use serde::{Deserialize, Serialize};
 
 use crate::epoch_millis::EpochMillis;
-use crate::filter::Filter;
 use crate::json::to_json;
 use crate::rejection::Rejection;
 use crate::request_id::RequestId;
+use crate::subscription_name::SubscriptionName;
+use crate::subscriptions::Subscriptions;
 
 /// The server's answer to one message of one client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Answer {
-    /// The filter is in force: the server delivers every change that matches it and is published from now on.
+    /// The subscriptions are in force: the server delivers every change that matches and is published from now on.
     Subscribed {
-        /// The filter in force.
+        /// The subscriptions in force.
         #[serde(flatten)]
-        filter: Filter,
+        subscriptions: Subscriptions,
         /// The id of the request.
         #[serde(skip_serializing_if = "Option::is_none")]
         request_id: Option<RequestId>,
     },
-    /// The server delivers nothing until the next `subscribe`.
+    /// The subscription is removed. Changes that were under way may still arrive.
     Unsubscribed {
+        /// Its name; the default subscription has none.
+        #[serde(default, skip_serializing_if = "SubscriptionName::is_default")]
+        subscription: SubscriptionName,
         /// The id of the request.
         #[serde(skip_serializing_if = "Option::is_none")]
         request_id: Option<RequestId>,
@@ -55,7 +59,7 @@ impl Answer {
     pub fn request_id(&self) -> Option<&RequestId> {
         match self {
             Self::Subscribed { request_id, .. }
-            | Self::Unsubscribed { request_id }
+            | Self::Unsubscribed { request_id, .. }
             | Self::Pong { request_id }
             | Self::Authenticated { request_id, .. }
             | Self::Error(Rejection { request_id, .. }) => request_id.as_ref(),
@@ -93,27 +97,59 @@ mod rfc3339 {
 mod tests {
     use super::*;
     use crate::error_code::ErrorCode;
+    use crate::filter::Filter;
+    use crate::subscription::Subscription;
+    use crate::view::{Representation, View};
 
     #[test]
     fn answers_have_the_text_of_the_contract() {
         let request_id = RequestId::parse("1").ok();
         let until = Some(EpochMillis::new(1_795_212_000_999));
+        let map = Subscription {
+            name: SubscriptionName::parse("map").unwrap(),
+            filter: Filter::new(["Room"], None).unwrap(),
+            view: View::new([""; 0], Representation::KeyValues).unwrap(),
+        };
         let rejection = Rejection {
             code: ErrorCode::UnknownAction,
             message: "no".into(),
             action: Some("x".into()),
+            subscription: None,
             request_id: request_id.clone(),
         };
         for (answer, text) in [
             (
                 Answer::Subscribed {
-                    filter: Filter::new(["Room"], Some("^urn")).unwrap(),
+                    subscriptions: Filter::new(["Room"], Some("^urn")).unwrap().into(),
                     request_id: request_id.clone(),
                 },
                 r#"{"type":"subscribed","entityTypes":["Room"],"idPattern":"^urn","requestId":"1"}"#,
             ),
-            (Answer::Subscribed { filter: Filter::default(), request_id: None }, r#"{"type":"subscribed"}"#),
-            (Answer::Unsubscribed { request_id: request_id.clone() }, r#"{"type":"unsubscribed","requestId":"1"}"#),
+            (
+                Answer::Subscribed { subscriptions: Filter::default().into(), request_id: None },
+                r#"{"type":"subscribed"}"#,
+            ),
+            (
+                Answer::Subscribed {
+                    subscriptions: Subscriptions::Several {
+                        subscriptions: vec![map.clone(), Filter::default().into()],
+                    },
+                    request_id: request_id.clone(),
+                },
+                r#"{"type":"subscribed","subscriptions":[{"subscription":"map","entityTypes":["Room"],"representation":"keyValues"},{}],"requestId":"1"}"#,
+            ),
+            (
+                Answer::Subscribed { subscriptions: map.clone().into(), request_id: None },
+                r#"{"type":"subscribed","subscription":"map","entityTypes":["Room"],"representation":"keyValues"}"#,
+            ),
+            (
+                Answer::Unsubscribed { subscription: map.name.clone(), request_id: None },
+                r#"{"type":"unsubscribed","subscription":"map"}"#,
+            ),
+            (
+                Answer::Unsubscribed { subscription: SubscriptionName::DEFAULT, request_id: request_id.clone() },
+                r#"{"type":"unsubscribed","requestId":"1"}"#,
+            ),
             (Answer::Pong { request_id: None }, r#"{"type":"pong"}"#),
             (
                 Answer::Authenticated { expires_at: until, request_id },
@@ -126,6 +162,7 @@ mod tests {
             ),
         ] {
             assert_eq!(answer.to_json(), text);
+            assert_eq!(serde_json::from_str::<Answer>(text).unwrap().to_json(), text);
         }
     }
 }

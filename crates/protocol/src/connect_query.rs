@@ -1,4 +1,5 @@
-use crate::filter::{Filter, InvalidFilter};
+use crate::acknowledgement::{Acknowledgement, InvalidAcknowledgement};
+use crate::filter::{Filter, FilterFields, InvalidFilter};
 use crate::format::{Format, InvalidFormat};
 use crate::group_id::{GroupId, InvalidGroupId};
 use crate::tenant::{InvalidTenant, Tenant};
@@ -8,12 +9,15 @@ use crate::tenant::{InvalidTenant, Tenant};
 pub struct ConnectQuery {
     /// `tenant`.
     pub tenant: Tenant,
-    /// `entityTypes` and `idPattern`. The filter is in force when the connection opens.
-    pub filter: Filter,
+    /// `entityTypes`, `entityIds` and `idPattern`: the default subscription, in force when the connection opens. `None` with
+    /// `subscribe=none`: the connection opens without a subscription.
+    pub filter: Option<Filter>,
     /// `format`.
     pub format: Format,
     /// `group_id`.
     pub group: Option<GroupId>,
+    /// `ack`. `None`: as the deployment says.
+    pub acknowledgement: Option<Acknowledgement>,
 }
 
 /// A query parameter is missing, repeated or malformed. The handshake fails with status 400.
@@ -31,7 +35,7 @@ pub enum InvalidConnectQuery {
     /// The tenant is malformed.
     #[error(transparent)]
     Tenant(#[from] InvalidTenant),
-    /// `entityTypes` or `idPattern` is malformed.
+    /// `entityTypes`, `entityIds` or `idPattern` is malformed.
     #[error(transparent)]
     Filter(#[from] InvalidFilter),
     /// `format` is malformed.
@@ -40,6 +44,17 @@ pub enum InvalidConnectQuery {
     /// `group_id` is malformed.
     #[error(transparent)]
     Group(#[from] InvalidGroupId),
+    /// `ack` is malformed.
+    #[error(transparent)]
+    Acknowledgement(#[from] InvalidAcknowledgement),
+    /// `subscribe` is malformed.
+    #[error("the query parameter subscribe is none or absent")]
+    Subscribe,
+    /// `subscribe=none` and a filter contradict each other.
+    #[error(
+        "subscribe=none opens the connection without a subscription; leave it out, or leave out entityTypes, entityIds and idPattern"
+    )]
+    NoneWithFilter,
 }
 
 /// The character that decoders put in the place of bytes that are not UTF-8.
@@ -60,15 +75,31 @@ impl ConnectQuery {
     /// [`InvalidConnectQuery`] names the parameter that is missing, repeated or malformed.
     pub fn parse<'a>(values: impl Fn(&str) -> Vec<&'a str>) -> Result<Self, InvalidConnectQuery> {
         let tenant = Self::tenant(&values)?;
-        let types = one(&values, "entityTypes")?.filter(|types| !types.is_empty());
-        let types = types.into_iter().flat_map(|types| types.split(','));
-        let pattern = one(&values, "idPattern")?;
+        let given = |name| Ok::<_, InvalidConnectQuery>(one(&values, name)?.filter(|text| !text.is_empty()));
+        let (types, ids, pattern) = (given("entityTypes")?, given("entityIds")?, given("idPattern")?);
+        let has_filter = [types, ids, pattern].iter().any(Option::is_some);
+        let is_subscribed = match given("subscribe")? {
+            None => true,
+            Some("none") if has_filter => return Err(InvalidConnectQuery::NoneWithFilter),
+            Some("none") => false,
+            Some(_) => return Err(InvalidConnectQuery::Subscribe),
+        };
+        let list = |text: Option<&str>| {
+            text.into_iter().flat_map(|text| text.split(',')).map(str::to_owned).collect::<Vec<_>>()
+        };
+        let fields = FilterFields {
+            entity_types: list(types),
+            entity_ids: list(ids),
+            id_pattern: pattern.map(str::to_owned),
+            ..FilterFields::default()
+        };
         Ok(Self {
             tenant,
             format: one(&values, "format")?.map(Format::parse).transpose()?.unwrap_or_default(),
             group: one(&values, "group_id")?.map(GroupId::parse).transpose()?,
+            acknowledgement: one(&values, "ack")?.map(Acknowledgement::parse).transpose()?,
             // The pattern costs most, so it is read last.
-            filter: Filter::new(types, pattern)?,
+            filter: if is_subscribed { Some(fields.check()?) } else { None },
         })
     }
 }
@@ -99,11 +130,13 @@ mod tests {
             ("idPattern", "^urn"),
             ("format", "cloudevents"),
             ("group_id", "g.1"),
+            ("ack", "always"),
             ("token", "ignored here"),
         ])
         .unwrap();
         assert_eq!(query.tenant.as_str(), "demo");
-        assert_eq!(query.filter, Filter::new(["Room", "Sensor"], Some("^urn")).unwrap());
+        assert_eq!(query.filter, Filter::new(["Room", "Sensor"], Some("^urn")).ok());
+        assert_eq!(query.acknowledgement, Some(Acknowledgement::Always));
         assert_eq!(query.format, Format::CloudEvents);
         assert_eq!(query.group, GroupId::parse("g.1").ok());
     }
@@ -120,7 +153,9 @@ mod tests {
         assert!(matches!(parse(&[("tenant", "a"), ("idPattern", "(")]), Err(InvalidConnectQuery::Filter(_))));
         assert!(matches!(parse(&[("tenant", "a"), ("format", "xml")]), Err(InvalidConnectQuery::Format(_))));
         assert!(matches!(parse(&[("tenant", "a"), ("group_id", "")]), Err(InvalidConnectQuery::Group(_))));
-        for name in ["tenant", "entityTypes", "idPattern", "format", "group_id"] {
+        assert!(matches!(parse(&[("tenant", "a"), ("ack", "no")]), Err(InvalidConnectQuery::Acknowledgement(_))));
+        assert_eq!(parse(&[("tenant", "a"), ("subscribe", "all")]), Err(InvalidConnectQuery::Subscribe));
+        for name in ["tenant", "entityTypes", "entityIds", "idPattern", "format", "group_id", "subscribe", "ack"] {
             let fault = parse(
                 &[("tenant", "a"), (name, "caf\u{fffd}")]
                     .into_iter()
@@ -130,5 +165,20 @@ mod tests {
             assert_eq!(fault, Err(InvalidConnectQuery::NotText(name)));
         }
         assert!(parse(&[("tenant", "a"), ("entityTypes", ""), ("idPattern", "")]).is_ok());
+    }
+
+    #[test]
+    fn a_connection_opens_with_the_subscription_that_the_url_names_or_with_none() {
+        let ids = |ids: &[&str]| FilterFields {
+            entity_ids: ids.iter().map(|id| (*id).to_owned()).collect(),
+            ..FilterFields::default()
+        };
+        let query = parse(&[("tenant", "a"), ("entityIds", "urn:1,urn:2")]).unwrap();
+        assert_eq!(query.filter, ids(&["urn:1", "urn:2"]).check().ok());
+        assert_eq!(parse(&[("tenant", "a"), ("subscribe", "none")]).unwrap().filter, None);
+        for name in ["entityTypes", "entityIds", "idPattern"] {
+            let both = parse(&[("tenant", "a"), ("subscribe", "none"), (name, "x")]);
+            assert_eq!(both, Err(InvalidConnectQuery::NoneWithFilter));
+        }
     }
 }

@@ -16,6 +16,18 @@ pub enum ErrorCode {
     InvalidEntityTypes,
     /// `idPattern` is invalid.
     InvalidIdPattern,
+    /// `entityIds` is invalid.
+    InvalidEntityIds,
+    /// `q` is invalid.
+    InvalidQ,
+    /// `geoQ` is invalid.
+    InvalidGeoQ,
+    /// Another field of a subscription is invalid. The message names it.
+    InvalidSubscription,
+    /// The connection has no subscription of this name.
+    NotSubscribed,
+    /// The request needs a part of the service that is switched off.
+    NotAvailable,
     /// The token is missing, invalid or expired.
     Unauthorized,
     /// The token is valid but does not allow this request.
@@ -36,12 +48,18 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// All codes of the contract, which are all but [`ErrorCode::Other`].
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 18] = [
         Self::InvalidJson,
         Self::InvalidMessage,
         Self::UnknownAction,
         Self::InvalidEntityTypes,
         Self::InvalidIdPattern,
+        Self::InvalidEntityIds,
+        Self::InvalidQ,
+        Self::InvalidGeoQ,
+        Self::InvalidSubscription,
+        Self::NotSubscribed,
+        Self::NotAvailable,
         Self::Unauthorized,
         Self::Forbidden,
         Self::MessageTooLarge,
@@ -59,6 +77,12 @@ impl ErrorCode {
             Self::UnknownAction => "unknown_action",
             Self::InvalidEntityTypes => "invalid_entity_types",
             Self::InvalidIdPattern => "invalid_id_pattern",
+            Self::InvalidEntityIds => "invalid_entity_ids",
+            Self::InvalidQ => "invalid_q",
+            Self::InvalidGeoQ => "invalid_geo_q",
+            Self::InvalidSubscription => "invalid_subscription",
+            Self::NotSubscribed => "not_subscribed",
+            Self::NotAvailable => "not_available",
             Self::Unauthorized => "unauthorized",
             Self::Forbidden => "forbidden",
             Self::MessageTooLarge => "message_too_large",
@@ -101,6 +125,6 @@ mod tests {
         for code in ErrorCode::ALL {
             assert_eq!(ErrorCode::from(code.to_string()), code);
         }
-        assert_eq!(ErrorCode::from("not_available".to_owned()), ErrorCode::Other("not_available".to_owned()));
+        assert_eq!(ErrorCode::from("not_yet_known".to_owned()), ErrorCode::Other("not_yet_known".to_owned()));
     }
 }

@@ -10,6 +10,7 @@ use crate::entity_change::EntityChange;
 use crate::event_message::EventMessage;
 use crate::format::Format;
 use crate::limits::MESSAGE_BYTES;
+use crate::message_form::MessageForm;
 use crate::rfc3339::is_rfc3339;
 
 /// An entity change with the id and time that EventBridge gave it. The server writes the messages to clients from it.
@@ -36,25 +37,25 @@ impl Event {
         &self.change
     }
 
-    /// The text frame for every connection of this format. An event that is larger than API Gateway's limit is truncated.
-    pub fn message(&self, format: Format) -> String {
-        let whole = self.render(format, self.body());
-        if whole.len() <= MESSAGE_BYTES { whole } else { self.truncated_message(format) }
+    /// The text frame for every connection with this form. An event that is larger than API Gateway's limit is truncated.
+    pub fn message(&self, form: &MessageForm) -> String {
+        let whole = self.render(form.format, self.body(form));
+        if whole.len() <= MESSAGE_BYTES { whole } else { self.truncated_message(form) }
     }
 
     /// The text frame without `data`. It is never larger than API Gateway's limit.
-    pub fn truncated_message(&self, format: Format) -> String {
+    pub fn truncated_message(&self, form: &MessageForm) -> String {
         let data_bytes = u64::try_from(self.change.data.get().len()).ok();
-        let truncated = EventMessage { data: None, truncated: true, data_bytes, ..self.body() };
-        let message = self.render(format, truncated.clone());
+        let truncated = EventMessage { data: None, truncated: true, data_bytes, ..self.body(form) };
+        let message = self.render(form.format, truncated.clone());
         if message.len() <= MESSAGE_BYTES {
             return message;
         }
         // Only a list of thousands of attributes is that long. The length of every other field is limited.
-        self.render(format, EventMessage { changed_attributes: None, ..truncated })
+        self.render(form.format, EventMessage { changed_attributes: None, ..truncated })
     }
 
-    fn body(&self) -> EventMessage<'_> {
+    fn body<'a>(&'a self, form: &'a MessageForm) -> EventMessage<'a> {
         EventMessage {
             change_type: self.change.change_type,
             id: self.id.as_str().into(),
@@ -62,11 +63,12 @@ impl Event {
             service_path: self.change.service_path.as_str().into(),
             entity_id: self.change.entity_id.as_str().into(),
             entity_type: Cow::Borrowed(&self.change.entity_types),
-            data: Some(Cow::Borrowed(&self.change.data)),
+            data: Some(form.view.apply(&self.change.data)),
             truncated: false,
             data_bytes: None,
             changed_attributes: self.change.changed_attributes.as_deref().map(Cow::Borrowed),
             timestamp: self.change.timestamp.as_deref().unwrap_or(&self.time).into(),
+            subscriptions: (!form.subscriptions.is_empty()).then(|| Cow::Borrowed(form.subscriptions.as_slice())),
         }
     }
 
@@ -91,6 +93,8 @@ mod tests {
         ENTITY_ID_LENGTH, ENTITY_TYPE_LENGTH, ENTITY_TYPES, EVENT_ID_BYTES, SERVICE_PATH_LENGTH, TENANT_LENGTH,
         TIMESTAMP_LENGTH,
     };
+    use crate::subscription_name::SubscriptionName;
+    use crate::view::{Representation, View};
 
     fn event(detail: &str) -> Event {
         Event::new("9c1e", "2026-01-02T03:04:05Z", EntityChange::parse(detail).unwrap())
@@ -100,8 +104,23 @@ mod tests {
     fn an_event_carries_data_byte_for_byte() {
         let detail = r#"{"type":"entityUpdated","tenant":"SmartCity","entityId":"urn:1","entityType":"Room","data":{"z":1.0,"a":12345678901234567890},"changedAttributes":["z"],"timestamp":"2024-01-01T00:00:00Z"}"#;
         assert_eq!(
-            event(detail).message(Format::Json),
+            event(detail).message(&Format::Json.into()),
             r#"{"type":"entityUpdated","id":"9c1e","tenant":"smartcity","servicePath":"/","entityId":"urn:1","entityType":"Room","data":{"z":1.0,"a":12345678901234567890},"changedAttributes":["z"],"timestamp":"2024-01-01T00:00:00Z"}"#
+        );
+    }
+
+    #[test]
+    fn the_form_decides_what_a_message_shows() {
+        let detail = r#"{"type":"entityUpdated","tenant":"t","entityId":"urn:1","entityType":"Room","data":{"a":{"type":"Property","value":1.0},"b":{"type":"Property","value":2}}}"#;
+        let form = MessageForm {
+            view: View::new(["a"], Representation::KeyValues).unwrap(),
+            subscriptions: vec![SubscriptionName::DEFAULT, SubscriptionName::parse("map").unwrap()],
+            ..MessageForm::default()
+        };
+        let message = event(detail).message(&form);
+        assert!(
+            message.contains(r#""data":{"a":1.0},"#) && message.contains(r#""subscriptions":["","map"]"#),
+            "{message}"
         );
     }
 
@@ -109,7 +128,7 @@ mod tests {
     fn a_cloud_event_wraps_the_same_object() {
         let detail = r#"{"type":"entityDeleted","tenant":"t","entityId":"urn:1","entityType":["A","B"]}"#;
         assert_eq!(
-            event(detail).message(Format::CloudEvents),
+            event(detail).message(&Format::CloudEvents.into()),
             r#"{"specversion":"1.0","id":"9c1e","source":"/tenants/t","type":"entityDeleted","subject":"urn:1","time":"2026-01-02T03:04:05Z","datacontenttype":"application/json","data":{"type":"entityDeleted","id":"9c1e","tenant":"t","servicePath":"/","entityId":"urn:1","entityType":["A","B"],"data":{},"timestamp":"2026-01-02T03:04:05Z"}}"#
         );
     }
@@ -124,7 +143,7 @@ mod tests {
             let detail = serde_json::json!({
                 "type": "entityUpdated", "tenant": "t", "entityId": "i", "entityType": "T", "timestamp": timestamp,
             });
-            let message = event(&detail.to_string()).message(Format::CloudEvents);
+            let message = event(&detail.to_string()).message(&Format::CloudEvents.into());
             let message: serde_json::Value = serde_json::from_str(&message).unwrap();
             assert_eq!((&message["time"], &message["data"]["timestamp"]), (&time.into(), &timestamp.into()));
         }
@@ -135,7 +154,7 @@ mod tests {
         let data = format!(r#"{{"blob":"{}"}}"#, "x".repeat(MESSAGE_BYTES));
         let detail =
             format!(r#"{{"type":"entityUpdated","tenant":"t","entityId":"i","entityType":"T","data":{data}}}"#);
-        let message: serde_json::Value = serde_json::from_str(&event(&detail).message(Format::Json)).unwrap();
+        let message: serde_json::Value = serde_json::from_str(&event(&detail).message(&Format::Json.into())).unwrap();
         assert_eq!(message["truncated"], true);
         assert_eq!(message["dataBytes"], data.len());
         assert!(message.get("data").is_none());
@@ -158,7 +177,7 @@ mod tests {
         let change = EntityChange::parse(&detail.to_string()).unwrap();
         let event = Event::new(longest(EVENT_ID_BYTES), "2026-01-02T03:04:05Z", change);
         for format in [Format::Json, Format::CloudEvents] {
-            let length = event.message(format).len();
+            let length = event.message(&format.into()).len();
             assert!(length <= MESSAGE_BYTES, "{length}");
         }
     }

@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 use crate::change_type::ChangeType;
 use crate::entity_types::EntityTypes;
 use crate::json::to_json;
+use crate::subscription_name::SubscriptionName;
 
 /// An entity change as it travels from the server to a client.
 ///
@@ -45,6 +46,10 @@ pub struct EventMessage<'a> {
     /// The time of the change: the publisher's text, which may have any form, or else the bus's time in RFC 3339.
     #[serde(borrow)]
     pub timestamp: Cow<'a, str>,
+    /// The subscriptions of the connection that the event matches; the default subscription is an empty name. `None` if the
+    /// connection has only the default subscription.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subscriptions: Option<Cow<'a, [SubscriptionName]>>,
 }
 
 impl EventMessage<'_> {
@@ -68,6 +73,7 @@ impl EventMessage<'_> {
             data_bytes: self.data_bytes,
             changed_attributes: self.changed_attributes.map(|names| Cow::Owned(names.into_owned())),
             timestamp: owned(self.timestamp),
+            subscriptions: self.subscriptions.map(|names| Cow::Owned(names.into_owned())),
         }
     }
 }

@@ -12,10 +12,11 @@
 //! | end of a connection | [`Close`] | [`CloseCode`] |
 //!
 //! The crate has no I/O and does not use AWS. The edge of each program parses input once, into types that can hold only valid
-//! values ([`Tenant`], [`ConnectionId`], [`EntityType`], [`IdPattern`], [`Filter`]). All other code uses these types instead
+//! values ([`Tenant`], [`ConnectionId`], [`EntityType`], [`IdPattern`], [`Subscription`]). All other code uses these types instead
 //! of text.
 
 mod access_token;
+mod acknowledgement;
 mod answer;
 mod change_type;
 mod client_message;
@@ -25,6 +26,7 @@ mod connect_query;
 mod connection_id;
 mod entity_change;
 mod entity_data;
+mod entity_id;
 mod entity_type;
 mod entity_types;
 mod epoch_millis;
@@ -39,17 +41,24 @@ mod group_id;
 mod invalid_json;
 mod json;
 pub mod limits;
+mod message_form;
 mod pattern;
 mod query;
 mod refusal_body;
 mod rejection;
 mod request_id;
 mod rfc3339;
+mod selection;
 mod server_message;
+mod service_path_pattern;
+mod subscription;
+mod subscription_name;
+mod subscriptions;
 mod tenant;
 mod view;
 
 pub use access_token::AccessToken;
+pub use acknowledgement::{Acknowledgement, InvalidAcknowledgement};
 pub use answer::Answer;
 pub use change_type::ChangeType;
 pub use client_message::{Action, ClientMessage};
@@ -59,24 +68,31 @@ pub use connect_query::{ConnectQuery, InvalidConnectQuery};
 pub use connection_id::{ConnectionId, InvalidConnectionId};
 pub use entity_change::{EntityChange, UndeliverableChange};
 pub use entity_data::EntityData;
+pub use entity_id::{EntityId, InvalidEntityId};
 pub use entity_type::{EntityType, InvalidEntityType};
 pub use entity_types::EntityTypes;
 pub use epoch_millis::EpochMillis;
 pub use error_code::ErrorCode;
 pub use event::Event;
 pub use event_message::EventMessage;
-pub use filter::{Filter, InvalidFilter};
+pub use filter::{Filter, FilterFields, FilterScopes, InvalidFilter};
 pub use format::{Format, InvalidFormat};
 pub use gateway_error::GatewayError;
 pub use geo_query::{EntityGeometry, GeoQuery, InvalidCoordinates, InvalidGeoQuery, InvalidGeorel};
 pub use group_id::{GroupId, InvalidGroupId};
 pub use invalid_json::InvalidJson;
+pub use message_form::MessageForm;
 pub use pattern::{IdPattern, InvalidPattern, PatternMatcher, Prefilter};
 pub use query::{InvalidQuery, Query, QueryFault};
 pub use refusal_body::RefusalBody;
 pub use rejection::Rejection;
 pub use request_id::{InvalidRequestId, RequestId};
 pub use rfc3339::is_rfc3339;
+pub use selection::{ChangeFacts, Selection};
 pub use server_message::{InvalidServerMessage, ServerMessage};
+pub use service_path_pattern::{InvalidServicePathPattern, ServicePathPattern};
+pub use subscription::Subscription;
+pub use subscription_name::{InvalidSubscriptionName, SubscriptionName};
+pub use subscriptions::Subscriptions;
 pub use tenant::{InvalidTenant, Tenant};
 pub use view::{InvalidView, Representation, View};

@@ -4,11 +4,25 @@ use std::time::Duration;
 
 /// The longest tenant name, in characters. All of them are ASCII.
 pub const TENANT_LENGTH: usize = 63;
-/// The most entity types of one filter. A change from one filter of this size to another is one transaction of DynamoDB, which
-/// takes 100 items.
+/// The most entity types of one filter.
 pub const FILTER_TYPES: usize = 49;
-/// The most text of one filter, in bytes: its types, each once, and its pattern.
+/// The most entity ids of one filter.
+pub const FILTER_IDS: usize = 49;
+/// The longest entity id in a filter, in characters.
+pub const FILTER_ID_LENGTH: usize = 512;
+/// The most ids that an `idPattern` may spell out to be looked up by them.
+pub const PATTERN_IDS: usize = 16;
+/// The most attributes that one filter watches.
+pub const WATCHED_ATTRIBUTES: usize = 49;
+/// The most text of one subscription, in bytes: all of its filter and view but its entity ids, each entry of a list once.
 pub const FILTER_TEXT_BYTES: usize = 1024;
+/// The longest name of a subscription, in characters. All of them are ASCII.
+pub const SUBSCRIPTION_NAME_LENGTH: usize = 64;
+/// The most subscriptions of one connection: 16 with a name, and the default subscription.
+pub const SUBSCRIPTIONS: usize = 17;
+/// The most distinct scopes of all subscriptions of one connection: the types, the ids and "everything" by which they are looked
+/// up. A change from as many scopes to as many others is one transaction of DynamoDB, which takes 100 items.
+pub const SCOPES: usize = 49;
 /// The most that all interest items of one connection take in the table, in bytes. Each of them repeats the pattern.
 pub const INTEREST_BYTES: usize = 32 * 1024;
 /// The longest entity type, in characters.

@@ -3,15 +3,20 @@
 //! Invariant: for every message `m`, `ClientMessage::parse(&m.to_json())` is `m`.
 
 mod parse;
+mod subscription_fields;
 
 use serde::{Serialize, Serializer};
 
 use crate::access_token::AccessToken;
 use crate::error_code::ErrorCode;
-use crate::filter::Filter;
 use crate::json::to_json;
 use crate::rejection::Rejection;
 use crate::request_id::RequestId;
+use crate::subscription_name::SubscriptionName;
+use crate::subscriptions::Subscriptions;
+
+/// A reason to reject a message.
+type Reason = (ErrorCode, String);
 
 /// A message from a client. Clients write it with [`ClientMessage::to_json`]; servers read it with
 /// [`ClientMessage::parse`].
@@ -31,10 +36,14 @@ pub struct ClientMessage {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "action", rename_all = "camelCase")]
 pub enum Action {
-    /// Replace the connection's whole filter.
-    Subscribe(Filter),
-    /// Receive nothing until the next `subscribe`.
-    Unsubscribe,
+    /// Add subscriptions. Each replaces the subscription of the same name as a whole.
+    Subscribe(Subscriptions),
+    /// Remove a subscription.
+    Unsubscribe {
+        /// Its name; the default subscription has none.
+        #[serde(skip_serializing_if = "SubscriptionName::is_default")]
+        subscription: SubscriptionName,
+    },
     /// Keep the connection alive.
     Ping,
     /// Renew the connection's authorisation with a fresh token.
@@ -50,7 +59,7 @@ impl Action {
         let [subscribe, unsubscribe, ping, authenticate] = Self::NAMES;
         match self {
             Self::Subscribe(_) => subscribe,
-            Self::Unsubscribe => unsubscribe,
+            Self::Unsubscribe { .. } => unsubscribe,
             Self::Ping => ping,
             Self::Authenticate(_) => authenticate,
         }
@@ -76,12 +85,23 @@ impl ClientMessage {
         self.action.name()
     }
 
+    /// The name of the subscription that the message is about, if it is about one that has a name.
+    fn subscription(&self) -> Option<&SubscriptionName> {
+        let name = match &self.action {
+            Action::Subscribe(Subscriptions::One(one)) => &one.name,
+            Action::Unsubscribe { subscription } => subscription,
+            Action::Subscribe(Subscriptions::Several { .. }) | Action::Ping | Action::Authenticate(_) => return None,
+        };
+        Some(name).filter(|name| !name.is_default())
+    }
+
     /// The `error` answer to this message.
     pub fn reject(&self, code: ErrorCode, message: impl Into<String>) -> Rejection {
         Rejection {
             code,
             message: message.into(),
             action: Some(self.action_name().to_owned()),
+            subscription: self.subscription().cloned(),
             request_id: self.request_id.clone(),
         }
     }

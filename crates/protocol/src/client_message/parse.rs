@@ -1,37 +1,39 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::{Action, ClientMessage};
+use super::subscription_fields::{Fields, SubscriptionField, name, read};
+use super::{Action, ClientMessage, Reason};
 use crate::access_token::AccessToken;
 use crate::error_code::ErrorCode;
-use crate::filter::Filter;
 use crate::invalid_json::InvalidJson;
-use crate::limits::{MESSAGE_BYTES, REQUEST_ID_LENGTH};
+use crate::limits::{MESSAGE_BYTES, REQUEST_ID_LENGTH, SUBSCRIPTIONS};
 use crate::rejection::Rejection;
 use crate::request_id::RequestId;
+use crate::subscription_name::SubscriptionName;
+use crate::subscriptions::Subscriptions;
 
 /// The length in bytes up to which an error repeats the action.
 const REPEATED_ACTION_LENGTH: usize = 64;
 
-#[derive(Deserialize, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Deserialize, PartialEq, Eq, Hash)]
 #[serde(field_identifier, rename_all = "camelCase")]
 enum MessageField {
     Action,
     RequestId,
-    EntityTypes,
-    IdPattern,
     Token,
+    Subscriptions,
     #[serde(other)]
     Unknown,
 }
 
-type MessageFields = HashMap<MessageField, Value>;
-
-/// A reason to reject a message.
-type Reason = (ErrorCode, String);
+/// The fields of an object that are part of the contract. The others may hold any JSON, such as the number 1e999, which no Rust
+/// type holds.
+type RawFields<'a, F> = HashMap<F, &'a RawValue>;
 
 impl ClientMessage {
     /// Reads a text frame. Fields that are not part of the contract are ignored.
@@ -39,42 +41,70 @@ impl ClientMessage {
     /// # Errors
     /// The [`Rejection`] for the client.
     pub fn parse(text: &str) -> Result<Self, Rejection> {
-        let unaddressed = |(code, message)| Rejection { code, message, action: None, request_id: None };
-        let fields = read_fields(text).map_err(unaddressed)?;
+        let unaddressed =
+            |(code, message)| Rejection { code, message, action: None, subscription: None, request_id: None };
+        let raw = read_object(text).map_err(unaddressed)?;
+        let fields = values(&raw, |field| !matches!(field, MessageField::Unknown | MessageField::Subscriptions));
+        let fields = fields.map_err(unaddressed)?;
         let action = fields.get(&MessageField::Action).and_then(Value::as_str);
         let request_id = read_request_id(&fields);
-        let reject = |(code, message)| Rejection {
+        let reject = |Fault { reason: (code, message), subscription }: Fault| Rejection {
             code,
             message,
             action: action.filter(|action| action.len() <= REPEATED_ACTION_LENGTH).map(str::to_owned),
+            subscription: subscription.filter(|name| !name.is_default()),
             request_id: request_id.as_ref().ok().cloned().flatten(),
         };
-        let request_id = request_id.clone().map_err(reject)?;
-        Ok(Self { action: read_action(action, &fields).map_err(reject)?, request_id })
+        let request_id = request_id.clone().map_err(|reason| reject(reason.into()))?;
+        let action = match action {
+            Some("subscribe") => read_subscribe(text, raw.get(&MessageField::Subscriptions).copied()),
+            Some("unsubscribe") => read_unsubscribe(text),
+            other => read_other(other, &fields).map_err(Fault::from),
+        };
+        Ok(Self { action: action.map_err(reject)?, request_id })
     }
 }
 
-/// Reads the fields of the contract. Other fields may hold any JSON, such as the number 1e999, which no Rust type holds.
-fn read_fields(text: &str) -> Result<MessageFields, Reason> {
+/// A reason to reject a message, and the subscription that is at fault.
+struct Fault {
+    reason: Reason,
+    subscription: Option<SubscriptionName>,
+}
+
+impl From<Reason> for Fault {
+    fn from(reason: Reason) -> Self {
+        Self { reason, subscription: None }
+    }
+}
+
+fn read_object<F: DeserializeOwned + Eq + Hash>(text: &str) -> Result<RawFields<'_, F>, Reason> {
     if text.len() > MESSAGE_BYTES {
         let message = format!("the message is larger than {} KB; send smaller messages", MESSAGE_BYTES / 1024);
         return Err((ErrorCode::MessageTooLarge, message));
     }
-    let not_json = |error: serde_json::Error| {
-        let error = InvalidJson::new(&error);
-        (ErrorCode::InvalidJson, format!("the message is not JSON: {error}; send one JSON object per text frame"))
-    };
     let value: &RawValue = serde_json::from_str(text).map_err(not_json)?;
     if !value.get().starts_with('{') {
         let message = r#"the message is not a JSON object; send an object such as {"action":"ping"}"#;
         return Err((ErrorCode::InvalidMessage, message.to_owned()));
     }
-    let fields: HashMap<MessageField, &RawValue> = serde_json::from_str(text).map_err(not_json)?;
-    let known = fields.into_iter().filter(|(field, _)| *field != MessageField::Unknown);
-    known.map(|(field, value)| Ok((field, serde_json::from_str(value.get()).map_err(not_json)?))).collect()
+    serde_json::from_str(text).map_err(not_json)
 }
 
-fn read_request_id(fields: &MessageFields) -> Result<Option<RequestId>, Reason> {
+fn not_json(error: serde_json::Error) -> Reason {
+    let error = InvalidJson::new(&error);
+    (ErrorCode::InvalidJson, format!("the message is not JSON: {error}; send one JSON object per text frame"))
+}
+
+/// Reads the values of the fields that `is_wanted` selects.
+fn values<F: Copy + Eq + Hash>(
+    raw: &RawFields<'_, F>,
+    is_wanted: impl Fn(F) -> bool,
+) -> Result<HashMap<F, Value>, Reason> {
+    let wanted = raw.iter().filter(|(field, _)| is_wanted(**field));
+    wanted.map(|(field, value)| Ok((*field, serde_json::from_str(value.get()).map_err(not_json)?))).collect()
+}
+
+fn read_request_id(fields: &HashMap<MessageField, Value>) -> Result<Option<RequestId>, Reason> {
     let request_id = match fields.get(&MessageField::RequestId) {
         None | Some(Value::Null) => return Ok(None),
         Some(Value::String(text)) => RequestId::parse(text.as_str()).ok(),
@@ -84,11 +114,10 @@ fn read_request_id(fields: &MessageFields) -> Result<Option<RequestId>, Reason> 
     request_id.map(Some).ok_or_else(|| (ErrorCode::InvalidMessage, message()))
 }
 
-fn read_action(name: Option<&str>, fields: &MessageFields) -> Result<Action, Reason> {
+/// Reads an action that is not about subscriptions.
+fn read_other(name: Option<&str>, fields: &HashMap<MessageField, Value>) -> Result<Action, Reason> {
     let names = || Action::NAMES.join(", ");
     match name {
-        Some("subscribe") => read_filter(fields).map(Action::Subscribe),
-        Some("unsubscribe") => Ok(Action::Unsubscribe),
         Some("ping") => Ok(Action::Ping),
         Some("authenticate") => {
             let token = fields.get(&MessageField::Token).and_then(Value::as_str).and_then(AccessToken::new);
@@ -103,27 +132,52 @@ fn read_action(name: Option<&str>, fields: &MessageFields) -> Result<Action, Rea
     }
 }
 
-fn read_filter(fields: &MessageFields) -> Result<Filter, Reason> {
-    let types = match fields.get(&MessageField::EntityTypes) {
-        None | Some(Value::Null) => Some(Vec::new()),
-        Some(Value::Array(items)) => items.iter().map(Value::as_str).collect(),
-        Some(_) => None,
+fn subscription_fields(object: &str) -> Result<HashMap<SubscriptionField, Value>, Reason> {
+    values(&read_object(object)?, |field| field != SubscriptionField::Unknown)
+}
+
+fn read_unsubscribe(message: &str) -> Result<Action, Fault> {
+    // Other fields do not matter, and may hold anything.
+    let raw = read_object(message)?;
+    let fields = values(&raw, |field| field == SubscriptionField::Subscription)?;
+    Ok(Action::Unsubscribe { subscription: name(&Fields(&fields))? })
+}
+
+/// Reads a `subscribe` of one subscription, or of a list.
+fn read_subscribe(message: &str, list: Option<&RawValue>) -> Result<Action, Fault> {
+    let list = list.filter(|list| list.get() != "null");
+    let Some(list) = list else {
+        let fields = subscription_fields(message)?;
+        let name = name(&Fields(&fields)).ok();
+        return match read(&fields) {
+            Ok(one) => Ok(Action::Subscribe(Subscriptions::One(one))),
+            Err(reason) => Err(Fault { reason, subscription: name }),
+        };
     };
-    let Some(types) = types else {
-        let message =
-            "entityTypes is not an array of strings; send an array, or leave entityTypes out to receive every type";
-        return Err((ErrorCode::InvalidEntityTypes, message.to_owned()));
-    };
-    let pattern = match fields.get(&MessageField::IdPattern) {
-        None | Some(Value::Null) => None,
-        Some(Value::String(pattern)) => Some(pattern.as_str()),
-        Some(_) => {
-            let message =
-                "idPattern is not a string; send a regular expression, or leave idPattern out to receive every id";
-            return Err((ErrorCode::InvalidIdPattern, message.to_owned()));
+    let invalid = |message: &str| (ErrorCode::InvalidSubscription, message.to_owned());
+    let objects: Vec<&RawValue> = serde_json::from_str(list.get())
+        .map_err(|_| invalid("subscriptions is not an array; send an array of objects, one for each subscription"))?;
+    if objects.is_empty() {
+        return Err(invalid("subscriptions is empty; send an object for each subscription").into());
+    }
+    if objects.len() > SUBSCRIPTIONS {
+        let message = format!("a connection has at most {} subscriptions with a name; send fewer", SUBSCRIPTIONS - 1);
+        return Err((ErrorCode::LimitExceeded, message).into());
+    }
+    let (mut names, mut subscriptions) = (HashSet::new(), Vec::with_capacity(objects.len()));
+    for object in objects {
+        if !object.get().starts_with('{') {
+            return Err(invalid("subscriptions has an entry that is not an object; send an object for each").into());
         }
-    };
-    Filter::new(types, pattern).map_err(|error| (error.code(), error.to_string()))
+        let fields = subscription_fields(object.get())?;
+        let name = name(&Fields(&fields))?;
+        let fault = |reason| Fault { reason, subscription: Some(name.clone()) };
+        if !names.insert(name.clone()) {
+            return Err(fault(invalid("subscriptions has two entries with the same name; send each name once")));
+        }
+        subscriptions.push(read(&fields).map_err(fault)?);
+    }
+    Ok(Action::Subscribe(Subscriptions::Several { subscriptions }))
 }
 
 #[cfg(test)]
@@ -131,6 +185,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::filter::Filter;
 
     fn code(text: &str) -> ErrorCode {
         ClientMessage::parse(text).unwrap_err().code
@@ -142,11 +197,11 @@ mod tests {
             r#"{"action":"subscribe","entityTypes":["Room","Sensor"],"idPattern":"urn:.*","requestId":"1","extra":true}"#,
         )
         .unwrap();
-        assert_eq!(message.action, Action::Subscribe(Filter::new(["Room", "Sensor"], Some("urn:.*")).unwrap()));
+        assert_eq!(message.action, Action::Subscribe(Filter::new(["Room", "Sensor"], Some("urn:.*")).unwrap().into()));
         assert_eq!(message.request_id, RequestId::parse("1").ok());
         let everything =
             ClientMessage::parse(r#"{"action":"subscribe","entityTypes":[],"idPattern":"","requestId":null}"#).unwrap();
-        assert_eq!(everything.action, Action::Subscribe(Filter::default()));
+        assert_eq!(everything.action, Action::Subscribe(Filter::default().into()));
         assert_eq!(everything.request_id, None);
     }
 

@@ -1,12 +1,13 @@
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::compile::{InvalidPattern, PatternBudget};
 
 /// A regular expression for entity ids, in the `regex` crate's syntax, of at most 512 characters. It matches anywhere
-/// in the id unless it is anchored, like `idPattern` in NGSI brokers.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+/// in the id unless it is anchored, like `idPattern` in NGSI brokers. serde reads a stored pattern, which was valid when it was
+/// stored.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct IdPattern(String);
 
 impl IdPattern {

@@ -18,7 +18,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use self::evaluate::Evaluation;
-use self::expression::Expression;
+use self::expression::{Condition, Expression};
 pub use self::invalid_query::{InvalidQuery, QueryFault};
 use crate::entity_data::EntityData;
 use crate::pattern::PatternBudget;
@@ -76,6 +76,20 @@ impl Query {
         let mut evaluation = Evaluation::new(data);
         evaluation.is_true(&self.expression);
         evaluation.steps
+    }
+
+    /// The memory of the compiled regular expressions, in bytes. Each is compiled for its first value.
+    pub fn pattern_memory(&self) -> usize {
+        let mut memory = 0;
+        self.expression.each_term(&mut |term| match &term.condition {
+            Condition::Matches(pattern) | Condition::MatchesNot(pattern) => memory += pattern.memory(),
+            Condition::Exists
+            | Condition::Missing
+            | Condition::Equal(_)
+            | Condition::Unequal(_)
+            | Condition::Order(..) => {}
+        });
+        memory
     }
 
     /// The names of the attributes that the query reads, without sub-attributes.

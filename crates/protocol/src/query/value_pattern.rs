@@ -21,6 +21,11 @@ impl ValuePattern {
         &self.text
     }
 
+    /// The memory of the compiled pattern, in bytes. It grows when the pattern is compiled.
+    pub(super) fn memory(&self) -> usize {
+        self.matcher.get().and_then(Option::as_ref).map_or(0, |matcher| matcher.memory())
+    }
+
     /// `None` if the pattern does not compile, which only a stored query can have: it was valid for another version.
     pub(super) fn matches(&self, value: &str) -> Option<bool> {
         let matcher = self.matcher.get_or_init(|| PatternMatcher::of_text(&self.text).ok().map(Box::new));

@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 use super::key_values::bare;
 use super::members::{Members, object, text};
 use super::representation::Representation;
+use crate::json::to_json;
 use crate::limits::{ATTRIBUTE_NAME_LENGTH, VIEW_ATTRIBUTES};
 
 /// The members of an NGSI entity that are not attributes. They stay in every view, and in their own form.
@@ -84,6 +85,11 @@ impl View {
             }
         }
         Ok(view)
+    }
+
+    /// The JSON object of the fields that it has.
+    pub fn to_json(&self) -> String {
+        to_json(self)
     }
 
     /// The names of the attributes in the view, in order of their bytes. All attributes if this is empty.

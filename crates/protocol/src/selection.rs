@@ -1,0 +1,158 @@
+//! Judges changes.
+//!
+//! Invariant: [`Selection::matches`] is the only definition of what a filter selects. A change passes if it passes each part
+//! that the filter has:
+//!
+//! - `entityTypes` if one of its types is among them; `entityIds` if its id is; `idPattern` if that matches its id;
+//! - `notificationTrigger` if its kind is among them; `servicePath` if that matches its path;
+//! - `watchedAttributes` if one of them changed: one of `changedAttributes` or, if the publisher sent none, of `data`;
+//! - `q` and `geoQ` if its `data` matches.
+//!
+//! A creation passes `watchedAttributes`. A deletion passes these three, so that every client that may hold the entity learns
+//! of it.
+
+use std::cell::{OnceCell, RefCell};
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
+use crate::change_type::ChangeType;
+use crate::entity_change::EntityChange;
+use crate::entity_data::EntityData;
+use crate::filter::Filter;
+use crate::geo_query::{EntityGeometry, GeoQuery};
+use crate::pattern::{IdPattern, PatternMatcher, Prefilter};
+use crate::query::Query;
+
+/// The estimated memory of a byte of the filter's text: it is kept as text, and as what it is read to. The shortest literals and
+/// positions take most.
+const MEMORY_OF_A_BYTE: usize = 48;
+
+/// A change with what is read from it to judge it. `data` is parsed when the first filter needs it, and once.
+#[derive(Debug)]
+pub struct ChangeFacts<'a> {
+    change: &'a EntityChange,
+    data: OnceCell<EntityData>,
+    /// The geometry of each attribute that a filter asked for.
+    geometries: RefCell<HashMap<String, Option<EntityGeometry>>>,
+}
+
+impl<'a> ChangeFacts<'a> {
+    /// Judges this change. Nothing is read yet.
+    pub fn new(change: &'a EntityChange) -> Self {
+        Self { change, data: OnceCell::new(), geometries: RefCell::default() }
+    }
+
+    /// The change.
+    pub fn change(&self) -> &'a EntityChange {
+        self.change
+    }
+
+    fn data(&self) -> &EntityData {
+        self.data.get_or_init(|| EntityData::new(Some(&self.change.data)))
+    }
+
+    fn is_at(&self, query: &GeoQuery) -> bool {
+        let mut geometries = self.geometries.borrow_mut();
+        if let Some(geometry) = geometries.get(query.geoproperty()) {
+            return query.matches(geometry.as_ref());
+        }
+        let geometry = self.data().attribute(query.geoproperty()).and_then(EntityGeometry::read);
+        query.matches(geometries.entry(query.geoproperty().to_owned()).or_insert(geometry).as_ref())
+    }
+}
+
+/// A filter, ready to judge many changes.
+#[derive(Debug)]
+pub struct Selection {
+    filter: Filter,
+    pattern: Option<SelectionPattern>,
+    /// `None` inside: the query cannot be read, and matches nothing. Clients cannot store one.
+    query: Option<Option<Query>>,
+}
+
+/// A pattern that is compiled for the first id that passes its prefilter. If each client wants an entity of its own, most
+/// patterns are never compiled.
+#[derive(Debug)]
+struct SelectionPattern {
+    pattern: IdPattern,
+    prefilter: Prefilter,
+    /// `None` inside: the pattern does not compile, and matches nothing. Clients cannot store one.
+    matcher: OnceLock<Option<PatternMatcher>>,
+}
+
+impl Selection {
+    /// Prepares a filter.
+    pub fn new(filter: Filter) -> Self {
+        let pattern = filter.id_pattern().cloned().map(|pattern| SelectionPattern {
+            prefilter: Prefilter::of(&pattern),
+            pattern,
+            matcher: OnceLock::new(),
+        });
+        let query = filter.q().map(|text| Query::from_stored(text).ok());
+        Self { filter, pattern, query }
+    }
+
+    /// Returns whether a change passes the filter.
+    pub fn matches(&self, facts: &ChangeFacts<'_>) -> bool {
+        let (filter, change) = (&self.filter, facts.change);
+        passes(filter.notification_trigger(), |trigger| *trigger == change.change_type)
+            && passes(filter.entity_types(), |wanted| change.entity_types.iter().any(|each| each == wanted))
+            && passes(filter.entity_ids(), |wanted| wanted.as_str() == change.entity_id)
+            && filter.service_path().is_none_or(|pattern| pattern.matches(&change.service_path))
+            && self.is_watched(facts)
+            && self.pattern.as_ref().is_none_or(|pattern| pattern.matches(&change.entity_id))
+            && (change.change_type == ChangeType::EntityDeleted || self.data_matches(facts))
+    }
+
+    /// True if something that the filter needs cannot be read, so that it matches nothing. Only a filter from another version of
+    /// this software can be like that.
+    pub fn is_broken(&self) -> bool {
+        matches!(self.query, Some(None))
+            || self.pattern.as_ref().is_some_and(|pattern| matches!(pattern.matcher.get(), Some(None)))
+    }
+
+    /// The approximate memory, in bytes. It grows when the pattern is compiled.
+    pub fn memory(&self) -> usize {
+        let pattern = self.pattern.as_ref().map_or(0, |pattern| {
+            let matcher = pattern.matcher.get().and_then(Option::as_ref);
+            pattern.prefilter.memory() + matcher.map_or(0, PatternMatcher::memory)
+        });
+        let query = self.query.as_ref().and_then(Option::as_ref).map_or(0, Query::pattern_memory);
+        size_of::<Self>() + MEMORY_OF_A_BYTE * self.filter.text_bytes() + pattern + query
+    }
+
+    fn is_watched(&self, facts: &ChangeFacts<'_>) -> bool {
+        if facts.change.change_type != ChangeType::EntityUpdated {
+            return true;
+        }
+        passes(self.filter.watched_attributes(), |watched| match &facts.change.changed_attributes {
+            Some(changed) => changed.contains(watched),
+            None => facts.data().attribute(watched).is_some(),
+        })
+    }
+
+    fn data_matches(&self, facts: &ChangeFacts<'_>) -> bool {
+        let query = self.query.as_ref();
+        query.is_none_or(|query| query.as_ref().is_some_and(|query| query.matches(facts.data())))
+            && self.filter.geo_q().is_none_or(|query| facts.is_at(query))
+    }
+}
+
+impl SelectionPattern {
+    fn matches(&self, entity_id: &str) -> bool {
+        self.prefilter.may_match(entity_id)
+            && self
+                .matcher
+                .get_or_init(|| PatternMatcher::compile(&self.pattern).ok())
+                .as_ref()
+                .is_some_and(|matcher| matcher.matches(entity_id))
+    }
+}
+
+/// An empty list does not restrict.
+fn passes<T>(wanted: &[T], is_met: impl FnMut(&T) -> bool) -> bool {
+    wanted.is_empty() || wanted.iter().any(is_met)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,125 @@
+use serde_json::{Value, json};
+
+use super::*;
+use crate::filter::FilterFields;
+
+fn change(fields: Value) -> EntityChange {
+    let mut detail = json!({ "type": "entityUpdated", "tenant": "t", "entityId": "urn:1", "entityType": "Room" });
+    detail.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+    EntityChange::parse(&detail.to_string()).unwrap()
+}
+
+fn texts(texts: &[&str]) -> Vec<String> {
+    texts.iter().map(|text| (*text).to_owned()).collect()
+}
+
+#[track_caller]
+fn assert_selects(fields: FilterFields, cases: &[(Value, bool)]) {
+    let selection = Selection::new(fields.check().unwrap());
+    for (case, expected) in cases {
+        assert_eq!(selection.matches(&ChangeFacts::new(&change(case.clone()))), *expected, "{case}");
+    }
+}
+
+#[test]
+fn ids_and_types_and_pattern_have_to_pass_together() {
+    let fields = FilterFields {
+        entity_types: texts(&["Room", "Hall"]),
+        entity_ids: texts(&["urn:1", "urn:2"]),
+        id_pattern: Some("[13]$".to_owned()),
+        ..FilterFields::default()
+    };
+    assert_selects(
+        fields,
+        &[
+            (json!({}), true),
+            (json!({ "entityType": ["Car", "Hall"] }), true),
+            (json!({ "entityType": "Car" }), false),
+            (json!({ "entityId": "urn:2" }), false),
+            (json!({ "entityId": "urn:3" }), false),
+        ],
+    );
+}
+
+#[test]
+fn triggers_select_kinds_of_change() {
+    let fields =
+        FilterFields { notification_trigger: texts(&["entityCreated", "entityDeleted"]), ..FilterFields::default() };
+    assert_selects(
+        fields,
+        &[(json!({}), false), (json!({ "type": "entityCreated" }), true), (json!({ "type": "entityDeleted" }), true)],
+    );
+}
+
+#[test]
+fn an_update_passes_if_a_watched_attribute_changed() {
+    let fields = FilterFields { watched_attributes: texts(&["a", "b"]), ..FilterFields::default() };
+    assert_selects(
+        fields,
+        &[
+            (json!({ "data": { "a": 1 } }), true),
+            (json!({ "data": { "c": 1 } }), false),
+            (json!({}), false),
+            (json!({ "data": { "a": 1 }, "changedAttributes": ["c"] }), false),
+            (json!({ "data": { "c": 1 }, "changedAttributes": ["c", "b"] }), true),
+            (json!({ "data": { "a": 1 }, "changedAttributes": [] }), false),
+            (json!({ "type": "entityCreated", "data": { "c": 1 } }), true),
+            (json!({ "type": "entityDeleted" }), true),
+        ],
+    );
+}
+
+#[test]
+fn service_paths_select() {
+    let fields = FilterFields { service_path: Some("/madrid/#".to_owned()), ..FilterFields::default() };
+    assert_selects(
+        fields,
+        &[
+            (json!({}), false),
+            (json!({ "servicePath": "/madrid" }), true),
+            (json!({ "servicePath": "/madrid/parks" }), true),
+        ],
+    );
+}
+
+#[test]
+fn queries_judge_the_data_and_a_deletion_passes_them() {
+    let here = json!({ "georel": "near;maxDistance==1000", "geometry": "Point", "coordinates": [2.0, 48.0] });
+    let fields = FilterFields { q: Some("speed>50".to_owned()), geo_q: Some(here), ..FilterFields::default() };
+    let data = |speed: i32, at: f64| {
+        json!({ "data": {
+            "speed": { "type": "Property", "value": speed },
+            "location": { "type": "GeoProperty", "value": { "type": "Point", "coordinates": [at, 48.0] } },
+        }})
+    };
+    let mut created = data(51, 2.0);
+    created["type"] = json!("entityCreated");
+    assert_selects(
+        fields,
+        &[
+            (data(51, 2.0), true),
+            (created, true),
+            (data(50, 2.0), false),
+            (data(51, 3.0), false),
+            (json!({}), false),
+            (json!({ "type": "entityDeleted" }), true),
+        ],
+    );
+}
+
+#[test]
+fn a_stored_filter_that_cannot_be_read_matches_nothing_and_says_so() {
+    for stored in [json!({ "q": "((" }), json!({ "idPattern": "(" })] {
+        let selection = Selection::new(serde_json::from_value(stored).unwrap());
+        assert!(!selection.matches(&ChangeFacts::new(&change(json!({})))));
+        assert!(selection.is_broken());
+    }
+}
+
+#[test]
+fn the_memory_of_a_selection_grows_when_its_pattern_is_compiled() {
+    let selection = Selection::new(Filter::new(["Room"], Some(r"^urn:\d+$")).unwrap());
+    let before = selection.memory();
+    assert!(selection.matches(&ChangeFacts::new(&change(json!({})))));
+    assert!(selection.memory() > before);
+}
