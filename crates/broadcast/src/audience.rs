@@ -1,20 +1,20 @@
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use entity_stream_clock::Clock;
-use entity_stream_connections::{HashRange, Interest, InterestPage, InterestPages, Table, TableError};
+use entity_stream_connections::{HashRange, Interest, InterestPage, InterestPages, Table, TableError, Want};
 use entity_stream_protocol::{EntityTypes, Tenant};
 use futures_util::future::{join_all, try_join_all};
 use tokio::time::{Instant, timeout_at};
 
-use crate::candidate::Candidate;
-use crate::pattern_turns::{PatternTurn, TenantTurns};
+use crate::candidate::{Candidate, Match};
+use crate::filter_turns::{FilterTurn, TenantTurns};
 use crate::verdicts::Verdicts;
 
 /// Reads the audience of a batch: the interests in its partitions, as far as they match an event.
 ///
-/// Every page is filtered when it arrives, and nowhere else. Interests that match no event are dropped there. Patterns take
+/// Every page is filtered when it arrives, and nowhere else. Interests that match no event are dropped there. Filters take
 /// turns with those of other tenants, and reading ends in time however slow they are.
 #[derive(Debug)]
 pub(crate) struct Audience<'a> {
@@ -22,6 +22,7 @@ pub(crate) struct Audience<'a> {
     clock: &'a Clock,
     tenant: &'a Tenant,
     entity_types: &'a EntityTypes,
+    entity_ids: Vec<&'a str>,
     verdicts: Mutex<Verdicts<'a>>,
     turns: TenantTurns,
     /// Reading ends here, because the unread part then has to be handed on.
@@ -73,12 +74,12 @@ impl<'a> Audience<'a> {
     pub(crate) fn new(
         table: &'a Table,
         clock: &'a Clock,
-        (tenant, entity_types): (&'a Tenant, &'a EntityTypes),
+        (tenant, entity_types, entity_ids): (&'a Tenant, &'a EntityTypes, Vec<&'a str>),
         (verdicts, turns): (Verdicts<'a>, TenantTurns),
         (stop, table_time): (Instant, Duration),
     ) -> Self {
         let (verdicts, answered) = (Mutex::new(verdicts), Mutex::new(Some(Instant::now())));
-        Self { table, clock, tenant, entity_types, verdicts, turns, stop, table_time, answered }
+        Self { table, clock, tenant, entity_types, entity_ids, verdicts, turns, stop, table_time, answered }
     }
 
     /// Reads the first page of each partition, one round after the other, as
@@ -187,7 +188,7 @@ impl<'a> Audience<'a> {
         *self.answered.lock().unwrap_or_else(PoisonError::into_inner) = at;
     }
 
-    /// Drops the interests that match no event. It ends with an error when the time is over, between two patterns.
+    /// Drops the interests that match no event. It ends with an error when the time is over, between two filters.
     async fn filter(&self, page: InterestPage) -> Result<Reading<Vec<Candidate>>, ReadError> {
         let mut candidates = Vec::new();
         let mut interests = page.interests.into_iter();
@@ -196,7 +197,7 @@ impl<'a> Audience<'a> {
             if Instant::now() >= self.stop {
                 return Err(ReadError::OutOfTime);
             }
-            if self.filter_some(&mut interests, &mut candidates, &turn) {
+            if self.filter_some(page.entity_id.as_deref(), &mut interests, &mut candidates, &turn) {
                 return Ok(Reading { result: candidates, capacity: page.capacity });
             }
         }
@@ -205,15 +206,17 @@ impl<'a> Audience<'a> {
     /// Filters interests until the turn is over. Returns whether none is left.
     fn filter_some(
         &self,
+        entity_id: Option<&str>,
         interests: &mut std::vec::IntoIter<Interest>,
         candidates: &mut Vec<Candidate>,
-        turn: &PatternTurn<'_>,
+        turn: &FilterTurn<'_>,
     ) -> bool {
         let mut verdicts = self.verdicts.lock().unwrap_or_else(PoisonError::into_inner);
         while let Some(interest) = interests.as_slice().first() {
-            let Some(events) = verdicts.matching(interest.id_pattern.as_ref(), || turn.is_over()) else { return false };
-            candidates
-                .extend(interests.next().filter(|_| !events.is_empty()).map(|interest| Candidate { interest, events }));
+            let mut verdict = |want: &Want| verdicts.matching(entity_id, &want.filter, || turn.is_over());
+            // If the turn ends within an interest, the next one finds the verdicts so far.
+            let Some(events) = interest.wants.iter().map(&mut verdict).collect::<Option<Vec<_>>>() else { return false };
+            candidates.extend(interests.next().and_then(|interest| candidate(interest, events)));
             if turn.is_over() {
                 return interests.as_slice().is_empty();
             }
@@ -222,8 +225,16 @@ impl<'a> Audience<'a> {
     }
 
     fn rounds(&self, range: HashRange) -> Vec<Vec<InterestPages>> {
-        self.table.interests_in(self.tenant, self.entity_types.iter(), range, self.clock.now())
+        let ids = self.entity_ids.iter().copied();
+        self.table.interests_in(self.tenant, self.entity_types.iter(), ids, range, self.clock.now())
     }
+}
+
+/// An interest with the events that pass the filter of each of its wants; `None` if no event passes any.
+fn candidate(mut interest: Interest, events: Vec<Arc<[usize]>>) -> Option<Candidate> {
+    let wants = std::mem::take(&mut interest.wants).into_iter().zip(events).filter(|(_, events)| !events.is_empty());
+    let matches: Vec<_> = wants.map(|(want, events)| Match::new(want, events)).collect();
+    (!matches.is_empty()).then_some(Candidate { interest, matches })
 }
 
 /// Returns the waits between two reads of a page: exponential from 50 ms to 2 s, with jitter, without end.

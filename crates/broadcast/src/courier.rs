@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use tracing::{Instrument, Span};
 
 use crate::dispatcher::Carrier;
-use crate::messages::Messages;
+use crate::messages::{Form, Messages};
 use crate::recipients::{Offer, Recipient};
 use crate::resolution::{Resolution, Sending};
 use crate::schedule::{Attempt, Rest};
@@ -52,9 +52,10 @@ impl Carrier<Recipient> for Courier<'_> {
         recipient.begin_attempt();
         let mut delivered = false;
         let now = || self.clock.now();
-        while let Some(Offer { event, interest, has_another_member }) = recipient.next(now()) {
-            let until = if has_another_member { self.stop.min(Instant::now() + MEMBER_TIME) } else { self.stop };
-            let sending = self.send(event, interest, until).instrument(self.spans[event].clone()).await;
+        while let Some(offer) = recipient.next(now()) {
+            let until = if offer.has_another_member { self.stop.min(Instant::now() + MEMBER_TIME) } else { self.stop };
+            let span = self.spans[offer.event].clone();
+            let sending = self.send(offer, until).instrument(span).await;
             match sending {
                 Sending::Resolved(resolution) => {
                     delivered |= resolution == Resolution::Delivered;
@@ -72,7 +73,8 @@ impl Carrier<Recipient> for Courier<'_> {
 }
 
 impl Courier<'_> {
-    async fn send(&self, event: usize, interest: &mut Interest, until: Instant) -> Sending {
+    async fn send(&self, offer: Offer<'_>, until: Instant) -> Sending {
+        let Offer { event, interest, forms, sent, .. } = offer;
         let right = match self.right(interest).await {
             Right::For(time) => time,
             Right::Expired => return self.close(interest).await,
@@ -80,7 +82,16 @@ impl Courier<'_> {
             Right::Unknown(reason) => return Sending::TableFailed(reason),
         };
         let expiry = right.and_then(|time| Instant::now().checked_add(time));
-        match self.post(event, interest, expiry.map_or(until, |expiry| expiry.min(until))).await {
+        let deadline = expiry.map_or(until, |expiry| expiry.min(until));
+        let mut outcome = Outcome::Delivered;
+        for form in &forms[*sent..] {
+            outcome = self.post(event, interest, form, deadline).await;
+            if outcome != Outcome::Delivered {
+                break;
+            }
+            *sent += 1;
+        }
+        match outcome {
             // `@connections` answers 410 until `$connect` has returned, but the interest is already in the table. The record
             // tells a connection that has ended from one that is opening: `disconnect` deletes it first.
             Outcome::Gone if self.is_young(interest) => match self.is_registered(interest).await {
@@ -112,11 +123,11 @@ impl Courier<'_> {
         }
     }
 
-    async fn post(&self, event: usize, interest: &Interest, deadline: Instant) -> Outcome {
+    async fn post(&self, event: usize, interest: &Interest, form: &Form, deadline: Instant) -> Outcome {
         let (id, messages) = (&interest.connection_id, &self.messages[event]);
-        let outcome = self.management_api.post_before(id, messages.message(interest.format), deadline).await;
+        let outcome = self.management_api.post_before(id, &messages.message(form), deadline).await;
         let outcome = if outcome == Outcome::TooLarge {
-            self.management_api.post_before(id, messages.truncated(interest.format), deadline).await
+            self.management_api.post_before(id, &messages.truncated(form), deadline).await
         } else {
             outcome
         };

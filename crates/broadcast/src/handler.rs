@@ -19,8 +19,8 @@ use crate::dead_letters::DeadLetterQueue;
 use crate::deadline::Deadline;
 use crate::handover::Outlets;
 use crate::metrics;
-use crate::pattern_cache::PatternCache;
-use crate::pattern_turns::PatternTurns;
+use crate::selection_cache::SelectionCache;
+use crate::filter_turns::FilterTurns;
 use crate::recent::Recent;
 use crate::service::Service;
 use crate::summary::Summary;
@@ -46,8 +46,8 @@ pub struct Broadcast {
     management_api: ManagementApi,
     outlets: Outlets,
     clock: Clock,
-    patterns: PatternCache,
-    turns: PatternTurns,
+    selections: SelectionCache,
+    turns: FilterTurns,
     recent: Recent,
 }
 
@@ -71,8 +71,8 @@ impl Broadcast {
             management_api: aws.management_api(config.endpoint).at_most(config.concurrency),
             outlets,
             clock,
-            patterns: PatternCache::default(),
-            turns: PatternTurns::default(),
+            selections: SelectionCache::default(),
+            turns: FilterTurns::default(),
             recent: Recent::default(),
         }
     }
@@ -176,7 +176,7 @@ impl Broadcast {
             table: &self.table,
             management_api: &self.management_api,
             outlets: &self.outlets,
-            patterns: &self.patterns,
+            selections: &self.selections,
             turns: &self.turns,
             clock: &self.clock,
             concurrency,

@@ -33,8 +33,8 @@ mod handover;
 mod ledger;
 mod messages;
 mod metrics;
-mod pattern_cache;
-mod pattern_turns;
+mod selection_cache;
+mod filter_turns;
 mod plan;
 mod recent;
 mod recipients;
@@ -46,9 +46,9 @@ mod table_time;
 mod verdicts;
 
 pub use handler::Broadcast;
-// Public for the benchmarks, which evaluate patterns without a table.
+// Public for the benchmarks, which evaluate filters without a table.
 #[doc(hidden)]
-pub use pattern_cache::PatternCache;
+pub use selection_cache::SelectionCache;
 pub use summary::Summary;
 #[doc(hidden)]
 pub use verdicts::Verdicts;

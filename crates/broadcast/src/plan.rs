@@ -9,6 +9,7 @@
 //! serves the whole range, and into how many slices the unread part is cut.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use entity_stream_connections::HashRange;
 use entity_stream_protocol::ConnectionId;
@@ -39,12 +40,12 @@ pub(crate) struct FirstPages<'a> {
 }
 
 /// An interest in the first pages.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Sighting<'a> {
     pub(crate) hash: u64,
     pub(crate) connection_id: &'a ConnectionId,
     /// The events that the interest matches.
-    pub(crate) events: &'a [usize],
+    pub(crate) events: Arc<[usize]>,
 }
 
 /// The plan for a batch.
@@ -111,7 +112,7 @@ impl Plan {
 fn estimates(pages: &FirstPages<'_>, split_at: &[Option<usize>], read_share: f64) -> Vec<f64> {
     let complete = || pages.matching.iter().filter(|each| pages.read_up_to.is_none_or(|end| each.hash < end));
     let mut counts = vec![0_usize; split_at.len()];
-    for event in complete().flat_map(|each| each.events) {
+    for event in complete().flat_map(|each| &*each.events) {
         counts[*event] += 1;
     }
     // Interests are at least as many as connections. Connections are only counted where the interests exceed the limit.
@@ -120,7 +121,7 @@ fn estimates(pages: &FirstPages<'_>, split_at: &[Option<usize>], read_share: f64
         (0..split_at.len()).map(|event| exceeds(event).then(HashSet::new)).collect();
     if connections.iter().any(Option::is_some) {
         for each in complete() {
-            for event in each.events {
+            for event in &*each.events {
                 if let Some(connections) = &mut connections[*event] {
                     connections.insert(each.connection_id);
                 }

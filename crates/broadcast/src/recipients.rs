@@ -11,12 +11,12 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
-use std::sync::Arc;
 
 use entity_stream_connections::{Interest, stable_hash};
 use entity_stream_protocol::{ConnectionId, EpochMillis, GroupId};
 
 use crate::candidate::Candidate;
+use crate::messages::Form;
 use crate::resolution::Resolution;
 
 /// A connection or a consumer group, with the events that it still has to receive.
@@ -38,7 +38,7 @@ pub(crate) struct Recipient {
 /// A connection of a recipient.
 #[derive(Debug)]
 struct Member {
-    interest: Interest,
+    candidate: Candidate,
     /// Set when the connection can receive nothing more. It then resolves the later events as well.
     ended: Option<Resolution>,
     /// True if the connection refused an event in this attempt. It is then offered no other event.
@@ -50,7 +50,15 @@ struct Member {
 struct Parcel {
     event: usize,
     /// The members to try, in their order.
-    members: VecDeque<usize>,
+    members: VecDeque<Turn>,
+}
+
+/// A member that may take an event.
+#[derive(Debug)]
+struct Turn {
+    member: usize,
+    /// How many forms of the event it has taken. An event that matches subscriptions with different views has several.
+    sent: usize,
 }
 
 /// An event, and the connection to try it with.
@@ -58,6 +66,10 @@ struct Parcel {
 pub(crate) struct Offer<'a> {
     pub(crate) event: usize,
     pub(crate) interest: &'a mut Interest,
+    /// The forms in which the connection takes the event, each in a message of its own; at least one.
+    pub(crate) forms: Vec<Form>,
+    /// How many of them it has taken.
+    pub(crate) sent: &'a mut usize,
     /// True if another connection can take the event.
     pub(crate) has_another_member: bool,
 }
@@ -74,7 +86,7 @@ impl Recipient {
     fn new(candidates: Vec<Candidate>, event_ids: &[&str]) -> Self {
         let mut parcels = BTreeMap::<usize, Vec<usize>>::new();
         for (member, candidate) in candidates.iter().enumerate() {
-            for event in &*candidate.events {
+            for event in &*candidate.events() {
                 parcels.entry(*event).or_default().push(member);
             }
         }
@@ -82,12 +94,11 @@ impl Recipient {
             if members.len() > 1 {
                 members.sort_by_cached_key(|member| rank(event_ids[event], &candidates[*member]));
             }
-            Parcel { event, members: members.into() }
+            Parcel { event, members: members.into_iter().map(|member| Turn { member, sent: 0 }).collect() }
         });
         let parcels = parcels.collect();
         let hash = candidates.first().map_or(0, |candidate| candidate.interest.hash());
-        let members =
-            candidates.into_iter().map(|Candidate { interest, .. }| Member { interest, ended: None, refuses: false });
+        let members = candidates.into_iter().map(|candidate| Member { candidate, ended: None, refuses: false });
         let (resolved, reason, refused) = (Vec::new(), String::new(), Vec::new());
         Self { hash, resolved, reason, members: members.collect(), parcels, refused }
     }
@@ -102,9 +113,9 @@ impl Recipient {
     /// Returns the event and the connection to try next. `None`: each event is resolved, or all its members refused it in
     /// this attempt. On the way it resolves the events of members that have ended.
     pub(crate) fn next(&mut self, now: EpochMillis) -> Option<Offer<'_>> {
-        let (event, member, has_another_member) = loop {
+        let has_another_member = loop {
             let Parcel { event, mut members } = self.parcels.pop_front()?;
-            members.retain(|member| match self.members[*member].ended {
+            members.retain(|turn| match self.members[turn.member].ended {
                 Some(resolution) => {
                     self.resolved.push(Resolved { event, resolution, at: now });
                     false
@@ -114,27 +125,31 @@ impl Recipient {
             if members.is_empty() {
                 continue;
             }
-            match members.iter().position(|member| !self.members[*member].refuses) {
+            match members.iter().position(|turn| !self.members[turn.member].refuses) {
                 Some(first) => {
                     members.rotate_left(first);
-                    let (member, has_another) = (members[0], members.len() > 1);
+                    let has_another = members.len() > 1;
                     self.parcels.push_front(Parcel { event, members });
-                    break (event, member, has_another);
+                    break has_another;
                 }
                 None => self.refused.push(Parcel { event, members }),
             }
         };
-        Some(Offer { event, interest: &mut self.members[member].interest, has_another_member })
+        let parcel = self.parcels.front_mut()?;
+        let Turn { member, sent } = parcel.members.front_mut()?;
+        let candidate = &mut self.members[*member].candidate;
+        let forms = candidate.forms(parcel.event);
+        Some(Offer { event: parcel.event, interest: &mut candidate.interest, forms, sent, has_another_member })
     }
 
     /// Records the result for the connection that [`Recipient::next`] returned. After a delivery the recipient has the event;
     /// after any other result the next member is tried.
     pub(crate) fn resolve(&mut self, resolution: Resolution, now: EpochMillis) {
         let Some(parcel) = self.parcels.front_mut() else { return };
-        if let Some(member) = parcel.members.pop_front()
+        if let Some(turn) = parcel.members.pop_front()
             && resolution.ends_the_connection()
         {
-            self.members[member].ended = Some(resolution);
+            self.members[turn.member].ended = Some(resolution);
         }
         let event = parcel.event;
         if resolution == Resolution::Delivered || parcel.members.is_empty() {
@@ -146,8 +161,8 @@ impl Recipient {
     /// Records that the connection that [`Recipient::next`] returned does not take the event now. The next member is tried.
     pub(crate) fn refuse(&mut self, reason: String) {
         self.reason = reason;
-        if let Some(member) = self.parcels.front().and_then(|parcel| parcel.members.front()) {
-            self.members[*member].refuses = true;
+        if let Some(turn) = self.parcels.front().and_then(|parcel| parcel.members.front()) {
+            self.members[turn.member].refuses = true;
         }
     }
 
@@ -161,14 +176,14 @@ impl Recipient {
         self.refused
             .iter()
             .chain(&self.parcels)
-            .map(|parcel| (parcel.event, parcel.members.iter().map(|member| &self.members[*member].interest)))
+            .map(|parcel| (parcel.event, parcel.members.iter().map(|turn| &self.members[turn.member].candidate.interest)))
     }
 
     /// Returns the connections that could take an event that the recipient has not received, each once.
     pub(crate) fn stuck(&self) -> impl Iterator<Item = &Interest> {
         let members: BTreeSet<usize> =
-            self.refused.iter().chain(&self.parcels).flat_map(|parcel| parcel.members.iter().copied()).collect();
-        members.into_iter().map(|member| &self.members[member].interest)
+            self.refused.iter().chain(&self.parcels).flat_map(|parcel| parcel.members.iter().map(|turn| turn.member)).collect();
+        members.into_iter().map(|member| &self.members[member].candidate.interest)
     }
 }
 
@@ -187,10 +202,8 @@ pub(crate) fn recipients(
     let mut recipients = Vec::with_capacity(candidates.len());
     for mut candidate in distinct(candidates) {
         let hash = candidate.interest.hash();
-        if !candidate.events.iter().all(|event| serves(*event, hash)) {
-            candidate.events = candidate.events.iter().copied().filter(|event| serves(*event, hash)).collect();
-        }
-        if candidate.events.is_empty() {
+        candidate.retain(|event| serves(event, hash));
+        if candidate.matches.is_empty() {
             continue;
         }
         match &candidate.interest.group {
@@ -202,30 +215,20 @@ pub(crate) fn recipients(
     recipients
 }
 
-/// Returns one candidate for each connection. A connection occurs several times if its filter names several of the entity's
-/// types, if it named them before it wanted all types, if the types are read twice, or if its filter changed during the
-/// read. Then either version of the filter is enough for an event.
+/// Returns one candidate for each connection. A connection occurs several times if its subscriptions have several of the event's
+/// scopes, if one of them had a narrower scope before, if the types are read twice, or if its subscriptions changed during the
+/// read.
 fn distinct(candidates: Vec<Candidate>) -> Vec<Candidate> {
     let mut indices = HashMap::<ConnectionId, usize>::with_capacity(candidates.len());
     let mut distinct = Vec::<Candidate>::with_capacity(candidates.len());
     for candidate in candidates {
         let next = distinct.len();
         match *indices.entry(candidate.interest.connection_id.clone()).or_insert(next) {
-            index if index < next => distinct[index].events = union(&distinct[index].events, &candidate.events),
+            index if index < next => distinct[index].merge(candidate),
             _ => distinct.push(candidate),
         }
     }
     distinct
-}
-
-fn union(some: &Arc<[usize]>, others: &Arc<[usize]>) -> Arc<[usize]> {
-    if some == others {
-        return Arc::clone(some);
-    }
-    let mut union = [&**some, &**others].concat();
-    union.sort_unstable();
-    union.dedup();
-    union.into()
 }
 
 #[cfg(test)]

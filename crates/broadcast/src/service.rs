@@ -18,8 +18,8 @@ use crate::handover::{Handover, Outlets};
 use crate::ledger::Ledger;
 use crate::messages::Messages;
 use crate::metrics;
-use crate::pattern_cache::PatternCache;
-use crate::pattern_turns::PatternTurns;
+use crate::selection_cache::SelectionCache;
+use crate::filter_turns::FilterTurns;
 use crate::plan::{FirstPages, Plan, Sighting};
 use crate::recipients::{Recipient, Resolved, recipients};
 use crate::resolution::Resolution;
@@ -39,8 +39,8 @@ pub(crate) struct Service<'a> {
     pub(crate) table: &'a Table,
     pub(crate) management_api: &'a ManagementApi,
     pub(crate) outlets: &'a Outlets,
-    pub(crate) patterns: &'a PatternCache,
-    pub(crate) turns: &'a PatternTurns,
+    pub(crate) selections: &'a SelectionCache,
+    pub(crate) turns: &'a FilterTurns,
     pub(crate) clock: &'a Clock,
     pub(crate) concurrency: usize,
     pub(crate) split_at: usize,
@@ -63,9 +63,10 @@ impl Service<'_> {
     /// `spans` has the span of each event.
     pub(crate) async fn serve(&self, batch: &EventBatch<'_>, spans: &[Span]) -> BatchResult {
         let started = Instant::now();
-        let ids = batch.assignments.iter().map(|assignment| assignment.event.change().entity_id.as_str());
-        let verdicts = Verdicts::new(self.patterns, ids.collect());
-        let key = (&batch.tenant, &batch.entity_types);
+        let changes = || batch.assignments.iter().map(|assignment| assignment.event.change());
+        let verdicts = Verdicts::new(self.selections, changes());
+        let ids = changes().map(|change| change.entity_id.as_str()).collect();
+        let key = (&batch.tenant, &batch.entity_types, ids);
         let turns = self.turns.of(&batch.tenant);
         let audience =
             Audience::new(self.table, self.clock, key, (verdicts, turns), (self.deadline.stop, self.table_time));
@@ -134,7 +135,7 @@ impl Service<'_> {
         let matching = candidates.iter().map(|candidate| Sighting {
             hash: candidate.interest.hash(),
             connection_id: &candidate.interest.connection_id,
-            events: &candidate.events,
+            events: candidate.events(),
         });
         let pages = FirstPages { range, read_up_to, matching: matching.collect() };
         let plan = Plan::of_first_pages(&pages, &split_at);

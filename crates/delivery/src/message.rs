@@ -23,7 +23,8 @@ impl Message {
         Self { bytes, hash }
     }
 
-    pub(crate) fn bytes(&self) -> &Bytes {
+    /// The bytes of the message.
+    pub fn bytes(&self) -> &Bytes {
         &self.bytes
     }
 

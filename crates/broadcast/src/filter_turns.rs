@@ -1,8 +1,8 @@
-//! Shares the time for patterns among tenants.
+//! Shares the time for filters among tenants.
 //!
-//! Invariant: at any time, at most one task of the instance evaluates patterns of a tenant, and it does so for a millisecond
-//! before other tasks may go on. However many events and patterns a tenant has, another tenant therefore waits for about a
-//! millisecond for each tenant that evaluates patterns.
+//! Invariant: at any time, at most one task of the instance evaluates filters of a tenant, and it does so for a millisecond
+//! before other tasks may go on. However many events and filters a tenant has, another tenant therefore waits for about a
+//! millisecond for each tenant that evaluates filters.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -12,24 +12,24 @@ use entity_stream_protocol::Tenant;
 use tokio::sync::MutexGuard;
 use tokio::task::yield_now;
 
-/// The time after which a task gives way. One pattern can take longer, because it is compiled for its first id.
+/// The time after which a task gives way. One filter can take longer, because its patterns are compiled for their first text.
 const TURN: Duration = Duration::from_millis(1);
 
-/// The turns of all tenants that evaluate patterns.
+/// The turns of all tenants that evaluate filters.
 #[derive(Debug, Default)]
-pub(crate) struct PatternTurns(Mutex<HashMap<Tenant, Weak<tokio::sync::Mutex<()>>>>);
+pub(crate) struct FilterTurns(Mutex<HashMap<Tenant, Weak<tokio::sync::Mutex<()>>>>);
 
 /// The queue of one tenant.
 #[derive(Clone, Debug)]
 pub(crate) struct TenantTurns(Arc<tokio::sync::Mutex<()>>);
 
-/// The right to evaluate patterns for a moment.
-pub(crate) struct PatternTurn<'a> {
+/// The right to evaluate filters for a moment.
+pub(crate) struct FilterTurn<'a> {
     _queue: MutexGuard<'a, ()>,
     began: Instant,
 }
 
-impl PatternTurns {
+impl FilterTurns {
     /// Returns the queue of a tenant. Tasks of the same tenant share it.
     pub(crate) fn of(&self, tenant: &Tenant) -> TenantTurns {
         let mut tenants = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -45,13 +45,13 @@ impl PatternTurns {
 
 impl TenantTurns {
     /// Waits for the next turn. Tasks of the tenant take turns, and every other task of the instance may go on first.
-    pub(crate) async fn next(&self) -> PatternTurn<'_> {
+    pub(crate) async fn next(&self) -> FilterTurn<'_> {
         yield_now().await;
-        PatternTurn { _queue: self.0.lock().await, began: Instant::now() }
+        FilterTurn { _queue: self.0.lock().await, began: Instant::now() }
     }
 }
 
-impl PatternTurn<'_> {
+impl FilterTurn<'_> {
     /// Returns whether it is time to give way.
     pub(crate) fn is_over(&self) -> bool {
         self.began.elapsed() >= TURN
@@ -64,7 +64,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_tenant_has_one_turn_at_a_time_and_tenants_do_not_wait_for_each_other() {
-        let turns = PatternTurns::default();
+        let turns = FilterTurns::default();
         let [demo, other] = ["demo", "other"].map(|name| Tenant::parse(name).unwrap());
         let (first, second) = (turns.of(&demo), turns.of(&demo));
         let turn = first.next().await;
@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn tenants_without_work_are_forgotten() {
-        let turns = PatternTurns::default();
+        let turns = FilterTurns::default();
         for tenant in 0..100 {
             turns.of(&Tenant::parse(&format!("t{tenant}")).unwrap());
         }
