@@ -173,7 +173,7 @@ async fn a_continuation_reaches_no_other_tenant_and_nothing_that_the_event_does_
         ..connection("stranger", started, None)
     };
     let elsewhere = entity_stream_connections::Connection {
-        filter: Some(entity_stream_protocol::Filter::new(["Car"], None).unwrap()),
+        subscriptions: vec![entity_stream_protocol::Filter::new(["Car"], None).unwrap().into()],
         ..connection("elsewhere", started, None)
     };
     register(&functions.table, [connection("alice", started, None), stranger, elsewhere]).await;
@@ -232,7 +232,7 @@ async fn low_hashes_do_not_multiply_the_invocations_of_an_event() {
     let (functions, mut bus) = Functions::with_bus(&system, &url, &receivers.endpoint, &hands, &[]).await;
     // With long patterns, these connections do not fit into the first page.
     let wide = Connection {
-        filter: Some(Filter::new(["Room"], Some(&format!("^r1(?:{})?$", "\u{10ffff}".repeat(240)))).unwrap()),
+        subscriptions: vec![Filter::new(["Room"], Some(&format!("^r1(?:{})?$", "\u{10ffff}".repeat(240)))).unwrap().into()],
         ..connection("template", hands.clock().now(), None)
     };
     register(&functions.table, [wide]).await;

@@ -73,7 +73,7 @@ pub(crate) fn connection(id: &str, connected_at: EpochMillis, group: Option<&str
         id: ConnectionId::parse(id).unwrap(),
         tenant: Tenant::parse("demo").unwrap(),
         connected_at,
-        filter: Some(Filter::new(["Room"], None).unwrap()),
+        subscriptions: vec![Filter::new(["Room"], None).unwrap().into()],
         format: Format::Json,
         group: group.map(|group| GroupId::parse(group).unwrap()),
         authorisation: Authorisation::Open,

@@ -17,7 +17,7 @@ fn with_slow_pattern((n, id): (u8, &String), tenant: &str, hands: &Hands) -> Con
     let pattern = format!("(?:[a-z]?[b-{}]?){{40}}[^a-z0-9]", char::from(b'c' + n));
     Connection {
         tenant: Tenant::parse(tenant).unwrap(),
-        filter: Some(Filter::new(Vec::<&str>::new(), Some(&pattern)).unwrap()),
+        subscriptions: vec![Filter::new(Vec::<&str>::new(), Some(&pattern)).unwrap().into()],
         ..connection(id, hands.clock().now(), None)
     }
 }

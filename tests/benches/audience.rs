@@ -169,7 +169,7 @@ async fn populate(world: &World, tenant: &str, size: usize) {
         id: ConnectionId::parse(tenant).unwrap(),
         tenant: Tenant::parse(tenant).unwrap(),
         connected_at: Clock::system().now(),
-        filter: Some(Filter::new(["Room"], None).unwrap()),
+        subscriptions: vec![Filter::new(["Room"], None).unwrap().into()],
         format: Format::Json,
         group: None,
         authorisation: Authorisation::Open,

@@ -26,7 +26,7 @@ fn messages(api: &Endpoint) -> Vec<(String, String)> {
 }
 
 fn pattern(connection: Connection, pattern: &str) -> Connection {
-    Connection { filter: Some(Filter::new(Vec::<&str>::new(), Some(pattern)).unwrap()), ..connection }
+    Connection { subscriptions: vec![Filter::new(Vec::<&str>::new(), Some(pattern)).unwrap().into()], ..connection }
 }
 
 #[tokio::test]

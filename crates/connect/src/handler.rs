@@ -3,7 +3,7 @@ use std::time::Duration;
 use aws_lambda_events::apigw::{ApiGatewayProxyResponse, ApiGatewayWebsocketProxyRequest};
 use entity_stream_clock::Clock;
 use entity_stream_connections::{Authorisation, Connection, Slot, Table};
-use entity_stream_protocol::ConnectQuery;
+use entity_stream_protocol::{ConnectQuery, Subscription};
 use entity_stream_runtime::{AwsServices, Caller, ConnectConfig, Failure, SecretError, respond};
 use lambda_runtime::LambdaEvent;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -114,7 +114,8 @@ impl Connect {
             id: caller.connection_id.clone(),
             tenant: query.tenant,
             connected_at: caller.connected_at,
-            filter: Some(query.filter),
+            subscriptions: query.filter.map(Subscription::from).into_iter().collect(),
+            acknowledgement: query.acknowledgement,
             format: query.format,
             group: query.group,
             authorisation: admitted.authorisation.clone(),

@@ -2,9 +2,11 @@ use std::time::Duration;
 
 use aws_lambda_events::apigw::{ApiGatewayProxyResponse, ApiGatewayWebsocketProxyRequest};
 use entity_stream_clock::Clock;
-use entity_stream_connections::{Table, TableError};
+use entity_stream_connections::{Connection, Table, TableError};
 use entity_stream_delivery::{ManagementApi, Message, Outcome};
-use entity_stream_protocol::{Action, Answer, ClientMessage, EpochMillis, ErrorCode, Filter, Rejection};
+use entity_stream_protocol::{
+    Acknowledgement, Action, Answer, ClientMessage, EpochMillis, ErrorCode, Rejection,
+};
 use entity_stream_runtime::{AwsServices, Caller, DefaultConfig, Failure, SecretError, respond};
 use lambda_runtime::LambdaEvent;
 use tokio::time::{Instant, timeout};
@@ -27,6 +29,7 @@ pub struct DefaultRoute {
     table: Table,
     management_api: ManagementApi,
     authentication: Authentication,
+    acknowledgement: Acknowledgement,
     clock: Clock,
 }
 
@@ -50,6 +53,7 @@ impl DefaultRoute {
                 most_connections: config.most_connections,
                 table,
             },
+            acknowledgement: config.acknowledgement,
             clock,
         })
     }
@@ -106,11 +110,16 @@ impl DefaultRoute {
         let request_id = message.request_id.clone();
         match &message.action {
             Action::Ping => Some(self.ping(caller, message).await),
-            Action::Subscribe(filter) => {
-                let subscribed = || Answer::Subscribed { filter: filter.clone(), request_id };
-                self.subscribe(caller, message, Some(filter), subscribed).await
+            Action::Subscribe(subscriptions) => {
+                let changed = self.table.subscribe(&caller.connection_id, subscriptions.as_slice(), self.clock.now()).await;
+                let subscribed = || Answer::Subscribed { subscriptions: subscriptions.clone(), request_id };
+                self.acknowledge(message, changed, subscribed)
             }
-            Action::Unsubscribe => self.subscribe(caller, message, None, || Answer::Unsubscribed { request_id }).await,
+            Action::Unsubscribe { subscription } => {
+                let changed = self.table.unsubscribe(&caller.connection_id, subscription, self.clock.now()).await;
+                let unsubscribed = || Answer::Unsubscribed { subscription: subscription.clone(), request_id };
+                self.acknowledge(message, changed, unsubscribed)
+            }
             Action::Authenticate(token) => {
                 Some(self.authentication.authenticate(caller, message, token, self.clock.now()).await)
             }
@@ -139,23 +148,21 @@ impl DefaultRoute {
         }
     }
 
-    async fn subscribe(
+    /// Creates the answer to a change of the subscriptions, if the client wants one.
+    fn acknowledge(
         &self,
-        caller: &Caller,
         message: &ClientMessage,
-        filter: Option<&Filter>,
+        changed: Result<Connection, TableError>,
         done: impl FnOnce() -> Answer,
     ) -> Option<Answer> {
-        match self.table.subscribe(&caller.connection_id, filter, self.clock.now()).await {
+        match changed {
             Ok(connection) => {
                 tracing::Span::current().record("tenant", connection.tenant.as_str());
-                tracing::info!(
-                    action = message.action_name(),
-                    entity_types = filter.map(|filter| filter.entity_types().len()),
-                    id_pattern = filter.is_some_and(|filter| filter.id_pattern().is_some()),
-                    "filter changed"
-                );
-                message.request_id.is_some().then(done)
+                let subscriptions = connection.subscriptions.len();
+                tracing::info!(action = message.action_name(), subscriptions, "subscriptions changed");
+                let acknowledgement = connection.acknowledgement.unwrap_or(self.acknowledgement);
+                let is_wanted = acknowledgement == Acknowledgement::Always || message.request_id.is_some();
+                is_wanted.then(done)
             }
             Err(error) => Some(refuse(message, &error)),
         }

@@ -7,9 +7,10 @@ use entity_stream_runtime::{Caller, note_refusal};
 pub(crate) const NOT_AUTHORISED: &str =
     "send authenticate first; if the token has expired, connect again with a fresh one";
 
-/// Tells a client that its filter would take too much of the table.
-const INTERESTS_TOO_LARGE: &str = "idPattern is too long for so many entityTypes; send a shorter pattern or fewer types; a \
-                                   filter for every type also counts the types of the filter before it until unsubscribe";
+/// Tells a client that its subscriptions would take too much of the table.
+const INTERESTS_TOO_LARGE: &str = "the subscriptions of this connection are too large together: each type and id repeats the rest of \
+                                   its filter; send fewer types and ids, or shorter patterns and queries; a wider filter also \
+                                   counts the types and ids of the filter that it replaces, until unsubscribe";
 
 /// Creates the answer to a message that the table refused.
 pub(crate) fn refuse(message: &ClientMessage, error: &TableError) -> Answer {
@@ -24,6 +25,17 @@ pub(crate) fn refuse(message: &ClientMessage, error: &TableError) -> Answer {
         }
         TableError::AnotherSubject => (ErrorCode::Forbidden, Refusal::AnotherSubject.message()),
         TableError::LimitExceeded => (ErrorCode::LimitExceeded, INTERESTS_TOO_LARGE),
+        TableError::TooManySubscriptions => {
+            (ErrorCode::LimitExceeded, "a connection has at most 16 subscriptions with a name; unsubscribe one first")
+        }
+        TableError::TooManyScopes => (
+            ErrorCode::LimitExceeded,
+            "the subscriptions of this connection name more than 49 types and ids together; send fewer, or open another \
+             connection",
+        ),
+        TableError::NotSubscribed => {
+            (ErrorCode::NotSubscribed, "this connection has no subscription of this name; nothing was changed")
+        }
         TableError::Contended => {
             tracing::warn!("message refused: other messages of the connection changed it at the same time");
             (ErrorCode::Conflict, "other messages of this connection changed it at the same time; try again")

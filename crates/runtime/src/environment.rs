@@ -64,6 +64,11 @@ pub const AUTH_IN_BAND: Variable = Variable {
     name: "AUTH_IN_BAND",
     expected: "true if clients may connect without a credential and authenticate with their first message, or false (default false)",
 };
+/// Which `subscribe` and `unsubscribe` messages are answered.
+pub const SUBSCRIBE_ACK: Variable = Variable {
+    name: "SUBSCRIBE_ACK",
+    expected: "always if every subscribe and unsubscribe is answered, or request if only those with a requestId are (default request)",
+};
 /// The origins whose pages may connect.
 pub const ALLOWED_ORIGINS: Variable = Variable {
     name: "ALLOWED_ORIGINS",
@@ -104,7 +109,7 @@ pub const AWS_LAMBDA_LOG_LEVEL: Variable =
     Variable { name: "AWS_LAMBDA_LOG_LEVEL", expected: "error, warn, info, debug or trace; RUST_LOG overrides it" };
 
 /// Every variable that the functions read. Tests compare this list with the documentation and the template.
-pub const ALL: [Variable; 21] = [
+pub const ALL: [Variable; 22] = [
     EVENT_STREAMING_ENABLED,
     WS_CONNECTIONS_TABLE,
     WS_API_KEYS_TABLE,
@@ -118,6 +123,7 @@ pub const ALL: [Variable; 21] = [
     JWT_TENANT_CLAIMS,
     JWT_ROLE_CLAIM,
     AUTH_IN_BAND,
+    SUBSCRIBE_ACK,
     ALLOWED_ORIGINS,
     MAX_CONNECTIONS_PER_SUBJECT,
     DEAD_LETTER_QUEUE_URL,

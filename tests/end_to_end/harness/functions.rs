@@ -110,7 +110,7 @@ impl Functions {
             id: ConnectionId::parse(id).unwrap(),
             tenant: Tenant::parse(tenant).unwrap(),
             connected_at: self.clock.now(),
-            filter: Some(Filter::default()),
+            subscriptions: vec![Filter::default().into()],
             format: Format::Json,
             group: None,
             authorisation: Authorisation::Open,

@@ -15,7 +15,7 @@ fn candidate(id: &str, group: Option<&str>, events: &[usize]) -> Candidate {
         id: ConnectionId::parse(id).unwrap(),
         tenant: Tenant::parse("demo").unwrap(),
         connected_at: now(),
-        filter: Some(Filter::default()),
+        subscriptions: vec![Filter::default().into()],
         format: Format::Json,
         group: group.map(|group| GroupId::parse(group).unwrap()),
         authorisation: Authorisation::Open,

@@ -41,7 +41,8 @@ Environment:
   EVENT_STREAMING_ENABLED   true to stream events, false to refuse connections [default: true]
   AUTH_ENABLED              true to require a token for connections [default: false]
   JWT_SECRET, JWT_SECRET_ARN, JWT_JWKS_URL, JWT_ISSUER, JWT_AUDIENCE, JWT_TENANT_CLAIMS, JWT_ROLE_CLAIM,
-  AUTH_IN_BAND, ALLOWED_ORIGINS, MAX_CONNECTIONS_PER_SUBJECT, BROADCAST_CONCURRENCY, BROADCAST_SPLIT_AT
+  AUTH_IN_BAND, SUBSCRIBE_ACK, ALLOWED_ORIGINS, MAX_CONNECTIONS_PER_SUBJECT, BROADCAST_CONCURRENCY,
+  BROADCAST_SPLIT_AT
                             the same as for the functions on AWS
   RUST_LOG                  the level or the directives of the log [default: info for Entity Stream]")]
 pub(crate) struct Args {

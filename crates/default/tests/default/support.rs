@@ -58,7 +58,7 @@ impl Setting {
             id: ConnectionId::parse("Qw7LqXg9IAMCGqA=").unwrap(),
             tenant: Tenant::parse("demo").unwrap(),
             connected_at: self.hands.clock().now(),
-            filter: Some(Filter::default()),
+            subscriptions: vec![Filter::default().into()],
             format: Format::Json,
             group: None,
             authorisation,

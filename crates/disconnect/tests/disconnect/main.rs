@@ -30,7 +30,7 @@ fn connection(id: &str) -> Connection {
         tenant: Tenant::parse("demo").unwrap(),
         // No TTL of an engine removes it during the test.
         connected_at: EpochMillis::new(4_102_444_800_000),
-        filter: Some(Filter::new(["Room", "Sensor"], None).unwrap()),
+        subscriptions: vec![Filter::new(["Room", "Sensor"], None).unwrap().into()],
         format: Format::Json,
         group: None,
         authorisation: Authorisation::Open,

@@ -47,7 +47,7 @@ impl Ours {
                 id: ConnectionId::parse(connection_id(tenant, i)).unwrap(),
                 tenant: Tenant::parse(tenant).unwrap(),
                 connected_at: self.clock.now(),
-                filter: Some(Filter::new([if i < matching { WANTED } else { OTHER }], None).unwrap()),
+                subscriptions: vec![Filter::new([if i < matching { WANTED } else { OTHER }], None).unwrap().into()],
                 format: Format::Json,
                 group: None,
                 authorisation: Authorisation::Open,

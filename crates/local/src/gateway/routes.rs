@@ -19,7 +19,7 @@ pub(crate) enum Route {
 
 /// The settings that select routes.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Selection {
+pub(crate) struct RouteSelection {
     /// True if clients may authenticate with their first message. There is no route for `ping` then, because only a function
     /// can tell which clients have yet to authenticate.
     pub(crate) in_band: bool,
@@ -38,7 +38,7 @@ enum RouteField {
 
 type RouteFields = HashMap<RouteField, Value>;
 
-impl Selection {
+impl RouteSelection {
     /// Selects a message's route. An unreadable message goes to `$default`, and so does a `requestId` that breaks the
     /// contract, for the function to say so: the deployed mock repeats it.
     pub(crate) fn route(self, body: &str) -> Route {
@@ -81,10 +81,10 @@ mod tests {
 
     use super::*;
 
-    const STRICT: Selection = Selection { in_band: false, lenient: false };
-    const LENIENT: Selection = Selection { in_band: false, lenient: true };
+    const STRICT: RouteSelection = RouteSelection { in_band: false, lenient: false };
+    const LENIENT: RouteSelection = RouteSelection { in_band: false, lenient: true };
 
-    fn pong(selection: Selection, body: &str) -> String {
+    fn pong(selection: RouteSelection, body: &str) -> String {
         match selection.route(body) {
             Route::Ping(pong) => pong,
             Route::Default => panic!("{body} is a ping"),
@@ -115,7 +115,7 @@ mod tests {
             ] {
                 assert_eq!(selection.route(body), Route::Default, "{body}");
             }
-            let in_band = Selection { in_band: true, ..selection };
+            let in_band = RouteSelection { in_band: true, ..selection };
             assert_eq!(in_band.route(r#"{"action":"ping"}"#), Route::Default);
         }
     }

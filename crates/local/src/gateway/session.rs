@@ -22,7 +22,7 @@ use super::frames::{text_frames, websocket_config};
 use super::integration::ProxyResult;
 use super::outbox::{Outbox, OutgoingMessage};
 use super::proxy_event::EventSource;
-use super::routes::{Route, Selection};
+use super::routes::{Route, RouteSelection};
 use crate::functions::Function;
 use crate::state::SystemState;
 
@@ -186,7 +186,7 @@ async fn send_rest(inbox: &mut mpsc::Receiver<OutgoingMessage>, socket: &mut Ser
 }
 
 async fn handle_message(state: Arc<SystemState>, source: EventSource, outbox: Outbox, body: Utf8Bytes) {
-    let selection = Selection { in_band: state.config.in_band(), lenient: state.config.lenient_routing };
+    let selection = RouteSelection { in_band: state.config.in_band(), lenient: state.config.lenient_routing };
     let answer = match selection.route(&body) {
         Route::Ping(pong) => Some(pong),
         Route::Default => {

@@ -1,5 +1,4 @@
 use entity_stream_connections as table;
-use entity_stream_protocol::EntityType;
 use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
 
@@ -30,15 +29,10 @@ pub(super) async fn list(state: &SystemState) -> Value {
 }
 
 fn describe(connection: &table::Connection, user_agent: Option<&str>) -> Value {
-    let filter = connection.filter.as_ref();
-    let types: Vec<&str> =
-        filter.map(|filter| filter.entity_types().iter().map(EntityType::as_str).collect()).unwrap_or_default();
     json!({
         "id": connection.id.as_str(),
         "tenant": connection.tenant.as_str(),
-        "subscribed": filter.is_some(),
-        "entityTypes": types,
-        "idPattern": filter.and_then(|filter| filter.id_pattern()).map(|pattern| pattern.as_str()),
+        "subscriptions": connection.subscriptions,
         "format": connection.format.as_str(),
         "group": connection.group.as_ref().map(|group| group.as_str()),
         "connectedAt": timestamp(connection.connected_at.millis()).strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string(),
