@@ -30,7 +30,12 @@ struct PatternEnd {
 impl Prefilter {
     /// Reads the ends of a pattern. A pattern with a wrong syntax rules out no id.
     pub fn of(pattern: &IdPattern) -> Self {
-        let Ok(hir) = regex_syntax::parse(pattern.as_str()) else {
+        Self::of_text(pattern.as_str())
+    }
+
+    /// Reads the ends of a pattern for other texts than ids.
+    pub(crate) fn of_text(pattern: &str) -> Self {
+        let Ok(hir) = regex_syntax::parse(pattern) else {
             let any = PatternEnd { texts: None, is_anchored: false };
             return Self { first: any.clone(), last: any };
         };

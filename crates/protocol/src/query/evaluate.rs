@@ -115,7 +115,7 @@ impl<'a> Evaluation<'a> {
 impl Operand {
     fn equals(&self, value: &Value) -> bool {
         match self {
-            Self::One(literal) => literal.compare(value) == Some(Ordering::Equal),
+            Self::One(literal) => literal.equals(value),
             Self::List(literals) => Literal::any_equals(literals, value),
             Self::Range(first, last) => {
                 first.compare(value).is_some_and(Ordering::is_ge) && last.compare(value).is_some_and(Ordering::is_le)
