@@ -10,10 +10,11 @@
 //! | keyValues | `7` | the whole |
 //! | several instances | `[{"value":7,"datasetId":"urn:a"},{"value":8}]` | the value of each |
 //!
-//! Invariant: a function looks at the members of one object only, or at the elements of one array. So the cost of a query grows
-//! with the size of the attributes that it names, and not faster.
+//! Invariant: a function looks at the members of one object only, or at the elements of one array. So the cost of a
+//! query grows with the size of the attributes that it names, and not faster.
 //!
-//! Source: ETSI GS CIM 009 V1.9.1, clauses 4.5.1 to 4.5.5 and 4.5.18 to 4.5.24; NGSIv2, "Attribute JSON Representation".
+//! Source: ETSI GS CIM 009 V1.9.1, clauses 4.5.1 to 4.5.5 and 4.5.18 to 4.5.24; NGSIv2, "Attribute JSON
+//! Representation".
 
 use std::slice;
 
@@ -29,8 +30,8 @@ const VALUE_MEMBERS: [(&str, &str); 6] = [
     ("JsonProperty", "json"),
 ];
 
-/// The instances of an attribute. An array is an attribute with several instances if all its elements are attributes and one of
-/// them has a `datasetId`; any other array is a value.
+/// The instances of an attribute. An array is an attribute with several instances if all its elements are attributes
+/// and one of them has a `datasetId`; any other array is a value.
 pub(crate) fn instances(attribute: &Value) -> &[Value] {
     match attribute {
         Value::Array(items)
@@ -48,8 +49,8 @@ pub(crate) fn value_of(instance: &Value) -> &Value {
     attribute_of(instance).and_then(|(members, value)| members.get(value)).unwrap_or(instance)
 }
 
-/// A sub-attribute, an item of NGSIv2 metadata, or a member such as `observedAt`. The type, the value and `metadata` itself are
-/// none of these. A bare value has none.
+/// A sub-attribute, an item of NGSIv2 metadata, or a member such as `observedAt`. The type, the value and `metadata`
+/// itself are none of these. A bare value has none.
 pub(crate) fn sub_attribute<'a>(instance: &'a Value, name: &str) -> Option<&'a Value> {
     let (members, value) = attribute_of(instance)?;
     let metadata = members.get("metadata").and_then(|metadata| metadata.get(name));

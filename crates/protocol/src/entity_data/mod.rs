@@ -1,6 +1,7 @@
 //! The attributes of an entity, as one event carries them.
 //!
-//! Invariant: the JSON is parsed once, at construction. A look-up takes the time of one hash, however many attributes there are.
+//! Invariant: the JSON is parsed once, at construction. A look-up takes the time of one hash, however many attributes
+//! there are.
 
 mod attribute_form;
 
@@ -20,11 +21,11 @@ pub struct EntityData {
 }
 
 impl EntityData {
-    /// Reads `data`. If it is absent or not an object, the entity has no attributes. Of two attributes with the same name, the
-    /// last one counts.
+    /// Reads `data`. If it is absent or not an object, the entity has no attributes. Of two attributes with the same
+    /// name, the last one counts.
     ///
-    /// An attribute that Rust's JSON types cannot hold is left out: one with a number such as `1e999`, with an unpaired surrogate,
-    /// or with more than 127 levels.
+    /// An attribute that Rust's JSON types cannot hold is left out: one with a number such as `1e999`, with an unpaired
+    /// surrogate, or with more than 127 levels.
     pub fn new(data: Option<&RawValue>) -> Self {
         let text = data.map_or("{}", RawValue::get);
         let attributes = serde_json::from_str(text).unwrap_or_else(|_| readable_attributes(text));
@@ -36,8 +37,8 @@ impl EntityData {
         self.attributes.get(name)
     }
 
-    /// The values of an attribute, without type, metadata and sub-attributes: one for each instance, none if there is no such
-    /// attribute.
+    /// The values of an attribute, without type, metadata and sub-attributes: one for each instance, none if there is
+    /// no such attribute.
     pub fn values<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a Value> + use<'a> {
         self.attribute(name).map_or(&[][..], instances).iter().map(value_of)
     }

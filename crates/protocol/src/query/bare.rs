@@ -1,6 +1,7 @@
 //! Texts that stand in a query without quotes: names, values and regular expressions.
 //!
-//! Invariant: the reader takes exactly the texts here, and the writer quotes all others. So both agree where a text ends.
+//! Invariant: the reader takes exactly the texts here, and the writer quotes all others. So both agree where a text
+//! ends.
 
 use serde::de::IgnoredAny;
 use serde_json::{Number, from_str};
@@ -18,14 +19,16 @@ pub(super) fn name_length(text: &str) -> usize {
     text.find(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '-' | '@' | '$'))).unwrap_or(text.len())
 }
 
-/// The length of the value at the start of a text, in bytes. A value ends before a space, before a character that has a meaning
-/// in queries, before an operator, and before `..`.
+/// The length of the value at the start of a text, in bytes. A value ends before a space, before a character that has a
+/// meaning in queries, before an operator, and before `..`.
 pub(super) fn value_length(text: &str) -> usize {
     let ends = |(at, c): (usize, char)| {
         let rest = &text[at..];
         c.is_whitespace()
             || c.is_control()
             || matches!(c, ';' | '|' | '(' | ')' | ',' | '"' | '\'' | '[' | ']' | '{' | '}')
+            // After `<`, it would be a part of the operator.
+            || (at == 0 && c == '=')
             || rest.starts_with("..")
             || OPERATORS.iter().any(|operator| rest.starts_with(operator))
     };
@@ -37,8 +40,8 @@ pub(super) fn is_value(text: &str) -> bool {
     !text.is_empty() && !text.starts_with('.') && !text.ends_with('.') && !is_percent_encoded(text)
 }
 
-/// The length of the regular expression at the start of a text, in bytes. It ends before `;`, `|` or `)` outside its own
-/// parentheses; a backslash takes the meaning from the next character.
+/// The length of the regular expression at the start of a text, in bytes. It ends before `;`, `|` or `)` outside its
+/// own parentheses; a backslash takes the meaning from the next character.
 pub(super) fn pattern_length(text: &str) -> usize {
     let (mut depth, mut escaped, mut length) = (0_usize, false, text.len());
     for (at, c) in text.char_indices() {
@@ -57,8 +60,8 @@ pub(super) fn pattern_length(text: &str) -> usize {
     text[..length].trim_end().len()
 }
 
-/// Returns true if a regular expression ends where its text ends, whatever follows: outside its parentheses, and not after a
-/// backslash.
+/// Returns true if a regular expression ends where its text ends, whatever follows: outside its parentheses, and not
+/// after a backslash.
 pub(super) fn is_pattern(text: &str) -> bool {
     !text.is_empty() && pattern_length(&format!("{text};")) == text.len()
 }

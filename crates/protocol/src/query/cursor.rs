@@ -56,7 +56,8 @@ impl<'a> Cursor<'a> {
         self.at
     }
 
-    /// Takes a quoted text, if one of these quotation marks is here. The escapes are those of JSON; `\'` is an apostrophe.
+    /// Takes a quoted text, if one of these quotation marks is here. The escapes are those of JSON; `\'` is an
+    /// apostrophe.
     pub(super) fn quoted(&mut self, marks: &[char]) -> Result<Option<String>, InvalidQuery> {
         let start = self.at;
         let Some(mark) = self.rest().chars().next().filter(|c| marks.contains(c)) else { return Ok(None) };

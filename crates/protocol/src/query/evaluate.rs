@@ -1,8 +1,8 @@
 //! Evaluates queries on the attributes of one event.
 //!
-//! Invariant: a term visits each part of the attribute that it names at most once, so it takes at most as many steps as this
-//! attribute has values, and as many for text as [`QUERY_REGEX_BYTES`] allows. A comparison with a list is one step, because the
-//! list is sorted.
+//! Invariant: a term visits each part of the attribute that it names at most once, so it takes at most as many steps as
+//! this attribute has values, and as many for text as [`QUERY_REGEX_BYTES`] allows. A comparison with a list is one
+//! step, because the list is sorted.
 
 use std::cmp::Ordering;
 

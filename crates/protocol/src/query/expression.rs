@@ -1,8 +1,8 @@
 use super::literal::Literal;
 use super::value_pattern::ValuePattern;
 
-/// A query as a tree. A conjunction has no conjunction as its part, nor has a disjunction a disjunction, and both have at least
-/// two parts. So every query has one tree.
+/// A query as a tree. A conjunction has no conjunction as its part, nor has a disjunction a disjunction, and both have
+/// at least two parts. So every query has one tree.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Expression {
     All(Vec<Expression>),

@@ -37,7 +37,8 @@ pub enum QueryFault {
     TooDeep,
     /// The term asks for an attribute of a linked entity: `sensor{Device:humidity}`.
     #[error(
-        "linked entities {{Type:attribute}} are not supported, because one event has one entity; subscribe to the linked entity's type"
+        "linked entities {{Type:attribute}} are not supported, because one event has one entity; \
+         subscribe to the linked entity's type"
     )]
     LinkedEntity,
     /// The query, or a value in it, begins with an escape such as `%22`.
@@ -51,7 +52,8 @@ pub enum QueryFault {
     SingleEqual,
     /// An attribute's name is missing.
     #[error(
-        "an attribute's name is expected; quote a name that has other characters than letters, digits, _, -, @ and $: 'a.b'"
+        "an attribute's name is expected; quote a name that has other characters \
+         than letters, digits, _, -, @ and $: 'a.b'"
     )]
     NameExpected,
     /// A value is missing.

@@ -14,8 +14,8 @@ pub(super) enum Moment {
 }
 
 impl Moment {
-    /// Reads `2026-01-02T03:04:05.678+09:00`, `2026-01-02` or `03:04:05.678Z`. A text without `Z` or an offset is in UTC. The
-    /// fraction may follow a comma.
+    /// Reads `2026-01-02T03:04:05.678+09:00`, `2026-01-02` or `03:04:05.678Z`. A text without `Z` or an offset is in
+    /// UTC. The fraction may follow a comma.
     ///
     /// Source: ETSI GS CIM 009 V1.9.1, clause 4.6.3, has ISO 8601 in UTC with `Z`; NGSIv2 has offsets too.
     pub(super) fn parse(text: &str) -> Option<Self> {

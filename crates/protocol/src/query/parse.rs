@@ -1,10 +1,10 @@
 //! Reads a query.
 //!
-//! Invariant: each function takes its part of the text, or fails at the place where the part ends. Only parentheses recurse, and
-//! their depth is limited; so is the length of the text. `;` binds before `|`.
+//! Invariant: each function takes its part of the text, or fails at the place where the part ends. Only parentheses
+//! recurse, and their depth is limited; so is the length of the text. `;` binds before `|`.
 //!
-//! Source: ETSI GS CIM 009 V1.9.1, clause 4.9, whose grammar lacks the nested parentheses of its own example 6. From NGSIv2 come
-//! `!attribute`, strings without quotes, and quoted names.
+//! Source: ETSI GS CIM 009 V1.9.1, clause 4.9, whose grammar lacks the nested parentheses of its own example 6. From
+//! NGSIv2 come `!attribute`, strings without quotes, and quoted names.
 
 use super::bare;
 use super::cursor::Cursor;

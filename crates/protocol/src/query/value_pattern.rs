@@ -5,8 +5,8 @@ use crate::pattern::{PatternMatcher, Prefilter};
 
 /// A regular expression for values. It matches anywhere in the value unless it is anchored.
 ///
-/// It is compiled for the first value that it may match. A function that only checks queries compiles none, and most values are
-/// ruled out by the texts at the ends of the pattern.
+/// It is compiled for the first value that it may match. A function that only checks queries compiles none, and most
+/// values are ruled out by the texts at the ends of the pattern.
 #[derive(Clone, Debug)]
 pub(super) struct ValuePattern {
     text: String,

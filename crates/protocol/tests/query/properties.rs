@@ -145,7 +145,9 @@ proptest! {
     }
 
     #[test]
-    fn any_text_of_the_alphabet_is_read_or_refused(text in "([a-c0-9 .;|()=!<>~,\"'\\[\\]{}%:*\\\\-]|==|~=){0,40}", entity in entity()) {
+    fn any_text_of_the_alphabet_is_read_or_refused(
+        text in "([a-c0-9 .;|()=!<>~,\"'\\[\\]{}%:*\\\\-]|==|~=){0,40}", entity in entity(),
+    ) {
         check(&text, &data(&entity))?;
     }
 

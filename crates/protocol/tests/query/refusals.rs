@@ -35,6 +35,7 @@ fn the_error_names_the_fault_and_its_place() {
         ("a.==1", "q, character 3", "'a.b'"),
         ("a[]", "q, character 3", "'a.b'"),
         ("a==", "q, character 4 (the end): a value is expected", "quote a value"),
+        ("a===b", "q, character 4 (`=b`): a value is expected", "quote a value"),
         ("a==;b", "q, character 4 (`;b`): a value is expected", "quote a value"),
         ("a==1,", "q, character 6 (the end): a value is expected", "quote a value"),
         ("a~=", "q, character 4 (the end): a value is expected", "quote a value"),

@@ -183,7 +183,8 @@ fn arrays_are_searched_one_level_deep() {
 #[test]
 fn names_are_literal() {
     let data = data(&json!({
-        "https://uri.example/speed": 5, "a.b": {"type": "Property", "value": {"c.d": {"e": 1}, "*": 2}, "x y": {"value": 3}},
+        "https://uri.example/speed": 5,
+        "a.b": {"type": "Property", "value": {"c.d": {"e": 1}, "*": 2}, "x y": {"value": 3}},
         "schema:name": "n", "air-quality_2": 1, "@context": "c", "\u{6e29}\u{5ea6}": 20, "it's": 1, "3d": 1, "true": 7,
     }));
     assert_all(
