@@ -82,11 +82,13 @@ pub const GEO_DISTANCE: f64 = 1e9;
 /// The most positions of all geometries of one attribute. An attribute with more matches no geo-query. The outline of a
 /// district or a park has up to a few hundred.
 pub const GEOMETRY_POSITIONS: usize = 1_000;
-/// The most lines, rings and points of a geometry that a geo-query compares by `within`, `contains`, `overlaps` or `equals`.
-/// The check of a polygon's holes compares each pair of them.
+/// The most lines or rings of a geometry that a geo-query compares by `within`, `contains`, `overlaps` or `equals`. The check
+/// of an area compares each pair of its rings.
 pub const GEOMETRY_PARTS: usize = 100;
-/// The most points where lines of a geometry cross each other. Each costs as much as a position, and 1,000 segments can have
-/// half a million.
+/// The most pairs of segments of such a geometry whose bounding boxes meet. Each comparison tests all these pairs. A chain of
+/// short segments has about two for each segment; 1,000 long slanting ones have half a million.
+pub const SEGMENT_PAIRS: usize = 10_000;
+/// The most points where lines of such a geometry cross each other. Each costs as much as a position.
 pub const LINE_CROSSINGS: usize = 100;
 /// The most names in the `attributes` of a view.
 pub const VIEW_ATTRIBUTES: usize = 49;

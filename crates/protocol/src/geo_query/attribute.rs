@@ -27,7 +27,7 @@ impl EntityGeometry {
     /// Reads an attribute. Returns nothing if it holds no geometry, a geometry is invalid or not on Earth, or all its
     /// geometries together have more than 1,000 positions. A geometry that crosses or touches itself is read.
     pub fn read(attribute: &Value) -> Option<Self> {
-        let mut reader = Reader { coordinates: CoordinateReader::new(GEOMETRY_POSITIONS), shapes: Vec::new() };
+        let mut reader = AttributeReader { coordinates: CoordinateReader::new(GEOMETRY_POSITIONS), shapes: Vec::new() };
         match attribute {
             Value::Array(instances) => instances.iter().try_for_each(|instance| reader.instance(instance.as_object()?)),
             Value::Object(members) => match members.get("dataset") {
@@ -55,12 +55,12 @@ impl EntityGeometry {
     }
 }
 
-struct Reader {
+struct AttributeReader {
     coordinates: CoordinateReader,
     shapes: Vec<Shape>,
 }
 
-impl Reader {
+impl AttributeReader {
     fn instance(&mut self, members: &Map<String, Value>) -> Option<()> {
         let value = members.get("value");
         let Some(name) = members.get("type") else { return self.geojson(value?) };

@@ -9,13 +9,13 @@ pub(super) enum Georel {
     MaxDistance(f64),
     /// At least so many metres away.
     MinDistance(f64),
-    Topological(Relation),
+    Topological(ShapeRelation),
 }
 
 /// A relation of two shapes in the plane, as the Simple Features standard defines it (OGC 06-103r4, section 6.1.15.3). The
 /// entity's geometry is the first of the two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Relation {
+pub(super) enum ShapeRelation {
     Within,
     Intersects,
     Disjoint,
@@ -44,7 +44,7 @@ pub enum InvalidGeorel {
     Distance,
 }
 
-impl Relation {
+impl ShapeRelation {
     const ALL: [Self; 6] =
         [Self::Within, Self::Intersects, Self::Disjoint, Self::Contains, Self::Overlaps, Self::Equals];
 
@@ -62,7 +62,7 @@ impl Relation {
 
 impl Georel {
     pub(super) fn parse(text: &str) -> Result<Self, InvalidGeorel> {
-        if let Some(relation) = Relation::ALL.into_iter().find(|relation| relation.as_str() == text) {
+        if let Some(relation) = ShapeRelation::ALL.into_iter().find(|relation| relation.as_str() == text) {
             return Ok(Self::Topological(relation));
         }
         if text == "coveredBy" {

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::attribute::EntityGeometry;
 use super::coordinates::{CoordinateReader, InvalidCoordinates};
 use super::geometry_kind::GeometryKind;
-use super::georel::{Georel, InvalidGeorel, Relation};
+use super::georel::{Georel, InvalidGeorel, ShapeRelation};
 use super::relation::holds;
 use super::shape::Shape;
 use super::sphere::{UnitVector, squared_chord};
@@ -25,23 +25,24 @@ const DEFAULT_GEOPROPERTY: &str = "location";
 /// metres along the surface; the distance to a place in an area is 0. An entity without a readable geometry matches no query,
 /// `disjoint` and `minDistance` included.
 ///
-/// The relations `within`, `contains`, `overlaps` and `equals` do not hold for an area or a line of the entity that is invalid
-/// (OGC 06-103r4), has more than 100 parts, or crosses itself more than 100 times.
+/// The relations `within`, `contains`, `overlaps` and `equals` do not hold for an area of the entity that is invalid (OGC
+/// 06-103r4), and not for an area or a line that is too costly to compare: one with more than 100 lines or rings, more than
+/// 100 crossings, or more than 10,000 pairs of segments whose bounding boxes meet. A single point is compared with any.
 ///
 /// Two queries are equal if their JSON is. A clone is cheap.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(try_from = "Value")]
-pub struct GeoQuery(Arc<Definition>);
+pub struct GeoQuery(Arc<ParsedGeoQuery>);
 
 #[derive(Debug)]
-struct Definition {
-    fields: Fields,
-    condition: Condition,
+struct ParsedGeoQuery {
+    fields: GeoQueryFields,
+    condition: GeoCondition,
 }
 
 /// The members as a client reads them back.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
-struct Fields {
+struct GeoQueryFields {
     georel: String,
     geometry: &'static str,
     coordinates: Value,
@@ -54,10 +55,10 @@ fn is_default(geoproperty: &str) -> bool {
 }
 
 #[derive(Debug)]
-enum Condition {
+enum GeoCondition {
     Near { place: UnitVector, coord: Coord<f64>, squared_chord: f64 },
     Far { place: UnitVector, coord: Coord<f64>, squared_chord: f64 },
-    Related(Relation, Shape),
+    Related(ShapeRelation, Shape),
 }
 
 /// The value is not a geo-query. The messages are for clients.
@@ -95,7 +96,7 @@ pub enum InvalidGeoQuery {
     /// An area is invalid, or lines cross each other too often.
     #[error(
         "geoQ.coordinates: the rings of an area do not cross or touch themselves, holes lie inside, and polygons do not \
-         overlap; lines cross at most 100 times"
+         overlap; lines cross at most 100 times, and few segments run side by side"
     )]
     NotSimple,
     /// The query is too long.
@@ -125,7 +126,7 @@ impl GeoQuery {
                 expected: "the name of an attribute, 1 to 256 characters",
             })?,
         };
-        let fields = Fields {
+        let fields = GeoQueryFields {
             georel: georel.to_string(),
             geometry: kind.as_str(),
             coordinates,
@@ -134,8 +135,8 @@ impl GeoQuery {
         if to_json(&fields).len() > GEO_QUERY_BYTES {
             return Err(InvalidGeoQuery::TooLong);
         }
-        let condition = Condition::new(georel, kind, &fields.coordinates)?;
-        Ok(Self(Arc::new(Definition { fields, condition })))
+        let condition = GeoCondition::new(georel, kind, &fields.coordinates)?;
+        Ok(Self(Arc::new(ParsedGeoQuery { fields, condition })))
     }
 
     /// The name of the attribute whose geometry the query reads.
@@ -154,7 +155,7 @@ impl GeoQuery {
     }
 }
 
-impl Condition {
+impl GeoCondition {
     fn new(georel: Georel, kind: GeometryKind, coordinates: &Value) -> Result<Self, InvalidGeoQuery> {
         // The text limits the number of positions.
         let geometry = CoordinateReader::new(GEO_QUERY_BYTES).read(kind, coordinates)?;

@@ -3,27 +3,27 @@
 //! Invariant: what the bounding boxes or the dimensions decide is decided by them. Only then does the `geo` crate compare
 //! the shapes, and only comparable ones where it compares more than single points.
 
-use geo::Geometry;
-use geo::algorithm::{CoordinatePosition, Intersects, Relate};
+use geo::Coord;
+use geo::algorithm::{CoordinatePosition, CoordsIter, Intersects, Relate};
 use geo::coordinate_position::CoordPos;
 
-use super::georel::Relation;
+use super::georel::ShapeRelation;
 use super::shape::Shape;
 
 /// Returns true if an entity's geometry has this relation to a query's geometry.
-pub(super) fn holds(relation: Relation, entity: &Shape, query: &Shape) -> bool {
+pub(super) fn holds(relation: ShapeRelation, entity: &Shape, query: &Shape) -> bool {
     match relation {
-        Relation::Intersects => meet(entity, query),
-        Relation::Disjoint => !meet(entity, query),
-        Relation::Within => is_within(entity, query),
-        Relation::Contains => is_within(query, entity),
-        Relation::Overlaps => {
+        ShapeRelation::Intersects => meet(entity, query),
+        ShapeRelation::Disjoint => !meet(entity, query),
+        ShapeRelation::Within => is_within(entity, query),
+        ShapeRelation::Contains => is_within(query, entity),
+        ShapeRelation::Overlaps => {
             entity.dimensions() == query.dimensions()
                 && entity.bounds_meet(query)
                 && are_comparable(entity, query)
                 && entity.geometry().relate(query.geometry()).is_overlaps()
         }
-        Relation::Equals => {
+        ShapeRelation::Equals => {
             entity.dimensions() == query.dimensions()
                 && entity.bounds_hold(query)
                 && query.bounds_hold(entity)
@@ -41,14 +41,14 @@ fn is_within(inner: &Shape, outer: &Shape) -> bool {
     if inner.dimensions() > outer.dimensions() || !outer.bounds_hold(inner) {
         return false;
     }
-    match inner.point() {
-        Some(point) => outer.geometry().coordinate_position(&point) == CoordPos::Inside,
-        None => are_comparable(inner, outer) && relate_within(inner.geometry(), outer.geometry()),
+    let position = |coord: &Coord<f64>| outer.geometry().coordinate_position(coord);
+    if let Some(point) = inner.point() {
+        return position(&point) == CoordPos::Inside;
     }
-}
-
-fn relate_within(inner: &Geometry<f64>, outer: &Geometry<f64>) -> bool {
-    inner.relate(outer).is_within()
+    // Most shapes that are not within have a corner outside, which is quicker to find than to compare everything.
+    inner.geometry().coords_iter().all(|corner| position(&corner) != CoordPos::Outside)
+        && are_comparable(inner, outer)
+        && inner.geometry().relate(outer.geometry()).is_within()
 }
 
 fn are_comparable(a: &Shape, b: &Shape) -> bool {

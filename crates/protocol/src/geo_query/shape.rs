@@ -82,7 +82,10 @@ impl Shape {
         {
             return Some(place.squared_chord_to(*point));
         }
-        if self.dimensions == Dimensions::TwoDimensional && self.geometry.intersects(&coord) {
+        if self.dimensions == Dimensions::TwoDimensional
+            && self.bounds.intersects(&coord)
+            && self.geometry.intersects(&coord)
+        {
             return Some(0.0);
         }
         if outline.cap.is_some_and(|cap| cap.is_beyond(place, limit)) {

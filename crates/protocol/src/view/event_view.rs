@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::key_values::bare;
-use super::members::{Members, object, text};
+use super::members::{JsonMembers, object, text};
 use super::representation::Representation;
 use crate::json::to_json;
 use crate::limits::{ATTRIBUTE_NAME_LENGTH, VIEW_ATTRIBUTES};
@@ -121,7 +121,7 @@ impl View {
 
     /// The data in this view, or nothing if it is the data as it is.
     fn changed(&self, data: &RawValue) -> Option<Box<RawValue>> {
-        let members = Members::read(data)?.0;
+        let members = JsonMembers::read(data)?.0;
         let mut is_changed = false;
         let mut shown = Vec::with_capacity(members.len());
         for (key, value) in members {

@@ -9,7 +9,7 @@ use std::collections::HashSet;
 
 use serde_json::value::RawValue;
 
-use super::members::{Members, object, text};
+use super::members::{JsonMembers, object, text};
 
 /// The types of NGSI-LD attributes, each with the member that holds its value.
 const NGSI_LD: [(&str, &str); 8] = [
@@ -27,7 +27,7 @@ const NGSI_LD: [(&str, &str); 8] = [
 const DEFAULT_INSTANCE: &str = r#""@none""#;
 
 /// One instance of an attribute.
-struct Instance<'a> {
+struct AttributeInstance<'a> {
     value: &'a RawValue,
     /// The `datasetId`, a JSON string.
     dataset: Option<&'a RawValue>,
@@ -41,7 +41,7 @@ struct Instance<'a> {
 pub(super) fn bare(attribute: &RawValue) -> Option<Cow<'_, str>> {
     let json = attribute.get();
     if json.starts_with('{') {
-        let instance = Instance::read(attribute)?;
+        let instance = AttributeInstance::read(attribute)?;
         return if instance.dataset.is_some() {
             dataset(&[instance])
         } else {
@@ -52,7 +52,7 @@ pub(super) fn bare(attribute: &RawValue) -> Option<Cow<'_, str>> {
         return None;
     }
     let elements: Vec<&RawValue> = serde_json::from_str(json).ok()?;
-    let instances = elements.into_iter().map(Instance::read).collect::<Option<Vec<_>>>()?;
+    let instances = elements.into_iter().map(AttributeInstance::read).collect::<Option<Vec<_>>>()?;
     // An array of other objects is a bare value itself.
     if !instances.iter().all(|instance| instance.is_ngsi_ld || instance.dataset.is_some()) {
         return None;
@@ -65,9 +65,9 @@ pub(super) fn bare(attribute: &RawValue) -> Option<Cow<'_, str>> {
 }
 
 /// All instances by their `datasetId`. `None` if two have the same.
-fn dataset<'a>(instances: &[Instance<'a>]) -> Option<Cow<'a, str>> {
+fn dataset<'a>(instances: &[AttributeInstance<'a>]) -> Option<Cow<'a, str>> {
     let mut seen = HashSet::new();
-    let name = |instance: &Instance<'a>| instance.dataset.map_or(DEFAULT_INSTANCE, RawValue::get);
+    let name = |instance: &AttributeInstance<'a>| instance.dataset.map_or(DEFAULT_INSTANCE, RawValue::get);
     if !instances.iter().all(|instance| seen.insert(name(instance))) {
         return None;
     }
@@ -75,9 +75,9 @@ fn dataset<'a>(instances: &[Instance<'a>]) -> Option<Cow<'a, str>> {
     Some(Cow::Owned(object([(r#""dataset""#, values)])))
 }
 
-impl<'a> Instance<'a> {
+impl<'a> AttributeInstance<'a> {
     fn read(attribute: &'a RawValue) -> Option<Self> {
-        let members = Members::read(attribute)?;
+        let members = JsonMembers::read(attribute)?;
         let dataset = members.get("datasetId");
         // A `datasetId` that is no text names no instance.
         if dataset.is_some_and(|dataset| text(dataset).is_none()) {

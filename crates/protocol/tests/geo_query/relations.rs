@@ -98,6 +98,31 @@ fn a_line_that_crosses_itself_too_often_is_not_compared() {
     assert_eq!(relations(("LineString", &zigzag(110)), ("Polygon", &around)), ["intersects"]);
 }
 
+#[test]
+fn an_area_of_many_segments_side_by_side_is_not_compared() {
+    let comb = |teeth: i32| {
+        let mut points: Vec<_> =
+            (0..teeth * 2).map(|n| [f64::from(n) * 0.01 + f64::from(n % 2), f64::from(n % 2)]).collect();
+        points.extend([[20.0, -1.0], [0.0, -1.0], [0.0, 0.0]]);
+        json!([points])
+    };
+    let around = json!([ring(-2.0, -2.0, 21.0, 21.0)]);
+    assert_eq!(relations(("Polygon", &comb(50)), ("Polygon", &around)), ["within", "intersects"]);
+    assert_eq!(relations(("Polygon", &comb(400)), ("Polygon", &around)), ["intersects"]);
+}
+
+#[test]
+fn an_area_of_many_rings_is_not_compared() {
+    let holes = |count: i32| {
+        let hole = |n: i32| ring(f64::from(n), 0.25, f64::from(n) + 0.5, 0.75);
+        let rings: Vec<_> = std::iter::once(ring(-1.0, -1.0, 140.0, 2.0)).chain((0..count).map(hole)).collect();
+        json!(rings)
+    };
+    let around = json!([ring(-2.0, -2.0, 150.0, 21.0)]);
+    assert_eq!(relations(("Polygon", &holes(99)), ("Polygon", &around)), ["within", "intersects"]);
+    assert_eq!(relations(("Polygon", &holes(100)), ("Polygon", &around)), ["intersects"]);
+}
+
 /// Points of a small grid, so that shapes touch often.
 fn grid() -> impl Strategy<Value = (i32, i32)> {
     (0..6, 0..6)
