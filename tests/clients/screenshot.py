@@ -2,7 +2,8 @@
 
     target/ci/venv/bin/python tests/clients/screenshot.py docs/images/monitor.png
 
-The names in it are Japanese: install a Japanese font first, such as Debian's `fonts-noto-cjk`.
+The names in it are Japanese: install a Japanese font first, such as Debian's `fonts-noto-cjk`. Then compress the picture without
+loss, for example with `oxipng -o 4`, because the checks refuse a large one.
 The checks take the same picture after fewer events and write it to `artifacts/`.
 """
 

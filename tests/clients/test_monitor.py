@@ -489,7 +489,7 @@ def test_switches_the_simulation_on_and_off(local: LocalSystem):
         assert "{" not in "".join(rows(page).locator(".attribute").all_inner_texts())
         page.get_by_label("Only changed attributes").check()
         until(page, lambda: status(local)["simulation"]["running"] == running | {"partial": True}, "changed attributes")
-        page.get_by_label("Format", exact=True).select_option("NGSIv2")
+        page.get_by_role("combobox", name="Format").select_option("NGSIv2")
         until(page, lambda: status(local)["simulation"]["running"]["format"] == "ngsi-v2", "the other format")
         expect(page.get_by_label("Only changed attributes")).to_be_checked()
         switch.click()

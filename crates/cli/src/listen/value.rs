@@ -8,11 +8,12 @@ use super::units::suffix;
 
 /// An attribute's value for people. Of a normalized attribute of NGSI-LD or NGSIv2 it is the value with its unit, the id of
 /// the related entity, or the names in all languages; of a geometry it is the coordinates. Other data is shown as it is.
-/// Every part keeps the text that was published: no number is rewritten. The monitor page shows the same.
+/// A string has no escapes but those that it needs, because Python publishes each `室` as `\u5ba4`. Everything else keeps the
+/// text that was published: no number is rewritten. The monitor page shows the same.
 pub(super) fn readable(raw: &RawValue) -> String {
     let attribute = Members::of(raw);
     if let Some(value) = attribute.get("value") {
-        return format!("{}{}", coordinates(value).unwrap_or(value).get(), unit(&attribute).unwrap_or_default());
+        return format!("{}{}", unescaped(coordinates(value).unwrap_or(value)), unit(&attribute).unwrap_or_default());
     }
     if let (Some(object), Some(r#""Relationship""#)) =
         (attribute.get("object"), attribute.get("type").map(RawValue::get))
@@ -22,9 +23,15 @@ pub(super) fn readable(raw: &RawValue) -> String {
     }
     if let Some(languages) = attribute.get("languageMap").filter(|map| map.get().starts_with('{')) {
         let names = Members::of(languages).0;
-        return names.iter().map(|(_, name)| name.get()).collect::<Vec<_>>().join(" / ");
+        return names.iter().map(|(_, name)| unescaped(name)).collect::<Vec<_>>().join(" / ");
     }
-    attribute.get("coordinates").unwrap_or(raw).get().to_owned()
+    unescaped(attribute.get("coordinates").unwrap_or(raw))
+}
+
+/// A string without the escapes that it does not need. Other values are as they were published.
+fn unescaped(value: &RawValue) -> String {
+    let written = text(value).and_then(|text| serde_json::to_string(&text).ok());
+    written.unwrap_or_else(|| value.get().to_owned())
 }
 
 /// The unit of a normalized attribute: NGSI-LD's `unitCode`, or NGSIv2's metadata of this name.
@@ -115,6 +122,13 @@ mod tests {
         ] {
             assert_eq!(shown(json), expected, "{json}");
         }
+    }
+
+    #[test]
+    fn a_string_keeps_only_the_escapes_that_it_needs() {
+        assert_eq!(shown(r#""\u4f1a\u8b70\u5ba4 \"A\"\n""#), r#""会議室 \"A\"\n""#);
+        assert_eq!(shown(r#"{"type":"LanguageProperty","languageMap":{"ja":"\u5ba4"}}"#), r#""室""#);
+        assert_eq!(shown(r#"{"value":"\ud800"}"#), r#""\ud800""#, "half of a character");
     }
 
     #[test]

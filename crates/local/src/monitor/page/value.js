@@ -1,8 +1,8 @@
 import { member, members } from './json.js';
 import { suffix } from './units.js';
 
-/** A JSON text without line breaks, and a string without its quotes. */
-const plain = (raw) => raw.replace(/^"(.*)"$/s, '$1').replace(/\s+/g, ' ');
+/** A JSON text on one line. A string has neither quotes nor escapes: Python publishes each `室` as `\u5ba4`. */
+const plain = (raw) => (raw.startsWith('"') ? JSON.parse(raw) : raw).replace(/\s+/g, ' ');
 
 /** The member of a text that may be an object. */
 const within = (raw, name) => (raw?.startsWith('{') ? member(raw, name) : undefined);
