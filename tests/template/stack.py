@@ -110,6 +110,15 @@ class Stack:
         self.references.add(target)
         return f"<{target}>"
 
+    def _ref(self, target: str, where: str):
+        """What `Ref` returns. For a rule of a custom bus that is the bus and the name, as CloudFormation's coverage roadmap says
+        in issues 1131 and 1949."""
+        reference = self._refer(target, where)
+        if target in self.parameters or self._present[target]["Type"] != "AWS::Events::Rule":
+            return reference
+        bus = self._resolve(self._present[target]["Properties"].get("EventBusName", "default"), where)
+        return reference if bus == "default" else f"{bus}|{reference}"
+
     def _resolve(self, value, where: str):
         if isinstance(value, list):
             items = [self._resolve(item, where) for item in value]
@@ -122,7 +131,7 @@ class Stack:
                 case "Ref":
                     if argument == "AWS::NoValue":
                         return NO_VALUE
-                    value = self._refer(argument, where)
+                    value = self._ref(argument, where)
                     return int(value) if argument in self._numbers else value
                 case "Fn::GetAtt":
                     target, attribute = argument if isinstance(argument, list) else argument.split(".", 1)
@@ -148,13 +157,16 @@ class Stack:
         resolved = {key: self._resolve(item, f"{where}.{key}") for key, item in value.items()}
         return {key: item for key, item in resolved.items() if item is not NO_VALUE}
 
-    def _substitute(self, text, where: str):
-        assert isinstance(text, str), f"{where}: these checks do not support Fn::Sub with its own variables"
+    def _substitute(self, argument, where: str):
+        text, variables = argument if isinstance(argument, list) else (argument, {})
+        variables = {name: self._resolve(value, where) for name, value in variables.items()}
 
         def replacement(match):
+            if match[1] in variables:
+                return variables[match[1]]
             target, _, attribute = match[1].partition(".")
             if target not in self.parameters and attribute:
                 return f"{self._refer(target, where)}.{attribute}"
-            return self._refer(match[1], where)
+            return self._ref(match[1], where)
 
         return re.sub(r"\$\{([^}!]+)\}", replacement, text)

@@ -85,8 +85,12 @@ class Template:
                 target = value["Fn::GetAtt"]
                 yield target[0] if isinstance(target, list) else target.split(".")[0], guard
             elif set(value) == {"Fn::Sub"}:
-                for name in re.findall(r"\$\{([^}!]+)\}", value["Fn::Sub"]):
-                    yield name.split(".")[0], guard
+                argument = value["Fn::Sub"]
+                text, variables = argument if isinstance(argument, list) else (argument, {})
+                for name in re.findall(r"\$\{([^}!]+)\}", text):
+                    if name not in variables:
+                        yield name.split(".")[0], guard
+                yield from self._walk(list(variables.values()), guard)
             else:
                 needed = value.get("DependsOn", []) if "Type" in value else []
                 for target in needed if isinstance(needed, list) else [needed]:

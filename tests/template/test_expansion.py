@@ -139,7 +139,7 @@ def test_each_switch_adds_and_removes_its_resources():
     assert changed(DashboardEnabled="false") == (set(), {"DashboardOfStack"})
     domain = {"DomainName": "a.example.com", "CertificateArn": "arn:aws:acm:eu-west-1:123456789012:certificate/1"}
     assert changed(**domain) == ({"Domain", "DomainMapping"}, set())
-    assert changed(**domain, HostedZoneId="Z1") == ({"Domain", "DomainMapping", "DomainAlias"}, set())
+    assert changed(**domain, HostedZoneId="Z1") == ({"Domain", "DomainMapping", "DomainAlias", "DomainAliasIpv6"}, set())
     assert changed(ApiKeysTableName="keys") == (set(), {"ApiKeysTable"})
     assert changed(ApiKeysTableDeletionProtection="false") == (set(), set())
     assert changed(AlarmEmail="ops@city.test") == ({"AlarmTopic"}, set())
@@ -184,6 +184,9 @@ def test_everything_is_reached_by_ipv6(on):
     assert api["IpAddressType"] == "dualstack"
     (domain,) = enabled(**VARIANTS["a domain"]).of_type("AWS::ApiGatewayV2::DomainName").values()
     assert domain["DomainNameConfigurations"][0]["IpAddressType"] == "dualstack"
+    records = list(enabled(**VARIANTS["a domain with a record"]).of_type("AWS::Route53::RecordSet").values())
+    assert [record["Type"] for record in records] == ["A", "AAAA"]
+    assert records[0] | {"Type": "AAAA"} == records[1]
 
 
 def test_an_existing_table_of_api_keys_is_adopted():
