@@ -396,16 +396,21 @@ def test_continuations_of_a_partners_bus_use_the_default_bus():
     ("parameter", "good", "bad"),
     [
         ("BroadcastConcurrency", ["", "1", "64", "10000"], ["0", "00", "01", "10001", "99999", "x", "-1"]),
-        ("BroadcastSplitAt", ["", "1", "9000", "9999999"], ["0", "007", "10000000", "x"]),
+        ("BroadcastSplitAt", ["", "1", "9000", "999999", "1000000"], ["0", "007", "1000001", "9999999", "x"]),
         ("BroadcastReservedConcurrency", ["", "1", "20", "99999"], ["0", "05", "100000", "many"]),
         (
             "AllowedOrigins",
-            ["", "https://a.example.com", "http://localhost:5173, https://*.example.com", "https://a.test:443"],
-            ["app.example.com", "*", "https://", "https://a.test/", "https://a.test,", "ftp://a.test", "https://*"],
+            ["", "https://a.example.com", "http://localhost:5173, https://*.example.com", "https://a.test:65535"],
+            ["https://a.test:65536", "https://a.test:99999", "app.example.com", "*", "https://", "https://a.test/", "https://a.test,", "ftp://a.test", "https://*"],
         ),
         ("AlarmEmail", ["", "ops@city.test"], ["ops", "ops@", "a b@city.test"]),
         ("EventBusName", ["default", "city", "aws.partner/example.com/1"], ["", "a bus"]),
         ("PingRoute", ["mock", "function"], ["", "none"]),
+        (
+            "JwtJwksUrl",
+            ["", "https://id.example.com/jwks", "https://id.test:8443", "https://id.test/a/b?v=1&w=(2)"],
+            ["http://id.test/jwks", "https://", "https:///jwks", "https://id.test/a b", "https://id.test:99999/jwks"],
+        ),
     ],
 )
 def test_the_template_refuses_what_cannot_work(parameter, good, bad):
@@ -414,6 +419,15 @@ def test_the_template_refuses_what_cannot_work(parameter, good, bad):
     for value in bad:
         with pytest.raises(AssertionError, match=f"{parameter} cannot be"):
             enabled(**{parameter: value})
+
+
+def test_the_template_and_the_functions_have_the_same_limits():
+    code = (REPOSITORY / "crates/runtime/src/config/broadcast.rs").read_text()
+    for parameter, constant in [("BroadcastConcurrency", "MOST_CONCURRENCY"), ("BroadcastSplitAt", "MOST_SPLIT_AT")]:
+        (most,) = re.findall(rf"const {constant}: usize = ([0-9_]+);", code)
+        enabled(**{parameter: str(int(most))})
+        with pytest.raises(AssertionError, match=f"{parameter} cannot be"):
+            enabled(**{parameter: str(int(most) + 1)})
 
 
 def test_the_example_of_an_alarm_address_is_refused():
