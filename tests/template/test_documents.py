@@ -1,6 +1,7 @@
 """The documentation of the deployment and the template agree."""
 
 import re
+import subprocess
 
 from alarms import Alarm
 from costs import CONNECTIONS_OF_SUBJECT, EXAMPLES, MESSAGES_A_SECOND, worst
@@ -55,6 +56,18 @@ def test_every_alarm_is_explained():
     assert {row[0].strip("`") for row in rows("operating.md", "Alarms")} == alarms
     text = (DOCS / "operating.md").read_text()
     assert set(re.findall(r"^### (\w+Alarm)$", text, re.MULTILINE)) == alarms
+
+
+def test_the_commands_of_an_operator_can_be_pasted():
+    """The page sets each variable that its commands use, from outputs of the stack."""
+    blocks = re.findall(r"^```sh\n(.*?)^```", (DOCS / "operating.md").read_text(), re.MULTILINE | re.DOTALL)
+    script = "\n".join(blocks)
+    assert subprocess.run(["bash", "-n"], input=script, text=True, capture_output=True).stderr == ""
+    set_by_page = set(re.findall(r"^(?:export )?(\w+)=|^for (\w+) in", script, re.MULTILINE))
+    used = set(re.findall(r"\$\{?([A-Za-z]\w*)", script))
+    assert used <= {name for names in set_by_page for name in names}
+    outputs = set(re.findall(r"\$\(output (\w+)\)", script))
+    assert len(outputs) > 5 and outputs <= set(source()["Outputs"])
 
 
 def test_every_metric_is_explained():

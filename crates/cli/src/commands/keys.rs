@@ -170,10 +170,16 @@ impl RevokeKey {
         let of_key = connections.into_iter().filter(|open| open.authorisation.subject() == Some(subject.as_str()));
         let ids: Vec<_> = of_key.map(|connection| connection.id).collect();
         if ids.is_empty() {
+            terminal::note("The key had no open connections.");
             return Ok(());
         }
         let api = management_api(&self.api, self.place.profile(), self.place.region()).await?;
-        close_all(&api, &ids, &self.api).await.context("the key is revoked")
+        close_all(&api, &ids, &self.api).await.context("the key is revoked")?;
+        terminal::note(format!(
+            "The key had {}, which the API closed.",
+            terminal::counted(ids.len() as u64, "connection")
+        ));
+        Ok(())
     }
 }
 

@@ -84,6 +84,7 @@ async fn the_connections_of_a_revoked_key_are_closed_and_no_others() {
     let lines: Vec<_> = revoked.stdout.lines().collect();
     assert_eq!((lines.len(), lines[0]), (3, "revoked robot"), "{revoked:?}");
     assert!(lines[1..].iter().all(|line| line.starts_with("closed ")), "{revoked:?}");
+    assert_eq!(revoked.stderr, "The key had 2 connections, which the API closed.\n");
     for mut client in clients {
         let frame = client.next().await.unwrap().unwrap();
         assert!(matches!(&frame, Message::Close(Some(frame)) if u16::from(frame.code) == 1000), "{frame:?}");
@@ -92,6 +93,15 @@ async fn the_connections_of_a_revoked_key_are_closed_and_no_others() {
         client.send(Message::text(r#"{"action":"ping"}"#)).await.unwrap();
         assert!(client.next().await.unwrap().unwrap().is_text(), "the connections of another key stay open");
     }
+}
+
+#[tokio::test]
+async fn a_key_without_connections_is_revoked() {
+    let system = guarded().await;
+    keys(&system, &["create", "robot", "--tenant", "demo"]).await;
+    let revoked = keys(&system, &["revoke", "robot", "--api", &api(&system)]).await;
+    assert_eq!((revoked.code, revoked.stdout.as_str()), (Some(0), "revoked robot\n"));
+    assert_eq!(revoked.stderr, "The key had no open connections.\n");
 }
 
 #[tokio::test]
