@@ -67,6 +67,7 @@ class Services:
             "a message fails": ({self.function("Errors", "Default"): 1}, {"ClientErrorsAlarm"}),
             "an end fails": ({self.function("Errors", "Disconnect"): 1}, {"ClientErrorsAlarm"}),
             "connect answers 503": ({self.ours("HandshakeFaults", "Connect"): 1}, {"HandshakeFaultsAlarm"}),
+            "default answers internal": ({self.ours("MessageFaults", "Default"): 1}, {"MessageFaultsAlarm"}),
             "API Gateway cannot invoke": ({self.api("IntegrationError"): 1}, {"ApiErrorsAlarm"}),
             "API Gateway fails itself": ({self.api("ExecutionError"): 1}, {"ApiErrorsAlarm"}),
             "the stage throttles": ({self.api("ClientError"): 500}, {"ApiThrottlesAlarm"}),

@@ -74,7 +74,7 @@ def test_every_metric_is_explained():
     documented = {row[0].split("`")[1] for row in rows("operating.md", "Metrics")}
     code = "".join(file.read_text() for file in sorted((REPOSITORY / "crates").glob("*/src/**/*.rs")))
     counted = set(re.findall(r'counter!\("(\w+)"', code)) | set(re.findall(r'\("(\w+)", summary\.\w+\)', code))
-    counted |= set(re.findall(r'^const \w+: &str = "((?:Refusals|Connections|EventAge|HandshakeFaults))";', code, re.MULTILINE))
+    counted |= set(re.findall(r'^const \w+: &str = "((?:Refusals|Connections|EventAge|HandshakeFaults|MessageFaults))";', code, re.MULTILINE))
     assert documented == counted
 
 

@@ -145,7 +145,7 @@ def test_each_switch_adds_and_removes_its_resources():
     assert changed(AlarmEmail="ops@city.test") == ({"AlarmTopic"}, set())
     assert changed(SilenceAlarmHours="1") == ({"SilenceAlarm"}, set())
     appeared, gone = changed(AlarmsEnabled="false")
-    assert not appeared and len(gone) == 12 and all(name.endswith("Alarm") for name in gone)
+    assert not appeared and len(gone) == 13 and all(name.endswith("Alarm") for name in gone)
 
 
 def test_authentication_is_on_and_the_secret_is_read_by_its_arn(on):

@@ -3,6 +3,9 @@ use entity_stream_connections::TableError;
 use entity_stream_protocol::{Answer, ClientMessage, ErrorCode};
 use entity_stream_runtime::{Caller, note_refusal};
 
+/// The metric that counts messages that failed by a fault of the service. For Lambda such an answer is a success.
+const MESSAGE_FAULTS: &str = "MessageFaults";
+
 /// Tells a client that its connection has no valid authorisation.
 pub(crate) const NOT_AUTHORISED: &str =
     "send authenticate first; if the token has expired, connect again with a fresh one";
@@ -47,6 +50,7 @@ pub(crate) fn refuse(message: &ClientMessage, error: &TableError) -> Answer {
         | TableError::TimedOut { .. }
         | TableError::Unprocessed(_) => {
             tracing::error!(%error, "message refused: the table cannot be read or written");
+            metrics::counter!(MESSAGE_FAULTS).increment(1);
             (ErrorCode::Internal, "the message could not be handled; try again")
         }
     };
@@ -56,6 +60,9 @@ pub(crate) fn refuse(message: &ClientMessage, error: &TableError) -> Answer {
 /// Logs and counts the refusal of a token, and creates the answer.
 pub(crate) fn refuse_token(caller: &Caller, message: &ClientMessage, refused: &Refused) -> Answer {
     note_refusal(refused, caller);
+    if is_our_fault(refused.reason) {
+        metrics::counter!(MESSAGE_FAULTS).increment(1);
+    }
     let code = match refused.reason.status() {
         403 => ErrorCode::Forbidden,
         429 => ErrorCode::LimitExceeded,
@@ -63,4 +70,71 @@ pub(crate) fn refuse_token(caller: &Caller, message: &ClientMessage, refused: &R
         _ => ErrorCode::Unauthorized,
     };
     Answer::Error(message.reject(code, refused.reason.message()))
+}
+
+/// True if the secret, the identity provider or the table of API keys failed. An unknown key is no such fault: any client can
+/// send a token that names one.
+fn is_our_fault(reason: Refusal) -> bool {
+    matches!(reason, Refusal::KeysUnavailable | Refusal::ApiKeysUnavailable)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
+
+    use super::*;
+
+    /// Records the names of counters.
+    #[derive(Default)]
+    struct Counted(Mutex<Vec<String>>);
+
+    impl Recorder for Counted {
+        fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+        fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+        fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+        fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
+            self.0.lock().unwrap().push(key.name().to_owned());
+            Counter::noop()
+        }
+
+        fn register_gauge(&self, _: &Key, _: &Metadata<'_>) -> Gauge {
+            Gauge::noop()
+        }
+
+        fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
+            Histogram::noop()
+        }
+    }
+
+    #[test]
+    fn exactly_the_answers_internal_of_the_table_are_counted() {
+        let message = ClientMessage::parse(r#"{"action":"unsubscribe"}"#).unwrap();
+        for error in [
+            TableError::NotConnected,
+            TableError::NotAuthorised,
+            TableError::AnotherSubject,
+            TableError::LimitExceeded,
+            TableError::Contended,
+            TableError::TooManyConnections,
+            TableError::MalformedGroup,
+            TableError::Throttled,
+            TableError::TimedOut { operation: "GetItem" },
+            TableError::Unprocessed(1),
+        ] {
+            let counted = Counted::default();
+            let answer = metrics::with_local_recorder(&counted, || refuse(&message, &error));
+            let Answer::Error(rejection) = answer else { panic!("{error}: {answer:?}") };
+            let expected: &[&str] = if rejection.code == ErrorCode::Internal { &[MESSAGE_FAULTS] } else { &[] };
+            assert_eq!(*counted.0.lock().unwrap(), expected, "{error}");
+        }
+    }
+
+    #[test]
+    fn no_client_can_make_a_fault_of_ours() {
+        let ours: Vec<_> = Refusal::ALL.into_iter().filter(|reason| is_our_fault(*reason)).collect();
+        assert_eq!(ours, [Refusal::KeysUnavailable, Refusal::ApiKeysUnavailable]);
+    }
 }
