@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use entity_stream_protocol::{ClientMessage, CloseCode, ErrorCode};
+use entity_stream_protocol::{ClientMessage, CloseCode, ErrorCode, GeoQuery, Query, ServerMessage};
 use serde_json::Value;
 
-use crate::schemas::{assert_valid, repository};
+use crate::schemas::{SCHEMAS, assert_valid, repository};
 
 /// The build of the package copies pages to this folder, where their links lead nowhere.
 const COPIES: &str = "clients/typescript/docs";
@@ -56,12 +56,13 @@ fn schema(example: &Value) -> Option<&'static str> {
     let has = |name: &str| example.get(name).is_some();
     match example.get("type").and_then(Value::as_str) {
         _ if has("specversion") => Some("cloudevent"),
-        _ if has("action") => Some("client-message"),
         Some("entityCreated" | "entityUpdated" | "entityDeleted") if has("id") => Some("event"),
         Some("entityCreated" | "entityUpdated" | "entityDeleted") => Some("entity-change"),
         Some("subscribed" | "unsubscribed" | "pong" | "authenticated" | "error") => Some("server-message"),
+        _ if has("action") => Some("client-message"),
         _ if has("connectionId") && has("message") => Some("gateway-error"),
         _ if has("entityId") => Some("entity-change"),
+        _ if has("georel") => Some("geo-query"),
         _ => None,
     }
 }
@@ -99,13 +100,71 @@ fn every_json_example_is_json_and_meets_its_schema() {
     assert!(examples >= 12, "only {examples} were found");
 }
 
+/// Fails if a message of the contract does not read, or is written with other fields or values. Returns false for other values.
+fn reads_back(name: &str, example: &Value) -> bool {
+    let text = example.to_string();
+    let written = match schema(example) {
+        Some("client-message") => {
+            ClientMessage::parse(&text).unwrap_or_else(|rejection| panic!("{name}: {text}: {rejection:?}")).to_json()
+        }
+        Some("server-message" | "event" | "cloudevent") => {
+            ServerMessage::parse(&text).unwrap_or_else(|error| panic!("{name}: {text}: {error}")).to_json()
+        }
+        _ => return false,
+    };
+    assert_eq!(serde_json::from_str::<Value>(&written).unwrap(), *example, "{name}");
+    true
+}
+
 #[test]
-fn the_server_reads_the_messages_of_the_table() {
+fn every_message_of_the_contract_reads_back() {
     let page = std::fs::read_to_string(repository("docs/protocol.md")).unwrap();
-    let messages: Vec<&str> = inline(&page).into_iter().filter(|code| code.starts_with("{\"action\"")).collect();
-    assert_eq!(messages.len(), 4, "one for each action");
-    for message in messages {
-        ClientMessage::parse(message).unwrap_or_else(|rejection| panic!("{message}: {rejection:?}"));
+    let examples =
+        blocks(&page).into_iter().chain(inline(&page)).map(|text| serde_json::from_str::<Value>(text).unwrap());
+    let examples: Vec<Value> = examples.filter(|example| reads_back("docs/protocol.md", example)).collect();
+    for action in ["subscribe", "unsubscribe", "ping", "authenticate"] {
+        assert!(examples.iter().any(|example| example["action"] == action), "{action} has an example");
+    }
+    for answer in ["subscribed", "unsubscribed", "pong", "authenticated", "error"] {
+        assert!(examples.iter().any(|example| example["type"] == answer), "{answer} has an example");
+    }
+}
+
+#[test]
+fn the_examples_of_the_schemas_are_valid_and_read_back() {
+    let mut read = 0;
+    for (name, schema) in SCHEMAS.iter() {
+        for example in schema["examples"].as_array().into_iter().flatten() {
+            assert_valid(name, example);
+            read += usize::from(reads_back(name, example));
+        }
+    }
+    assert!(read >= 10, "only {read} messages were found");
+}
+
+/// The first inline code in each row of the table in a section of `docs/protocol.md`.
+fn examples_of(section: &str) -> Vec<String> {
+    let page = std::fs::read_to_string(repository("docs/protocol.md")).unwrap();
+    let section = page.split(&format!("### `{section}`\n")).nth(1).unwrap().split("\n#").next().unwrap();
+    let rows = section.lines().filter(|line| line.starts_with('|')).skip(2);
+    // A cell has its `|` after a backslash.
+    rows.map(|row| row.split('`').nth(1).unwrap().replace("\\|", "|")).collect()
+}
+
+#[test]
+fn the_examples_of_queries_are_queries() {
+    let queries = examples_of("q");
+    assert!(queries.len() >= 15, "{queries:?}");
+    for query in queries {
+        Query::parse(&query).unwrap_or_else(|error| panic!("{query}: {error}"));
+    }
+    let queries = examples_of("geoQ");
+    assert!(queries.len() >= 7, "{queries:?}");
+    for relation in ["near;max", "near;min", "within", "intersects", "disjoint", "contains", "overlaps", "equals"] {
+        assert!(queries.iter().any(|query| query.contains(relation)), "{relation} has an example");
+    }
+    for query in queries {
+        GeoQuery::parse(&serde_json::from_str(&query).unwrap()).unwrap_or_else(|error| panic!("{query}: {error}"));
     }
 }
 

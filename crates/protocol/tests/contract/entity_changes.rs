@@ -1,4 +1,4 @@
-use entity_stream_protocol::{EntityChange, Event, Format};
+use entity_stream_protocol::{EntityChange, Event, Format, MessageForm, Representation, SubscriptionName, View};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
@@ -55,18 +55,27 @@ fn detail() -> impl Strategy<Value = Value> {
 /// Fails if the schemas do not describe the messages of a change in both formats.
 fn assert_messages_are_described(change: &EntityChange) {
     let event = Event::new("9c1e", "2026-01-02T03:04:05Z", change.clone());
-    for message in [event.message(Format::Json), event.truncated_message(Format::Json)] {
-        let message: Value = serde_json::from_str(&message).unwrap();
-        assert_valid("event", &message);
-        assert_valid("server-message", &message);
-        assert_described("event", &message);
+    let named = |format| MessageForm {
+        format,
+        view: View::new(["x", "temperature"], Representation::KeyValues).unwrap(),
+        subscriptions: vec![SubscriptionName::DEFAULT, SubscriptionName::parse("map").unwrap()],
+    };
+    for form in [Format::Json.into(), named(Format::Json)] {
+        for message in [event.message(&form), event.truncated_message(&form)] {
+            let message: Value = serde_json::from_str(&message).unwrap();
+            assert_valid("event", &message);
+            assert_valid("server-message", &message);
+            assert_described("event", &message);
+        }
     }
-    for message in [event.message(Format::CloudEvents), event.truncated_message(Format::CloudEvents)] {
-        let message: Value = serde_json::from_str(&message).unwrap();
-        assert_valid("cloudevent", &message);
-        assert_valid("server-message", &message);
-        assert_described("cloudevent", &message);
-        assert_described("event", &message["data"]);
+    for form in [Format::CloudEvents.into(), named(Format::CloudEvents)] {
+        for message in [event.message(&form), event.truncated_message(&form)] {
+            let message: Value = serde_json::from_str(&message).unwrap();
+            assert_valid("cloudevent", &message);
+            assert_valid("server-message", &message);
+            assert_described("cloudevent", &message);
+            assert_described("event", &message["data"]);
+        }
     }
 }
 
@@ -131,6 +140,9 @@ fn an_event_is_one_of_two_forms() {
         ("tenant", Some(json!("T"))),
         ("type", Some(json!("entityDeleted"))),
         ("entityType", Some(json!([]))),
+        ("subscriptions", Some(json!([]))),
+        ("subscriptions", Some(json!(["a b"]))),
+        ("subscriptions", Some(json!(["a", "a"]))),
     ] {
         let event = with(name, value);
         assert!(!is_valid("event", &event), "{event}");

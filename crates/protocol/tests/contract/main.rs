@@ -5,6 +5,8 @@
 mod client_messages;
 mod documentation;
 mod entity_changes;
+mod limits;
 mod round_trips;
 mod schemas;
 mod server_messages;
+mod subscriptions;

@@ -2,26 +2,21 @@
 
 use entity_stream_protocol::{
     AccessToken, Action, Answer, ChangeType, ClientMessage, CloudEvent, EntityChange, EpochMillis, ErrorCode, Event,
-    EventMessage, Filter, Format, GatewayError, Rejection, RequestId, ServerMessage,
+    EventMessage, Filter, Format, GatewayError, MessageForm, Rejection, RequestId, ServerMessage,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
+
+use crate::subscriptions::{name, subscriptions, view};
 
 fn request_id() -> impl Strategy<Value = Option<RequestId>> {
     prop::option::of(any::<String>().prop_filter_map("it is too long", |id| RequestId::parse(id).ok()))
 }
 
-fn filter() -> impl Strategy<Value = Filter> {
-    let types = prop::collection::vec("\\PC{1,9}", 0..5);
-    let pattern = prop::option::of(any::<String>());
-    (types, pattern)
-        .prop_filter_map("it is not a filter", |(types, pattern)| Filter::new(types, pattern.as_deref()).ok())
-}
-
 fn client_message() -> impl Strategy<Value = ClientMessage> {
     let action = prop_oneof![
-        3 => filter().prop_map(Action::Subscribe),
-        1 => Just(Action::Unsubscribe),
+        3 => subscriptions().prop_map(Action::Subscribe),
+        1 => name().prop_map(|subscription| Action::Unsubscribe { subscription }),
         1 => Just(Action::Ping),
         1 => any::<String>()
             .prop_filter_map("it is empty", |token| AccessToken::new(&token))
@@ -37,11 +32,16 @@ fn error_code() -> impl Strategy<Value = ErrorCode> {
 fn answer() -> impl Strategy<Value = Answer> {
     // The wire has whole seconds.
     let expires_at = prop::option::of((0..i64::from(u32::MAX)).prop_map(|seconds| EpochMillis::new(seconds * 1000)));
-    let rejection = (error_code(), any::<String>(), any::<Option<String>>(), request_id())
-        .prop_map(|(code, message, action, request_id)| Rejection { code, message, action, request_id });
+    let rejection = (error_code(), any::<String>(), any::<Option<String>>(), name(), request_id()).prop_map(
+        |(code, message, action, name, request_id)| {
+            let subscription = Some(name).filter(|name| !name.is_default());
+            Rejection { code, message, action, subscription, request_id }
+        },
+    );
     prop_oneof![
-        (filter(), request_id()).prop_map(|(filter, request_id)| Answer::Subscribed { filter, request_id }),
-        request_id().prop_map(|request_id| Answer::Unsubscribed { request_id }),
+        (subscriptions(), request_id())
+            .prop_map(|(subscriptions, request_id)| Answer::Subscribed { subscriptions, request_id }),
+        (name(), request_id()).prop_map(|(subscription, request_id)| Answer::Unsubscribed { subscription, request_id }),
         request_id().prop_map(|request_id| Answer::Pong { request_id }),
         (expires_at, request_id())
             .prop_map(|(expires_at, request_id)| Answer::Authenticated { expires_at, request_id }),
@@ -82,6 +82,12 @@ fn entity_change() -> impl Strategy<Value = EntityChange> {
     )
 }
 
+fn form() -> impl Strategy<Value = MessageForm> {
+    let format = prop::sample::select(vec![Format::Json, Format::CloudEvents]);
+    let names = prop::collection::btree_set(name(), 0..4).prop_map(Vec::from_iter);
+    (format, view(), names).prop_map(|(format, view, subscriptions)| MessageForm { format, view, subscriptions })
+}
+
 /// Raw JSON has no equality. `Debug` shows every field, `data` as its text.
 fn same(one: &impl std::fmt::Debug, other: &impl std::fmt::Debug) -> Result<(), TestCaseError> {
     prop_assert_eq!(format!("{one:?}"), format!("{other:?}"));
@@ -108,10 +114,15 @@ proptest! {
     }
 
     #[test]
-    fn an_event_reads_back_in_both_formats(change in entity_change(), id in any::<String>(), truncated: bool) {
+    fn an_event_reads_back_in_each_form(
+        change in entity_change(),
+        id in any::<String>(),
+        truncated: bool,
+        form in form(),
+    ) {
         let event = Event::new(id.as_str(), "2026-01-02T03:04:05Z", change.clone());
-        for format in [Format::Json, Format::CloudEvents] {
-            let text = if truncated { event.truncated_message(format) } else { event.message(format) };
+        for form in [&form, &form.format.into()] {
+            let text = if truncated { event.truncated_message(form) } else { event.message(form) };
             let read = ServerMessage::parse(&text).unwrap();
             prop_assert_eq!(read.to_json(), text.clone());
             let message = read.event().unwrap();
@@ -122,19 +133,20 @@ proptest! {
                 service_path: change.service_path.as_str().into(),
                 entity_id: change.entity_id.as_str().into(),
                 entity_type: std::borrow::Cow::Borrowed(&change.entity_types),
-                data: (!truncated).then_some(std::borrow::Cow::Borrowed(&change.data)),
+                data: (!truncated).then(|| form.view.apply(&change.data)),
                 truncated,
                 data_bytes: truncated.then_some(change.data.get().len().try_into().unwrap()),
                 changed_attributes: change.changed_attributes.as_deref().map(std::borrow::Cow::Borrowed),
                 timestamp: change.timestamp.as_deref().unwrap_or("2026-01-02T03:04:05Z").into(),
+                subscriptions: Some(form.subscriptions.as_slice().into()).filter(|_| !form.subscriptions.is_empty()),
             })?;
             match &read {
                 ServerMessage::Event(message) => {
-                    prop_assert_eq!(format, Format::Json);
+                    prop_assert_eq!(form.format, Format::Json);
                     same(message, &message.clone().into_owned())?;
                 }
                 ServerMessage::CloudEvent(message) => {
-                    prop_assert_eq!(format, Format::CloudEvents);
+                    prop_assert_eq!(form.format, Format::CloudEvents);
                     same(message, &message.clone().into_owned())?;
                     same(message, &CloudEvent::new(message.time.clone(), message.data.clone()))?;
                 }
@@ -172,7 +184,8 @@ proptest! {
         fields in prop::collection::hash_map(
             prop::sample::select(vec![
                 "specversion", "message", "code", "requestId", "connectionId", "entityTypes", "idPattern", "expiresAt",
-                "id", "tenant", "servicePath", "entityId", "entityType", "data", "timestamp",
+                "id", "tenant", "servicePath", "entityId", "entityType", "data", "timestamp", "subscription",
+                "subscriptions", "q", "geoQ", "attributes", "representation",
             ]),
             prop_oneof![json_object(), any::<String>().prop_map(Value::String), any::<i32>().prop_map(|n| json!(n))],
             0..16,
@@ -208,7 +221,7 @@ fn new_fields_of_a_known_message_are_ignored() {
     let frame = r#"{"type":"subscribed","position":"x","requestId":"1"}"#;
     let ServerMessage::Answer(answer) = ServerMessage::parse(frame).unwrap() else { panic!("an answer is expected") };
     let request_id = RequestId::parse("1").ok();
-    assert_eq!(answer, Answer::Subscribed { filter: Filter::default(), request_id });
+    assert_eq!(answer, Answer::Subscribed { subscriptions: Filter::default().into(), request_id });
     let frame = r#"{"type":"entityDeleted","id":"1","tenant":"t","servicePath":"/","entityId":"i","entityType":"T",
         "version":7,"timestamp":"2026-01-02T03:04:05Z"}"#;
     let message = ServerMessage::parse(frame).unwrap();
@@ -226,7 +239,11 @@ fn a_frame_that_breaks_the_contract_is_refused() {
         r#"{"type":"error","code":"internal"}"#,
         r#"{"type":"pong","requestId":1}"#,
         r#"{"type":"authenticated","expiresAt":"tomorrow"}"#,
-        r#"{"type":"subscribed","idPattern":"("}"#,
+        r#"{"type":"subscribed","entityTypes":[""]}"#,
+        r#"{"type":"subscribed","subscription":"a b"}"#,
+        r#"{"type":"subscribed","representation":"simplified"}"#,
+        r#"{"type":"subscribed","geoQ":{"georel":"near"}}"#,
+        r#"{"type":"unsubscribed","subscription":7}"#,
         r#"{"message":"Internal server error"}"#,
     ] {
         let error = ServerMessage::parse(frame).unwrap_err().to_string();

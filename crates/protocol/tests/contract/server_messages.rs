@@ -1,10 +1,11 @@
 use entity_stream_protocol::{
-    Answer, ClientMessage, EpochMillis, ErrorCode, Filter, GatewayError, Rejection, RequestId,
+    Answer, ClientMessage, EpochMillis, ErrorCode, GatewayError, Rejection, RequestId, SubscriptionName, Subscriptions,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::schemas::{SCHEMAS, assert_described, assert_valid, is_valid};
+use crate::subscriptions::{name, subscriptions};
 
 fn assert_is_described(answer: &Answer) {
     let message: Value = serde_json::from_str(&answer.to_json()).unwrap();
@@ -17,15 +18,19 @@ fn assert_is_described(answer: &Answer) {
 proptest! {
     #[test]
     fn every_answer_is_described(
-        types in prop::collection::vec("[A-Z][a-z]{0,5}", 0..49),
-        pattern in prop::option::of("[a-z:]{0,9}"),
+        subscriptions in subscriptions(),
+        subscription in name(),
         id in prop::option::of("\\PC{0,128}"),
         until in prop::option::of(0..i64::from(u32::MAX) * 1000),
     ) {
         let request_id = id.map(|id| RequestId::parse(id).unwrap());
-        let filter = Filter::new(types, pattern.as_deref()).unwrap();
-        assert_is_described(&Answer::Subscribed { filter, request_id: request_id.clone() });
-        assert_is_described(&Answer::Unsubscribed { request_id: request_id.clone() });
+        if let Subscriptions::Several { subscriptions } = &subscriptions {
+            for each in subscriptions {
+                assert_described("subscription-in-force", &json!(each));
+            }
+        }
+        assert_is_described(&Answer::Subscribed { subscriptions, request_id: request_id.clone() });
+        assert_is_described(&Answer::Unsubscribed { subscription, request_id: request_id.clone() });
         assert_is_described(&Answer::Pong { request_id: request_id.clone() });
         assert_is_described(&Answer::Authenticated { expires_at: until.map(EpochMillis::new), request_id });
     }
@@ -50,7 +55,8 @@ fn every_error_code_is_in_the_schema() {
         .collect();
     assert!(codes.into_iter().eq(ErrorCode::ALL.iter().map(ErrorCode::as_str)));
     for code in ErrorCode::ALL {
-        let rejection = Rejection { code, message: "why".to_owned(), action: None, request_id: None };
+        let subscription = SubscriptionName::parse("map").ok();
+        let rejection = Rejection { code, message: "why".to_owned(), action: None, subscription, request_id: None };
         assert_is_described(&Answer::Error(rejection));
     }
 }
@@ -59,6 +65,12 @@ fn every_error_code_is_in_the_schema() {
 fn the_schema_refuses_other_messages() {
     for message in [
         json!({ "type": "subscribed", "entityTypes": [] }),
+        json!({ "type": "subscribed", "subscription": "" }),
+        json!({ "type": "subscribed", "subscriptions": [] }),
+        json!({ "type": "subscribed", "subscriptions": [{ "q": "" }] }),
+        json!({ "type": "subscribed", "representation": "normalized" }),
+        json!({ "type": "subscribed", "geoQ": { "georel": "within", "geometry": "Point", "coordinates": "[1,2]" } }),
+        json!({ "type": "unsubscribed", "subscription": null }),
         json!({ "type": "authenticated", "expiresAt": 7 }),
         json!({ "type": "error", "code": "unknown", "message": "x" }),
         json!({ "type": "error", "code": "internal" }),
