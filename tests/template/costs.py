@@ -43,7 +43,7 @@ class Costs:
 
     def table(self) -> float:
         writes = self.connections * HANDSHAKES * 6
-        reads = self.published() * (2 + self.audience / INTERESTS_PER_READ_UNIT)
+        reads = self.published() * (3 + self.audience / INTERESTS_PER_READ_UNIT)
         return writes * WRITE_UNIT + reads * READ_UNIT
 
     def functions(self) -> float:
