@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use entity_stream_protocol::{Filter, Format, GroupId, Tenant};
+use entity_stream_protocol::{Filter, Format, GroupId, Subscription, Tenant};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 
@@ -10,6 +10,7 @@ use crate::error::ClientError;
 use crate::settings::Settings;
 use crate::stream::EntityStream;
 use crate::stream_url::StreamUrl;
+use crate::subscription_limits;
 
 const USER_AGENT: &str = concat!("entity-stream-client/", env!("CARGO_PKG_VERSION"));
 
@@ -23,7 +24,7 @@ pub struct Client(Arc<Settings>);
 pub struct ClientBuilder {
     url: String,
     tenant: String,
-    filter: Filter,
+    subscriptions: Vec<Subscription>,
     format: Format,
     group: Option<GroupId>,
     credential: Result<Option<ClientCredential>, InvalidCredential>,
@@ -37,7 +38,7 @@ impl Client {
         ClientBuilder {
             url: url.into(),
             tenant: tenant.into(),
-            filter: Filter::default(),
+            subscriptions: vec![Subscription::default()],
             format: Format::default(),
             group: None,
             credential: Ok(None),
@@ -62,7 +63,7 @@ impl Client {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let socket = connection::handshake(Box::new(transport), self.0.request.clone()).await?;
+        let socket = connection::handshake(Box::new(transport), self.0.request(&self.0.subscriptions)).await?;
         Ok(EntityStream::over(Arc::clone(&self.0), socket))
     }
 
@@ -78,9 +79,16 @@ impl Client {
 }
 
 impl ClientBuilder {
-    /// Receives only the changes that match this filter. Without it, the client receives every change of the tenant.
-    pub fn filter(mut self, filter: Filter) -> Self {
-        self.filter = filter;
+    /// Receives only the changes that match this filter: the stream begins with one subscription, the default one. Without
+    /// it, the client receives every change of the tenant.
+    pub fn filter(self, filter: Filter) -> Self {
+        self.subscriptions([filter.into()])
+    }
+
+    /// Begins with these subscriptions, in place of the default subscription to every change. With an empty list the
+    /// stream receives nothing until the program calls [`EntityStream::subscribe`].
+    pub fn subscriptions(mut self, subscriptions: impl IntoIterator<Item = Subscription>) -> Self {
+        self.subscriptions = subscriptions.into_iter().collect();
         self
     }
 
@@ -134,16 +142,17 @@ impl ClientBuilder {
     ///
     /// # Errors
     /// An error of [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) if the URL, the tenant or the
-    /// credential is invalid.
+    /// credential is invalid, or a connection cannot have the subscriptions.
     pub fn build(self) -> Result<Client, ClientError> {
         let tenant = Tenant::parse(&self.tenant)?;
-        let url = StreamUrl::new(&self.url, &tenant, &self.filter, self.format, self.group.as_ref())?;
+        subscription_limits::check(&self.subscriptions)?;
+        let url = StreamUrl::new(&self.url, &tenant, self.format, self.group.as_ref())?;
         let credential = self.credential?;
         let user_agent = HeaderValue::from_static(self.user_agent);
-        let request = connection::request(&url, credential.as_ref(), &user_agent)?;
+        let handshake = connection::request(&url, credential.as_ref(), &user_agent)?;
         let credential = credential.as_ref().map(ClientCredential::kind);
-        let (filter, reconnects) = (self.filter, self.reconnects);
-        Ok(Client(Arc::new(Settings { url, filter, credential, request, reconnects })))
+        let (subscriptions, reconnects) = (self.subscriptions, self.reconnects);
+        Ok(Client(Arc::new(Settings { url, subscriptions, credential, handshake, reconnects })))
     }
 
     /// Builds the client and opens a stream, which connects as soon as it is polled, within a Tokio runtime.

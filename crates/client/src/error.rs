@@ -1,10 +1,13 @@
 use std::time::Duration;
 use std::{fmt, io};
 
-use entity_stream_protocol::{CloseCode, ErrorCode, InvalidFilter, InvalidTenant};
+use entity_stream_protocol::{
+    CloseCode, ErrorCode, InvalidFilter, InvalidSubscriptionName, InvalidTenant, InvalidView, SubscriptionName,
+};
 
 use crate::credential::InvalidCredential;
 use crate::stream_url::InvalidStreamUrl;
+use crate::subscription_limits::InvalidSubscriptions;
 
 /// The reason for which a client has no stream. [`ClientError::is_temporary`] says whether another attempt may succeed.
 ///
@@ -21,6 +24,15 @@ pub enum ClientError {
     /// The filter is invalid.
     #[error(transparent)]
     Filter(#[from] InvalidFilter),
+    /// The view is invalid.
+    #[error(transparent)]
+    View(#[from] InvalidView),
+    /// The name of a subscription is invalid.
+    #[error(transparent)]
+    SubscriptionName(#[from] InvalidSubscriptionName),
+    /// A connection cannot have these subscriptions.
+    #[error(transparent)]
+    Subscriptions(#[from] InvalidSubscriptions),
     /// The credential cannot be sent.
     #[error(transparent)]
     Credential(#[from] InvalidCredential),
@@ -41,15 +53,18 @@ pub enum ClientError {
         /// The server's reason; empty if it gave none.
         reason: String,
     },
-    /// The server rejected `subscribe`, or lost the connection's record.
-    #[error("the server refused: {message}")]
+    /// The server rejected a request about subscriptions, or lost the connection's record.
+    #[error("the server refused{}: {message}", subject(.subscription.as_ref()))]
     Rejected {
         /// The reason, for programs.
         code: ErrorCode,
         /// The reason, for people.
         message: String,
+        /// The name of the subscription that is at fault. `None` if it is the default subscription, or the fault is none of
+        /// one subscription.
+        subscription: Option<SubscriptionName>,
     },
-    /// API Gateway failed to pass `subscribe` on to its function.
+    /// API Gateway failed to pass a request on to its function.
     #[error("the gateway says: {0}")]
     Gateway(String),
     /// The server did not answer in time.
@@ -75,11 +90,12 @@ pub struct HandshakeRefusal {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// An argument is invalid: the URL, the tenant, the filter or the credential. The client sent nothing.
+    /// An argument is invalid: the URL, the tenant, a subscription or the credential. The client sent
+    /// nothing.
     InvalidArgument,
     /// The credential is missing, not accepted, expired, or for another tenant. A new credential may help.
     CredentialRefused,
-    /// The server does not accept the tenant, the filter, the group or the format.
+    /// The server does not accept the tenant, a subscription, the group or the format.
     RequestRefused,
     /// The host answers, but not as Entity Stream does: the URL is wrong.
     NotFound,
@@ -111,7 +127,13 @@ impl ClientError {
     /// The kind of this error.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Url(_) | Self::Tenant(_) | Self::Filter(_) | Self::Credential(_) => ErrorKind::InvalidArgument,
+            Self::Url(_)
+            | Self::Tenant(_)
+            | Self::Filter(_)
+            | Self::View(_)
+            | Self::SubscriptionName(_)
+            | Self::Subscriptions(_)
+            | Self::Credential(_) => ErrorKind::InvalidArgument,
             Self::Network(_) => ErrorKind::Network,
             Self::Tls(_) => ErrorKind::Tls,
             Self::Handshake(refusal) => refusal.kind(),
@@ -154,6 +176,10 @@ impl fmt::Display for HandshakeRefusal {
 }
 
 impl std::error::Error for HandshakeRefusal {}
+
+fn subject(subscription: Option<&SubscriptionName>) -> String {
+    subscription.map(|name| format!(" the subscription {name}")).unwrap_or_default()
+}
 
 fn close(code: &CloseCode, reason: &str) -> String {
     match (code, reason) {
@@ -208,8 +234,13 @@ mod tests {
     fn a_rejection_is_temporary_if_the_same_request_can_succeed_later() {
         for code in ErrorCode::ALL {
             let temporary = matches!(code, ErrorCode::Internal | ErrorCode::Conflict | ErrorCode::NotConnected);
-            let error = ClientError::Rejected { code, message: "no".to_owned() };
+            let error = ClientError::Rejected { code, message: "no".to_owned(), subscription: None };
             assert_eq!(error.is_temporary(), temporary, "{error:?}");
         }
+        let rejected = |subscription| {
+            ClientError::Rejected { code: ErrorCode::InvalidQ, message: "no".to_owned(), subscription }.to_string()
+        };
+        assert_eq!(rejected(None), "the server refused: no");
+        assert_eq!(rejected("map".parse().ok()), "the server refused the subscription map: no");
     }
 }

@@ -4,16 +4,30 @@ use entity_stream_protocol::RequestId;
 
 use crate::error::ClientError;
 use crate::event::ReceivedEvent;
+use crate::subscription_request::SubscriptionRequest;
 
 /// An item of a stream.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum StreamItem {
-    /// The connection is open. With a filter that fits into the URL, events follow from now on.
+    /// The connection is open. If it has only the default subscription and the URL holds that, events follow from now on.
     Connected,
-    /// The filter is in force: every change that matches and is published from now on is delivered.
+    /// The subscriptions are in force: every change that matches and is published from now on is delivered. That includes
+    /// what the program requested before the connection opened.
     Subscribed,
-    /// An event. Each event comes once.
+    /// The server accepted a request about subscriptions: every change that matches its new subscriptions and is published
+    /// from now on is delivered.
+    Accepted(SubscriptionRequest),
+    /// The server refused a request about subscriptions, which changed nothing. The stream goes on. If only the second half
+    /// of [`SubscriptionRequest::Replace`] failed, both subscriptions are in force.
+    Refused {
+        /// The request.
+        request: SubscriptionRequest,
+        /// The reason. If it is temporary, the same request can succeed later.
+        error: ClientError,
+    },
+    /// An event. Each event comes once for each view: the subscriptions of the connection that show the same of it share one
+    /// item. [`ReceivedEvent::subscriptions`] names them.
     Event(Box<ReceivedEvent>),
     /// The answer to [`EntityStream::ping`](crate::EntityStream::ping).
     Pong {

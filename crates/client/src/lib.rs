@@ -1,7 +1,7 @@
 //! A client that receives the entity changes of one tenant over WebSocket.
 //!
 //! A [`Client`] opens an [`EntityStream`]. The stream connects, subscribes, keeps its connection alive, and connects again
-//! after a temporary failure. It hands out each event once, by the event's `id`.
+//! after a temporary failure. It hands out each event once for each view of the subscriptions that it matches.
 //!
 //! ```no_run
 //! use entity_stream_client::{Client, ClientError, Filter, StreamItem};
@@ -21,6 +21,34 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # Subscriptions
+//!
+//! A stream begins with the default subscription to every change, or with those of [`ClientBuilder::filter`] or
+//! [`ClientBuilder::subscriptions`], and restores all of them after each reconnect. A connection has up to 16 subscriptions
+//! with a name, and one without.
+//!
+//! ```no_run
+//! use entity_stream_client::{Client, ClientError, FilterFields, Representation, Subscription, View};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), ClientError> {
+//! let fast = FilterFields {
+//!     entity_types: vec!["Vehicle".to_owned()],
+//!     q: Some("speed>50".to_owned()),
+//!     ..FilterFields::default()
+//! };
+//! let view = View::new(["speed", "location"], Representation::KeyValues)?;
+//! let map = Subscription::new("map".parse()?, fast.check()?, view)?;
+//! let stream = Client::builder("ws://localhost:3000", "demo").subscriptions([map]).connect()?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`EntityStream::subscribe`], [`EntityStream::unsubscribe`] and [`EntityStream::replace`] change the subscriptions of a
+//! stream. The stream sends these requests one after the other. The server's answer is an item: [`StreamItem::Accepted`] or
+//! [`StreamItem::Refused`]. A request that has no answer when the connection is lost takes effect with the next
+//! [`StreamItem::Subscribed`]. A refused request never ends a stream that reconnects.
 //!
 //! # Failures
 //!
@@ -50,12 +78,16 @@ mod settings;
 mod state;
 mod stream;
 mod stream_url;
+mod subscription_limits;
+mod subscription_request;
+mod subscription_set;
 mod text;
 
 pub use client::{Client, ClientBuilder};
 pub use credential::{ClientCredential, CredentialKind, InvalidCredential};
 pub use entity_stream_protocol::{
-    ChangeType, CloseCode, EntityTypes, ErrorCode, EventMessage, Filter, Format, GroupId, InvalidFilter,
+    ChangeType, CloseCode, EntityTypes, ErrorCode, EventMessage, Filter, FilterFields, Format, GroupId, InvalidFilter,
+    InvalidSubscriptionName, InvalidView, Representation, Subscription, SubscriptionName, View,
 };
 pub use error::{ClientError, ErrorKind, HandshakeRefusal};
 pub use event::ReceivedEvent;
@@ -63,3 +95,5 @@ pub use item::StreamItem;
 pub use state::StreamState;
 pub use stream::EntityStream;
 pub use stream_url::{InvalidStreamUrl, StreamUrl};
+pub use subscription_limits::InvalidSubscriptions;
+pub use subscription_request::SubscriptionRequest;

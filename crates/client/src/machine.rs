@@ -9,22 +9,22 @@
 //! - A step at the deadline moves the deadline into the future or closes the stream. A driver that sleeps until the
 //!   deadline never spins.
 //! - No input leaves `Closed`, and a stream hands out one error at most, which is the last item.
-//! - An event whose id is known is not handed out again.
+//! - An event is not handed out again for the same subscriptions.
+//! - A request about subscriptions that the server refuses never ends a stream that reconnects.
 
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
-use entity_stream_protocol::{
-    Action, Answer, ClientMessage, CloudEvent, ErrorCode, Filter, Rejection, RequestId, ServerMessage,
-};
+use entity_stream_protocol::{Action, ClientMessage, RequestId, Subscription};
 use tokio::time::Instant;
 
-use crate::error::ClientError;
-use crate::event::ReceivedEvent;
+use crate::error::{ClientError, ErrorKind};
 use crate::item::StreamItem;
 use crate::seen::SeenEvents;
 use crate::state::StreamState;
-use crate::text::repeatable;
+use crate::subscription_limits::{InvalidSubscriptions, subscribe};
+use crate::subscription_request::SubscriptionRequest;
+use crate::subscription_set::SubscriptionSet;
 
 /// The time that name resolution, TCP, TLS and the handshake may take. API Gateway holds a handshake for 29 seconds at
 /// most.
@@ -43,9 +43,10 @@ const DELAYS: ExponentialBuilder = ExponentialBuilder::new()
     .without_max_times();
 /// The longest delay without its jitter.
 const LONGEST_DELAY: Duration = Duration::from_secs(15);
-/// The number of events that are remembered to drop repeats: minutes of a busy stream.
-const REMEMBERED_EVENTS: usize = 10_000;
-/// The `requestId` of the one request that a connection makes.
+/// The number of events, once for each subscription that they match, that are remembered to drop repeats: minutes of a busy
+/// stream.
+const REMEMBERED_EVENTS: usize = 20_000;
+/// The `requestId` of the first message of a connection.
 const REQUEST_ID: &str = "subscribe";
 
 /// An input of the machine.
@@ -61,6 +62,8 @@ pub(crate) enum Input {
     Elapsed,
     /// The program wants a sign of life.
     Ping(RequestId),
+    /// The program wants other subscriptions.
+    Request(SubscriptionRequest),
     /// The program wants no more.
     Close,
 }
@@ -88,9 +91,7 @@ impl Effects {
 #[derive(Debug)]
 pub(crate) struct Machine {
     state: StreamState,
-    filter: Filter,
-    /// True if the URL holds the filter, so that every event of the connection matches.
-    url_holds_filter: bool,
+    subscriptions: SubscriptionSet,
     reconnects: bool,
     delays: ExponentialBuilder,
     next_delays: ExponentialBackoff,
@@ -102,21 +103,19 @@ pub(crate) struct Machine {
 
 impl Machine {
     /// A stream that opens its first connection as soon as it is driven.
-    pub(crate) fn new(filter: Filter, url_holds_filter: bool, reconnects: bool, now: Instant) -> Self {
-        Self::with_delays(filter, url_holds_filter, reconnects, DELAYS, now)
+    pub(crate) fn new(subscriptions: Vec<Subscription>, reconnects: bool, now: Instant) -> Self {
+        Self::with_delays(subscriptions, reconnects, DELAYS, now)
     }
 
     fn with_delays(
-        filter: Filter,
-        url_holds_filter: bool,
+        subscriptions: Vec<Subscription>,
         reconnects: bool,
         delays: ExponentialBuilder,
         now: Instant,
     ) -> Self {
         Self {
             state: StreamState::Waiting { until: now },
-            filter,
-            url_holds_filter,
+            subscriptions: SubscriptionSet::new(subscriptions),
             reconnects,
             delays,
             next_delays: delays.build(),
@@ -124,6 +123,16 @@ impl Machine {
             repeats: 0,
             program_pinged: false,
         }
+    }
+
+    /// The subscriptions with which the connection opens.
+    pub(crate) fn subscriptions(&self) -> Vec<Subscription> {
+        self.subscriptions.at_opening()
+    }
+
+    /// Returns whether a request about subscriptions is possible. See [`SubscriptionSet::check`].
+    pub(crate) fn check(&self, request: &SubscriptionRequest) -> Result<(), InvalidSubscriptions> {
+        self.subscriptions.check(request)
     }
 
     /// The state.
@@ -146,8 +155,9 @@ impl Machine {
             }
             (Input::Opened, StreamState::Connecting { .. }) => {
                 self.state = StreamState::Subscribing { until: now + ANSWER };
-                let subscribe = Action::Subscribe(self.filter.clone());
-                let effects = Effects::send(subscribe, RequestId::parse(REQUEST_ID).ok());
+                // Without subscriptions, the answer to a ping shows that the server accepts the connection.
+                let action = subscribe(self.subscriptions.at_opening()).unwrap_or(Action::Ping);
+                let effects = Effects::send(action, RequestId::parse(REQUEST_ID).ok());
                 Effects { item: Some(Ok(StreamItem::Connected)), ..effects }
             }
             (
@@ -157,11 +167,15 @@ impl Machine {
             (Input::Received(frame), StreamState::Subscribing { .. } | StreamState::Streaming { .. }) => {
                 self.receive(frame, now)
             }
-            (Input::Ping(request_id), StreamState::Streaming { since, answer_by, .. }) => {
+            (Input::Ping(request_id), StreamState::Streaming { since, answer_by, accept_by, .. }) => {
                 self.program_pinged = true;
                 let answer_by = answer_by.or(Some(now + ANSWER));
-                self.state = StreamState::Streaming { since, ping_at: now + PING, answer_by };
+                self.state = StreamState::Streaming { since, ping_at: now + PING, answer_by, accept_by };
                 Effects::send(Action::Ping, Some(request_id))
+            }
+            (Input::Request(request), _) => {
+                self.subscriptions.push(request);
+                self.send_next(now, None)
             }
             (Input::Elapsed, _) if self.state.deadline().is_some_and(|deadline| now >= deadline) => self.elapse(now),
             (Input::Opened | Input::Failed(_) | Input::Received(_) | Input::Elapsed | Input::Ping(_), _) => {
@@ -173,79 +187,68 @@ impl Machine {
     fn elapse(&mut self, now: Instant) -> Effects {
         match &mut self.state {
             StreamState::Connecting { .. } => self.disconnect(ClientError::Timeout(CONNECT), now),
-            StreamState::Subscribing { .. } | StreamState::Streaming { answer_by: Some(_), .. } => {
-                self.disconnect(ClientError::Timeout(ANSWER), now)
+            StreamState::Streaming { answer_by, accept_by, .. }
+                if answer_by.is_none() && accept_by.is_none_or(|accept_by| now < accept_by) =>
+            {
+                self.ping(now)
             }
-            StreamState::Streaming { ping_at, answer_by, .. } => {
-                (*ping_at, *answer_by) = (now + PING, Some(now + ANSWER));
-                Effects::send(Action::Ping, None)
+            StreamState::Subscribing { .. } | StreamState::Streaming { .. } => {
+                self.disconnect(ClientError::Timeout(ANSWER), now)
             }
             StreamState::Waiting { .. } => {
                 self.state = StreamState::Connecting { until: now + CONNECT };
+                self.subscriptions.open();
                 Effects::default()
             }
             StreamState::Closed => Effects::default(),
         }
     }
 
-    fn receive(&mut self, frame: String, now: Instant) -> Effects {
-        let is_subscribed = match &mut self.state {
-            StreamState::Streaming { answer_by, .. } => {
-                // Any frame shows that the server is there.
-                *answer_by = None;
-                true
-            }
-            _ => false,
-        };
-        let Ok(message) = ServerMessage::parse(&frame) else {
-            // The parser's error may repeat a value of an entity.
-            let notice = "the server sent a frame that is not a message of the contract";
-            return Effects::item(StreamItem::Notice(notice.to_owned()));
-        };
-        match message {
-            ServerMessage::Event(_) | ServerMessage::CloudEvent(_) if !is_subscribed && !self.url_holds_filter => {
-                Effects::default()
-            }
-            ServerMessage::Event(event) | ServerMessage::CloudEvent(CloudEvent { data: event, .. }) => {
-                if !self.seen.insert(&event.id) {
-                    self.repeats += 1;
-                    return Effects::default();
-                }
-                let message = event.into_owned();
-                Effects::item(StreamItem::Event(Box::new(ReceivedEvent::new(frame, message))))
-            }
-            ServerMessage::Answer(Answer::Subscribed { request_id, .. }) if !is_subscribed && is_ours(&request_id) => {
-                self.state = StreamState::Streaming { since: now, ping_at: now + PING, answer_by: None };
-                Effects::item(StreamItem::Subscribed)
-            }
-            ServerMessage::Answer(Answer::Pong { request_id }) if self.program_pinged => {
-                self.program_pinged = false;
-                Effects::item(StreamItem::Pong { request_id })
-            }
-            ServerMessage::Answer(Answer::Error(rejection)) => self.rejected(rejection, is_subscribed, now),
-            ServerMessage::GatewayError(error) if is_subscribed => {
-                Effects::item(StreamItem::Notice(format!("the gateway says: {}", repeatable(&error.message))))
-            }
-            ServerMessage::GatewayError(error) => {
-                self.disconnect(ClientError::Gateway(repeatable(&error.message)), now)
-            }
-            ServerMessage::Answer(_) | ServerMessage::Other(_) => Effects::default(),
+    fn ping(&mut self, now: Instant) -> Effects {
+        if let StreamState::Streaming { ping_at, answer_by, .. } = &mut self.state {
+            (*ping_at, *answer_by) = (now + PING, Some(now + ANSWER));
         }
+        Effects::send(Action::Ping, None)
     }
 
-    fn rejected(&mut self, rejection: Rejection, is_subscribed: bool, now: Instant) -> Effects {
-        let Rejection { code, message, request_id, .. } = rejection;
-        let message = repeatable(&message);
-        if is_subscribed && request_id.is_none() && code != ErrorCode::NotConnected {
-            return Effects::item(StreamItem::Notice(format!("the server says: {message}")));
+    /// Hands out an item, and sends the next request about subscriptions, if the connection is free for it.
+    fn send_next(&mut self, now: Instant, item: Option<StreamItem>) -> Effects {
+        let message = match self.state {
+            StreamState::Streaming { .. } => self.subscriptions.next_message(),
+            _ => None,
+        };
+        self.send_request(message, now, item)
+    }
+
+    fn send_request(
+        &mut self,
+        message: Option<(Action, RequestId)>,
+        now: Instant,
+        item: Option<StreamItem>,
+    ) -> Effects {
+        if let (Some(_), StreamState::Streaming { accept_by, .. }) = (&message, &mut self.state) {
+            *accept_by = Some(now + ANSWER);
         }
-        self.disconnect(ClientError::Rejected { code, message }, now)
+        let send = message.map(|(action, id)| ClientMessage { action, request_id: Some(id) });
+        Effects { send, item: item.map(Ok) }
+    }
+
+    /// Gives up a request that kept the connection from opening. `None` if there is none, or the error is no fault of it.
+    fn give_up_request(&mut self, error: &ClientError) -> Option<SubscriptionRequest> {
+        let at_fault = match error {
+            ClientError::Rejected { subscription, .. } => subscription.as_ref(),
+            _ => None,
+        };
+        let can_reopen = self.reconnects && error.kind() == ErrorKind::RequestRefused;
+        if can_reopen { self.subscriptions.give_up(at_fault) } else { None }
     }
 
     /// Ends the connection: for ever if the error is permanent, else until the next attempt.
     fn disconnect(&mut self, error: ClientError, now: Instant) -> Effects {
         self.program_pinged = false;
-        if !self.reconnects || !error.is_temporary() {
+        let given_up = self.give_up_request(&error);
+        self.subscriptions.lost();
+        if given_up.is_none() && (!self.reconnects || !error.is_temporary()) {
             self.state = StreamState::Closed;
             return Effects { send: None, item: Some(Err(error)) };
         }
@@ -259,13 +262,13 @@ impl Machine {
         // The delays do not end.
         let retry_in = self.next_delays.next().unwrap_or(LONGEST_DELAY);
         self.state = StreamState::Waiting { until: now + retry_in };
-        Effects::item(StreamItem::Disconnected { error, retry_in, was_subscribed: subscribed_since.is_some() })
+        Effects::item(match given_up {
+            Some(request) => StreamItem::Refused { request, error },
+            None => StreamItem::Disconnected { error, retry_in, was_subscribed: subscribed_since.is_some() },
+        })
     }
 }
 
-fn is_ours(request_id: &Option<RequestId>) -> bool {
-    request_id.as_ref().map(RequestId::as_str) == Some(REQUEST_ID)
-}
-
+mod receive;
 #[cfg(test)]
 mod tests;

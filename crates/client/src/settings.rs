@@ -1,6 +1,6 @@
 use std::fmt;
 
-use entity_stream_protocol::Filter;
+use entity_stream_protocol::Subscription;
 use tokio_tungstenite::tungstenite::handshake::client::Request;
 
 use crate::credential::CredentialKind;
@@ -9,15 +9,27 @@ use crate::stream_url::StreamUrl;
 /// The valid arguments of a client. Its streams share them.
 pub(crate) struct Settings {
     pub(crate) url: StreamUrl,
-    pub(crate) filter: Filter,
+    pub(crate) subscriptions: Vec<Subscription>,
     pub(crate) credential: Option<CredentialKind>,
-    /// The request of the handshake. It holds the credential.
-    pub(crate) request: Request,
+    /// The request of the handshake, without the subscriptions in its URL. It holds the credential.
+    pub(crate) handshake: Request,
     pub(crate) reconnects: bool,
+}
+
+impl Settings {
+    /// The request of the handshake of a connection with these subscriptions.
+    pub(crate) fn request(&self, subscriptions: &[Subscription]) -> Request {
+        let mut request = self.handshake.clone();
+        *request.uri_mut() = self.url.opening_with(subscriptions);
+        request
+    }
 }
 
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Settings").field("url", &self.url).field("filter", &self.filter).finish_non_exhaustive()
+        f.debug_struct("Settings")
+            .field("url", &self.url)
+            .field("subscriptions", &self.subscriptions)
+            .finish_non_exhaustive()
     }
 }

@@ -13,14 +13,17 @@ pub enum StreamState {
         /// The time at which the client gives up.
         until: Instant,
     },
-    /// The filter is in force: every change that matches is delivered.
+    /// The subscriptions are in force: every change that matches is delivered.
     Streaming {
-        /// The time at which the server confirmed the subscription.
+        /// The time at which the server confirmed the subscriptions.
         since: Instant,
         /// The time of the next ping.
         ping_at: Instant,
         /// The time until which the server has to answer the last ping. `None` if it has answered.
         answer_by: Option<Instant>,
+        /// The time until which the server has to answer the request about subscriptions that is under way. `None` if none
+        /// is.
+        accept_by: Option<Instant>,
     },
     /// There is no connection. The client connects at `until`.
     Waiting {
@@ -36,7 +39,10 @@ impl StreamState {
     pub fn deadline(self) -> Option<Instant> {
         match self {
             Self::Connecting { until } | Self::Subscribing { until } | Self::Waiting { until } => Some(until),
-            Self::Streaming { ping_at, answer_by, .. } => Some(answer_by.unwrap_or(ping_at)),
+            Self::Streaming { ping_at, answer_by, accept_by, .. } => {
+                let next = answer_by.unwrap_or(ping_at);
+                Some(accept_by.map_or(next, |accept_by| accept_by.min(next)))
+            }
             Self::Closed => None,
         }
     }

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use entity_stream_protocol::{ClientMessage, RequestId};
+use entity_stream_protocol::{ClientMessage, RequestId, Subscription, SubscriptionName};
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, SinkExt, Stream, StreamExt};
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -17,6 +17,8 @@ use crate::item::StreamItem;
 use crate::machine::{Effects, Input, Machine};
 use crate::settings::Settings;
 use crate::state::StreamState;
+use crate::subscription_limits::InvalidSubscriptions;
+use crate::subscription_request::SubscriptionRequest;
 
 /// A stream of the changes of one tenant, across connections.
 ///
@@ -47,9 +49,9 @@ enum Link {
 
 impl EntityStream {
     pub(crate) fn new(settings: Arc<Settings>) -> Self {
-        let (filter, in_url) = (settings.filter.clone(), settings.url.holds_filter());
+        let subscriptions = settings.subscriptions.clone();
         Self {
-            machine: Machine::new(filter, in_url, settings.reconnects, Instant::now()),
+            machine: Machine::new(subscriptions, settings.reconnects, Instant::now()),
             settings,
             link: Link::None,
             outgoing: VecDeque::new(),
@@ -83,6 +85,48 @@ impl EntityStream {
         self.step(Input::Ping(request_id));
     }
 
+    /// Adds subscriptions, each in place of the subscription of the same name. The stream sends requests about subscriptions
+    /// one after the other. The answer is [`StreamItem::Accepted`] or [`StreamItem::Refused`]; without a connection it is
+    /// the next [`StreamItem::Subscribed`]. An empty list changes nothing.
+    ///
+    /// Changes that are published while a subscription replaces another of the same name can be missed;
+    /// [`replace`](Self::replace) misses none.
+    ///
+    /// # Errors
+    /// [`InvalidSubscriptions`] if a connection cannot have them beside those of the stream. Nothing is sent.
+    pub fn subscribe(
+        &mut self,
+        subscriptions: impl IntoIterator<Item = Subscription>,
+    ) -> Result<(), InvalidSubscriptions> {
+        self.request(SubscriptionRequest::Subscribe(subscriptions.into_iter().collect()))
+    }
+
+    /// Removes a subscription. Changes that are under way may still arrive. The answer comes as for
+    /// [`subscribe`](Self::subscribe).
+    ///
+    /// # Errors
+    /// [`InvalidSubscriptions::NotSubscribed`] if the stream has no such subscription. Nothing is sent.
+    pub fn unsubscribe(&mut self, name: SubscriptionName) -> Result<(), InvalidSubscriptions> {
+        self.request(SubscriptionRequest::Unsubscribe(name))
+    }
+
+    /// Adds a subscription and, once the server has accepted it, removes another. No change that matches both is missed. If
+    /// the server refuses the new one, the old one stays. The answer comes as for [`subscribe`](Self::subscribe).
+    ///
+    /// The names have to differ for that: with the same name it is a [`subscribe`](Self::subscribe).
+    ///
+    /// # Errors
+    /// [`InvalidSubscriptions`] if the stream does not have the old one, or a connection cannot have both. Nothing is sent.
+    pub fn replace(&mut self, old: SubscriptionName, new: Subscription) -> Result<(), InvalidSubscriptions> {
+        self.request(SubscriptionRequest::Replace { old, new: Box::new(new) })
+    }
+
+    fn request(&mut self, request: SubscriptionRequest) -> Result<(), InvalidSubscriptions> {
+        self.machine.check(&request)?;
+        self.step(Input::Request(request));
+        Ok(())
+    }
+
     /// The state of the stream.
     pub fn state(&self) -> StreamState {
         self.machine.state()
@@ -105,14 +149,14 @@ impl EntityStream {
     fn step(&mut self, input: Input) {
         let Effects { send, item } = self.machine.step(input, Instant::now());
         self.outgoing.extend(send.as_ref().map(ClientMessage::to_json).map(Message::text));
-        // Between two polls an item may wait. A ping brings none.
+        // Between two polls an item may wait. The inputs of the program bring none.
         if item.is_some() {
             self.item = item;
         }
         match (self.machine.state(), &self.link) {
             (StreamState::Connecting { .. }, Link::None) => {
                 let (host, port) = self.settings.url.host();
-                let (host, request) = (host.to_owned(), self.settings.request.clone());
+                let (host, request) = (host.to_owned(), self.settings.request(&self.machine.subscriptions()));
                 self.link = Link::Opening(connection::open(host, port, request).boxed());
             }
             (StreamState::Waiting { .. } | StreamState::Closed, Link::Opening(_) | Link::Open(_)) => {

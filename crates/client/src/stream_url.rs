@@ -1,7 +1,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use entity_stream_protocol::{EntityType, Filter, Format, GroupId, Tenant};
+use entity_stream_protocol::{EntityId, EntityType, Filter, Format, GroupId, Subscription, Tenant, View};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio_tungstenite::tungstenite::http::Uri;
 
@@ -11,13 +11,17 @@ use crate::text::repeatable;
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 /// API Gateway's limit for a URL, in bytes.
 const URL_LENGTH: usize = 4096;
+/// The character that servers take for the sign of bytes that are not UTF-8.
+const REPLACEMENT: char = '\u{fffd}';
 
 /// The URL of a tenant's stream. `Display` and `Debug` show it without its query, which may hold a token.
 #[derive(Clone)]
 pub struct StreamUrl {
+    /// The URL of a connection that opens without a subscription.
     uri: Uri,
+    /// The text of the URL of a connection that opens with the default subscription to everything.
+    text: String,
     shown: String,
-    holds_filter: bool,
 }
 
 /// A URL that cannot be the URL of a stream. The messages repeat neither the query nor a password.
@@ -46,14 +50,13 @@ fn found(text: &str) -> String {
 }
 
 impl StreamUrl {
-    /// The URL of a tenant's stream. The filter is part of it where possible, so that it applies from the first moment.
+    /// The URL of a tenant's stream.
     ///
     /// # Errors
     /// [`InvalidStreamUrl`] if `base` is no WebSocket URL, or sets a parameter that the other arguments set.
     pub(crate) fn new(
         base: &str,
         tenant: &Tenant,
-        filter: &Filter,
         format: Format,
         group: Option<&GroupId>,
     ) -> Result<Self, InvalidStreamUrl> {
@@ -66,7 +69,8 @@ impl StreamUrl {
         let mut query = Vec::new();
         for pair in uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
             let name = pair.split('=').next().unwrap_or_default();
-            let set_here = matches!(name, "tenant" | "entityTypes" | "idPattern" | "format");
+            let set_here =
+                matches!(name, "tenant" | "entityTypes" | "entityIds" | "idPattern" | "subscribe" | "format");
             if set_here || (name == "group_id" && group.is_some()) {
                 return Err(InvalidStreamUrl::Parameter(name.to_owned()));
             }
@@ -77,21 +81,26 @@ impl StreamUrl {
             query.push(parameter("format", format.as_str()));
         }
         query.extend(group.map(|group| parameter("group_id", group.as_str())));
-        let without_filter = format!("{without_query}?{}", query.join("&"));
-        let with_filter = filter_parameters(filter)
-            .map(|filter| format!("{without_query}?{}", [query, filter].concat().join("&")))
-            .filter(|url| url.len() <= URL_LENGTH);
-        let holds_filter = with_filter.is_some();
-        let uri = with_filter.unwrap_or(without_filter).parse().map_err(|_| not_web_socket(base))?;
-        Ok(Self { uri, shown: repeatable(&shown), holds_filter })
+        let text = format!("{without_query}?{}", query.join("&"));
+        let uri = format!("{text}&subscribe=none").parse().map_err(|_| not_web_socket(base))?;
+        Ok(Self { uri, text, shown: repeatable(&shown) })
     }
 
-    /// True if the filter applies from the first moment. Otherwise it applies once `subscribe` is answered.
-    pub(crate) fn holds_filter(&self) -> bool {
-        self.holds_filter
+    /// The URL of a connection that opens with the default subscription, if it is among these and a URL can hold it. The
+    /// connection opens without a subscription otherwise. In no case does it receive a change that none of them selects.
+    pub(crate) fn opening_with(&self, subscriptions: &[Subscription]) -> Uri {
+        let default = subscriptions.iter().find(|subscription| subscription.name.is_default());
+        default.and_then(|default| self.holding(default)).unwrap_or_else(|| self.uri.clone())
     }
 
-    /// The whole URL.
+    /// The URL that holds this subscription, if one can.
+    fn holding(&self, default: &Subscription) -> Option<Uri> {
+        let parameters = parameters(default)?;
+        let url = [std::slice::from_ref(&self.text), &parameters].concat().join("&");
+        if url.len() <= URL_LENGTH { url.parse().ok() } else { None }
+    }
+
+    /// The URL of a connection that opens without a subscription.
     pub(crate) fn uri(&self) -> &Uri {
         &self.uri
     }
@@ -152,16 +161,33 @@ fn not_web_socket(url: &str) -> InvalidStreamUrl {
     InvalidStreamUrl::NotWebSocket(if shown.contains('@') { String::new() } else { repeatable(shown) })
 }
 
-/// The filter as parameters. The result is `None` if a type contains a comma, which separates the types in a URL.
-fn filter_parameters(filter: &Filter) -> Option<Vec<String>> {
+/// A subscription as parameters. `None` if it has more than types, ids and a pattern, or if one of them holds a comma, which
+/// separates them in a URL, or a character that servers refuse in a URL.
+fn parameters(subscription: &Subscription) -> Option<Vec<String>> {
+    let filter = &subscription.filter;
+    let pattern = filter.id_pattern().map(|pattern| pattern.as_str());
     let types: Vec<&str> = filter.entity_types().iter().map(EntityType::as_str).collect();
-    if types.iter().any(|name| name.contains(',')) {
+    let ids: Vec<&str> = filter.entity_ids().iter().map(EntityId::as_str).collect();
+    let is_one = |text: &&str| !text.contains([',', REPLACEMENT]);
+    if subscription.view != View::default()
+        || has_other_parts(filter)
+        || !types.iter().chain(&ids).all(is_one)
+        || pattern.is_some_and(|pattern| pattern.contains(REPLACEMENT))
+    {
         return None;
     }
-    let types = Some(types.join(",")).filter(|types| !types.is_empty());
-    let types = types.map(|types| parameter("entityTypes", &types));
-    let pattern = filter.id_pattern().map(|pattern| parameter("idPattern", pattern.as_str()));
-    Some(types.into_iter().chain(pattern).collect())
+    let list = |name: &str, texts: &[&str]| (!texts.is_empty()).then(|| parameter(name, &texts.join(",")));
+    let pattern = pattern.map(|pattern| parameter("idPattern", pattern));
+    Some([list("entityTypes", &types), list("entityIds", &ids), pattern].into_iter().flatten().collect())
+}
+
+/// Returns whether a filter has parts for which the URL has no parameter.
+fn has_other_parts(filter: &Filter) -> bool {
+    !filter.notification_trigger().is_empty()
+        || !filter.watched_attributes().is_empty()
+        || filter.q().is_some()
+        || filter.geo_q().is_some()
+        || filter.service_path().is_some()
 }
 
 fn parameter(name: &str, value: &str) -> String {
@@ -169,75 +195,4 @@ fn parameter(name: &str, value: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn stream_url(url: &str, types: &[&str], pattern: Option<&str>) -> Result<StreamUrl, InvalidStreamUrl> {
-        let filter = Filter::new(types.iter().copied(), pattern).unwrap();
-        StreamUrl::new(url, &Tenant::parse("Demo").unwrap(), &filter, Format::Json, None)
-    }
-
-    fn uri(url: &str, types: &[&str], pattern: Option<&str>) -> String {
-        stream_url(url, types, pattern).unwrap().uri.to_string()
-    }
-
-    #[test]
-    fn the_query_holds_everything() {
-        assert_eq!(uri("ws://localhost:3000", &[], None), "ws://localhost:3000/?tenant=demo");
-        assert_eq!(
-            uri("wss://x.test/prod?group_id=g", &["Room", "urn:a#b"], Some("^urn:.*&")),
-            "wss://x.test/prod?group_id=g&tenant=demo&entityTypes=Room%2Curn%3Aa%23b&idPattern=%5Eurn%3A.%2A%26"
-        );
-        let filter = Filter::default();
-        let (tenant, group) = (Tenant::parse("d").unwrap(), GroupId::parse("g").unwrap());
-        let cloud = StreamUrl::new("ws://h", &tenant, &filter, Format::CloudEvents, Some(&group)).unwrap();
-        assert_eq!(cloud.uri.to_string(), "ws://h/?tenant=d&format=cloudevents&group_id=g");
-        assert!(StreamUrl::new("ws://h?group_id=x", &tenant, &filter, Format::Json, Some(&group)).is_err());
-    }
-
-    #[test]
-    fn a_filter_that_no_url_can_hold_is_left_to_subscribe() {
-        let comma = stream_url("ws://h", &["a,b"], None).unwrap();
-        assert_eq!((comma.uri.to_string().as_str(), comma.holds_filter()), ("ws://h/?tenant=demo", false));
-        let base = format!("ws://h/{}", "p".repeat(3000));
-        let long = stream_url(&base, &["x".repeat(256).as_str()], Some(&"é".repeat(300))).unwrap();
-        assert!(!long.holds_filter());
-        assert!(stream_url("ws://h", &["a"], None).unwrap().holds_filter());
-    }
-
-    #[test]
-    fn an_error_shows_a_valid_url_and_no_secret() {
-        for url in
-            ["localhost:3000", "", "ws://", "ftp://h", "/x", "ws://h h", "http://localhost:3000/x?token=eyJsecret"]
-        {
-            let message = stream_url(url, &[], None).unwrap_err().to_string();
-            assert!(message.contains("ws://localhost:3000") && !message.contains("eyJsecret"), "{message}");
-        }
-        for url in ["ws://u:eyJsecret@h", "ws://u:eyJsecret@h h", "ws://h h?token=eyJsecret"] {
-            let error = stream_url(url, &[], None).unwrap_err();
-            assert!(!format!("{error} {error:?}").contains("eyJsecret"));
-        }
-        assert_eq!(
-            stream_url("ws://h?tenant=x", &[], None).unwrap_err(),
-            InvalidStreamUrl::Parameter("tenant".to_owned())
-        );
-        let with_token = stream_url("ws://h/p?token=eyJsecret", &[], None).unwrap();
-        assert_eq!(with_token.to_string(), "ws://h/p");
-        assert_eq!(format!("{with_token:?}"), "StreamUrl(ws://h/p)");
-    }
-
-    #[test]
-    fn a_credential_is_exposed_only_without_tls_on_a_network() {
-        for (url, exposed) in [
-            ("ws://localhost:3000", false),
-            ("ws://127.0.0.2", false),
-            ("ws://[::1]:1", false),
-            ("wss://example.com", false),
-            ("ws://example.com", true),
-            ("ws://192.168.1.7:3000", true),
-        ] {
-            assert_eq!(stream_url(url, &[], None).unwrap().is_exposed(), exposed, "{url}");
-        }
-        assert_eq!(stream_url("ws://[::1]:1", &[], None).unwrap().host(), ("::1", 1));
-    }
-}
+mod tests;

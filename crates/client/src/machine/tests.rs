@@ -1,5 +1,7 @@
-use entity_stream_protocol::CloseCode;
-use proptest::prelude::*;
+mod happenings;
+mod requests;
+
+use entity_stream_protocol::{CloseCode, SubscriptionName};
 use serde_json::json;
 
 use super::*;
@@ -13,8 +15,12 @@ struct Driven {
 
 impl Driven {
     fn new(reconnects: bool) -> Self {
+        Self::with(vec![Subscription::default()], reconnects)
+    }
+
+    fn with(subscriptions: Vec<Subscription>, reconnects: bool) -> Self {
         let now = Instant::now();
-        Self { machine: Machine::new(Filter::default(), true, reconnects, now), now }
+        Self { machine: Machine::new(subscriptions, reconnects, now), now }
     }
 
     /// A machine that has subscribed.
@@ -34,6 +40,10 @@ impl Driven {
 
     fn receive(&mut self, frame: &str) -> Effects {
         self.step(Input::Received(frame.to_owned()))
+    }
+
+    fn subscribe(&mut self, names: &[&str]) -> Effects {
+        self.step(Input::Request(SubscriptionRequest::Subscribe(names.iter().map(|name| named(name)).collect())))
     }
 
     /// Lets the time pass to the deadline.
@@ -56,6 +66,22 @@ impl Driven {
         };
         retry_in
     }
+}
+
+fn named(name: &str) -> Subscription {
+    Subscription { name: name.parse().unwrap(), ..Subscription::default() }
+}
+
+fn name(name: &str) -> SubscriptionName {
+    name.parse().unwrap()
+}
+
+fn sent(effects: &Effects) -> String {
+    effects.send.as_ref().map(ClientMessage::to_json).unwrap_or_default()
+}
+
+fn answer(message: &str, request_id: &str) -> String {
+    json!({ "type": message, "requestId": request_id }).to_string()
 }
 
 fn subscribed() -> String {
@@ -226,148 +252,12 @@ fn the_gateways_error_before_the_subscription_ends_the_connection() {
 }
 
 #[test]
-fn an_event_before_the_subscription_counts_only_if_the_url_holds_the_filter() {
-    for url_holds_filter in [true, false] {
-        let now = Instant::now();
-        let mut machine = Machine::new(Filter::default(), url_holds_filter, true, now);
-        machine.step(Input::Elapsed, now);
-        machine.step(Input::Opened, now);
-        let early = machine.step(Input::Received(event("1")), now);
-        assert_eq!(matches!(early.item, Some(Ok(StreamItem::Event(_)))), url_holds_filter);
-        machine.step(Input::Received(subscribed()), now);
-        let late = machine.step(Input::Received(event("1")), now);
-        assert_eq!(matches!(late.item, Some(Ok(StreamItem::Event(_)))), !url_holds_filter);
-        assert_eq!(machine.repeats(), u64::from(url_holds_filter));
-    }
-}
-
-/// Something that happens to a stream.
-#[derive(Clone, Debug)]
-enum Happening {
-    Opened,
-    FailedForNow,
-    FailedForGood,
-    Received(String),
-    /// The driver wakes too early, as one with a coarse clock may.
-    WokenEarly,
-    Deadline,
-    Pinged,
-    Passed(Duration),
-    Closed,
-}
-
-fn happenings() -> impl Strategy<Value = Vec<Happening>> {
-    let frames = prop_oneof![
-        4 => (0..6u8).prop_map(|id| event(&id.to_string())),
-        4 => Just(subscribed()),
-        1 => Just(r#"{"type":"pong"}"#.to_owned()),
-        1 => Just(gateway_error()),
-        1 => Just(rejection("internal", Some("subscribe"))),
-        1 => Just(rejection("not_connected", None)),
-        1 => Just(rejection("invalid_id_pattern", Some("subscribe"))),
-        1 => any::<String>(),
-    ];
-    let happening = prop_oneof![
-        6 => Just(Happening::Opened),
-        4 => Just(Happening::FailedForNow),
-        1 => Just(Happening::FailedForGood),
-        12 => frames.prop_map(Happening::Received),
-        1 => Just(Happening::WokenEarly),
-        1 => Just(Happening::Pinged),
-        8 => Just(Happening::Deadline),
-        4 => (0..400_000u64).prop_map(|millis| Happening::Passed(Duration::from_millis(millis))),
-        1 => Just(Happening::Closed),
-    ];
-    prop::collection::vec(happening, 0..120)
-}
-
-/// True if the machine may go from one state to the other in one step.
-fn permitted(before: StreamState, after: StreamState) -> bool {
-    use StreamState::{Closed, Connecting, Streaming, Subscribing, Waiting};
-    match (before, after) {
-        (Closed, after) => after == Closed,
-        (_, Closed) => true,
-        (before, after) if before == after => true,
-        (Waiting { .. }, Connecting { .. })
-        | (Connecting { .. }, Subscribing { .. } | Waiting { .. })
-        | (Subscribing { .. }, Streaming { .. } | Waiting { .. })
-        | (Streaming { .. }, Waiting { .. }) => true,
-        (Streaming { since, .. }, Streaming { since: same, .. }) => since == same,
-        _ => false,
-    }
-}
-
-proptest! {
-    #[test]
-    fn no_sequence_of_happenings_breaks_an_invariant(happenings in happenings(), reconnects: bool, seed: u64) {
-        let mut now = Instant::now();
-        let delays = DELAYS.with_jitter_seed(seed);
-        let mut machine = Machine::with_delays(Filter::default(), true, reconnects, delays, now);
-        let mut ids = std::collections::HashSet::new();
-        let mut ended = false;
-        for happening in happenings {
-            let before = machine.state();
-            let at_deadline = matches!(happening, Happening::Deadline);
-            let input = match happening {
-                Happening::Opened => Input::Opened,
-                Happening::FailedForNow => Input::Failed(lost()),
-                Happening::FailedForGood => Input::Failed(refused()),
-                Happening::Received(frame) => Input::Received(frame),
-                Happening::WokenEarly => Input::Elapsed,
-                Happening::Pinged => Input::Ping(RequestId::parse("7").unwrap()),
-                Happening::Deadline => {
-                    now = before.deadline().unwrap_or(now).max(now);
-                    Input::Elapsed
-                }
-                Happening::Passed(time) => {
-                    now += time;
-                    continue;
-                }
-                Happening::Closed => Input::Close,
-            };
-            let Effects { send, item } = machine.step(input, now);
-            let after = machine.state();
-
-            prop_assert!(permitted(before, after), "{before:?} to {after:?}");
-            prop_assert_eq!(after.deadline().is_none(), after == StreamState::Closed);
-            if at_deadline {
-                prop_assert!(after.deadline().is_none_or(|deadline| deadline > now), "{after:?} spins");
-            }
-            if send.is_some() {
-                let open = matches!(after, StreamState::Subscribing { .. } | StreamState::Streaming { .. });
-                prop_assert!(open, "a frame in {after:?}");
-            }
-            prop_assert!(!ended || item.is_none(), "an item after the end");
-            ended |= after == StreamState::Closed;
-            match item {
-                Some(Err(_)) => prop_assert!(ended),
-                Some(Ok(StreamItem::Event(event))) => {
-                    prop_assert!(ids.insert(event.message().id.clone()), "an event came twice");
-                }
-                Some(Ok(StreamItem::Disconnected { error, retry_in, was_subscribed })) => {
-                    prop_assert!(reconnects && error.is_temporary());
-                    prop_assert!((Duration::from_millis(500)..=Duration::from_secs(30)).contains(&retry_in));
-                    prop_assert_eq!(after, StreamState::Waiting { until: now + retry_in });
-                    prop_assert_eq!(was_subscribed, matches!(before, StreamState::Streaming { .. }));
-                }
-                Some(Ok(_)) | None => {}
-            }
-        }
-    }
-
-    /// A server that never answers keeps a driver that does nothing but wait in a slow, endless round of attempts.
-    #[test]
-    fn without_a_server_the_attempts_go_on_at_a_bounded_rate(seed: u64) {
-        let start = Instant::now();
-        let delays = DELAYS.with_jitter_seed(seed);
-        let mut machine = Machine::with_delays(Filter::default(), true, true, delays, start);
-        let (mut now, mut attempts) = (start, 0);
-        while now < start + Duration::from_secs(3600) {
-            now = machine.state().deadline().unwrap();
-            machine.step(Input::Elapsed, now);
-            attempts += u32::from(matches!(machine.state(), StreamState::Connecting { .. }));
-        }
-        // Each takes 40 seconds and a delay of at most 30.
-        prop_assert!((3600 / 70..=3600 / 40).contains(&attempts), "{attempts} attempts in an hour");
-    }
+fn an_event_before_the_subscription_counts() {
+    let mut driven = Driven::new(true);
+    driven.elapse();
+    driven.step(Input::Opened);
+    assert!(matches!(driven.receive(&event("1")).item, Some(Ok(StreamItem::Event(_)))));
+    driven.receive(&subscribed());
+    assert!(driven.receive(&event("1")).item.is_none());
+    assert_eq!(driven.machine.repeats(), 1);
 }

@@ -1,6 +1,6 @@
 use entity_stream_client::{
-    Client, ClientError, ErrorKind, Filter, Format, GroupId, InvalidCredential, InvalidStreamUrl, StreamItem,
-    StreamState,
+    Client, ClientError, ErrorKind, Filter, Format, GroupId, InvalidCredential, InvalidStreamUrl, InvalidSubscriptions,
+    StreamItem, StreamState, Subscription,
 };
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -58,6 +58,10 @@ fn an_invalid_argument_is_an_error_before_anything_is_sent() {
     }
     let error = client("ws://h", "demo").token("x y").build().unwrap_err();
     assert!(matches!(error, ClientError::Credential(InvalidCredential::Token)));
+    let twice = [Subscription::default(), Subscription::default()];
+    let error = client("ws://h", "demo").subscriptions(twice).build().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+    assert!(matches!(error, ClientError::Subscriptions(InvalidSubscriptions::Repeated(_))));
     let error = client("ws:/", "demo").build().unwrap_err();
     assert!(matches!(error, ClientError::Url(InvalidStreamUrl::NotWebSocket(_))));
 }
@@ -103,22 +107,5 @@ async fn a_lost_connection_is_opened_again_and_repeats_are_dropped() {
     assert_eq!(event_id(&mut stream).await, "3");
     assert_eq!(stream.repeats(), 2);
     stream.close().await;
-    script.await.unwrap();
-}
-
-#[tokio::test]
-async fn a_filter_that_no_url_can_hold_applies_once_it_is_confirmed() {
-    let server = Server::start().await;
-    let mut stream = server.client().filter(Filter::new(["a,b"], None).unwrap()).connect().unwrap();
-    let script = tokio::spawn(async move {
-        let mut peer = server.accept().await;
-        assert_eq!(peer.uri, "/?tenant=demo");
-        peer.send(&event("1")).await;
-        peer.subscribed().await;
-        peer.send(&event("2")).await;
-        peer
-    });
-    subscribed(&mut stream).await;
-    assert_eq!(event_id(&mut stream).await, "2");
     script.await.unwrap();
 }

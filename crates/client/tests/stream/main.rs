@@ -7,6 +7,7 @@ mod listening;
 mod refusals;
 mod server;
 mod silence;
+mod subscribing;
 
 use entity_stream_client::{ClientError, EntityStream, StreamItem};
 

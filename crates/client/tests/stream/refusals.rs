@@ -122,7 +122,7 @@ async fn a_rejected_filter_ends_the_stream() {
     });
     let error = ended(&mut stream).await;
     assert_eq!(error.kind(), ErrorKind::RequestRefused);
-    let ClientError::Rejected { code: ErrorCode::InvalidIdPattern, message } = error else { panic!("{error:?}") };
+    let ClientError::Rejected { code: ErrorCode::InvalidIdPattern, message, .. } = error else { panic!("{error:?}") };
     assert_eq!(message, "no \u{fffd}[2Jgood");
     stream.close().await;
     assert!(script.await.unwrap(), "the client closes the connection in order");

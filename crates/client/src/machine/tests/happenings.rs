@@ -1,0 +1,153 @@
+//! Any sequence of inputs.
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// Something that happens to a stream.
+#[derive(Clone, Debug)]
+enum Happening {
+    Opened,
+    FailedForNow,
+    FailedForGood,
+    Received(String),
+    /// The driver wakes too early, as one with a coarse clock may.
+    WokenEarly,
+    Deadline,
+    Pinged,
+    Requested(Box<SubscriptionRequest>),
+    Passed(Duration),
+    Closed,
+}
+
+fn happenings() -> impl Strategy<Value = Vec<Happening>> {
+    let frames = prop_oneof![
+        4 => (0..6u8).prop_map(|id| event(&id.to_string())),
+        4 => Just(subscribed()),
+        1 => Just(r#"{"type":"pong"}"#.to_owned()),
+        1 => Just(gateway_error()),
+        1 => Just(rejection("internal", Some("subscribe"))),
+        1 => Just(rejection("not_connected", None)),
+        1 => Just(rejection("invalid_id_pattern", Some("subscribe"))),
+        4 => (0..8u8, "(un)?subscribed").prop_map(|(number, kind)| answer(&kind, &format!("request-{number}"))),
+        2 => (0..8u8).prop_map(|number| rejection("limit_exceeded", Some(&format!("request-{number}")))),
+        1 => any::<String>(),
+    ];
+    let request = prop_oneof![
+        prop::collection::vec("[abc]", 0..3)
+            .prop_map(|names| { SubscriptionRequest::Subscribe(names.iter().map(|name| named(name)).collect()) }),
+        "[abc]".prop_map(|text| SubscriptionRequest::Unsubscribe(name(&text))),
+        ("[abc]", "[abc]")
+            .prop_map(|(old, new)| SubscriptionRequest::Replace { old: name(&old), new: Box::new(named(&new)) }),
+    ];
+    let happening = prop_oneof![
+        6 => Just(Happening::Opened),
+        4 => Just(Happening::FailedForNow),
+        1 => Just(Happening::FailedForGood),
+        12 => frames.prop_map(Happening::Received),
+        1 => Just(Happening::WokenEarly),
+        1 => Just(Happening::Pinged),
+        4 => request.prop_map(|request| Happening::Requested(Box::new(request))),
+        8 => Just(Happening::Deadline),
+        4 => (0..400_000u64).prop_map(|millis| Happening::Passed(Duration::from_millis(millis))),
+        1 => Just(Happening::Closed),
+    ];
+    prop::collection::vec(happening, 0..120)
+}
+
+/// True if the machine may go from one state to the other in one step.
+fn permitted(before: StreamState, after: StreamState) -> bool {
+    use StreamState::{Closed, Connecting, Streaming, Subscribing, Waiting};
+    match (before, after) {
+        (Closed, after) => after == Closed,
+        (_, Closed) => true,
+        (before, after) if before == after => true,
+        (Waiting { .. }, Connecting { .. })
+        | (Connecting { .. }, Subscribing { .. } | Waiting { .. })
+        | (Subscribing { .. }, Streaming { .. } | Waiting { .. })
+        | (Streaming { .. }, Waiting { .. }) => true,
+        (Streaming { since, .. }, Streaming { since: same, .. }) => since == same,
+        _ => false,
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_sequence_of_happenings_breaks_an_invariant(happenings in happenings(), reconnects: bool, seed: u64) {
+        let mut now = Instant::now();
+        let delays = DELAYS.with_jitter_seed(seed);
+        let mut machine = Machine::with_delays(vec![Subscription::default()], reconnects, delays, now);
+        let mut ids = std::collections::HashSet::new();
+        let mut ended = false;
+        for happening in happenings {
+            let before = machine.state();
+            let at_deadline = matches!(happening, Happening::Deadline);
+            let input = match happening {
+                Happening::Opened => Input::Opened,
+                Happening::FailedForNow => Input::Failed(lost()),
+                Happening::FailedForGood => Input::Failed(refused()),
+                Happening::Received(frame) => Input::Received(frame),
+                Happening::WokenEarly => Input::Elapsed,
+                Happening::Pinged => Input::Ping(RequestId::parse("7").unwrap()),
+                Happening::Requested(request) => {
+                    if machine.check(&request).is_err() {
+                        continue;
+                    }
+                    Input::Request(*request)
+                }
+                Happening::Deadline => {
+                    now = before.deadline().unwrap_or(now).max(now);
+                    Input::Elapsed
+                }
+                Happening::Passed(time) => {
+                    now += time;
+                    continue;
+                }
+                Happening::Closed => Input::Close,
+            };
+            let Effects { send, item } = machine.step(input, now);
+            let after = machine.state();
+
+            prop_assert!(permitted(before, after), "{before:?} to {after:?}");
+            prop_assert_eq!(after.deadline().is_none(), after == StreamState::Closed);
+            if at_deadline {
+                prop_assert!(after.deadline().is_none_or(|deadline| deadline > now), "{after:?} spins");
+            }
+            if send.is_some() {
+                let open = matches!(after, StreamState::Subscribing { .. } | StreamState::Streaming { .. });
+                prop_assert!(open, "a frame in {after:?}");
+            }
+            prop_assert!(!ended || item.is_none(), "an item after the end");
+            ended |= after == StreamState::Closed;
+            match item {
+                Some(Err(_)) => prop_assert!(ended),
+                Some(Ok(StreamItem::Event(event))) => {
+                    prop_assert!(ids.insert(event.message().id.clone()), "an event came twice");
+                }
+                Some(Ok(StreamItem::Disconnected { error, retry_in, was_subscribed })) => {
+                    prop_assert!(reconnects && error.is_temporary());
+                    prop_assert!((Duration::from_millis(500)..=Duration::from_secs(30)).contains(&retry_in));
+                    prop_assert_eq!(after, StreamState::Waiting { until: now + retry_in });
+                    prop_assert_eq!(was_subscribed, matches!(before, StreamState::Streaming { .. }));
+                }
+                Some(Ok(_)) | None => {}
+            }
+        }
+    }
+
+    /// A server that never answers keeps a driver that does nothing but wait in a slow, endless round of attempts.
+    #[test]
+    fn without_a_server_the_attempts_go_on_at_a_bounded_rate(seed: u64) {
+        let start = Instant::now();
+        let delays = DELAYS.with_jitter_seed(seed);
+        let mut machine = Machine::with_delays(vec![Subscription::default()], true, delays, start);
+        let (mut now, mut attempts) = (start, 0);
+        while now < start + Duration::from_secs(3600) {
+            now = machine.state().deadline().unwrap();
+            machine.step(Input::Elapsed, now);
+            attempts += u32::from(matches!(machine.state(), StreamState::Connecting { .. }));
+        }
+        // Each takes 40 seconds and a delay of at most 30.
+        prop_assert!((3600 / 70..=3600 / 40).contains(&attempts), "{attempts} attempts in an hour");
+    }
+}

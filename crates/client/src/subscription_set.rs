@@ -1,0 +1,187 @@
+//! The subscriptions of one stream and the requests about them, without I/O.
+//!
+//! Invariants:
+//! - `accepted` holds what the server has accepted. It changes only by an answer of the server.
+//! - Requests take effect in their order. At most one is under way, because a server may handle two messages of one
+//!   connection at the same time, and the later of two that concern the same name has to win.
+//! - A connection opens with `accepted` and the first `opening` requests. Requests that come later wait until it has
+//!   subscribed, so that the URL and the first message of a connection always agree.
+//! - A request leaves the set exactly once: it is accepted, is refused, or was part of what a connection opened with.
+
+use std::collections::VecDeque;
+
+use entity_stream_protocol::{Action, ErrorCode, RequestId, Subscription, SubscriptionName};
+
+use crate::subscription_limits::{InvalidSubscriptions, check, subscribe};
+use crate::subscription_request::SubscriptionRequest;
+
+/// The subscriptions of one stream.
+#[derive(Debug)]
+pub(crate) struct SubscriptionSet {
+    accepted: Vec<Subscription>,
+    requests: VecDeque<SubscriptionRequest>,
+    /// The number of requests that the connection, or the attempt to open one, began with.
+    opening: usize,
+    under_way: Option<UnderWay>,
+    /// The number of messages so far. It tells their answers apart.
+    messages: u64,
+}
+
+/// The message of the first request.
+#[derive(Debug)]
+struct UnderWay {
+    request_id: RequestId,
+    /// True if it is the second message of [`SubscriptionRequest::Replace`].
+    removes: bool,
+}
+
+/// The result of an answer.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// The request is done.
+    Done(SubscriptionRequest),
+    /// The request needs one more message.
+    Continues,
+}
+
+impl SubscriptionSet {
+    /// A stream that begins with these subscriptions.
+    pub(crate) fn new(accepted: Vec<Subscription>) -> Self {
+        Self { accepted, requests: VecDeque::new(), opening: 0, under_way: None, messages: 0 }
+    }
+
+    /// The subscriptions with which the connection opens.
+    pub(crate) fn at_opening(&self) -> Vec<Subscription> {
+        self.after(self.opening)
+    }
+
+    /// The subscriptions after the first requests.
+    fn after(&self, requests: usize) -> Vec<Subscription> {
+        let mut subscriptions = self.accepted.clone();
+        self.requests.iter().take(requests).for_each(|request| request.apply(&mut subscriptions));
+        subscriptions
+    }
+
+    /// Returns whether a request is possible after those that wait.
+    ///
+    /// # Errors
+    /// [`InvalidSubscriptions`] if the connection cannot have the subscriptions, or lacks the one to remove.
+    pub(crate) fn check(&self, request: &SubscriptionRequest) -> Result<(), InvalidSubscriptions> {
+        let mut subscriptions = self.after(self.requests.len());
+        let lacks = |name: &&SubscriptionName| !subscriptions.iter().any(|subscription| subscription.name == **name);
+        if let Some(missing) = request.removes().filter(lacks) {
+            return Err(InvalidSubscriptions::NotSubscribed(missing.clone()));
+        }
+        match request {
+            SubscriptionRequest::Subscribe(added) => check(added)?,
+            // Both are there for a moment.
+            SubscriptionRequest::Replace { new, .. } => {
+                let mut both = subscriptions.clone();
+                SubscriptionRequest::Subscribe(vec![Subscription::clone(new)]).apply(&mut both);
+                check(&both)?;
+            }
+            SubscriptionRequest::Unsubscribe(_) => {}
+        }
+        request.apply(&mut subscriptions);
+        check(&subscriptions)
+    }
+
+    /// Takes a request. One that adds nothing needs no message.
+    pub(crate) fn push(&mut self, request: SubscriptionRequest) {
+        if request != SubscriptionRequest::Subscribe(Vec::new()) {
+            self.requests.push_back(request);
+        }
+    }
+
+    /// The attempt to open a connection begins.
+    pub(crate) fn open(&mut self) {
+        self.opening = self.requests.len();
+    }
+
+    /// The connection has subscribed to all it opened with.
+    pub(crate) fn opened(&mut self) {
+        self.accepted = self.at_opening();
+        self.requests.drain(..self.opening);
+        self.opening = 0;
+    }
+
+    /// The connection, or the attempt to open one, ended. A request that was under way takes effect with the next connection.
+    pub(crate) fn lost(&mut self) {
+        self.opening = 0;
+        self.under_way = None;
+    }
+
+    /// Gives up a request that an attempt to open a connection was refused for: the one that adds the subscription at
+    /// fault, or else the last. `None` if the connection opened with no request.
+    pub(crate) fn give_up(&mut self, at_fault: Option<&SubscriptionName>) -> Option<SubscriptionRequest> {
+        let last = self.opening.checked_sub(1)?;
+        let adds = |index: &usize| {
+            let request = self.requests.get(*index);
+            request.zip(at_fault).is_some_and(|(request, name)| request.adds(name))
+        };
+        let index = (0..self.opening).rev().find(adds).unwrap_or(last);
+        self.opening = last;
+        self.requests.remove(index)
+    }
+
+    /// The next message to send. `None` if no request waits, or one is under way.
+    pub(crate) fn next_message(&mut self) -> Option<(Action, RequestId)> {
+        if self.under_way.is_some() {
+            return None;
+        }
+        self.message(false)
+    }
+
+    fn message(&mut self, removes: bool) -> Option<(Action, RequestId)> {
+        let action = match self.requests.front()? {
+            SubscriptionRequest::Subscribe(added) => subscribe(added.clone())?,
+            SubscriptionRequest::Replace { new, .. } if !removes => subscribe(vec![Subscription::clone(new)])?,
+            SubscriptionRequest::Replace { old: name, .. } | SubscriptionRequest::Unsubscribe(name) => {
+                Action::Unsubscribe { subscription: name.clone() }
+            }
+        };
+        self.messages += 1;
+        let request_id = RequestId::parse(format!("request-{}", self.messages)).ok()?;
+        self.under_way = Some(UnderWay { request_id: request_id.clone(), removes });
+        Some((action, request_id))
+    }
+
+    /// Returns whether this is the id of the message under way.
+    pub(crate) fn awaits(&self, request_id: Option<&RequestId>) -> bool {
+        request_id.is_some() && self.under_way.as_ref().map(|message| &message.request_id) == request_id
+    }
+
+    /// The server accepted the message under way. `None` if there is none.
+    pub(crate) fn accept(&mut self) -> Option<Progress> {
+        let UnderWay { removes, .. } = self.under_way.take()?;
+        let request = self.requests.front()?;
+        if let SubscriptionRequest::Replace { new, .. } = request
+            && request.removes().is_some()
+            && !removes
+        {
+            SubscriptionRequest::Subscribe(vec![Subscription::clone(new)]).apply(&mut self.accepted);
+            return Some(Progress::Continues);
+        }
+        request.apply(&mut self.accepted);
+        self.requests.pop_front().map(Progress::Done)
+    }
+
+    /// The second message of the first request, after [`Progress::Continues`].
+    pub(crate) fn continued(&mut self) -> Option<(Action, RequestId)> {
+        self.message(true)
+    }
+
+    /// The server refused the message under way. Returns its request, which is given up.
+    pub(crate) fn refuse(&mut self, code: &ErrorCode) -> Option<SubscriptionRequest> {
+        self.under_way.take()?;
+        let request = self.requests.pop_front()?;
+        if let (ErrorCode::NotSubscribed, Some(name)) = (code, request.removes()) {
+            // The server does not have it either.
+            self.accepted.retain(|subscription| subscription.name != *name);
+        }
+        Some(request)
+    }
+}
+
+#[cfg(test)]
+mod tests;
