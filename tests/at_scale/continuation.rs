@@ -232,7 +232,9 @@ async fn low_hashes_do_not_multiply_the_invocations_of_an_event() {
     let (functions, mut bus) = Functions::with_bus(&system, &url, &receivers.endpoint, &hands, &[]).await;
     // With long patterns, these connections do not fit into the first page.
     let wide = Connection {
-        subscriptions: vec![Filter::new(["Room"], Some(&format!("^r1(?:{})?$", "\u{10ffff}".repeat(240)))).unwrap().into()],
+        subscriptions: vec![
+            Filter::new(["Room"], Some(&format!("^r1(?:{})?$", "\u{10ffff}".repeat(240)))).unwrap().into(),
+        ],
         ..connection("template", hands.clock().now(), None)
     };
     register(&functions.table, [wide]).await;

@@ -74,6 +74,7 @@ pub(crate) fn connection(id: &str, connected_at: EpochMillis, group: Option<&str
         tenant: Tenant::parse("demo").unwrap(),
         connected_at,
         subscriptions: vec![Filter::new(["Room"], None).unwrap().into()],
+        acknowledgement: None,
         format: Format::Json,
         group: group.map(|group| GroupId::parse(group).unwrap()),
         authorisation: Authorisation::Open,

@@ -170,6 +170,7 @@ async fn populate(world: &World, tenant: &str, size: usize) {
         tenant: Tenant::parse(tenant).unwrap(),
         connected_at: Clock::system().now(),
         subscriptions: vec![Filter::new(["Room"], None).unwrap().into()],
+        acknowledgement: None,
         format: Format::Json,
         group: None,
         authorisation: Authorisation::Open,

@@ -57,7 +57,7 @@ async fn connect() {
             let tenant: Value = serde_json::from_str(&event).unwrap();
             let tenant = tenant["queryStringParameters"]["tenant"].as_str().unwrap().to_lowercase();
             assert_eq!(connection.tenant.as_str(), tenant, "{name}");
-            let filtered = connection.filter != Some(Filter::default());
+            let filtered = connection.subscriptions != [Filter::default().into()];
             let expected = ["entity-types", "id-pattern", "every-parameter"].contains(&name.as_str());
             assert_eq!(filtered, expected, "{name}");
         } else {

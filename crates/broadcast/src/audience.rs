@@ -215,7 +215,9 @@ impl<'a> Audience<'a> {
         while let Some(interest) = interests.as_slice().first() {
             let mut verdict = |want: &Want| verdicts.matching(entity_id, &want.filter, || turn.is_over());
             // If the turn ends within an interest, the next one finds the verdicts so far.
-            let Some(events) = interest.wants.iter().map(&mut verdict).collect::<Option<Vec<_>>>() else { return false };
+            let Some(events) = interest.wants.iter().map(&mut verdict).collect::<Option<Vec<_>>>() else {
+                return false;
+            };
             candidates.extend(interests.next().and_then(|interest| candidate(interest, events)));
             if turn.is_over() {
                 return interests.as_slice().is_empty();

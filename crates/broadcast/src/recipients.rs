@@ -173,16 +173,19 @@ impl Recipient {
 
     /// Returns the events that the recipient has not received, each with the connections that could take it.
     pub(crate) fn unresolved(&self) -> impl Iterator<Item = (usize, impl Iterator<Item = &Interest>)> {
-        self.refused
-            .iter()
-            .chain(&self.parcels)
-            .map(|parcel| (parcel.event, parcel.members.iter().map(|turn| &self.members[turn.member].candidate.interest)))
+        self.refused.iter().chain(&self.parcels).map(|parcel| {
+            (parcel.event, parcel.members.iter().map(|turn| &self.members[turn.member].candidate.interest))
+        })
     }
 
     /// Returns the connections that could take an event that the recipient has not received, each once.
     pub(crate) fn stuck(&self) -> impl Iterator<Item = &Interest> {
-        let members: BTreeSet<usize> =
-            self.refused.iter().chain(&self.parcels).flat_map(|parcel| parcel.members.iter().map(|turn| turn.member)).collect();
+        let members: BTreeSet<usize> = self
+            .refused
+            .iter()
+            .chain(&self.parcels)
+            .flat_map(|parcel| parcel.members.iter().map(|turn| turn.member))
+            .collect();
         members.into_iter().map(|member| &self.members[member].candidate.interest)
     }
 }

@@ -14,16 +14,16 @@ use crate::batch::EventBatch;
 use crate::courier::Courier;
 use crate::deadline::Deadline;
 use crate::dispatcher::Dispatcher;
+use crate::filter_turns::FilterTurns;
 use crate::handover::{Handover, Outlets};
 use crate::ledger::Ledger;
 use crate::messages::Messages;
 use crate::metrics;
-use crate::selection_cache::SelectionCache;
-use crate::filter_turns::FilterTurns;
 use crate::plan::{FirstPages, Plan, Sighting};
 use crate::recipients::{Recipient, Resolved, recipients};
 use crate::resolution::Resolution;
 use crate::schedule::StopReason;
+use crate::selection_cache::SelectionCache;
 use crate::summary::Summary;
 use crate::verdicts::Verdicts;
 

@@ -4,9 +4,7 @@ use aws_lambda_events::apigw::{ApiGatewayProxyResponse, ApiGatewayWebsocketProxy
 use entity_stream_clock::Clock;
 use entity_stream_connections::{Connection, Table, TableError};
 use entity_stream_delivery::{ManagementApi, Message, Outcome};
-use entity_stream_protocol::{
-    Acknowledgement, Action, Answer, ClientMessage, EpochMillis, ErrorCode, Rejection,
-};
+use entity_stream_protocol::{Acknowledgement, Action, Answer, ClientMessage, EpochMillis, ErrorCode, Rejection};
 use entity_stream_runtime::{AwsServices, Caller, DefaultConfig, Failure, SecretError, respond};
 use lambda_runtime::LambdaEvent;
 use tokio::time::{Instant, timeout};
@@ -111,7 +109,8 @@ impl DefaultRoute {
         match &message.action {
             Action::Ping => Some(self.ping(caller, message).await),
             Action::Subscribe(subscriptions) => {
-                let changed = self.table.subscribe(&caller.connection_id, subscriptions.as_slice(), self.clock.now()).await;
+                let changed =
+                    self.table.subscribe(&caller.connection_id, subscriptions.as_slice(), self.clock.now()).await;
                 let subscribed = || Answer::Subscribed { subscriptions: subscriptions.clone(), request_id };
                 self.acknowledge(message, changed, subscribed)
             }

@@ -59,7 +59,11 @@ async fn a_connection_that_renews_keeps_its_filter_and_misses_nothing() {
     let expected = json!({ "type": "authenticated", "expiresAt": until.to_rfc3339(), "requestId": "a" });
     assert_eq!(answer, expected);
     let after = system.table().find(&before.id, hands.clock().now()).await.unwrap().unwrap();
-    assert_eq!((after.filter, after.group), (before.filter, before.group), "filter and group are unchanged");
+    assert_eq!(
+        (after.subscriptions, after.group),
+        (before.subscriptions, before.group),
+        "subscriptions and group are unchanged"
+    );
     hands.forward(60);
     for id in ["x", "r1"] {
         system.publish(&room("demo", id)).await;

@@ -111,6 +111,7 @@ impl Functions {
             tenant: Tenant::parse(tenant).unwrap(),
             connected_at: self.clock.now(),
             subscriptions: vec![Filter::default().into()],
+            acknowledgement: None,
             format: Format::Json,
             group: None,
             authorisation: Authorisation::Open,

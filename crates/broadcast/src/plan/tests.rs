@@ -14,7 +14,11 @@ struct Case {
 impl Case {
     fn plan(&self) -> Plan {
         let matching = self.sightings.iter();
-        let matching = matching.map(|(hash, connection_id, events)| Sighting { hash: *hash, connection_id, events });
+        let matching = matching.map(|(hash, connection_id, events)| Sighting {
+            hash: *hash,
+            connection_id,
+            events: events.as_slice().into(),
+        });
         let pages = FirstPages { range: self.range, read_up_to: self.read_up_to, matching: matching.collect() };
         Plan::of_first_pages(&pages, &self.split_at)
     }

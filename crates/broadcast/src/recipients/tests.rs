@@ -5,6 +5,7 @@ use entity_stream_protocol::{Filter, Format, Tenant};
 use proptest::prelude::*;
 
 use super::*;
+use crate::candidate::Match;
 
 fn now() -> EpochMillis {
     EpochMillis::new(1_767_000_000_000)
@@ -16,12 +17,14 @@ fn candidate(id: &str, group: Option<&str>, events: &[usize]) -> Candidate {
         tenant: Tenant::parse("demo").unwrap(),
         connected_at: now(),
         subscriptions: vec![Filter::default().into()],
+        acknowledgement: None,
         format: Format::Json,
         group: group.map(|group| GroupId::parse(group).unwrap()),
         authorisation: Authorisation::Open,
     };
-    let interest = connection.interests().remove(0);
-    Candidate { interest, events: events.into() }
+    let mut interest = connection.interests().remove(0);
+    let want = interest.wants.remove(0);
+    Candidate { interest, matches: vec![Match::new(want, events.into())] }
 }
 
 fn all(_event: usize, _hash: u64) -> bool {

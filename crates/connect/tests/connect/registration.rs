@@ -22,7 +22,7 @@ async fn a_handshake_registers_what_the_query_asks_for() {
     assert!(response["headers"]["sec-websocket-protocol"].is_null(), "the client offered no sub-protocol");
     let connection = setting.registered(&event).await.unwrap();
     assert_eq!(connection.tenant.as_str(), "demo");
-    assert_eq!(connection.filter, Some(Filter::new(["Room", "Sensor"], Some("^urn:.*")).unwrap()));
+    assert_eq!(connection.subscriptions, [Filter::new(["Room", "Sensor"], Some("^urn:.*")).unwrap().into()]);
     assert_eq!(connection.format, Format::CloudEvents);
     assert_eq!(connection.group.map(|group| group.as_str().to_owned()).as_deref(), Some("workers"));
     let connected_at = event["requestContext"]["connectedAt"].as_i64().unwrap();
@@ -30,7 +30,8 @@ async fn a_handshake_registers_what_the_query_asks_for() {
 
     let types = [EntityType::parse("Sensor").unwrap()];
     let mut found = Vec::new();
-    for mut pages in setting.table.interests(&connection.tenant, &types, connection.connected_at).into_iter().flatten()
+    for mut pages in
+        setting.table.interests(&connection.tenant, &types, [], connection.connected_at).into_iter().flatten()
     {
         while let Some(page) = pages.next().await.unwrap() {
             found.extend(page.interests.into_iter().map(|interest| interest.connection_id));

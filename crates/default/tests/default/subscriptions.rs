@@ -12,19 +12,19 @@ async fn a_filter_is_replaced_and_only_a_request_id_is_answered() {
     let setting = Setting::new(OPEN).await;
     let connection = setting.register(Authorisation::Open).await;
     setting.send(&connection, &json!({ "action": "subscribe", "entityTypes": ["Room"] })).await.unwrap();
-    let filter = setting.registered(&connection).await.unwrap().filter;
-    assert_eq!(filter, Some(Filter::new(["Room"], None).unwrap()));
+    let filter = setting.registered(&connection).await.unwrap().subscriptions;
+    assert_eq!(filter, [Filter::new(["Room"], None).unwrap().into()]);
     assert!(setting.api.asked().is_empty(), "a message without a request id has no answer");
 
     let message = json!({ "action": "subscribe", "idPattern": "^a", "requestId": "1" });
     let answer = setting.ask(&connection, &message).await;
     assert_eq!((&answer["type"], &answer["requestId"]), (&json!("subscribed"), &json!("1")), "{answer}");
-    let filter = setting.registered(&connection).await.unwrap().filter;
-    assert_eq!(filter, Some(Filter::new([""; 0], Some("^a")).unwrap()));
+    let filter = setting.registered(&connection).await.unwrap().subscriptions;
+    assert_eq!(filter, [Filter::new([""; 0], Some("^a")).unwrap().into()]);
 
     let answer = setting.ask(&connection, &json!({ "action": "unsubscribe", "requestId": "2" })).await;
     assert_eq!((&answer["type"], &answer["requestId"]), (&json!("unsubscribed"), &json!("2")), "{answer}");
-    assert_eq!(setting.registered(&connection).await.unwrap().filter, None);
+    assert_eq!(setting.registered(&connection).await.unwrap().subscriptions, []);
 }
 
 #[tokio::test]

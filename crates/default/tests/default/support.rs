@@ -59,6 +59,7 @@ impl Setting {
             tenant: Tenant::parse("demo").unwrap(),
             connected_at: self.hands.clock().now(),
             subscriptions: vec![Filter::default().into()],
+            acknowledgement: None,
             format: Format::Json,
             group: None,
             authorisation,

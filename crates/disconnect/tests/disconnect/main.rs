@@ -31,6 +31,7 @@ fn connection(id: &str) -> Connection {
         // No TTL of an engine removes it during the test.
         connected_at: EpochMillis::new(4_102_444_800_000),
         subscriptions: vec![Filter::new(["Room", "Sensor"], None).unwrap().into()],
+        acknowledgement: None,
         format: Format::Json,
         group: None,
         authorisation: Authorisation::Open,
@@ -39,9 +40,9 @@ fn connection(id: &str) -> Connection {
 
 /// The ids of the connections that an event of the type `Room` finds.
 async fn found(table: &Table, like: &Connection) -> Vec<String> {
-    let types: Vec<_> = like.filter.iter().flat_map(|filter| filter.entity_types()).take(1).cloned().collect();
+    let types: Vec<_> = like.subscriptions[0].filter.entity_types().iter().take(1).cloned().collect();
     let mut found = Vec::new();
-    for mut pages in table.interests(&like.tenant, &types, like.connected_at).into_iter().flatten() {
+    for mut pages in table.interests(&like.tenant, &types, [], like.connected_at).into_iter().flatten() {
         while let Some(page) = pages.next().await.unwrap() {
             found.extend(page.interests.into_iter().map(|interest| interest.connection_id.to_string()));
         }

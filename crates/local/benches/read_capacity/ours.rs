@@ -48,6 +48,7 @@ impl Ours {
                 tenant: Tenant::parse(tenant).unwrap(),
                 connected_at: self.clock.now(),
                 subscriptions: vec![Filter::new([if i < matching { WANTED } else { OTHER }], None).unwrap().into()],
+                acknowledgement: None,
                 format: Format::Json,
                 group: None,
                 authorisation: Authorisation::Open,
