@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use entity_stream_protocol::{ClientMessage, CloseCode, ErrorCode, GeoQuery, Query, ServerMessage};
+use entity_stream_protocol::{ClientMessage, CloseCode, ErrorCode, GeoQuery, Query, ServerMessage, View};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::schemas::{SCHEMAS, assert_valid, repository};
 
@@ -142,23 +143,37 @@ fn the_examples_of_the_schemas_are_valid_and_read_back() {
     assert!(read >= 10, "only {read} messages were found");
 }
 
-/// The first inline code in each row of the table in a section of `docs/protocol.md`.
-fn examples_of(section: &str) -> Vec<String> {
+/// The inline code in each row of the table below a heading of `docs/protocol.md`.
+fn codes_below(heading: &str) -> Vec<Vec<String>> {
     let page = std::fs::read_to_string(repository("docs/protocol.md")).unwrap();
-    let section = page.split(&format!("### `{section}`\n")).nth(1).unwrap().split("\n#").next().unwrap();
+    let section = page.split(&format!("\n### {heading}\n")).nth(1).unwrap().split("\n#").next().unwrap();
     let rows = section.lines().filter(|line| line.starts_with('|')).skip(2);
     // A cell has its `|` after a backslash.
-    rows.map(|row| row.split('`').nth(1).unwrap().replace("\\|", "|")).collect()
+    let codes = |row: &str| row.split('`').skip(1).step_by(2).map(|code| code.replace("\\|", "|")).collect();
+    rows.map(codes).collect()
+}
+
+#[test]
+fn the_views_are_what_events_show() {
+    let rows = codes_below("Views");
+    let [published, views @ ..] = rows.as_slice() else { panic!("the table has rows") };
+    let data = RawValue::from_string(published[0].clone()).unwrap();
+    assert!(views.len() >= 2, "{views:?}");
+    for row in views {
+        let [fields, shown] = row.as_slice() else { panic!("{row:?}") };
+        let view: View = serde_json::from_str(&format!("{{{fields}}}")).unwrap();
+        assert_eq!(view.apply(&data).get(), shown);
+    }
 }
 
 #[test]
 fn the_examples_of_queries_are_queries() {
-    let queries = examples_of("q");
+    let queries: Vec<_> = codes_below("`q`").into_iter().map(|row| row[0].clone()).collect();
     assert!(queries.len() >= 15, "{queries:?}");
     for query in queries {
         Query::parse(&query).unwrap_or_else(|error| panic!("{query}: {error}"));
     }
-    let queries = examples_of("geoQ");
+    let queries: Vec<_> = codes_below("`geoQ`").into_iter().map(|row| row[0].clone()).collect();
     assert!(queries.len() >= 7, "{queries:?}");
     for relation in ["near;max", "near;min", "within", "intersects", "disjoint", "contains", "overlaps", "equals"] {
         assert!(queries.iter().any(|query| query.contains(relation)), "{relation} has an example");
