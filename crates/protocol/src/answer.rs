@@ -143,7 +143,7 @@ mod tests {
                 r#"{"type":"subscribed","subscription":"map","entityTypes":["Room"],"representation":"keyValues"}"#,
             ),
             (
-                Answer::Unsubscribed { subscription: map.name.clone(), request_id: None },
+                Answer::Unsubscribed { subscription: map.name, request_id: None },
                 r#"{"type":"unsubscribed","subscription":"map"}"#,
             ),
             (

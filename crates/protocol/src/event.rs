@@ -68,7 +68,7 @@ impl Event {
             data_bytes: None,
             changed_attributes: self.change.changed_attributes.as_deref().map(Cow::Borrowed),
             timestamp: self.change.timestamp.as_deref().unwrap_or(&self.time).into(),
-            subscriptions: (!form.subscriptions.is_empty()).then(|| Cow::Borrowed(form.subscriptions.as_slice())),
+            subscriptions: (!form.subscriptions.is_empty()).then_some(Cow::Borrowed(form.subscriptions.as_slice())),
         }
     }
 

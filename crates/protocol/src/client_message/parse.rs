@@ -90,6 +90,7 @@ fn read_object<F: DeserializeOwned + Eq + Hash>(text: &str) -> Result<RawFields<
     serde_json::from_str(text).map_err(not_json)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "map_err passes a value")]
 fn not_json(error: serde_json::Error) -> Reason {
     let error = InvalidJson::new(&error);
     (ErrorCode::InvalidJson, format!("the message is not JSON: {error}; send one JSON object per text frame"))
@@ -150,7 +151,7 @@ fn read_subscribe(message: &str, list: Option<&RawValue>) -> Result<Action, Faul
         let fields = subscription_fields(message)?;
         let name = name(&Fields(&fields)).ok();
         return match read(&fields) {
-            Ok(one) => Ok(Action::Subscribe(Subscriptions::One(one))),
+            Ok(one) => Ok(Action::Subscribe(one.into())),
             Err(reason) => Err(Fault { reason, subscription: name }),
         };
     };

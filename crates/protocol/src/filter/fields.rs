@@ -46,7 +46,7 @@ impl FilterFields {
         let entity_types = distinct(self.entity_types, FILTER_TYPES, InvalidFilter::TooManyTypes, EntityType::parse)?;
         let entity_ids = distinct(self.entity_ids, FILTER_IDS, InvalidFilter::TooManyIds, EntityId::parse)?;
         let notification_trigger =
-            distinct(self.notification_trigger, ChangeType::ALL.len(), InvalidFilter::Trigger, trigger)?;
+            distinct(self.notification_trigger, ChangeType::ALL.len(), InvalidFilter::Trigger, |name| trigger(&name))?;
         let watched_attributes =
             distinct(self.watched_attributes, WATCHED_ATTRIBUTES, InvalidFilter::WatchedAttributes, |name| {
                 if is_attribute_name(&name) { Ok(name) } else { Err(InvalidFilter::WatchedAttributes) }
@@ -106,9 +106,9 @@ where
     Ok(distinct)
 }
 
-fn trigger(name: String) -> Result<ChangeType, InvalidFilter> {
+fn trigger(name: &str) -> Result<ChangeType, InvalidFilter> {
     let known = ChangeType::ALL.into_iter().find(|each| each.as_str() == name);
-    known.ok_or(match name.as_str() {
+    known.ok_or(match name {
         "attributeCreated" | "attributeUpdated" | "attributeDeleted" => InvalidFilter::AttributeTrigger,
         _ => InvalidFilter::Trigger,
     })

@@ -48,7 +48,7 @@ pub enum InvalidFilter {
     #[error("watchedAttributes: send at most {WATCHED_ATTRIBUTES} names of 1 to {ATTRIBUTE_NAME_LENGTH} characters")]
     WatchedAttributes,
     /// The query is invalid.
-    #[error("q: {0}")]
+    #[error(transparent)]
     Query(#[from] InvalidQuery),
     /// The geo-query is invalid.
     #[error(transparent)]
