@@ -12,7 +12,7 @@ use aws_sdk_dynamodb::error::BoxError;
 
 use entity_stream_connections::TableError;
 
-use crate::support::{TestTable, config, connection, filter, now, tenant};
+use crate::support::{TestTable, config, connection, filter, now, subscribe, tenant};
 
 const TARGET: &str = "x-amz-target";
 /// An operation without effect, for every request body.
@@ -107,7 +107,7 @@ async fn a_subscribe_outlasts_what_passes() {
         t.register([&alice]).await;
         let table = t.through(config().interceptor(Refusals::of(".TransactWriteItems", 3, &cancelled(reason))));
 
-        alice = table.subscribe(&alice.id, Some(&filter(["Sensor"])), now()).await.unwrap();
+        alice = subscribe(&table, &alice.id, Some(&filter(["Sensor"])), now()).await.unwrap();
 
         t.assert_holds([&alice], reason).await;
     }
@@ -120,7 +120,7 @@ async fn a_subscribe_that_is_no_valid_transaction_fails_at_once() {
     t.register([&alice]).await;
     let table = t.through(config().interceptor(Refusals::of(".TransactWriteItems", 1, &cancelled("ValidationError"))));
 
-    let error = table.subscribe(&alice.id, Some(&filter(["Sensor"])), now()).await.unwrap_err();
+    let error = subscribe(&table, &alice.id, Some(&filter(["Sensor"])), now()).await.unwrap_err();
 
     assert!(matches!(error, TableError::Dynamo { .. }), "{error}");
     t.assert_holds([&alice], "the filter is what it was").await;
@@ -136,7 +136,7 @@ async fn a_subscribe_that_is_always_throttled_says_so() {
         let refusals = Refusals::of(".TransactWriteItems", usize::MAX, &cancelled(reason));
         let table = t.through(config().interceptor(refusals));
 
-        let error = table.subscribe(&alice.id, Some(&filter(["Sensor"])), now()).await.unwrap_err();
+        let error = subscribe(&table, &alice.id, Some(&filter(["Sensor"])), now()).await.unwrap_err();
 
         assert_eq!(matches!(error, TableError::Throttled), throttled, "{reason}: {error}");
         assert_eq!(matches!(error, TableError::Contended), !throttled, "{reason}: {error}");

@@ -3,7 +3,7 @@
 use entity_stream_connections::Connection;
 use entity_stream_protocol::Filter;
 
-use crate::support::{Steps, TestTable, config, connection, filter, names, now};
+use crate::support::{Steps, TestTable, config, connection, filter, names, now, only, subscribe};
 
 /// Starts a swap of 49 types for 49 others, and drops it at this step.
 async fn die_while_subscribing(t: &TestTable, alice: &Connection, step: usize) {
@@ -13,7 +13,7 @@ async fn die_while_subscribing(t: &TestTable, alice: &Connection, step: usize) {
     tokio::select! {
         biased;
         () = steps.reached(step) => {}
-        _ = doomed.subscribe(&alice.id, Some(&wanted), now()) => {}
+        _ = subscribe(&doomed, &alice.id, Some(&wanted), now()) => {}
     }
 }
 
@@ -27,9 +27,9 @@ async fn the_next_subscribe_finds_its_way() {
         t.register([&alice]).await;
         die_while_subscribing(&t, &alice, step).await;
 
-        t.table.subscribe(&alice.id, Some(wanted), now()).await.unwrap();
+        subscribe(&t.table, &alice.id, Some(wanted), now()).await.unwrap();
 
-        t.assert_holds([&Connection { filter: Some(wanted.clone()), ..alice }], &format!("step {step}")).await;
+        t.assert_holds([&Connection { subscriptions: only(wanted.clone()), ..alice }], &format!("step {step}")).await;
     }
 }
 

@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use entity_stream_connections::TableError;
 use entity_stream_protocol::Filter;
 
-use crate::support::{Item, TestTable, connection, filter, id, ids, now};
+use crate::support::{Item, TestTable, by_ids, connection, filter, id, ids, now, subscribe, tenant};
 
 fn text(text: &str) -> AttributeValue {
     AttributeValue::S(text.to_owned())
@@ -12,6 +12,7 @@ fn text(text: &str) -> AttributeValue {
 
 /// Alice's item in a partition, and malformed variants of it.
 fn malformed(interest: &Item) -> Vec<Item> {
+    let named = Item::from([("n".to_owned(), text("not a name"))]);
     let changes = [
         ("format", Some(AttributeValue::N("1".to_owned()))),
         ("format", Some(text("xml"))),
@@ -20,6 +21,10 @@ fn malformed(interest: &Item) -> Vec<Item> {
         ("connectedAt", Some(text("yesterday"))),
         ("connectedAt", Some(AttributeValue::N("-1".to_owned()))),
         ("connectedAt", Some(AttributeValue::N("1.5".to_owned()))),
+        ("subscriptions", Some(text("everything"))),
+        ("subscriptions", Some(AttributeValue::L(Vec::new()))),
+        ("subscriptions", Some(AttributeValue::L(vec![text("map")]))),
+        ("subscriptions", Some(AttributeValue::L(vec![AttributeValue::M(named.clone())]))),
         // A text is not greater than any number for DynamoDB; moto fails to compare the two.
         ("expiresAt", None),
     ];
@@ -47,16 +52,20 @@ fn malformed(interest: &Item) -> Vec<Item> {
 
 #[tokio::test]
 async fn do_not_stop_an_event_for_other_connections() {
-    for (wanted, partition) in [(filter(["Room"]), "T#demo#Room"), (Filter::default(), "T#demo#*")] {
+    let everywhere =
+        [(filter(["Room"]), "T#demo#Room"), (Filter::default(), "T#demo#*"), (by_ids(["urn:1"]), "I#demo#")];
+    for (wanted, partition) in everywhere {
         let t = TestTable::create().await;
         t.register([&connection("alice", wanted.clone()), &connection("bob", wanted)]).await;
         let items = t.items().await;
-        let interest = items.iter().find(|((pk, _), _)| pk == partition).map(|(_, item)| item).unwrap();
+        let interest = items.iter().find(|((pk, _), _)| pk.starts_with(partition)).map(|(_, item)| item).unwrap();
         for item in malformed(interest) {
             t.put(item).await;
         }
 
-        assert_eq!(ids(&t.interests(&["Room"]).await), ["alice", "bob"], "{partition}");
+        let mut interests = t.interests(&["Room"]).await;
+        interests.extend(t.watchers(&tenant("demo"), "urn:1").await);
+        assert_eq!(ids(&interests), ["alice", "bob"], "{partition}");
     }
 }
 
@@ -76,15 +85,43 @@ async fn with_attributes_of_a_later_release_are_read() {
 #[tokio::test]
 async fn under_a_connections_key_are_no_connection() {
     let key = || [("pk".to_owned(), text("C#alice")), ("sk".to_owned(), text("C"))];
-    let subscribed = ("subscribed".to_owned(), text("yes"));
+    let subscribed = ("subscriptions".to_owned(), AttributeValue::L(Vec::new()));
     for item in [Item::from(key()), Item::from_iter(key().into_iter().chain([subscribed]))] {
         let t = TestTable::create().await;
         t.put(item).await;
 
         assert_eq!(t.table.find(&id("alice"), now()).await.unwrap(), None);
-        let result = t.table.subscribe(&id("alice"), Some(&filter(["Room"])), now()).await;
+        let result = subscribe(&t.table, &id("alice"), Some(&filter(["Room"])), now()).await;
         assert!(matches!(result, Err(TableError::NotConnected)), "{result:?}");
         assert_eq!(t.table.forget(&id("alice")).await.unwrap(), None);
         t.assert_empty("forgotten all the same").await;
+    }
+}
+
+/// A connection without its kept scopes would leave interests behind, so it is none.
+#[tokio::test]
+async fn with_malformed_lists_are_no_connection() {
+    let list =
+        |texts: &[&str]| AttributeValue::L(vec![AttributeValue::L(texts.iter().map(|each| text(each)).collect())]);
+    for (name, value) in [
+        ("subscriptions", text("everything")),
+        ("subscriptions", AttributeValue::L(vec![text("map")])),
+        ("subscriptions", AttributeValue::L(vec![AttributeValue::M(Item::from([("f".to_owned(), text("{"))]))])),
+        ("subscriptions", AttributeValue::L(vec![AttributeValue::M(Item::from([("v".to_owned(), text("[]"))]))])),
+        ("ack", text("never")),
+        ("kept", text("Room")),
+        ("kept", AttributeValue::L(vec![text("Room")])),
+        ("kept", list(&["map", "T"])),
+        ("kept", list(&["map", "X", "Room"])),
+        ("kept", list(&["not a name", "T", "Room"])),
+        ("kept", list(&["map", "T", ""])),
+        ("kept", list(&["map", "I", ""])),
+    ] {
+        let t = TestTable::create().await;
+        t.register([&connection("alice", None)]).await;
+        let mut item = t.items().await.into_values().next().unwrap();
+        item.insert(name.to_owned(), value.clone());
+        t.put(item).await;
+        assert_eq!(t.table.find(&id("alice"), now()).await.unwrap(), None, "{name}: {value:?}");
     }
 }

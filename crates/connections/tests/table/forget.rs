@@ -1,7 +1,7 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use entity_stream_protocol::Filter;
 
-use crate::support::{TestTable, connection, filter, id, ids, names, now, tenant};
+use crate::support::{TestTable, connection, filter, id, ids, names, now, subscribe, tenant};
 
 #[tokio::test]
 async fn removes_everything_of_one_connection() {
@@ -46,7 +46,7 @@ async fn by_two_at_once_is_done_by_one() {
 async fn removes_what_was_subscribed_to_last() {
     let t = TestTable::create().await;
     t.register([&connection("alice", filter(names("Old", 49)))]).await;
-    t.table.subscribe(&id("alice"), Some(&filter(names("New", 49))), now()).await.unwrap();
+    subscribe(&t.table, &id("alice"), Some(&filter(names("New", 49))), now()).await.unwrap();
 
     t.table.forget(&id("alice")).await.unwrap();
 

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use entity_stream_connections::{Authorisation, Connection, Grant};
-use entity_stream_protocol::GroupId;
+use entity_stream_protocol::{Filter, GroupId};
 
-use crate::support::{TestTable, connection, filter, id, names, now};
+use crate::support::{TestTable, by_ids, connection, filter, id, named, names, now, subscribe, tenant};
 
 /// A member of the group `workers`.
 fn member(name: &str, authorisation: Authorisation) -> Connection {
@@ -57,12 +57,25 @@ async fn stays_when_the_filter_changes() {
     let t = TestTable::create().await;
     t.register([&member("m0", of("alice"))]).await;
     let before = hashes(&t, "m").await;
-    t.table.subscribe(&id("m0"), Some(&filter(["Car"])), now()).await.unwrap();
-    t.table.subscribe(&id("m0"), Some(&filter(["Room"])), now()).await.unwrap();
+    subscribe(&t.table, &id("m0"), Some(&filter(["Car"])), now()).await.unwrap();
+    subscribe(&t.table, &id("m0"), Some(&filter(["Room"])), now()).await.unwrap();
     t.table.authorise(&id("m0"), &Grant::new("alice", "user", None), now()).await.unwrap();
     assert_eq!(hashes(&t, "m").await, before);
     t.table.forget(&id("m0")).await.unwrap();
     t.assert_empty("forgotten").await;
+}
+
+/// A reader of one member has all of them, by whatever scope it found it.
+#[tokio::test]
+async fn is_the_same_in_the_scopes_of_all_subscriptions() {
+    let t = TestTable::create().await;
+    t.register([&member("m0", of("alice")), &member("m1", of("alice"))]).await;
+    let wanted = [named("ids", by_ids(["urn:1"])), named("all", Filter::default())];
+    let alice = t.table.subscribe(&id("m0"), &wanted, now()).await.unwrap();
+    t.assert_holds([&alice, &member("m1", of("alice"))], "several").await;
+    let mut all = hashes(&t, "m").await;
+    all.extend(t.watchers(&tenant("demo"), "urn:1").await.iter().map(|interest| interest.hash()));
+    assert_eq!(all.len(), 1, "{all:?}");
 }
 
 /// The subject decides on the group, so a connection without a subject is in none yet.

@@ -1,7 +1,10 @@
 use entity_stream_connections::Connection;
 use entity_stream_protocol::{EntityType, Filter};
+use proptest::prelude::*;
 
-use crate::support::{TestTable, connection, entity_type, filter, ids, now, tenant};
+use crate::support::{
+    TestTable, by_ids, connection, entity_type, filter, ids, now, only, stored_filter, subscribe, tenant,
+};
 
 /// Types that look like separators, escapes, other partitions or each other.
 fn hostile_types() -> Vec<EntityType> {
@@ -52,7 +55,7 @@ fn of(tenant_name: &str, name: &str, filter: Filter) -> Connection {
 }
 
 fn by_type(entity_type: &EntityType) -> Filter {
-    Filter::from_stored(vec![entity_type.clone()], None)
+    stored_filter(std::slice::from_ref(entity_type))
 }
 
 #[tokio::test]
@@ -82,16 +85,16 @@ async fn hostile_types_can_be_swapped_and_forgotten() {
     let t = TestTable::create().await;
     let types = hostile_types();
     let (some, others) = types.split_at(types.len() / 2);
-    let mut alice = connection("alice", Filter::from_stored(some.to_vec(), None));
+    let mut alice = connection("alice", stored_filter(some));
     t.register([&alice]).await;
 
     for wanted in [others, &types, some, &[entity_type("*")], &[]] {
-        let wanted = Filter::from_stored(wanted.to_vec(), None);
-        t.table.subscribe(&alice.id, Some(&wanted), now()).await.unwrap();
-        alice.filter = Some(wanted);
+        let wanted = stored_filter(wanted);
+        subscribe(&t.table, &alice.id, Some(&wanted), now()).await.unwrap();
+        alice.subscriptions = only(wanted);
         t.assert_holds([&alice], "subscribed").await;
     }
-    t.table.subscribe(&alice.id, Some(&Filter::from_stored(types, None)), now()).await.unwrap();
+    subscribe(&t.table, &alice.id, Some(&stored_filter(&types)), now()).await.unwrap();
     t.table.forget(&alice.id).await.unwrap();
     t.assert_empty("forgotten").await;
 }
@@ -131,9 +134,65 @@ async fn connections_with_similar_ids_are_different() {
     let [a, b, c] = ["alice", "alice=", "Alice"].map(|name| connection(name, filter(["Room"])));
     t.register([&a, &b, &c]).await;
 
-    t.table.subscribe(&a.id, Some(&filter(["Sensor"])), now()).await.unwrap();
-    t.assert_holds([&Connection { filter: Some(filter(["Sensor"])), ..a.clone() }, &b, &c], "one subscribed").await;
+    subscribe(&t.table, &a.id, Some(&filter(["Sensor"])), now()).await.unwrap();
+    t.assert_holds([&Connection { subscriptions: only(filter(["Sensor"])), ..a.clone() }, &b, &c], "one subscribed")
+        .await;
 
     t.table.forget(&a.id).await.unwrap();
     t.assert_holds([&b, &c], "one forgotten").await;
+}
+
+/// A type, an id or everything, in one of three tenants with similar names.
+type Place = (&'static str, Option<(bool, String)>);
+
+fn places() -> impl Strategy<Value = Vec<Place>> {
+    let text = prop_oneof![
+        3 => "[#*%/2a]{1,3}",
+        2 => "[TI]#(a|a-|b)#[*#a]{1,2}",
+        2 => prop::sample::select(vec![" ", "\0", "\u{feff}", "\u{301}", "*", "Room"]).prop_map(str::to_owned),
+        1 => "\\PC{1,12}",
+    ];
+    let place = (prop::sample::select(vec!["a", "a-", "b"]), prop::option::weighted(0.9, (any::<bool>(), text)));
+    prop::collection::vec(place, 1..24)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// One connection in each place. An event finds those in exactly its own tenant, types and id.
+    #[test]
+    fn no_scope_reaches_another(places in places()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let t = TestTable::create().await;
+            let wanted = |scope: &Option<(bool, String)>| match scope {
+                None => Filter::default(),
+                Some((true, id)) => by_ids([id]),
+                Some((false, name)) => filter([name]),
+            };
+            let all: Vec<_> =
+                places.iter().enumerate().map(|(i, (name, scope))| of(name, &format!("c{i}"), wanted(scope))).collect();
+            t.register(&all).await;
+            t.assert_holds(&all, "registered").await;
+            let texts = places.iter().filter_map(|(_, scope)| scope.as_ref()).map(|(_, text)| text.as_str());
+            for text in texts.chain(["*", "a", "Unknown"]) {
+                for name in ["a", "a-", "b"] {
+                    let found_by = |is_id: bool| {
+                        let place = |(at, scope): &Place| {
+                            let is_here = scope.as_ref().map_or(!is_id, |(id, of)| *id == is_id && of == text);
+                            *at == name && is_here
+                        };
+                        let found = places.iter().enumerate().filter(|(_, each)| place(each));
+                        let mut found: Vec<_> = found.map(|(i, _)| format!("c{i}")).collect();
+                        found.sort();
+                        found
+                    };
+                    let by_type = t.interests_at(&tenant(name), &[entity_type(text)], now()).await;
+                    assert_eq!(ids(&by_type), found_by(false), "the type {text:?} in {name}");
+                    let by_id = t.watchers(&tenant(name), text).await;
+                    assert_eq!(ids(&by_id), found_by(true), "the id {text:?} in {name}");
+                }
+            }
+        });
+    }
 }

@@ -7,26 +7,28 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use entity_stream_connections::{Authorisation, Connection, Grant};
 use entity_stream_protocol::{Filter, GroupId};
 
-use crate::support::{Steps, TestTable, config, connection, filter, id, ids, names, now};
+use crate::support::{
+    Steps, TestTable, config, connection, default_filter, filter, id, ids, names, now, only, patterns, subscribe,
+    with_pattern,
+};
 
 fn every(pattern: &str) -> Filter {
-    Filter::new([""; 0], Some(pattern)).unwrap()
+    with_pattern(&[], pattern)
 }
 
 /// A connection with a filter for every type, and an earlier filter with these types.
 async fn widened(t: &TestTable, types: &[String]) -> Connection {
     t.register([&connection("alice", filter(types))]).await;
-    subscribe(t, Filter::default(), types).await
+    change(t, Filter::default(), types).await
 }
 
 /// The connection with another filter, which keeps these types.
-async fn subscribe(t: &TestTable, wanted: impl Into<Option<Filter>>, kept: &[String]) -> Connection {
+async fn change(t: &TestTable, wanted: impl Into<Option<Filter>>, kept: &[String]) -> Connection {
     let wanted = wanted.into();
-    let alice = t.table.subscribe(&id("alice"), wanted.as_ref(), now()).await.unwrap();
-    assert_eq!(alice.filter, wanted);
+    let alice = subscribe(&t.table, &id("alice"), wanted.as_ref(), now()).await.unwrap();
+    assert_eq!(alice.subscriptions, only(wanted.clone()));
     t.assert_holds([&alice], &format!("{wanted:?}")).await;
-    let mut kept = kept.to_vec();
-    kept.sort();
+    let kept = kept.iter().map(|name| (String::new(), "T".to_owned(), name.clone())).collect();
     assert_eq!(t.kept("alice").await, kept, "{wanted:?}");
     alice
 }
@@ -37,22 +39,22 @@ async fn until_it_names_types_again() {
     let both = names("Type", 2);
     widened(&t, &both).await;
     assert_eq!(ids(&t.interests(&["Type1"]).await), ["alice", "alice"], "under every type, and under this one");
-    subscribe(&t, every("^urn"), &both).await;
-    subscribe(&t, every("001$"), &both).await;
-    subscribe(&t, filter(["Type1", "New"]), &[]).await;
-    subscribe(&t, Filter::default(), &["Type1", "New"].map(str::to_owned)).await;
-    subscribe(&t, None, &[]).await;
-    subscribe(&t, Filter::default(), &[]).await;
+    change(&t, every("^urn"), &both).await;
+    change(&t, every("001$"), &both).await;
+    change(&t, filter(["Type1", "New"]), &[]).await;
+    change(&t, Filter::default(), &["Type1", "New"].map(str::to_owned)).await;
+    change(&t, None, &[]).await;
+    change(&t, Filter::default(), &[]).await;
 }
 
 #[tokio::test]
 async fn with_the_pattern_of_what_it_wants_now() {
     let t = TestTable::create().await;
-    t.register([&connection("alice", Filter::new(["Room"], Some("^old")).unwrap())]).await;
+    t.register([&connection("alice", with_pattern(&["Room"], "^old"))]).await;
     for pattern in ["^urn", "001$"] {
-        subscribe(&t, every(pattern), &["Room".to_owned()]).await;
+        change(&t, every(pattern), &["Room".to_owned()]).await;
         for interest in t.interests(&["Room"]).await {
-            assert_eq!(interest.id_pattern.as_ref().unwrap().as_str(), pattern);
+            assert_eq!(patterns(&interest), [Some(pattern.to_owned())]);
         }
     }
 }
@@ -67,7 +69,7 @@ async fn with_a_renewed_authorisation() {
     };
     let rooms = connection("alice", filter(["Room"]));
     t.register([&Connection { authorisation: Authorisation::Granted(grant(60)), ..rooms }]).await;
-    subscribe(&t, Filter::default(), &["Room".to_owned()]).await;
+    change(&t, Filter::default(), &["Room".to_owned()]).await;
 
     let renewed = t.table.authorise(&id("alice"), &grant(600), now()).await.unwrap();
 
@@ -82,7 +84,7 @@ async fn in_its_group() {
     let t = TestTable::create().await;
     let group = Some(GroupId::parse("workers").unwrap());
     t.register([&Connection { group: group.clone(), ..connection("alice", filter(["Room"])) }]).await;
-    subscribe(&t, Filter::default(), &["Room".to_owned()]).await;
+    change(&t, Filter::default(), &["Room".to_owned()]).await;
     let interests = t.interests(&["Room"]).await;
     assert_eq!(ids(&interests), ["alice", "alice"]);
     assert!(interests.iter().all(|interest| interest.group == group && interest.hash() == interests[0].hash()));
@@ -93,7 +95,7 @@ async fn the_same_filter_again_changes_nothing() {
     let t = TestTable::create().await;
     widened(&t, &names("Type", 3)).await;
     let before = t.items().await;
-    t.table.subscribe(&id("alice"), Some(&Filter::default()), now()).await.unwrap();
+    subscribe(&t.table, &id("alice"), Some(&Filter::default()), now()).await.unwrap();
     assert_eq!(t.items().await, before);
 }
 
@@ -103,11 +105,11 @@ async fn forty_nine_types_again_and_again() {
     let t = TestTable::create().await;
     let [old, new] = ["Old", "New"].map(|prefix| names(prefix, 49));
     widened(&t, &old).await;
-    subscribe(&t, every("^urn"), &old).await;
+    change(&t, every("^urn"), &old).await;
     for types in [&new, &old, &new] {
-        subscribe(&t, filter(types), &[]).await;
-        subscribe(&t, every("^urn"), types).await;
-        subscribe(&t, Filter::default(), types).await;
+        change(&t, filter(types), &[]).await;
+        change(&t, every("^urn"), types).await;
+        change(&t, Filter::default(), types).await;
     }
     t.table.forget(&id("alice")).await.unwrap();
     t.assert_empty("forgotten").await;
@@ -142,16 +144,16 @@ async fn a_change_after_the_death_of_a_process_is_complete() {
             tokio::select! {
                 biased;
                 () = steps.reached(step) => {}
-                _ = doomed.subscribe(&alice, Some(&others), now()) => {}
+                _ = subscribe(&doomed, &alice, Some(&others), now()) => {}
             }
             let found = t.table.find(&id("alice"), now()).await.unwrap().unwrap();
-            let types = found.filter.unwrap().entity_types().len();
+            let types = default_filter(&found).unwrap().entity_types().len();
             let kept = match wanted.as_ref() {
                 Some(every) if every.entity_types().is_empty() && types == 0 => old.clone(),
                 Some(every) if every.entity_types().is_empty() => new.clone(),
                 _ => Vec::new(),
             };
-            subscribe(&t, wanted, &kept).await;
+            change(&t, wanted, &kept).await;
             t.table.forget(&id("alice")).await.unwrap();
             t.assert_empty(&format!("step {step}")).await;
         }
@@ -171,6 +173,6 @@ async fn nothing_if_nothing_is_listed() {
     let update = update.key("sk", AttributeValue::S("C".to_owned()));
     update.update_expression("REMOVE kept").send().await.unwrap();
 
-    subscribe(&t, every("^urn"), &[]).await;
-    subscribe(&t, filter(["Type0"]), &[]).await;
+    change(&t, every("^urn"), &[]).await;
+    change(&t, filter(["Type0"]), &[]).await;
 }

@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use entity_stream_connections::{Authorisation, Connection, Grant};
 use entity_stream_protocol::Filter;
 
-use crate::support::{TestTable, connection, filter, names, now, tenant};
+use crate::support::{TestTable, by_ids, connection, filter, named, names, now, only, tenant};
 
 fn of(name: &str, tenant_name: &str, seconds: u64) -> Connection {
     Connection {
@@ -21,11 +21,13 @@ fn of(name: &str, tenant_name: &str, seconds: u64) -> Connection {
 async fn shows_every_connection_as_it_is_the_oldest_first() {
     let t = TestTable::create().await;
     let grant = Grant { subject: "alice".to_owned(), role: "user".to_owned(), until: Some(now()) };
+    let several = vec![Filter::default().into(), named("ids", by_ids(["urn:1"])), named("map", filter(["Room"]))];
     let all = [
         connection("everything", Filter::default()),
         Connection { authorisation: Authorisation::Granted(grant), ..of("granted", "demo", 1) },
         Connection { authorisation: Authorisation::Pending, ..of("pending", "demo", 2) },
-        Connection { filter: None, ..of("unsubscribed", "demo", 3) },
+        Connection { subscriptions: only(None), ..of("unsubscribed", "demo", 3) },
+        Connection { subscriptions: several, ..of("several", "demo", 4) },
     ];
     t.register(all.iter().rev()).await;
     assert_eq!(t.table.list(None, now()).await.unwrap(), all);

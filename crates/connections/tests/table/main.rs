@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a helper that panics fails the test that called it")]
 
 mod authorise;
+mod concurrency;
 mod conflict;
 mod creation;
 mod death;
@@ -15,6 +16,7 @@ mod forget;
 mod groups;
 mod isolation;
 mod kept;
+mod kept_scopes;
 mod list;
 mod model;
 mod pages;
@@ -23,6 +25,8 @@ mod races;
 mod ranges;
 mod reads;
 mod register;
+mod scopes;
+mod several;
 mod subscribe;
 mod support;
 mod swaps;

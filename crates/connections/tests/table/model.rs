@@ -4,48 +4,65 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use entity_stream_connections::{Authorisation, Connection, Grant, TableError};
-use entity_stream_protocol::{Filter, Tenant};
+use entity_stream_protocol::{Filter, Subscription, Tenant};
 use proptest::prelude::*;
 
-use crate::support::{TestTable, connection, entity_type, filter, id, ids, names, now, tenant};
+use crate::support::{
+    Kept, Scope, TestTable, assert_kept_by, by_ids, connection, entity_type, filter, id, ids, named, names, now,
+    scopes, subscription_name, tenant, with_pattern,
+};
 
 const TYPES: [&str; 6] = ["Room", "room", "*", "a#b", "a%23b", "Wide0"];
+const IDS: [&str; 5] = ["urn:1", "urn:2", "*", "Room", "Wide0"];
 const TENANTS: [&str; 2] = ["demo", "other"];
 /// The number is small, so that operations collide.
 const CONNECTIONS: [&str; 3] = ["alice", "bob", "carol"];
+const NAMES: [&str; 3] = ["", "a", "b"];
 
-/// The model: the connections, and the types that each one keeps while its filter has no types.
-type Model = BTreeMap<&'static str, (Connection, BTreeSet<String>)>;
+/// The model: the connections, and the scopes that each one keeps, as the table showed them after the last operation.
+type Model = BTreeMap<&'static str, (Connection, Kept)>;
 
 #[derive(Clone, Debug)]
 enum Operation {
-    Register(Filter),
-    Subscribe(Filter),
-    Unsubscribe,
+    Register(Vec<Subscription>),
+    RegisterPending(Vec<Subscription>),
+    Subscribe(Vec<Subscription>),
+    Unsubscribe(&'static str),
     Forget,
     ForgetGone,
-    /// Renews the authorisation for this many seconds.
+    /// Authorises for this many seconds.
     Authorise(u32),
 }
 
 fn filters() -> impl Strategy<Value = Filter> {
     let types = prop::sample::subsequence(TYPES.to_vec(), 0..=TYPES.len()).prop_shuffle();
-    let pattern = prop::option::of(prop::sample::select(vec!["^urn", "001$"]));
-    let narrow = (types, pattern).prop_map(|(types, pattern)| Filter::new(types, pattern).unwrap());
-    let every = prop::option::of(Just("^urn")).prop_map(|pattern| Filter::new([""; 0], pattern).unwrap());
+    let pattern = prop::option::of(prop::sample::select(vec!["^urn", "001$", "^(urn:1|Room)$"]));
+    let by_types = (types, pattern).prop_map(|(types, pattern)| Filter::new(types, pattern).unwrap());
+    let by_id = prop::sample::subsequence(IDS.to_vec(), 1..=IDS.len()).prop_shuffle().prop_map(by_ids);
+    let every = prop_oneof![Just(Filter::default()), Just(with_pattern(&[], "^urn"))];
     // Two lists of this length and `*` fill a transaction.
     let wide = prop::sample::select(vec!["Wide", "Broad"]).prop_map(|prefix| filter(names(prefix, 49)));
-    prop_oneof![7 => narrow, 2 => every, 1 => wide]
+    let many = prop::sample::select(vec!["urn:", "id:"]).prop_map(|prefix| by_ids(names(prefix, 49)));
+    prop_oneof![7 => by_types, 4 => by_id, 3 => every, 1 => wide, 1 => many]
+}
+
+fn subscriptions(most: usize) -> impl Strategy<Value = Vec<Subscription>> {
+    let names = prop::sample::subsequence(NAMES.to_vec(), 0..=most);
+    names.prop_flat_map(|names| {
+        let subscriptions = names.into_iter().map(|name| filters().prop_map(move |filter| named(name, filter)));
+        subscriptions.collect::<Vec<_>>()
+    })
 }
 
 fn operations() -> impl Strategy<Value = Operation> {
     prop_oneof![
-        3 => filters().prop_map(Operation::Register),
-        5 => filters().prop_map(Operation::Subscribe),
-        1 => Just(Operation::Unsubscribe),
+        3 => subscriptions(1).prop_map(Operation::Register),
+        1 => subscriptions(1).prop_map(Operation::RegisterPending),
+        7 => subscriptions(NAMES.len()).prop_map(Operation::Subscribe),
+        2 => prop::sample::select(NAMES.to_vec()).prop_map(Operation::Unsubscribe),
         1 => Just(Operation::Forget),
         1 => Just(Operation::ForgetGone),
-        1 => (1..1000_u32).prop_map(Operation::Authorise),
+        2 => (1..1000_u32).prop_map(Operation::Authorise),
     ]
 }
 
@@ -56,29 +73,46 @@ fn tenant_of(name: &str) -> Tenant {
 async fn apply(t: &TestTable, model: &mut Model, name: &'static str, operation: Operation) {
     match operation {
         // API Gateway never gives two connections the same id.
-        Operation::Register(_) if model.contains_key(name) => {}
-        Operation::Register(filter) => {
-            let connection = Connection { tenant: tenant_of(name), ..connection(name, filter) };
-            t.register([&connection]).await;
-            model.insert(name, (connection, BTreeSet::new()));
+        Operation::Register(_) | Operation::RegisterPending(_) if model.contains_key(name) => {}
+        Operation::Register(subscriptions) => register(t, model, name, Authorisation::Open, subscriptions).await,
+        Operation::RegisterPending(subscriptions) => {
+            register(t, model, name, Authorisation::Pending, subscriptions).await;
         }
-        Operation::Subscribe(filter) => subscribe(t, model, name, Some(filter)).await,
-        Operation::Unsubscribe => subscribe(t, model, name, None).await,
+        Operation::Subscribe(wanted) => {
+            let result = t.table.subscribe(&id(name), &wanted, now()).await;
+            let changed = model.get(name).map(|(connection, _)| {
+                let kept = connection.subscriptions.iter().filter(|old| wanted.iter().all(|new| new.name != old.name));
+                let mut all: Vec<_> = kept.chain(&wanted).cloned().collect();
+                all.sort_by(|a, b| a.name.cmp(&b.name));
+                let scopes: BTreeSet<Scope> = all.iter().flat_map(scopes).collect();
+                if scopes.len() > 49 { Err("too many scopes") } else { Ok(all) }
+            });
+            change(model, name, changed, result);
+        }
+        Operation::Unsubscribe(removed) => {
+            let result = t.table.unsubscribe(&id(name), &subscription_name(removed), now()).await;
+            let changed = model.get(name).map(|(connection, _)| {
+                let mut left = connection.subscriptions.clone();
+                left.retain(|each| each.name.as_str() != removed);
+                let is_missing = !removed.is_empty() && left.len() == connection.subscriptions.len();
+                if is_missing { Err("not subscribed") } else { Ok(left) }
+            });
+            change(model, name, changed, result);
+        }
         Operation::Forget => {
             let forgotten = t.table.forget(&id(name)).await.unwrap();
             assert_eq!(forgotten, model.remove(name).map(|(connection, _)| connection.tenant));
         }
         Operation::ForgetGone => {
-            let types = TYPES.map(entity_type);
-            let interests = t.interests_at(&tenant_of(name), &types, now()).await;
+            let mut interests = t.interests_at(&tenant_of(name), &TYPES.map(entity_type), now()).await;
+            interests.extend(t.watchers(&tenant_of(name), "urn:1").await);
             if let Some(interest) = interests.iter().find(|interest| interest.connection_id == id(name)) {
                 t.table.forget_gone(interest).await.unwrap();
                 assert!(model.remove(name).is_some(), "an interest of a connection that is not there");
             }
         }
         Operation::Authorise(seconds) => {
-            let until = Some(now().plus(Duration::from_secs(seconds.into())));
-            let grant = Grant { subject: name.to_owned(), role: "user".to_owned(), until };
+            let grant = Grant::new(name, "user", Some(now().plus(Duration::from_secs(seconds.into()))));
             let result = t.table.authorise(&id(name), &grant, now()).await;
             match model.get_mut(name) {
                 Some((connection, _)) => {
@@ -91,48 +125,73 @@ async fn apply(t: &TestTable, model: &mut Model, name: &'static str, operation: 
     }
 }
 
-async fn subscribe(t: &TestTable, model: &mut Model, name: &str, filter: Option<Filter>) {
-    let result = t.table.subscribe(&id(name), filter.as_ref(), now()).await;
-    match model.get_mut(name) {
-        Some((connection, kept)) => {
-            assert_eq!(result.unwrap().tenant, connection.tenant);
-            let wants_every = |filter: Option<&Filter>| filter.is_some_and(|filter| filter.entity_types().is_empty());
-            if !wants_every(filter.as_ref()) {
-                kept.clear();
-            } else if let Some(old) = &connection.filter {
-                kept.extend(old.entity_types().iter().map(|name| name.as_str().to_owned()));
-            }
-            connection.filter = filter;
+async fn register(
+    t: &TestTable,
+    model: &mut Model,
+    name: &'static str,
+    authorisation: Authorisation,
+    subscriptions: Vec<Subscription>,
+) {
+    let connection = Connection { tenant: tenant_of(name), authorisation, subscriptions, ..connection(name, None) };
+    t.register([&connection]).await;
+    model.insert(name, (connection, Kept::new()));
+}
+
+/// Holds the result of a change against the expectation, and takes it over.
+fn change(
+    model: &mut Model,
+    name: &str,
+    expected: Option<Result<Vec<Subscription>, &str>>,
+    result: Result<Connection, TableError>,
+) {
+    let Some((connection, _)) = model.get_mut(name) else {
+        assert!(matches!(result, Err(TableError::NotConnected)), "{result:?}");
+        return;
+    };
+    match (connection.authorisation == Authorisation::Pending, expected) {
+        (true, _) => assert!(matches!(result, Err(TableError::NotAuthorised)), "{result:?}"),
+        (_, Some(Ok(subscriptions))) => {
+            connection.subscriptions = subscriptions;
+            assert_eq!(&result.unwrap(), connection);
         }
-        None => assert!(matches!(result, Err(TableError::NotConnected)), "{result:?}"),
+        (_, Some(Err("not subscribed"))) => assert!(matches!(result, Err(TableError::NotSubscribed)), "{result:?}"),
+        (_, expected) => assert!(matches!(result, Err(TableError::TooManyScopes)), "{expected:?}: {result:?}"),
     }
 }
 
-/// The connections that an event of each type finds in each tenant.
+/// The connections that an event of each type or id finds in each tenant.
 async fn assert_audiences(t: &TestTable, model: &Model) {
-    for tenant in TENANTS.map(tenant) {
-        for entity_type in TYPES.map(entity_type) {
-            let wants =
-                |filter: &Filter| filter.entity_types().is_empty() || filter.entity_types().contains(&entity_type);
-            let wanted = model
-                .values()
-                .filter(|(connection, _)| connection.tenant == tenant && connection.filter.as_ref().is_some_and(wants))
-                // A connection that keeps the type is found twice, both times as a match.
-                .flat_map(|(connection, kept)| {
-                    std::iter::repeat_n(connection.id.as_str(), 1 + usize::from(kept.contains(entity_type.as_str())))
-                });
-            let interests = t.interests_at(&tenant, std::slice::from_ref(&entity_type), now()).await;
-            assert_eq!(ids(&interests), wanted.collect::<Vec<_>>(), "{tenant}, {entity_type:?}");
+    let types = TYPES.map(|name| ("T", name));
+    for ((kind, of), name) in
+        types.into_iter().chain(IDS.map(|id| ("I", id))).flat_map(|scope| TENANTS.map(|name| (scope, name)))
+    {
+        let tenant = tenant(name);
+        let mut wanted = Vec::new();
+        for (connection, kept) in model.values().filter(|(connection, _)| connection.tenant == tenant) {
+            if connection.authorisation == Authorisation::Pending {
+                continue;
+            }
+            let own: BTreeSet<Scope> = connection.subscriptions.iter().flat_map(scopes).collect();
+            let is_kept = kept.iter().any(|(_, of_kind, text)| of_kind == kind && text == of);
+            // A connection is found twice that has subscriptions for everything and for this.
+            let here = usize::from(is_kept || own.contains(&(kind, of.to_owned())));
+            let every = usize::from(kind == "T" && own.contains(&("*", String::new())));
+            wanted.extend(std::iter::repeat_n(connection.id.as_str(), here + every));
         }
+        let interests = match kind {
+            "T" => t.interests_at(&tenant, &[entity_type(of)], now()).await,
+            _ => t.watchers(&tenant, of).await,
+        };
+        assert_eq!(ids(&interests), wanted, "{tenant}, {kind} {of:?}");
     }
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn the_table_holds_what_a_map_would(
-        operations in prop::collection::vec((prop::sample::select(CONNECTIONS.to_vec()), operations()), 1..20)
+        operations in prop::collection::vec((prop::sample::select(CONNECTIONS.to_vec()), operations()), 1..24)
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
@@ -140,10 +199,15 @@ proptest! {
             let mut model = Model::new();
             for (step, (name, operation)) in operations.into_iter().enumerate() {
                 let context = format!("step {step}, {name}: {operation:?}");
+                let before = model.clone();
                 apply(&t, &mut model, name, operation).await;
                 t.assert_holds(model.values().map(|(connection, _)| connection), &context).await;
-                for (name, (_, kept)) in &model {
-                    assert_eq!(t.kept(name).await, Vec::from_iter(kept.clone()), "{context}: what {name} keeps");
+                for (name, (connection, kept)) in &mut model {
+                    *kept = t.kept(name).await;
+                    match before.get(name) {
+                        Some((old, old_kept)) => assert_kept_by(old, old_kept, connection, kept, &context),
+                        None => assert_eq!(kept, &Kept::new(), "{context}: {name} is new"),
+                    }
                 }
             }
             assert_audiences(&t, &model).await;

@@ -1,10 +1,10 @@
 use std::time::Duration;
 
 use entity_stream_connections::{Connection, InterestPage, InterestPages};
+use entity_stream_protocol::Filter;
 use entity_stream_protocol::limits::CONNECTION_LIFETIME;
-use entity_stream_protocol::{EntityType, Filter};
 
-use crate::support::{TestTable, connection, entity_type, filter, ids, names, now, tenant};
+use crate::support::{TestTable, by_ids, connection, entity_type, filter, ids, names, now, tenant};
 
 async fn all_pages(mut pages: InterestPages) -> Vec<InterestPage> {
     let mut all = Vec::new();
@@ -18,7 +18,7 @@ async fn all_pages(mut pages: InterestPages) -> Vec<InterestPage> {
 /// The pages of the partition of one type. The partition of every type has to be empty.
 async fn room_pages(t: &TestTable, size: i32) -> Vec<InterestPage> {
     let table = t.table.clone().with_page_size(size);
-    let mut partitions = table.interests(&tenant("demo"), &[entity_type("Room")], now()).into_iter().flatten();
+    let mut partitions = table.interests(&tenant("demo"), &[entity_type("Room")], [], now()).into_iter().flatten();
     let (Some(every), Some(rooms), None) = (partitions.next(), partitions.next(), partitions.next()) else {
         panic!("two partitions")
     };
@@ -82,26 +82,29 @@ async fn expired_connections_give_no_interest() {
 }
 
 #[tokio::test]
-async fn the_one_for_all_comes_first_then_one_for_each_type_and_several_types_twice() {
+async fn the_one_for_all_comes_first_then_one_for_each_type_then_several_types_again_and_the_ids() {
     let t = TestTable::create().await;
     t.register([&connection("alice", Filter::default())]).await;
-    let rounds = |types: &[EntityType]| -> Vec<usize> {
-        t.table.interests(&tenant("demo"), types, now()).iter().map(Vec::len).collect()
+    let rounds = |types: &[&str], ids: &[&'static str]| -> Vec<usize> {
+        let types: Vec<_> = types.iter().map(|name| entity_type(name)).collect();
+        t.table.interests(&tenant("demo"), &types, ids.iter().copied(), now()).iter().map(Vec::len).collect()
     };
 
-    assert_eq!(rounds(&[]), [1]);
-    assert_eq!(rounds(&[entity_type("Room")]), [1, 1]);
-    assert_eq!(rounds(&[entity_type("Room"), entity_type("Room")]), [1, 1]);
-    assert_eq!(rounds(&[entity_type("Room"), entity_type("Sensor"), entity_type("Room")]), [1, 2, 2]);
+    assert_eq!(rounds(&[], &[]), [1, 0, 0]);
+    assert_eq!(rounds(&["Room"], &["a"]), [1, 1, 1]);
+    assert_eq!(rounds(&["Room", "Room"], &["a", "a"]), [1, 1, 1]);
+    assert_eq!(rounds(&["Room", "Sensor", "Room"], &["a"]), [1, 2, 3]);
+    assert_eq!(rounds(&["Room", "Sensor"], &["a", "b", "a"]), [1, 2, 4]);
     assert_eq!(ids(&t.interests(&[]).await), ["alice"]);
 }
 
 /// The cost of an event follows its matches and not the connections of the tenant.
 #[tokio::test]
-async fn connections_that_want_other_types_cost_nothing() {
+async fn connections_that_want_other_types_or_entities_cost_nothing() {
     async fn capacity(t: &TestTable) -> f64 {
         let mut capacity = 0.0;
-        for partition in t.table.interests(&tenant("demo"), &[entity_type("Room")], now()).into_iter().flatten() {
+        let types = [entity_type("Room")];
+        for partition in t.table.interests(&tenant("demo"), &types, ["urn:a"], now()).into_iter().flatten() {
             capacity += all_pages(partition).await.iter().map(|page| page.capacity).sum::<f64>();
         }
         capacity
@@ -113,6 +116,8 @@ async fn connections_that_want_other_types_cost_nothing() {
 
     let others: Vec<_> = names("c", 60).iter().map(|name| connection(name, filter(["Sensor"]))).collect();
     t.register(&others).await;
+    let watchers: Vec<_> = names("w", 60).iter().map(|name| connection(name, by_ids(["urn:b"]))).collect();
+    t.register(&watchers).await;
 
     assert!((capacity(&t).await - alone).abs() < f64::EPSILON, "{} instead of {alone}", capacity(&t).await);
 }

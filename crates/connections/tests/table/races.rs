@@ -4,7 +4,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use entity_stream_connections::{Connection, TableError};
 use entity_stream_protocol::Filter;
 
-use crate::support::{Requests, Steps, TestTable, config, connection, filter, id, ids, names, now};
+use crate::support::{
+    Requests, Steps, TestTable, config, connection, default_filter, filter, id, ids, names, now, only, subscribe,
+};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn twenty_subscribes_at_once_end_with_one_of_them() {
@@ -20,7 +22,7 @@ async fn twenty_subscribes_at_once_end_with_one_of_them() {
 
     let start = |wanted: &Filter| {
         let (t, wanted) = (Arc::clone(&t), wanted.clone());
-        tokio::spawn(async move { t.table.subscribe(&id("alice"), Some(&wanted), now()).await })
+        tokio::spawn(async move { subscribe(&t.table, &id("alice"), Some(&wanted), now()).await })
     };
     let subscribes: Vec<_> = filters.iter().map(start).collect();
     for (i, subscribe) in subscribes.into_iter().enumerate() {
@@ -28,9 +30,9 @@ async fn twenty_subscribes_at_once_end_with_one_of_them() {
         assert!(matches!(result, Ok(_) | Err(TableError::Contended)), "subscribe {i}: {result:?}");
     }
 
-    let last = t.table.find(&alice.id, now()).await.unwrap().and_then(|connection| connection.filter).unwrap();
+    let last = t.table.find(&alice.id, now()).await.unwrap().and_then(|found| default_filter(&found)).unwrap();
     assert!(filters.contains(&last), "no subscribe asked for {last:?}");
-    t.assert_holds([&Connection { filter: Some(last), ..alice }], "in the end").await;
+    t.assert_holds([&Connection { subscriptions: only(last), ..alice }], "in the end").await;
 }
 
 /// Each attempt of one message fails the attempts of the others. Messages that do not get through give up and change nothing, so
@@ -51,21 +53,21 @@ async fn many_subscribes_at_once_cost_a_bounded_number_of_transactions() {
 
     let start = |wanted: &Filter| {
         let (table, wanted) = (table.clone(), wanted.clone());
-        tokio::spawn(async move { table.subscribe(&id("alice"), Some(&wanted), now()).await })
+        tokio::spawn(async move { subscribe(&table, &id("alice"), Some(&wanted), now()).await })
     };
     let subscribes: Vec<_> = filters.iter().map(start).collect();
     let mut successful = Vec::new();
     for (subscribe, wanted) in subscribes.into_iter().zip(&filters) {
         match subscribe.await.unwrap() {
-            Ok(connection) => successful.push(connection.filter.unwrap()),
+            Ok(connection) => successful.push(default_filter(&connection).unwrap()),
             Err(TableError::Contended) => {}
             Err(error) => panic!("{wanted:?}: {error}"),
         }
     }
 
-    let last = t.table.find(&alice.id, now()).await.unwrap().and_then(|connection| connection.filter).unwrap();
+    let last = t.table.find(&alice.id, now()).await.unwrap().and_then(|found| default_filter(&found)).unwrap();
     assert!(successful.contains(&last), "a refused message changed the filter to {last:?}");
-    t.assert_holds([&Connection { filter: Some(last), ..alice }], "in the end").await;
+    t.assert_holds([&Connection { subscriptions: only(last), ..alice }], "in the end").await;
     assert!(transactions.count() <= MESSAGES * ATTEMPTS, "{} transactions", transactions.count());
 }
 
@@ -82,7 +84,7 @@ async fn subscribe_against_forget(from: Option<Filter>, to: Option<Filter>, roun
             t.register([&alice]).await;
             steps.restart();
             let subscribe = async {
-                let result = watched.subscribe(&alice.id, to.as_ref(), now()).await;
+                let result = subscribe(&watched, &alice.id, to.as_ref(), now()).await;
                 steps.over();
                 result
             };
@@ -142,7 +144,7 @@ async fn a_type_that_stays_is_never_missed() {
 
     for round in 0..40 {
         let wanted = Filter::new(["Room", ["A", "B"][round % 2]], Some(&format!("^urn:{round}"))).unwrap();
-        t.table.subscribe(&id("alice"), Some(&wanted), now()).await.unwrap();
+        subscribe(&t.table, &id("alice"), Some(&wanted), now()).await.unwrap();
     }
 
     done.store(true, Ordering::Relaxed);

@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::config::interceptors::BeforeTransmitInterceptorContextRef;
 use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_dynamodb::error::BoxError;
 
-use crate::support::{TestTable, config, connection, entity_type, filter, id, now, tenant};
+use crate::support::{TestTable, config, connection, entity_type, filter, id, now, subscribe, tenant};
 
 /// The reading operations that were sent, each with its body.
 #[derive(Clone, Debug, Default)]
@@ -43,8 +43,9 @@ async fn are_strongly_consistent() {
 
     table.register(&connection("alice", filter(["Room"]))).await.unwrap();
     table.find(&id("alice"), now()).await.unwrap();
-    table.subscribe(&id("alice"), Some(&filter(["Sensor"])), now()).await.unwrap();
-    for mut pages in table.interests(&tenant("demo"), &[entity_type("Sensor")], now()).into_iter().flatten() {
+    subscribe(&table, &id("alice"), Some(&filter(["Sensor"])), now()).await.unwrap();
+    for mut pages in table.interests(&tenant("demo"), &[entity_type("Sensor")], ["urn:a"], now()).into_iter().flatten()
+    {
         while pages.next().await.unwrap().is_some() {}
     }
     table.list(None, now()).await.unwrap();

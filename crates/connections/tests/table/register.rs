@@ -2,7 +2,9 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use entity_stream_connections::Connection;
 use entity_stream_protocol::{Filter, Format, GroupId};
 
-use crate::support::{TestTable, connection, entity_type, filter, id, ids, names, now};
+use crate::support::{
+    TestTable, connection, entity_type, filter, id, ids, names, now, patterns, stored_filter, with_pattern,
+};
 
 #[tokio::test]
 async fn no_types_are_one_interest_in_every_type() {
@@ -61,8 +63,8 @@ async fn forty_nine_types_take_two_batches() {
 #[tokio::test]
 async fn no_number_of_writes_is_too_many() {
     let t = TestTable::create().await;
-    let types = names("Type", 63).iter().map(|name| entity_type(name)).collect();
-    let alice = connection("alice", Filter::from_stored(types, None));
+    let types: Vec<_> = names("Type", 63).iter().map(|name| entity_type(name)).collect();
+    let alice = connection("alice", stored_filter(&types));
 
     t.register([&alice]).await;
     t.assert_holds([&alice], "registered").await;
@@ -86,10 +88,9 @@ async fn can_be_repeated() {
 async fn an_interest_carries_what_a_delivery_needs() {
     let t = TestTable::create().await;
     let alice = Connection {
-        filter: Some(Filter::new(["Room"], Some("^urn:.*é$")).unwrap()),
         format: Format::CloudEvents,
         group: Some(GroupId::parse("workers.1").unwrap()),
-        ..connection("XyZ12cdeIAMCJ1g=", None)
+        ..connection("XyZ12cdeIAMCJ1g=", with_pattern(&["Room"], "^urn:.*é$"))
     };
 
     t.register([&alice]).await;
@@ -98,7 +99,7 @@ async fn an_interest_carries_what_a_delivery_needs() {
     let interests = t.interests(&["Room"]).await;
     let [interest] = interests.as_slice() else { panic!("one interest, not {interests:?}") };
     assert_eq!(interest.connection_id, alice.id);
-    assert_eq!(interest.id_pattern.as_ref().map(|pattern| pattern.as_str()), Some("^urn:.*é$"));
+    assert_eq!(patterns(interest), [Some("^urn:.*é$".to_owned())]);
     assert_eq!(interest.format, Format::CloudEvents);
     assert_eq!(interest.group, alice.group);
     assert_eq!(interest.connected_at, now());

@@ -1,11 +1,9 @@
 use entity_stream_connections::{Authorisation, Connection, TableError};
 use entity_stream_protocol::{Filter, Format, GroupId};
 
-use crate::support::{Requests, TestTable, config, connection, filter, id, ids, names, now, tenant};
-
-fn with_pattern(types: &[&str], pattern: &str) -> Filter {
-    Filter::new(types.iter().copied(), Some(pattern)).unwrap()
-}
+use crate::support::{
+    Requests, TestTable, config, connection, filter, id, ids, names, now, only, subscribe, tenant, with_pattern,
+};
 
 /// Subscribes one connection to several filters in sequence. Each time its items are exactly those of the filter.
 async fn walk(start: Option<Filter>, filters: impl IntoIterator<Item = Option<Filter>>) {
@@ -18,9 +16,9 @@ async fn walk(start: Option<Filter>, filters: impl IntoIterator<Item = Option<Fi
     };
     t.register([&alice, &bystander]).await;
     for (step, wanted) in filters.into_iter().enumerate() {
-        let subscribed = t.table.subscribe(&alice.id, wanted.as_ref(), now()).await.unwrap();
+        let subscribed = subscribe(&t.table, &alice.id, wanted.as_ref(), now()).await.unwrap();
         assert_eq!(subscribed.tenant, tenant("demo"), "step {step}");
-        alice.filter = wanted;
+        alice.subscriptions = only(wanted);
         t.assert_holds([&alice, &bystander], &format!("step {step}")).await;
     }
 }
@@ -63,7 +61,7 @@ async fn the_same_filter_again_changes_nothing() {
     t.register([&connection("alice", filter(["Room", "Sensor"]))]).await;
     let before = t.items().await;
 
-    t.table.subscribe(&id("alice"), Some(&filter(["Room", "Sensor"])), now()).await.unwrap();
+    subscribe(&t.table, &id("alice"), Some(&filter(["Room", "Sensor"])), now()).await.unwrap();
 
     assert_eq!(t.items().await, before);
 }
@@ -78,7 +76,7 @@ async fn unsubscribed_connections_are_met_by_no_event() {
 
     let t = TestTable::create().await;
     t.register([&connection("alice", filter(["Room"])), &connection("bob", filter(["Room"]))]).await;
-    t.table.subscribe(&id("alice"), None, now()).await.unwrap();
+    subscribe(&t.table, &id("alice"), None, now()).await.unwrap();
     assert_eq!(ids(&t.interests(&["Room"]).await), ["bob"]);
 }
 
@@ -116,7 +114,7 @@ async fn every_change_is_one_transaction() {
     let table = t.through(config().interceptor(transactions.clone()));
     let filters = [Some(new.clone()), Some(every("^a")), Some(old.clone()), Some(every("^b")), Some(every("^c")), None];
     for (step, wanted) in filters.iter().enumerate() {
-        table.subscribe(&id("alice"), wanted.as_ref(), now()).await.unwrap();
+        subscribe(&table, &id("alice"), wanted.as_ref(), now()).await.unwrap();
         assert_eq!(transactions.count(), step + 1, "{wanted:?}");
     }
 }
@@ -138,7 +136,7 @@ async fn interests_that_are_too_large_are_refused_and_nothing_changes() {
 
     let alice = connection("alice", small);
     t.register([&alice]).await;
-    let refused = t.table.subscribe(&alice.id, Some(&large), now()).await;
+    let refused = subscribe(&t.table, &alice.id, Some(&large), now()).await;
     assert!(matches!(refused, Err(TableError::LimitExceeded)), "{refused:?}");
     t.assert_holds([&alice], "refused").await;
 
@@ -146,11 +144,11 @@ async fn interests_that_are_too_large_are_refused_and_nothing_changes() {
     let wide = connection("bob", filter(&many));
     t.register([&wide]).await;
     let long = Filter::new([""; 0], Some(&pattern)).unwrap();
-    let refused = t.table.subscribe(&wide.id, Some(&long), now()).await;
+    let refused = subscribe(&t.table, &wide.id, Some(&long), now()).await;
     assert!(matches!(refused, Err(TableError::LimitExceeded)), "{refused:?}");
-    t.table.subscribe(&wide.id, None, now()).await.unwrap();
-    t.table.subscribe(&wide.id, Some(&long), now()).await.unwrap();
-    t.assert_holds([&alice, &Connection { filter: Some(long), ..wide }], "unsubscribed first").await;
+    subscribe(&t.table, &wide.id, None, now()).await.unwrap();
+    subscribe(&t.table, &wide.id, Some(&long), now()).await.unwrap();
+    t.assert_holds([&alice, &Connection { subscriptions: only(long), ..wide }], "unsubscribed first").await;
 }
 
 #[tokio::test]
@@ -158,7 +156,7 @@ async fn an_unknown_connection_is_told_so_and_leaves_no_trace() {
     let t = TestTable::create().await;
 
     for wanted in [Some(filter(["Room"])), Some(Filter::default()), None] {
-        let result = t.table.subscribe(&id("nobody"), wanted.as_ref(), now()).await;
+        let result = subscribe(&t.table, &id("nobody"), wanted.as_ref(), now()).await;
         assert!(matches!(result, Err(TableError::NotConnected)), "{wanted:?}: {result:?}");
         t.assert_empty(&format!("{wanted:?}")).await;
     }
@@ -170,7 +168,7 @@ async fn a_forgotten_connection_cannot_come_back() {
     t.register([&connection("alice", filter(["Room"]))]).await;
     t.table.forget(&id("alice")).await.unwrap();
 
-    let result = t.table.subscribe(&id("alice"), Some(&filter(["Room"])), now()).await;
+    let result = subscribe(&t.table, &id("alice"), Some(&filter(["Room"])), now()).await;
 
     assert!(matches!(result, Err(TableError::NotConnected)), "{result:?}");
     t.assert_empty("after the attempt").await;

@@ -1,34 +1,41 @@
-//! A filter changes while an event's audience is read, at every point of the read. The reader finds a connection whose old and
-//! new filters match.
+//! A subscription changes while an event's audience is read, at every point of the read. The reader finds a connection whose old
+//! and new subscriptions match.
 
 use entity_stream_connections::{Connection, InterestPages};
-use entity_stream_protocol::{Filter, GroupId};
+use entity_stream_protocol::{EntityChange, Filter, GroupId, Subscription};
+use serde_json::json;
 
-use crate::support::{TestTable, connection, entity_type, filter, id, names, now, tenant};
+use crate::support::{
+    TestTable, by_ids, connection, entity_type, filter, id, named, names, now, only, patterns, tenant, with_pattern,
+};
 
-/// Changes of the filter. Each happens before the read of the page with its number.
-type Changes<'a> = [(usize, &'a Filter)];
+/// The entity of every event.
+const ENTITY: &str = "urn:bus:1";
+
+/// Changes of a subscription. Each happens before the read of the page with its number.
+type Changes<'a> = [(usize, &'a Subscription)];
 
 /// The rounds of an event of these types, in pages of two.
 fn rounds(t: &TestTable, types: &[&str]) -> Vec<Vec<InterestPages>> {
     let types: Vec<_> = types.iter().map(|name| entity_type(name)).collect();
-    t.table.clone().with_page_size(2).interests(&tenant("demo"), &types, now())
+    t.table.clone().with_page_size(2).interests(&tenant("demo"), &types, [ENTITY], now())
 }
 
-/// The patterns of the connection in a page.
-async fn next(pages: &mut InterestPages) -> Vec<Option<String>> {
-    let page = pages.next().await.unwrap().unwrap();
-    let alice = page.interests.into_iter().filter(|interest| interest.connection_id == id("alice"));
-    alice.map(|interest| interest.id_pattern.map(|pattern| pattern.as_str().to_owned())).collect()
+fn event(types: &[&str]) -> EntityChange {
+    let detail =
+        json!({ "type": "entityUpdated", "tenant": "demo", "entityId": ENTITY, "entityType": types, "data": {} });
+    EntityChange::parse(&detail.to_string()).unwrap()
 }
 
-async fn subscribe(t: &TestTable, wanted: &Filter) {
-    t.table.subscribe(&id("alice"), Some(wanted), now()).await.unwrap();
+async fn change(t: &TestTable, wanted: &Subscription) {
+    t.table.subscribe(&id("alice"), std::slice::from_ref(wanted), now()).await.unwrap();
 }
 
-/// Reads a round's partitions one after the other; `flip` reverses the order. Returns true if the connection was found, and the
-/// number of pages.
-async fn read(t: &TestTable, types: &[&str], changes: &Changes<'_>, flip: bool) -> (bool, usize) {
+/// Reads a round's partitions one after the other; `flip` reverses the order. Returns true if this subscription of the
+/// connection was found and matched, and the number of pages.
+async fn read(t: &TestTable, types: &[&str], name: &str, changes: &Changes<'_>, flip: bool) -> (bool, usize) {
+    let event = event(types);
+    let matches = |filter: &str| filter.is_empty() || serde_json::from_str::<Filter>(filter).unwrap().matches(&event);
     let (mut met, mut page) = (false, 0);
     for mut round in rounds(t, types) {
         if flip {
@@ -37,9 +44,12 @@ async fn read(t: &TestTable, types: &[&str], changes: &Changes<'_>, flip: bool) 
         for mut pages in round {
             while pages.position().is_some() {
                 for (_, wanted) in changes.iter().filter(|(at, _)| *at == page) {
-                    subscribe(t, wanted).await;
+                    change(t, wanted).await;
                 }
-                met |= !next(&mut pages).await.is_empty();
+                let interests = pages.next().await.unwrap().unwrap().interests;
+                let alice = interests.iter().filter(|interest| interest.connection_id == id("alice"));
+                let wants = alice.flat_map(|interest| &interest.wants);
+                met |= wants.into_iter().any(|want| want.subscription.as_str() == name && matches(&want.filter));
                 page += 1;
             }
         }
@@ -50,24 +60,29 @@ async fn read(t: &TestTable, types: &[&str], changes: &Changes<'_>, flip: bool) 
 /// A table in which other connections fill a page of each partition.
 async fn crowded() -> TestTable {
     let t = TestTable::create().await;
-    for (prefix, wanted) in [("e", Filter::default()), ("r", filter(["Room"])), ("c", filter(["Car"]))] {
+    let everywhere = [Filter::default(), filter(["Room"]), filter(["Car"]), by_ids([ENTITY])];
+    for (prefix, wanted) in ["e", "r", "c", "i"].iter().zip(everywhere) {
         let others: Vec<_> = names(prefix, 2).iter().map(|name| connection(name, wanted.clone())).collect();
         t.register(&others).await;
     }
     t
 }
 
-/// Every change from one filter to another, before every page.
-async fn every_change(types: &[&str], filters: &[Filter], group: Option<&str>) {
+/// Every change of alice's subscription of this name from one filter to another, before every page.
+async fn every_change(types: &[&str], filters: &[Filter], alice: &Connection, name: &str) {
     let t = crowded().await;
-    let group = group.map(|name| GroupId::parse(name).unwrap());
     let pairs =
         filters.iter().flat_map(|old| filters.iter().map(move |new| (old, new))).filter(|(old, new)| old != new);
     for (old, new) in pairs {
+        let (old, new) = (named(name, old.clone()), named(name, new.clone()));
+        let mut subscriptions = alice.subscriptions.clone();
+        subscriptions.push(old.clone());
+        subscriptions.sort_by(|a, b| a.name.cmp(&b.name));
+        let alice = Connection { subscriptions, ..alice.clone() };
         for flip in [false, true] {
             for at in 0.. {
-                t.register([&Connection { group: group.clone(), ..connection("alice", old.clone()) }]).await;
-                let (met, pages) = read(&t, types, &[(at, new)], flip).await;
+                t.register([&alice]).await;
+                let (met, pages) = read(&t, types, name, &[(at, &new)], flip).await;
                 assert!(met, "from {old:?} to {new:?} before page {at} of {pages}, the other way round: {flip}");
                 t.table.forget(&id("alice")).await.unwrap();
                 if at >= pages {
@@ -78,36 +93,65 @@ async fn every_change(types: &[&str], filters: &[Filter], group: Option<&str>) {
     }
 }
 
-fn with_pattern(types: &[&str], pattern: &str) -> Filter {
-    Filter::new(types.iter().copied(), Some(pattern)).unwrap()
-}
-
 #[tokio::test]
 async fn of_one_type() {
     let filters = [Filter::default(), filter(["Room"]), filter(["Room", "Other"]), with_pattern(&[], "^urn")];
-    every_change(&["Room"], &filters, None).await;
+    every_change(&["Room"], &filters, &connection("alice", None), "").await;
+}
+
+#[tokio::test]
+async fn of_one_type_or_id() {
+    let bus = with_pattern(&["Room"], "^(urn:bus:1|urn:bus:2)$");
+    let filters = [Filter::default(), filter(["Room"]), by_ids([ENTITY, "urn:bus:3"]), bus];
+    every_change(&["Room"], &filters, &connection("alice", None), "").await;
 }
 
 #[tokio::test]
 async fn of_several_types() {
-    every_change(&["Room", "Car"], &[Filter::default(), filter(["Room"]), with_pattern(&["Car"], "^urn")], None).await;
+    let filters = [Filter::default(), filter(["Room"]), with_pattern(&["Car"], "^urn")];
+    every_change(&["Room", "Car"], &filters, &connection("alice", None), "").await;
+}
+
+#[tokio::test]
+async fn of_several_types_or_an_id() {
+    let filters = [filter(["Room"]), filter(["Car"]), by_ids([ENTITY])];
+    every_change(&["Room", "Car"], &filters, &connection("alice", None), "").await;
 }
 
 #[tokio::test]
 async fn of_the_member_of_a_group() {
-    every_change(&["Room"], &[Filter::default(), filter(["Room"])], Some("workers")).await;
+    let group = Some(GroupId::parse("workers").unwrap());
+    let alice = Connection { group, ..connection("alice", None) };
+    every_change(&["Room"], &[Filter::default(), filter(["Room"]), by_ids([ENTITY])], &alice, "").await;
+}
+
+/// The other subscriptions have the same scopes, which the moving one shares or keeps.
+#[tokio::test]
+async fn of_one_of_several_subscriptions() {
+    let subscriptions = vec![named("ids", with_pattern(&[], "^urn:bus:1$")), named("types", filter(["Room"]))];
+    let alice = Connection { subscriptions, ..connection("alice", None) };
+    every_change(&["Room"], &[Filter::default(), filter(["Room"]), by_ids([ENTITY])], &alice, "moves").await;
 }
 
 /// For an entity of one type, any number of changes is allowed.
 #[tokio::test]
 async fn again_and_again() {
     let t = crowded().await;
-    let [every, one, two] = [Filter::default(), filter(["Room"]), filter(["Room", "Car"])];
-    for chain in [[&every, &one, &every, &two], [&one, &every, &two, &every]] {
+    let [every, one, two, bus] = [Filter::default(), filter(["Room"]), filter(["Room", "Car"]), by_ids([ENTITY])]
+        .map(|filter| named("map", filter));
+    let chains = [
+        [&every, &one, &every, &two],
+        [&one, &every, &two, &every],
+        [&bus, &one, &every, &bus],
+        [&one, &bus, &every, &one],
+        [&bus, &every, &one, &bus],
+    ];
+    for chain in chains {
         let pages = 6;
         for (a, b, c) in (0..pages).flat_map(|a| (a..pages).flat_map(move |b| (b..pages).map(move |c| (a, b, c)))) {
-            t.register([&connection("alice", chain[0].clone())]).await;
-            let (met, _) = read(&t, &["Room"], &[(a, chain[1]), (b, chain[2]), (c, chain[3])], false).await;
+            t.register([&Connection { subscriptions: vec![chain[0].clone()], ..connection("alice", None) }]).await;
+            let changes = [(a, chain[1]), (b, chain[2]), (c, chain[3])];
+            let (met, _) = read(&t, &["Room"], "map", &changes, false).await;
             assert!(met, "{chain:?}, before the pages {a}, {b} and {c}");
             t.table.forget(&id("alice")).await.unwrap();
         }
@@ -117,21 +161,29 @@ async fn again_and_again() {
 /// Items that are read later contain the later filter.
 #[tokio::test]
 async fn to_another_pattern() {
-    for (old, new) in [(&["Room"][..], &[][..]), (&[], &["Room"])] {
+    let filters = [filter(["Room"]), Filter::default(), by_ids([ENTITY])];
+    let with = |filter: &Filter, pattern: &str| {
+        let mut json = serde_json::to_value(filter).unwrap();
+        json["idPattern"] = json!(pattern);
+        serde_json::from_value::<Filter>(json).unwrap()
+    };
+    for (old, new) in filters.iter().flat_map(|old| filters.iter().map(move |new| (old, new))) {
         let t = TestTable::create().await;
-        t.register([&connection("alice", with_pattern(old, "^old"))]).await;
+        t.register([&Connection { subscriptions: only(with(old, "^old")), ..connection("alice", None) }]).await;
         let mut met = Vec::new();
         for (round, partitions) in rounds(&t, &["Room"]).into_iter().enumerate() {
             if round == 1 {
-                subscribe(&t, &with_pattern(new, "^new")).await;
+                change(&t, &with(new, "^new").into()).await;
             }
             for mut pages in partitions {
-                while pages.position().is_some() {
-                    met.extend(next(&mut pages).await.into_iter().flatten());
+                while let Some(page) = pages.next().await.unwrap() {
+                    met.extend(page.interests.iter().flat_map(patterns).flatten());
                 }
             }
         }
-        let wanted: &[&str] = if old.is_empty() { &["^old", "^new"] } else { &["^new"] };
-        assert_eq!(met, wanted, "from {old:?} to {new:?}");
+        let (before, after) = met.split_at(usize::from(*old == Filter::default()));
+        assert!(before.iter().all(|pattern| pattern == "^old"), "from {old:?} to {new:?}: {met:?}");
+        assert!(after.iter().all(|pattern| pattern == "^new"), "from {old:?} to {new:?}: {met:?}");
+        assert!(!met.is_empty(), "from {old:?} to {new:?}");
     }
 }

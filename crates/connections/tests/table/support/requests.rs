@@ -1,24 +1,28 @@
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use aws_sdk_dynamodb::config::interceptors::BeforeTransmitInterceptorContextRef;
 use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_dynamodb::error::BoxError;
 
-/// Counts the requests of one client for one operation, such as `.TransactWriteItems`.
+/// The requests of one client for one operation, such as `.TransactWriteItems`.
 #[derive(Clone, Debug)]
 pub(crate) struct Requests {
     operation: &'static str,
-    count: Arc<AtomicUsize>,
+    bodies: Arc<Mutex<Vec<String>>>,
 }
 
 impl Requests {
     pub(crate) fn of(operation: &'static str) -> Self {
-        Self { operation, count: Arc::default() }
+        Self { operation, bodies: Arc::default() }
     }
 
     pub(crate) fn count(&self) -> usize {
-        self.count.load(Ordering::Relaxed)
+        self.bodies.lock().unwrap().len()
+    }
+
+    /// The body of the last one.
+    pub(crate) fn last(&self) -> String {
+        self.bodies.lock().unwrap().last().unwrap().clone()
     }
 }
 
@@ -33,9 +37,11 @@ impl Intercept for Requests {
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let target = context.request().headers().get("x-amz-target");
+        let request = context.request();
+        let target = request.headers().get("x-amz-target");
         if target.is_some_and(|target| target.ends_with(self.operation)) {
-            self.count.fetch_add(1, Ordering::Relaxed);
+            let body = String::from_utf8_lossy(request.body().bytes().unwrap_or_default()).into_owned();
+            self.bodies.lock().unwrap().push(body);
         }
         Ok(())
     }
