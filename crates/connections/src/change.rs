@@ -76,7 +76,7 @@ impl Table {
     ///
     /// # Errors
     /// [`TableError::NotSubscribed`] if the connection has no subscription of this name; otherwise as for
-    /// [`Table::subscribe`].
+    /// [`Table::subscribe`], except for the limits.
     pub async fn unsubscribe(
         &self,
         id: &ConnectionId,
@@ -101,7 +101,8 @@ impl Table {
     ///
     /// # Errors
     /// [`TableError::NotAuthorised`] if the authorisation has expired and can no longer be renewed;
-    /// [`TableError::AnotherSubject`] if the connection belongs to another subject; otherwise as for [`Table::subscribe`].
+    /// [`TableError::AnotherSubject`] if the connection belongs to another subject; otherwise as for [`Table::subscribe`],
+    /// except for the limits.
     pub async fn authorise(
         &self,
         id: &ConnectionId,
@@ -177,7 +178,9 @@ impl Table {
     ) -> Result<Replaced, TableError> {
         let (old_scopes, scopes) = (old.interest_scopes(), new.interest_scopes());
         let items: Vec<_> = scopes.iter().map(|scope| interest_item(&new, scope)).collect();
-        if !is_within_limit(&new, &items) {
+        // A renewal or the removal of a subscription is never too large: it adds none.
+        let is_new = |subscription| !old.connection.subscriptions.contains(subscription);
+        if new.connection.subscriptions.iter().any(is_new) && !is_within_limit(&new, &items) {
             return Err(TableError::LimitExceeded);
         }
         let mut writes = Vec::new();
@@ -211,8 +214,7 @@ impl Table {
     }
 }
 
-/// Checks the number of subscriptions and scopes. They count from the first message on, although a connection that has not
-/// authenticated has no interests.
+/// Checks the number of subscriptions and of scopes.
 fn check(connection: &Connection) -> Result<(), TableError> {
     if connection.subscriptions.iter().filter(|subscription| !subscription.name.is_default()).count() >= SUBSCRIPTIONS {
         return Err(TableError::TooManySubscriptions);

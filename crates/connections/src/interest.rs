@@ -52,7 +52,7 @@ impl Interest {
         Some(Self {
             connection_id: ConnectionId::parse(get_string(item, SK)?.split_once('#')?.1).ok()?,
             wants: match item.get(SUBSCRIPTIONS) {
-                Some(wants) => from_list(wants)?,
+                Some(wants) => from_list(wants).filter(|wants| !wants.is_empty())?,
                 None => vec![Want::default()],
             },
             is_named: item.contains_key(NAMED),

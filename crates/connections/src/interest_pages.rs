@@ -6,7 +6,8 @@
 //! - Everything, `*`, is the first round, the event's types are the second, and its id is the third. A subscription that leaves
 //!   the partition of an earlier round has its items in those of later rounds before they are read. A subscription that moves
 //!   to an earlier round keeps the items of the later ones ([`Table::subscribe`]). With one type, a connection is therefore found
-//!   however often its subscriptions change.
+//!   however often its subscriptions change. Of a connection with more than 50 scopes, former ones included, some are not kept;
+//!   a subscription that moves from one of these within a read can be missed.
 //! - With several types, the third round reads the types again. A change from one type to another has happened either after the
 //!   second round or before the third. A second change of that kind within the same read can undo this.
 //!

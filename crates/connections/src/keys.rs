@@ -116,6 +116,21 @@ mod tests {
         assert!(partition(&"t".repeat(63), &"\u{10ffff}".repeat(256)).len() <= 2048);
     }
 
+    /// A type or an id of the same text, with all characters that separate or escape something, or everything.
+    fn any_scope() -> impl Strategy<Value = Scope> {
+        let text = prop_oneof![
+            "[#*%/25A-C]{1,4}",
+            "[#*%/25A-C\\PC]{1,8}",
+            "[TICGS]#[a-z0-9_-]{1,9}#[*#%a-z]{1,3}",
+            prop::sample::select(vec![" ", "\0", "\u{feff}", "*", "#*"]).prop_map(str::to_owned),
+        ];
+        prop_oneof![
+            1 => Just(Scope::Every),
+            4 => text.clone().prop_map(|text| Scope::Type(EntityType::parse(text).unwrap())),
+            4 => text.prop_map(|text| Scope::Id(EntityId::parse(text).unwrap())),
+        ]
+    }
+
     proptest! {
         #[test]
         fn different_groups_never_share_an_item(
@@ -130,13 +145,14 @@ mod tests {
         }
 
         #[test]
-        fn different_tenants_or_types_never_share_a_partition(
-            a in "[a-z0-9][a-z0-9_-]{0,8}", b in "[a-z0-9][a-z0-9_-]{0,8}",
-            x in "[#*%25A-C\\PC]{1,8}", y in "[#*%25A-C\\PC]{1,8}",
+        fn different_tenants_types_or_ids_never_share_a_partition(
+            a in "[a-z0-9][a-z0-9_-]{0,8}", b in "[a-z0-9][a-z0-9_-]{0,8}", x in any_scope(), y in any_scope(),
         ) {
-            prop_assert_eq!(partition(&a, &x) == partition(&b, &y), a == b && x == y);
-            let every = interest_partition(&Tenant::parse(&a).unwrap(), &Scope::Every);
-            prop_assert_ne!(partition(&b, &y), every);
+            let [a, b] = [a, b].map(|name| Tenant::parse(&name).unwrap());
+            for (b, y) in [(&b, &y), (&a, &y), (&b, &x), (&a, &x)] {
+                let is_same = interest_partition(&a, &x) == interest_partition(b, y);
+                prop_assert_eq!(is_same, a == *b && x == *y);
+            }
         }
     }
 }

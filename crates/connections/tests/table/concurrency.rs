@@ -38,7 +38,7 @@ async fn subscribe(table: &Table, wanted: &Subscription) -> Connection {
     table.subscribe(&id("alice"), std::slice::from_ref(wanted), now()).await.unwrap()
 }
 
-/// A read and a transaction are two requests. A cancelled transaction is followed by another read and another transaction.
+/// A read and a transaction are two requests. A cancelled transaction is followed by another of each.
 const STEPS: std::ops::RangeInclusive<usize> = 0..=8;
 
 #[tokio::test]
@@ -177,7 +177,7 @@ async fn handle(table: Table, message: Message) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// However the messages of a connection overlap, the items in the end are those of its last state.
     #[test]

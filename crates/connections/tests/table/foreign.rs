@@ -24,7 +24,7 @@ fn malformed(interest: &Item) -> Vec<Item> {
         ("subscriptions", Some(text("everything"))),
         ("subscriptions", Some(AttributeValue::L(Vec::new()))),
         ("subscriptions", Some(AttributeValue::L(vec![text("map")]))),
-        ("subscriptions", Some(AttributeValue::L(vec![AttributeValue::M(named.clone())]))),
+        ("subscriptions", Some(AttributeValue::L(vec![AttributeValue::M(named)]))),
         // A text is not greater than any number for DynamoDB; moto fails to compare the two.
         ("expiresAt", None),
     ];

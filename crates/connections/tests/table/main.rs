@@ -17,6 +17,7 @@ mod groups;
 mod isolation;
 mod kept;
 mod kept_scopes;
+mod limits;
 mod list;
 mod model;
 mod pages;

@@ -1,5 +1,5 @@
-//! A subscription changes while an event's audience is read, at every point of the read. The reader finds a connection whose old
-//! and new subscriptions match.
+//! A subscription changes while an event's audience is read, at every point of the read. The reader finds a connection whose
+//! old and new subscriptions match.
 
 use entity_stream_connections::{Connection, InterestPages};
 use entity_stream_protocol::{EntityChange, Filter, GroupId, Subscription};
