@@ -16,6 +16,7 @@ mod logs;
 mod progress;
 mod queue;
 mod refusal;
+mod subscription;
 mod terminal;
 mod token;
 mod usage;

@@ -6,6 +6,7 @@ use entity_stream_client::{ClientError, CloseCode, CredentialKind, ErrorKind, Ha
 pub(crate) fn explain(error: &ClientError, credential: Option<CredentialKind>) -> String {
     match error {
         ClientError::Url(error) => format!("--url: {error}"),
+        ClientError::Subscriptions(error) => format!("--subscription: {error}"),
         ClientError::Credential(error @ InvalidCredential::Token) => {
             format!("--token or ENTITY_STREAM_TOKEN: {error}")
         }
@@ -77,6 +78,8 @@ fn said(reason: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use entity_stream_client::InvalidSubscriptions;
+
     use super::*;
 
     fn explained(status: u16, reason: &str, by_gateway: bool, credential: Option<CredentialKind>) -> String {
@@ -106,5 +109,6 @@ mod tests {
     fn an_invalid_argument_is_named_by_its_option() {
         assert!(explain(&InvalidCredential::Token.into(), None).starts_with("--token or ENTITY_STREAM_TOKEN: "));
         assert!(explain(&InvalidCredential::Key.into(), None).starts_with("--api-key: "));
+        assert!(explain(&InvalidSubscriptions::TooMany.into(), None).starts_with("--subscription: "));
     }
 }

@@ -1,12 +1,13 @@
 use entity_stream_connections::{Authorisation, Connection};
-use entity_stream_protocol::{EntityType, EpochMillis, Filter, GroupId, IdPattern};
+use entity_stream_protocol::{Acknowledgement, EpochMillis, GroupId};
 use serde_json::{Value, json};
 
 use crate::commands::columns::{cell, columns};
+use crate::commands::subscription_cell::subscriptions;
 use crate::lifetime::roughly;
 
 const TITLES: [&str; 9] =
-    ["CONNECTION", "TENANT", "SUBJECT", "ROLE", "FILTER", "GROUP", "FORMAT", "CONNECTED", "AUTHORISED"];
+    ["CONNECTION", "TENANT", "SUBJECT", "ROLE", "SUBSCRIPTIONS", "GROUP", "FORMAT", "CONNECTED", "AUTHORISED"];
 
 /// The records of connections, for programs.
 pub(super) fn json(connections: &[Connection]) -> Value {
@@ -14,12 +15,6 @@ pub(super) fn json(connections: &[Connection]) -> Value {
 }
 
 fn one(connection: &Connection) -> Value {
-    let filter = connection.filter.as_ref().map(|filter| {
-        json!({
-            "entityTypes": filter.entity_types().iter().map(EntityType::as_str).collect::<Vec<_>>(),
-            "idPattern": filter.id_pattern().map(IdPattern::as_str),
-        })
-    });
     let (state, role) = match &connection.authorisation {
         Authorisation::Open => ("open", None),
         Authorisation::Pending => ("pending", None),
@@ -30,7 +25,8 @@ fn one(connection: &Connection) -> Value {
         "tenant": connection.tenant.as_str(),
         "subject": connection.authorisation.subject(),
         "role": role,
-        "filter": filter,
+        "subscriptions": connection.subscriptions,
+        "acknowledgement": connection.acknowledgement.map(Acknowledgement::as_str),
         "group": connection.group.as_ref().map(GroupId::as_str),
         "format": connection.format.as_str(),
         "connectedAt": connection.connected_at.to_rfc3339(),
@@ -56,23 +52,12 @@ fn row(connection: &Connection, now: EpochMillis) -> [String; 9] {
         connection.tenant.to_string(),
         connection.authorisation.subject().map_or_else(none, cell),
         role,
-        cell(&filter(connection.filter.as_ref())),
+        cell(&subscriptions(&connection.subscriptions)),
         connection.group.as_ref().map_or_else(none, |group| group.as_str().to_owned()),
         connection.format.as_str().to_owned(),
         format!("{} ago", roughly(now.since(connection.connected_at))),
         authorised(&connection.authorisation, now),
     ]
-}
-
-fn filter(filter: Option<&Filter>) -> String {
-    let Some(filter) = filter else { return "unsubscribed".to_owned() };
-    let types = filter.entity_types().iter().map(EntityType::as_str).collect::<Vec<_>>().join(", ");
-    match (types.is_empty(), filter.id_pattern()) {
-        (true, None) => "everything".to_owned(),
-        (true, Some(pattern)) => format!("/{pattern}/"),
-        (false, None) => types,
-        (false, Some(pattern)) => format!("{types} /{pattern}/"),
-    }
 }
 
 fn authorised(authorisation: &Authorisation, now: EpochMillis) -> String {
@@ -92,56 +77,65 @@ mod tests {
     use std::time::Duration;
 
     use entity_stream_connections::Grant;
-    use entity_stream_protocol::{ConnectionId, Format, Tenant};
+    use entity_stream_protocol::{ConnectionId, Filter, Format, Subscription, Tenant};
 
     use super::*;
 
     fn connections() -> Vec<Connection> {
-        let connection = |id: &str, filter, authorisation| Connection {
+        let connection = |id: &str, subscriptions, authorisation| Connection {
             id: ConnectionId::parse(id).unwrap(),
             tenant: Tenant::parse("demo").unwrap(),
             connected_at: EpochMillis::new(0),
-            filter,
+            subscriptions,
+            acknowledgement: None,
             format: Format::Json,
             group: None,
             authorisation,
+        };
+        let default = |types: &[&str], pattern| -> Vec<Subscription> {
+            vec![Filter::new(types.to_vec(), pattern).unwrap().into()]
         };
         let granted = |subject: &str, until| {
             let until = Some(EpochMillis::new(until));
             Authorisation::Granted(Grant { subject: subject.to_owned(), role: "user".to_owned(), until })
         };
+        let map = Subscription { name: "map".parse().unwrap(), ..Subscription::default() };
         vec![
-            connection("a=", Some(Filter::default()), Authorisation::Open),
-            connection("b=", Filter::new(["Room", "Sensor"], Some("^urn")).ok(), granted("alice", 1_800_000)),
+            connection("a=", default(&[], None), Authorisation::Open),
+            connection("b=", default(&["Room", "Sensor"], Some("^urn")), granted("alice", 1_800_000)),
             Connection {
                 group: GroupId::parse("workers").ok(),
+                acknowledgement: Some(Acknowledgement::Always),
                 format: Format::CloudEvents,
-                ..connection("c=", Filter::new(["T"; 0], Some("x")).ok(), granted("\u{1b}[2J", 3_600_000))
+                ..connection("c=", vec![default(&[], Some("x")).remove(0), map], granted("\u{1b}[2J", 3_600_000))
             },
-            connection("d=", None, Authorisation::Pending),
+            connection("d=", vec![], Authorisation::Pending),
         ]
     }
 
     #[test]
     fn people_get_columns() {
         let expected = "\
-CONNECTION  TENANT  SUBJECT  ROLE  FILTER               GROUP    FORMAT       CONNECTED   AUTHORISED
-a=          demo    -        -     everything           -        json         45 min ago  not required
-b=          demo    alice    user  Room, Sensor /^urn/  -        json         45 min ago  expired 15 min ago
-c=          demo    \u{fffd}[2J     user  /x/                  workers  cloudevents  45 min ago  for 15 min
-d=          demo    -        -     unsubscribed         -        json         45 min ago  pending";
+CONNECTION  TENANT  SUBJECT  ROLE  SUBSCRIPTIONS         GROUP    FORMAT       CONNECTED   AUTHORISED
+a=          demo    -        -     everything            -        json         45 min ago  not required
+b=          demo    alice    user  Room, Sensor /^urn/   -        json         45 min ago  expired 15 min ago
+c=          demo    \u{fffd}[2J     user  /x/; map: everything  workers  cloudevents  45 min ago  for 15 min
+d=          demo    -        -     unsubscribed          -        json         45 min ago  pending";
         assert_eq!(table(&connections(), EpochMillis::new(0).plus(Duration::from_secs(45 * 60))), expected);
     }
 
     #[test]
     fn programs_get_everything() {
         let json = json(&connections());
-        assert_eq!(json[0]["filter"], serde_json::json!({ "entityTypes": [], "idPattern": null }));
+        assert_eq!(json[0]["subscriptions"], serde_json::json!([{}]));
+        assert_eq!((&json[0]["acknowledgement"], &json[2]["acknowledgement"]), (&Value::Null, &"always".into()));
         assert_eq!((&json[0]["authorisation"], &json[0]["subject"]), (&"open".into(), &Value::Null));
-        assert_eq!(json[1]["filter"], serde_json::json!({ "entityTypes": ["Room", "Sensor"], "idPattern": "^urn" }));
+        let filter = serde_json::json!({ "entityTypes": ["Room", "Sensor"], "idPattern": "^urn" });
+        assert_eq!(json[1]["subscriptions"], serde_json::json!([filter]));
+        assert_eq!(json[2]["subscriptions"], serde_json::json!([{ "idPattern": "x" }, { "subscription": "map" }]));
         assert_eq!((&json[1]["role"], &json[1]["authorisedUntil"]), (&"user".into(), &"1970-01-01T00:30:00Z".into()));
         assert_eq!((&json[2]["group"], &json[2]["format"]), (&"workers".into(), &"cloudevents".into()));
-        assert_eq!((&json[3]["filter"], &json[3]["authorisation"]), (&Value::Null, &"pending".into()));
+        assert_eq!((&json[3]["subscriptions"], &json[3]["authorisation"]), (&serde_json::json!([]), &"pending".into()));
         assert_eq!(
             (&json[3]["connectedAt"], &json[3]["expiresAt"]),
             (&"1970-01-01T00:00:00Z".into(), &"1970-01-01T02:00:00Z".into())

@@ -32,7 +32,7 @@ enum ConnectionsCommand {
     Close(CloseConnections),
 }
 
-/// List the connections with their subjects, filters and authorisations
+/// List the connections with their subjects, subscriptions and authorisations
 ///
 /// Reads the whole table, which DynamoDB charges for. If the end of a connection was not reported, the connection is listed
 /// until the next event for it, or for two hours.

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use entity_stream_protocol::{EntityType, Filter, Format, GroupId, Tenant};
+use entity_stream_protocol::{Format, GroupId, Tenant};
 
 use crate::arguments::{count, duration};
 use crate::client;
@@ -8,18 +8,26 @@ use crate::credential::CredentialArgs;
 use crate::interrupt::Interrupt;
 use crate::listen::{EventOutput, Listener};
 use crate::logs;
+use crate::subscription::SubscriptionArgs;
 
 /// Print a tenant's entity changes as they happen
 ///
 /// Reconnects after a lost connection, and prints each event once, even if the server delivers it again. Prints events to
 /// standard output, and everything else, such as the summary, to standard error. In the readable output, a `*` marks an
-/// attribute that changed, if other attributes did not change.
+/// attribute that changed, if other attributes did not change. With named subscriptions, `[map, list]` names those that the
+/// event matches; `-` is the one without a name. An event that matches subscriptions with different `attributes` or
+/// `representation` is printed once for each.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   entity-stream listen demo
   entity-stream listen demo --entity-type Room --entity-type Sensor
   entity-stream listen demo --id-pattern ':Vehicle:00[1-9]$'
+  entity-stream listen demo --entity-type Vehicle --q 'speed>50' --watch speed
+  entity-stream listen demo --geo-q near:139.7,35.6,2000 \\
+      --attributes speed,location --key-values
+  entity-stream listen demo --subscription 'rooms={\"entityTypes\":[\"Room\"]}' \\
+      --subscription 'fast={\"q\":\"speed>50\",\"attributes\":[\"speed\"]}'
   entity-stream listen demo --output json --count 100 | jq .data
   entity-stream listen demo --count 1 --timeout 30s --quiet || echo 'no change'
   entity-stream listen demo --output none --timeout 1m
@@ -32,12 +40,6 @@ pub(crate) struct Args {
     /// The WebSocket URL of the stream
     #[arg(long, value_name = "URL", default_value = "ws://localhost:3000")]
     url: String,
-    /// Only entities of this type; repeat the option for up to 49 types
-    #[arg(long, value_name = "TYPE")]
-    entity_type: Vec<EntityType>,
-    /// Only entities whose id matches this regular expression, anywhere in the id unless anchored
-    #[arg(long, value_name = "REGEX")]
-    id_pattern: Option<String>,
     /// Share the stream with the other members of this consumer group
     #[arg(long, value_name = "NAME", value_parser = |name: &str| GroupId::parse(name))]
     group: Option<GroupId>,
@@ -57,6 +59,8 @@ pub(crate) struct Args {
     #[arg(long, short)]
     quiet: bool,
     #[command(flatten)]
+    subscriptions: SubscriptionArgs,
+    #[command(flatten)]
     credential: CredentialArgs,
 }
 
@@ -64,10 +68,11 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     logs::start(logs::OF_A_TOOL)?;
     let mut interrupt = Interrupt::install()?;
     // The server would refuse an invalid filter too, one handshake later.
-    let filter = Filter::new(args.entity_type, args.id_pattern.as_deref())?;
+    let subscriptions = args.subscriptions.subscriptions()?;
     let format = if args.output == EventOutput::Cloudevents { Format::CloudEvents } else { args.format };
     let credential = args.credential.credential()?;
-    let mut builder = client::builder(&args.url, &args.tenant, credential.as_ref()).filter(filter).format(format);
+    let mut builder = client::builder(&args.url, &args.tenant, credential.as_ref());
+    builder = builder.subscriptions(subscriptions).format(format);
     if let Some(group) = args.group {
         builder = builder.group(group);
     }

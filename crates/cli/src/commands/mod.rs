@@ -16,6 +16,7 @@ pub(crate) mod local;
 mod place;
 pub(crate) mod publish;
 pub(crate) mod simulate;
+mod subscription_cell;
 pub(crate) mod token;
 
 use clap::Subcommand;

@@ -1,5 +1,5 @@
 use anstyle::{AnsiColor, Style};
-use entity_stream_protocol::{ChangeType, EventMessage};
+use entity_stream_protocol::{ChangeType, EventMessage, SubscriptionName};
 
 use super::value::{Members, readable};
 use crate::terminal::{grouped, printable};
@@ -13,7 +13,8 @@ const CHANGED: Style = AnsiColor::Yellow.on_default().bold();
 /// The longest part of a value that is shown, in characters.
 const VALUE_LENGTH: usize = 72;
 
-/// An event for people, on one line: the time, the change, the type, the entity and the values of its attributes.
+/// An event for people, on one line: the time, the change, the type, the entity, the subscriptions that have a
+/// name, and the values of its attributes.
 pub(super) fn pretty(event: &EventMessage<'_>) -> String {
     let (style, verb) = match event.change_type {
         ChangeType::EntityCreated => (CREATED, "created"),
@@ -26,6 +27,12 @@ pub(super) fn pretty(event: &EventMessage<'_>) -> String {
         printable(&event.entity_type.display()),
         printable(&event.entity_id),
     );
+    if let Some(names) = &event.subscriptions {
+        // The characters of a name are harmless.
+        let shown = |name: &SubscriptionName| if name.is_default() { "-".to_owned() } else { name.to_string() };
+        let names: Vec<String> = names.iter().map(shown).collect();
+        line.push_str(&format!(" {TIME}[{}]{TIME:#}", names.join(", ")));
+    }
     let attributes = event.data.as_deref().map(|data| Members::of(data).0).unwrap_or_default();
     let changed = event.changed_attributes.as_deref().unwrap_or_default();
     let has_changed = |name: &str| changed.iter().any(|changed| changed == name);
@@ -61,7 +68,7 @@ fn shortened(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use entity_stream_protocol::{EntityChange, Event, Format, ServerMessage};
+    use entity_stream_protocol::{EntityChange, Event, Format, MessageForm, ServerMessage};
     use proptest::prelude::*;
     use serde_json::json;
 
@@ -73,7 +80,7 @@ mod tests {
 
     fn shown(detail: &str, format: Format) -> String {
         let change = EntityChange::parse(detail).unwrap();
-        let frame = Event::new("9c1e", "2026-01-02T03:04:05Z", change).message(format);
+        let frame = Event::new("9c1e", "2026-01-02T03:04:05Z", change).message(&format.into());
         anstream::adapter::strip_str(&message(&frame)).to_string()
     }
 
@@ -104,7 +111,7 @@ mod tests {
         assert_eq!(text(r#"{"a":1}"#, "[]"), " a=1");
         assert_eq!(text(r#"{"a":1}"#, r#"["x","\u001b[2J"]"#), " a=1 (changed: x, \u{fffd}[2J)");
         let change = EntityChange::parse(&with(r#"{"a":1,"b":2}"#, r#"["b"]"#)).unwrap();
-        let coloured = message(&Event::new("1", "2026-01-02T03:04:05Z", change).message(Format::Json));
+        let coloured = message(&Event::new("1", "2026-01-02T03:04:05Z", change).message(&Format::Json.into()));
         assert!(coloured.contains(&format!("{CHANGED}*b={CHANGED:#}2")), "{coloured:?}");
     }
 
@@ -117,6 +124,16 @@ mod tests {
         assert!(shown(&long, Format::Json).ends_with("é…"));
         let huge = long.replace('é', &"x".repeat(1000));
         assert!(shown(&huge, Format::Json).ends_with("(data left out: 200,008 bytes)"));
+    }
+
+    #[test]
+    fn the_subscriptions_are_named_if_there_are_several() {
+        let detail = r#"{"type":"entityUpdated","tenant":"t","entityId":"i","entityType":"T","data":{"a":1}}"#;
+        let event = Event::new("1", "2026-01-02T03:04:05Z", EntityChange::parse(detail).unwrap());
+        let subscriptions = vec![SubscriptionName::DEFAULT, "map".parse().unwrap()];
+        let frame = event.message(&MessageForm { subscriptions, ..MessageForm::default() });
+        let line = anstream::adapter::strip_str(&message(&frame)).to_string();
+        assert_eq!(line, "2026-01-02T03:04:05Z updated T i [-, map] a=1");
     }
 
     proptest! {

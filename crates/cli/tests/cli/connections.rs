@@ -6,7 +6,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
-use crate::harness::{Ended, run, run_with, system, system_with};
+use crate::harness::{Ended, listen, run, run_with, system, system_with};
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
@@ -36,7 +36,7 @@ async fn close(system: &Local, ids: &[&str]) -> Ended {
 }
 
 #[tokio::test]
-async fn the_list_has_filters_and_groups() {
+async fn the_list_has_subscriptions_and_groups() {
     let system = system().await;
     let empty = list(&system, &[]).await;
     assert_eq!((empty.code, empty.stdout.as_str(), empty.stderr.as_str()), (Some(0), "", "no connections found\n"));
@@ -51,14 +51,32 @@ async fn the_list_has_filters_and_groups() {
     assert_eq!(all.as_array().unwrap().len(), 3, "{all}");
     let demo = listed(&system, &["--tenant", "DEMO"]).await;
     assert_eq!(demo.as_array().unwrap().len(), 2, "{demo}");
-    assert_eq!(demo[0]["filter"], json!({ "entityTypes": [], "idPattern": null }));
-    assert_eq!(demo[1]["filter"], json!({ "entityTypes": ["Room", "Sensor"], "idPattern": "^urn" }));
+    assert_eq!(demo[0]["subscriptions"], json!([{}]));
+    assert_eq!(demo[1]["subscriptions"], json!([{ "entityTypes": ["Room", "Sensor"], "idPattern": "^urn" }]));
     assert_eq!((&demo[1]["group"], &demo[1]["format"]), (&json!("workers"), &json!("cloudevents")));
     assert_eq!((&demo[1]["authorisation"], &demo[1]["subject"]), (&json!("open"), &Value::Null));
 
     let table = list(&system, &["--tenant", "demo"]).await.stdout;
     assert!(table.starts_with("CONNECTION ") && table.contains("Room, Sensor /^urn/"), "{table}");
     assert!(table.contains("everything") && table.lines().count() == 3, "{table}");
+}
+
+#[tokio::test]
+async fn the_list_has_named_subscriptions() {
+    let system = system().await;
+    let map = r#"map={"q":"speed>50","attributes":["speed"]}"#;
+    let _listener = listen(&system, "demo", &["--id", "urn:1", "--subscription", map]).await;
+    let all = listed(&system, &[]).await;
+    let expected =
+        json!([{ "entityIds": ["urn:1"] }, { "subscription": "map", "q": "speed>50", "attributes": ["speed"] }]);
+    assert_eq!(all[0]["subscriptions"], expected);
+    let table = list(&system, &[]).await.stdout;
+    assert!(table.contains(" urn:1; map: speed>50 "), "{table}");
+
+    let _none = connect(&system, "tenant=city&subscribe=none&ack=always", None).await;
+    let city = listed(&system, &["--tenant", "city"]).await;
+    assert_eq!((&city[0]["subscriptions"], &city[0]["acknowledgement"]), (&json!([]), &json!("always")));
+    assert!(list(&system, &["--tenant", "city"]).await.stdout.contains(" unsubscribed "));
 }
 
 #[tokio::test]

@@ -15,4 +15,5 @@ mod local;
 mod publish;
 mod server;
 mod simulate;
+mod subscriptions;
 mod token;

@@ -1,0 +1,197 @@
+use anyhow::anyhow;
+use entity_stream_protocol::{
+    EntityId, EntityType, FilterFields, InvalidFilter, Representation, Subscription, SubscriptionName, View,
+};
+use serde_json::Value;
+
+use super::place::geo_q;
+use super::written::written;
+
+/// The options that select changes. All but `--subscription` belong to one subscription, the default one, and a change has to
+/// pass each of them.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Filter (every change of the tenant without it)")]
+pub(crate) struct SubscriptionArgs {
+    /// Only entities of this type; repeat the option for up to 49 types
+    #[arg(long, value_name = "TYPE")]
+    entity_type: Vec<EntityType>,
+    /// Only the entity with this id; repeat the option for up to 49 ids
+    #[arg(long = "id", value_name = "ID", alias = "entity-id")]
+    entity_id: Vec<EntityId>,
+    /// Only entities whose id matches this regular expression, anywhere in the id unless anchored
+    #[arg(long, value_name = "REGEX")]
+    id_pattern: Option<String>,
+    /// Only this kind of change: entityCreated, entityUpdated or entityDeleted; repeat the option for two
+    #[arg(long, value_name = "KIND")]
+    trigger: Vec<String>,
+    /// Of the updates only those of this attribute; repeat the option for up to 49 attributes
+    #[arg(long, value_name = "ATTRIBUTE")]
+    watch: Vec<String>,
+    /// Only entities whose values match this NGSI-LD query, such as 'speed>50;status=="moving"'
+    #[arg(long, value_name = "QUERY")]
+    q: Option<String>,
+    /// Only entities at this place: near:LONGITUDE,LATITUDE,METRES, or the JSON of an NGSI-LD geo-query
+    #[arg(long, value_name = "PLACE", value_parser = geo_q)]
+    geo_q: Option<Value>,
+    /// Only this Fiware-ServicePath; with /# at its end also everything below
+    #[arg(long, value_name = "PATH")]
+    service_path: Option<String>,
+    /// Show only these attributes, separated by commas
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    attributes: Vec<String>,
+    /// Show each attribute as its bare value
+    #[arg(long)]
+    key_values: bool,
+    /// A subscription with a name and its fields of docs/protocol.md; repeat the option for up to 16. It replaces
+    /// the default subscription unless another of these options is given
+    #[arg(long, value_name = "NAME=JSON", value_parser = written)]
+    subscription: Vec<Subscription>,
+}
+
+impl SubscriptionArgs {
+    /// The subscriptions. An error names the option to change.
+    pub(crate) fn subscriptions(self) -> anyhow::Result<Vec<Subscription>> {
+        let mut subscriptions = self.subscription;
+        let filter = FilterFields {
+            entity_types: self.entity_type.into_iter().map(String::from).collect(),
+            entity_ids: self.entity_id.into_iter().map(String::from).collect(),
+            id_pattern: self.id_pattern,
+            notification_trigger: self.trigger,
+            watched_attributes: self.watch,
+            q: self.q,
+            geo_q: self.geo_q,
+            service_path: self.service_path,
+        };
+        let representation = if self.key_values { Representation::KeyValues } else { Representation::Normalized };
+        let view = View::new(self.attributes, representation).map_err(|error| anyhow!("--attributes: {error}"))?;
+        let is_given = filter != FilterFields::default() || view != View::default();
+        if is_given || subscriptions.is_empty() {
+            let filter = filter.check().map_err(|error| named(&error))?;
+            let default = Subscription::new(SubscriptionName::DEFAULT, filter, view).map_err(|error| named(&error))?;
+            subscriptions.insert(0, default);
+        }
+        Ok(subscriptions)
+    }
+}
+
+/// The server's message with the name of the option in the place of the field.
+fn named(error: &InvalidFilter) -> anyhow::Error {
+    let message = error.to_string();
+    let (option, field) = match error {
+        InvalidFilter::EntityType(_) | InvalidFilter::TooManyTypes => ("--entity-type", "entityTypes: "),
+        InvalidFilter::EntityId(_) | InvalidFilter::TooManyIds => ("--id", "entityIds: "),
+        InvalidFilter::IdPattern(_) => ("--id-pattern", "idPattern: "),
+        InvalidFilter::Trigger | InvalidFilter::AttributeTrigger => ("--trigger", "notificationTrigger: "),
+        InvalidFilter::WatchedAttributes => ("--watch", "watchedAttributes: "),
+        InvalidFilter::Query(_) => ("--q", "q: "),
+        InvalidFilter::GeoQuery(_) => ("--geo-q", ""),
+        InvalidFilter::ServicePath(_) => ("--service-path", ""),
+        // It concerns all of them.
+        InvalidFilter::TooMuchText => return anyhow!(message),
+    };
+    anyhow!("{option}: {}", message.strip_prefix(field).unwrap_or(&message))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct OnlyFilter {
+        #[command(flatten)]
+        subscriptions: SubscriptionArgs,
+    }
+
+    fn read(args: &[&str]) -> Result<Vec<Subscription>, String> {
+        let read = OnlyFilter::try_parse_from([&["x"], args].concat()).map_err(|error| error.to_string())?;
+        read.subscriptions.subscriptions().map_err(|error| error.to_string())
+    }
+
+    fn json(args: &[&str]) -> String {
+        serde_json::to_string(&read(args).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn the_options_are_one_subscription() {
+        assert_eq!(json(&[]), "[{}]");
+        let args = [
+            "--entity-type",
+            "A",
+            "--entity-type",
+            "B",
+            "--id",
+            "urn:1",
+            "--id",
+            "a,b",
+            "--id-pattern",
+            "^u",
+            "--trigger",
+            "entityUpdated",
+            "--watch",
+            "speed",
+            "--watch",
+            "a,b",
+            "--q",
+            "speed>50",
+            "--geo-q",
+            "near:139.7,35.6,2000",
+            "--service-path",
+            "/madrid/#",
+            "--attributes",
+            "speed,location",
+            "--attributes",
+            "x",
+            "--key-values",
+        ];
+        assert_eq!(
+            json(&args),
+            r#"[{"entityTypes":["A","B"],"entityIds":["urn:1","a,b"],"idPattern":"^u","notificationTrigger":["entityUpdated"],"watchedAttributes":["speed","a,b"],"q":"speed>50","geoQ":{"georel":"near;maxDistance==2000","geometry":"Point","coordinates":[139.7,35.6]},"servicePath":"/madrid/#","attributes":["location","speed","x"],"representation":"keyValues"}]"#
+        );
+    }
+
+    #[test]
+    fn named_subscriptions_replace_the_default_one_unless_an_option_describes_it() {
+        let map = r#"map={"q":"a>1"}"#;
+        assert_eq!(
+            json(&["--subscription", map, "--subscription", "list={}"]),
+            r#"[{"subscription":"map","q":"a>1"},{"subscription":"list"}]"#
+        );
+        assert_eq!(
+            json(&["--subscription", map, "--key-values"]),
+            r#"[{"representation":"keyValues"},{"subscription":"map","q":"a>1"}]"#
+        );
+        assert_eq!(
+            json(&["--subscription", map, "--id", "a"]),
+            r#"[{"entityIds":["a"]},{"subscription":"map","q":"a>1"}]"#
+        );
+    }
+
+    #[test]
+    fn a_mistake_names_the_option_and_has_the_servers_message() {
+        let long = "x".repeat(257);
+        for (args, expected) in [
+            (&["--entity-type", ""][..], "'--entity-type <TYPE>': an entity type"),
+            (&["--id", ""], "'--id <ID>': an entity id has 1 to 512 characters"),
+            (&["--id-pattern", "(?=a)"], "--id-pattern: "),
+            (&["--trigger", "created"], "--trigger: send some of entityCreated, entityUpdated and entityDeleted"),
+            (&["--trigger", "attributeUpdated"], "--trigger: the triggers of attributes are not supported"),
+            (&["--watch", &long], "--watch: send at most 49 names"),
+            (&["--q", "speed>"], "--q: "),
+            (&["--geo-q", "near:139.7,135.6,2000"], "--geo-q: geoQ.coordinates: "),
+            (&["--geo-q", "here"], "'--geo-q <PLACE>': expected near:LONGITUDE,LATITUDE,METRES"),
+            (&["--service-path", "madrid"], "--service-path: servicePath begins with a slash"),
+            (&["--attributes", "a,,b"], "--attributes: "),
+            (&["--subscription", "map"], "'--subscription <NAME=JSON>': expected NAME=JSON"),
+            (&["--subscription", r#"map={"q":">"}"#], "'--subscription <NAME=JSON>': q: "),
+            (
+                &["--q", &format!("a==\"{}\"", "x".repeat(600)), "--id-pattern", &"x".repeat(500)],
+                "1024 bytes of filter text",
+            ),
+        ] {
+            let error = read(args).unwrap_err();
+            assert!(error.contains(expected), "{args:?}: {error}");
+        }
+    }
+}

@@ -1,0 +1,114 @@
+use entity_stream_local::Local;
+use serde_json::{Value, json};
+
+use crate::harness::{listen, run_with, start, system};
+use crate::server::WebSocketServer;
+
+/// Publishes a vehicle with this speed at this longitude.
+async fn vehicle(system: &Local, id: &str, speed: u32, longitude: f64, path: &str) {
+    let line = json!({
+        "type": "entityUpdated", "entityId": id, "entityType": "Vehicle", "servicePath": path,
+        "data": {
+            "speed": { "type": "Property", "value": speed },
+            "location": { "type": "GeoProperty", "value": { "type": "Point", "coordinates": [longitude, 35.6] } },
+        },
+        "changedAttributes": ["speed"],
+    });
+    let args = ["publish", "demo", "--file", "-", "--endpoint-url", &system.http_url()];
+    let ended = run_with(&args, &[], &line.to_string()).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+}
+
+#[tokio::test]
+async fn each_option_selects_changes() {
+    let system = system().await;
+    for option in [
+        &["--id", "urn:yes"][..],
+        &["--q", "speed>50"],
+        &["--geo-q", "near:139.7,35.6,2000"],
+        &["--service-path", "/yes/#"],
+        &["--subscription", r#"map={"entityTypes":["Vehicle"],"q":"speed>50"}"#],
+    ] {
+        let mut listener = listen(&system, "demo", &[option, &["--output", "json", "--count", "1"]].concat()).await;
+        vehicle(&system, "urn:no", 10, 130.0, "/no").await;
+        vehicle(&system, "urn:yes", 60, 139.7, "/yes/sub").await;
+        let printed: Value = serde_json::from_str(&listener.line().await).unwrap();
+        assert_eq!(printed["entityId"], "urn:yes", "{option:?}");
+        assert_eq!(listener.exit().await.code(), Some(0));
+    }
+    for (option, is_printed) in [
+        (["--watch", "speed"], true),
+        (["--watch", "location"], false),
+        (["--trigger", "entityUpdated"], true),
+        (["--trigger", "entityCreated"], false),
+    ] {
+        let all = "all={}";
+        let more = [&option[..], &["--subscription", all, "--output", "json", "--count", "1"]].concat();
+        let mut listener = listen(&system, "demo", &more).await;
+        vehicle(&system, "urn:1", 1, 1.0, "/").await;
+        let printed: Value = serde_json::from_str(&listener.line().await).unwrap();
+        let expected = if is_printed { json!(["", "all"]) } else { json!(["all"]) };
+        assert_eq!(printed["subscriptions"], expected, "{option:?}");
+    }
+}
+
+#[tokio::test]
+async fn each_view_is_printed_with_the_names_of_its_subscriptions() {
+    let system = system().await;
+    let more = [
+        "--entity-type",
+        "Vehicle",
+        "--attributes",
+        "speed",
+        "--key-values",
+        "--subscription",
+        r#"map={"attributes":["location"]}"#,
+        "--subscription",
+        r#"list={"attributes":["location"],"q":"speed>50"}"#,
+        "--subscription",
+        r#"rooms={"entityTypes":["Room"]}"#,
+        "--count",
+        "2",
+    ];
+    let mut listener = listen(&system, "demo", &more).await;
+    vehicle(&system, "urn:1", 60, 139.7, "/").await;
+    let lines = [listener.line().await, listener.line().await];
+    let ends = |text: &str| lines.iter().any(|line| line.contains(text));
+    assert!(ends(" updated Vehicle urn:1 [-] speed=60"), "{lines:?}");
+    assert!(ends(" updated Vehicle urn:1 [list, map] location=[139.7,35.6]"), "{lines:?}");
+    assert_eq!(listener.exit().await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn named_subscriptions_are_one_message_and_come_back_after_a_reconnect() {
+    let server = WebSocketServer::start().await;
+    let map = r#"map={"entityTypes":["Vehicle"],"q":"speed>50"}"#;
+    let args = ["listen", "demo", "--url", &server.url, "--subscription", map, "--subscription", "list={}"];
+    let mut listener = start(&args);
+    let expected =
+        json!([{ "subscription": "map", "entityTypes": ["Vehicle"], "q": "speed>50" }, { "subscription": "list" }]);
+    for _ in 0..2 {
+        let mut client = server.accept().await;
+        assert_eq!(client.uri, "/?tenant=demo&subscribe=none");
+        assert_eq!(client.subscribed().await["subscriptions"], expected);
+        client.close(1001, "Going away").await;
+        listener.says("lost the connection").await;
+    }
+    let mut client = server.accept().await;
+    let id = client.message().await["requestId"].clone();
+    let refusal = json!({ "type": "error", "code": "limit_exceeded", "message": "too many scopes", "action": "subscribe",
+        "subscription": "map", "requestId": id });
+    client.send(&refusal.to_string()).await;
+    listener.says("the server refused the subscription map: too many scopes").await;
+    assert_eq!(listener.exit().await.code(), Some(1));
+}
+
+#[tokio::test]
+async fn an_id_is_part_of_the_url() {
+    let server = WebSocketServer::start().await;
+    let mut listener = start(&["listen", "demo", "--url", &server.url, "--id", "urn:1", "--id", "urn:2"]);
+    let mut client = server.accept().await;
+    assert_eq!(client.uri, "/?tenant=demo&entityIds=urn%3A1%2Curn%3A2");
+    assert_eq!(client.subscribed().await["entityIds"], json!(["urn:1", "urn:2"]));
+    listener.says("listening to demo").await;
+}
