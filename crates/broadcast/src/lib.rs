@@ -2,8 +2,8 @@
 //!
 //! - **Trigger**: an EventBridge event whose `detail.type` is one of the three change types, or an array of such events, as
 //!   newer event buses send them.
-//! - **Reads**: the interests of the event's tenant in the types of the entity and in all types. It reads the record of a
-//!   connection only if the connection's authorisation seems to have expired, or if a young connection answers 410.
+//! - **Reads**: the interests of the event's tenant in everything, in the types of the entity and in the entity. It reads the
+//!   record of a connection only if the connection's authorisation seems to have expired, or if a young connection answers 410.
 //! - **Writes**: forgets connections that have ended, and closes and forgets connections that take nothing for ten seconds;
 //!   sends undeliverable events to the dead-letter queue; puts continuation events on the bus for the part of an audience that
 //!   one invocation cannot serve.

@@ -1,6 +1,6 @@
 //! The real broadcast function, with an `@connections` endpoint that accepts every message.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::http::StatusCode;
@@ -15,7 +15,7 @@ use lambda_runtime::{Context, LambdaEvent};
 use serde_json::json;
 use tokio::net::TcpListener;
 
-use crate::{CONCURRENCY, OTHER, WANTED, connection_id};
+use crate::{CONCURRENCY, WANTED, connection_id};
 
 pub(crate) struct Ours {
     broadcast: Broadcast,
@@ -41,13 +41,15 @@ impl Ours {
         Self { broadcast, table, clock }
     }
 
-    pub(crate) async fn register(&self, tenant: &str, connections: usize, matching: usize) {
+    /// Registers connections with these filters, which are numbered.
+    pub(crate) async fn register(&self, tenant: &str, connections: usize, filter: impl Fn(usize) -> Filter) {
+        let filter = &filter;
         let registrations = stream::iter(0..connections).map(async |i| {
             let connection = Connection {
                 id: ConnectionId::parse(connection_id(tenant, i)).unwrap(),
                 tenant: Tenant::parse(tenant).unwrap(),
                 connected_at: self.clock.now(),
-                subscriptions: vec![Filter::new([if i < matching { WANTED } else { OTHER }], None).unwrap().into()],
+                subscriptions: vec![filter(i).into()],
                 acknowledgement: None,
                 format: Format::Json,
                 group: None,
@@ -58,18 +60,19 @@ impl Ours {
         registrations.buffer_unordered(CONCURRENCY).collect::<()>().await;
     }
 
-    /// The number of connections that got the event, and the read units.
-    pub(crate) async fn broadcast(&self, tenant: &str) -> (usize, f64) {
+    /// The number of connections that got an event of this entity, the read units, and the time.
+    pub(crate) async fn broadcast(&self, tenant: &str, entity_id: &str) -> (usize, f64, Duration) {
         let event = json!({
-            "version": "0", "id": tenant, "detail-type": "entity.changed", "source": "bench", "account": "123456789012",
+            "version": "0", "id": format!("{tenant}-{}", fastrand::u64(..)), "detail-type": "entity.changed", "source": "bench", "account": "123456789012",
             "time": "2026-01-02T03:04:05Z", "region": "us-east-1", "resources": [],
-            "detail": { "type": "entityUpdated", "tenant": tenant, "entityId": "urn:1", "entityType": WANTED },
+            "detail": { "type": "entityUpdated", "tenant": tenant, "entityId": entity_id, "entityType": WANTED },
         });
         let mut context = Context::default();
         context.deadline = self.clock.now().plus(Duration::from_secs(60)).millis();
         let payload = serde_json::value::to_raw_value(&event).unwrap();
+        let started = Instant::now();
         let report = self.broadcast.handle(LambdaEvent::new(payload, context)).await.unwrap();
         assert_eq!(report.delivered, report.matched);
-        (report.delivered, report.read_capacity)
+        (report.delivered, report.read_capacity, started.elapsed())
     }
 }
