@@ -37,7 +37,7 @@ struct UnderWay {
 
 /// The result of an answer.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Progress {
+pub(crate) enum RequestProgress {
     /// The request is done.
     Done(SubscriptionRequest),
     /// The request needs one more message.
@@ -152,7 +152,7 @@ impl SubscriptionSet {
     }
 
     /// The server accepted the message under way. `None` if there is none.
-    pub(crate) fn accept(&mut self) -> Option<Progress> {
+    pub(crate) fn accept(&mut self) -> Option<RequestProgress> {
         let UnderWay { removes, .. } = self.under_way.take()?;
         let request = self.requests.front()?;
         if let SubscriptionRequest::Replace { new, .. } = request
@@ -160,13 +160,13 @@ impl SubscriptionSet {
             && !removes
         {
             SubscriptionRequest::Subscribe(vec![Subscription::clone(new)]).apply(&mut self.accepted);
-            return Some(Progress::Continues);
+            return Some(RequestProgress::Continues);
         }
         request.apply(&mut self.accepted);
-        self.requests.pop_front().map(Progress::Done)
+        self.requests.pop_front().map(RequestProgress::Done)
     }
 
-    /// The second message of the first request, after [`Progress::Continues`].
+    /// The second message of the first request, after [`RequestProgress::Continues`].
     pub(crate) fn continued(&mut self) -> Option<(Action, RequestId)> {
         self.message(true)
     }

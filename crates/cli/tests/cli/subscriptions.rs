@@ -1,7 +1,12 @@
+use entity_stream_client::{
+    Client, ClientError, EntityStream, ErrorCode, Filter, StreamItem, Subscription, SubscriptionName,
+    SubscriptionRequest,
+};
 use entity_stream_local::Local;
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
-use crate::harness::{listen, run_with, start, system};
+use crate::harness::{PATIENCE, listen, run_with, start, system};
 use crate::server::WebSocketServer;
 
 /// Publishes a vehicle with this speed at this longitude.
@@ -111,4 +116,45 @@ async fn an_id_is_part_of_the_url() {
     assert_eq!(client.uri, "/?tenant=demo&entityIds=urn%3A1%2Curn%3A2");
     assert_eq!(client.subscribed().await["entityIds"], json!(["urn:1", "urn:2"]));
     listener.says("listening to demo").await;
+}
+
+async fn next(stream: &mut EntityStream) -> StreamItem {
+    timeout(PATIENCE, stream.try_next()).await.unwrap().unwrap().unwrap()
+}
+
+#[tokio::test]
+async fn a_request_of_a_client_is_in_force_once_it_is_accepted() {
+    let system = system().await;
+    let named = |name: &str, types: &[&str]| Subscription {
+        name: name.parse().unwrap(),
+        ..Filter::new(types.to_vec(), None).unwrap().into()
+    };
+    let rooms = Filter::new(["Room"], None).unwrap();
+    let mut stream = Client::builder(system.websocket_url(), "demo").filter(rooms).connect().unwrap();
+    assert!(matches!(next(&mut stream).await, StreamItem::Connected));
+    assert!(matches!(next(&mut stream).await, StreamItem::Subscribed));
+
+    let many: Vec<String> = (0..49).map(|number| format!("T{number}")).collect();
+    let many = named("many", &many.iter().map(String::as_str).collect::<Vec<_>>());
+    stream.replace(SubscriptionName::DEFAULT, named("map", &["Vehicle"])).unwrap();
+    stream.subscribe([many]).unwrap();
+    stream.subscribe([named("list", &["Vehicle", "Room"])]).unwrap();
+    assert!(matches!(next(&mut stream).await, StreamItem::Accepted(SubscriptionRequest::Replace { .. })));
+    let item = next(&mut stream).await;
+    let StreamItem::Refused { error: ClientError::Rejected { code: ErrorCode::LimitExceeded, .. }, .. } = item else {
+        panic!("{item:?}")
+    };
+    assert!(matches!(next(&mut stream).await, StreamItem::Accepted(SubscriptionRequest::Subscribe(_))));
+    vehicle(&system, "urn:1", 1, 1.0, "/").await;
+    let StreamItem::Event(event) = next(&mut stream).await else { panic!() };
+    let names: Vec<&str> = event.subscriptions().iter().map(SubscriptionName::as_str).collect();
+    assert_eq!(names, ["list", "map"]);
+
+    stream.unsubscribe("list".parse().unwrap()).unwrap();
+    assert!(matches!(next(&mut stream).await, StreamItem::Accepted(SubscriptionRequest::Unsubscribe(_))));
+    vehicle(&system, "urn:2", 1, 1.0, "/").await;
+    let StreamItem::Event(event) = next(&mut stream).await else { panic!() };
+    let names: Vec<&str> = event.subscriptions().iter().map(SubscriptionName::as_str).collect();
+    assert_eq!((&*event.message().entity_id, names), ("urn:2", vec!["map"]));
+    stream.close().await;
 }

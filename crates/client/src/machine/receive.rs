@@ -8,7 +8,7 @@ use crate::error::{ClientError, ErrorKind};
 use crate::event::{ReceivedEvent, names};
 use crate::item::StreamItem;
 use crate::state::StreamState;
-use crate::subscription_set::Progress;
+use crate::subscription_set::RequestProgress;
 use crate::text::repeatable;
 
 impl Machine {
@@ -83,8 +83,8 @@ impl Machine {
     fn accepted(&mut self, now: Instant) -> Effects {
         self.no_longer_requesting();
         match self.subscriptions.accept() {
-            Some(Progress::Done(request)) => self.send_next(now, Some(StreamItem::Accepted(request))),
-            Some(Progress::Continues) => {
+            Some(RequestProgress::Done(request)) => self.send_next(now, Some(StreamItem::Accepted(request))),
+            Some(RequestProgress::Continues) => {
                 let message = self.subscriptions.continued();
                 self.send_request(message, now, None)
             }

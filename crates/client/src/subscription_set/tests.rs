@@ -36,7 +36,7 @@ fn replacing_under_the_same_name_is_one_message() {
     set.push(SubscriptionRequest::Replace { old: "a".parse().unwrap(), new: Box::new(named("a", "Sensor")) });
     let (action, id) = set.next_message().unwrap();
     assert!(matches!(action, Action::Subscribe(_)) && set.awaits(Some(&id)));
-    assert!(matches!(set.accept(), Some(Progress::Done(_))));
+    assert!(matches!(set.accept(), Some(RequestProgress::Done(_))));
     assert_eq!(set.at_opening(), [named("a", "Sensor")]);
 }
 
@@ -96,17 +96,17 @@ proptest! {
             }
             let is_refused = refused.next() == Some(true);
             let progress = if is_refused {
-                set.refuse(&ErrorCode::LimitExceeded).map(Progress::Done)
+                set.refuse(&ErrorCode::LimitExceeded).map(RequestProgress::Done)
             } else {
                 serve(&mut server, &action);
                 set.accept()
             };
             next = match progress {
-                Some(Progress::Done(_)) => {
+                Some(RequestProgress::Done(_)) => {
                     ended += 1;
                     set.next_message()
                 }
-                Some(Progress::Continues) => set.continued(),
+                Some(RequestProgress::Continues) => set.continued(),
                 None => panic!("an answer without a request"),
             };
         }
