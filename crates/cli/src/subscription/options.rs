@@ -184,7 +184,7 @@ mod tests {
             (&["--service-path", "madrid"], "--service-path: servicePath begins with a slash"),
             (&["--attributes", "a,,b"], "--attributes: "),
             (&["--subscription", "map"], "'--subscription <NAME=JSON>': expected NAME=JSON"),
-            (&["--subscription", r#"map={"q":">"}"#], "'--subscription <NAME=JSON>': q: "),
+            (&["--subscription", r#"map={"q":">"}"#], "'--subscription <NAME=JSON>': q, character 1 ("),
             (
                 &["--q", &format!("a==\"{}\"", "x".repeat(600)), "--id-pattern", &"x".repeat(500)],
                 "1024 bytes of filter text",
