@@ -35,12 +35,12 @@ impl Form {
 #[derive(Debug)]
 pub(crate) struct Messages<'a> {
     event: &'a Event,
-    whole: Mutex<Kept>,
-    truncated: Mutex<Kept>,
+    whole: Mutex<WrittenMessages>,
+    truncated: Mutex<WrittenMessages>,
 }
 
 #[derive(Debug, Default)]
-struct Kept {
+struct WrittenMessages {
     messages: HashMap<Form, Arc<Message>>,
     bytes: usize,
 }
@@ -60,7 +60,7 @@ impl<'a> Messages<'a> {
     }
 }
 
-fn get_or_write(kept: &Mutex<Kept>, form: &Form, write: impl Fn(&MessageForm) -> String) -> Arc<Message> {
+fn get_or_write(kept: &Mutex<WrittenMessages>, form: &Form, write: impl Fn(&MessageForm) -> String) -> Arc<Message> {
     let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(message) = kept.messages.get(form) {
         return Arc::clone(message);

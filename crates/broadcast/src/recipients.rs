@@ -50,12 +50,12 @@ struct Member {
 struct Parcel {
     event: usize,
     /// The members to try, in their order.
-    members: VecDeque<Turn>,
+    members: VecDeque<MemberTurn>,
 }
 
 /// A member that may take an event.
 #[derive(Debug)]
-struct Turn {
+struct MemberTurn {
     member: usize,
     /// How many forms of the event it has taken. An event that matches subscriptions with different views has several.
     sent: usize,
@@ -94,7 +94,7 @@ impl Recipient {
             if members.len() > 1 {
                 members.sort_by_cached_key(|member| rank(event_ids[event], &candidates[*member]));
             }
-            Parcel { event, members: members.into_iter().map(|member| Turn { member, sent: 0 }).collect() }
+            Parcel { event, members: members.into_iter().map(|member| MemberTurn { member, sent: 0 }).collect() }
         });
         let parcels = parcels.collect();
         let hash = candidates.first().map_or(0, |candidate| candidate.interest.hash());
@@ -136,7 +136,7 @@ impl Recipient {
             }
         };
         let parcel = self.parcels.front_mut()?;
-        let Turn { member, sent } = parcel.members.front_mut()?;
+        let MemberTurn { member, sent } = parcel.members.front_mut()?;
         let candidate = &mut self.members[*member].candidate;
         let forms = candidate.forms(parcel.event);
         Some(Offer { event: parcel.event, interest: &mut candidate.interest, forms, sent, has_another_member })

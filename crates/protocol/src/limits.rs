@@ -75,6 +75,9 @@ pub const QUERY_DEPTH: usize = 8;
 /// at most [`MATCH_COST`] steps for each byte, as an `idPattern` does. So a `q` takes at most as long as an `idPattern` with an
 /// id of 1,024 bytes. Names, codes, addresses and URLs are shorter.
 pub const QUERY_REGEX_BYTES: usize = 1024;
+/// The most values that one term of a `q` visits in one event: instances of an attribute, and elements of an array or members of
+/// an object. An attribute with more does not match. It keeps the time of the largest query below a millisecond.
+pub const QUERY_VALUES: usize = 1_000;
 /// The longest `geoQ` of a subscription, in bytes of JSON without white space.
 pub const GEO_QUERY_BYTES: usize = 1024;
 /// The longest distance of a `near` geo-query, in metres. No two places on Earth are farther apart than 20,016 km.

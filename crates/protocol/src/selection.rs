@@ -138,6 +138,14 @@ impl Selection {
     }
 }
 
+impl Filter {
+    /// Returns whether a change passes. To judge many changes, keep a [`Selection`]; to judge a change by many filters, keep its
+    /// [`ChangeFacts`].
+    pub fn matches(&self, change: &EntityChange) -> bool {
+        Selection::new(self.clone()).matches(&ChangeFacts::new(change))
+    }
+}
+
 impl SelectionPattern {
     fn matches(&self, entity_id: &str) -> bool {
         self.prefilter.may_match(entity_id)

@@ -20,6 +20,8 @@ use std::slice;
 
 use serde_json::{Map, Value};
 
+use crate::limits::QUERY_VALUES;
+
 /// The types of NGSI-LD, each with the member that holds its value.
 const VALUE_MEMBERS: [(&str, &str); 6] = [
     ("Property", "value"),
@@ -31,11 +33,12 @@ const VALUE_MEMBERS: [(&str, &str); 6] = [
 ];
 
 /// The instances of an attribute. An array is an attribute with several instances if all its elements are attributes
-/// and one of them has a `datasetId`; any other array is a value.
+/// and one of them has a `datasetId`; any other array is a value, as is one with more instances than a query visits.
 pub(crate) fn instances(attribute: &Value) -> &[Value] {
     match attribute {
         Value::Array(items)
-            if items.iter().all(|item| attribute_of(item).is_some())
+            if items.len() <= QUERY_VALUES
+                && items.iter().all(|item| attribute_of(item).is_some())
                 && items.iter().any(|item| item.get("datasetId").is_some()) =>
         {
             items

@@ -3,7 +3,8 @@ use std::hash::Hash;
 
 use serde_json::Value;
 
-use super::{Filter, InvalidFilter};
+use super::definition::Filter;
+use super::invalid::InvalidFilter;
 use crate::change_type::ChangeType;
 use crate::entity_id::EntityId;
 use crate::entity_type::EntityType;
@@ -80,6 +81,21 @@ impl FilterFields {
             geo_q,
             service_path,
         })
+    }
+}
+
+impl Filter {
+    /// A filter of these types and this pattern, which [`FilterFields::check`] checks. An empty pattern does not restrict the
+    /// ids.
+    ///
+    /// # Errors
+    /// [`InvalidFilter`] as for [`FilterFields::check`].
+    pub fn new<T: Into<String>>(
+        types: impl IntoIterator<Item = T>,
+        id_pattern: Option<&str>,
+    ) -> Result<Self, InvalidFilter> {
+        let entity_types = types.into_iter().map(Into::into).collect();
+        FilterFields { entity_types, id_pattern: id_pattern.map(str::to_owned), ..FilterFields::default() }.check()
     }
 }
 

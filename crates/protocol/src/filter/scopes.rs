@@ -1,4 +1,4 @@
-use super::Filter;
+use super::definition::Filter;
 use crate::entity_id::EntityId;
 use crate::entity_type::EntityType;
 use crate::pattern::ids_of;

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::entity_change::EntityChange;
 use crate::error_code::ErrorCode;
 
 fn change(entity_type: &str, id: &str) -> EntityChange {

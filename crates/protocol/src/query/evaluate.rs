@@ -1,8 +1,8 @@
 //! Evaluates queries on the attributes of one event.
 //!
-//! Invariant: a term visits each part of the attribute that it names at most once, so it takes at most as many steps as
-//! this attribute has values, and as many for text as [`QUERY_REGEX_BYTES`] allows. A comparison with a list is one
-//! step, because the list is sorted.
+//! Invariant: a term visits at most [`QUERY_VALUES`] values, and reads at most [`QUERY_REGEX_BYTES`] of text with a regular
+//! expression, however large the event is. A term that would need more is false. A comparison with a list is one step,
+//! because the list is sorted.
 
 use std::cmp::Ordering;
 
@@ -12,20 +12,22 @@ use super::expression::{AttributePath, Condition, Expression, MemberPath, Operan
 use super::literal::Literal;
 use super::value_pattern::ValuePattern;
 use crate::entity_data::{EntityData, instances, sub_attribute, value_of};
-use crate::limits::QUERY_REGEX_BYTES;
+use crate::limits::{QUERY_REGEX_BYTES, QUERY_VALUES};
 
 /// One evaluation of one query.
 pub(super) struct Evaluation<'a> {
     data: &'a EntityData,
     /// The values that were visited, and the bytes that regular expressions read.
     pub(super) steps: usize,
+    /// The values that the present term has visited.
+    visited: usize,
     /// The bytes that the present term may still read with a regular expression.
     readable: usize,
 }
 
 impl<'a> Evaluation<'a> {
     pub(super) fn new(data: &'a EntityData) -> Self {
-        Self { data, steps: 0, readable: 0 }
+        Self { data, steps: 0, visited: 0, readable: 0 }
     }
 
     pub(super) fn is_true(&mut self, expression: &Expression) -> bool {
@@ -38,12 +40,20 @@ impl<'a> Evaluation<'a> {
 
     fn holds(&mut self, term: &Term) -> bool {
         self.steps += 1;
+        self.visited = 0;
         self.readable = QUERY_REGEX_BYTES;
         let attribute = self.data.attribute(&term.path.attribute);
         let found = attribute.is_some_and(|attribute| {
             self.any_instance(attribute, &term.path.sub_attributes, &term.path, &term.condition)
         });
-        found != (term.condition == Condition::Missing)
+        self.visited <= QUERY_VALUES && found != (term.condition == Condition::Missing)
+    }
+
+    /// Returns whether the term may visit one more value.
+    fn visit(&mut self) -> bool {
+        self.steps += 1;
+        self.visited += 1;
+        self.visited <= QUERY_VALUES
     }
 
     /// Returns true if the condition holds for one instance of an attribute, or of the sub-attribute with these names.
@@ -54,23 +64,28 @@ impl<'a> Evaluation<'a> {
         path: &AttributePath,
         condition: &Condition,
     ) -> bool {
-        instances(attribute).iter().any(|instance| {
-            self.steps += 1;
-            match names.split_first() {
-                Some((name, rest)) => sub_attribute(instance, name)
-                    .is_some_and(|sub_attribute| self.any_instance(sub_attribute, rest, path, condition)),
-                None => self.any_member(value_of(instance), &path.member, condition),
+        for instance in instances(attribute) {
+            let holds = self.visit()
+                && match names.split_first() {
+                    Some((name, rest)) => sub_attribute(instance, name)
+                        .is_some_and(|sub_attribute| self.any_instance(sub_attribute, rest, path, condition)),
+                    None => self.any_member(value_of(instance), &path.member, condition),
+                };
+            if holds || self.visited > QUERY_VALUES {
+                return holds;
             }
-        })
+        }
+        false
     }
 
     fn any_member(&mut self, value: &Value, path: &MemberPath, condition: &Condition) -> bool {
         let value = typed_value(value);
         match path {
             MemberPath::Whole => self.meets(value, condition),
-            MemberPath::Each => {
-                value.as_object().is_some_and(|members| members.values().any(|member| self.meets(member, condition)))
-            }
+            MemberPath::Each => value.as_object().is_some_and(|members| {
+                let mut members = members.values().take(QUERY_VALUES + 1);
+                members.any(|member| self.meets(member, condition))
+            }),
             MemberPath::Names(names) => {
                 let member = names.iter().try_fold(value, |value, name| value.as_object()?.get(name));
                 member.is_some_and(|member| self.meets(typed_value(member), condition))
@@ -80,7 +95,9 @@ impl<'a> Evaluation<'a> {
 
     /// Returns true if a value that exists meets a condition. [`Evaluation::holds`] turns [`Condition::Missing`] round.
     fn meets(&mut self, value: &Value, condition: &Condition) -> bool {
-        self.steps += 1;
+        if !self.visit() {
+            return false;
+        }
         match condition {
             Condition::Exists | Condition::Missing => true,
             Condition::Equal(operand) => self.includes(value, operand),
@@ -93,10 +110,10 @@ impl<'a> Evaluation<'a> {
 
     fn includes(&mut self, value: &Value, operand: &Operand) -> bool {
         match value {
-            Value::Array(items) => items.iter().any(|item| {
-                self.steps += 1;
-                operand.equals(item)
-            }),
+            Value::Array(items) => {
+                let mut items = items.iter().take(QUERY_VALUES + 1);
+                items.any(|item| self.visit() && operand.equals(item))
+            }
             value => operand.equals(value),
         }
     }

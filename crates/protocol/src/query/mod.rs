@@ -44,6 +44,7 @@ use crate::pattern::PatternBudget;
 ///   escapes, or bare up to `;`, `|` or `)` outside its own parentheses. It reads at most 1,024 bytes of a value, or of
 ///   all instances together; for longer values, `~=` and `!~=` are false. All regular expressions of a query together
 ///   cost at most as much as an `idPattern`.
+/// - A term visits at most 1,000 instances, elements and members of an attribute. If it would need more, it is false.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Query {
     expression: Expression,
