@@ -3,7 +3,7 @@
 #![no_main]
 
 use entity_stream_protocol::limits::MESSAGE_BYTES;
-use entity_stream_protocol::{EntityChange, Event, Format};
+use entity_stream_protocol::{EntityChange, Event, Format, MessageForm};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|detail: &str| {
@@ -14,7 +14,8 @@ fuzz_target!(|detail: &str| {
     let data = change.data.get().to_owned();
     let event = Event::new("id", "2026-01-02T03:04:05Z", change);
     for format in [Format::Json, Format::CloudEvents] {
-        let (whole, truncated) = (event.message(format), event.truncated_message(format));
+        let form = MessageForm::from(format);
+        let (whole, truncated) = (event.message(&form), event.truncated_message(&form));
         assert!(whole.len() <= MESSAGE_BYTES && truncated.len() <= MESSAGE_BYTES);
         assert!(whole.contains(&data), "data is passed through byte for byte");
         for message in [whole, truncated] {

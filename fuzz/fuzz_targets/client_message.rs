@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use entity_stream_protocol::limits::{FILTER_TYPES, MESSAGE_BYTES};
+use entity_stream_protocol::limits::{FILTER_IDS, FILTER_TEXT_BYTES, FILTER_TYPES, MESSAGE_BYTES, SUBSCRIPTIONS};
 use entity_stream_protocol::{Action, Answer, ClientMessage, ServerMessage};
 use libfuzzer_sys::fuzz_target;
 
@@ -17,11 +17,18 @@ fuzz_target!(|text: &str| {
     }
     let answer = match message {
         Ok(message) => match message.action {
-            Action::Subscribe(filter) => {
-                assert!(filter.entity_types().len() <= FILTER_TYPES);
-                Answer::Subscribed { filter, request_id: message.request_id }
+            Action::Subscribe(subscriptions) => {
+                assert!((1..=SUBSCRIPTIONS).contains(&subscriptions.as_slice().len()));
+                for subscription in subscriptions.as_slice() {
+                    let filter = &subscription.filter;
+                    assert!(filter.entity_types().len() <= FILTER_TYPES && filter.entity_ids().len() <= FILTER_IDS);
+                    assert!(filter.text_bytes() <= FILTER_TEXT_BYTES);
+                }
+                Answer::Subscribed { subscriptions, request_id: message.request_id }
             }
-            Action::Unsubscribe => Answer::Unsubscribed { request_id: message.request_id },
+            Action::Unsubscribe { subscription } => {
+                Answer::Unsubscribed { subscription, request_id: message.request_id }
+            }
             Action::Ping => Answer::Pong { request_id: message.request_id },
             Action::Authenticate(token) => {
                 assert!(!format!("{token:?}").contains(token.expose()) || token.expose().len() < 16);

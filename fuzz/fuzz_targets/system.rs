@@ -14,7 +14,7 @@ use entity_stream_connections::{Authorisation, Connection, Table};
 use entity_stream_default::DefaultRoute;
 use entity_stream_local::{Config, Local, CONNECTIONS_TABLE, aws_config};
 use entity_stream_clock::Clock;
-use entity_stream_protocol::{ConnectionId, Filter, Format, GroupId, Tenant};
+use entity_stream_protocol::{ConnectionId, Format, GroupId, Subscription, Tenant};
 use entity_stream_runtime::{AwsServices, BroadcastConfig, ConnectConfig, DefaultConfig, Environment};
 use lambda_runtime::{Context, LambdaEvent};
 use tokio::net::TcpListener;
@@ -99,7 +99,8 @@ async fn register(table: &Table, clock: &Clock) {
             id: ConnectionId::parse(id).expect("an id"),
             tenant: Tenant::parse(TENANT).expect("a tenant"),
             connected_at: clock.now(),
-            filter: Some(Filter::default()),
+            subscriptions: vec![Subscription::default()],
+            acknowledgement: None,
             format,
             group,
             authorisation: Authorisation::Open,
