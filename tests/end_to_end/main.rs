@@ -32,5 +32,6 @@ mod sockets;
 mod starting;
 mod stopping;
 mod streaming;
+mod subscriptions;
 mod template;
 mod tenants;

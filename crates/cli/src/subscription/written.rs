@@ -72,7 +72,7 @@ mod tests {
             (r#"map={"subscriptions":[]}"#, "there is no field `subscriptions`"),
             (r#"map={"action":"ping"}"#, "there is no field `action`"),
             (r#"map={"entityTypes":"Room"}"#, "entityTypes is not an array of strings"),
-            (r#"map={"q":"speed>"}"#, ": q, character 7 (the end): a value is expected"),
+            (r#"map={"q":"speed>"}"#, "q, character 7 (the end): a value is expected"),
             (r#"map={"geoQ":{}}"#, "geoQ.georel: expected"),
             (r#"map={"snapshot":true}"#, "snapshot needs entity state"),
         ] {

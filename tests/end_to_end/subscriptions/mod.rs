@@ -1,0 +1,5 @@
+//! Several subscriptions on one connection.
+
+mod frames;
+mod interleavings;
+mod views;
