@@ -64,7 +64,7 @@ async fn watchers(ours: &Ours, by_tenant: &ByTenant) {
     println!("each connection watches one of {ENTITIES} entities; median of {EVENTS} events of one of them");
     println!("                          ours             by type and pattern      index by tenant");
     println!("connections   matching    units     time      units      time            units");
-    for connections in [100, 10_000, 100_000] {
+    for connections in [100_usize, 10_000, 100_000] {
         let [by_id, by_pattern] = ["ids", "patterns"].map(|design| format!("{design}-{connections}"));
         let matching = connections.div_ceil(ENTITIES);
         // The second pattern does not spell out the id, so the connection is found by its type.
