@@ -1,8 +1,11 @@
 import { age } from './age.js';
 import * as api from './api.js';
+import { describe } from './describe.js';
 import { byId, element, grouped, setText } from './dom.js';
 
 const EVERY = 2000;
+/** Most subscriptions of a connection that the table shows. */
+const SHOWN = 4;
 
 /** The name of a user agent, in a word or two. */
 function client(userAgent) {
@@ -11,20 +14,25 @@ function client(userAgent) {
   return browser ? `${{ Edg: 'Edge', OPR: 'Opera' }[browser[1]] ?? browser[1]} ${browser[2]}` : userAgent.slice(0, 40);
 }
 
-function describe(connection) {
-  const { entityTypes, idPattern, subscribed, pending } = connection;
-  if (pending) return ['not authenticated yet', ''];
-  if (!subscribed) return ['nothing', ''];
-  return [entityTypes.length > 0 ? entityTypes.join(', ') : 'every type', idPattern ?? 'every id'];
+/** The subscriptions, one a line. Only a connection that has others shows the name of the default one. */
+function subscriptions({ subscriptions: list, pending }) {
+  if (pending) return [element('span', { class: 'muted' }, 'not authenticated yet')];
+  if (list.length === 0) return [element('span', { class: 'muted' }, 'nothing')];
+  const lines = list.slice(0, SHOWN).map((one) => {
+    const text = describe(one);
+    const isNamed = list.length > 1 || one.subscription !== undefined;
+    return element('span', { class: 'line', title: text },
+      isNamed ? element('span', { class: 'matched' }, one.subscription ?? 'default') : null,
+      element('span', { class: text === 'every change' ? 'muted' : 'mono' }, text));
+  });
+  if (list.length > SHOWN) lines.push(element('span', { class: 'line muted' }, `and ${list.length - SHOWN} more`));
+  return lines;
 }
 
 function row(connection) {
-  const [types, pattern] = describe(connection);
-  const muted = (restricted) => (restricted ? 'mono' : 'muted');
   return element('tr', { 'data-id': connection.id },
     element('th', { scope: 'row', class: 'mono' }, connection.tenant),
-    element('td', { class: muted(connection.entityTypes.length > 0) }, types),
-    element('td', { class: muted(connection.idPattern !== null) }, pattern),
+    element('td', { class: 'subscribed' }, ...subscriptions(connection)),
     element('td', {}, connection.format),
     element('td', { class: 'mono' }, connection.group ?? '–'),
     element('td', { title: connection.userAgent ?? '' }, client(connection.userAgent) || '–'),
@@ -45,7 +53,7 @@ export function watchConnections() {
     setText(byId('connections-count'), grouped(total));
     const rows = connections.map(row);
     if (total > connections.length) {
-      rows.push(element('tr', {}, element('td', { colspan: '7', class: 'muted' }, `and ${grouped(total - connections.length)} more`)));
+      rows.push(element('tr', {}, element('td', { colspan: '6', class: 'muted' }, `and ${grouped(total - connections.length)} more`)));
     }
     byId('connections').replaceChildren(...rows);
   });

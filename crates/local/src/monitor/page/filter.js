@@ -1,104 +1,184 @@
-import { byId, element, setMessage, setText } from './dom.js';
-import { hue } from './row.js';
+import { copy } from './copy.js';
+import { describe } from './describe.js';
+import { byId, setText } from './dom.js';
+import { draft, drafts, wire } from './draft.js';
+import { Fields } from './fields.js';
+import { SeenTypes } from './seen.js';
+import { SubscriptionTabs } from './tabs.js';
 
 /** The longest pause while typing, in milliseconds. */
 const TYPING = 300;
-/** Most types that are offered. */
-const OFFERED = 12;
 
 /** A text as a pattern that matches it and nothing else, in the server's regular expressions. */
 const literally = (text) => `^${text.replace(/[\\.+*?()|[\]{}^$]/g, '\\$&')}$`;
 
-/** The filter's fields. The server judges them: its patterns are those of Rust's `regex`, which a browser does not have. */
+/** A subscription in the form: its draft, the name under which it was in force last, the last message about it, and its answer. */
+const subscription = (one) => ({ draft: one, isDefault: one.name === '', held: null, sent: '', inForce: null, error: null });
+
+/**
+ * Builds the subscriptions of the page. The server judges them: its patterns are those of Rust's `regex`, which a browser does
+ * not have. Only the names are compared here, because the server replaces a subscription of the same name.
+ */
 export class FilterForm {
-  #types = byId('types');
-  #pattern = byId('pattern');
-  #seen = byId('seen');
-  #known = new Map();
-  #onChange;
+  #all;
+  #selected;
+  #fields = new Fields();
+  #seen = new SeenTypes(() => this.#changed());
+  #tabs = new SubscriptionTabs({ onSelect: (one) => this.#select(one), onAdd: () => this.#add() });
+  #report;
   #timer;
 
-  constructor({ types, pattern }, onChange) {
-    this.#types.value = types;
-    this.#pattern.value = pattern;
-    this.#onChange = onChange;
-    byId('filter').addEventListener('submit', (event) => { event.preventDefault(); this.#changed(); });
-    byId('filter').addEventListener('input', () => {
+  /**
+   * Reports `onSet(fields)` and `onRemove(name)` after the list of `subscriptions` has changed, and `onDraft()` if only a draft
+   * has changed.
+   */
+  constructor(recalled, report) {
+    this.#all = drafts(recalled).map(subscription);
+    this.#report = report;
+    const form = byId('filter');
+    form.addEventListener('submit', (event) => { event.preventDefault(); this.#changed(); });
+    form.addEventListener('input', ({ target }) => {
       clearTimeout(this.#timer);
-      this.#timer = setTimeout(() => this.#changed(), TYPING);
+      // A name is complete when its field is left.
+      if (target !== byId('name')) this.#timer = setTimeout(() => this.#changed(), TYPING);
     });
-    this.#seen.addEventListener('click', ({ target }) => {
-      const type = target.closest('button')?.textContent;
-      if (type) this.#toggleType(type);
-    });
+    byId('name').addEventListener('change', () => this.#changed());
+    byId('remove').addEventListener('click', () => this.#remove());
+    byId('copy-message').addEventListener('click', ({ target }) => copy(this.#selected.sent, target));
+    this.#select(this.#all[0]);
+    this.#fields.reveal();
   }
 
-  get types() {
-    return this.#types.value;
+  get drafts() {
+    return this.#all.map((one) => one.draft);
   }
 
-  get pattern() {
-    return this.#pattern.value;
+  /** As `subscribe` takes them. */
+  get subscriptions() {
+    return this.#all.filter((one) => !one.draft.off && !this.#nameFault(one)).map((one) => wire(one.draft));
   }
 
-  /** As `subscribe` takes it. */
-  get filter() {
-    return { entityTypes: this.#typeList(), idPattern: this.pattern };
+  sent(name, text) {
+    const one = this.#find(name);
+    if (!one) return;
+    one.sent = text;
+    this.#show();
   }
 
-  /** Shows the server's answer to the filter. */
-  answered({ filter, error }) {
-    setMessage(byId('filter-error'), error);
-    const blamed = error && (/^entityTypes/.test(error) ? this.#types : this.#pattern);
-    for (const field of [this.#types, this.#pattern]) {
-      if (field === blamed) field.setAttribute('aria-invalid', 'true');
-      else field.removeAttribute('aria-invalid');
+  /** Takes the server's answer to a subscription. */
+  answered(name, { inForce, code, message }) {
+    const one = this.#find(name);
+    if (!one) return;
+    one.error = message ? { code, message } : null;
+    if (inForce) {
+      const former = one.held;
+      one.inForce = inForce;
+      one.held = name;
+      // It was given another name.
+      if (former !== null && former !== name && !this.#find(former)) this.#report.onRemove(former);
     }
-    if (error) {
-      setText(byId('filter-state'), 'Not in force. The previous filter stays in force.');
-      return;
-    }
-    const restricted = filter.entityTypes.length > 0 || filter.idPattern !== '';
-    setText(byId('filter-state'), restricted ? '✓ In force' : '');
+    this.#show();
   }
 
-  /** Offers a type that an event had. */
   offer(types) {
-    for (const type of types) {
-      if (this.#known.has(type) || this.#known.size >= OFFERED || type.includes(',') || type.length > 60) continue;
-      const chip = element('button', { type: 'button', class: 'chip', 'aria-pressed': 'false' }, type);
-      chip.style.setProperty('--hue', hue(type));
-      this.#known.set(type, chip);
-      this.#seen.append(chip);
-      this.#press();
-    }
+    this.#seen.offer(types);
   }
 
   only({ types, entityId }) {
-    if (types) this.#types.value = types.join(', ');
-    if (entityId !== undefined) this.#pattern.value = literally(entityId);
+    if (types) byId('types').value = types.join(', ');
+    if (entityId !== undefined) byId('pattern').value = literally(entityId);
     this.#changed();
   }
 
-  #typeList() {
-    return this.types.split(',').map((type) => type.trim()).filter(Boolean);
+  #find(name) {
+    return this.#all.find((one) => one.draft.name.trim() === name);
   }
 
-  #toggleType(type) {
-    const types = this.#typeList();
-    const others = types.filter((other) => other !== type);
-    this.#types.value = (others.length === types.length ? [...types, type] : others).join(', ');
-    this.#changed();
+  /** Why a subscription cannot be told from another one; null if it can. */
+  #nameFault(one) {
+    const name = one.draft.name.trim();
+    if (!one.isDefault && name === '') return 'Give it a name: the default subscription has none.';
+    return this.#find(name) === one ? null : 'Another subscription has this name.';
   }
 
-  #press() {
-    const types = new Set(this.#typeList());
-    for (const [type, chip] of this.#known) chip.setAttribute('aria-pressed', String(types.has(type)));
+  #select(one) {
+    // What was just written belongs to the other one.
+    if (this.#timer) this.#changed();
+    this.#selected = one;
+    this.#fields.write(one.draft);
+    this.#show();
+  }
+
+  #add() {
+    if (this.#timer) this.#changed();
+    let number = 1;
+    while (this.#find(`subscription-${number}`)) number += 1;
+    const one = subscription(draft({ name: `subscription-${number}` }));
+    this.#all.push(one);
+    this.#select(one);
+    this.#report.onSet(wire(one.draft));
+    byId('name').focus();
+    byId('name').select();
+  }
+
+  /** The default subscription stays in the form, to be switched on again. */
+  #remove() {
+    const one = this.#selected;
+    clearTimeout(this.#timer);
+    this.#timer = null;
+    if (one.isDefault) {
+      one.draft.off = !one.draft.off;
+      if (!one.draft.off) return this.#changed();
+    } else {
+      this.#all = this.#all.filter((other) => other !== one);
+    }
+    one.inForce = null;
+    one.error = null;
+    one.sent = '';
+    const name = one.held ?? one.draft.name.trim();
+    // A name that was taken belongs to the other one.
+    if (one.isDefault || !this.#find(name)) this.#report.onRemove(name);
+    else this.#report.onDraft();
+    this.#select(one.isDefault ? one : this.#all[0]);
+    this.#tabs.focus(this.#selected);
+    return undefined;
   }
 
   #changed() {
     clearTimeout(this.#timer);
-    this.#press();
-    this.#onChange();
+    this.#timer = null;
+    const one = this.#selected;
+    const name = one.isDefault ? '' : this.#fields.read().name;
+    one.draft = { ...draft(this.#fields.read()), name };
+    const fault = this.#nameFault(one);
+    one.error = fault ? { code: 'invalid_subscription', message: `subscription: ${fault}` } : null;
+    this.#fields.arrange();
+    this.#show();
+    if (fault) this.#report.onDraft();
+    else this.#report.onSet(wire(one.draft));
+  }
+
+  #show() {
+    const one = this.#selected;
+    const isAlone = this.#all.length === 1;
+    this.#tabs.show(this.#all, one);
+    this.#seen.press();
+    byId('remove').hidden = isAlone && !one.draft.off;
+    setText(byId('remove'), !one.isDefault ? 'Remove' : one.draft.off ? 'Switch on' : 'Switch off');
+    this.#fields.blame(one.error);
+    const described = one.inForce ? describe(one.inForce) : '';
+    const restricts = described !== '' && (described !== 'every change' || !isAlone);
+    setText(byId('filter-state'), this.#state(one, restricts));
+    byId('filter-state').dataset.state = one.error || one.draft.off ? 'waiting' : 'good';
+    setText(byId('in-force'), restricts ? described : '');
+    setText(byId('message'), one.sent);
+    setText(byId('copy-message'), 'Copy');
+    byId('message-part').hidden = one.sent === '';
+  }
+
+  #state(one, restricts) {
+    if (one.draft.off) return 'Off. The subscriptions with a name are in force.';
+    if (one.error) return one.inForce ? 'Not in force. The previous filter stays in force.' : 'Not in force.';
+    return restricts ? '✓ In force' : '';
   }
 }

@@ -1,6 +1,7 @@
 import * as api from './api.js';
 import { Chart } from './chart.js';
 import { watchConnections } from './connections.js';
+import { copy } from './copy.js';
 import { byId, grouped, setText } from './dom.js';
 import { FilterForm } from './filter.js';
 import { DeadLetters } from './letters.js';
@@ -23,8 +24,18 @@ let tenant = recalled.tenant;
 const store = new Store();
 const chart = new Chart();
 const list = new EventList(store, act);
-const filter = new FilterForm(recalled, () => { stream.subscribe(filter.filter); keep(); });
-const stream = new Stream({ onState: () => { status.show(); refreshConnections(); }, onEvent, onFilter });
+const filter = new FilterForm(recalled.subscriptions, {
+  onSet: (fields) => changed(() => stream.set(fields)),
+  onRemove: (name) => changed(() => stream.remove(name)),
+  onDraft: () => changed(),
+});
+const stream = new Stream({
+  onState: () => { status.show(); refreshConnections(); },
+  onEvent,
+  onSent: (name, text) => filter.sent(name, text),
+  onAnswer: (name, answer) => { filter.answered(name, answer); refreshConnections(); },
+  onRemoved: () => refreshConnections(),
+});
 const status = new Status(stream, () => tenant);
 const simulation = new Simulation(() => tenant);
 const letters = new DeadLetters();
@@ -40,27 +51,22 @@ function onEvent(text, message) {
   }
 }
 
-function onFilter(answer) {
-  filter.answered(answer);
-  refreshConnections();
+/** The list first: it decides what a later connection has. */
+function changed(act = () => {}) {
+  stream.load(filter.subscriptions);
+  act();
+  keep();
 }
 
 /** The actions of the buttons of an opened event. */
 async function act(action, change, button) {
   if (action === 'entity') filter.only({ entityId: change.entityId });
   if (action === 'type') filter.only({ types: change.types });
-  if (action === 'copy') {
-    try {
-      await navigator.clipboard.writeText(change.text);
-      button.textContent = 'Copied';
-    } catch {
-      button.textContent = 'The browser does not allow it';
-    }
-  }
+  if (action === 'copy') await copy(change.text, button);
 }
 
 function keep() {
-  remember({ tenant, types: filter.types, pattern: filter.pattern });
+  remember({ tenant, subscriptions: filter.drafts });
 }
 
 function connect() {
@@ -76,7 +82,7 @@ function connect() {
   if (wanted !== tenant) list.clear();
   tenant = wanted;
   keep();
-  stream.subscribe(filter.filter);
+  stream.load(filter.subscriptions);
   stream.connect(tenant, byId('token').value.trim());
 }
 

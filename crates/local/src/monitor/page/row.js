@@ -14,6 +14,8 @@ const time = (date) =>
 
 function attributes(change) {
   const list = element('span', { class: 'attributes' });
+  const names = change.subscriptions.join(', ');
+  if (names) list.append(element('span', { class: 'matched', title: `Subscriptions: ${names}` }, shorten(names, VALUE_LENGTH)));
   const data = change.data;
   if (data === undefined) {
     list.append(element('span', { class: 'muted' }, `too large to be carried: ${grouped(change.dataBytes ?? 0)} bytes of data`));
@@ -74,7 +76,7 @@ export function toggle(item, open = item.firstChild.getAttribute('aria-expanded'
 function details(change) {
   const facts = [
     ['Entity', change.entityId], ['Type', change.types.join(', ')], ['Service path', change.servicePath],
-    ['Timestamp', change.timestamp], ['Event id', change.id],
+    ['Timestamp', change.timestamp], ['Event id', change.id], ['Subscriptions', change.subscriptions.join(', ') || undefined],
   ];
   const list = element('dl', { class: 'facts' });
   for (const [name, value] of facts) {

@@ -19,6 +19,8 @@ export class Change {
     this.entityId = String(message.entityId);
     this.types = [message.entityType].flat().map(String);
     this.changed = new Set(message.changedAttributes ?? []);
+    /** The names of the subscriptions that it matches, if one of the page's has a name. */
+    this.subscriptions = (message.subscriptions ?? []).map((name) => name || 'default');
     this.servicePath = message.servicePath;
     this.timestamp = message.timestamp;
     this.dataBytes = message.truncated ? message.dataBytes : undefined;
@@ -47,11 +49,13 @@ export class Store {
 
   /** Keeps an event, unless it is a repeat of one that was delivered before. */
   add(text, message) {
-    if (this.#ids.has(message.id)) {
+    // Subscriptions that show an event differently receive it each in its own form.
+    const key = JSON.stringify([message.id, message.subscriptions]);
+    if (this.#ids.has(key)) {
       this.repeats += 1;
       return null;
     }
-    this.#ids.add(message.id);
+    this.#ids.add(key);
     if (this.#ids.size > KNOWN_IDS) this.#ids.delete(this.#ids.values().next().value);
     const change = new Change(text, message);
     this.received += 1;

@@ -1,3 +1,5 @@
+import { Subscriptions } from './subscriptions.js';
+
 const FIRST_DELAY = 500;
 /** The system is on this machine or near: attempts are cheap, and a developer who restarted it is waiting. */
 const LONGEST_DELAY = 8000;
@@ -7,27 +9,20 @@ const STABLE = 10_000;
 const KEEP_ALIVE = 4 * 60_000;
 const REFUSED = 1008;
 const TRY_AGAIN_LATER = 1013;
-const EVERYTHING = { entityTypes: [], idPattern: '' };
 
 /**
  * A connection like any client's, which comes back when it breaks.
  *
  * Reports `onState({ phase, … })`, where phase is `connecting`, `open`, `waiting` (with `retryAt` and `opened`: whether
  * the last connection came about), `refused` (with `reason`) or `closed`. While it connects and waits, `reason` is set if
- * the server told clients to come back later. Also reports `onEvent(text, message)`, and
- * `onFilter({ filter })` or `onFilter({ error })` for each filter that was asked for.
+ * the server told clients to come back later. Also reports `onEvent(text, message)`, and what `Subscriptions` reports but
+ * `onReady`.
  */
 export class Stream {
   #report;
   #socket = null;
   #target = null;
-  #wanted = EVERYTHING;
-  /** The filter in force on this connection, and the latest that was in force on any. */
-  #accepted = null;
-  #lastGood = null;
-  /** The request that is under way, and how many there have been. */
-  #pending = null;
-  #requests = 0;
+  #subscriptions;
   #attempt = 0;
   #openedAt = 0;
   #timer;
@@ -39,6 +34,7 @@ export class Stream {
 
   constructor(report) {
     this.#report = report;
+    this.#subscriptions = new Subscriptions((text) => this.#send(text), { ...report, onReady: () => this.#ready() });
     window.addEventListener('online', () => this.retry());
     document.addEventListener('visibilitychange', () => { if (!document.hidden) this.retry(); });
   }
@@ -63,10 +59,18 @@ export class Stream {
     if (this.state.phase === 'waiting') this.#open();
   }
 
-  /** Replaces the filter. A filter that the server refuses has no effect. */
-  subscribe(filter) {
-    this.#wanted = filter;
-    if (this.#socket?.readyState === WebSocket.OPEN) this.#subscribe(filter);
+  /** Replaces all subscriptions, for the next connection. */
+  load(list) {
+    this.#subscriptions.load(list);
+  }
+
+  /** Adds or replaces a subscription. One that the server refuses has no effect. */
+  set(fields) {
+    this.#subscriptions.set(fields);
+  }
+
+  remove(name) {
+    this.#subscriptions.remove(name);
   }
 
   #open() {
@@ -75,14 +79,14 @@ export class Stream {
     const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
     let socket;
     try {
-      socket = new WebSocket(`${scheme}://${location.host}/?tenant=${encodeURIComponent(tenant)}`, token ? ['access_token', token] : []);
+      const query = new URLSearchParams({ tenant, ...this.#subscriptions.query() });
+      socket = new WebSocket(`${scheme}://${location.host}/?${query}`, token ? ['access_token', token] : []);
     } catch {
       this.#setState({ phase: 'refused', reason: 'That is no token: a token has letters, digits, and . _ - only.' });
       return;
     }
     this.#socket = socket;
     this.#openedAt = 0;
-    this.#accepted = null;
     this.#setState({ phase: 'connecting', reason: this.state.reason });
     const ours = (handle) => (event) => { if (this.#socket === socket) handle(event); };
     socket.onopen = ours(() => this.#opened());
@@ -92,20 +96,14 @@ export class Stream {
 
   #opened() {
     this.#openedAt = Date.now();
-    this.#subscribe(this.#wanted);
-    this.#keepAlive = setInterval(() => this.#send({ action: 'ping' }), KEEP_ALIVE);
+    this.#keepAlive = setInterval(() => this.#send(JSON.stringify({ action: 'ping' })), KEEP_ALIVE);
+    this.#subscriptions.opened();
   }
 
-  /** Quietly: without a word to the form, whose own filter has been refused. */
-  #subscribe(filter, quietly = false) {
-    this.#requests += 1;
-    const requestId = `filter-${this.#requests}`;
-    this.#pending = { requestId, filter, quietly };
-    this.#send({ action: 'subscribe', ...filter, requestId });
-  }
-
-  #send(message) {
-    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(message));
+  #send(text) {
+    const isOpen = this.#socket?.readyState === WebSocket.OPEN;
+    if (isOpen) this.#socket.send(text);
+    return isOpen;
   }
 
   #message(text) {
@@ -116,13 +114,13 @@ export class Stream {
       return;
     }
     if (message.entityId !== undefined) {
-      // Until the filter is acknowledged, events of the former filter arrive.
-      if (this.#accepted) this.#report.onEvent(text, message);
-    } else if (message.type === 'subscribed' || message.type === 'error') {
+      // Until the subscriptions are acknowledged, events arrive that they do not select.
+      if (this.#subscriptions.isReady) this.#report.onEvent(text, message);
+    } else if (['subscribed', 'unsubscribed', 'error'].includes(message.type)) {
       this.#answered(message);
     } else if (message.type === undefined && message.connectionId !== undefined) {
       // API Gateway's own frame: the function failed.
-      this.#answered({ type: 'error', message: 'The system could not set the filter: see its log.' });
+      this.#answered({ type: 'error', message: 'The system could not change the subscription: see its log.' });
     }
   }
 
@@ -131,22 +129,11 @@ export class Stream {
       this.#refused(answer.message);
       return;
     }
-    const { requestId, filter, quietly } = this.#pending ?? {};
-    // Not the answer to a filter that has been replaced since.
-    if (answer.requestId && answer.requestId !== requestId) return;
-    if (answer.type === 'error') {
-      if (!quietly) this.#report.onFilter({ error: answer.message });
-      if (!this.#accepted && !quietly && this.#lastGood) {
-        this.#subscribe(this.#lastGood, true);
-        return;
-      }
-      // A connection starts with every change of its tenant.
-      this.#accepted ??= EVERYTHING;
-    } else {
-      this.#accepted = filter;
-      this.#lastGood = filter;
-      if (!quietly) this.#report.onFilter({ filter });
-    }
+    this.#subscriptions.answered(answer);
+    if (answer.type === 'unsubscribed') this.#report.onRemoved();
+  }
+
+  #ready() {
     if (this.state.phase === 'open') return;
     if (this.#wasOpen) this.reconnects += 1;
     this.#wasOpen = true;

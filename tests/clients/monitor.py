@@ -1,0 +1,47 @@
+"""The monitor page of a running system, and what it shows."""
+
+import contextlib
+import json
+import urllib.request
+
+from playwright.sync_api import Page, expect
+
+from browser import Console, chromium
+from harness import PATIENCE, LocalSystem
+
+
+@contextlib.contextmanager
+def monitor(system: LocalSystem, address: str = "/", *flags: str):
+    """The connected page. It must not report an error until the end of the block."""
+    with chromium(*flags) as page:
+        console = Console(page)
+        open_page(page, system, address)
+        yield page
+        console.expect_no_errors()
+
+
+def open_page(page: Page, system: LocalSystem, address: str = "/"):
+    page.goto(f"{system.url}{address}")
+    expect(page.locator("#state-text")).to_have_text("Connected")
+
+
+def rows(page: Page):
+    return page.locator("#events .event")
+
+
+def shown_ids(page: Page) -> list[str]:
+    return page.locator("#events .id").all_inner_texts()
+
+
+def status(system: LocalSystem) -> dict:
+    return ask(system, "status")
+
+
+def connections(system: LocalSystem) -> list[dict]:
+    return ask(system, "connections")["connections"]
+
+
+def ask(system: LocalSystem, path: str) -> dict:
+    """The answer to a request that the page makes as well."""
+    with urllib.request.urlopen(f"{system.url}/_local/{path}", timeout=PATIENCE) as response:
+        return json.load(response)
