@@ -1,6 +1,6 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::rfc3339::is_rfc3339;
+use crate::rfc3339::parse_rfc3339;
 
 /// A moment in milliseconds since the Unix epoch, the unit of API Gateway's `connectedAt`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -35,8 +35,8 @@ impl EpochMillis {
 
     /// Reads a time in RFC 3339. `None` if the text has another form; a time before 1970 becomes 1970.
     pub fn from_rfc3339(text: &str) -> Option<Self> {
-        let time = text.parse::<jiff::Timestamp>().ok().filter(|_| is_rfc3339(text))?;
-        Some(Self::new(time.as_millisecond()))
+        let millis = parse_rfc3339(text)?.as_millis();
+        Some(Self(u64::try_from(millis).unwrap_or(0)))
     }
 
     /// The moment after this duration.

@@ -1,28 +1,53 @@
-use jiff::Timestamp;
+use jiff::SignedDuration;
+use jiff::civil::DateTime;
+
+const UNIX_EPOCH: DateTime = DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
 
 /// Returns true if the text is a date and time of RFC 3339, section 5.6.
 pub fn is_rfc3339(text: &str) -> bool {
     parse_rfc3339(text).is_some()
 }
 
-/// Reads a date and time of RFC 3339, section 5.6. The parser also accepts forms of ISO 8601 that RFC 3339 does not have, such as
-/// `20260102T030405Z` or an offset without minutes. So this function compares the form first.
-pub(crate) fn parse_rfc3339(text: &str) -> Option<Timestamp> {
+/// Reads a date and time of RFC 3339, section 5.6, as the time since 1970 in UTC. The years are 0000 to 9999, of which the last
+/// hours are often "never". A leap second is the second after it, so the order of times stays.
+///
+/// The library also accepts forms of ISO 8601 that RFC 3339 does not have, such as `20260102T030405Z` or an offset without
+/// minutes, and its own type of instants ends before 9999. So this function compares the form, and the library reads the
+/// calendar.
+pub(crate) fn parse_rfc3339(text: &str) -> Option<SignedDuration> {
     const FORM: &[u8] = b"0000-00-00T00:00:00";
     let (time, rest) = text.split_at_checked(FORM.len())?;
-    let rest = match rest.strip_prefix('.') {
+    let offset = match rest.strip_prefix('.') {
         Some(fraction) if fraction.starts_with(|c: char| c.is_ascii_digit()) => {
             fraction.trim_start_matches(|c: char| c.is_ascii_digit())
         }
         Some(_) => return None,
         None => rest,
     };
-    let offset_is_well_formed = match rest.as_bytes() {
-        [b'Z' | b'z'] => true,
-        [b'+' | b'-', offset @ ..] => has_form(offset, b"00:00") && offset < &b"24"[..],
-        _ => false,
+    let seconds_ahead = offset_seconds(offset)?;
+    if !has_form(time.as_bytes(), FORM) {
+        return None;
+    }
+    let local: DateTime = text.strip_suffix(offset)?.parse().ok()?;
+    // The library reads the second 60 as 59.
+    let leap_second = i64::from(time.ends_with("60"));
+    local.duration_since(UNIX_EPOCH).checked_add(SignedDuration::from_secs(leap_second - seconds_ahead))
+}
+
+/// The seconds by which an offset from UTC is ahead of it. `None` if the text is no offset of RFC 3339.
+fn offset_seconds(offset: &str) -> Option<i64> {
+    let (sign, digits) = match offset.as_bytes() {
+        [b'Z' | b'z'] => return Some(0),
+        [b'+', digits @ ..] => (1, digits),
+        [b'-', digits @ ..] => (-1, digits),
+        _ => return None,
     };
-    if has_form(time.as_bytes(), FORM) && offset_is_well_formed { text.parse().ok() } else { None }
+    let [hours @ .., b':', tens, ones] = digits else { return None };
+    if !has_form(digits, b"00:00") || hours >= &b"24"[..] || *tens > b'5' {
+        return None;
+    }
+    let number = |tens: u8, ones: u8| i64::from(tens - b'0') * 10 + i64::from(ones - b'0');
+    Some(sign * (number(digits[0], digits[1]) * 3600 + number(*tens, *ones) * 60))
 }
 
 /// Returns true if the text has a digit in each place where the form has `0`, and the form's letters and signs in all others.
@@ -45,6 +70,8 @@ mod tests {
             "2026-01-02T03:04:05.1-23:59",
             "2024-02-29T23:59:60Z",
             "1937-01-01T12:00:27.87+00:20",
+            "0000-01-01T00:00:00Z",
+            "9999-12-31T23:59:59.999999999-23:59",
         ] {
             assert!(is_rfc3339(text), "{text}");
         }
@@ -61,6 +88,8 @@ mod tests {
             "2026-01-02T03:04:05+02",
             "2026-01-02T03:04:05+0200",
             "2026-01-02T03:04:05+24:00",
+            "2026-01-02T03:04:05+23:60",
+            "2026-01-02T03:04:61Z",
             "2026-01-02T03:04:05+2:000",
             "2026-01-02T03:04:05+02:00[Europe/Berlin]",
             "2026-02-30T03:04:05Z",
@@ -70,5 +99,26 @@ mod tests {
         ] {
             assert!(!is_rfc3339(text), "{text}");
         }
+    }
+
+    #[test]
+    fn times_keep_their_order_in_leap_seconds_and_at_the_ends_of_the_calendar() {
+        let times = [
+            "0000-01-01T00:00:00+23:59",
+            "0000-01-01T00:00:00Z",
+            "1969-12-31T23:59:59.5Z",
+            "2016-12-31T23:59:59Z",
+            "2016-12-31T23:59:59.5Z",
+            "2016-12-31T23:59:60Z",
+            "2017-01-01T00:00:00.5Z",
+            "9999-12-31T23:59:59.999999999Z",
+            "9999-12-31T23:59:59-23:59",
+        ];
+        assert!(times.map(|text| parse_rfc3339(text).unwrap()).is_sorted_by(|one, other| one < other));
+        let millis = |text| parse_rfc3339(text).unwrap().as_millis();
+        assert_eq!(millis("1969-12-31T23:59:59.5Z"), -500);
+        assert_eq!(millis("2016-12-31T23:59:60Z"), millis("2017-01-01T00:00:00Z"));
+        assert_eq!(millis("2026-01-02T12:04:05+09:00"), millis("2026-01-02T03:04:05Z"));
+        assert_eq!(millis("2026-01-01T22:04:05-05:00"), millis("2026-01-02T03:04:05Z"));
     }
 }

@@ -1,16 +1,16 @@
 use std::borrow::Cow;
 
-use jiff::Timestamp;
+use jiff::SignedDuration;
 
 use crate::rfc3339::{has_form, parse_rfc3339};
 
 /// A date or a time in a query, or in a value that is compared with one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Moment {
-    /// A date and time; a date is its midnight.
-    Instant(Timestamp),
-    /// A time of day, as an instant of the first day of 1970.
-    TimeOfDay(Timestamp),
+    /// A date and time, as the time since 1970 in UTC; a date is its midnight.
+    Instant(SignedDuration),
+    /// A time of day, as the time since midnight in UTC. With an offset, it may be before midnight.
+    TimeOfDay(SignedDuration),
 }
 
 impl Moment {

@@ -258,3 +258,18 @@ fn a_regular_expression_reads_a_bounded_length() {
     );
     assert_all(&data, false, &["long~=a", "long!~=b", "several~=^a{25}$"]);
 }
+
+#[test]
+fn times_compare_in_the_whole_calendar() {
+    let data = data(&json!({"until": "9999-12-31T23:59:59Z", "leap": "2016-12-31T23:59:60Z", "first": "0000-01-01"}));
+    let queries = [
+        "until>2026-01-02",
+        "until==9999-12-31T23:59:59.0Z",
+        "until>9999-12-31",
+        "until<9999-12-31T23:59:59-01:00",
+        "leap>2016-12-31T23:59:59.9Z",
+        "leap==2017-01-01",
+        "first<2026-01-02",
+    ];
+    assert_all(&data, true, &queries);
+}
