@@ -9,6 +9,7 @@
 //! | NGSIv2 normalized | `{"type":"Number","value":7,"metadata":{}}` | `value` |
 //! | keyValues | `7` | the whole |
 //! | several instances | `[{"value":7,"datasetId":"urn:a"},{"value":8}]` | the value of each |
+//! | the same as keyValues | `{"dataset":{"urn:a":7,"@none":8}}` | the value of each |
 //!
 //! Invariant: a function looks at the members of one object only, or at the elements of one array. So the cost of a
 //! query grows with the size of the attributes that it names, and not faster.
@@ -23,13 +24,15 @@ use serde_json::{Map, Value};
 use crate::limits::QUERY_VALUES;
 
 /// The types of NGSI-LD, each with the member that holds its value.
-const VALUE_MEMBERS: [(&str, &str); 6] = [
+const VALUE_MEMBERS: [(&str, &str); 8] = [
     ("Property", "value"),
     ("GeoProperty", "value"),
     ("Relationship", "object"),
-    ("LanguageProperty", "languageMap"),
+    ("LanguageProperty", LANGUAGE_MAP),
     ("VocabProperty", "vocab"),
     ("JsonProperty", "json"),
+    ("ListProperty", "valueList"),
+    ("ListRelationship", "objectList"),
 ];
 
 /// The instances of an attribute. An array is an attribute with several instances if all its elements are attributes
@@ -45,11 +48,42 @@ pub(crate) fn instances(attribute: &Value) -> &[Value] {
         }
         _ => slice::from_ref(attribute),
     }
+const LANGUAGE_MAP: &str = "languageMap";
+
+/// The instances of an attribute. An array is an attribute with several instances if all its elements are attributes, and
+/// one of them has a `datasetId` or all have types of NGSI-LD; any other array is a value.
+pub(crate) fn instances(attribute: &Value) -> impl Iterator<Item = &Value> {
+    let (elements, by_dataset) = match attribute {
+        Value::Array(elements) if are_instances(elements) => (elements.as_slice(), None),
+        Value::Object(members) => match members.get("dataset") {
+            Some(Value::Object(by_dataset)) if members.len() == 1 => (&[][..], Some(by_dataset)),
+            _ => (slice::from_ref(attribute), None),
+        },
+        _ => (slice::from_ref(attribute), None),
+    };
+    elements.iter().chain(by_dataset.into_iter().flat_map(Map::values))
+}
+
+fn are_instances(elements: &[Value]) -> bool {
+    elements.iter().all(|element| attribute_of(element).is_some())
+        && (elements.iter().any(|element| element.get("datasetId").is_some())
+            || !elements.is_empty() && elements.iter().all(has_ngsi_ld_type))
+}
+
+fn has_ngsi_ld_type(element: &Value) -> bool {
+    let name = element.get("type").and_then(Value::as_str);
+    VALUE_MEMBERS.iter().any(|(known, _)| name == Some(known))
 }
 
 /// The value of an instance.
 pub(crate) fn value_of(instance: &Value) -> &Value {
     attribute_of(instance).and_then(|(members, value)| members.get(value)).unwrap_or(instance)
+}
+
+/// The texts of an instance by language, if it is a `LanguageProperty`.
+pub(crate) fn language_map(instance: &Value) -> Option<&Map<String, Value>> {
+    let (members, value) = attribute_of(instance)?;
+    members.get(value).filter(|_| value == LANGUAGE_MAP)?.as_object()
 }
 
 /// A sub-attribute, an item of NGSIv2 metadata, or a member such as `observedAt`. The type, the value and `metadata`

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-pub(crate) use attribute_form::{instances, sub_attribute, value_of};
+pub(crate) use attribute_form::{instances, language_map, sub_attribute, value_of};
 
 /// The parsed `data` of one event, which all queries share.
 ///
@@ -40,7 +40,7 @@ impl EntityData {
     /// The values of an attribute, without type, metadata and sub-attributes: one for each instance, none if there is
     /// no such attribute.
     pub fn values<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a Value> + use<'a> {
-        self.attribute(name).map_or(&[][..], instances).iter().map(value_of)
+        self.attribute(name).into_iter().flat_map(instances).map(value_of)
     }
 }
 

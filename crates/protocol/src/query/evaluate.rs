@@ -6,13 +6,15 @@
 
 use std::cmp::Ordering;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::expression::{AttributePath, Condition, Expression, MemberPath, Operand, Relation, Term};
 use super::literal::Literal;
 use super::value_pattern::ValuePattern;
 use crate::entity_data::{EntityData, instances, sub_attribute, value_of};
 use crate::limits::{QUERY_REGEX_BYTES, QUERY_VALUES};
+use crate::entity_data::{EntityData, instances, language_map, sub_attribute, value_of};
+use crate::limits::QUERY_REGEX_BYTES;
 
 /// One evaluation of one query.
 pub(super) struct Evaluation<'a> {
@@ -73,23 +75,48 @@ impl<'a> Evaluation<'a> {
                 };
             if holds || self.visited > QUERY_VALUES {
                 return holds;
+        instances(attribute).any(|instance| {
+            self.steps += 1;
+            match names.split_first() {
+                Some((name, rest)) => sub_attribute(instance, name)
+                    .is_some_and(|sub_attribute| self.any_instance(sub_attribute, rest, path, condition)),
+                None => self.meets_at(instance, &path.member, condition),
             }
         }
         false
     }
 
-    fn any_member(&mut self, value: &Value, path: &MemberPath, condition: &Condition) -> bool {
-        let value = typed_value(value);
+    /// Returns true if the condition holds for the place in an instance. A comparison with a `LanguageProperty` is one with
+    /// its texts in all languages.
+    fn meets_at(&mut self, instance: &Value, path: &MemberPath, condition: &Condition) -> bool {
+        let value = typed_value(value_of(instance));
         match path {
             MemberPath::Whole => self.meets(value, condition),
             MemberPath::Each => value.as_object().is_some_and(|members| {
                 let mut members = members.values().take(QUERY_VALUES + 1);
                 members.any(|member| self.meets(member, condition))
             }),
+            MemberPath::Whole => match language_map(instance).filter(|_| condition.compares()) {
+                Some(texts) => self.meets_each(texts, condition),
+                None => self.meets(value, condition),
+            },
+            MemberPath::Each => value.as_object().is_some_and(|members| self.meets_each(members, condition)),
             MemberPath::Names(names) => {
                 let member = names.iter().try_fold(value, |value, name| value.as_object()?.get(name));
-                member.is_some_and(|member| self.meets(typed_value(member), condition))
+                member.is_some_and(|member| self.meets(member, condition))
             }
+        }
+    }
+
+    /// Returns true if one of the members meets a condition, or all of them one that begins with `!`: `a[*]!=x` is false if a
+    /// member is `x`.
+    fn meets_each(&mut self, members: &Map<String, Value>, condition: &Condition) -> bool {
+        let mut values = members.values();
+        match condition {
+            Condition::Unequal(_) | Condition::MatchesNot(_) => {
+                !members.is_empty() && values.all(|member| self.meets(member, condition))
+            }
+            _ => values.any(|member| self.meets(member, condition)),
         }
     }
 
@@ -98,6 +125,8 @@ impl<'a> Evaluation<'a> {
         if !self.visit() {
             return false;
         }
+        self.steps += 1;
+        let value = typed_value(value);
         match condition {
             Condition::Exists | Condition::Missing => true,
             Condition::Equal(operand) => self.includes(value, operand),
@@ -114,6 +143,10 @@ impl<'a> Evaluation<'a> {
                 let mut items = items.iter().take(QUERY_VALUES + 1);
                 items.any(|item| self.visit() && operand.equals(item))
             }
+            Value::Array(items) => items.iter().any(|item| {
+                self.steps += 1;
+                operand.equals(list_item(item))
+            }),
             value => operand.equals(value),
         }
     }
@@ -126,6 +159,13 @@ impl<'a> Evaluation<'a> {
         self.readable = self.readable.checked_sub(cost)?;
         self.steps += cost;
         pattern.matches(text)
+    }
+}
+
+impl Condition {
+    /// Returns false if the condition only asks whether the attribute exists.
+    fn compares(&self) -> bool {
+        !matches!(self, Self::Exists | Self::Missing)
     }
 }
 
@@ -157,5 +197,13 @@ fn typed_value(value: &Value) -> &Value {
     match value {
         Value::Object(members) if members.contains_key("@type") => members.get("@value").unwrap_or(value),
         _ => value,
+    }
+}
+
+/// The value of an item of an array. A `ListRelationship` has items such as `{"object":"urn:a"}`.
+fn list_item(item: &Value) -> &Value {
+    match item {
+        Value::Object(members) if members.len() == 1 => members.get("object").unwrap_or(item),
+        item => typed_value(item),
     }
 }

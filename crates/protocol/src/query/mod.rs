@@ -37,6 +37,8 @@ use crate::pattern::PatternBudget;
 /// - If an attribute is missing, every comparison is false, `!=` included. If a value has another type, every
 ///   comparison but `!=` is false. An array equals a value that it includes, and has no order. A term is true if it is
 ///   true for one instance of an attribute with several.
+/// - With `[*]`, `!=` and `!~=` have to be true for each member, all other comparisons for one. A `LanguageProperty`
+///   without a language is compared as with `[*]`.
 /// - Dates and times compare as instants. A date is its midnight; without an offset, a time is in UTC. A quoted date is
 ///   a string.
 /// - Strings compare by code points.

@@ -8,4 +8,5 @@ mod forms;
 mod properties;
 mod refusals;
 mod semantics;
+mod several_values;
 mod spellings;
