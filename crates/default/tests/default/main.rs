@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper that panics fails the test that called it")]
 
+mod acknowledgement;
 mod answers;
 mod authentication;
+mod limits;
 mod subscriptions;
 mod support;
