@@ -35,23 +35,11 @@ const VALUE_MEMBERS: [(&str, &str); 8] = [
     ("ListRelationship", "objectList"),
 ];
 
-/// The instances of an attribute. An array is an attribute with several instances if all its elements are attributes
-/// and one of them has a `datasetId`; any other array is a value, as is one with more instances than a query visits.
-pub(crate) fn instances(attribute: &Value) -> &[Value] {
-    match attribute {
-        Value::Array(items)
-            if items.len() <= QUERY_VALUES
-                && items.iter().all(|item| attribute_of(item).is_some())
-                && items.iter().any(|item| item.get("datasetId").is_some()) =>
-        {
-            items
-        }
-        _ => slice::from_ref(attribute),
-    }
 const LANGUAGE_MAP: &str = "languageMap";
 
 /// The instances of an attribute. An array is an attribute with several instances if all its elements are attributes, and
-/// one of them has a `datasetId` or all have types of NGSI-LD; any other array is a value.
+/// one of them has a `datasetId` or all have types of NGSI-LD; any other array is a value, as is one with more instances
+/// than a query visits.
 pub(crate) fn instances(attribute: &Value) -> impl Iterator<Item = &Value> {
     let (elements, by_dataset) = match attribute {
         Value::Array(elements) if are_instances(elements) => (elements.as_slice(), None),
@@ -65,7 +53,8 @@ pub(crate) fn instances(attribute: &Value) -> impl Iterator<Item = &Value> {
 }
 
 fn are_instances(elements: &[Value]) -> bool {
-    elements.iter().all(|element| attribute_of(element).is_some())
+    elements.len() <= QUERY_VALUES
+        && elements.iter().all(|element| attribute_of(element).is_some())
         && (elements.iter().any(|element| element.get("datasetId").is_some())
             || !elements.is_empty() && elements.iter().all(has_ngsi_ld_type))
 }

@@ -11,10 +11,8 @@ use serde_json::{Map, Value};
 use super::expression::{AttributePath, Condition, Expression, MemberPath, Operand, Relation, Term};
 use super::literal::Literal;
 use super::value_pattern::ValuePattern;
-use crate::entity_data::{EntityData, instances, sub_attribute, value_of};
-use crate::limits::{QUERY_REGEX_BYTES, QUERY_VALUES};
 use crate::entity_data::{EntityData, instances, language_map, sub_attribute, value_of};
-use crate::limits::QUERY_REGEX_BYTES;
+use crate::limits::{QUERY_REGEX_BYTES, QUERY_VALUES};
 
 /// One evaluation of one query.
 pub(super) struct Evaluation<'a> {
@@ -71,16 +69,10 @@ impl<'a> Evaluation<'a> {
                 && match names.split_first() {
                     Some((name, rest)) => sub_attribute(instance, name)
                         .is_some_and(|sub_attribute| self.any_instance(sub_attribute, rest, path, condition)),
-                    None => self.any_member(value_of(instance), &path.member, condition),
+                    None => self.meets_at(instance, &path.member, condition),
                 };
             if holds || self.visited > QUERY_VALUES {
                 return holds;
-        instances(attribute).any(|instance| {
-            self.steps += 1;
-            match names.split_first() {
-                Some((name, rest)) => sub_attribute(instance, name)
-                    .is_some_and(|sub_attribute| self.any_instance(sub_attribute, rest, path, condition)),
-                None => self.meets_at(instance, &path.member, condition),
             }
         }
         false
@@ -91,11 +83,6 @@ impl<'a> Evaluation<'a> {
     fn meets_at(&mut self, instance: &Value, path: &MemberPath, condition: &Condition) -> bool {
         let value = typed_value(value_of(instance));
         match path {
-            MemberPath::Whole => self.meets(value, condition),
-            MemberPath::Each => value.as_object().is_some_and(|members| {
-                let mut members = members.values().take(QUERY_VALUES + 1);
-                members.any(|member| self.meets(member, condition))
-            }),
             MemberPath::Whole => match language_map(instance).filter(|_| condition.compares()) {
                 Some(texts) => self.meets_each(texts, condition),
                 None => self.meets(value, condition),
@@ -111,7 +98,7 @@ impl<'a> Evaluation<'a> {
     /// Returns true if one of the members meets a condition, or all of them one that begins with `!`: `a[*]!=x` is false if a
     /// member is `x`.
     fn meets_each(&mut self, members: &Map<String, Value>, condition: &Condition) -> bool {
-        let mut values = members.values();
+        let mut values = members.values().take(QUERY_VALUES + 1);
         match condition {
             Condition::Unequal(_) | Condition::MatchesNot(_) => {
                 !members.is_empty() && values.all(|member| self.meets(member, condition))
@@ -125,7 +112,6 @@ impl<'a> Evaluation<'a> {
         if !self.visit() {
             return false;
         }
-        self.steps += 1;
         let value = typed_value(value);
         match condition {
             Condition::Exists | Condition::Missing => true,
@@ -141,12 +127,8 @@ impl<'a> Evaluation<'a> {
         match value {
             Value::Array(items) => {
                 let mut items = items.iter().take(QUERY_VALUES + 1);
-                items.any(|item| self.visit() && operand.equals(item))
+                items.any(|item| self.visit() && operand.equals(list_item(item)))
             }
-            Value::Array(items) => items.iter().any(|item| {
-                self.steps += 1;
-                operand.equals(list_item(item))
-            }),
             value => operand.equals(value),
         }
     }
