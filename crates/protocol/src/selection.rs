@@ -68,6 +68,8 @@ pub struct Selection {
     pattern: Option<SelectionPattern>,
     /// `None` inside: the query cannot be read, and matches nothing. Clients cannot store one.
     query: Option<Option<Query>>,
+    /// The estimated memory besides what is compiled later.
+    memory: usize,
 }
 
 /// A pattern that is compiled for the first id that passes its prefilter. If each client wants an entity of its own, most
@@ -89,7 +91,10 @@ impl Selection {
             matcher: OnceLock::new(),
         });
         let query = filter.q().map(|text| Query::from_stored(text).ok());
-        Self { filter, pattern, query }
+        let texts = filter.text_bytes() + filter.entity_ids().iter().map(|id| id.as_str().len()).sum::<usize>();
+        let prefilter = pattern.as_ref().map_or(0, |pattern: &SelectionPattern| pattern.prefilter.memory());
+        let memory = size_of::<Self>() + MEMORY_OF_A_BYTE * texts + prefilter;
+        Self { filter, pattern, query, memory }
     }
 
     /// Returns whether a change passes the filter.
@@ -113,12 +118,9 @@ impl Selection {
 
     /// The approximate memory, in bytes. It grows when the pattern is compiled.
     pub fn memory(&self) -> usize {
-        let pattern = self.pattern.as_ref().map_or(0, |pattern| {
-            let matcher = pattern.matcher.get().and_then(Option::as_ref);
-            pattern.prefilter.memory() + matcher.map_or(0, PatternMatcher::memory)
-        });
+        let matcher = self.pattern.as_ref().and_then(|pattern| pattern.matcher.get()?.as_ref());
         let query = self.query.as_ref().and_then(Option::as_ref).map_or(0, Query::pattern_memory);
-        size_of::<Self>() + MEMORY_OF_A_BYTE * self.filter.text_bytes() + pattern + query
+        self.memory + matcher.map_or(0, PatternMatcher::memory) + query
     }
 
     fn is_watched(&self, facts: &ChangeFacts<'_>) -> bool {
