@@ -56,7 +56,7 @@ impl Tried {
 }
 
 /// The subscription [`NAME`] with one field.
-fn with(field: &str, value: Value) -> Value {
+fn with(field: &str, value: &Value) -> Value {
     json!({ "subscription": NAME, field: value })
 }
 
@@ -109,10 +109,10 @@ async fn a_field_is_accepted_up_to_its_limit() {
     let tried = Tried::with(&[]).await;
     for (field, at, above, code) in cases {
         let is_name = field == "subscription";
-        tried.accept(with(field, at.clone())).await;
-        tried.refuse(with(field, above.clone()), code, (!is_name).then_some(NAME)).await;
+        tried.accept(with(field, &at)).await;
+        tried.refuse(with(field, &above), code, (!is_name).then_some(NAME)).await;
         // In a list, the second one is at fault.
-        let list = json!({ "subscriptions": [named("first"), with(field, above)] });
+        let list = json!({ "subscriptions": [named("first"), with(field, &above)] });
         tried.refuse(list, code, (!is_name).then_some(NAME)).await;
         let name = if is_name { at.as_str().unwrap_or_default() } else { NAME };
         let answer = tried.ask(json!({ "action": "unsubscribe", "subscription": name })).await;
@@ -149,11 +149,11 @@ async fn all_subscriptions_have_49_scopes_together() {
     let pattern = |count: usize| json!({ "subscription": NAME, "idPattern": format!("^({})$", alternatives(count)) });
     for (before, at, above) in [
         // Types and ids.
-        (48, with("entityTypes", json!(["a"])), with("entityTypes", json!(["a", "b"]))),
+        (48, with("entityTypes", &json!(["a"])), with("entityTypes", &json!(["a", "b"]))),
         // Equal texts are different scopes as a type and as an id.
-        (47, with("entityTypes", json!(["0", "1"])), with("entityTypes", json!(["0", "1", "2"]))),
+        (47, with("entityTypes", &json!(["0", "1"])), with("entityTypes", &json!(["0", "1", "2"]))),
         // A scope of two subscriptions counts once.
-        (48, with("entityIds", json!(["0", "1", "x"])), with("entityIds", json!(["0", "x", "y"]))),
+        (48, with("entityIds", &json!(["0", "1", "x"])), with("entityIds", &json!(["0", "x", "y"]))),
         // A pattern that spells out ids has a scope for each.
         (33, pattern(16), pattern(16)),
     ] {
@@ -167,7 +167,7 @@ async fn all_subscriptions_have_49_scopes_together() {
         }
     }
     // "Every type" is a scope, and one of a pattern that spells out too many ids.
-    for message in [named(NAME), json!({}), with("q", json!("a")), pattern(17)] {
+    for message in [named(NAME), json!({}), with("q", &json!("a")), pattern(17)] {
         let name = message["subscription"].as_str().map(str::to_owned);
         Tried::with(&[ids(49)]).await.refuse(message.clone(), "limit_exceeded", name.as_deref()).await;
         Tried::with(&[ids(48)]).await.accept(message).await;
@@ -189,7 +189,7 @@ async fn a_subscription_has_1024_bytes_of_text() {
     tried.refuse(message(1025 - rest), "limit_exceeded", Some(NAME)).await;
     tried.accept(message(1024 - rest)).await;
     // One part alone.
-    let query = |length: usize| with("q", json!(format!("a==\"{}\"", "x".repeat(length - 5))));
+    let query = |length: usize| with("q", &json!(format!("a==\"{}\"", "x".repeat(length - 5))));
     tried.refuse(query(1025), "limit_exceeded", Some(NAME)).await;
     tried.accept(query(1024)).await;
 }
