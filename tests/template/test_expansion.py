@@ -72,7 +72,7 @@ def test_one_parameter_deploys_everything(on):
         "AWS::ApiGatewayV2::Route": 4,
         "AWS::ApiGatewayV2::RouteResponse": 1,
         "AWS::ApiGatewayV2::Stage": 1,
-        "AWS::CloudWatch::Alarm": 12,
+        "AWS::CloudWatch::Alarm": 13,
         "AWS::CloudWatch::Dashboard": 1,
         "AWS::DynamoDB::Table": 2,
         "AWS::Events::Rule": 2,
