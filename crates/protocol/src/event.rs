@@ -39,14 +39,15 @@ impl Event {
 
     /// The text frame for every connection with this form. An event that is larger than API Gateway's limit is truncated.
     pub fn message(&self, form: &MessageForm) -> String {
-        let whole = self.render(form.format, self.body(form));
+        let whole = self
+            .render(form.format, EventMessage { data: Some(form.view.apply(&self.change.data)), ..self.body(form) });
         if whole.len() <= MESSAGE_BYTES { whole } else { self.truncated_message(form) }
     }
 
     /// The text frame without `data`. It is never larger than API Gateway's limit.
     pub fn truncated_message(&self, form: &MessageForm) -> String {
         let data_bytes = u64::try_from(self.change.data.get().len()).ok();
-        let truncated = EventMessage { data: None, truncated: true, data_bytes, ..self.body(form) };
+        let truncated = EventMessage { truncated: true, data_bytes, ..self.body(form) };
         let message = self.render(form.format, truncated.clone());
         if message.len() <= MESSAGE_BYTES {
             return message;
@@ -55,6 +56,7 @@ impl Event {
         self.render(form.format, EventMessage { changed_attributes: None, ..truncated })
     }
 
+    /// The message without `data`.
     fn body<'a>(&'a self, form: &'a MessageForm) -> EventMessage<'a> {
         EventMessage {
             change_type: self.change.change_type,
@@ -63,7 +65,7 @@ impl Event {
             service_path: self.change.service_path.as_str().into(),
             entity_id: self.change.entity_id.as_str().into(),
             entity_type: Cow::Borrowed(&self.change.entity_types),
-            data: Some(form.view.apply(&self.change.data)),
+            data: None,
             truncated: false,
             data_bytes: None,
             changed_attributes: self.change.changed_attributes.as_deref().map(Cow::Borrowed),

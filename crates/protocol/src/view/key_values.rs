@@ -23,6 +23,11 @@ const NGSI_LD: [(&str, &str); 8] = [
     ("ListRelationship", "objectList"),
 ];
 
+/// The members of an attribute that are read. Those after the first two hold values, in the order in which NGSI-LD's concise form is
+/// searched for them.
+const MEMBERS: [&str; 9] =
+    ["datasetId", "type", "value", "object", "languageMap", "vocab", "json", "valueList", "objectList"];
+
 /// The name that the default instance has among instances with a `datasetId`.
 const DEFAULT_INSTANCE: &str = r#""@none""#;
 
@@ -78,22 +83,26 @@ fn dataset<'a>(instances: &[AttributeInstance<'a>]) -> Option<Cow<'a, str>> {
 impl<'a> AttributeInstance<'a> {
     fn read(attribute: &'a RawValue) -> Option<Self> {
         let members = JsonMembers::read(attribute)?;
-        let dataset = members.get("datasetId");
+        let [dataset, attribute_type, values @ ..] = members.values(MEMBERS);
         // A `datasetId` that is no text names no instance.
         if dataset.is_some_and(|dataset| text(dataset).is_none()) {
             return None;
         }
-        let attribute_type = match members.get("type") {
+        let attribute_type = match attribute_type {
             Some(name) => Some(text(name)?),
             None => None,
         };
+        let value_of = |member: &str| {
+            let (_, value) = MEMBERS[2..].iter().zip(values).find(|(name, _)| **name == member)?;
+            value
+        };
         let known = NGSI_LD.iter().find(|(name, _)| attribute_type.as_deref() == Some(name));
         let value = match (known, attribute_type) {
-            (Some((_, member)), _) => members.get(member),
+            (Some((_, member)), _) => value_of(member),
             // A type of NGSIv2.
-            (None, Some(_)) => members.get("value"),
+            (None, Some(_)) => value_of("value"),
             // The concise form of NGSI-LD.
-            (None, None) => NGSI_LD.iter().find_map(|(_, member)| members.get(member)),
+            (None, None) => values.into_iter().flatten().next(),
         };
         Some(Self { value: value?, dataset, is_ngsi_ld: known.is_some() })
     }

@@ -14,10 +14,17 @@ impl<'a> JsonMembers<'a> {
         if value.get().starts_with('{') { serde_json::from_str(value.get()).ok() } else { None }
     }
 
-    /// The value of a name. A name that is repeated has its last value, as in most readers of JSON.
-    pub(super) fn get(&self, name: &str) -> Option<&'a RawValue> {
-        let member = self.0.iter().rev().find(|(key, _)| text(key).as_deref() == Some(name));
-        member.map(|(_, value)| *value)
+    /// The values of some names, in their order. A name that is repeated has its last value, as in most readers of JSON. Each
+    /// member is visited once, because an escaped name takes long to read.
+    pub(super) fn values<const N: usize>(&self, names: [&str; N]) -> [Option<&'a RawValue>; N] {
+        let mut values = [None; N];
+        for (key, value) in &self.0 {
+            let Some(name) = text(key) else { continue };
+            if let Some((_, found)) = names.iter().zip(&mut values).find(|(wanted, _)| **wanted == name) {
+                *found = Some(*value);
+            }
+        }
+        values
     }
 }
 
