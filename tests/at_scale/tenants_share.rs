@@ -4,13 +4,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use entity_stream_connections::Connection;
-use entity_stream_protocol::{Filter, Tenant};
+use entity_stream_protocol::{Filter, Representation, Subscription, SubscriptionName, Tenant, View};
+use serde_json::json;
+use tokio::sync::Notify;
 
 use crate::harness::{Functions, Hands, Reply, System, envelope, room};
 use crate::receivers::{Receivers, connection, id_of, ids, register};
 
 /// The number of slow patterns, of which each is another.
 const SLOW: usize = 24;
+/// The number of different views.
+const VIEWS: usize = 60;
 
 /// A connection of a tenant, with a pattern that is among the slowest and matches no id of the test.
 fn with_slow_pattern((n, id): (u8, &String), tenant: &str, hands: &Hands) -> Connection {
@@ -66,6 +70,50 @@ async fn slow_patterns_of_a_tenant_keep_no_event_of_another_waiting() {
     tokio::join!(hostile, functions.broadcast(&other, 60)).1.unwrap();
     let order = order.lock().unwrap();
     assert_eq!(order.iter().position(|id| id == "other"), Some(0), "{order:?}");
+}
+
+/// Every connection of one tenant wants another view of a large event.
+#[tokio::test]
+async fn views_of_a_tenant_keep_no_event_of_another_waiting() {
+    let (system, hands) = (System::start().await, Hands::default());
+    let (delivered, before) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (counter, at_delivery) = (Arc::clone(&delivered), Arc::clone(&before));
+    let begun = Arc::new(Notify::new());
+    let begin = Arc::clone(&begun);
+    let receivers = Receivers::with(move |asked| {
+        if id_of(asked) == "other" {
+            at_delivery.store(counter.load(Ordering::SeqCst), Ordering::SeqCst);
+        } else {
+            counter.fetch_add(1, Ordering::SeqCst);
+            begin.notify_one();
+        }
+        None
+    })
+    .await;
+    let functions = Functions::new(&system, &receivers.endpoint, &hands).await;
+    let viewers = ids("View", VIEWS);
+    let with_view = |(n, id): (usize, &String)| {
+        let view = View::new([format!("a{n}")], Representation::KeyValues).unwrap();
+        let subscription = Subscription::new(SubscriptionName::DEFAULT, Filter::default(), view).unwrap();
+        Connection { subscriptions: vec![subscription], ..plain(id, "hostile", &hands) }
+    };
+    register(&functions.table, viewers.iter().enumerate().map(with_view)).await;
+    register(&functions.table, [plain("other", "other", &hands)]).await;
+    let mut large = room("hostile", "r1");
+    large["data"] = (0..20_000).map(|n| (format!("a{n}"), json!({ "type": "Property", "value": n }))).collect();
+
+    // The other event is published when the first view is delivered.
+    let (hostile, event) = (envelope("h", &large), envelope("o", &room("other", "r1")));
+    let other = async {
+        begun.notified().await;
+        functions.broadcast(&event, 60).await.unwrap()
+    };
+    let (report, other) = tokio::join!(functions.broadcast(&hostile, 60), other);
+
+    assert_eq!((report.unwrap().delivered, other.delivered), (VIEWS, 1));
+    assert_eq!(delivered.load(Ordering::SeqCst), VIEWS);
+    let before = before.load(Ordering::SeqCst);
+    assert!(before <= VIEWS / 2, "the event waited for {before} views of the other tenant");
 }
 
 #[tokio::test]

@@ -9,8 +9,8 @@ use futures_util::future::{join_all, try_join_all};
 use tokio::time::{Instant, timeout_at};
 
 use crate::candidate::{Candidate, Match};
-use crate::filter_turns::{FilterTurn, TenantTurns};
 use crate::verdicts::Verdicts;
+use crate::work_turns::{TenantTurns, WorkTurn};
 
 /// Reads the audience of a batch: the interests in its partitions, as far as they match an event.
 ///
@@ -209,7 +209,7 @@ impl<'a> Audience<'a> {
         entity_id: Option<&str>,
         interests: &mut std::vec::IntoIter<Interest>,
         candidates: &mut Vec<Candidate>,
-        turn: &FilterTurn<'_>,
+        turn: &WorkTurn<'_>,
     ) -> bool {
         let mut verdicts = self.verdicts.lock().unwrap_or_else(PoisonError::into_inner);
         while let Some(interest) = interests.as_slice().first() {

@@ -13,6 +13,7 @@ use crate::recipients::{Offer, Recipient};
 use crate::resolution::{Resolution, Sending};
 use crate::schedule::{Attempt, Rest};
 use crate::table_time::within_table_time;
+use crate::work_turns::TenantTurns;
 
 /// The time that a member of a group has to take an event before the next member is tried.
 const MEMBER_TIME: Duration = Duration::from_secs(2);
@@ -25,6 +26,8 @@ pub(crate) struct Courier<'a> {
     pub(crate) clock: &'a Clock,
     /// The messages of each event.
     pub(crate) messages: &'a [Messages<'a>],
+    /// The turns in which messages are written.
+    pub(crate) turns: &'a TenantTurns,
     /// The span of each event, for the log.
     pub(crate) spans: &'a [Span],
     /// Nothing is sent after this time.
@@ -125,7 +128,13 @@ impl Courier<'_> {
 
     async fn post(&self, event: usize, interest: &Interest, form: &Form, deadline: Instant) -> Outcome {
         let (id, messages) = (&interest.connection_id, &self.messages[event]);
-        let outcome = self.management_api.post_before(id, &messages.message(form), deadline).await;
+        let message = if messages.is_at_hand(form) {
+            messages.message(form)
+        } else {
+            let _turn = self.turns.next().await;
+            messages.message(form)
+        };
+        let outcome = self.management_api.post_before(id, &message, deadline).await;
         let outcome = if outcome == Outcome::TooLarge {
             self.management_api.post_before(id, &messages.truncated(form), deadline).await
         } else {

@@ -17,7 +17,6 @@ use crate::assignment::{Assignment, Parsed, parse, readable_names};
 use crate::batch::{EventBatch, batches};
 use crate::dead_letters::DeadLetterQueue;
 use crate::deadline::Deadline;
-use crate::filter_turns::FilterTurns;
 use crate::handover::Outlets;
 use crate::metrics;
 use crate::recent::Recent;
@@ -25,6 +24,7 @@ use crate::selection_cache::SelectionCache;
 use crate::service::Service;
 use crate::summary::Summary;
 use crate::table_time::TABLE_TIME;
+use crate::work_turns::WorkTurns;
 
 /// The time of an invocation without a deadline.
 const UNKNOWN_DEADLINE: Duration = Duration::from_secs(29);
@@ -47,7 +47,7 @@ pub struct Broadcast {
     outlets: Outlets,
     clock: Clock,
     selections: SelectionCache,
-    turns: FilterTurns,
+    turns: WorkTurns,
     recent: Recent,
 }
 
@@ -72,7 +72,7 @@ impl Broadcast {
             outlets,
             clock,
             selections: SelectionCache::default(),
-            turns: FilterTurns::default(),
+            turns: WorkTurns::default(),
             recent: Recent::default(),
         }
     }

@@ -28,7 +28,6 @@ mod dead_letters;
 mod deadline;
 mod dispatcher;
 mod eviction;
-mod filter_turns;
 mod handler;
 mod handover;
 mod ledger;
@@ -44,6 +43,7 @@ mod service;
 mod summary;
 mod table_time;
 mod verdicts;
+mod work_turns;
 
 pub use handler::Broadcast;
 // Public for the benchmarks, which evaluate filters without a table.

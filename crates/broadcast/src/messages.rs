@@ -12,6 +12,9 @@ use entity_stream_protocol::{Event, Format, MessageForm, SubscriptionName, View}
 
 /// The most bytes of kept messages of one event.
 const KEPT_BYTES: usize = 8 * 1024 * 1024;
+/// The most data of which a message is written without a turn. 64 such messages, as many as are sent at once by default, take a
+/// millisecond together.
+const LIGHT_BYTES: usize = 4 * 1024;
 
 /// A [`MessageForm`] with the view as it is stored.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -48,6 +51,15 @@ struct WrittenMessages {
 impl<'a> Messages<'a> {
     pub(crate) fn of(event: &'a Event) -> Self {
         Self { event, whole: Mutex::default(), truncated: Mutex::default() }
+    }
+
+    /// Returns whether the message takes next to no time: it is written already, or is written within microseconds. To write a
+    /// view of a large event takes milliseconds.
+    pub(crate) fn is_at_hand(&self, form: &Form) -> bool {
+        form.view.is_empty() || self.event.change().data.get().len() <= LIGHT_BYTES || {
+            let whole = self.whole.lock().unwrap_or_else(PoisonError::into_inner);
+            whole.messages.contains_key(form)
+        }
     }
 
     pub(crate) fn message(&self, form: &Form) -> Arc<Message> {
@@ -104,6 +116,16 @@ mod tests {
         assert!(text(&only_b).contains(r#""data":{"b":1}"#) && text(&only_b).contains(r#""subscriptions":["","map"]"#));
         assert!(text(&Form::default()).contains(r#""data":{"a":"xxx","b":1}"#));
         assert!(!text(&Form::default()).contains("subscriptions"));
+    }
+
+    #[test]
+    fn only_an_unwritten_view_of_a_large_event_takes_time() {
+        let (small, large) = (event(10), event(LIGHT_BYTES));
+        let (small, large) = (Messages::of(&small), Messages::of(&large));
+        let only_b = form(r#"{"attributes":["b"]}"#, &[]);
+        assert!(small.is_at_hand(&only_b) && large.is_at_hand(&Form::default()) && !large.is_at_hand(&only_b));
+        large.message(&only_b);
+        assert!(large.is_at_hand(&only_b));
     }
 
     #[test]

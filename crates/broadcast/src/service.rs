@@ -14,7 +14,6 @@ use crate::batch::EventBatch;
 use crate::courier::Courier;
 use crate::deadline::Deadline;
 use crate::dispatcher::Dispatcher;
-use crate::filter_turns::FilterTurns;
 use crate::handover::{Handover, Outlets};
 use crate::ledger::Ledger;
 use crate::messages::Messages;
@@ -26,6 +25,7 @@ use crate::schedule::StopReason;
 use crate::selection_cache::SelectionCache;
 use crate::summary::Summary;
 use crate::verdicts::Verdicts;
+use crate::work_turns::WorkTurns;
 
 /// The number of slices that are read ahead of delivery. More would only use more memory.
 const READ_AHEAD: usize = 4;
@@ -40,7 +40,7 @@ pub(crate) struct Service<'a> {
     pub(crate) management_api: &'a ManagementApi,
     pub(crate) outlets: &'a Outlets,
     pub(crate) selections: &'a SelectionCache,
-    pub(crate) turns: &'a FilterTurns,
+    pub(crate) turns: &'a WorkTurns,
     pub(crate) clock: &'a Clock,
     pub(crate) concurrency: usize,
     pub(crate) split_at: usize,
@@ -161,11 +161,13 @@ impl Service<'_> {
     ) -> f64 {
         let event_ids: Vec<_> = batch.assignments.iter().map(|assignment| assignment.event.id()).collect();
         let messages: Vec<_> = batch.assignments.iter().map(|assignment| Messages::of(&assignment.event)).collect();
+        let turns = self.turns.of(&batch.tenant);
         let courier = Courier {
             table: self.table,
             management_api: self.management_api,
             clock: self.clock,
             messages: &messages,
+            turns: &turns,
             spans,
             stop: self.deadline.stop,
         };
