@@ -2,8 +2,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::epoch_millis::EpochMillis;
 use crate::json::to_json;
+use crate::position::Position;
+use crate::recovery::Recovery;
 use crate::rejection::Rejection;
 use crate::request_id::RequestId;
+use crate::session::Session;
 use crate::subscription_name::SubscriptionName;
 use crate::subscriptions::Subscriptions;
 
@@ -16,6 +19,16 @@ pub enum Answer {
         /// The subscriptions in force.
         #[serde(flatten)]
         subscriptions: Subscriptions,
+        /// The place in the history up to which the client has every event. `None` if the service keeps no history.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        position: Option<Position>,
+        /// The session to give back with the position. `None` if the service keeps no history, and for members of a group.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        session: Option<Session>,
+        /// The verdict, if the client asked for events that it missed, or if the exchange of a subscription may have missed
+        /// some.
+        #[serde(flatten)]
+        recovery: Option<Recovery>,
         /// The id of the request.
         #[serde(skip_serializing_if = "Option::is_none")]
         request_id: Option<RequestId>,
@@ -31,6 +44,14 @@ pub enum Answer {
     },
     /// The answer to `ping`.
     Pong {
+        /// The id of the request.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        request_id: Option<RequestId>,
+    },
+    /// The answer to `sync`.
+    Synced {
+        /// The place in the history up to which the client has every event.
+        position: Position,
         /// The id of the request.
         #[serde(skip_serializing_if = "Option::is_none")]
         request_id: Option<RequestId>,
@@ -61,6 +82,7 @@ impl Answer {
             Self::Subscribed { request_id, .. }
             | Self::Unsubscribed { request_id, .. }
             | Self::Pong { request_id }
+            | Self::Synced { request_id, .. }
             | Self::Authenticated { request_id, .. }
             | Self::Error(Rejection { request_id, .. }) => request_id.as_ref(),
         }
@@ -98,11 +120,17 @@ mod tests {
     use super::*;
     use crate::error_code::ErrorCode;
     use crate::filter::Filter;
+    use crate::recovery::NotRecovered;
     use crate::subscription::Subscription;
     use crate::view::{Representation, View};
 
+    fn subscribed(subscriptions: Subscriptions, request_id: Option<RequestId>) -> Answer {
+        Answer::Subscribed { subscriptions, position: None, session: None, recovery: None, request_id }
+    }
+
     #[test]
     fn answers_have_the_text_of_the_contract() {
+        let position = Position::parse("0a").unwrap();
         let request_id = RequestId::parse("1").ok();
         let until = Some(EpochMillis::new(1_795_212_000_999));
         let map = Subscription {
@@ -119,27 +147,19 @@ mod tests {
         };
         for (answer, text) in [
             (
-                Answer::Subscribed {
-                    subscriptions: Filter::new(["Room"], Some("^urn")).unwrap().into(),
-                    request_id: request_id.clone(),
-                },
+                subscribed(Filter::new(["Room"], Some("^urn")).unwrap().into(), request_id.clone()),
                 r#"{"type":"subscribed","entityTypes":["Room"],"idPattern":"^urn","requestId":"1"}"#,
             ),
+            (subscribed(Filter::default().into(), None), r#"{"type":"subscribed"}"#),
             (
-                Answer::Subscribed { subscriptions: Filter::default().into(), request_id: None },
-                r#"{"type":"subscribed"}"#,
-            ),
-            (
-                Answer::Subscribed {
-                    subscriptions: Subscriptions::Several {
-                        subscriptions: vec![map.clone(), Filter::default().into()],
-                    },
-                    request_id: request_id.clone(),
-                },
+                subscribed(
+                    Subscriptions::Several { subscriptions: vec![map.clone(), Filter::default().into()] },
+                    request_id.clone(),
+                ),
                 r#"{"type":"subscribed","subscriptions":[{"subscription":"map","entityTypes":["Room"],"representation":"keyValues"},{}],"requestId":"1"}"#,
             ),
             (
-                Answer::Subscribed { subscriptions: map.clone().into(), request_id: None },
+                subscribed(map.clone().into(), None),
                 r#"{"type":"subscribed","subscription":"map","entityTypes":["Room"],"representation":"keyValues"}"#,
             ),
             (
@@ -150,7 +170,31 @@ mod tests {
                 Answer::Unsubscribed { subscription: SubscriptionName::DEFAULT, request_id: request_id.clone() },
                 r#"{"type":"unsubscribed","requestId":"1"}"#,
             ),
+            (
+                Answer::Subscribed {
+                    subscriptions: Filter::default().into(),
+                    position: Some(position.clone()),
+                    session: Session::parse("XyZ1=").ok(),
+                    recovery: Some(Recovery::Recovered { replayed: 17 }),
+                    request_id: request_id.clone(),
+                },
+                r#"{"type":"subscribed","position":"0a","session":"XyZ1=","recovered":true,"replayed":17,"requestId":"1"}"#,
+            ),
+            (
+                Answer::Subscribed {
+                    subscriptions: Filter::default().into(),
+                    position: None,
+                    session: None,
+                    recovery: Some(Recovery::NotRecovered(NotRecovered::TooMany)),
+                    request_id: None,
+                },
+                r#"{"type":"subscribed","recovered":false,"reason":"too_many"}"#,
+            ),
             (Answer::Pong { request_id: None }, r#"{"type":"pong"}"#),
+            (
+                Answer::Synced { position, request_id: request_id.clone() },
+                r#"{"type":"synced","position":"0a","requestId":"1"}"#,
+            ),
             (
                 Answer::Authenticated { expires_at: until, request_id },
                 r#"{"type":"authenticated","expiresAt":"2026-11-20T22:00:00Z","requestId":"1"}"#,

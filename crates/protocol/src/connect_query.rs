@@ -18,6 +18,8 @@ pub struct ConnectQuery {
     pub group: Option<GroupId>,
     /// `ack`. `None`: as the deployment says.
     pub acknowledgement: Option<Acknowledgement>,
+    /// `batch`: the client takes `events` frames.
+    pub takes_batches: bool,
 }
 
 /// A query parameter is missing, repeated or malformed. The handshake fails with status 400.
@@ -47,6 +49,9 @@ pub enum InvalidConnectQuery {
     /// `ack` is malformed.
     #[error(transparent)]
     Acknowledgement(#[from] InvalidAcknowledgement),
+    /// `batch` is malformed.
+    #[error("the query parameter batch is true, false or absent")]
+    Batch,
     /// `subscribe` is malformed.
     #[error("the query parameter subscribe is none or absent")]
     Subscribe,
@@ -98,6 +103,11 @@ impl ConnectQuery {
             format: one(&values, "format")?.map(Format::parse).transpose()?.unwrap_or_default(),
             group: one(&values, "group_id")?.map(GroupId::parse).transpose()?,
             acknowledgement: one(&values, "ack")?.map(Acknowledgement::parse).transpose()?,
+            takes_batches: match one(&values, "batch")? {
+                None | Some("" | "false") => false,
+                Some("true") => true,
+                Some(_) => return Err(InvalidConnectQuery::Batch),
+            },
             // The pattern costs most, so it is read last.
             filter: if is_subscribed { Some(fields.check()?) } else { None },
         })
@@ -131,12 +141,14 @@ mod tests {
             ("format", "cloudevents"),
             ("group_id", "g.1"),
             ("ack", "always"),
+            ("batch", "true"),
             ("token", "ignored here"),
         ])
         .unwrap();
         assert_eq!(query.tenant.as_str(), "demo");
         assert_eq!(query.filter, Filter::new(["Room", "Sensor"], Some("^urn")).ok());
         assert_eq!(query.acknowledgement, Some(Acknowledgement::Always));
+        assert!(query.takes_batches);
         assert_eq!(query.format, Format::CloudEvents);
         assert_eq!(query.group, GroupId::parse("g.1").ok());
     }
@@ -155,7 +167,10 @@ mod tests {
         assert!(matches!(parse(&[("tenant", "a"), ("group_id", "")]), Err(InvalidConnectQuery::Group(_))));
         assert!(matches!(parse(&[("tenant", "a"), ("ack", "no")]), Err(InvalidConnectQuery::Acknowledgement(_))));
         assert_eq!(parse(&[("tenant", "a"), ("subscribe", "all")]), Err(InvalidConnectQuery::Subscribe));
-        for name in ["tenant", "entityTypes", "entityIds", "idPattern", "format", "group_id", "subscribe", "ack"] {
+        assert_eq!(parse(&[("tenant", "a"), ("batch", "1")]), Err(InvalidConnectQuery::Batch));
+        for name in
+            ["tenant", "entityTypes", "entityIds", "idPattern", "format", "group_id", "subscribe", "ack", "batch"]
+        {
             let fault = parse(
                 &[("tenant", "a"), (name, "caf\u{fffd}")]
                     .into_iter()

@@ -24,6 +24,8 @@ pub enum ErrorCode {
     InvalidGeoQ,
     /// Another field of a subscription is invalid. The message names it.
     InvalidSubscription,
+    /// `since` is invalid.
+    InvalidSince,
     /// The connection has no subscription of this name.
     NotSubscribed,
     /// The request needs a part of the service that is switched off.
@@ -48,7 +50,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// All codes of the contract, which are all but [`ErrorCode::Other`].
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::InvalidJson,
         Self::InvalidMessage,
         Self::UnknownAction,
@@ -58,6 +60,7 @@ impl ErrorCode {
         Self::InvalidQ,
         Self::InvalidGeoQ,
         Self::InvalidSubscription,
+        Self::InvalidSince,
         Self::NotSubscribed,
         Self::NotAvailable,
         Self::Unauthorized,
@@ -81,6 +84,7 @@ impl ErrorCode {
             Self::InvalidQ => "invalid_q",
             Self::InvalidGeoQ => "invalid_geo_q",
             Self::InvalidSubscription => "invalid_subscription",
+            Self::InvalidSince => "invalid_since",
             Self::NotSubscribed => "not_subscribed",
             Self::NotAvailable => "not_available",
             Self::Unauthorized => "unauthorized",

@@ -5,12 +5,15 @@
 
 use std::borrow::Cow;
 
+use serde_json::value::RawValue;
+
 use crate::cloud_event::CloudEvent;
 use crate::entity_change::EntityChange;
 use crate::event_message::EventMessage;
 use crate::format::Format;
 use crate::limits::MESSAGE_BYTES;
 use crate::message_form::MessageForm;
+use crate::position::Position;
 use crate::rfc3339::is_rfc3339;
 
 /// An entity change with the id and time that EventBridge gave it. The server writes the messages to clients from it.
@@ -19,12 +22,38 @@ pub struct Event {
     id: String,
     time: String,
     change: EntityChange,
+    position: Option<Position>,
+    is_replayed: bool,
+    /// The size of the data, if this event is known without it.
+    left_out: Option<u64>,
 }
 
 impl Event {
     /// An event from its envelope's `id`, its envelope's `time`, which is in RFC 3339, and its `detail`.
     pub fn new(id: impl Into<String>, time: impl Into<String>, change: EntityChange) -> Self {
-        Self { id: id.into(), time: time.into(), change }
+        Self { id: id.into(), time: time.into(), change, position: None, is_replayed: false, left_out: None }
+    }
+
+    /// The event with its place in the history.
+    #[must_use]
+    pub fn at(self, position: Position) -> Self {
+        Self { position: Some(position), ..self }
+    }
+
+    /// The event as it comes from the history: without its data, of this many bytes, if it was too large to be kept.
+    #[must_use]
+    pub fn replayed(self, left_out: Option<u64>) -> Self {
+        Self { is_replayed: true, left_out, ..self }
+    }
+
+    /// The time of the bus, in RFC 3339.
+    pub fn time(&self) -> &str {
+        &self.time
+    }
+
+    /// True if the event is known without its data.
+    pub fn is_left_out(&self) -> bool {
+        self.left_out.is_some()
     }
 
     /// The event's id. It is the same for every receiver and every redelivery.
@@ -39,6 +68,9 @@ impl Event {
 
     /// The text frame for every connection with this form. An event that is larger than API Gateway's limit is truncated.
     pub fn message(&self, form: &MessageForm) -> String {
+        if self.left_out.is_some() {
+            return self.truncated_message(form);
+        }
         let whole = self
             .render(form.format, EventMessage { data: Some(form.view.apply(&self.change.data)), ..self.body(form) });
         if whole.len() <= MESSAGE_BYTES { whole } else { self.truncated_message(form) }
@@ -46,8 +78,9 @@ impl Event {
 
     /// The text frame without `data`. It is never larger than API Gateway's limit.
     pub fn truncated_message(&self, form: &MessageForm) -> String {
-        let data_bytes = u64::try_from(self.change.data.get().len()).ok();
-        let truncated = EventMessage { truncated: true, data_bytes, ..self.body(form) };
+        let data_bytes = self.left_out.or_else(|| u64::try_from(self.change.data.get().len()).ok());
+        let data = RawValue::from_string("{}".to_owned()).ok().map(Cow::Owned);
+        let truncated = EventMessage { data, truncated: true, data_bytes, ..self.body(form) };
         let message = self.render(form.format, truncated.clone());
         if message.len() <= MESSAGE_BYTES {
             return message;
@@ -71,6 +104,8 @@ impl Event {
             changed_attributes: self.change.changed_attributes.as_deref().map(Cow::Borrowed),
             timestamp: self.change.timestamp.as_deref().unwrap_or(&self.time).into(),
             subscriptions: (!form.subscriptions.is_empty()).then_some(Cow::Borrowed(form.subscriptions.as_slice())),
+            position: self.position.clone(),
+            replayed: self.is_replayed,
         }
     }
 
@@ -92,8 +127,8 @@ impl Event {
 mod tests {
     use super::*;
     use crate::limits::{
-        ENTITY_ID_LENGTH, ENTITY_TYPE_LENGTH, ENTITY_TYPES, EVENT_ID_BYTES, SERVICE_PATH_LENGTH, TENANT_LENGTH,
-        TIMESTAMP_LENGTH,
+        ENTITY_ID_LENGTH, ENTITY_TYPE_LENGTH, ENTITY_TYPES, EVENT_ID_BYTES, POSITION_LENGTH, SERVICE_PATH_LENGTH,
+        TENANT_LENGTH, TIMESTAMP_LENGTH,
     };
     use crate::subscription_name::SubscriptionName;
     use crate::view::{Representation, View};
@@ -159,8 +194,22 @@ mod tests {
         let message: serde_json::Value = serde_json::from_str(&event(&detail).message(&Format::Json.into())).unwrap();
         assert_eq!(message["truncated"], true);
         assert_eq!(message["dataBytes"], data.len());
-        assert!(message.get("data").is_none());
+        assert_eq!(message["data"], serde_json::json!({}));
         assert_eq!(message["entityId"], "i");
+    }
+
+    #[test]
+    fn an_event_of_the_history_says_so_and_has_its_position() {
+        let detail = r#"{"type":"entityDeleted","tenant":"t","entityId":"i","entityType":"T"}"#;
+        let position = Position::parse("0a").unwrap();
+        assert_eq!(
+            event(detail).at(position.clone()).message(&Format::Json.into()),
+            r#"{"type":"entityDeleted","id":"9c1e","tenant":"t","servicePath":"/","entityId":"i","entityType":"T","data":{},"timestamp":"2026-01-02T03:04:05Z","position":"0a"}"#
+        );
+        assert_eq!(
+            event(detail).at(position).replayed(Some(200_000)).message(&Format::Json.into()),
+            r#"{"type":"entityDeleted","id":"9c1e","tenant":"t","servicePath":"/","entityId":"i","entityType":"T","data":{},"truncated":true,"dataBytes":200000,"timestamp":"2026-01-02T03:04:05Z","position":"0a","replayed":true}"#
+        );
     }
 
     /// Control characters are the characters with the longest form in JSON.
@@ -177,7 +226,9 @@ mod tests {
             "changedAttributes": (0..40_000).map(|i| format!("attribute{i}")).collect::<Vec<_>>(),
         });
         let change = EntityChange::parse(&detail.to_string()).unwrap();
-        let event = Event::new(longest(EVENT_ID_BYTES), "2026-01-02T03:04:05Z", change);
+        let event = Event::new(longest(EVENT_ID_BYTES), "2026-01-02T03:04:05Z", change)
+            .at(Position::parse("~".repeat(POSITION_LENGTH)).unwrap())
+            .replayed(None);
         for format in [Format::Json, Format::CloudEvents] {
             let length = event.message(&format.into()).len();
             assert!(length <= MESSAGE_BYTES, "{length}");

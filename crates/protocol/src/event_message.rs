@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 use crate::change_type::ChangeType;
 use crate::entity_types::EntityTypes;
 use crate::json::to_json;
+use crate::position::Position;
 use crate::subscription_name::SubscriptionName;
 
 /// An entity change as it travels from the server to a client.
@@ -31,7 +32,8 @@ pub struct EventMessage<'a> {
     pub entity_id: Cow<'a, str>,
     /// The entity's type or types, as published.
     pub entity_type: Cow<'a, EntityTypes>,
-    /// The attributes, a JSON object, byte for byte as published. `None` if the event is truncated.
+    /// The attributes, a JSON object, byte for byte as published; `{}` if the event is truncated. `None` in truncated events of an
+    /// older server.
     #[serde(default, borrow, deserialize_with = "borrowed", skip_serializing_if = "Option::is_none")]
     pub data: Option<Cow<'a, RawValue>>,
     /// True if the server left out `data`, because API Gateway does not carry an event of that size.
@@ -50,6 +52,12 @@ pub struct EventMessage<'a> {
     /// connection has only the default subscription.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subscriptions: Option<Cow<'a, [SubscriptionName]>>,
+    /// The place of the event in the history. `None` if the service keeps no history, or could not write the event into it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub position: Option<Position>,
+    /// True if the event comes from the history.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub replayed: bool,
 }
 
 impl EventMessage<'_> {
@@ -74,6 +82,8 @@ impl EventMessage<'_> {
             changed_attributes: self.changed_attributes.map(|names| Cow::Owned(names.into_owned())),
             timestamp: owned(self.timestamp),
             subscriptions: self.subscriptions.map(|names| Cow::Owned(names.into_owned())),
+            position: self.position,
+            replayed: self.replayed,
         }
     }
 }

@@ -47,6 +47,18 @@ pub const FOLDED_CHARACTERS: u64 = 0x11_0000;
 /// The most steps that one byte of an id may cost to match an `idPattern`. An id of 256 characters then takes at most a
 /// millisecond (`BENCHMARKS.md`).
 pub const MATCH_COST: usize = 400;
+/// The longest position in the history, in characters. All of them are ASCII.
+pub const POSITION_LENGTH: usize = 64;
+/// The largest `events` frame, in bytes. API Gateway bills a message for each 32 KB.
+pub const EVENTS_FRAME_BYTES: usize = 32 * 1024;
+/// The most events that one `since` replays to a client that takes `events` frames.
+pub const REPLAYED_EVENTS: usize = 1_000;
+/// The most events that one `since` replays to any other client, which gets a frame for each.
+pub const REPLAYED_FRAMES: usize = 300;
+/// The most of the history that one `since` reads, in bytes.
+pub const HISTORY_BYTES: usize = 16 * 1024 * 1024;
+/// The shortest time between two `since` of one connection.
+pub const RESUME_INTERVAL: Duration = Duration::from_secs(10);
 /// The longest `requestId`, in characters.
 pub const REQUEST_ID_LENGTH: usize = 128;
 /// The longest `group_id`, in characters. All of them are ASCII.

@@ -12,6 +12,7 @@ use crate::error_code::ErrorCode;
 use crate::json::to_json;
 use crate::rejection::Rejection;
 use crate::request_id::RequestId;
+use crate::since::Since;
 use crate::subscription_name::SubscriptionName;
 use crate::subscriptions::Subscriptions;
 
@@ -37,7 +38,14 @@ pub struct ClientMessage {
 #[serde(tag = "action", rename_all = "camelCase")]
 pub enum Action {
     /// Add subscriptions. Each replaces the subscription of the same name as a whole.
-    Subscribe(Subscriptions),
+    Subscribe {
+        /// The subscriptions.
+        #[serde(flatten)]
+        subscriptions: Subscriptions,
+        /// The place from which the client wants the events that it missed. A message with it is always answered.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        since: Option<Since>,
+    },
     /// Remove a subscription.
     Unsubscribe {
         /// Its name; the default subscription has none.
@@ -46,6 +54,8 @@ pub enum Action {
     },
     /// Keep the connection alive.
     Ping,
+    /// Keep the connection alive, and learn a position from which to resume.
+    Sync,
     /// Renew the connection's authorisation with a fresh token.
     #[serde(serialize_with = "expose")]
     Authenticate(AccessToken),
@@ -53,16 +63,24 @@ pub enum Action {
 
 impl Action {
     /// The names of all actions on the wire.
-    const NAMES: [&str; 4] = ["subscribe", "unsubscribe", "ping", "authenticate"];
+    const NAMES: [&str; 5] = ["subscribe", "unsubscribe", "ping", "sync", "authenticate"];
 
     fn name(&self) -> &'static str {
-        let [subscribe, unsubscribe, ping, authenticate] = Self::NAMES;
+        let [subscribe, unsubscribe, ping, sync, authenticate] = Self::NAMES;
         match self {
-            Self::Subscribe(_) => subscribe,
+            Self::Subscribe { .. } => subscribe,
             Self::Unsubscribe { .. } => unsubscribe,
             Self::Ping => ping,
+            Self::Sync => sync,
             Self::Authenticate(_) => authenticate,
         }
+    }
+}
+
+impl From<Subscriptions> for Action {
+    /// Add these subscriptions, for the events that come from now on.
+    fn from(subscriptions: Subscriptions) -> Self {
+        Self::Subscribe { subscriptions, since: None }
     }
 }
 
@@ -88,9 +106,12 @@ impl ClientMessage {
     /// The name of the subscription that the message is about, if it is about one that has a name.
     fn subscription(&self) -> Option<&SubscriptionName> {
         let name = match &self.action {
-            Action::Subscribe(Subscriptions::One(one)) => &one.name,
+            Action::Subscribe { subscriptions: Subscriptions::One(one), .. } => &one.name,
             Action::Unsubscribe { subscription } => subscription,
-            Action::Subscribe(Subscriptions::Several { .. }) | Action::Ping | Action::Authenticate(_) => return None,
+            Action::Subscribe { subscriptions: Subscriptions::Several { .. }, .. }
+            | Action::Ping
+            | Action::Sync
+            | Action::Authenticate(_) => return None,
         };
         Some(name).filter(|name| !name.is_default())
     }

@@ -14,6 +14,7 @@ use crate::invalid_json::InvalidJson;
 use crate::limits::{MESSAGE_BYTES, REQUEST_ID_LENGTH, SUBSCRIPTIONS};
 use crate::rejection::Rejection;
 use crate::request_id::RequestId;
+use crate::since::Since;
 use crate::subscription_name::SubscriptionName;
 use crate::subscriptions::Subscriptions;
 
@@ -27,6 +28,7 @@ enum MessageField {
     RequestId,
     Token,
     Subscriptions,
+    Since,
     #[serde(other)]
     Unknown,
 }
@@ -57,7 +59,10 @@ impl ClientMessage {
         };
         let request_id = request_id.clone().map_err(|reason| reject(reason.into()))?;
         let action = match action {
-            Some("subscribe") => read_subscribe(text, raw.get(&MessageField::Subscriptions).copied()),
+            Some("subscribe") => read_since(&fields).map_err(Fault::from).and_then(|since| {
+                let subscriptions = read_subscribe(text, raw.get(&MessageField::Subscriptions).copied())?;
+                Ok(Action::Subscribe { subscriptions, since })
+            }),
             Some("unsubscribe") => read_unsubscribe(text),
             other => read_other(other, &fields).map_err(Fault::from),
         };
@@ -115,11 +120,24 @@ fn read_request_id(fields: &HashMap<MessageField, Value>) -> Result<Option<Reque
     request_id.map(Some).ok_or_else(|| (ErrorCode::InvalidMessage, message()))
 }
 
+/// Reads the place from which a client wants the events that it missed.
+fn read_since(fields: &HashMap<MessageField, Value>) -> Result<Option<Since>, Reason> {
+    let since = match fields.get(&MessageField::Since) {
+        None | Some(Value::Null) => return Ok(None),
+        Some(since @ Value::Object(_)) => Since::deserialize(since).ok(),
+        // serde would read an array as the fields in their order.
+        Some(_) => None,
+    };
+    let message = r#"since is not {"position":"…","session":"…"} with the texts of an earlier answer, nor {"seconds":30} with a whole number; leave it out to receive only new events"#;
+    since.map(Some).ok_or_else(|| (ErrorCode::InvalidSince, message.to_owned()))
+}
+
 /// Reads an action that is not about subscriptions.
 fn read_other(name: Option<&str>, fields: &HashMap<MessageField, Value>) -> Result<Action, Reason> {
     let names = || Action::NAMES.join(", ");
     match name {
         Some("ping") => Ok(Action::Ping),
+        Some("sync") => Ok(Action::Sync),
         Some("authenticate") => {
             let token = fields.get(&MessageField::Token).and_then(Value::as_str).and_then(AccessToken::new);
             let message = "token is missing or not a string; send the token as token";
@@ -145,13 +163,13 @@ fn read_unsubscribe(message: &str) -> Result<Action, Fault> {
 }
 
 /// Reads a `subscribe` of one subscription, or of a list.
-fn read_subscribe(message: &str, list: Option<&RawValue>) -> Result<Action, Fault> {
+fn read_subscribe(message: &str, list: Option<&RawValue>) -> Result<Subscriptions, Fault> {
     let list = list.filter(|list| list.get() != "null");
     let Some(list) = list else {
         let fields = subscription_fields(message)?;
         let name = name(&Fields(&fields)).ok();
         return match read(&fields) {
-            Ok(one) => Ok(Action::Subscribe(one.into())),
+            Ok(one) => Ok(one.into()),
             Err(reason) => Err(Fault { reason, subscription: name }),
         };
     };
@@ -178,7 +196,7 @@ fn read_subscribe(message: &str, list: Option<&RawValue>) -> Result<Action, Faul
         }
         subscriptions.push(read(&fields).map_err(fault)?);
     }
-    Ok(Action::Subscribe(Subscriptions::Several { subscriptions }))
+    Ok(Subscriptions::Several { subscriptions })
 }
 
 #[cfg(test)]
@@ -198,12 +216,47 @@ mod tests {
             r#"{"action":"subscribe","entityTypes":["Room","Sensor"],"idPattern":"urn:.*","requestId":"1","extra":true}"#,
         )
         .unwrap();
-        assert_eq!(message.action, Action::Subscribe(Filter::new(["Room", "Sensor"], Some("urn:.*")).unwrap().into()));
+        assert_eq!(
+            message.action,
+            Subscriptions::from(Filter::new(["Room", "Sensor"], Some("urn:.*")).unwrap()).into()
+        );
         assert_eq!(message.request_id, RequestId::parse("1").ok());
         let everything =
             ClientMessage::parse(r#"{"action":"subscribe","entityTypes":[],"idPattern":"","requestId":null}"#).unwrap();
-        assert_eq!(everything.action, Action::Subscribe(Filter::default().into()));
+        assert_eq!(everything.action, Subscriptions::from(Filter::default()).into());
         assert_eq!(everything.request_id, None);
+    }
+
+    #[test]
+    fn since_is_a_position_with_its_session_or_a_time() {
+        let since = |since: &str| match ClientMessage::parse(&format!(r#"{{"action":"subscribe","since":{since}}}"#)) {
+            Ok(ClientMessage { action: Action::Subscribe { since, .. }, .. }) => Ok(since),
+            Ok(other) => panic!("{other:?}"),
+            Err(rejection) => Err(rejection.code),
+        };
+        assert_eq!(since("null"), Ok(None));
+        assert_eq!(since(r#"{"seconds":30,"more":1}"#), Ok(Some(Since::Seconds { seconds: 30 })));
+        let position = crate::Position::parse("0a").unwrap();
+        let session = crate::Session::parse("XyZ1=").unwrap();
+        assert_eq!(since(r#"{"position":"0a","session":"XyZ1="}"#), Ok(Some(Since::Position { position, session })));
+        for wrong in [
+            r#""0a""#,
+            "{}",
+            "30",
+            "[]",
+            "[30]",
+            r#"["0a","s"]"#,
+            r#"{"position":"0a"}"#,
+            r#"{"session":"s"}"#,
+            r#"{"seconds":-1}"#,
+            r#"{"seconds":1.5}"#,
+            r#"{"seconds":"30"}"#,
+            r#"{"position":"a b","session":"s"}"#,
+            r#"{"position":"a","session":"%"}"#,
+            r#"{"position":"","session":"s"}"#,
+        ] {
+            assert_eq!(since(wrong), Err(ErrorCode::InvalidSince), "{wrong}");
+        }
     }
 
     #[test]

@@ -2,7 +2,8 @@
 
 use entity_stream_protocol::{
     AccessToken, Action, Answer, ChangeType, ClientMessage, CloudEvent, EntityChange, EpochMillis, ErrorCode, Event,
-    EventMessage, Filter, Format, GatewayError, MessageForm, Rejection, RequestId, ServerMessage,
+    EventMessage, Filter, Format, GatewayError, MessageForm, NotRecovered, Position, Recovery, Rejection, RequestId,
+    ServerMessage, Session, Since,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -13,11 +14,39 @@ fn request_id() -> impl Strategy<Value = Option<RequestId>> {
     prop::option::of(any::<String>().prop_filter_map("it is too long", |id| RequestId::parse(id).ok()))
 }
 
+fn position() -> impl Strategy<Value = Position> {
+    prop_oneof![
+        (0..i64::MAX, any::<u64>()).prop_map(|(millis, salt)| Position::new(EpochMillis::new(millis), salt)),
+        "[!-~]{1,64}".prop_map(|text| Position::parse(text).unwrap()),
+    ]
+}
+
+fn session() -> impl Strategy<Value = Session> {
+    "[A-Za-z0-9_=-]{1,128}".prop_map(|text| Session::parse(text).unwrap())
+}
+
+fn since() -> impl Strategy<Value = Since> {
+    prop_oneof![
+        (position(), session()).prop_map(|(position, session)| Since::Position { position, session }),
+        any::<u32>().prop_map(|seconds| Since::Seconds { seconds }),
+    ]
+}
+
+fn recovery() -> impl Strategy<Value = Recovery> {
+    let reason = prop_oneof![prop::sample::select(NotRecovered::ALL.to_vec()), any::<String>().prop_map(Into::into)];
+    prop_oneof![
+        any::<u32>().prop_map(|replayed| Recovery::Recovered { replayed }),
+        reason.prop_map(Recovery::NotRecovered),
+    ]
+}
+
 fn client_message() -> impl Strategy<Value = ClientMessage> {
     let action = prop_oneof![
-        3 => subscriptions().prop_map(Action::Subscribe),
+        3 => (subscriptions(), prop::option::of(since()))
+            .prop_map(|(subscriptions, since)| Action::Subscribe { subscriptions, since }),
         1 => name().prop_map(|subscription| Action::Unsubscribe { subscription }),
         1 => Just(Action::Ping),
+        1 => Just(Action::Sync),
         1 => any::<String>()
             .prop_filter_map("it is empty", |token| AccessToken::new(&token))
             .prop_map(Action::Authenticate),
@@ -39,8 +68,21 @@ fn answer() -> impl Strategy<Value = Answer> {
         },
     );
     prop_oneof![
-        (subscriptions(), request_id())
-            .prop_map(|(subscriptions, request_id)| Answer::Subscribed { subscriptions, request_id }),
+        (
+            subscriptions(),
+            prop::option::of(position()),
+            prop::option::of(session()),
+            prop::option::of(recovery()),
+            request_id()
+        )
+            .prop_map(|(subscriptions, position, session, recovery, request_id)| Answer::Subscribed {
+                subscriptions,
+                position,
+                session,
+                recovery,
+                request_id
+            }),
+        (position(), request_id()).prop_map(|(position, request_id)| Answer::Synced { position, request_id }),
         (name(), request_id()).prop_map(|(subscription, request_id)| Answer::Unsubscribed { subscription, request_id }),
         request_id().prop_map(|request_id| Answer::Pong { request_id }),
         (expires_at, request_id())
@@ -118,9 +160,18 @@ proptest! {
         change in entity_change(),
         id in any::<String>(),
         truncated: bool,
+        position in prop::option::of(position()),
+        replayed: bool,
         form in form(),
     ) {
-        let event = Event::new(id.as_str(), "2026-01-02T03:04:05Z", change.clone());
+        let mut event = Event::new(id.as_str(), "2026-01-02T03:04:05Z", change.clone());
+        if let Some(position) = position.clone() {
+            event = event.at(position);
+        }
+        if replayed {
+            event = event.replayed(None);
+        }
+        let nothing = serde_json::value::RawValue::from_string("{}".to_owned()).unwrap();
         for form in [&form, &form.format.into()] {
             let text = if truncated { event.truncated_message(form) } else { event.message(form) };
             let read = ServerMessage::parse(&text).unwrap();
@@ -133,12 +184,14 @@ proptest! {
                 service_path: change.service_path.as_str().into(),
                 entity_id: change.entity_id.as_str().into(),
                 entity_type: std::borrow::Cow::Borrowed(&change.entity_types),
-                data: (!truncated).then(|| form.view.apply(&change.data)),
+                data: Some(if truncated { std::borrow::Cow::Borrowed(&*nothing) } else { form.view.apply(&change.data) }),
                 truncated,
                 data_bytes: truncated.then_some(change.data.get().len().try_into().unwrap()),
                 changed_attributes: change.changed_attributes.as_deref().map(std::borrow::Cow::Borrowed),
                 timestamp: change.timestamp.as_deref().unwrap_or("2026-01-02T03:04:05Z").into(),
                 subscriptions: Some(form.subscriptions.as_slice().into()).filter(|_| !form.subscriptions.is_empty()),
+                position: position.clone(),
+                replayed,
             })?;
             match &read {
                 ServerMessage::Event(message) => {
@@ -153,6 +206,21 @@ proptest! {
                 other => prop_assert!(false, "{:?}", other),
             }
         }
+    }
+
+    #[test]
+    fn the_events_of_a_frame_read_back(
+        events in prop::collection::vec((entity_change(), form()), 0..5),
+        other in prop::option::of("[a-z]{1,5}"),
+    ) {
+        let messages = events.iter().map(|(change, form)| Event::new("e", "2026-01-02T03:04:05Z", change.clone()).message(form));
+        let newer = other.map(|name| format!(r#"{{"type":"x{name}"}}"#));
+        let messages: Vec<_> = messages.chain(newer).collect();
+        let frame = format!(r#"{{"type":"events","events":[{}]}}"#, messages.join(","));
+        let read = ServerMessage::parse(&frame).unwrap();
+        prop_assert_eq!(read.to_json(), frame.clone());
+        prop_assert_eq!(read.events().count(), events.len());
+        prop_assert!(read.event().is_none());
     }
 
     #[test]
@@ -177,7 +245,7 @@ proptest! {
     #[test]
     fn any_object_is_read_or_refused(
         message_type in prop::option::of(prop_oneof![
-            prop::sample::select(vec!["entityUpdated", "subscribed", "pong", "authenticated", "error"])
+            prop::sample::select(vec!["entityUpdated", "subscribed", "pong", "synced", "authenticated", "error", "events"])
                 .prop_map(str::to_owned),
             any::<String>(),
         ]),
@@ -185,7 +253,8 @@ proptest! {
             prop::sample::select(vec![
                 "specversion", "message", "code", "requestId", "connectionId", "entityTypes", "idPattern", "expiresAt",
                 "id", "tenant", "servicePath", "entityId", "entityType", "data", "timestamp", "subscription",
-                "subscriptions", "q", "geoQ", "attributes", "representation",
+                "subscriptions", "q", "geoQ", "attributes", "representation", "position", "session", "recovered",
+                "reason", "replayed", "events",
             ]),
             prop_oneof![json_object(), any::<String>().prop_map(Value::String), any::<i32>().prop_map(|n| json!(n))],
             0..16,
@@ -204,12 +273,7 @@ proptest! {
 
 #[test]
 fn a_message_of_a_newer_server_is_kept() {
-    for frame in [
-        r#"{"type":"events","events":[]}"#,
-        r#"{"type":"entityMoved","id":"1"}"#,
-        r#"{ "specversion" : "1.0", "type":"entityMoved" }"#,
-        "{}",
-    ] {
+    for frame in [r#"{"type":"entityMoved","id":"1"}"#, r#"{ "specversion" : "1.0", "type":"entityMoved" }"#, "{}"] {
         let message = ServerMessage::parse(frame).unwrap();
         assert!(matches!(message, ServerMessage::Other(_)), "{message:?}");
         assert_eq!(message.to_json(), frame);
@@ -218,10 +282,11 @@ fn a_message_of_a_newer_server_is_kept() {
 
 #[test]
 fn new_fields_of_a_known_message_are_ignored() {
-    let frame = r#"{"type":"subscribed","position":"x","requestId":"1"}"#;
+    let frame = r#"{"type":"subscribed","snapshot":120,"requestId":"1"}"#;
     let ServerMessage::Answer(answer) = ServerMessage::parse(frame).unwrap() else { panic!("an answer is expected") };
     let request_id = RequestId::parse("1").ok();
-    assert_eq!(answer, Answer::Subscribed { subscriptions: Filter::default().into(), request_id });
+    let subscriptions = Filter::default().into();
+    assert_eq!(answer, Answer::Subscribed { subscriptions, position: None, session: None, recovery: None, request_id });
     let frame = r#"{"type":"entityDeleted","id":"1","tenant":"t","servicePath":"/","entityId":"i","entityType":"T",
         "version":7,"timestamp":"2026-01-02T03:04:05Z"}"#;
     let message = ServerMessage::parse(frame).unwrap();
@@ -245,6 +310,11 @@ fn a_frame_that_breaks_the_contract_is_refused() {
         r#"{"type":"subscribed","geoQ":{"georel":"near"}}"#,
         r#"{"type":"unsubscribed","subscription":7}"#,
         r#"{"message":"Internal server error"}"#,
+        r#"{"type":"synced"}"#,
+        r#"{"type":"synced","position":"a b"}"#,
+        r#"{"type":"events"}"#,
+        r#"{"type":"events","events":[7]}"#,
+        r#"{"type":"events","events":[{"type":"entityUpdated","id":"1"}]}"#,
     ] {
         let error = ServerMessage::parse(frame).unwrap_err().to_string();
         assert!(error.starts_with("the frame is not a message of the contract: "), "{error}");

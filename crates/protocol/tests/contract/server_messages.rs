@@ -29,7 +29,13 @@ proptest! {
                 assert_described("subscription-in-force", &json!(each));
             }
         }
-        assert_is_described(&Answer::Subscribed { subscriptions, request_id: request_id.clone() });
+        assert_is_described(&Answer::Subscribed {
+            subscriptions,
+            position: None,
+            session: None,
+            recovery: None,
+            request_id: request_id.clone(),
+        });
         assert_is_described(&Answer::Unsubscribed { subscription, request_id: request_id.clone() });
         assert_is_described(&Answer::Pong { request_id: request_id.clone() });
         assert_is_described(&Answer::Authenticated { expires_at: until.map(EpochMillis::new), request_id });
