@@ -1,4 +1,4 @@
-//! Arrows between crates: functions → runtime → auth, connections, delivery, publisher → clock → protocol.
+//! Arrows between crates: functions → runtime → auth, connections, delivery, history, publisher → clock → protocol.
 //!
 //! `dependencies` and `build-dependencies` follow the table. `dev-dependencies` follow only one rule: together with the
 //! other dependencies they form no circle.
@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use crate::workspace::{Crate, this};
 
 /// The crates that hold the product's concepts, above the protocol.
-const ROOMS: [&str; 5] = ["auth", "connections", "dead-letters", "delivery", "publisher"];
+const ROOMS: [&str; 6] = ["auth", "connections", "dead-letters", "delivery", "history", "publisher"];
 /// One Lambda function each.
 const FUNCTIONS: [&str; 4] = ["connect", "default", "disconnect", "broadcast"];
 

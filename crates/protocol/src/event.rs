@@ -51,6 +51,16 @@ impl Event {
         &self.time
     }
 
+    /// The place of the event in the history, if it has one.
+    pub fn position(&self) -> Option<&Position> {
+        self.position.as_ref()
+    }
+
+    /// Gives the event its place in the history.
+    pub fn place(&mut self, position: Position) {
+        self.position = Some(position);
+    }
+
     /// True if the event is known without its data.
     pub fn is_left_out(&self) -> bool {
         self.left_out.is_some()

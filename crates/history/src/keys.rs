@@ -1,0 +1,70 @@
+//! The keys of the history. No other module spells a key.
+//!
+//! The events of a tenant are in partitions by time and by entity. DynamoDB writes at most 1,000 units a second to a partition,
+//! so a tenant can write [`SHARDS`] times as many. A resume reads the partitions of its span only.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use entity_stream_protocol::{EpochMillis, Position, Tenant};
+use xxhash_rust::xxh3::xxh3_64;
+
+/// An item in the form of the SDK.
+pub(crate) type HistoryItem = HashMap<String, AttributeValue>;
+
+/// The partition key, a string.
+pub const PARTITION_KEY: &str = "pk";
+/// The sort key, a string.
+pub const SORT_KEY: &str = "sk";
+/// The TTL attribute, in seconds since the epoch.
+pub const TTL_ATTRIBUTE: &str = "expiresAt";
+
+/// The partitions of one time span. A tenant can write this many times 1,000 units a second.
+pub(crate) const SHARDS: u64 = 4;
+/// The time of one partition. A shorter time would make a resume read more partitions.
+const SPAN: Duration = Duration::from_secs(10 * 60);
+
+/// The number of a time span.
+pub(crate) fn span(at: EpochMillis) -> u64 {
+    at.seconds() / SPAN.as_secs()
+}
+
+/// The partition of a shard in a span. A tenant contains no `#`.
+pub(crate) fn partition(tenant: &Tenant, span: u64, shard: u64) -> String {
+    format!("H#{tenant}#{span}#{shard}")
+}
+
+/// The shard of an entity.
+pub(crate) fn shard(entity_id: &str) -> u64 {
+    xxh3_64(entity_id.as_bytes()) % SHARDS
+}
+
+pub(crate) fn event_key(tenant: &Tenant, entity_id: &str, position: &Position, at: EpochMillis) -> HistoryItem {
+    key(partition(tenant, span(at), shard(entity_id)), position.as_str())
+}
+
+/// The key of the item that says since when the history is written.
+pub(crate) fn epoch_key() -> HistoryItem {
+    key("E".to_owned(), "E")
+}
+
+fn key(pk: String, sk: &str) -> HistoryItem {
+    HistoryItem::from([(PARTITION_KEY.to_owned(), string(pk)), (SORT_KEY.to_owned(), string(sk))])
+}
+
+pub(crate) fn string(text: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(text.into())
+}
+
+pub(crate) fn number(value: u64) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
+
+pub(crate) fn get_string<'a>(item: &'a HistoryItem, name: &str) -> Option<&'a str> {
+    item.get(name)?.as_s().ok().map(String::as_str)
+}
+
+pub(crate) fn get_number(item: &HistoryItem, name: &str) -> Option<u64> {
+    item.get(name)?.as_n().ok()?.parse().ok()
+}
