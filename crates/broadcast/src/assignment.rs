@@ -7,11 +7,14 @@ use entity_stream_protocol::{EntityChange, EpochMillis, Event, InvalidJson, Tena
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::bus_event::BusEvent;
 use crate::continuation::{self, Continuation, RANGES};
 
 /// One event of an invocation's payload.
 pub(crate) enum Parsed<'a> {
     Assigned(Box<Assignment<'a>>),
+    /// A replay of the bus: its clients received the event long ago, and a new one that they have not seen would be out of order.
+    Replay,
     /// The event is malformed, so a retry cannot help.
     Undeliverable {
         event: &'a str,
@@ -55,16 +58,20 @@ pub(crate) fn parse(payload: &RawValue) -> Vec<Parsed<'_>> {
 }
 
 fn parse_one(event: &str) -> Parsed<'_> {
-    match read(event) {
+    let BusEvent { envelope, is_replay } = BusEvent::read(event);
+    if is_replay {
+        return Parsed::Replay;
+    }
+    match read(event, envelope) {
         Ok(assignment) => Parsed::Assigned(Box::new(assignment)),
         Err(reason) => Parsed::Undeliverable { event, reason },
     }
 }
 
-fn read(text: &str) -> Result<Assignment<'_>, String> {
-    let envelope = read_envelope(text)?;
+fn read<'a>(invoked_with: &'a str, text: Cow<'a, str>) -> Result<Assignment<'a>, String> {
+    let envelope = read_envelope(&text)?;
     if !continuation::is_continuation(&envelope) {
-        return assign(&envelope, text, Cow::Borrowed(text));
+        return assign(&envelope, invoked_with, text);
     }
     let Continuation::<Box<RawValue>> { event, ranges, depth, .. } = serde_json::from_str(envelope.detail.get())
         .map_err(|error| format!("not a continuation: {}", InvalidJson::new(&error)))?;
@@ -74,7 +81,7 @@ fn read(text: &str) -> Result<Assignment<'_>, String> {
         return Err(format!("not a continuation: it has 1 to {RANGES} ranges"));
     }
     let published = read_envelope(event.get())?;
-    let assignment = assign(&published, text, Cow::Owned(event.get().to_owned()))?;
+    let assignment = assign(&published, invoked_with, Cow::Owned(event.get().to_owned()))?;
     Ok(Assignment { ranges, depth, ..assignment })
 }
 

@@ -82,20 +82,18 @@ impl<'a> Audience<'a> {
         Self { table, clock, tenant, entity_types, entity_ids, verdicts, turns, stop, table_time, answered }
     }
 
-    /// Reads the first page of each partition, one round after the other, as
-    /// [`entity_stream_connections::Table::interests`] requires.
+    /// Reads the first page of each partition.
     ///
     /// # Errors
     /// [`ReadError`] if the table does not answer, or if the time is over.
     pub(crate) async fn read_first_pages(&self, range: HashRange) -> Result<Reading<First>, ReadError> {
-        let (mut candidates, mut capacity, mut read_up_to) = (Vec::new(), 0.0, None);
-        for mut round in self.rounds(range) {
-            for page in try_join_all(round.iter_mut().map(|pages| self.next(pages))).await?.into_iter().flatten() {
-                candidates.extend(page.result);
-                capacity += page.capacity;
-            }
-            read_up_to = round.iter().filter_map(InterestPages::position).chain(read_up_to).min();
+        let (mut candidates, mut capacity) = (Vec::new(), 0.0);
+        let mut partitions = self.partitions(range);
+        for page in try_join_all(partitions.iter_mut().map(|pages| self.next(pages))).await?.into_iter().flatten() {
+            candidates.extend(page.result);
+            capacity += page.capacity;
         }
+        let read_up_to = partitions.iter().filter_map(InterestPages::position).min();
         Ok(Reading { result: First { candidates, read_up_to }, capacity })
     }
 
@@ -110,20 +108,16 @@ impl<'a> Audience<'a> {
             Slice::Unread(range) => range,
         };
         let mut slice = Reading { result: Ok(Vec::new()), capacity: 0.0 };
-        for round in self.rounds(range) {
-            for partition in join_all(round.into_iter().map(|pages| self.read_partition(pages))).await {
-                slice.capacity += partition.capacity;
-                match (&mut slice.result, partition.result) {
-                    (Ok(candidates), Ok(more)) => candidates.extend(more),
-                    (_, Err(error)) => {
-                        tracing::error!(?error, %range, "a part of the audience was not read");
-                        slice.result = Err(Unread { range, error });
-                    }
-                    (Err(_), Ok(_)) => {}
+        let partitions = self.partitions(range).into_iter().map(|pages| self.read_partition(pages));
+        for partition in join_all(partitions).await {
+            slice.capacity += partition.capacity;
+            match (&mut slice.result, partition.result) {
+                (Ok(candidates), Ok(more)) => candidates.extend(more),
+                (_, Err(error)) => {
+                    tracing::error!(?error, %range, "a part of the audience was not read");
+                    slice.result = Err(Unread { range, error });
                 }
-            }
-            if slice.result.is_err() {
-                break;
+                (Err(_), Ok(_)) => {}
             }
         }
         slice
@@ -226,7 +220,7 @@ impl<'a> Audience<'a> {
         true
     }
 
-    fn rounds(&self, range: HashRange) -> Vec<Vec<InterestPages>> {
+    fn partitions(&self, range: HashRange) -> Vec<InterestPages> {
         let ids = self.entity_ids.iter().copied();
         self.table.interests_in(self.tenant, self.entity_types.iter(), ids, range, self.clock.now())
     }

@@ -7,9 +7,11 @@ use entity_stream_protocol::limits::YOUNG_CONNECTION;
 use tokio::time::Instant;
 use tracing::{Instrument, Span};
 
+use crate::batch::EventBatch;
 use crate::dispatcher::Carrier;
 use crate::messages::{Form, Messages};
 use crate::recipients::{Offer, Recipient};
+use crate::recording::Recording;
 use crate::resolution::{Resolution, Sending};
 use crate::schedule::{Attempt, Rest};
 use crate::table_time::within_table_time;
@@ -17,6 +19,9 @@ use crate::work_turns::TenantTurns;
 
 /// The time that a member of a group has to take an event before the next member is tried.
 const MEMBER_TIME: Duration = Duration::from_secs(2);
+
+/// The longest time of a delivery. API Gateway answers in milliseconds; a delivery that is cut off is tried again.
+const POST_TIME: Duration = Duration::from_secs(2);
 
 /// Sends the events of a batch to recipients, and acts on the outcomes.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +31,9 @@ pub(crate) struct Courier<'a> {
     pub(crate) clock: &'a Clock,
     /// The messages of each event.
     pub(crate) messages: &'a [Messages<'a>],
+    pub(crate) batch: &'a EventBatch<'a>,
+    /// The record of the batch in the history.
+    pub(crate) recording: &'a Recording<'a>,
     /// The turns in which messages are written.
     pub(crate) turns: &'a TenantTurns,
     /// The span of each event, for the log.
@@ -88,6 +96,8 @@ impl Courier<'_> {
         let deadline = expiry.map_or(until, |expiry| expiry.min(until));
         let mut outcome = Outcome::Delivered;
         for form in &forms[*sent..] {
+            let permitted = self.recording.permit(self.batch, POST_TIME).await;
+            let deadline = permitted.map_or(deadline, |permitted| permitted.min(deadline));
             outcome = self.post(event, interest, form, deadline).await;
             if outcome != Outcome::Delivered {
                 break;

@@ -5,7 +5,7 @@ use tokio::time::Instant;
 /// The time that is kept after the last attempt: five seconds to close connections, and the rest to hand on.
 const RESERVE: Duration = Duration::from_secs(8);
 /// The time in which a connection has to be closed.
-const CLOSING: Duration = Duration::from_secs(5);
+pub(crate) const CLOSING: Duration = Duration::from_secs(5);
 
 /// The time that an invocation has.
 #[derive(Clone, Copy, Debug)]

@@ -13,6 +13,7 @@ use futures_util::{StreamExt, stream};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::courier::Courier;
+use crate::deadline::CLOSING;
 use crate::recipients::Recipient;
 
 /// The error type if a connection takes nothing and cannot be closed.
@@ -51,6 +52,9 @@ impl Courier<'_> {
     /// Closes and forgets a connection. The error is the reason why it may still be open.
     async fn close_stuck(&self, interest: &Interest, until: Instant) -> Result<(), String> {
         let mut delays = backoff();
+        // A close that comes too late for the history counts as a delivery that does.
+        let permitted = self.recording.permit(self.batch, CLOSING).await;
+        let until = permitted.map_or(until, |permitted| permitted.min(until));
         loop {
             let reason = match timeout_at(until, self.management_api.close(&interest.connection_id)).await {
                 Ok(Ok(())) => break,

@@ -20,6 +20,7 @@ use crate::deadline::Deadline;
 use crate::handover::Outlets;
 use crate::metrics;
 use crate::recent::Recent;
+use crate::recording::{History, Recording};
 use crate::selection_cache::SelectionCache;
 use crate::service::Service;
 use crate::summary::Summary;
@@ -43,6 +44,7 @@ pub struct Broadcast {
     patience: Duration,
     table_time: Duration,
     table: Table,
+    history: Option<History>,
     management_api: ManagementApi,
     outlets: Outlets,
     clock: Clock,
@@ -67,6 +69,7 @@ impl Broadcast {
             patience: PATIENCE,
             table_time: TABLE_TIME,
             table: aws.connections(config.connections_table),
+            history: config.history.map(|history| History::new(aws.history(history))),
             // On AWS, an instance handles one event at a time. The local system handles several at the same time.
             management_api: aws.management_api(config.endpoint).at_most(config.concurrency),
             outlets,
@@ -117,14 +120,19 @@ impl Broadcast {
                         assignments.push(*assignment);
                     }
                 }
+                Parsed::Replay => {
+                    tracing::info!(request_id, "a replayed event is not delivered");
+                    total.replays += 1;
+                }
                 Parsed::Undeliverable { event, reason } => malformed.push((event, reason)),
             }
         }
         total.undeliverable += malformed.len();
-        let batches = batches(assignments);
+        let mut batches = batches(assignments);
+        let tenants: Vec<_> = batches.iter().map(|batch| batch.tenant.clone()).collect();
         // At the same time: the events of one tenant do not wait for those of another.
-        let served = batches.iter().map(|batch| {
-            let others = batches.iter().filter(|other| other.tenant == batch.tenant).count();
+        let served = batches.iter_mut().map(|batch| {
+            let others = tenants.iter().filter(|other| **other == batch.tenant).count();
             self.serve(batch, request_id, self.service(self.concurrency.div_ceil(others), deadline))
         });
         let put_aside = malformed.into_iter().map(|(event, reason)| self.put_aside(event, reason, request_id));
@@ -140,12 +148,17 @@ impl Broadcast {
     /// Serves a batch, and remembers the events that succeeded. Returns the last failure of the others.
     async fn serve(
         &self,
-        batch: &EventBatch<'_>,
+        batch: &mut EventBatch<'_>,
         request_id: &str,
         service: Service<'_>,
     ) -> (Summary, Option<Failure>) {
         let spans: Vec<Span> = batch.assignments.iter().map(|assignment| span(assignment, request_id)).collect();
-        let served = service.serve(batch, &spans).instrument(batch_span(&spans, batch)).await;
+        let span = batch_span(&spans, batch);
+        let serve = async {
+            let recording = Recording::of(self.history.as_ref(), batch, &self.clock).await;
+            service.serve(batch, &recording, &spans).await
+        };
+        let served = serve.instrument(span).await;
         let mut total = Summary { read_capacity: served.read_capacity, ..Summary::default() };
         let mut failure = None;
         for (assignment, result) in batch.assignments.iter().zip(served.events) {

@@ -21,6 +21,7 @@
 mod assignment;
 mod audience;
 mod batch;
+mod bus_event;
 mod candidate;
 mod continuation;
 mod courier;
@@ -36,6 +37,7 @@ mod metrics;
 mod plan;
 mod recent;
 mod recipients;
+mod recording;
 mod resolution;
 mod schedule;
 mod selection_cache;

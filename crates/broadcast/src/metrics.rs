@@ -9,6 +9,11 @@ pub(crate) fn undeliverable() {
     metrics::counter!("Undeliverable").increment(1);
 }
 
+/// Counts an event that is delivered although the history does not have it.
+pub(crate) fn not_recorded() {
+    metrics::counter!("NotRecorded").increment(1);
+}
+
 /// Counts the outcomes of an event. Zeros are left out: they change no sum, and CloudWatch charges for each metric.
 pub(crate) fn count(summary: &Summary) {
     let counts = [

@@ -219,8 +219,7 @@ pub(crate) fn recipients(
 }
 
 /// Returns one candidate for each connection. A connection occurs several times if its subscriptions have several of the event's
-/// scopes, if one of them had a narrower scope before, if the types are read twice, or if its subscriptions changed during the
-/// read.
+/// scopes, or if they changed during the read.
 fn distinct(candidates: Vec<Candidate>) -> Vec<Candidate> {
     let mut indices = HashMap::<ConnectionId, usize>::with_capacity(candidates.len());
     let mut distinct = Vec::<Candidate>::with_capacity(candidates.len());

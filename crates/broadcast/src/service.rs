@@ -20,6 +20,7 @@ use crate::messages::Messages;
 use crate::metrics;
 use crate::plan::{FirstPages, Plan, Sighting};
 use crate::recipients::{Recipient, Resolved, recipients};
+use crate::recording::Recording;
 use crate::resolution::Resolution;
 use crate::schedule::StopReason;
 use crate::selection_cache::SelectionCache;
@@ -61,7 +62,7 @@ pub(crate) struct BatchResult {
 impl Service<'_> {
     /// Delivers the events of a batch to this invocation's part of their audience, and hands on the rest of each event.
     /// `spans` has the span of each event.
-    pub(crate) async fn serve(&self, batch: &EventBatch<'_>, spans: &[Span]) -> BatchResult {
+    pub(crate) async fn serve(&self, batch: &EventBatch<'_>, recording: &Recording<'_>, spans: &[Span]) -> BatchResult {
         let started = Instant::now();
         let changes = || batch.assignments.iter().map(|assignment| assignment.event.change());
         let verdicts = Verdicts::new(self.selections, changes());
@@ -90,7 +91,8 @@ impl Service<'_> {
         let mut ledgers: Vec<Ledger> = handovers.iter().map(|_| Ledger::default()).collect();
         if split.iter().any(Result::is_ok) {
             let serves = |event: usize| split[event].is_ok();
-            let capacity = self.deliver(batch, spans, &audience, (&plan, slices), serves, &mut ledgers).await;
+            let capacity =
+                self.deliver((batch, recording, spans), &audience, (&plan, slices), serves, &mut ledgers).await;
             read_capacity += capacity;
         }
 
@@ -100,7 +102,7 @@ impl Service<'_> {
                 let mut ledger = ledger;
                 ledger.summary.continued += split?;
                 let reason = ledger.describe_left();
-                let left = match ledger.failure.take() {
+                let left = match ledger.failure.take().or_else(|| recording.failure(event)) {
                     // Lambda repeats the whole event.
                     Some(failure) => Err(failure),
                     None => handovers[event].leave_rest(std::mem::take(&mut ledger.left), reason).await,
@@ -152,8 +154,7 @@ impl Service<'_> {
     /// units.
     async fn deliver(
         &self,
-        batch: &EventBatch<'_>,
-        spans: &[Span],
+        (batch, recording, spans): (&EventBatch<'_>, &Recording<'_>, &[Span]),
         audience: &Audience<'_>,
         (plan, slices): (&Plan, Vec<Slice>),
         serves: impl Fn(usize) -> bool,
@@ -167,6 +168,8 @@ impl Service<'_> {
             management_api: self.management_api,
             clock: self.clock,
             messages: &messages,
+            batch,
+            recording,
             turns: &turns,
             spans,
             stop: self.deadline.stop,

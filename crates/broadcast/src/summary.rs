@@ -26,6 +26,8 @@ pub struct Summary {
     pub continued: usize,
     /// Events that had already been delivered.
     pub duplicates: usize,
+    /// Old events that a replay of the bus sent again. They are not delivered.
+    pub replays: usize,
     /// Consumed DynamoDB read capacity units.
     pub read_capacity: f64,
 }
@@ -42,6 +44,7 @@ impl AddAssign for Summary {
         self.undeliverable += other.undeliverable;
         self.continued += other.continued;
         self.duplicates += other.duplicates;
+        self.replays += other.replays;
         self.read_capacity += other.read_capacity;
     }
 }

@@ -30,7 +30,9 @@ pub(crate) const SUBJECT: &str = "subject";
 pub(crate) const ROLE: &str = "role";
 pub(crate) const AUTHORISED_UNTIL: &str = "authorisedUntil";
 pub(crate) const PENDING: &str = "pending";
-pub(crate) const KEPT: &str = "kept";
+pub(crate) const SESSION: &str = "session";
+pub(crate) const RESUMED_AT: &str = "resumedAt";
+pub(crate) const BATCH: &str = "batch";
 pub(crate) const GROUP_HASH: &str = "groupHash";
 pub(crate) const SLOTS: &str = "slots";
 

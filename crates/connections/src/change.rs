@@ -7,16 +7,15 @@
 //!
 //! A transaction takes 100 items, and the limit of a connection's scopes keeps every change within it.
 //!
-//! A subscription whose scopes become wider keeps the interests of its former scopes, with the new filter in them.
-//! `interest_pages` explains the reason.
+//! A connection that takes the place of an earlier one in its session gets the hash of the session, so all its interests move.
 
 use std::time::Duration;
 
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem};
-use entity_stream_protocol::limits::{SCOPES, SUBSCRIPTIONS};
-use entity_stream_protocol::{ConnectionId, EpochMillis, Subscription, SubscriptionName};
+use entity_stream_protocol::limits::{RESUME_INTERVAL, SCOPES, SUBSCRIPTIONS};
+use entity_stream_protocol::{ConnectionId, EpochMillis, Since, Subscription, SubscriptionName};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::attributes::{EXPIRES_AT, REVISION, number};
@@ -25,14 +24,13 @@ use crate::backoff::delays;
 use crate::connection::Connection;
 use crate::error::TableError;
 use crate::interest::{interest_item, is_within_limit};
-use crate::stored_connection::{SCOPES_WITH_KEPT, StoredConnection};
+use crate::stored_connection::{StoredConnection, scopes_of};
 use crate::table::Table;
 
 /// Most items that `TransactWriteItems` takes at once.
 const TRANSACTION: usize = 100;
-// The largest change is from as many scopes as a connection can have, those included that it keeps, to as many others as its
-// subscriptions can have.
-const _: () = assert!(1 + SCOPES_WITH_KEPT + SCOPES <= TRANSACTION, "each change is one transaction");
+// The largest change is from as many interests as a connection can have to as many others.
+const _: () = assert!(1 + SCOPES + SCOPES <= TRANSACTION, "each change is one transaction");
 /// Most attempts at a change. Another change of the same connection in between, or throttling, fails an attempt.
 const ATTEMPTS: usize = 10;
 /// The time after which no further attempt begins. Many messages of one connection at once would otherwise keep the function
@@ -43,27 +41,57 @@ const TIME: Duration = Duration::from_secs(8);
 
 const OPERATION: &str = "TransactWriteItems";
 
+/// A connection before and after a change.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// The connection before.
+    pub before: Connection,
+    /// The connection after.
+    pub after: Connection,
+}
+
+impl Change {
+    /// Returns whether the connection has moved to another place in all partitions.
+    pub fn has_moved(&self) -> bool {
+        self.before.resumed != self.after.resumed && self.after.group.is_none()
+    }
+
+    /// Returns whether a reader of an audience may have missed the connection during the change, although a subscription matched
+    /// before and after it: at least one of its former interests is gone.
+    pub fn may_have_hidden(&self, name: &SubscriptionName) -> bool {
+        let (Some(old), Some(new)) = (self.before.subscription(name), self.after.subscription(name)) else {
+            return false;
+        };
+        self.has_moved() || (old != new && scopes_of(old).iter().any(|scope| !scopes_of(new).contains(scope)))
+    }
+}
+
 impl Table {
-    /// Adds subscriptions to a connection, and returns the connection after the change. Each replaces the subscription of the
-    /// same name as a whole. Every event after the return of this method finds exactly these, until the next change. An event
-    /// that is read during the change finds the connection if it matches a subscription and the one that this replaces.
+    /// Adds subscriptions to a connection. With `since` it also asks for past events, and with a session the connection takes its
+    /// place. Each replaces the subscription of the same name as a whole. Every event after the return of this method finds
+    /// exactly these, until the next change.
     ///
     /// # Errors
     /// [`TableError::NotConnected`] if the connection is not registered or its record has expired at `now`;
     /// [`TableError::NotAuthorised`] if it has not authenticated yet, or its authorisation has expired;
     /// [`TableError::TooManySubscriptions`], [`TableError::TooManyScopes`] or [`TableError::LimitExceeded`] if its subscriptions
-    /// would exceed a limit; [`TableError::Contended`] if other changes of the connection kept coming first, or
+    /// would exceed a limit; [`TableError::ResumedRecently`] or [`TableError::NotForGroups`] for `since`;
+    /// [`TableError::Contended`] if other changes of the connection kept coming first, or
     /// [`TableError::Throttled`]. After all of these the connection is unchanged. [`TableError::TimedOut`] or
     /// [`TableError::Dynamo`]; after these two it is unchanged unless the answer to the last request was lost.
     pub async fn subscribe(
         &self,
         id: &ConnectionId,
         subscriptions: &[Subscription],
+        since: Option<&Since>,
         now: EpochMillis,
-    ) -> Result<Connection, TableError> {
+    ) -> Result<Change, TableError> {
         self.change(id, now, |connection| {
             if !connection.authorisation.is_valid(now) {
                 return Err(TableError::NotAuthorised);
+            }
+            if let Some(since) = since {
+                ask_for_the_past(connection, since, now)?;
             }
             subscriptions.iter().cloned().for_each(|subscription| connection.add(subscription));
             check(connection)
@@ -83,7 +111,7 @@ impl Table {
         name: &SubscriptionName,
         now: EpochMillis,
     ) -> Result<Connection, TableError> {
-        self.change(id, now, |connection| {
+        let change = self.change(id, now, |connection| {
             if !connection.authorisation.is_valid(now) {
                 return Err(TableError::NotAuthorised);
             }
@@ -92,8 +120,8 @@ impl Table {
             }
             connection.subscriptions.retain(|subscription| subscription.name != *name);
             Ok(())
-        })
-        .await
+        });
+        Ok(change.await?.after)
     }
 
     /// Authorises a connection that has not authenticated yet, or renews an authorisation that has not expired. The change
@@ -109,7 +137,7 @@ impl Table {
         grant: &Grant,
         now: EpochMillis,
     ) -> Result<Connection, TableError> {
-        self.change(id, now, |connection| {
+        let change = self.change(id, now, |connection| {
             if let Authorisation::Granted(held) = &connection.authorisation {
                 if !connection.authorisation.is_valid(now) {
                     return Err(TableError::NotAuthorised);
@@ -120,8 +148,8 @@ impl Table {
             }
             connection.authorisation = Authorisation::Granted(grant.clone());
             Ok(())
-        })
-        .await
+        });
+        Ok(change.await?.after)
     }
 
     /// Changes a connection and its interests within the time limit.
@@ -130,7 +158,7 @@ impl Table {
         id: &ConnectionId,
         now: EpochMillis,
         change: impl Fn(&mut Connection) -> Result<(), TableError>,
-    ) -> Result<Connection, TableError> {
+    ) -> Result<Change, TableError> {
         let attempts = self.change_in_attempts(id, now, change);
         timeout(TIME, attempts).await.unwrap_or(Err(TableError::TimedOut { operation: OPERATION }))
     }
@@ -140,7 +168,7 @@ impl Table {
         id: &ConnectionId,
         now: EpochMillis,
         change: impl Fn(&mut Connection) -> Result<(), TableError>,
-    ) -> Result<Connection, TableError> {
+    ) -> Result<Change, TableError> {
         let patience = Instant::now() + PATIENCE;
         let mut failure = TableError::Contended;
         for delay in delays(ATTEMPTS) {
@@ -148,16 +176,15 @@ impl Table {
             let mut wanted = old.connection.clone();
             change(&mut wanted)?;
             if wanted == old.connection {
-                return Ok(wanted);
+                return Ok(Change { before: old.connection, after: wanted });
             }
             let group_hash = match old.group_hash {
                 None => self.join_group(&wanted, now).await?,
                 hash => hash,
             };
-            let kept = old.kept_by(&wanted);
-            let new = StoredConnection { connection: wanted, revision: old.revision + 1, kept, group_hash };
+            let new = StoredConnection { connection: wanted, revision: old.revision + 1, group_hash };
             failure = match self.replace(&old, new, now).await? {
-                Replaced::Done(connection) => return Ok(connection),
+                Replaced::Done(after) => return Ok(Change { before: old.connection, after }),
                 Replaced::Overtaken => TableError::Contended,
                 Replaced::Throttled => TableError::Throttled,
             };
@@ -177,6 +204,7 @@ impl Table {
         now: EpochMillis,
     ) -> Result<Replaced, TableError> {
         let (old_scopes, scopes) = (old.interest_scopes(), new.interest_scopes());
+        let has_moved = old.hash() != new.hash();
         let items: Vec<_> = scopes.iter().map(|scope| interest_item(&new, scope)).collect();
         // A renewal or the removal of a subscription is never too large: it adds none.
         let is_new = |subscription| !old.connection.subscriptions.contains(subscription);
@@ -186,7 +214,7 @@ impl Table {
         let mut writes = Vec::new();
         for (scope, item) in scopes.iter().zip(items) {
             // An interest that exists and stays the same is not written again.
-            if !old_scopes.contains(scope) || interest_item(old, scope) != item {
+            if has_moved || !old_scopes.contains(scope) || interest_item(old, scope) != item {
                 let put = Put::builder().table_name(&self.name).set_item(Some(item)).build();
                 writes.push(TransactWriteItem::builder().put(put.map_err(TableError::invalid(OPERATION))?).build());
             }
@@ -212,6 +240,21 @@ impl Table {
             Err(error) => temporary(&error).ok_or_else(|| TableError::dynamo(OPERATION)(error)),
         }
     }
+}
+
+/// Lets a connection ask for past events. It takes the place of the session that it names.
+fn ask_for_the_past(connection: &mut Connection, since: &Since, now: EpochMillis) -> Result<(), TableError> {
+    if connection.group.is_some() {
+        return Err(TableError::NotForGroups);
+    }
+    if connection.resumed_at.is_some_and(|at| now.since(at) < RESUME_INTERVAL) {
+        return Err(TableError::ResumedRecently);
+    }
+    connection.resumed_at = Some(now);
+    if let Since::Position { session, .. } = since {
+        connection.resumed = Some(session.clone()).filter(|session| session.as_str() != connection.id.as_str());
+    }
+    Ok(())
 }
 
 /// Checks the number of subscriptions and of scopes.

@@ -1,6 +1,6 @@
 use entity_stream_protocol::limits::CONNECTION_LIFETIME;
 use entity_stream_protocol::{
-    Acknowledgement, ConnectionId, EpochMillis, Format, GroupId, Subscription, SubscriptionName, Tenant,
+    Acknowledgement, ConnectionId, EpochMillis, Format, GroupId, Session, Subscription, SubscriptionName, Tenant,
 };
 
 use crate::authorisation::Authorisation;
@@ -22,6 +22,12 @@ pub struct Connection {
     pub format: Format,
     /// The consumer group of the connection, if it belongs to one.
     pub group: Option<GroupId>,
+    /// True if the client takes several events in one frame.
+    pub takes_batches: bool,
+    /// The earlier session whose place the connection has taken; `None` if the connection began its session.
+    pub resumed: Option<Session>,
+    /// The time at which the connection last asked for past events.
+    pub resumed_at: Option<EpochMillis>,
     /// The right to listen.
     pub authorisation: Authorisation,
 }
@@ -30,6 +36,11 @@ impl Connection {
     /// The subscription with this name; `None` if the connection has none.
     pub fn subscription(&self, name: &SubscriptionName) -> Option<&Subscription> {
         self.subscriptions.iter().find(|subscription| subscription.name == *name)
+    }
+
+    /// The session of the connection.
+    pub fn session(&self) -> Session {
+        self.resumed.clone().unwrap_or_else(|| Session::from(self.id.clone()))
     }
 
     /// Adds a subscription, which replaces the one of the same name.

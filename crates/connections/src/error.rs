@@ -33,6 +33,12 @@ pub enum TableError {
     /// The interests of the connection, or its subscriptions, would be larger than 32 KB.
     #[error("the connection's interests are too large")]
     LimitExceeded,
+    /// The connection asked for past events less than ten seconds ago.
+    #[error("the connection asked for past events less than ten seconds ago")]
+    ResumedRecently,
+    /// The connection belongs to a consumer group, which shares events as they come.
+    #[error("members of a consumer group cannot ask for past events")]
+    NotForGroups,
     /// The subject has as many connections as it may have.
     #[error("the subject has too many connections")]
     TooManyConnections,

@@ -5,7 +5,7 @@ use entity_stream_protocol::limits::INTEREST_BYTES;
 use entity_stream_protocol::{ConnectionId, EpochMillis, Format, GroupId};
 
 use crate::attributes::{
-    AUTHORISED_UNTIL, CONNECTED_AT, EXPIRES_AT, FORMAT, GROUP, Item, NAMED, PK, SK, SUBSCRIPTIONS, get_string,
+    AUTHORISED_UNTIL, BATCH, CONNECTED_AT, EXPIRES_AT, FORMAT, GROUP, Item, NAMED, PK, SK, SUBSCRIPTIONS, get_string,
     get_time, item_bytes, number, string,
 };
 use crate::authorisation::read_until;
@@ -26,6 +26,8 @@ pub struct Interest {
     pub is_named: bool,
     /// The format of the event.
     pub format: Format,
+    /// True if the client takes several events in one frame.
+    pub takes_batches: bool,
     /// The consumer group of the connection, if it belongs to one.
     pub group: Option<GroupId>,
     /// The time at which the connection was opened.
@@ -60,6 +62,7 @@ impl Interest {
                 Some(format) => Format::parse(format.as_s().ok()?).ok()?,
                 None => Format::default(),
             },
+            takes_batches: item.contains_key(BATCH),
             group: match get_string(item, GROUP) {
                 Some(group) => Some(GroupId::parse(group).ok()?),
                 None => None,
@@ -108,6 +111,9 @@ pub(crate) fn interest_item(stored: &StoredConnection, scope: &Scope) -> Item {
     item.insert(EXPIRES_AT.to_owned(), number(connection.expires_at().seconds()));
     if connection.format != Format::default() {
         item.insert(FORMAT.to_owned(), string(connection.format.as_str()));
+    }
+    if connection.takes_batches {
+        item.insert(BATCH.to_owned(), AttributeValue::Bool(true));
     }
     if let Some(group) = &connection.group {
         item.insert(GROUP.to_owned(), string(group.as_str()));

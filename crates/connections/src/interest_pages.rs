@@ -1,19 +1,7 @@
-//! Reads the audience of an event.
+//! Reads the audience of an event: the partition of everything, those of its types and that of its id, all at once.
 //!
-//! **Invariant.** A connection whose subscription changes from one that matches the event to another that matches it is found,
-//! although its items move between partitions during the read. The order of the reads gives this:
-//!
-//! - Everything, `*`, is the first round, the event's types are the second, and its id is the third. A subscription that leaves
-//!   the partition of an earlier round has its items in those of later rounds before they are read. A subscription that moves
-//!   to an earlier round keeps the items of the later ones ([`Table::subscribe`]). With one type, a connection is therefore found
-//!   however often its subscriptions change. Of a connection with more than 50 scopes, former ones included, some are not kept;
-//!   a subscription that moves from one of these within a read can be missed.
-//! - With several types, the third round reads the types again. A change from one type to another has happened either after the
-//!   second round or before the third. A second change of that kind within the same read can undo this.
-//!
-//! The invariant assumes that a transaction takes effect at one moment. DynamoDB isolates a transaction from a query as
-//! read-committed: a query in the milliseconds in which a transaction is written can see some of its items and not others.
-//! <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html>
+//! A subscription that changes during the read can be missed, although both its filters match: its items move from a partition
+//! that is read later to one that was read before. The server replays the moment of such a change from the history.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -116,19 +104,16 @@ fn read_or_warn(item: &Item) -> Option<Interest> {
 }
 
 impl Table {
-    /// The partitions of the connections that may want changes of entities of these types, with one of these ids each, in
-    /// rounds.
-    ///
-    /// The partitions of one round can be read at the same time. Start a round when the round before it has been read, at
-    /// least up to the hashes on which you act; the module explains the reason. A connection can appear several times: if its
-    /// subscriptions have several of the scopes, if one of them had a narrower scope before, or if they change meanwhile.
+    /// The partitions of the connections that may want changes of entities of these types, with one of these ids each. They can
+    /// be read at the same time. A connection appears several times if its subscriptions have several of the scopes, or if they
+    /// change meanwhile.
     pub fn interests<'a>(
         &self,
         tenant: &Tenant,
         entity_types: impl IntoIterator<Item = &'a EntityType>,
         entity_ids: impl IntoIterator<Item = &'a str>,
         now: EpochMillis,
-    ) -> Vec<Vec<InterestPages>> {
+    ) -> Vec<InterestPages> {
         self.interests_in(tenant, entity_types, entity_ids, HashRange::ALL, now)
     }
 
@@ -141,7 +126,7 @@ impl Table {
         entity_ids: impl IntoIterator<Item = &'a str>,
         range: HashRange,
         now: EpochMillis,
-    ) -> Vec<Vec<InterestPages>> {
+    ) -> Vec<InterestPages> {
         let types: BTreeSet<Scope> = entity_types.into_iter().cloned().map(Scope::Type).collect();
         let ids: BTreeSet<&str> = entity_ids.into_iter().collect();
         let pages = |partition: String, entity_id: Option<Arc<str>>| InterestPages {
@@ -153,14 +138,9 @@ impl Table {
             start: None,
             finished: false,
         };
-        let of_types = || types.iter().map(|scope| pages(interest_partition(tenant, scope), None));
+        let of_types = types.iter().map(|scope| pages(interest_partition(tenant, scope), None));
         let of_ids = ids.into_iter().map(|id| pages(id_partition(tenant, id), Some(Arc::from(id))));
-        // A subscription cannot change from a single type to another type of the event, so a single type is read once.
-        let again = of_types().filter(|_| types.len() > 1);
-        vec![
-            vec![pages(interest_partition(tenant, &Scope::Every), None)],
-            of_types().collect(),
-            again.chain(of_ids).collect(),
-        ]
+        let every = pages(interest_partition(tenant, &Scope::Every), None);
+        std::iter::once(every).chain(of_types).chain(of_ids).collect()
     }
 }

@@ -11,24 +11,12 @@ use crate::hash_range::HashRange;
 /// The sort key of every connection item.
 pub(crate) const CONNECTION_SORT_KEY: &str = "C";
 
-/// The subject of an interest: everything, one type or one entity. An event reads them in this order.
+/// The subject of an interest: everything, one type or one entity.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Scope {
     Every,
     Type(EntityType),
     Id(EntityId),
-}
-
-impl Scope {
-    /// Returns whether an event reads the scopes of this kind after those of another.
-    pub(crate) fn is_read_after(&self, other: &Self) -> bool {
-        let round = |scope: &Self| match scope {
-            Self::Every => 0,
-            Self::Type(_) => 1,
-            Self::Id(_) => 2,
-        };
-        round(self) > round(other)
-    }
 }
 
 /// Escapes the characters that have a meaning in keys. A type named `*` then stays out of the partition of all types, and `#`,

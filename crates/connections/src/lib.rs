@@ -9,14 +9,15 @@
 //!
 //! A connection has one interest item for each scope of its subscriptions: for each id that they name or that their pattern
 //! spells out, for each type, or for everything, under `*`. The item lists the subscriptions that want the scope. A connection
-//! without subscriptions has none. If a subscription is replaced by one with wider scopes, the items of its former scopes stay
-//! until it is narrower again. The cost of an event follows the scopes that it can match, and not the number of connections of
+//! without subscriptions has none. The cost of an event follows the scopes that it can match, and not the number of connections of
 //! the tenant.
 //!
 //! All reads go to the base table with strong consistency. Once `subscribe` has returned, every later event finds the
 //! subscription.
 //!
-//! The hash is that of the connection's id or, for a member of a consumer group, a random one that the group has in its item.
+//! The hash is that of the connection's session or, for a member of a consumer group, a random one that the group has in its
+//! item. A session is named after its first connection; a later connection that takes its place has the same hash, so what is
+//! still to be delivered to a range of hashes reaches it.
 //! Disjoint ranges of hashes share no connection and no group, whatever the event's types. Large audiences are therefore read in
 //! parallel by range, and one invocation hands a range to another.
 //!
@@ -24,8 +25,8 @@
 //! conditional on the revision. Concurrent messages of one connection end with the items of one of them, and a `subscribe`
 //! that races a disconnect leaves no items.
 //!
-//! [`Table::interests`] orders the partitions of an event so that a change of filter between two reads hides no connection
-//! that both filters match.
+//! A change of a subscription while an audience is read can hide its connection from that read, if its items move between
+//! partitions. The history makes up for that; without one, a client adds the new subscription before it removes the old one.
 
 mod attributes;
 mod authorisation;
@@ -41,7 +42,6 @@ mod hash;
 mod hash_range;
 mod interest;
 mod interest_pages;
-mod kept;
 mod keys;
 mod list;
 mod quota;
@@ -53,6 +53,7 @@ mod want;
 
 pub use attributes::{PARTITION_KEY, SORT_KEY, TTL_ATTRIBUTE};
 pub use authorisation::{Authorisation, Grant};
+pub use change::Change;
 pub use connection::Connection;
 pub use error::TableError;
 pub use hash::stable_hash;

@@ -2,23 +2,21 @@
 
 use std::collections::BTreeSet;
 
-use entity_stream_protocol::limits::SCOPES;
-use entity_stream_protocol::{Acknowledgement, ConnectionId, FilterScopes, Format, GroupId, Subscription, Tenant};
+use aws_sdk_dynamodb::types::AttributeValue;
+use entity_stream_protocol::{
+    Acknowledgement, ConnectionId, FilterScopes, Format, GroupId, Session, Subscription, Tenant,
+};
 
 use crate::attributes::{
-    ACKNOWLEDGEMENT, CONNECTED_AT, EXPIRES_AT, FORMAT, GROUP, GROUP_HASH, Item, KEPT, REVISION, SUBSCRIPTIONS, TENANT,
-    get_number, get_string, get_time, number, string,
+    ACKNOWLEDGEMENT, BATCH, CONNECTED_AT, EXPIRES_AT, FORMAT, GROUP, GROUP_HASH, Item, RESUMED_AT, REVISION, SESSION,
+    SUBSCRIPTIONS, TENANT, get_number, get_string, get_time, number, string,
 };
 use crate::authorisation::Authorisation;
 use crate::connection::Connection;
 use crate::group::GroupHash;
 use crate::hash::stable_hash;
-use crate::kept::{Kept, read_kept, write_kept};
 use crate::keys::{Scope, connection_key, interest_key};
 use crate::want::{Want, from_list, to_list};
-
-/// The most scopes of a connection, those included that it keeps.
-pub(crate) const SCOPES_WITH_KEPT: usize = SCOPES + 1;
 
 /// A connection item.
 #[derive(Clone, Debug)]
@@ -26,9 +24,6 @@ pub(crate) struct StoredConnection {
     pub(crate) connection: Connection,
     /// Grows by one with each change of the connection.
     pub(crate) revision: u64,
-    /// Scopes that subscriptions had before. Their interest items exist and hold the present filter. A reader that read the present
-    /// scopes before the change finds the connection there.
-    pub(crate) kept: Kept,
     /// The hash of its group, once it has a subject or needs none.
     pub(crate) group_hash: Option<GroupHash>,
 }
@@ -55,12 +50,13 @@ impl StoredConnection {
 
     /// A new connection in a group with this hash, or in no group.
     pub(crate) fn new(connection: Connection, group_hash: Option<GroupHash>) -> Self {
-        Self { connection, revision: 1, kept: Kept::new(), group_hash }
+        Self { connection, revision: 1, group_hash }
     }
 
     /// The position of the connection in every partition.
     pub(crate) fn hash(&self) -> u64 {
-        self.group_hash.map_or_else(|| stable_hash(self.connection.id.as_str().as_bytes()), |GroupHash(hash)| hash)
+        let session = || self.connection.resumed.as_ref().map_or(self.connection.id.as_str(), Session::as_str);
+        self.group_hash.map_or_else(|| stable_hash(session().as_bytes()), |GroupHash(hash)| hash)
     }
 
     /// The keys of all its interest items.
@@ -73,26 +69,20 @@ impl StoredConnection {
 
     /// The scopes of all its interest items.
     pub(crate) fn interest_scopes(&self) -> BTreeSet<Scope> {
-        let mut scopes = Self::scopes(&self.connection);
-        scopes.extend(self.kept.values().flatten().cloned());
-        scopes
+        Self::scopes(&self.connection)
     }
 
     /// What the connection wants of a scope.
     pub(crate) fn wants(&self, scope: &Scope) -> Vec<Want> {
         let want = |subscription: &Subscription| {
             let filter = &subscription.filter;
-            if scopes_of(subscription).contains(scope) {
-                // The scope says that a change has the type or the id.
-                let rest = match scope {
-                    Scope::Every => filter.clone(),
-                    Scope::Type(_) => filter.without_types(),
-                    Scope::Id(_) => filter.without_ids(),
-                };
-                return Some(Want::new(subscription, &rest));
-            }
-            let keeps = self.kept.get(&subscription.name).is_some_and(|kept| kept.contains(scope));
-            keeps.then(|| Want::new(subscription, filter))
+            // The scope says that a change has the type or the id.
+            let rest = match scope {
+                Scope::Every => filter.clone(),
+                Scope::Type(_) => filter.without_types(),
+                Scope::Id(_) => filter.without_ids(),
+            };
+            scopes_of(subscription).contains(scope).then(|| Want::new(subscription, &rest))
         };
         self.connection.subscriptions.iter().filter_map(want).collect()
     }
@@ -100,29 +90,6 @@ impl StoredConnection {
     /// True if the connection has a subscription with a name.
     pub(crate) fn is_named(&self) -> bool {
         self.connection.subscriptions.iter().any(|subscription| !subscription.name.is_default())
-    }
-
-    /// The scopes that each subscription keeps when the connection becomes `wanted`: those that an event reads after the new
-    /// ones. A connection has at most 50 scopes; more are not kept.
-    pub(crate) fn kept_by(&self, wanted: &Connection) -> Kept {
-        if wanted.authorisation == Authorisation::Pending {
-            return Kept::new();
-        }
-        let mut all = Self::scopes(wanted);
-        let mut kept = Kept::new();
-        for subscription in &wanted.subscriptions {
-            let scopes = scopes_of(subscription);
-            let Some(old) = self.connection.subscription(&subscription.name) else { continue };
-            let former =
-                scopes_of(old).into_iter().chain(self.kept.get(&subscription.name).into_iter().flatten().cloned());
-            for scope in former.filter(|scope| scopes.iter().all(|new| scope.is_read_after(new))) {
-                if all.contains(&scope) || all.len() < SCOPES_WITH_KEPT {
-                    all.insert(scope.clone());
-                    kept.entry(subscription.name.clone()).or_default().insert(scope);
-                }
-            }
-        }
-        kept
     }
 
     pub(crate) fn to_item(&self) -> Item {
@@ -144,10 +111,16 @@ impl StoredConnection {
         if let Some(hash) = self.group_hash {
             item.insert(GROUP_HASH.to_owned(), string(hash.to_string()));
         }
-        connection.authorisation.write(&mut item);
-        if !self.kept.is_empty() {
-            item.insert(KEPT.to_owned(), write_kept(&self.kept));
+        if connection.takes_batches {
+            item.insert(BATCH.to_owned(), AttributeValue::Bool(true));
         }
+        if let Some(session) = &connection.resumed {
+            item.insert(SESSION.to_owned(), string(session.as_str()));
+        }
+        if let Some(at) = connection.resumed_at {
+            item.insert(RESUMED_AT.to_owned(), number(at.millis()));
+        }
+        connection.authorisation.write(&mut item);
         item
     }
 
@@ -168,6 +141,12 @@ impl StoredConnection {
                 Some(group) => Some(GroupId::parse(group).ok()?),
                 None => None,
             },
+            takes_batches: item.contains_key(BATCH),
+            resumed: match get_string(item, SESSION) {
+                Some(session) => Some(Session::parse(session).ok()?),
+                None => None,
+            },
+            resumed_at: get_time(item, RESUMED_AT),
             authorisation: Authorisation::read(item)?,
         };
         let group_hash = match get_string(item, GROUP_HASH) {
@@ -176,7 +155,6 @@ impl StoredConnection {
             None if connection.group.is_some() && connection.authorisation.is_decided() => return None,
             None => None,
         };
-        let kept = item.get(KEPT).map_or_else(|| Some(Kept::new()), read_kept)?;
-        Some(Self { connection, revision: get_number(item, REVISION)?, kept, group_hash })
+        Some(Self { connection, revision: get_number(item, REVISION)?, group_hash })
     }
 }

@@ -20,6 +20,14 @@ pub const EVENT_STREAMING_ENABLED: Variable = Variable {
 /// The table of connections.
 pub const WS_CONNECTIONS_TABLE: Variable =
     Variable { name: "WS_CONNECTIONS_TABLE", expected: "the name or ARN of the DynamoDB table of connections" };
+/// The table of the history.
+pub const WS_HISTORY_TABLE: Variable =
+    Variable { name: "WS_HISTORY_TABLE", expected: "the name or ARN of the DynamoDB table of the history" };
+/// The time for which events stay in the history.
+pub const HISTORY_MINUTES: Variable = Variable {
+    name: "HISTORY_MINUTES",
+    expected: "the minutes for which events stay in the history, 0 to 10080; 0 switches the history off (default 60)",
+};
 /// The table of API keys.
 pub const WS_API_KEYS_TABLE: Variable =
     Variable { name: "WS_API_KEYS_TABLE", expected: "the name or ARN of the DynamoDB table of API keys" };
@@ -109,9 +117,11 @@ pub const AWS_LAMBDA_LOG_LEVEL: Variable =
     Variable { name: "AWS_LAMBDA_LOG_LEVEL", expected: "error, warn, info, debug or trace; RUST_LOG overrides it" };
 
 /// Every variable that the functions read. Tests compare this list with the documentation and the template.
-pub const ALL: [Variable; 22] = [
+pub const ALL: [Variable; 24] = [
     EVENT_STREAMING_ENABLED,
     WS_CONNECTIONS_TABLE,
+    WS_HISTORY_TABLE,
+    HISTORY_MINUTES,
     WS_API_KEYS_TABLE,
     WS_API_ENDPOINT,
     AUTH_ENABLED,

@@ -6,8 +6,9 @@ use entity_stream_auth::{ApiKeys, Authenticator, RotatingSecret, TokenKeys, Veri
 use entity_stream_clock::Clock;
 use entity_stream_connections::Table;
 use entity_stream_delivery::{Endpoint, ManagementApi};
+use entity_stream_history::HistoryTable;
 
-use crate::config::{AccessConfig, KeySource, TokenConfig};
+use crate::config::{AccessConfig, HistoryConfig, KeySource, TokenConfig};
 use crate::secret::{SecretError, read_signing_secrets};
 
 /// The AWS configuration for each service that the functions call.
@@ -43,6 +44,11 @@ impl AwsServices {
     /// Creates a client of the table of connections.
     pub fn connections(&self, table: String) -> Table {
         Table::new(aws_sdk_dynamodb::Client::new(&self.dynamodb), table)
+    }
+
+    /// Creates a client of the table of the history.
+    pub fn history(&self, config: HistoryConfig) -> HistoryTable {
+        HistoryTable::new(aws_sdk_dynamodb::Client::new(&self.dynamodb), config.table, config.retention)
     }
 
     /// Creates a client of the `@connections` API.

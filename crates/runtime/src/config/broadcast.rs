@@ -1,6 +1,7 @@
 use entity_stream_delivery::Endpoint;
 
 use super::fault::InvalidConfig;
+use super::history::HistoryConfig;
 use super::reader::Reader;
 use super::resources;
 use crate::environment::{
@@ -28,6 +29,8 @@ pub struct BroadcastConfig {
     pub split_at: usize,
     /// The name or ARN of the table of connections.
     pub connections_table: String,
+    /// The history of events; `None` if it is off.
+    pub history: Option<HistoryConfig>,
     /// The `@connections` API.
     pub endpoint: Endpoint,
     /// The name or ARN of the bus for continuation events. Without a bus, an event that one invocation cannot finish fails,
@@ -46,6 +49,7 @@ impl BroadcastConfig {
         let mut reader = Reader::new(environment);
         let streaming_enabled = reader.streaming_enabled();
         let connections_table = reader.required(WS_CONNECTIONS_TABLE, resources::table);
+        let history = HistoryConfig::read_with(&mut reader);
         let endpoint = reader.required(WS_API_ENDPOINT, |url| Endpoint::parse(&url).ok());
         let concurrency = reader.number(BROADCAST_CONCURRENCY, MOST_CONCURRENCY, DEFAULT_CONCURRENCY);
         let split_at = reader.number(BROADCAST_SPLIT_AT, MOST_SPLIT_AT, DEFAULT_SPLIT_AT);
@@ -57,6 +61,7 @@ impl BroadcastConfig {
                 concurrency: concurrency?,
                 split_at: split_at?,
                 connections_table: connections_table?,
+                history: history?,
                 endpoint: endpoint?,
                 event_bus: event_bus?,
                 dead_letter_queue: dead_letter_queue?,

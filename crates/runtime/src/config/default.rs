@@ -2,6 +2,7 @@ use entity_stream_delivery::Endpoint;
 use entity_stream_protocol::Acknowledgement;
 
 use super::fault::InvalidConfig;
+use super::history::HistoryConfig;
 use super::reader::Reader;
 use super::resources;
 use super::tokens::TokenConfig;
@@ -22,6 +23,8 @@ pub struct DefaultConfig {
     pub most_connections: usize,
     /// The name or ARN of the table of connections.
     pub connections_table: String,
+    /// The history of events; `None` if it is off.
+    pub history: Option<HistoryConfig>,
     /// The `@connections` API, which carries the answers.
     pub endpoint: Endpoint,
 }
@@ -34,6 +37,7 @@ impl DefaultConfig {
     pub fn read(environment: &Environment) -> Result<Self, InvalidConfig> {
         let mut reader = Reader::new(environment);
         let connections_table = reader.required(WS_CONNECTIONS_TABLE, resources::table);
+        let history = HistoryConfig::read_with(&mut reader);
         let endpoint = reader.required(WS_API_ENDPOINT, |url| Endpoint::parse(&url).ok());
         let enabled = reader.flag(AUTH_ENABLED);
         let tokens = TokenConfig::read_with(&mut reader, enabled);
@@ -47,6 +51,7 @@ impl DefaultConfig {
                 acknowledgement: acknowledgement?.unwrap_or_default(),
                 most_connections: most_connections?,
                 connections_table: connections_table?,
+                history: history?,
                 endpoint: endpoint?,
             })
         })

@@ -1,0 +1,153 @@
+//! The history's part in serving a batch.
+//!
+//! Invariant: the events are in the history before their audience is read, and a delivery is made only while
+//! [`EventAttempt::permit`] allows it. An event that is not in the history is delivered, and then fails, so that Lambda repeats
+//! it: an outage of the history stops no live event, and no client is told wrongly that it missed nothing.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use entity_stream_clock::Clock;
+use entity_stream_history::{EventAttempt, HistoryTable, Permit};
+use entity_stream_protocol::{EpochMillis, Event};
+use entity_stream_runtime::Failure;
+use tokio::time::Instant;
+
+use crate::batch::EventBatch;
+use crate::metrics;
+
+/// The error type if an event could not be written into the history.
+const NOT_RECORDED: &str = "HistoryUnavailable";
+
+/// The history of a function that keeps one.
+#[derive(Debug)]
+pub(crate) struct History {
+    table: HistoryTable,
+    /// True once the epoch of the history is known to have begun.
+    has_epoch: tokio::sync::Mutex<bool>,
+}
+
+/// The record of a batch's events in the history.
+#[derive(Debug)]
+pub(crate) struct Recording<'a> {
+    /// `None`: the function keeps no history.
+    history: Option<Recorded<'a>>,
+}
+
+#[derive(Debug)]
+struct Recorded<'a> {
+    table: &'a HistoryTable,
+    clock: &'a Clock,
+    attempt: Mutex<EventAttempt>,
+    /// Held while the events are written anew.
+    renewal: tokio::sync::Mutex<()>,
+    /// Whether each event of the batch is in the history.
+    is_written: Vec<bool>,
+}
+
+impl History {
+    pub(crate) fn new(table: HistoryTable) -> Self {
+        Self { table, has_epoch: tokio::sync::Mutex::new(false) }
+    }
+
+    /// Writes the events of a batch into the history, and gives each its position.
+    async fn record<'a>(&'a self, batch: &mut EventBatch<'_>, clock: &'a Clock) -> Recorded<'a> {
+        let unwritten = EventAttempt::begin(self.table.timing(), clock.now());
+        let at = unwritten.at();
+        let events: Vec<&Event> = batch.assignments.iter().map(|assignment| &assignment.event).collect();
+        let (written, ()) = tokio::join!(self.table.record(&events, at), self.begin_epoch(at));
+        let mut is_written = Vec::with_capacity(written.len());
+        for (assignment, position) in batch.assignments.iter_mut().zip(written) {
+            is_written.push(position.is_ok());
+            match position {
+                Ok(position) => assignment.event.place(position),
+                Err(error) => {
+                    metrics::not_recorded();
+                    tracing::error!(event_id = assignment.event.id(), %error, "the history does not have the event");
+                }
+            }
+        }
+        let attempt = unwritten.written(is_written.contains(&true));
+        let (attempt, renewal) = (Mutex::new(attempt), tokio::sync::Mutex::new(()));
+        Recorded { table: &self.table, clock, attempt, renewal, is_written }
+    }
+
+    /// Begins the epoch with the first event of the instance. Clients that come back are told that they may have missed events
+    /// until it has begun.
+    async fn begin_epoch(&self, now: EpochMillis) {
+        let mut has_epoch = self.has_epoch.lock().await;
+        if *has_epoch {
+            return;
+        }
+        match self.table.begin_epoch(now).await {
+            Ok(()) => *has_epoch = true,
+            Err(error) => tracing::warn!(%error, "the epoch of the history cannot be written"),
+        }
+    }
+}
+
+impl<'a> Recording<'a> {
+    /// Writes the events of a batch before their audience is read.
+    pub(crate) async fn of(history: Option<&'a History>, batch: &mut EventBatch<'_>, clock: &'a Clock) -> Self {
+        Self {
+            history: match history {
+                Some(history) => Some(history.record(batch, clock).await),
+                None => None,
+            },
+        }
+    }
+
+    /// Returns the time until which a delivery that takes this long at most may be made; `None` if it has no limit. If the
+    /// attempt has lasted too long, this first writes the events anew.
+    pub(crate) async fn permit(&self, batch: &EventBatch<'_>, time: Duration) -> Option<Instant> {
+        let recorded = self.history.as_ref()?;
+        loop {
+            if let Some(permitted) = recorded.permitted(time) {
+                return permitted;
+            }
+            let _renewal = recorded.renewal.lock().await;
+            // Another delivery may have renewed the attempt meanwhile.
+            if let Some(permitted) = recorded.permitted(time) {
+                return permitted;
+            }
+            recorded.renew(batch).await;
+        }
+    }
+
+    /// Returns the failure of an event that Lambda has to repeat because the history does not have it.
+    pub(crate) fn failure(&self, event: usize) -> Option<Failure> {
+        let recorded = self.history.as_ref()?;
+        let attempt = *recorded.attempt.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_recorded = recorded.is_written[event] && attempt.may_succeed();
+        (!is_recorded).then(|| Failure::new(NOT_RECORDED, "the event could not be written into the history"))
+    }
+}
+
+impl Recorded<'_> {
+    /// `None`: the events have to be written anew.
+    fn permitted(&self, time: Duration) -> Option<Option<Instant>> {
+        let now = self.clock.now();
+        match self.attempt.lock().unwrap_or_else(PoisonError::into_inner).permit(now, time) {
+            Permit::Until(until) => Some(Some(Instant::now() + until.since(now))),
+            Permit::Unrecorded => Some(None),
+            Permit::Renew => None,
+        }
+    }
+
+    async fn renew(&self, batch: &EventBatch<'_>) {
+        let events: Vec<&Event> = batch
+            .assignments
+            .iter()
+            .zip(&self.is_written)
+            .filter(|(_, is_written)| **is_written)
+            .map(|(assignment, _)| &assignment.event)
+            .collect();
+        let at = self.clock.now();
+        let failed = self.table.record(&events, at).await.into_iter().find_map(Result::err);
+        if let Some(error) = &failed {
+            metrics::not_recorded();
+            tracing::error!(%error, "the history does not have the events of an attempt that lasts");
+        }
+        self.attempt.lock().unwrap_or_else(PoisonError::into_inner).renewed(at, failed.is_none());
+    }
+}
