@@ -48,7 +48,7 @@ pub(crate) fn subscribe(subscriptions: Vec<Subscription>) -> Option<Action> {
         Err(none) if none.is_empty() => return None,
         Err(subscriptions) => Subscriptions::Several { subscriptions },
     };
-    Some(Action::Subscribe(subscriptions))
+    Some(subscriptions.into())
 }
 
 fn to_json(action: Action) -> String {

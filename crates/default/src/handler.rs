@@ -1,10 +1,15 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lambda_events::apigw::{ApiGatewayProxyResponse, ApiGatewayWebsocketProxyRequest};
 use entity_stream_clock::Clock;
 use entity_stream_connections::{Connection, Table, TableError};
-use entity_stream_delivery::{ManagementApi, Message, Outcome};
-use entity_stream_protocol::{Acknowledgement, Action, Answer, ClientMessage, EpochMillis, ErrorCode, Rejection};
+use entity_stream_delivery::ManagementApi;
+use entity_stream_history::{HistoryReader, position_of};
+use entity_stream_protocol::{
+    Acknowledgement, Action, Answer, ClientMessage, EpochMillis, ErrorCode, NotRecovered, Recovery, Rejection, Since,
+    Subscriptions,
+};
 use entity_stream_runtime::{AwsServices, Caller, DefaultConfig, Failure, SecretError, respond};
 use lambda_runtime::LambdaEvent;
 use tokio::time::{Instant, timeout};
@@ -12,12 +17,15 @@ use tracing::Instrument;
 
 use crate::authentication::Authentication;
 use crate::refusal::{NOT_AUTHORISED, refuse};
+use crate::replay::{Replay, Subscribing};
+use crate::reply::Reply;
 
-/// The time to handle a message. The three times together are less than the 29 seconds of API Gateway and Lambda, so a table
-/// or an endpoint that does not answer never ends the function without a line in its log.
+/// The time to handle a message. Together with the times to deliver a reply and to close a connection it is less than the 29
+/// seconds of API Gateway and Lambda, so a table or an endpoint that does not answer never ends the function without a line in
+/// its log.
 const MESSAGE_TIME: Duration = Duration::from_secs(12);
-/// The time for the delivery of an answer.
-const ANSWER_TIME: Duration = Duration::from_secs(10);
+/// The part of it after which the history is no longer read. A change of subscriptions is answered although it is not.
+const HISTORY_TIME: Duration = Duration::from_secs(11);
 /// The time to close a connection that did not authenticate.
 const CLOSE_TIME: Duration = Duration::from_secs(4);
 
@@ -25,6 +33,7 @@ const CLOSE_TIME: Duration = Duration::from_secs(4);
 #[derive(Clone, Debug)]
 pub struct DefaultRoute {
     table: Table,
+    history: Option<Arc<HistoryReader>>,
     management_api: ManagementApi,
     authentication: Authentication,
     acknowledgement: Acknowledgement,
@@ -44,6 +53,7 @@ impl DefaultRoute {
         let table = aws.connections(config.connections_table);
         Ok(Self {
             table: table.clone(),
+            history: config.history.map(|history| Arc::new(HistoryReader::new(aws.history(history)))),
             management_api: aws.management_api(config.endpoint),
             authentication: Authentication {
                 verifier,
@@ -69,9 +79,9 @@ impl DefaultRoute {
         let arrived = self.clock.now();
         async {
             let body = event.payload.body.as_deref().unwrap_or_default();
-            if let Some(answer) = self.handle_message(&caller, body).await {
-                self.answer(&caller, &answer).await?;
-                if matches!(answer, Answer::Error(_)) {
+            if let Some(reply) = self.handle_message(&caller, body).await {
+                reply.deliver(&self.management_api, &caller.connection_id, self.clock.now()).await?;
+                if matches!(reply.answer, Answer::Error(_)) {
                     let closed = timeout(CLOSE_TIME, self.close_if_overdue(&caller, arrived)).await;
                     if closed.is_err() {
                         tracing::warn!("the connection could not be closed in time");
@@ -84,8 +94,8 @@ impl DefaultRoute {
         .await
     }
 
-    /// Handles a message and returns the answer, if the message needs one.
-    async fn handle_message(&self, caller: &Caller, body: &str) -> Option<Answer> {
+    /// Handles a message and returns the reply, if the message needs one.
+    async fn handle_message(&self, caller: &Caller, body: &str) -> Option<Reply> {
         let message = match ClientMessage::parse(body) {
             Ok(message) => message,
             Err(rejection) => {
@@ -94,33 +104,34 @@ impl DefaultRoute {
                 let as_parsed = rejection.clone();
                 // The message is malformed even if the table cannot be read.
                 let rejection = timeout(MESSAGE_TIME, self.reject(caller, rejection)).await.unwrap_or(as_parsed);
-                return Some(Answer::Error(rejection));
+                return Some(Answer::Error(rejection).into());
             }
         };
         match timeout(MESSAGE_TIME, self.act(caller, &message)).await {
             Ok(answer) => answer,
-            Err(_) => Some(refuse(&message, &TableError::TimedOut { operation: "request" })),
+            Err(_) => Some(refuse(&message, &TableError::TimedOut { operation: "request" }).into()),
         }
     }
 
-    /// Does what a message asks for and returns the answer, if the message needs one.
-    async fn act(&self, caller: &Caller, message: &ClientMessage) -> Option<Answer> {
+    /// Does what a message asks for and returns the reply, if the message needs one.
+    async fn act(&self, caller: &Caller, message: &ClientMessage) -> Option<Reply> {
         let request_id = message.request_id.clone();
         match &message.action {
-            Action::Ping => Some(self.ping(caller, message).await),
-            Action::Subscribe(subscriptions) => {
-                let changed =
-                    self.table.subscribe(&caller.connection_id, subscriptions.as_slice(), self.clock.now()).await;
-                let subscribed = || Answer::Subscribed { subscriptions: subscriptions.clone(), request_id };
-                self.acknowledge(message, changed, subscribed)
+            Action::Ping => Some(self.ping(caller, message).await.into()),
+            Action::Sync => Some(self.sync(caller, message).await.into()),
+            Action::Subscribe { subscriptions, since } => {
+                self.subscribe(caller, message, (subscriptions, since.as_ref())).await
             }
             Action::Unsubscribe { subscription } => {
                 let changed = self.table.unsubscribe(&caller.connection_id, subscription, self.clock.now()).await;
                 let unsubscribed = || Answer::Unsubscribed { subscription: subscription.clone(), request_id };
-                self.acknowledge(message, changed, unsubscribed)
+                match changed {
+                    Ok(connection) => self.acknowledges(message, &connection).then(|| unsubscribed().into()),
+                    Err(error) => Some(refuse(message, &error).into()),
+                }
             }
             Action::Authenticate(token) => {
-                Some(self.authentication.authenticate(caller, message, token, self.clock.now()).await)
+                Some(self.authentication.authenticate(caller, message, token, self.clock.now()).await.into())
             }
         }
     }
@@ -147,24 +158,70 @@ impl DefaultRoute {
         }
     }
 
-    /// Creates the answer to a change of the subscriptions, if the client wants one.
-    fn acknowledge(
+    /// Adds subscriptions, and finds the past events that come before the answer.
+    async fn subscribe(
         &self,
+        caller: &Caller,
         message: &ClientMessage,
-        changed: Result<Connection, TableError>,
-        done: impl FnOnce() -> Answer,
-    ) -> Option<Answer> {
-        match changed {
-            Ok(connection) => {
-                tracing::Span::current().record("tenant", connection.tenant.as_str());
-                let subscriptions = connection.subscriptions.len();
-                tracing::info!(action = message.action_name(), subscriptions, "subscriptions changed");
-                let acknowledgement = connection.acknowledgement.unwrap_or(self.acknowledgement);
-                let is_wanted = acknowledgement == Acknowledgement::Always || message.request_id.is_some();
-                is_wanted.then(done)
-            }
-            Err(error) => Some(refuse(message, &error)),
+        (subscriptions, since): (&Subscriptions, Option<&Since>),
+    ) -> Option<Reply> {
+        let (started, began) = (Instant::now(), self.clock.now());
+        let asked = subscriptions.as_slice();
+        let change = match self.table.subscribe(&caller.connection_id, asked, since, began).await {
+            Ok(change) => change,
+            Err(error) => return Some(refuse(message, &error).into()),
+        };
+        let connection = &change.after;
+        if !self.acknowledges(message, connection) && since.is_none() {
+            return None;
         }
+        let subscribing = Subscribing { change: &change, subscriptions: asked, since, began };
+        let replay = match &self.history {
+            Some(history) => Some(Replay::read(history, &self.clock, subscribing, started + HISTORY_TIME).await),
+            None => None,
+        };
+        let (frames, position, recovery) = match replay {
+            Some(Replay { frames, position, recovery }) => (frames, Some(position), recovery),
+            None => (Vec::new(), None, since.map(|_| Recovery::NotRecovered(NotRecovered::Unavailable))),
+        };
+        // The members of a group have no place of their own in the history.
+        let is_member = connection.group.is_some();
+        let answer = Answer::Subscribed {
+            subscriptions: subscriptions.clone(),
+            session: position.as_ref().filter(|_| !is_member).map(|_| connection.session()),
+            position: position.filter(|_| !is_member),
+            recovery,
+            request_id: message.request_id.clone(),
+        };
+        Some(Reply::after(frames, answer, connection))
+    }
+
+    /// Tells a client its place in the history, if its connection is still registered.
+    async fn sync(&self, caller: &Caller, message: &ClientMessage) -> Answer {
+        if self.history.is_none() {
+            let text = "this service keeps no history; send ping to keep the connection alive";
+            return Answer::Error(message.reject(ErrorCode::NotAvailable, text));
+        }
+        // A connection that is registered later has been registered at this time too.
+        let now = self.clock.now();
+        let request_id = message.request_id.clone();
+        match self.table.find(&caller.connection_id, now).await {
+            Ok(Some(connection)) if connection.authorisation.is_valid(now) => {
+                Answer::Synced { position: position_of(now), request_id }
+            }
+            Ok(Some(_)) => refuse(message, &TableError::NotAuthorised),
+            Ok(None) => refuse(message, &TableError::NotConnected),
+            Err(error) => refuse(message, &error),
+        }
+    }
+
+    /// Logs a change of the subscriptions, and returns whether the client wants an answer.
+    fn acknowledges(&self, message: &ClientMessage, connection: &Connection) -> bool {
+        tracing::Span::current().record("tenant", connection.tenant.as_str());
+        let subscriptions = connection.subscriptions.len();
+        tracing::info!(action = message.action_name(), subscriptions, "subscriptions changed");
+        let acknowledgement = connection.acknowledgement.unwrap_or(self.acknowledgement);
+        acknowledgement == Acknowledgement::Always || message.request_id.is_some()
     }
 
     /// Closes a connection that has used up its time to authenticate.
@@ -177,21 +234,6 @@ impl DefaultRoute {
                 tracing::info!(error, "closing a connection that did not authenticate in time");
             }
             Err(error) => tracing::warn!(%error, "the authorisation of the connection cannot be read"),
-        }
-    }
-
-    async fn answer(&self, caller: &Caller, answer: &Answer) -> Result<(), Failure> {
-        let deadline = Instant::now() + ANSWER_TIME;
-        match self.management_api.post_until(&caller.connection_id, &Message::new(answer.to_json()), deadline).await {
-            Outcome::Delivered => Ok(()),
-            Outcome::Gone => {
-                tracing::debug!("the connection ended before its answer");
-                Ok(())
-            }
-            outcome => {
-                tracing::error!(outcome = outcome.describe(), "the answer could not be delivered");
-                Err(Failure::new("AnswerNotDelivered", outcome.describe()))
-            }
         }
     }
 }

@@ -1,8 +1,9 @@
 //! The `$default` function: handles the messages of clients.
 //!
-//! - **Trigger**: a text message without a route of its own: `subscribe`, `unsubscribe`, `authenticate`, `ping` where API
+//! - **Trigger**: a text message without a route of its own: `subscribe`, `unsubscribe`, `authenticate`, `sync`, `ping` where API
 //!   Gateway does not answer it, and every malformed message.
-//! - **Reads and writes**: the filter, the authorisation and the interests of the connection.
+//! - **Reads and writes**: the subscriptions, the authorisation and the interests of the connection.
+//! - **Reads** the history of the tenant for a client that comes back, and for the moment in which a subscription is exchanged.
 //! - **Answers** through `@connections` instead of its result. A two-way route would send an empty frame after each message
 //!   without an answer, and clients of the original contract fail on empty frames.
 //! - **Fails** if an answer cannot be delivered. API Gateway then sends the client an `Internal server error` frame.
@@ -12,6 +13,9 @@
 
 mod authentication;
 mod handler;
+mod past;
 mod refusal;
+mod replay;
+mod reply;
 
 pub use handler::DefaultRoute;

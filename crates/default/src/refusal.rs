@@ -12,8 +12,7 @@ pub(crate) const NOT_AUTHORISED: &str =
 
 /// Tells a client that its subscriptions would take too much of the table.
 const INTERESTS_TOO_LARGE: &str = "the subscriptions of this connection are too large together: each type and id repeats the rest of \
-                                   its filter; send fewer types and ids, or shorter patterns and queries; a wider filter also \
-                                   counts the types and ids of the filter that it replaces, until unsubscribe";
+                                   its filter; send fewer types and ids, or shorter patterns and queries";
 
 /// Creates the answer to a message that the table refused.
 pub(crate) fn refuse(message: &ClientMessage, error: &TableError) -> Answer {
@@ -35,6 +34,13 @@ pub(crate) fn refuse(message: &ClientMessage, error: &TableError) -> Answer {
             ErrorCode::LimitExceeded,
             "the subscriptions of this connection name more than 49 types and ids together; send fewer, or open another \
              connection",
+        ),
+        TableError::ResumedRecently => {
+            (ErrorCode::LimitExceeded, "since may be sent once in 10 seconds on a connection; wait, or leave it out")
+        }
+        TableError::NotForGroups => (
+            ErrorCode::NotAvailable,
+            "a member of a group cannot ask for past events; leave out since, or connect without group_id",
         ),
         TableError::NotSubscribed => {
             (ErrorCode::NotSubscribed, "this connection has no subscription of this name; nothing was changed")

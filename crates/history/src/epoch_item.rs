@@ -48,6 +48,18 @@ impl HistoryTable {
         }
     }
 
+    /// Ends the epoch: events before the next one are no longer promised. A table that does not exist has none.
+    ///
+    /// # Errors
+    /// As [`HistoryTable::begin_epoch`].
+    pub async fn end_epoch(&self) -> Result<(), HistoryError> {
+        match self.client.delete_item().table_name(&self.name).set_key(Some(epoch_key())).send().await {
+            Ok(_) => Ok(()),
+            Err(error) if error.as_service_error().is_some_and(|e| e.is_resource_not_found_exception()) => Ok(()),
+            Err(error) => Err(HistoryError::dynamo("DeleteItem")(error)),
+        }
+    }
+
     /// The epoch; `None` if it has not begun.
     ///
     /// # Errors

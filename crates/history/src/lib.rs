@@ -31,7 +31,7 @@ pub use epoch::Epoch;
 pub use error::HistoryError;
 pub use keys::{PARTITION_KEY, SORT_KEY, TTL_ATTRIBUTE};
 pub use read::{HistoryReader, PastEvents};
-pub use resume::{PastReading, PastRequest};
+pub use resume::{PastReading, PastRequest, position_of};
 pub use stored_event::PastEvent;
 pub use table::HistoryTable;
 pub use timing::{CLOCK_SKEW, Timing};

@@ -12,11 +12,12 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
 use entity_stream_protocol::limits::HISTORY_BYTES;
 use entity_stream_protocol::{EpochMillis, Position, Tenant};
+use futures_util::stream::BoxStream;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::time::timeout;
 
 use crate::error::HistoryError;
-use crate::keys::{PARTITION_KEY, SHARDS, SORT_KEY, partition, span, string};
+use crate::keys::{HistoryItem, PARTITION_KEY, SHARDS, SORT_KEY, partition, span, string};
 use crate::slices::{KnownSlices, SliceNumber, slice_of, start_of};
 use crate::stored_event::{PastEvent, from_item};
 use crate::table::HistoryTable;
@@ -113,50 +114,78 @@ impl HistoryReader {
         time: Range<EpochMillis>,
         found: &mut Found,
     ) -> Result<Vec<Arc<PastEvent>>, HistoryError> {
-        let spans = span(time.start)..=span(time.end);
-        let partitions = spans.flat_map(|span| (0..SHARDS).map(move |shard| partition(tenant, span, shard)));
-        let keys = (Position::new(time.start, 0), Position::new(time.end, 0));
-        let pages = stream::iter(partitions.map(|partition| self.pages(partition, &keys)));
-        let mut pages = std::pin::pin!(pages.flatten_unordered(AT_ONCE));
+        let keys = Arc::new((Position::new(time.start, 0), Position::new(time.end, 0)));
+        let mut partitions = Vec::new();
+        for span in span(time.start)..=span(time.end) {
+            for shard in 0..SHARDS {
+                let name = partition(tenant, span, shard);
+                partitions.push(PartitionPages { table: self.table.clone(), name, keys: Arc::clone(&keys) }.pages());
+            }
+        }
+        let mut pages = stream::iter(partitions).flatten_unordered(AT_ONCE);
         let mut events = Vec::new();
-        while let Some((page, capacity)) = pages.try_next().await? {
-            found.read_capacity += capacity;
+        while let Some(Page { events: page, read_capacity }) = pages.try_next().await? {
+            found.read_capacity += read_capacity;
             found.add(page.iter().cloned())?;
             events.extend(page);
         }
         events.sort_by(|one, other| one.event.position().cmp(&other.event.position()));
         Ok(events)
     }
+}
 
-    /// The pages of one partition between two positions, the second one excluded.
-    fn pages<'a>(
-        &'a self,
-        partition: String,
-        (first, end): &'a (Position, Position),
-    ) -> futures_util::stream::BoxStream<'a, Result<(Vec<Arc<PastEvent>>, f64), HistoryError>> {
-        let next = move |start: Option<Option<crate::keys::HistoryItem>>| {
-            let partition = partition.clone();
-            async move {
-                let Some(start) = start else { return Ok(None) };
-                let query = self.table.client.query().table_name(&self.table.name).consistent_read(true);
-                let query = query
-                    .key_condition_expression("#pk = :pk AND #sk BETWEEN :first AND :end")
-                    .expression_attribute_names("#pk", PARTITION_KEY)
-                    .expression_attribute_names("#sk", SORT_KEY)
-                    .expression_attribute_values(":pk", string(partition))
-                    .expression_attribute_values(":first", string(first.as_str()))
-                    .expression_attribute_values(":end", string(end.as_str()))
-                    .set_exclusive_start_key(start)
-                    .return_consumed_capacity(ReturnConsumedCapacity::Total);
-                let output = query.send().await.map_err(HistoryError::dynamo(OPERATION))?;
-                let capacity = output.consumed_capacity().and_then(|used| used.capacity_units()).unwrap_or_default();
-                let events = output.items().iter().filter_map(|item| from_item(item).map(Arc::new));
-                let events = events.filter(|event| event.event.position() < Some(end)).collect();
-                let next = output.last_evaluated_key.filter(|key| !key.is_empty());
-                Ok(Some(((events, capacity), next.map(Some))))
-            }
-        };
-        stream::try_unfold(Some(None), next).boxed()
+/// One partition between two positions, the second one excluded.
+struct PartitionPages {
+    table: HistoryTable,
+    name: String,
+    keys: Arc<(Position, Position)>,
+}
+
+struct Page {
+    events: Vec<Arc<PastEvent>>,
+    read_capacity: f64,
+}
+
+/// The place from which to read on.
+enum Next {
+    Start,
+    After(HistoryItem),
+    Finished,
+}
+
+impl PartitionPages {
+    fn pages(self) -> BoxStream<'static, Result<Page, HistoryError>> {
+        let start = (self, Next::Start);
+        stream::try_unfold(start, async |(this, next)| {
+            let start = match next {
+                Next::Start => None,
+                Next::After(key) => Some(key),
+                Next::Finished => return Ok(None),
+            };
+            let (page, next) = this.page(start).await?;
+            Ok(Some((page, (this, next))))
+        })
+        .boxed()
+    }
+
+    async fn page(&self, start: Option<HistoryItem>) -> Result<(Page, Next), HistoryError> {
+        let (first, end) = &*self.keys;
+        let query = self.table.client.query().table_name(&self.table.name).consistent_read(true);
+        let query = query
+            .key_condition_expression("#pk = :pk AND #sk BETWEEN :first AND :end")
+            .expression_attribute_names("#pk", PARTITION_KEY)
+            .expression_attribute_names("#sk", SORT_KEY)
+            .expression_attribute_values(":pk", string(&self.name))
+            .expression_attribute_values(":first", string(first.as_str()))
+            .expression_attribute_values(":end", string(end.as_str()))
+            .set_exclusive_start_key(start)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total);
+        let output = query.send().await.map_err(HistoryError::dynamo(OPERATION))?;
+        let read_capacity = output.consumed_capacity().and_then(|used| used.capacity_units()).unwrap_or_default();
+        let events = output.items().iter().filter_map(|item| from_item(item).map(Arc::new));
+        let events = events.filter(|event| event.event.position() < Some(end)).collect();
+        let next = output.last_evaluated_key.filter(|key| !key.is_empty()).map_or(Next::Finished, Next::After);
+        Ok((Page { events, read_capacity }, next))
     }
 }
 

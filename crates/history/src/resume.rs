@@ -82,7 +82,7 @@ impl PastReading {
 
     /// The place in the history up to which the client has every event after the replay.
     pub fn position(&self) -> Position {
-        Position::new(self.at, 0)
+        position_of(self.at)
     }
 
     /// Checks that the history reaches back far enough.
@@ -98,6 +98,11 @@ impl PastReading {
         }
         if epoch.covers(from) { Ok(()) } else { Err(NotRecovered::Unavailable) }
     }
+}
+
+/// The place in the history up to which a client has every event if its connection was registered at this time.
+pub fn position_of(at: EpochMillis) -> Position {
+    Position::new(at, 0)
 }
 
 #[cfg(test)]

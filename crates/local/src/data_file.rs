@@ -6,6 +6,7 @@ use dynoxide::actions::scan::ScanRequest;
 use dynoxide::{AttributeValue, Database};
 
 use crate::error::StartError;
+use crate::history::DataAge;
 use crate::journal::{Journal, JournalFile};
 use crate::settings::{API_KEYS_TABLE, CONNECTIONS_TABLE};
 
@@ -25,6 +26,7 @@ const OLD_API_KEY: &str = "K#";
 #[derive(Debug)]
 pub(crate) struct DataFile {
     journal: JournalFile,
+    age: DataAge,
 }
 
 impl DataFile {
@@ -51,15 +53,20 @@ impl DataFile {
             return Err(StartError::DataLayout { path: path.to_owned() });
         }
         let (journal, lost) = JournalFile::open(lock);
+        let age = match lost {
+            _ if start.is_empty() => DataAge::New,
+            None | Some(0) => DataAge::Complete,
+            Some(_) => DataAge::Incomplete,
+        };
         match lost {
             None => {}
             Some(0) => tracing::info!("the last system on this data file was killed; it had no undelivered events"),
             Some(events) => tracing::warn!(
                 events,
-                "the last system on this data file was killed: these events were accepted and not delivered, and are lost"
+                "the last system on this data file was killed or had to stop: these events were accepted and not delivered, and are lost"
             ),
         }
-        Ok((Self { journal }, database))
+        Ok((Self { journal, age }, database))
     }
 
     /// Writes the number of undelivered events for the next start.
@@ -67,8 +74,16 @@ impl DataFile {
         self.journal.writer()
     }
 
-    /// Notes that the system stops by itself.
-    pub(crate) fn close(&self) {
+    /// What the file held when it was opened.
+    pub(crate) fn age(&self) -> DataAge {
+        self.age
+    }
+
+    /// Notes that the system stops by itself, unless it leaves events undelivered: the next start has to know.
+    pub(crate) fn close(&self, is_complete: bool) {
+        if !is_complete {
+            return;
+        }
         self.journal.close();
     }
 

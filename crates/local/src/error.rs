@@ -3,6 +3,7 @@ use std::path::PathBuf;
 
 use entity_stream_auth::ApiKeyError;
 use entity_stream_connections::TableError;
+use entity_stream_history::HistoryError;
 use entity_stream_runtime::{InvalidConfig, SecretError};
 
 use crate::config::RESERVED;
@@ -55,6 +56,9 @@ pub enum StartError {
     /// The embedded DynamoDB does not work.
     #[error("the embedded DynamoDB does not work: {0}")]
     Table(#[from] TableError),
+    /// The table of the history cannot be created in the embedded DynamoDB.
+    #[error("the embedded DynamoDB does not work: {0}")]
+    History(#[from] HistoryError),
     /// The table of API keys cannot be created in the embedded DynamoDB.
     #[error("the embedded DynamoDB does not work: {0}")]
     ApiKeys(#[from] ApiKeyError),

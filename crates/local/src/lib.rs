@@ -15,6 +15,7 @@ mod dynamodb;
 mod error;
 mod functions;
 mod gateway;
+mod history;
 mod journal;
 mod loopback;
 mod monitor;
@@ -27,6 +28,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use entity_stream_runtime::HistoryConfig;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -39,7 +41,9 @@ use crate::dynamodb::DynamoDb;
 pub use crate::error::StartError;
 use crate::functions::Invoker;
 use crate::loopback::{host, reachable};
-pub use crate::settings::{API_KEYS_TABLE, CONNECTIONS_TABLE, DEAD_LETTER_QUEUE_PATH, REGION, aws_config};
+pub use crate::settings::{
+    API_KEYS_TABLE, CONNECTIONS_TABLE, DEAD_LETTER_QUEUE_PATH, HISTORY_TABLE, REGION, aws_config,
+};
 pub use crate::simulation::{Simulated, SimulationSwitch};
 use crate::state::SystemState;
 
@@ -76,6 +80,8 @@ impl Local {
         settings::api_keys(&dynamodb.url()).create_table_if_missing().await?;
         let table = settings::table(&dynamodb.url());
         table.create_if_missing().await?;
+        let history = HistoryConfig::read(&settings::environment(&config, reachable(address)))?;
+        history::prepare(&dynamodb.url(), history, dynamodb.data_age(), config.clock.now()).await?;
         let functions = Invoker::new(&config, reachable(address), &dynamodb.url()).await?;
         let state = Arc::new(SystemState::new(config, Arc::clone(&door), functions, table, dynamodb.journal()));
         let stop = CancellationToken::new();
@@ -119,7 +125,7 @@ impl Local {
     /// names the events that were not delivered in time.
     pub async fn shutdown(self) {
         // The port stays open for the deliveries.
-        self.state.bus.drain(self.state.config.drain).await;
+        let is_complete = self.state.bus.drain(self.state.config.drain).await;
         drop(self.stop);
         self.state.connections.close_all();
         self.state.sessions.close();
@@ -129,7 +135,7 @@ impl Local {
         self.state.bus.stop();
         // Running requests end with the server.
         drop(self.server);
-        self.dynamodb.stop().await;
+        self.dynamodb.stop(is_complete).await;
     }
 }
 

@@ -8,7 +8,7 @@ use entity_stream_connections::Table;
 use entity_stream_runtime::Environment;
 use entity_stream_runtime::environment::{
     AUTH_ENABLED, DEAD_LETTER_QUEUE_URL, EVENT_BUS_NAME, EVENT_STREAMING_ENABLED, WS_API_ENDPOINT, WS_API_KEYS_TABLE,
-    WS_CONNECTIONS_TABLE,
+    WS_CONNECTIONS_TABLE, WS_HISTORY_TABLE,
 };
 
 use crate::config::Config;
@@ -19,6 +19,8 @@ pub const REGION: &str = "us-east-1";
 pub const CONNECTIONS_TABLE: &str = "entity-stream-connections";
 /// The name of the table of API keys.
 pub const API_KEYS_TABLE: &str = "entity-stream-api-keys";
+/// The name of the table of the history.
+pub const HISTORY_TABLE: &str = "entity-stream-history";
 /// The name of the event bus.
 pub(crate) const EVENT_BUS: &str = "default";
 /// The path of the dead-letter queue, as SQS has it: account and name.
@@ -51,6 +53,7 @@ pub(crate) fn environment(config: &Config, address: SocketAddr) -> Environment {
         (AUTH_ENABLED, config.auth_enabled.to_string()),
         (WS_CONNECTIONS_TABLE, CONNECTIONS_TABLE.to_owned()),
         (WS_API_KEYS_TABLE, API_KEYS_TABLE.to_owned()),
+        (WS_HISTORY_TABLE, HISTORY_TABLE.to_owned()),
         (WS_API_ENDPOINT, format!("http://{address}/{}", config.stage)),
         (DEAD_LETTER_QUEUE_URL, format!("http://{address}/{DEAD_LETTER_QUEUE_PATH}")),
         (EVENT_BUS_NAME, EVENT_BUS.to_owned()),

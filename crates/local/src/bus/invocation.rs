@@ -90,14 +90,14 @@ impl Bus {
     }
 
     /// Delivers the accepted events for a while, and accepts only their continuations. Then names the rest in the log.
-    pub(crate) async fn drain(&self, limit: Duration) {
+    pub(crate) async fn drain(&self, limit: Duration) -> bool {
         self.0.draining.store(true, Ordering::Relaxed);
         let events = self.queue().held().events;
         if events > 0 {
             tracing::info!(events, "stopping: delivering the accepted events for at most {limit:?}");
         }
         if timeout(limit, self.settled()).await.is_ok() {
-            return;
+            return true;
         }
         let rest = self.queue().held_by_tenant();
         let name = |queue: &QueueKey| queue.as_ref().map_or_else(|| "(no tenant)".to_owned(), ToString::to_string);
@@ -107,6 +107,7 @@ impl Bus {
             tenants = tenants.join(", "),
             "stopped before these accepted events were delivered: they are lost"
         );
+        false
     }
 
     pub(crate) fn is_draining(&self) -> bool {

@@ -17,11 +17,14 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::data_file::DataFile;
 use crate::door::Door;
 use crate::error::StartError;
+use crate::history::DataAge;
 use crate::journal::Journal;
 use crate::loopback;
 
 /// The time that running requests have to end when the server stops.
 const FAREWELL: Duration = Duration::from_secs(2);
+/// The time between two looks for expired items.
+const EXPIRY: Duration = Duration::from_secs(5 * 60);
 
 /// The running table.
 #[derive(Debug)]
@@ -32,6 +35,8 @@ pub(crate) struct DynamoDb {
     server: AbortOnDropHandle<()>,
     /// Released after the last write.
     data: Option<DataFile>,
+    /// Deletes expired items.
+    _expiry: AbortOnDropHandle<()>,
 }
 
 impl DynamoDb {
@@ -42,10 +47,12 @@ impl DynamoDb {
             None => (None, in_memory()?),
         };
         let stop = CancellationToken::new();
+        let expiring = database.clone();
+        let expiry = AbortOnDropHandle::new(tokio::spawn(delete_expired(expiring)));
         let served = Arc::clone(&door);
         let handle = move |_, request| api::handle(Arc::clone(&served), database.clone(), request);
         let server = AbortOnDropHandle::new(tokio::spawn(door.serve(listeners, stop.clone(), handle)));
-        Ok(Self { address, stop: stop.drop_guard(), server, data })
+        Ok(Self { address, stop: stop.drop_guard(), server, data, _expiry: expiry })
     }
 
     pub(crate) fn url(&self) -> String {
@@ -57,13 +64,32 @@ impl DynamoDb {
         self.data.as_ref().map(DataFile::journal)
     }
 
+    /// What the tables hold of the time before this start.
+    pub(crate) fn data_age(&self) -> DataAge {
+        self.data.as_ref().map_or(DataAge::New, DataFile::age)
+    }
+
     /// Stops serving. Kept-alive connections of the functions' clients are cut off: their last requests are done.
-    pub(crate) async fn stop(self) {
+    /// `is_complete` says that every accepted event was delivered.
+    pub(crate) async fn stop(self, is_complete: bool) {
         drop(self.stop);
         // Dropping the server aborts it if it takes longer.
         let _ = tokio::time::timeout(FAREWELL, self.server).await;
         if let Some(data) = self.data {
-            data.close();
+            data.close(is_complete);
+        }
+    }
+}
+
+/// Deletes expired items now and then, as DynamoDB does. Every read ignores them anyway.
+async fn delete_expired(database: Database) {
+    loop {
+        tokio::time::sleep(EXPIRY).await;
+        let expiring = database.clone();
+        match tokio::task::spawn_blocking(move || expiring.sweep_ttl()).await {
+            Ok(Ok(items)) => tracing::debug!(items, "expired items are deleted"),
+            Ok(Err(error)) => tracing::warn!(%error, "expired items cannot be deleted"),
+            Err(error) => tracing::warn!(%error, "expired items cannot be deleted"),
         }
     }
 }

@@ -93,6 +93,12 @@ impl Filter {
         Self { entity_types: Vec::new(), ..self.clone() }
     }
 
+    /// The part of the filter that can be judged on a change whose data is not known: `q`, `geoQ` and `watchedAttributes` pass.
+    #[must_use]
+    pub fn without_data(&self) -> Self {
+        Self { watched_attributes: Vec::new(), q: None, geo_q: None, ..self.clone() }
+    }
+
     /// The rest of the filter for a change whose entity is known to have one of its ids.
     #[must_use]
     pub fn without_ids(&self) -> Self {

@@ -1,9 +1,9 @@
 use std::time::Duration;
 
-use super::fault::ConfigFault;
+use super::fault::{ConfigFault, InvalidConfig};
 use super::reader::Reader;
 use super::resources;
-use crate::environment::{HISTORY_MINUTES, WS_HISTORY_TABLE};
+use crate::environment::{Environment, HISTORY_MINUTES, WS_HISTORY_TABLE};
 
 /// The default of `HISTORY_MINUTES`.
 const DEFAULT_MINUTES: u64 = 60;
@@ -20,6 +20,16 @@ pub struct HistoryConfig {
 }
 
 impl HistoryConfig {
+    /// Reads the configuration alone; `None` if the history is off.
+    ///
+    /// # Errors
+    /// [`InvalidConfig`] lists every variable that is missing or malformed.
+    pub fn read(environment: &Environment) -> Result<Option<Self>, InvalidConfig> {
+        let mut reader = Reader::new(environment);
+        let history = Self::read_with(&mut reader);
+        reader.finish(|| history)
+    }
+
     /// Reads the configuration; `None` if the history is off. Without a table and without a time, it is off.
     pub(super) fn read_with(reader: &mut Reader<'_>) -> Result<Option<Self>, ConfigFault> {
         let table = reader.optional(WS_HISTORY_TABLE, resources::table);

@@ -1,0 +1,114 @@
+//! Finds the past events of a connection after a change of its subscriptions.
+
+use std::time::Duration;
+
+use entity_stream_clock::Clock;
+use entity_stream_connections::{Change, Connection};
+use entity_stream_history::{HistoryError, HistoryReader, position_of};
+use entity_stream_protocol::limits::{HISTORY_BYTES, REPLAYED_EVENTS, REPLAYED_FRAMES};
+use entity_stream_protocol::{EpochMillis, NotRecovered, Position, Recovery, Since, Subscription, pack_events};
+use tokio::time::{Instant, timeout_at};
+
+use crate::past::PastWishes;
+
+/// The most of the history that is read for the moment of an exchange, for which a client does not ask.
+const EXCHANGE_BYTES: usize = 1024 * 1024;
+/// The time after which the choice of events lets other tasks run.
+const TURN: Duration = Duration::from_millis(1);
+
+/// What a client gets before the answer to its `subscribe`, and in it.
+#[derive(Debug)]
+pub(crate) struct Replay {
+    /// The frames with past events, oldest first.
+    pub(crate) frames: Vec<String>,
+    /// The place in the history up to which the client then has every event.
+    pub(crate) position: Position,
+    /// The verdict, if the client needs one.
+    pub(crate) recovery: Option<Recovery>,
+}
+
+/// A change of the subscriptions of a connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Subscribing<'a> {
+    pub(crate) change: &'a Change,
+    /// The subscriptions of the message.
+    pub(crate) subscriptions: &'a [Subscription],
+    pub(crate) since: Option<&'a Since>,
+    /// The time before the change.
+    pub(crate) began: EpochMillis,
+}
+
+impl Replay {
+    /// Reads the past events of a connection whose interests were written just now. If that is not done by `until`, the client
+    /// learns that it may have missed events.
+    pub(crate) async fn read(
+        history: &HistoryReader,
+        clock: &Clock,
+        subscribing: Subscribing<'_>,
+        until: Instant,
+    ) -> Self {
+        let now = clock.now();
+        let found = timeout_at(until, find(history, now, subscribing)).await;
+        let (frames, recovery) = match found.unwrap_or(Err(NotRecovered::Unavailable)) {
+            Ok(Found { frames, events }) => {
+                let replayed = u32::try_from(events).unwrap_or(u32::MAX);
+                (frames, subscribing.since.map(|_| Recovery::Recovered { replayed }))
+            }
+            Err(reason) => (Vec::new(), Some(Recovery::NotRecovered(reason))),
+        };
+        if let Some(recovery) = &recovery {
+            tracing::info!(?recovery, "past events");
+        }
+        Self { frames, position: position_of(now), recovery }
+    }
+}
+
+#[derive(Default)]
+struct Found {
+    frames: Vec<String>,
+    events: usize,
+}
+
+async fn find(history: &HistoryReader, now: EpochMillis, subscribing: Subscribing<'_>) -> Result<Found, NotRecovered> {
+    let Subscribing { change, subscriptions, since, began } = subscribing;
+    let connection = &change.after;
+    let wishes = PastWishes::after(change, (subscriptions, since), history.table().timing(), began)?;
+    let Some(from) = wishes.from() else { return Ok(Found::default()) };
+    let readings = wishes.registered(now);
+    let epoch = history.table().epoch().await.map_err(|error| unavailable(&error))?;
+    readings.judge(epoch.as_ref())?;
+    let most_bytes = if since.is_some() { HISTORY_BYTES } else { EXCHANGE_BYTES };
+    let past = history.read(&connection.tenant, from, now, most_bytes).await.map_err(|error| unavailable(&error))?;
+    tracing::debug!(events = past.events.len(), read_capacity = past.read_capacity, "the history was read");
+    let (mut messages, mut events, mut turn) = (Vec::new(), 0, Instant::now());
+    for past in &past.events {
+        let of_event = wishes.messages(past);
+        events += usize::from(!of_event.is_empty());
+        messages.extend(of_event);
+        if messages.len() > most_messages(connection) {
+            return Err(NotRecovered::TooMany);
+        }
+        if turn.elapsed() > TURN {
+            tokio::task::yield_now().await;
+            turn = Instant::now();
+        }
+    }
+    let frames = if connection.takes_batches { pack_events(messages) } else { messages };
+    Ok(Found { frames, events })
+}
+
+/// The most events that are replayed to a connection, each counted once for each of its views.
+fn most_messages(connection: &Connection) -> usize {
+    if connection.takes_batches { REPLAYED_EVENTS } else { REPLAYED_FRAMES }
+}
+
+fn unavailable(error: &HistoryError) -> NotRecovered {
+    match error {
+        HistoryError::TooMuch => NotRecovered::TooMany,
+        HistoryError::Dynamo { .. } | HistoryError::TimedOut { .. } => {
+            tracing::error!(%error, "the history cannot be read");
+            metrics::counter!("HistoryFaults").increment(1);
+            NotRecovered::Unavailable
+        }
+    }
+}
