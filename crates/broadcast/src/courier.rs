@@ -1,14 +1,16 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use entity_stream_clock::Clock;
 use entity_stream_connections::{Interest, Table};
-use entity_stream_delivery::{CloseError, ManagementApi, Outcome};
+use entity_stream_delivery::{CloseError, ManagementApi, Message, Outcome};
 use entity_stream_protocol::limits::YOUNG_CONNECTION;
 use tokio::time::Instant;
 use tracing::{Instrument, Span};
 
 use crate::batch::EventBatch;
 use crate::dispatcher::Carrier;
+use crate::frames::Frames;
 use crate::messages::{Form, Messages};
 use crate::recipients::{Offer, Recipient};
 use crate::recording::Recording;
@@ -31,6 +33,8 @@ pub(crate) struct Courier<'a> {
     pub(crate) clock: &'a Clock,
     /// The messages of each event.
     pub(crate) messages: &'a [Messages<'a>],
+    /// The frames of several events.
+    pub(crate) frames: &'a Frames,
     pub(crate) batch: &'a EventBatch<'a>,
     /// The record of the batch in the history.
     pub(crate) recording: &'a Recording<'a>,
@@ -54,6 +58,12 @@ enum Right {
     Unknown(String),
 }
 
+/// A message for a connection.
+enum Posting<'a> {
+    Event { event: usize, form: &'a Form },
+    Frame(&'a Message),
+}
+
 impl Carrier<Recipient> for Courier<'_> {
     /// Tries to send each event of a recipient, in the order of the batch, and to each of its members. A connection that
     /// refuses an event is offered no later event in the same attempt.
@@ -61,31 +71,68 @@ impl Carrier<Recipient> for Courier<'_> {
         // The reason if the time ends during this attempt.
         "the connection did not answer in time".clone_into(&mut recipient.reason);
         recipient.begin_attempt();
-        let mut delivered = false;
         let now = || self.clock.now();
-        while let Some(offer) = recipient.next(now()) {
-            let until = if offer.has_another_member { self.stop.min(Instant::now() + MEMBER_TIME) } else { self.stop };
-            let span = self.spans[offer.event].clone();
-            let sending = self.send(offer, until).instrument(span).await;
-            match sending {
-                Sending::Resolved(resolution) => {
+        let (mut delivered, bundled) = self.send_bundle(recipient).await;
+        let mut next = bundled;
+        loop {
+            match next {
+                None => {}
+                Some(Sending::Resolved(resolution)) => {
                     delivered |= resolution == Resolution::Delivered;
                     recipient.resolve(resolution, now());
                 }
-                Sending::NotYet(reason) => recipient.refuse(reason),
-                Sending::TableFailed(reason) => {
+                Some(Sending::NotYet(reason)) => recipient.refuse(reason),
+                Some(Sending::TableFailed(reason)) => {
                     recipient.reason = reason;
                     return Attempt { delivered, rest: Rest::Failed };
                 }
             }
+            let Some(Offer { event, interest, forms, sent, has_another_member }) = recipient.next(now()) else { break };
+            let until = if has_another_member { self.stop.min(Instant::now() + MEMBER_TIME) } else { self.stop };
+            let span = self.spans[event].clone();
+            let postings: Vec<_> = forms[*sent..].iter().map(|form| Posting::Event { event, form }).collect();
+            next = Some(self.send(interest, &postings, sent, until).instrument(span).await);
         }
         Attempt { delivered, rest: if recipient.is_done() { Rest::Nothing } else { Rest::Refused } }
     }
 }
 
 impl Courier<'_> {
-    async fn send(&self, offer: Offer<'_>, until: Instant) -> Sending {
-        let Offer { event, interest, forms, sent, .. } = offer;
+    /// Sends all events of a connection that takes several in a frame. Returns whether it took any, and the result of the frame
+    /// that it did not take, which is that of the first event in it.
+    async fn send_bundle(&self, recipient: &mut Recipient) -> (bool, Option<Sending>) {
+        let Some((interest, bundle)) = recipient.bundle() else { return (false, None) };
+        for (event, form) in &bundle {
+            self.write(*event, form).await;
+        }
+        let frames = self.frames.of(&bundle, self.messages);
+        let (mut postings, mut first) = (Vec::with_capacity(frames.len()), 0);
+        for frame in &*frames {
+            let (event, form) = &bundle[first];
+            postings.push(match frame.messages {
+                1 => Posting::Event { event: *event, form },
+                _ => Posting::Frame(&frame.message),
+            });
+            first += frame.messages;
+        }
+        let mut sent = 0;
+        let span = self.spans[bundle[0].0].clone();
+        let sending = self.send(interest, &postings, &mut sent, self.stop).instrument(span).await;
+        recipient.took(frames[..sent].iter().map(|frame| frame.messages).sum(), self.clock.now());
+        let rest = (sent < frames.len()).then_some(sending);
+        // The result of the rest is that of the next event.
+        let rest = rest.filter(|_| recipient.next(self.clock.now()).is_some());
+        (sent > 0, rest)
+    }
+
+    /// Sends messages to a connection until it refuses one. `sent` counts those that it took.
+    async fn send(
+        &self,
+        interest: &mut Interest,
+        postings: &[Posting<'_>],
+        sent: &mut usize,
+        until: Instant,
+    ) -> Sending {
         let right = match self.right(interest).await {
             Right::For(time) => time,
             Right::Expired => return self.close(interest).await,
@@ -95,10 +142,10 @@ impl Courier<'_> {
         let expiry = right.and_then(|time| Instant::now().checked_add(time));
         let deadline = expiry.map_or(until, |expiry| expiry.min(until));
         let mut outcome = Outcome::Delivered;
-        for form in &forms[*sent..] {
+        for posting in postings {
             let permitted = self.recording.permit(self.batch, POST_TIME).await;
             let deadline = permitted.map_or(deadline, |permitted| permitted.min(deadline));
-            outcome = self.post(event, interest, form, deadline).await;
+            outcome = self.post(interest, posting, deadline).await;
             if outcome != Outcome::Delivered {
                 break;
             }
@@ -115,6 +162,16 @@ impl Courier<'_> {
             Outcome::Gone => self.forget_ended(interest).await,
             outcome => outcome.into(),
         }
+    }
+
+    /// Writes the message of an event in a form, in a turn if that takes long.
+    async fn write(&self, event: usize, form: &Form) -> Arc<Message> {
+        let messages = &self.messages[event];
+        if messages.is_at_hand(form) {
+            return messages.message(form);
+        }
+        let _turn = self.turns.next().await;
+        messages.message(form)
     }
 
     /// Returns the right of a connection. The interest was read a while ago, so the right may have been renewed: an interest
@@ -136,19 +193,20 @@ impl Courier<'_> {
         }
     }
 
-    async fn post(&self, event: usize, interest: &Interest, form: &Form, deadline: Instant) -> Outcome {
-        let (id, messages) = (&interest.connection_id, &self.messages[event]);
-        let message = if messages.is_at_hand(form) {
-            messages.message(form)
-        } else {
-            let _turn = self.turns.next().await;
-            messages.message(form)
-        };
-        let outcome = self.management_api.post_before(id, &message, deadline).await;
-        let outcome = if outcome == Outcome::TooLarge {
-            self.management_api.post_before(id, &messages.truncated(form), deadline).await
-        } else {
-            outcome
+    async fn post(&self, interest: &Interest, posting: &Posting<'_>, deadline: Instant) -> Outcome {
+        let id = &interest.connection_id;
+        let outcome = match posting {
+            Posting::Frame(message) => self.management_api.post_before(id, message, deadline).await,
+            Posting::Event { event, form } => {
+                let message = self.write(*event, form).await;
+                match self.management_api.post_before(id, &message, deadline).await {
+                    Outcome::TooLarge => {
+                        let truncated = self.messages[*event].truncated(form);
+                        self.management_api.post_before(id, &truncated, deadline).await
+                    }
+                    outcome => outcome,
+                }
+            }
         };
         match &outcome {
             Outcome::Delivered | Outcome::Gone => {}

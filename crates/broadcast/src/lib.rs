@@ -29,6 +29,7 @@ mod dead_letters;
 mod deadline;
 mod dispatcher;
 mod eviction;
+mod frames;
 mod handler;
 mod handover;
 mod ledger;

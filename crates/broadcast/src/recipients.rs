@@ -16,6 +16,7 @@ use entity_stream_connections::{Interest, stable_hash};
 use entity_stream_protocol::{ConnectionId, EpochMillis, GroupId};
 
 use crate::candidate::Candidate;
+use crate::frames::Bundle;
 use crate::messages::Form;
 use crate::resolution::Resolution;
 
@@ -140,6 +141,34 @@ impl Recipient {
         let candidate = &mut self.members[*member].candidate;
         let forms = candidate.forms(parcel.event);
         Some(Offer { event: parcel.event, interest: &mut candidate.interest, forms, sent, has_another_member })
+    }
+
+    /// Returns the messages that a connection takes together: all that it has not taken. `None` if it is in a group, takes no
+    /// frames of several events, or is to receive one message only.
+    pub(crate) fn bundle(&mut self) -> Option<(&mut Interest, Bundle)> {
+        let [member] = self.members.as_mut_slice() else { return None };
+        let is_open = member.ended.is_none() && !member.refuses && member.candidate.interest.takes_batches;
+        if !is_open || self.parcels.len() < 2 {
+            return None;
+        }
+        let mut bundle = Bundle::new();
+        for parcel in &self.parcels {
+            let sent = parcel.members.front().map_or(0, |turn| turn.sent);
+            let forms = member.candidate.forms(parcel.event).into_iter().skip(sent);
+            bundle.extend(forms.map(|form| (parcel.event, form)));
+        }
+        Some((&mut member.candidate.interest, bundle))
+    }
+
+    /// Records that a connection took the next messages of its bundle.
+    pub(crate) fn took(&mut self, messages: usize, now: EpochMillis) {
+        for _ in 0..messages {
+            let Some(offer) = self.next(now) else { return };
+            *offer.sent += 1;
+            if *offer.sent == offer.forms.len() {
+                self.resolve(Resolution::Delivered, now);
+            }
+        }
     }
 
     /// Records the result for the connection that [`Recipient::next`] returned. After a delivery the recipient has the event;

@@ -14,6 +14,7 @@ use crate::batch::EventBatch;
 use crate::courier::Courier;
 use crate::deadline::Deadline;
 use crate::dispatcher::Dispatcher;
+use crate::frames::Frames;
 use crate::handover::{Handover, Outlets};
 use crate::ledger::Ledger;
 use crate::messages::Messages;
@@ -162,12 +163,14 @@ impl Service<'_> {
     ) -> f64 {
         let event_ids: Vec<_> = batch.assignments.iter().map(|assignment| assignment.event.id()).collect();
         let messages: Vec<_> = batch.assignments.iter().map(|assignment| Messages::of(&assignment.event)).collect();
+        let frames = Frames::default();
         let turns = self.turns.of(&batch.tenant);
         let courier = Courier {
             table: self.table,
             management_api: self.management_api,
             clock: self.clock,
             messages: &messages,
+            frames: &frames,
             batch,
             recording,
             turns: &turns,

@@ -93,7 +93,8 @@ async fn find(history: &HistoryReader, now: EpochMillis, subscribing: Subscribin
             turn = Instant::now();
         }
     }
-    let frames = if connection.takes_batches { pack_events(messages) } else { messages };
+    let packed = |messages| pack_events::<String>(messages).into_iter().map(|frame| frame.text).collect();
+    let frames = if connection.takes_batches { packed(messages) } else { messages };
     Ok(Found { frames, events })
 }
 

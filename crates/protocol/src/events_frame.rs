@@ -3,28 +3,51 @@ use crate::limits::EVENTS_FRAME_BYTES;
 const START: &str = r#"{"type":"events","events":["#;
 const END: &str = "]}";
 
+/// A frame with one or several messages about entities.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventsFrame {
+    /// The text of the frame.
+    pub text: String,
+    /// The number of messages in it.
+    pub messages: usize,
+}
+
 /// Packs messages into as few frames as possible, in their order, for a client that takes `events` frames. A frame has at most
 /// 32 KB, which API Gateway bills as one message. A message that stands alone is a frame of its own.
-pub fn pack_events(messages: impl IntoIterator<Item = String>) -> Vec<String> {
+pub fn pack_events<S: AsRef<str>>(messages: impl IntoIterator<Item = S>) -> Vec<EventsFrame> {
     let mut frames = Vec::new();
-    let mut packed: Vec<String> = Vec::new();
+    let mut packed: Vec<S> = Vec::new();
     let mut bytes = START.len() + END.len();
     for message in messages {
         // The comma is counted for the first message too.
-        let more = message.len() + 1;
+        let more = message.as_ref().len() + 1;
         if bytes + more > EVENTS_FRAME_BYTES {
-            frames.extend(frame(&mut packed));
+            frames.extend(frame(&packed));
+            packed.clear();
             bytes = START.len() + END.len();
         }
         bytes += more;
         packed.push(message);
     }
-    frames.extend(frame(&mut packed));
+    frames.extend(frame(&packed));
     frames
 }
 
-fn frame(packed: &mut Vec<String>) -> Option<String> {
-    if packed.len() <= 1 { packed.pop() } else { Some([START, &std::mem::take(packed).join(","), END].concat()) }
+fn frame<S: AsRef<str>>(packed: &[S]) -> Option<EventsFrame> {
+    let text = match packed {
+        [] => return None,
+        [only] => only.as_ref().to_owned(),
+        [first, others @ ..] => {
+            let mut text = [START, first.as_ref()].concat();
+            for message in others {
+                text.push(',');
+                text.push_str(message.as_ref());
+            }
+            text.push_str(END);
+            text
+        }
+    };
+    Some(EventsFrame { text, messages: packed.len() })
 }
 
 #[cfg(test)]
@@ -45,10 +68,10 @@ mod tests {
             let messages: Vec<_> = sizes.iter().enumerate().map(|(id, bytes)| event(id, *bytes)).collect();
             let frames = pack_events(messages.clone());
             let mut unpacked = Vec::new();
-            for frame in &frames {
-                let message = ServerMessage::parse(frame).unwrap();
-                let count = message.events().count();
-                assert!(frame.len() <= EVENTS_FRAME_BYTES || count == 1, "{}", frame.len());
+            for EventsFrame { text, messages } in &frames {
+                let message = ServerMessage::parse(text).unwrap();
+                assert_eq!(message.events().count(), *messages);
+                assert!(text.len() <= EVENTS_FRAME_BYTES || *messages == 1, "{}", text.len());
                 unpacked.extend(message.events().map(|event| event.id.to_string()));
             }
             assert_eq!(unpacked, (0..sizes.len()).map(|id| id.to_string()).collect::<Vec<_>>());

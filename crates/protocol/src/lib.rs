@@ -80,7 +80,7 @@ pub use epoch_millis::EpochMillis;
 pub use error_code::ErrorCode;
 pub use event::Event;
 pub use event_message::EventMessage;
-pub use events_frame::pack_events;
+pub use events_frame::{EventsFrame, pack_events};
 pub use filter::{Filter, FilterFields, FilterScopes, InvalidFilter};
 pub use format::{Format, InvalidFormat};
 pub use gateway_error::GatewayError;
