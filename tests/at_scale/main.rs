@@ -9,6 +9,7 @@ mod flow;
 mod groups;
 mod races;
 mod receivers;
+mod resume_cuts;
 mod resume_schedules;
 mod stragglers;
 mod swap;

@@ -15,6 +15,8 @@ use entity_stream_protocol::{
 pub(crate) struct PastWishes {
     wishes: Vec<Wish>,
     requests: Vec<PastRequest>,
+    /// What the client asked for.
+    missed: Option<PastRequest>,
     connection: Connection,
     is_named: bool,
 }
@@ -82,12 +84,18 @@ impl PastWishes {
             }
         }
         let is_named = connection.subscriptions.iter().any(|subscription| !subscription.name.is_default());
-        Ok(Self { wishes, requests, connection, is_named })
+        Ok(Self { wishes, requests, missed, connection, is_named })
     }
 
     /// The first position that a wish reaches back to; `None` if there is no wish.
     pub(crate) fn from(&self) -> Option<EpochMillis> {
         self.requests.iter().map(PastRequest::from).min()
+    }
+
+    /// Returns whether an event counts towards the limit of those that a client may have missed. The overlap does not: it holds
+    /// mostly repeats, and their number follows the rate of events and not the client's absence.
+    pub(crate) fn counts(&self, past: &PastEvent) -> bool {
+        self.missed.is_none_or(|missed| !missed.is_overlap(past.at))
     }
 
     /// The readings after the interests of the connection were written, at this time.

@@ -13,6 +13,8 @@ use crate::past::PastWishes;
 
 /// The most of the history that is read for the moment of an exchange, for which a client does not ask.
 const EXCHANGE_BYTES: usize = 1024 * 1024;
+/// The most frames with past events. Their delivery takes seconds, and an answer cannot take longer.
+const FRAMES: usize = 600;
 /// The time after which the choice of events lets other tasks run.
 const TURN: Duration = Duration::from_millis(1);
 
@@ -80,12 +82,13 @@ async fn find(history: &HistoryReader, now: EpochMillis, subscribing: Subscribin
     let most_bytes = if since.is_some() { HISTORY_BYTES } else { EXCHANGE_BYTES };
     let past = history.read(&connection.tenant, from, now, most_bytes).await.map_err(|error| unavailable(&error))?;
     tracing::debug!(events = past.events.len(), read_capacity = past.read_capacity, "the history was read");
-    let (mut messages, mut events, mut turn) = (Vec::new(), 0, Instant::now());
+    let (mut messages, mut events, mut counted, mut turn) = (Vec::new(), 0, 0, Instant::now());
     for past in &past.events {
         let of_event = wishes.messages(past);
         events += usize::from(!of_event.is_empty());
+        counted += if wishes.counts(past) { of_event.len() } else { 0 };
         messages.extend(of_event);
-        if messages.len() > most_messages(connection) {
+        if counted > most_messages(connection) {
             return Err(NotRecovered::TooMany);
         }
         if turn.elapsed() > TURN {
@@ -94,7 +97,10 @@ async fn find(history: &HistoryReader, now: EpochMillis, subscribing: Subscribin
         }
     }
     let packed = |messages| pack_events::<String>(messages).into_iter().map(|frame| frame.text).collect();
-    let frames = if connection.takes_batches { packed(messages) } else { messages };
+    let frames: Vec<_> = if connection.takes_batches { packed(messages) } else { messages };
+    if frames.len() > FRAMES {
+        return Err(NotRecovered::TooMany);
+    }
     Ok(Found { frames, events })
 }
 

@@ -68,6 +68,11 @@ impl PastRequest {
         self.from
     }
 
+    /// Returns whether the client may have received an event of this time already: it lies in the overlap.
+    pub fn is_overlap(&self, at: EpochMillis) -> bool {
+        at <= self.wanted
+    }
+
     /// The request after the interests were written, at this time.
     pub fn registered(self, now: EpochMillis) -> PastReading {
         PastReading { request: self, at: now }
