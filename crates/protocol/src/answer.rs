@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 use crate::epoch_millis::EpochMillis;
 use crate::json::to_json;
 use crate::position::Position;
-use crate::recovery::Recovery;
+use crate::recovery::{self, Recovery};
 use crate::rejection::Rejection;
 use crate::request_id::RequestId;
 use crate::session::Session;
@@ -27,7 +27,7 @@ pub enum Answer {
         session: Option<Session>,
         /// The verdict, if the client asked for events that it missed, or if the exchange of a subscription may have missed
         /// some.
-        #[serde(flatten)]
+        #[serde(flatten, deserialize_with = "recovery::among_fields")]
         recovery: Option<Recovery>,
         /// The id of the request.
         #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,10 +1,10 @@
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// The verdict on the events that a client missed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "RecoveryFields", into = "RecoveryFields")]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(into = "RecoveryFields")]
 pub enum Recovery {
     /// The client has received every event that it asked for.
     Recovered {
@@ -68,31 +68,77 @@ impl fmt::Display for NotRecovered {
     }
 }
 
-/// The verdict on the wire.
+/// The fields of a verdict in an answer, which may have none.
 #[derive(Serialize, Deserialize)]
 struct RecoveryFields {
-    recovered: bool,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    recovered: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<NotRecovered>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     replayed: Option<u32>,
 }
 
-impl From<RecoveryFields> for Recovery {
-    fn from(fields: RecoveryFields) -> Self {
-        if fields.recovered {
-            Self::Recovered { replayed: fields.replayed.unwrap_or_default() }
+impl RecoveryFields {
+    fn verdict(self) -> Option<Recovery> {
+        Some(if self.recovered? {
+            Recovery::Recovered { replayed: self.replayed.unwrap_or_default() }
         } else {
-            Self::NotRecovered(fields.reason.unwrap_or(NotRecovered::Unavailable))
-        }
+            Recovery::NotRecovered(self.reason.unwrap_or(NotRecovered::Unavailable))
+        })
     }
 }
 
 impl From<Recovery> for RecoveryFields {
     fn from(recovery: Recovery) -> Self {
         match recovery {
-            Recovery::Recovered { replayed } => Self { recovered: true, reason: None, replayed: Some(replayed) },
-            Recovery::NotRecovered(reason) => Self { recovered: false, reason: Some(reason), replayed: None },
+            Recovery::Recovered { replayed } => Self { recovered: Some(true), reason: None, replayed: Some(replayed) },
+            Recovery::NotRecovered(reason) => Self { recovered: Some(false), reason: Some(reason), replayed: None },
         }
+    }
+}
+
+/// Reads the verdict among the fields of an answer. serde would take a verdict that cannot be read for an absent one.
+pub(crate) fn among_fields<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Recovery>, D::Error> {
+    RecoveryFields::deserialize(deserializer).map(RecoveryFields::verdict)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(fields: &str) -> Option<Recovery> {
+        let mut fields = serde_json::Deserializer::from_str(fields);
+        among_fields(&mut fields).unwrap()
+    }
+
+    #[test]
+    fn every_reason_reads_back_from_its_text() {
+        for reason in NotRecovered::ALL {
+            assert_eq!(NotRecovered::from(reason.to_string()), reason);
+            assert_eq!(String::from(reason.clone()), reason.as_str());
+        }
+        assert_eq!(NotRecovered::from("not_yet_known".to_owned()), NotRecovered::Other("not_yet_known".to_owned()));
+    }
+
+    #[test]
+    fn a_verdict_has_the_fields_of_the_contract() {
+        for (recovery, text) in [
+            (Recovery::Recovered { replayed: 0 }, r#"{"recovered":true,"replayed":0}"#),
+            (Recovery::NotRecovered(NotRecovered::Expired), r#"{"recovered":false,"reason":"expired"}"#),
+            (Recovery::NotRecovered(NotRecovered::Other("new".to_owned())), r#"{"recovered":false,"reason":"new"}"#),
+        ] {
+            assert_eq!(serde_json::to_string(&recovery).unwrap(), text);
+            assert_eq!(read(text), Some(recovery));
+        }
+    }
+
+    #[test]
+    fn only_recovered_decides_a_verdict() {
+        assert_eq!(read(r#"{"recovered":true}"#), Some(Recovery::Recovered { replayed: 0 }));
+        assert_eq!(read(r#"{"recovered":true,"reason":"expired"}"#), Some(Recovery::Recovered { replayed: 0 }));
+        let unavailable = Some(Recovery::NotRecovered(NotRecovered::Unavailable));
+        assert_eq!(read(r#"{"recovered":false}"#), unavailable);
+        assert_eq!(read(r#"{"recovered":false,"replayed":7}"#), unavailable);
+        assert_eq!(read(r#"{"reason":"expired","replayed":7}"#), None);
     }
 }

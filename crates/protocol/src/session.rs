@@ -56,3 +56,28 @@ impl fmt::Display for Session {
         f.write_str(&self.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_has_the_text_of_its_first_connection() {
+        let connection = ConnectionId::parse("XyZ12cdeIAMCJ1g=").unwrap();
+        let session = Session::from(connection);
+        assert_eq!((session.as_str(), session.to_string()), ("XyZ12cdeIAMCJ1g=", "XyZ12cdeIAMCJ1g=".to_owned()));
+        assert_eq!(Session::parse(session.as_str()), Ok(session.clone()));
+        let text = serde_json::to_string(&session).unwrap();
+        assert_eq!(text, r#""XyZ12cdeIAMCJ1g=""#);
+        assert_eq!(serde_json::from_str::<Session>(&text).unwrap(), session);
+    }
+
+    #[test]
+    fn other_text_is_no_session() {
+        assert!(Session::parse("s".repeat(128)).is_ok());
+        for text in ["", "a#b", "a/b", "a b", "é", "a\n", &"s".repeat(129)] {
+            assert_eq!(Session::parse(text), Err(InvalidSession), "{text:?}");
+            assert!(serde_json::from_value::<Session>(text.into()).is_err(), "{text:?}");
+        }
+    }
+}
