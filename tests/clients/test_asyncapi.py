@@ -22,8 +22,9 @@ def test_the_document_is_valid():
     (result,) = parse(DOCUMENT)
     assert result["problems"] == []
     assert result["version"] == "3.0.0"
-    assert {"deliver", "subscribe", "unsubscribe", "ping", "authenticate", "publish"} == set(result["operations"])
-    assert (len(result["messages"]), result["examples"] >= 13) == (13, True)
+    operations = {"deliver", "subscribe", "unsubscribe", "ping", "sync", "authenticate", "publish"}
+    assert operations == set(result["operations"])
+    assert (len(result["messages"]), result["examples"] >= 16) == (16, True)
 
 
 def test_the_parser_finds_mistakes(tmp_path):

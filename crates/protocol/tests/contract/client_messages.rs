@@ -2,9 +2,10 @@ use entity_stream_protocol::{ClientMessage, ErrorCode, SubscriptionName};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
+use crate::history::since;
 use crate::schemas::{assert_valid, is_valid};
 
-const ACTIONS: [&str; 4] = ["subscribe", "unsubscribe", "ping", "authenticate"];
+const ACTIONS: [&str; 5] = ["subscribe", "unsubscribe", "ping", "sync", "authenticate"];
 
 const SUBSCRIPTION: [&str; 11] = [
     "subscription",
@@ -65,6 +66,7 @@ fn value_of(name: &str) -> BoxedStrategy<Value> {
             .boxed();
         }
         "geoQ" => return prop_oneof![4 => geo_query(), 1 => field()].boxed(),
+        "since" => return prop_oneof![4 => place(), 1 => field()].boxed(),
         _ => return field().boxed(),
     };
     prop_oneof![3 => prop::sample::select(values), 1 => field()].boxed()
@@ -103,6 +105,38 @@ fn geo_query() -> impl Strategy<Value = Value> {
     })
 }
 
+/// A valid `since`, or one with a member that is missing or has another value.
+fn place() -> impl Strategy<Value = Value> {
+    let right = since().prop_map(|since| json!(since));
+    let member = prop::sample::select(vec!["position", "session", "seconds", "more"]);
+    let values = prop::sample::select(vec![
+        json!(null),
+        json!(0),
+        json!(-1),
+        json!(1.5),
+        json!(u32::MAX),
+        json!(u64::from(u32::MAX) + 1),
+        json!(""),
+        json!("0a"),
+        json!("a b"),
+        json!("a/b"),
+        json!("é"),
+        json!("x".repeat(64)),
+        json!("x".repeat(65)),
+        json!("x".repeat(129)),
+        json!([1]),
+    ]);
+    (right, prop::option::of((member, prop::option::weighted(0.8, values)))).prop_map(|(mut place, slip)| {
+        if let (Some((member, value)), Some(members)) = (slip, place.as_object_mut()) {
+            match value {
+                Some(value) => members.insert(member.to_owned(), value),
+                None => members.remove(member),
+            };
+        }
+        place
+    })
+}
+
 /// Some of these fields, with values.
 fn fields(names: &[&'static str]) -> impl Strategy<Value = Map<String, Value>> + use<> {
     let names = prop::sample::subsequence(names.to_vec(), 0..=names.len().min(4));
@@ -134,17 +168,16 @@ fn message() -> impl Strategy<Value = Value> {
         9 => prop::sample::select(&ACTIONS[..]).prop_map(|action| json!(action)),
         1 => field(),
     ];
-    let names = [&SUBSCRIPTION[..], &["requestId", "token", "more"]].concat();
+    let names = [&SUBSCRIPTION[..], &["requestId", "since", "token", "more"]].concat();
     let message = (prop::option::weighted(0.95, action), fields(&names)).prop_map(|(action, mut fields)| {
         if let Some(action) = action {
             fields.insert("action".to_owned(), action);
         }
         fields
     });
-    let several = (list(), prop::option::of(value_of("requestId"))).prop_map(|(subscriptions, request_id)| {
-        let mut fields =
-            Map::from_iter([("action".to_owned(), json!("subscribe")), ("subscriptions".to_owned(), subscriptions)]);
-        fields.extend(request_id.map(|request_id| ("requestId".to_owned(), request_id)));
+    let several = (list(), fields(&["requestId", "since"])).prop_map(|(subscriptions, mut fields)| {
+        fields.insert("action".to_owned(), json!("subscribe"));
+        fields.insert("subscriptions".to_owned(), subscriptions);
         fields
     });
     prop_oneof![3 => message, 1 => several].prop_map(Value::Object)
@@ -173,9 +206,15 @@ fn both_accept_the_samples() {
         json!({ "action": "subscribe", "subscription": "map", "q": "a>1", "attributes": ["a"], "wholeEntity": false }),
         json!({ "action": "subscribe", "subscriptions": [{}, { "subscription": "map" }], "requestId": "1" }),
         json!({ "action": "subscribe", "subscriptions": null }),
+        json!({ "action": "subscribe", "since": null }),
+        json!({ "action": "subscribe", "since": { "position": "0a", "session": "XyZ12cdeIAMCJ1g=" } }),
+        json!({ "action": "subscribe", "subscriptions": [{}], "since": { "seconds": 30, "more": 1 } }),
         json!({ "action": "unsubscribe", "requestId": "2" }),
         json!({ "action": "unsubscribe", "subscription": "map" }),
         json!({ "action": "ping" }),
+        json!({ "action": "ping", "since": 7 }),
+        json!({ "action": "sync" }),
+        json!({ "action": "sync", "requestId": "5" }),
         json!({ "action": "authenticate", "token": "eyJ" }),
     ] {
         assert_valid("client-message", &message);
@@ -209,6 +248,19 @@ fn both_refuse_invalid_messages() {
         json!({ "action": "subscribe", "notificationTrigger": ["attributeUpdated"] }),
         json!({ "action": "subscribe", "servicePath": "madrid" }),
         json!({ "action": "subscribe", "geoQ": { "georel": "near;maxDistance==1", "geometry": "Polygon", "coordinates": [] } }),
+        json!({ "action": "subscribe", "since": "0a" }),
+        json!({ "action": "subscribe", "since": 30 }),
+        json!({ "action": "subscribe", "since": {} }),
+        json!({ "action": "subscribe", "since": [30] }),
+        json!({ "action": "subscribe", "since": { "position": "0a" } }),
+        json!({ "action": "subscribe", "since": { "session": "s" } }),
+        json!({ "action": "subscribe", "since": { "position": "0a", "session": null } }),
+        json!({ "action": "subscribe", "since": { "position": "x".repeat(65), "session": "s" } }),
+        json!({ "action": "subscribe", "since": { "position": "0a", "session": "a/b" } }),
+        json!({ "action": "subscribe", "since": { "seconds": -1 } }),
+        json!({ "action": "subscribe", "since": { "seconds": 1.5 } }),
+        json!({ "action": "subscribe", "since": { "seconds": "30" } }),
+        json!({ "action": "sync", "requestId": 7 }),
         json!({ "action": "subscribe", "subscriptions": [] }),
         json!({ "action": "subscribe", "subscriptions": [7] }),
         json!({ "action": "subscribe", "subscriptions": { "subscription": "map" } }),
@@ -238,6 +290,8 @@ fn only_the_function_checks_syntax_text_and_names() {
             ErrorCode::InvalidSubscription,
         ),
         (json!({ "subscriptions": [{}, {}] }), ErrorCode::InvalidSubscription),
+        // For a schema, this is a whole number.
+        (json!({ "since": { "seconds": 30.0 } }), ErrorCode::InvalidSince),
         (json!({ "wholeEntity": true }), ErrorCode::NotAvailable),
         (json!({ "showChanges": true }), ErrorCode::NotAvailable),
         (json!({ "subscriptions": [{ "snapshot": true }] }), ErrorCode::NotAvailable),

@@ -2,6 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use entity_stream_protocol::limits::{
+    EVENTS_FRAME_BYTES, HISTORY_BYTES, POSITION_LENGTH, REPLAYED_EVENTS, REPLAYED_FRAMES, RESUME_INTERVAL,
+};
 use entity_stream_protocol::{ClientMessage, CloseCode, ErrorCode, GeoQuery, Query, ServerMessage, View};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -59,7 +62,9 @@ fn schema(example: &Value) -> Option<&'static str> {
         _ if has("specversion") => Some("cloudevent"),
         Some("entityCreated" | "entityUpdated" | "entityDeleted") if has("id") => Some("event"),
         Some("entityCreated" | "entityUpdated" | "entityDeleted") => Some("entity-change"),
-        Some("subscribed" | "unsubscribed" | "pong" | "authenticated" | "error") => Some("server-message"),
+        Some("subscribed" | "unsubscribed" | "pong" | "synced" | "authenticated" | "error" | "events") => {
+            Some("server-message")
+        }
         _ if has("action") => Some("client-message"),
         _ if has("connectionId") && has("message") => Some("gateway-error"),
         _ if has("entityId") => Some("entity-change"),
@@ -123,11 +128,14 @@ fn every_message_of_the_contract_reads_back() {
     let examples =
         blocks(&page).into_iter().chain(inline(&page)).map(|text| serde_json::from_str::<Value>(text).unwrap());
     let examples: Vec<Value> = examples.filter(|example| reads_back("docs/protocol.md", example)).collect();
-    for action in ["subscribe", "unsubscribe", "ping", "authenticate"] {
+    for action in ["subscribe", "unsubscribe", "ping", "sync", "authenticate"] {
         assert!(examples.iter().any(|example| example["action"] == action), "{action} has an example");
     }
-    for answer in ["subscribed", "unsubscribed", "pong", "authenticated", "error"] {
+    for answer in ["subscribed", "unsubscribed", "pong", "synced", "authenticated", "error", "events"] {
         assert!(examples.iter().any(|example| example["type"] == answer), "{answer} has an example");
+    }
+    for field in ["since", "session", "recovered", "replayed", "position", "truncated"] {
+        assert!(examples.iter().any(|example| example.get(field).is_some()), "{field} has an example");
     }
 }
 
@@ -141,6 +149,29 @@ fn the_examples_of_the_schemas_are_valid_and_read_back() {
         }
     }
     assert!(read >= 10, "only {read} messages were found");
+}
+
+#[test]
+fn the_limits_of_the_history_are_those_of_the_code() {
+    let page = std::fs::read_to_string(repository("docs/protocol.md")).unwrap();
+    let section = page.split("\n## Limits\n").nth(1).unwrap();
+    let mega = 1024 * 1024;
+    for row in [
+        format!("| `events` frame with several events | {} KB |", EVENTS_FRAME_BYTES / 1024),
+        format!("| events that one `since` replays | {}", thousands(REPLAYED_EVENTS)),
+        format!(" with `batch=true`, {} without; ", thousands(REPLAYED_FRAMES)),
+        format!("| history that one `since` reads | {} MB |", HISTORY_BYTES / mega),
+        format!("| `since` of one connection | one in {} seconds |", RESUME_INTERVAL.as_secs()),
+        format!("| position, session | {POSITION_LENGTH} characters, 128 characters |"),
+    ] {
+        assert!(section.contains(&row), "{row}");
+    }
+    assert_eq!(HISTORY_BYTES % mega, 0);
+}
+
+/// A number below a million with a comma after its thousands.
+fn thousands(number: usize) -> String {
+    if number < 1000 { number.to_string() } else { format!("{},{:03}", number / 1000, number % 1000) }
 }
 
 /// The inline code in each row of the table below a heading of `docs/protocol.md`.

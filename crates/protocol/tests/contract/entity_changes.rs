@@ -1,7 +1,10 @@
-use entity_stream_protocol::{EntityChange, Event, Format, MessageForm, Representation, SubscriptionName, View};
+use entity_stream_protocol::{
+    EntityChange, Event, Format, MessageForm, Position, Representation, SubscriptionName, View, pack_events,
+};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
+use crate::history::position;
 use crate::schemas::{assert_described, assert_valid, is_valid, repository};
 
 /// A value for a field: valid, invalid, at a limit, or of another type.
@@ -52,16 +55,25 @@ fn detail() -> impl Strategy<Value = Value> {
     })
 }
 
-/// Fails if the schemas do not describe the messages of a change in both formats.
-fn assert_messages_are_described(change: &EntityChange) {
+/// Fails if the schemas do not describe the messages of a change in both formats: without a history, live with it, and replayed.
+fn assert_messages_are_described(change: &EntityChange, position: &Position) {
     let event = Event::new("9c1e", "2026-01-02T03:04:05Z", change.clone());
+    let live = event.clone().at(position.clone());
+    for event in [event, live.clone(), live.clone().replayed(None), live.replayed(Some(200_000))] {
+        assert_forms_are_described(&event);
+    }
+}
+
+fn assert_forms_are_described(event: &Event) {
     let named = |format| MessageForm {
         format,
         view: View::new(["x", "temperature"], Representation::KeyValues).unwrap(),
         subscriptions: vec![SubscriptionName::DEFAULT, SubscriptionName::parse("map").unwrap()],
     };
     for form in [Format::Json.into(), named(Format::Json)] {
-        for message in [event.message(&form), event.truncated_message(&form)] {
+        let messages = [event.message(&form), event.truncated_message(&form)];
+        assert_frames_are_described(&messages);
+        for message in messages {
             let message: Value = serde_json::from_str(&message).unwrap();
             assert_valid("event", &message);
             assert_valid("server-message", &message);
@@ -69,7 +81,9 @@ fn assert_messages_are_described(change: &EntityChange) {
         }
     }
     for form in [Format::CloudEvents.into(), named(Format::CloudEvents)] {
-        for message in [event.message(&form), event.truncated_message(&form)] {
+        let messages = [event.message(&form), event.truncated_message(&form)];
+        assert_frames_are_described(&messages);
+        for message in messages {
             let message: Value = serde_json::from_str(&message).unwrap();
             assert_valid("cloudevent", &message);
             assert_valid("server-message", &message);
@@ -79,15 +93,27 @@ fn assert_messages_are_described(change: &EntityChange) {
     }
 }
 
+/// Fails if the schemas do not describe the frames that hold these messages.
+fn assert_frames_are_described(messages: &[String]) {
+    for frame in pack_events(messages) {
+        let frame: Value = serde_json::from_str(&frame.text).unwrap();
+        assert_valid("server-message", &frame);
+        if frame["type"] == "events" {
+            assert_valid("events", &frame);
+            assert_described("events", &frame);
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
     #[test]
-    fn the_schema_and_the_function_accept_the_same(detail in detail()) {
+    fn the_schema_and_the_function_accept_the_same(detail in detail(), position in position()) {
         let parsed = EntityChange::parse(&detail.to_string());
         prop_assert_eq!(is_valid("entity-change", &detail), parsed.is_ok(), "{}: {:?}", detail, parsed);
         if let Ok(change) = parsed {
-            assert_messages_are_described(&change);
+            assert_messages_are_described(&change, &position);
         }
     }
 }
@@ -97,7 +123,8 @@ fn truncated_messages_are_described() {
     let mut detail = right();
     detail.insert("data".to_owned(), json!({ "x": "y".repeat(200_000) }));
     detail.insert("changedAttributes".to_owned(), json!(vec!["long name".repeat(100); 300]));
-    assert_messages_are_described(&EntityChange::parse(&Value::Object(detail).to_string()).unwrap());
+    let change = EntityChange::parse(&Value::Object(detail).to_string()).unwrap();
+    assert_messages_are_described(&change, &Position::parse("0a").unwrap());
 }
 
 #[test]
@@ -121,7 +148,7 @@ fn the_samples_are_valid_as_named() {
 }
 
 #[test]
-fn an_event_is_one_of_two_forms() {
+fn the_schema_refuses_other_events() {
     let event = json!({ "type": "entityUpdated", "id": "1", "tenant": "t", "servicePath": "/", "entityId": "i",
         "entityType": ["A", "B"], "data": {}, "changedAttributes": ["x"], "timestamp": "2026-01-02T03:04:05Z" });
     assert_valid("event", &event);
@@ -136,7 +163,16 @@ fn an_event_is_one_of_two_forms() {
     for (name, value) in [
         ("data", None),
         ("id", None),
+        ("data", Some(json!([]))),
         ("truncated", Some(json!(true))),
+        ("truncated", Some(json!(false))),
+        ("dataBytes", Some(json!(5))),
+        ("position", Some(json!(""))),
+        ("position", Some(json!("a b"))),
+        ("position", Some(json!("x".repeat(65)))),
+        ("position", Some(Value::Null)),
+        ("replayed", Some(json!(true))),
+        ("replayed", Some(json!(false))),
         ("tenant", Some(json!("T"))),
         ("type", Some(json!("entityDeleted"))),
         ("entityType", Some(json!([]))),
@@ -147,5 +183,18 @@ fn an_event_is_one_of_two_forms() {
         let event = with(name, value);
         assert!(!is_valid("event", &event), "{event}");
         assert!(!is_valid("server-message", &event), "{event}");
+    }
+    for (fields, is_right) in [
+        (json!({ "data": {}, "truncated": true, "dataBytes": 5 }), true),
+        (json!({ "data": { "x": 1 }, "truncated": true, "dataBytes": 5 }), false),
+        (json!({ "position": "0a" }), true),
+        (json!({ "position": "0a", "replayed": true }), true),
+        (json!({ "position": "0a", "replayed": false }), false),
+    ] {
+        let mut event = event.clone();
+        for (name, value) in fields.as_object().unwrap() {
+            event[name] = value.clone();
+        }
+        assert_eq!(is_valid("event", &event), is_right, "{event}");
     }
 }

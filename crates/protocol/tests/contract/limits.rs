@@ -1,12 +1,12 @@
 //! Each limit of a message: the last value within it is accepted, and the next one is refused with the code of the limit.
 
 use entity_stream_protocol::limits::{
-    ATTRIBUTE_NAME_LENGTH, ENTITY_TYPE_LENGTH, FILTER_ID_LENGTH, FILTER_IDS, FILTER_TEXT_BYTES, FILTER_TYPES,
-    GEO_DISTANCE, GEO_QUERY_BYTES, ID_PATTERN_LENGTH, MESSAGE_BYTES, QUERY_BYTES, QUERY_DEPTH, QUERY_TERMS,
-    REQUEST_ID_LENGTH, SERVICE_PATH_LENGTH, SUBSCRIPTION_NAME_LENGTH, SUBSCRIPTIONS, VIEW_ATTRIBUTES,
-    WATCHED_ATTRIBUTES,
+    ATTRIBUTE_NAME_LENGTH, ENTITY_TYPE_LENGTH, EVENTS_FRAME_BYTES, FILTER_ID_LENGTH, FILTER_IDS, FILTER_TEXT_BYTES,
+    FILTER_TYPES, GEO_DISTANCE, GEO_QUERY_BYTES, ID_PATTERN_LENGTH, MESSAGE_BYTES, POSITION_LENGTH, QUERY_BYTES,
+    QUERY_DEPTH, QUERY_TERMS, REQUEST_ID_LENGTH, SERVICE_PATH_LENGTH, SUBSCRIPTION_NAME_LENGTH, SUBSCRIPTIONS,
+    VIEW_ATTRIBUTES, WATCHED_ATTRIBUTES,
 };
-use entity_stream_protocol::{ClientMessage, ErrorCode};
+use entity_stream_protocol::{ClientMessage, ErrorCode, pack_events};
 use serde_json::{Value, json};
 
 fn code(field: &str, value: Value) -> Option<ErrorCode> {
@@ -62,6 +62,30 @@ fn texts_have_a_length() {
     assert_limit("servicePath", SERVICE_PATH_LENGTH, path, ErrorCode::LimitExceeded);
     let query = |length: usize| json!(format!("a=={}", "b".repeat(length - 3)));
     assert_limit("q", QUERY_BYTES, query, ErrorCode::LimitExceeded);
+}
+
+#[test]
+fn a_place_in_the_history_has_such_a_length() {
+    let position = |length| json!({ "position": "~".repeat(length), "session": "s" });
+    assert_limit("since", POSITION_LENGTH, position, ErrorCode::InvalidSince);
+    let session = |length| json!({ "position": "~", "session": "s".repeat(length) });
+    assert_limit("since", 128, session, ErrorCode::InvalidSince);
+    let seconds = |seconds| json!({ "seconds": seconds });
+    assert_limit("since", u32::MAX as usize, seconds, ErrorCode::InvalidSince);
+}
+
+#[test]
+fn a_frame_of_events_has_so_many_bytes_unless_one_event_has_more() {
+    let lengths = |sizes: &[usize]| -> Vec<usize> {
+        pack_events(sizes.iter().map(|bytes| "x".repeat(*bytes))).iter().map(|frame| frame.text.len()).collect()
+    };
+    let around = lengths(&[1000, 1000])[0] - 2000;
+    // A byte of reserve is a comma.
+    let most = EVENTS_FRAME_BYTES - around - 1000 - 1;
+    assert_eq!(lengths(&[1000, most]), [EVENTS_FRAME_BYTES - 1]);
+    assert_eq!(lengths(&[1000, most + 1]), [1000, most + 1]);
+    assert_eq!(lengths(&[1000, MESSAGE_BYTES, 1000]), [1000, MESSAGE_BYTES, 1000]);
+    assert_eq!(lengths(&[5]), [5]);
 }
 
 #[test]
@@ -145,6 +169,7 @@ fn a_field_of_another_type_is_refused_with_its_code() {
         ("servicePath", ErrorCode::InvalidSubscription),
         ("attributes", ErrorCode::InvalidSubscription),
         ("representation", ErrorCode::InvalidSubscription),
+        ("since", ErrorCode::InvalidSince),
         ("requestId", ErrorCode::InvalidMessage),
     ] {
         for value in [json!(7), json!(true)] {

@@ -2,41 +2,24 @@
 
 use entity_stream_protocol::{
     AccessToken, Action, Answer, ChangeType, ClientMessage, CloudEvent, EntityChange, EpochMillis, ErrorCode, Event,
-    EventMessage, Filter, Format, GatewayError, MessageForm, NotRecovered, Position, Recovery, Rejection, RequestId,
-    ServerMessage, Session, Since,
+    EventMessage, Filter, Format, GatewayError, MessageForm, NotRecovered, Recovery, Rejection, RequestId,
+    ServerMessage,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use crate::history::{position, recovery, session, since};
 use crate::subscriptions::{name, subscriptions, view};
 
 fn request_id() -> impl Strategy<Value = Option<RequestId>> {
     prop::option::of(any::<String>().prop_filter_map("it is too long", |id| RequestId::parse(id).ok()))
 }
 
-fn position() -> impl Strategy<Value = Position> {
+/// Any verdict, of a newer server too.
+fn any_recovery() -> impl Strategy<Value = Recovery> {
     prop_oneof![
-        (0..i64::MAX, any::<u64>()).prop_map(|(millis, salt)| Position::new(EpochMillis::new(millis), salt)),
-        "[!-~]{1,64}".prop_map(|text| Position::parse(text).unwrap()),
-    ]
-}
-
-fn session() -> impl Strategy<Value = Session> {
-    "[A-Za-z0-9_=-]{1,128}".prop_map(|text| Session::parse(text).unwrap())
-}
-
-fn since() -> impl Strategy<Value = Since> {
-    prop_oneof![
-        (position(), session()).prop_map(|(position, session)| Since::Position { position, session }),
-        any::<u32>().prop_map(|seconds| Since::Seconds { seconds }),
-    ]
-}
-
-fn recovery() -> impl Strategy<Value = Recovery> {
-    let reason = prop_oneof![prop::sample::select(NotRecovered::ALL.to_vec()), any::<String>().prop_map(Into::into)];
-    prop_oneof![
-        any::<u32>().prop_map(|replayed| Recovery::Recovered { replayed }),
-        reason.prop_map(Recovery::NotRecovered),
+        3 => recovery(),
+        1 => any::<String>().prop_map(|reason| Recovery::NotRecovered(NotRecovered::from(reason))),
     ]
 }
 
@@ -72,7 +55,7 @@ fn answer() -> impl Strategy<Value = Answer> {
             subscriptions(),
             prop::option::of(position()),
             prop::option::of(session()),
-            prop::option::of(recovery()),
+            prop::option::of(any_recovery()),
             request_id()
         )
             .prop_map(|(subscriptions, position, session, recovery, request_id)| Answer::Subscribed {

@@ -4,6 +4,7 @@ use entity_stream_protocol::{
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use crate::history::{position, recovery, session};
 use crate::schemas::{SCHEMAS, assert_described, assert_valid, is_valid};
 use crate::subscriptions::{name, subscriptions};
 
@@ -20,6 +21,8 @@ proptest! {
     fn every_answer_is_described(
         subscriptions in subscriptions(),
         subscription in name(),
+        history in prop::option::of((position(), prop::option::of(session()))),
+        recovery in prop::option::of(recovery()),
         id in prop::option::of("\\PC{0,128}"),
         until in prop::option::of(0..i64::from(u32::MAX) * 1000),
     ) {
@@ -31,11 +34,14 @@ proptest! {
         }
         assert_is_described(&Answer::Subscribed {
             subscriptions,
-            position: None,
-            session: None,
-            recovery: None,
+            position: history.clone().map(|(position, _)| position),
+            session: history.clone().and_then(|(_, session)| session),
+            recovery,
             request_id: request_id.clone(),
         });
+        if let Some((position, _)) = history {
+            assert_is_described(&Answer::Synced { position, request_id: request_id.clone() });
+        }
         assert_is_described(&Answer::Unsubscribed { subscription, request_id: request_id.clone() });
         assert_is_described(&Answer::Pong { request_id: request_id.clone() });
         assert_is_described(&Answer::Authenticated { expires_at: until.map(EpochMillis::new), request_id });
@@ -76,6 +82,29 @@ fn the_schema_refuses_other_messages() {
         json!({ "type": "subscribed", "subscriptions": [{ "q": "" }] }),
         json!({ "type": "subscribed", "representation": "normalized" }),
         json!({ "type": "subscribed", "geoQ": { "georel": "within", "geometry": "Point", "coordinates": "[1,2]" } }),
+        json!({ "type": "subscribed", "position": "" }),
+        json!({ "type": "subscribed", "position": "a b" }),
+        json!({ "type": "subscribed", "position": "x".repeat(65) }),
+        json!({ "type": "subscribed", "session": "s" }),
+        json!({ "type": "subscribed", "position": "0a", "session": "a/b" }),
+        json!({ "type": "subscribed", "position": "0a", "session": "s".repeat(129) }),
+        json!({ "type": "subscribed", "recovered": true }),
+        json!({ "type": "subscribed", "recovered": true, "replayed": -1 }),
+        json!({ "type": "subscribed", "recovered": true, "replayed": 1, "reason": "expired" }),
+        json!({ "type": "subscribed", "recovered": false }),
+        json!({ "type": "subscribed", "recovered": false, "reason": "tired" }),
+        json!({ "type": "subscribed", "recovered": false, "reason": "expired", "replayed": 0 }),
+        json!({ "type": "subscribed", "recovered": "yes", "replayed": 0 }),
+        json!({ "type": "subscribed", "replayed": 0 }),
+        json!({ "type": "subscribed", "reason": "expired" }),
+        json!({ "type": "synced" }),
+        json!({ "type": "synced", "position": null }),
+        json!({ "type": "synced", "position": "é" }),
+        json!({ "type": "events" }),
+        json!({ "type": "events", "events": [] }),
+        json!({ "type": "events", "events": {} }),
+        json!({ "type": "events", "events": [{ "type": "pong" }] }),
+        json!({ "type": "events", "events": [{ "type": "events", "events": [] }] }),
         json!({ "type": "unsubscribed", "subscription": null }),
         json!({ "type": "authenticated", "expiresAt": 7 }),
         json!({ "type": "error", "code": "unknown", "message": "x" }),
