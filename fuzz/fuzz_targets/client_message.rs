@@ -3,7 +3,7 @@
 #![no_main]
 
 use entity_stream_protocol::limits::{FILTER_IDS, FILTER_TEXT_BYTES, FILTER_TYPES, MESSAGE_BYTES, SUBSCRIPTIONS};
-use entity_stream_protocol::{Action, Answer, ClientMessage, ServerMessage};
+use entity_stream_protocol::{Action, Answer, ClientMessage, EpochMillis, Position, Recovery, ServerMessage, Since};
 use libfuzzer_sys::fuzz_target;
 
 /// The longest message of an error. It names the field and the rule, and repeats no long part of the input.
@@ -17,19 +17,33 @@ fuzz_target!(|text: &str| {
     }
     let answer = match message {
         Ok(message) => match message.action {
-            Action::Subscribe(subscriptions) => {
+            Action::Subscribe { subscriptions, since } => {
                 assert!((1..=SUBSCRIPTIONS).contains(&subscriptions.as_slice().len()));
                 for subscription in subscriptions.as_slice() {
                     let filter = &subscription.filter;
                     assert!(filter.entity_types().len() <= FILTER_TYPES && filter.entity_ids().len() <= FILTER_IDS);
                     assert!(filter.text_bytes() <= FILTER_TEXT_BYTES);
                 }
-                Answer::Subscribed { subscriptions, request_id: message.request_id }
+                let recovery = since.is_some().then_some(Recovery::Recovered { replayed: 0 });
+                let (position, session) = match since {
+                    Some(Since::Position { position, session }) => (Some(position), Some(session)),
+                    Some(Since::Seconds { .. }) | None => (None, None),
+                };
+                // The server reads a time only from the positions that it makes itself.
+                if let Some(position) = &position
+                    && let Some(time) = position.time()
+                {
+                    assert!(*position >= Position::new(time, 0) && *position <= Position::new(time, u64::MAX));
+                }
+                Answer::Subscribed { subscriptions, position, session, recovery, request_id: message.request_id }
             }
             Action::Unsubscribe { subscription } => {
                 Answer::Unsubscribed { subscription, request_id: message.request_id }
             }
             Action::Ping => Answer::Pong { request_id: message.request_id },
+            Action::Sync => {
+                Answer::Synced { position: Position::new(EpochMillis::new(0), 0), request_id: message.request_id }
+            }
             Action::Authenticate(token) => {
                 assert!(!format!("{token:?}").contains(token.expose()) || token.expose().len() < 16);
                 return;
