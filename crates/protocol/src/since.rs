@@ -5,7 +5,7 @@ use crate::session::Session;
 
 /// The place in the history from which a `subscribe` asks for the events that its client has not seen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, try_from = "SinceFields")]
 pub enum Since {
     /// Resume: everything after what the client had at a position.
     Position {
@@ -19,4 +19,26 @@ pub enum Since {
         /// The number of seconds.
         seconds: u32,
     },
+}
+
+/// Both forms. serde would take the first form that it can read, and ignore the other one.
+#[derive(Deserialize)]
+struct SinceFields {
+    position: Option<Position>,
+    session: Option<Session>,
+    seconds: Option<u32>,
+}
+
+impl TryFrom<SinceFields> for Since {
+    type Error = &'static str;
+
+    fn try_from(fields: SinceFields) -> Result<Self, Self::Error> {
+        match fields {
+            SinceFields { position: Some(position), session: Some(session), seconds: None } => {
+                Ok(Self::Position { position, session })
+            }
+            SinceFields { position: None, session: None, seconds: Some(seconds) } => Ok(Self::Seconds { seconds }),
+            _ => Err("since has a position with its session, or a number of seconds"),
+        }
+    }
 }

@@ -239,6 +239,7 @@ mod tests {
         let position = crate::Position::parse("0a").unwrap();
         let session = crate::Session::parse("XyZ1=").unwrap();
         assert_eq!(since(r#"{"position":"0a","session":"XyZ1="}"#), Ok(Some(Since::Position { position, session })));
+        assert_eq!(since(r#"{"position":null,"seconds":0}"#), Ok(Some(Since::Seconds { seconds: 0 })));
         for wrong in [
             r#""0a""#,
             "{}",
@@ -247,6 +248,9 @@ mod tests {
             "[30]",
             r#"["0a","s"]"#,
             r#"{"position":"0a"}"#,
+            r#"{"position":"0a","session":"s","seconds":30}"#,
+            r#"{"position":"a b","session":"s","seconds":30}"#,
+            r#"{"position":"0a","seconds":30}"#,
             r#"{"session":"s"}"#,
             r#"{"seconds":-1}"#,
             r#"{"seconds":1.5}"#,
