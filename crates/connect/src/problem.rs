@@ -80,7 +80,9 @@ impl Problem {
                 tracing::info!(source_ip = caller.source_ip, "connection refused: its interests would be too large");
                 respond(
                     400,
-                    Some("idPattern is too long for so many entityTypes; send a shorter pattern or fewer types"),
+                    Some(
+                        "idPattern is too long for so many entityTypes or entityIds; send a shorter pattern or fewer of them",
+                    ),
                 )
             }
             Self::Table(TableError::TimedOut { .. }) | Self::TimedOut => {

@@ -2,4 +2,6 @@
 
 mod frames;
 mod interleavings;
+mod opening;
+mod original;
 mod views;
