@@ -2,6 +2,7 @@
 
 mod frames;
 mod interleavings;
+mod memberships;
 mod opening;
 mod original;
 mod views;
