@@ -126,6 +126,17 @@ mod tests {
         assert!(known.selections.len() < 2400);
     }
 
+    /// Each client of a map has a place of its own. If the cache did not keep all of them, each event would read all again.
+    #[test]
+    fn ten_thousand_places_stay_in_the_cache() {
+        let cache = SelectionCache::default();
+        for i in 0..10_000 {
+            let place = format!(r#""geometry":"Point","coordinates":[135.{i:06},34.{i:06}]"#);
+            assert!(!verdict(&cache, &format!(r#"{{"geoQ":{{"georel":"near;maxDistance==2000",{place}}}}}"#)));
+        }
+        assert_eq!(cache.lock().selections.len(), 10_000);
+    }
+
     #[test]
     fn what_cannot_be_read_matches_nothing() {
         let cache = SelectionCache::default();

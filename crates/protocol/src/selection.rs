@@ -23,8 +23,8 @@ use crate::geo_query::{EntityGeometry, GeoQuery};
 use crate::pattern::{IdPattern, PatternMatcher, Prefilter};
 use crate::query::Query;
 
-/// The estimated memory of a byte of the filter's text: it is kept as text, and as what it is read to. The shortest literals and
-/// positions take most.
+/// The estimated memory of a byte of the filter's text besides `geoQ`: it is kept as text, and as what it is read to. The
+/// shortest literals take most.
 const MEMORY_OF_A_BYTE: usize = 48;
 
 /// A change with what is read from it to judge it. `data` is parsed when the first filter needs it, and once.
@@ -91,9 +91,11 @@ impl Selection {
             matcher: OnceLock::new(),
         });
         let query = filter.q().map(|text| Query::from_stored(text).ok());
-        let texts = filter.text_bytes() + filter.entity_ids().iter().map(|id| id.as_str().len()).sum::<usize>();
+        let texts =
+            filter.text_bytes_beside_place() + filter.entity_ids().iter().map(|id| id.as_str().len()).sum::<usize>();
         let prefilter = pattern.as_ref().map_or(0, |pattern: &SelectionPattern| pattern.prefilter.memory());
-        let memory = size_of::<Self>() + MEMORY_OF_A_BYTE * texts + prefilter;
+        let place = filter.geo_q().map_or(0, GeoQuery::memory);
+        let memory = size_of::<Self>() + MEMORY_OF_A_BYTE * texts + place + prefilter;
         Self { filter, pattern, query, memory }
     }
 

@@ -79,12 +79,17 @@ impl Filter {
 
     /// The length of the filter's text without the ids, in bytes.
     pub fn text_bytes(&self) -> usize {
+        self.text_bytes_beside_place() + self.geo_q().map_or(0, GeoQuery::text_bytes)
+    }
+
+    /// The length of the filter's text without the ids and `geoQ`, in bytes.
+    pub(crate) fn text_bytes_beside_place(&self) -> usize {
         let q = self.q().map_or(0, str::len);
         let pattern = self.id_pattern().map_or(0, |pattern| pattern.as_str().len());
         let service_path = self.service_path().map_or(0, |path| path.as_str().len());
         let types: usize = self.entity_types.iter().map(|each| each.as_str().len()).sum();
         let watched: usize = self.watched_attributes.iter().map(String::len).sum();
-        q + pattern + service_path + types + watched + self.geo_q().map_or(0, GeoQuery::text_bytes)
+        q + pattern + service_path + types + watched
     }
 
     /// The rest of the filter for a change that is known to be of one of its types.

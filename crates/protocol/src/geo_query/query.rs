@@ -149,6 +149,17 @@ impl GeoQuery {
         to_json(&self.0.fields).len()
     }
 
+    /// The approximate memory, in bytes: the JSON that a client reads back, and the geometry for comparisons.
+    pub(crate) fn memory(&self) -> usize {
+        let ParsedGeoQuery { fields, condition } = &*self.0;
+        let geometry = if let GeoCondition::Related(_, shape) = condition { shape.memory() } else { 0 };
+        size_of::<ParsedGeoQuery>()
+            + fields.georel.len()
+            + fields.geoproperty.len()
+            + memory_beside(&fields.coordinates)
+            + geometry
+    }
+
     /// Returns true if the geometry of an entity's geoproperty matches. An entity without one does not.
     pub fn matches(&self, geometry: Option<&EntityGeometry>) -> bool {
         geometry.is_some_and(|geometry| geometry.shapes().iter().any(|shape| self.0.condition.holds(shape)))
@@ -205,6 +216,21 @@ fn coordinates(members: &Map<String, Value>) -> Result<Value, InvalidGeoQuery> {
         Some(Value::String(text)) if text.len() > GEO_QUERY_BYTES => Err(InvalidGeoQuery::TooLong),
         Some(Value::String(text)) => serde_json::from_str(text).ok().filter(Value::is_array).ok_or(ARRAY),
         _ => Err(ARRAY),
+    }
+}
+
+/// The approximate memory of a JSON value beside the value itself.
+fn memory_beside(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(|item| size_of::<Value>() + memory_beside(item)).sum(),
+        // Nodes of a tree have places for eleven members. All but one have at least five.
+        Value::Object(members) => {
+            let nodes = members.len().div_ceil(5);
+            let texts: usize = members.iter().map(|(name, value)| name.len() + memory_beside(value)).sum();
+            nodes * 11 * size_of::<(String, Value)>() + texts
+        }
     }
 }
 

@@ -7,6 +7,10 @@ use geo::{Coord, Geometry, LineString, Rect};
 use super::comparable::is_comparable;
 use super::sphere::{Cap, UnitVector};
 
+/// The estimated memory of a position of a geometry: its coordinates, in a list with places to spare, and its share of the
+/// lists. A ring has at least four positions.
+const MEMORY_OF_A_POSITION: usize = 64;
+
 /// A geometry with all that is worked out once and used by many comparisons.
 #[derive(Debug)]
 pub(super) struct Shape {
@@ -31,6 +35,11 @@ impl Shape {
         let bounds = geometry.bounding_rect()?;
         let dimensions = geometry.dimensions();
         Some(Self { geometry, bounds, dimensions, comparable: OnceLock::new(), outline: OnceLock::new() })
+    }
+
+    /// The approximate memory of the geometry beside the shape itself, in bytes. The shape of a query never needs its outline.
+    pub(super) fn memory(&self) -> usize {
+        MEMORY_OF_A_POSITION * self.geometry.coords_count()
     }
 
     pub(super) fn geometry(&self) -> &Geometry<f64> {
