@@ -1,4 +1,4 @@
-"""The Python and wscat examples of docs/clients.md. The TypeScript client's own tests run its examples."""
+"""The Python, terminal and wscat examples of docs/clients.md. The TypeScript client's own tests run its examples."""
 
 import json
 import re
@@ -65,6 +65,34 @@ def test_python_example_is_accepted_with_a_token_and_stops_without_one():
         client.kill()
         refused.kill()
         system.process.kill()
+
+
+def test_listen_prints_these_lines(local: LocalSystem):
+    """The commands of the page, and the lines that the page shows below two of them."""
+    section = PAGE.partition("## A terminal\n")[2].partition("\n## ")[0]
+    scripts = re.findall(r"^```sh\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+    commands = [shlex.split(script.replace("\\\n", "")) for script in scripts]
+    assert all(command[:3] == ["cargo", "run", "--"] for command in commands), commands
+    (publish,) = [command[3:] for command in commands if command[3] == "publish"]
+    listeners = [command[3:] for command in commands if command[3] == "listen"]
+    url = ["--url", f"ws://localhost:{local.port}"]
+    running = [Process([BINARY, *arguments, *url], name="listen", env=environment_without_aws()) for arguments in listeners]
+    try:
+        for listener in running:
+            assert listener.next_line("the subscription").startswith("listening to demo at ")
+        subprocess.run([BINARY, *publish, "--endpoint-url", local.url], env=environment_without_aws(), check=True)
+        shown = re.findall(r"^```log\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+        # The page shows no lines below the command in the middle.
+        for listener, expected in zip(running[::2], shown, strict=True):
+            lines = [listener.next_line("the change") for _ in expected.splitlines()]
+            assert sorted(map(without_time, lines)) == sorted(map(without_time, expected.splitlines()))
+    finally:
+        for listener in running:
+            listener.kill()
+
+
+def without_time(line: str) -> str:
+    return line.partition(" ")[2]
 
 
 def test_wscat_session_of_the_page_has_these_answers(local: LocalSystem):
