@@ -1,0 +1,26 @@
+//! What the history costs: an event with it and without it, a resume after an absence, 5,000 clients that come back at once, and
+//! the messages that frames of several events save.
+//!
+//! `cargo bench -p entity-stream-tests --bench history`; the figures are in `BENCHMARKS.md`. It fails if a client that comes back
+//! is not told that it missed nothing.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "the benchmark prints its figures, and a benchmark that panics has failed"
+)]
+
+mod event;
+mod frames;
+mod reconnect;
+mod resume;
+mod setting;
+
+#[tokio::main]
+async fn main() {
+    event::measure().await;
+    frames::measure();
+    resume::measure().await;
+    reconnect::measure().await;
+}
