@@ -45,7 +45,8 @@ impl Machine {
             ServerMessage::GatewayError(error) => {
                 self.disconnect(ClientError::Gateway(repeatable(&error.message)), now)
             }
-            ServerMessage::Other(_) => Effects::default(),
+            // The client does not ask for frames of several messages.
+            ServerMessage::Events(_) | ServerMessage::Other(_) => Effects::default(),
         }
     }
 
