@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use entity_stream_protocol::{Filter, Format, GroupId, Subscription, Tenant};
+use entity_stream_protocol::{Filter, Format, GroupId, Since, Subscription, Tenant};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 
@@ -25,6 +25,7 @@ pub struct ClientBuilder {
     url: String,
     tenant: String,
     subscriptions: Vec<Subscription>,
+    since: Option<Since>,
     format: Format,
     group: Option<GroupId>,
     credential: Result<Option<ClientCredential>, InvalidCredential>,
@@ -39,6 +40,7 @@ impl Client {
             url: url.into(),
             tenant: tenant.into(),
             subscriptions: vec![Subscription::default()],
+            since: None,
             format: Format::default(),
             group: None,
             credential: Ok(None),
@@ -63,7 +65,9 @@ impl Client {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let socket = connection::handshake(Box::new(transport), self.0.request(&self.0.subscriptions)).await?;
+        let settings = &self.0;
+        let at_opening = if settings.since.is_some() { &[] } else { settings.subscriptions.as_slice() };
+        let socket = connection::handshake(Box::new(transport), settings.request(at_opening)).await?;
         Ok(EntityStream::over(Arc::clone(&self.0), socket))
     }
 
@@ -89,6 +93,17 @@ impl ClientBuilder {
     /// stream receives nothing until the program calls [`EntityStream::subscribe`].
     pub fn subscriptions(mut self, subscriptions: impl IntoIterator<Item = Subscription>) -> Self {
         self.subscriptions = subscriptions.into_iter().collect();
+        self
+    }
+
+    /// Begins each stream at this place in the history, and not with the events that come: at the [`Bookmark`](crate::Bookmark) of an earlier
+    /// stream, or at a time.
+    ///
+    /// After the past events, or without them, the first [`StreamItem::Subscribed`](crate::StreamItem::Subscribed) is followed by [`StreamItem::Recovered`](crate::StreamItem::Recovered)
+    /// or [`StreamItem::NotRecovered`](crate::StreamItem::NotRecovered). Events since the bookmark can be repeats of those that the earlier stream handed out, up to
+    /// 15 seconds before its position; their ids are the same. A stream without subscriptions ignores the place.
+    pub fn since(mut self, since: impl Into<Since>) -> Self {
+        self.since = Some(since.into());
         self
     }
 
@@ -142,17 +157,20 @@ impl ClientBuilder {
     ///
     /// # Errors
     /// An error of [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) if the URL, the tenant or the
-    /// credential is invalid, or a connection cannot have the subscriptions.
+    /// credential is invalid, a connection cannot have the subscriptions, or a member of a group begins in the past.
     pub fn build(self) -> Result<Client, ClientError> {
         let tenant = Tenant::parse(&self.tenant)?;
         subscription_limits::check(&self.subscriptions)?;
+        if self.since.is_some() && self.group.is_some() {
+            return Err(ClientError::SinceInGroup);
+        }
         let url = StreamUrl::new(&self.url, &tenant, self.format, self.group.as_ref())?;
         let credential = self.credential?;
         let user_agent = HeaderValue::from_static(self.user_agent);
         let handshake = connection::request(&url, credential.as_ref(), &user_agent)?;
         let credential = credential.as_ref().map(ClientCredential::kind);
-        let (subscriptions, reconnects) = (self.subscriptions, self.reconnects);
-        Ok(Client(Arc::new(Settings { url, subscriptions, credential, handshake, reconnects })))
+        let (subscriptions, since, reconnects) = (self.subscriptions, self.since, self.reconnects);
+        Ok(Client(Arc::new(Settings { url, subscriptions, since, credential, handshake, reconnects })))
     }
 
     /// Builds the client and opens a stream, which connects as soon as it is polled, within a Tokio runtime.

@@ -30,6 +30,9 @@ pub enum ClientError {
     /// The name of a subscription is invalid.
     #[error(transparent)]
     SubscriptionName(#[from] InvalidSubscriptionName),
+    /// A member of a group cannot begin at a place in the history, because the group shares its events as they come.
+    #[error("a member of a group cannot receive past events; leave out the group, or the place to begin at")]
+    SinceInGroup,
     /// A connection cannot have these subscriptions.
     #[error(transparent)]
     Subscriptions(#[from] InvalidSubscriptions),
@@ -64,6 +67,9 @@ pub enum ClientError {
         /// one subscription.
         subscription: Option<SubscriptionName>,
     },
+    /// The server refused to look for missed events again so soon. The stream keeps its place, and waits before the next attempt.
+    #[error("the server looks for missed events once in 10 seconds: {0}")]
+    TooSoon(String),
     /// API Gateway failed to pass a request on to its function.
     #[error("the gateway says: {0}")]
     Gateway(String),
@@ -132,6 +138,7 @@ impl ClientError {
             | Self::Filter(_)
             | Self::View(_)
             | Self::SubscriptionName(_)
+            | Self::SinceInGroup
             | Self::Subscriptions(_)
             | Self::Credential(_) => ErrorKind::InvalidArgument,
             Self::Network(_) => ErrorKind::Network,
@@ -146,7 +153,7 @@ impl ClientError {
                 ErrorCode::Unauthorized | ErrorCode::Forbidden => ErrorKind::CredentialRefused,
                 _ => ErrorKind::RequestRefused,
             },
-            Self::Gateway(_) => ErrorKind::Unavailable,
+            Self::Gateway(_) | Self::TooSoon(_) => ErrorKind::Unavailable,
             Self::Timeout(_) => ErrorKind::Timeout,
         }
     }

@@ -1,4 +1,6 @@
 use entity_stream_protocol::{EventMessage, SubscriptionName};
+use serde::Deserialize;
+use serde_json::value::RawValue;
 
 /// The subscriptions of an event that names none: the connection has only the default subscription.
 static ONLY_DEFAULT: [SubscriptionName; 1] = [SubscriptionName::DEFAULT];
@@ -25,10 +27,23 @@ impl ReceivedEvent {
         names(&self.message)
     }
 
-    /// The frame as the server sent it: a JSON object, in the stream's format. It can contain line breaks.
+    /// The event as the server sent it, byte for byte: a JSON object, in the stream's format. It can contain line breaks. It is a
+    /// frame of its own, or an entry of an `events` frame.
     pub fn frame(&self) -> &str {
         &self.frame
     }
+}
+
+#[derive(Deserialize)]
+struct EventsFrame<'a> {
+    #[serde(borrow)]
+    events: Vec<&'a RawValue>,
+}
+
+/// The texts of the entries of an `events` frame.
+pub(crate) fn entries(frame: &str) -> Vec<&str> {
+    let frame: Option<EventsFrame<'_>> = serde_json::from_str(frame).ok();
+    frame.into_iter().flat_map(|frame| frame.events).map(RawValue::get).collect()
 }
 
 /// The names of the subscriptions that an event matches.

@@ -1,6 +1,6 @@
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use entity_stream_protocol::RequestId;
+use entity_stream_protocol::{NotRecovered, RequestId};
 
 use crate::error::ClientError;
 use crate::event::ReceivedEvent;
@@ -14,7 +14,24 @@ pub enum StreamItem {
     Connected,
     /// The subscriptions are in force: every change that matches and is published from now on is delivered. That includes
     /// what the program requested before the connection opened.
+    ///
+    /// If events may have been missed before, [`StreamItem::Recovered`] or [`StreamItem::NotRecovered`] is the next item.
     Subscribed,
+    /// The stream has every event that it missed while it had no connection: the server has delivered them again from its
+    /// history. After [`ClientBuilder::since`](crate::ClientBuilder::since) it has every event since then.
+    Recovered {
+        /// The number of event items that came from the history. Repeats do not count, because the stream drops them.
+        replayed: u64,
+    },
+    /// The stream may have missed events, and the server has delivered none of them again. A program that keeps the state of
+    /// entities reads them again.
+    NotRecovered {
+        /// The reason. It is [`NotRecovered::Unavailable`] for a server without a history, and for a member of a group.
+        reason: NotRecovered,
+        /// The time when the stream last heard from the server, by the clock of this machine: events after it may be missed. `None`
+        /// if the stream had no connection before, or the exchange of a subscription missed them.
+        missed_since: Option<SystemTime>,
+    },
     /// The server accepted a request about subscriptions: every change that matches its new subscriptions and is published
     /// from now on is delivered.
     Accepted(SubscriptionRequest),
@@ -36,7 +53,7 @@ pub enum StreamItem {
     },
     /// A sentence about a frame of the server that changes nothing, for people.
     Notice(String),
-    /// The connection failed. Changes that are published until the next [`StreamItem::Subscribed`] are missed.
+    /// The connection failed. The verdict after the next [`StreamItem::Subscribed`] tells whether events were missed.
     Disconnected {
         /// The reason, which is temporary.
         error: ClientError,

@@ -52,13 +52,46 @@
 //!
 //! # Failures
 //!
-//! A temporary failure is an item, [`StreamItem::Disconnected`]. Changes that are published until the next
-//! [`StreamItem::Subscribed`] are missed, so a program that keeps the state of entities reads them again then. The delay
-//! before an attempt grows from half a second to 30 seconds, with jitter; it is the shortest again after a connection that
+//! A temporary failure is an item, [`StreamItem::Disconnected`]. If the server keeps a history, the stream resumes: the server
+//! delivers the events that the stream missed, and then the stream hands out [`StreamItem::Subscribed`] and
+//! [`StreamItem::Recovered`]. If the server cannot promise that, the second item is [`StreamItem::NotRecovered`], and a program
+//! that keeps the state of entities reads them again. The delay before an attempt grows from half a second to 30 seconds, with jitter; it is the shortest again after a connection that
 //! was subscribed for a minute.
 //!
 //! Any other failure is an `Err` that ends the stream, because another attempt would fail as well. [`ClientError::kind`]
 //! says what a program can do, for example get a new token for [`ErrorKind::CredentialRefused`].
+//!
+//! # Resuming in another process
+//!
+//! A program that stores the [`Bookmark`] of its stream can continue there after a restart. It then gets every event that it
+//! missed, or learns that it may have missed some.
+//!
+//! ```no_run
+//! use entity_stream_client::{Bookmark, Client, ClientError, StreamItem};
+//!
+//! # fn load() -> Option<Bookmark> { None }
+//! # fn store(_: &Bookmark) {}
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), ClientError> {
+//! let mut builder = Client::builder("ws://localhost:3000", "demo");
+//! if let Some(bookmark) = load() {
+//!     builder = builder.since(bookmark);
+//! }
+//! let mut stream = builder.connect()?;
+//! while let Some(item) = stream.try_next().await? {
+//!     match item {
+//!         StreamItem::Event(event) => println!("{}", event.frame()),
+//!         StreamItem::Recovered { replayed } => println!("recovered {replayed} events"),
+//!         StreamItem::NotRecovered { reason, .. } => println!("may have missed events: {reason}"),
+//!         _ => {}
+//!     }
+//!     if let Some(bookmark) = stream.bookmark() {
+//!         store(bookmark);
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
 //!
 //! # Credentials
 //!
@@ -66,6 +99,7 @@
 //! or `Debug` shows it. The WebSocket library writes whole requests to the `log` crate at the level `trace`; do not record
 //! that level of `tungstenite`.
 
+mod bookmark;
 mod client;
 mod connection;
 mod credential;
@@ -73,6 +107,7 @@ mod error;
 mod event;
 mod item;
 mod machine;
+mod resumption;
 mod seen;
 mod settings;
 mod state;
@@ -83,11 +118,13 @@ mod subscription_request;
 mod subscription_set;
 mod text;
 
+pub use bookmark::Bookmark;
 pub use client::{Client, ClientBuilder};
 pub use credential::{ClientCredential, CredentialKind, InvalidCredential};
 pub use entity_stream_protocol::{
     ChangeType, CloseCode, EntityTypes, ErrorCode, EventMessage, Filter, FilterFields, Format, GroupId, InvalidFilter,
-    InvalidSubscriptionName, InvalidView, Representation, Subscription, SubscriptionName, View,
+    InvalidSubscriptionName, InvalidView, NotRecovered, Position, Representation, Session, Since, Subscription,
+    SubscriptionName, View,
 };
 pub use error::{ClientError, ErrorKind, HandshakeRefusal};
 pub use event::ReceivedEvent;

@@ -1,8 +1,9 @@
 //! The state machine of one stream, without I/O and without a clock.
 //!
-//! [`Machine::step`] takes an input and the time, changes the state, and returns the frame to send and the item to hand
-//! out. The driver derives everything else from the state: it holds a connection in `Subscribing` and `Streaming`, opens
-//! one in `Connecting`, and drops it in `Waiting` and `Closed`.
+//! [`Machine::step`] takes an input and the time, changes the state, and returns the frame to send. [`Machine::next_item`]
+//! returns the items to hand out. The driver takes all of them before the next input of the server, and derives everything else
+//! from the state: it holds a connection in `Subscribing` and `Streaming`, opens one in `Connecting`, and drops it in `Waiting`
+//! and `Closed`.
 //!
 //! Invariants:
 //! - Every state but `Closed` has a deadline. A stream never waits for ever.
@@ -11,16 +12,22 @@
 //! - No input leaves `Closed`, and a stream hands out one error at most, which is the last item.
 //! - An event is not handed out again for the same subscriptions.
 //! - A request about subscriptions that the server refuses never ends a stream that reconnects.
+//! - The bookmark is never ahead of the items that were handed out, and every matching event before it was handed out or announced
+//!   as possibly missed.
 
-use std::time::Duration;
+use std::collections::VecDeque;
+use std::time::{Duration, SystemTime};
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
-use entity_stream_protocol::{Action, ClientMessage, RequestId, Subscription};
+use entity_stream_protocol::limits::RESUME_INTERVAL;
+use entity_stream_protocol::{Action, ClientMessage, RequestId, Since, Subscription};
 use tokio::time::Instant;
 
+use crate::bookmark::Bookmark;
 use crate::error::{ClientError, ErrorKind};
 use crate::item::StreamItem;
-use crate::seen::SeenEvents;
+use crate::resumption::{Progress, Resumption};
+use crate::seen::{SeenEvents, SeenLimits};
 use crate::state::StreamState;
 use crate::subscription_limits::{InvalidSubscriptions, subscribe};
 use crate::subscription_request::SubscriptionRequest;
@@ -43,9 +50,9 @@ const DELAYS: ExponentialBuilder = ExponentialBuilder::new()
     .without_max_times();
 /// The longest delay without its jitter.
 const LONGEST_DELAY: Duration = Duration::from_secs(15);
-/// The number of events, once for each subscription that they match, that are remembered to drop repeats: minutes of a busy
-/// stream.
-const REMEMBERED_EVENTS: usize = 20_000;
+/// The events, once for each subscription that they match, that are remembered to drop repeats: 15 minutes of 100 events a
+/// second.
+const REMEMBERED_EVENTS: SeenLimits = SeenLimits { pairs: 100_000, time: Duration::from_secs(15 * 60) };
 /// The `requestId` of the first message of a connection.
 const REQUEST_ID: &str = "subscribe";
 
@@ -56,8 +63,8 @@ pub(crate) enum Input {
     Opened,
     /// The attempt to connect, or the connection, failed.
     Failed(ClientError),
-    /// The server sent a text frame.
-    Received(String),
+    /// The server sent a text frame at this time of the day.
+    Received(String, SystemTime),
     /// The deadline has passed.
     Elapsed,
     /// The program wants a sign of life.
@@ -68,23 +75,11 @@ pub(crate) enum Input {
     Close,
 }
 
-/// The effects of a step. The default is none.
-#[derive(Debug, Default)]
-pub(crate) struct Effects {
-    /// The frame to send.
-    pub(crate) send: Option<ClientMessage>,
-    /// The item to hand out.
-    pub(crate) item: Option<Result<StreamItem, ClientError>>,
-}
-
-impl Effects {
-    fn send(action: Action, request_id: Option<RequestId>) -> Self {
-        Self { send: Some(ClientMessage { action, request_id }), item: None }
-    }
-
-    fn item(item: StreamItem) -> Self {
-        Self { send: None, item: Some(Ok(item)) }
-    }
+/// An item that waits to be handed out, and the step of the bookmark that comes with it.
+#[derive(Debug)]
+struct Pending {
+    item: Option<Result<StreamItem, ClientError>>,
+    progress: Option<Progress>,
 }
 
 /// The state machine of one stream.
@@ -97,18 +92,21 @@ pub(crate) struct Machine {
     next_delays: ExponentialBackoff,
     seen: SeenEvents,
     repeats: u64,
+    resumption: Resumption,
+    items: VecDeque<Pending>,
     /// True if the program waits for the answer to its own ping.
     program_pinged: bool,
 }
 
 impl Machine {
-    /// A stream that opens its first connection as soon as it is driven.
-    pub(crate) fn new(subscriptions: Vec<Subscription>, reconnects: bool, now: Instant) -> Self {
-        Self::with_delays(subscriptions, reconnects, DELAYS, now)
+    /// A stream that opens its first connection as soon as it is driven, and begins at this place of the history.
+    pub(crate) fn new(subscriptions: Vec<Subscription>, since: Option<Since>, reconnects: bool, now: Instant) -> Self {
+        Self::with_delays(subscriptions, since, reconnects, DELAYS, now)
     }
 
     fn with_delays(
         subscriptions: Vec<Subscription>,
+        since: Option<Since>,
         reconnects: bool,
         delays: ExponentialBuilder,
         now: Instant,
@@ -121,13 +119,43 @@ impl Machine {
             next_delays: delays.build(),
             seen: SeenEvents::new(REMEMBERED_EVENTS),
             repeats: 0,
+            resumption: Resumption::new(since, now),
+            items: VecDeque::new(),
             program_pinged: false,
         }
     }
 
-    /// The subscriptions with which the connection opens.
+    /// The subscriptions with which the connection opens, before its first message. A connection that resumes opens with none, so
+    /// that no event comes before the past ones are asked for.
+    pub(crate) fn url_subscriptions(&self, now: Instant) -> Vec<Subscription> {
+        match self.resumption.since(now) {
+            Some(_) => Vec::new(),
+            None => self.subscriptions.at_opening(),
+        }
+    }
+
+    /// The subscriptions of the connection after its first message.
+    #[cfg(test)]
     pub(crate) fn subscriptions(&self) -> Vec<Subscription> {
         self.subscriptions.at_opening()
+    }
+
+    /// The place in the history from which the stream can resume, if it continues after the items that were handed out.
+    pub(crate) fn bookmark(&self) -> Option<&Bookmark> {
+        self.resumption.bookmark()
+    }
+
+    /// The next item to hand out.
+    pub(crate) fn next_item(&mut self) -> Option<Result<StreamItem, ClientError>> {
+        while let Some(Pending { item, progress }) = self.items.pop_front() {
+            if let Some(progress) = progress {
+                self.resumption.proceed(progress);
+            }
+            if item.is_some() {
+                return item;
+            }
+        }
+        None
     }
 
     /// Returns whether a request about subscriptions is possible. See [`SubscriptionSet::check`].
@@ -145,92 +173,121 @@ impl Machine {
         self.repeats
     }
 
-    /// Takes an input. An input that does not fit the state has no effect.
-    pub(crate) fn step(&mut self, input: Input, now: Instant) -> Effects {
+    /// Takes an input, and returns the frame to send. An input that does not fit the state has no effect.
+    pub(crate) fn step(&mut self, input: Input, now: Instant) -> Option<ClientMessage> {
         match (input, self.state) {
-            (_, StreamState::Closed) => Effects::default(),
+            (_, StreamState::Closed) => None,
             (Input::Close, _) => {
                 self.state = StreamState::Closed;
-                Effects::default()
+                None
             }
             (Input::Opened, StreamState::Connecting { .. }) => {
                 self.state = StreamState::Subscribing { until: now + ANSWER };
-                // Without subscriptions, the answer to a ping shows that the server accepts the connection.
-                let action = subscribe(self.subscriptions.at_opening()).unwrap_or(Action::Ping);
-                let effects = Effects::send(action, RequestId::parse(REQUEST_ID).ok());
-                Effects { item: Some(Ok(StreamItem::Connected)), ..effects }
+                self.seen.online(now);
+                self.hand_out(StreamItem::Connected);
+                Some(ClientMessage { action: self.opening_action(now), request_id: RequestId::parse(REQUEST_ID).ok() })
             }
             (
                 Input::Failed(error),
                 StreamState::Connecting { .. } | StreamState::Subscribing { .. } | StreamState::Streaming { .. },
-            ) => self.disconnect(error, now),
-            (Input::Received(frame), StreamState::Subscribing { .. } | StreamState::Streaming { .. }) => {
-                self.receive(frame, now)
+            ) => {
+                self.disconnect(error, now);
+                None
+            }
+            (Input::Received(frame, at), StreamState::Subscribing { .. } | StreamState::Streaming { .. }) => {
+                let sent = self.receive(&frame, now);
+                self.resumption.hear(at);
+                sent
             }
             (Input::Ping(request_id), StreamState::Streaming { since, answer_by, accept_by, .. }) => {
                 self.program_pinged = true;
                 let answer_by = answer_by.or(Some(now + ANSWER));
                 self.state = StreamState::Streaming { since, ping_at: now + PING, answer_by, accept_by };
-                Effects::send(Action::Ping, Some(request_id))
+                Some(ClientMessage { action: Action::Ping, request_id: Some(request_id) })
             }
             (Input::Request(request), _) => {
                 self.subscriptions.push(request);
-                self.send_next(now, None)
+                self.send_next(now)
             }
             (Input::Elapsed, _) if self.state.deadline().is_some_and(|deadline| now >= deadline) => self.elapse(now),
-            (Input::Opened | Input::Failed(_) | Input::Received(_) | Input::Elapsed | Input::Ping(_), _) => {
-                Effects::default()
-            }
+            (Input::Opened | Input::Failed(_) | Input::Received(..) | Input::Elapsed | Input::Ping(_), _) => None,
         }
     }
 
-    fn elapse(&mut self, now: Instant) -> Effects {
+    /// The first message of a connection.
+    fn opening_action(&mut self, now: Instant) -> Action {
+        let action = subscribe(self.subscriptions.at_opening(), self.resumption.since(now));
+        self.resumption.opened(matches!(action, Some(Action::Subscribe { since: Some(_), .. })));
+        // Without subscriptions, the answer to a ping shows that the server accepts the connection.
+        action.unwrap_or(Action::Ping)
+    }
+
+    fn elapse(&mut self, now: Instant) -> Option<ClientMessage> {
         match &mut self.state {
             StreamState::Connecting { .. } => self.disconnect(ClientError::Timeout(CONNECT), now),
             StreamState::Streaming { answer_by, accept_by, .. }
                 if answer_by.is_none() && accept_by.is_none_or(|accept_by| now < accept_by) =>
             {
-                self.ping(now)
+                return Some(self.ping(now));
             }
             StreamState::Subscribing { .. } | StreamState::Streaming { .. } => {
-                self.disconnect(ClientError::Timeout(ANSWER), now)
+                self.disconnect(ClientError::Timeout(ANSWER), now);
             }
             StreamState::Waiting { .. } => {
                 self.state = StreamState::Connecting { until: now + CONNECT };
                 self.subscriptions.open();
-                Effects::default()
             }
-            StreamState::Closed => Effects::default(),
+            StreamState::Closed => {}
         }
+        None
     }
 
-    fn ping(&mut self, now: Instant) -> Effects {
+    /// Keeps the connection alive. If the server keeps a history, the answer is a position, so that a quiet stream has one from
+    /// which it is worth to resume.
+    fn ping(&mut self, now: Instant) -> ClientMessage {
         if let StreamState::Streaming { ping_at, answer_by, .. } = &mut self.state {
             (*ping_at, *answer_by) = (now + PING, Some(now + ANSWER));
         }
-        Effects::send(Action::Ping, None)
+        let action = if self.resumption.bookmark().is_some() { Action::Sync } else { Action::Ping };
+        ClientMessage { action, request_id: None }
     }
 
-    /// Hands out an item, and sends the next request about subscriptions, if the connection is free for it.
-    fn send_next(&mut self, now: Instant, item: Option<StreamItem>) -> Effects {
+    fn hand_out(&mut self, item: StreamItem) {
+        self.items.push_back(Pending { item: Some(Ok(item)), progress: None });
+    }
+
+    /// Hands out an item, if there is one, and moves the bookmark at that moment.
+    fn hand_out_with(&mut self, item: Option<StreamItem>, progress: Option<Progress>) {
+        if item.is_some() || progress.is_some() {
+            self.items.push_back(Pending { item: item.map(Ok), progress });
+        }
+    }
+
+    /// Hands out an item and the verdict on the past, and moves the bookmark with the last of them.
+    fn hand_out_both(&mut self, item: Option<StreamItem>, verdict: Option<StreamItem>, progress: Option<Progress>) {
+        match verdict {
+            None => self.hand_out_with(item, progress),
+            Some(_) => {
+                self.hand_out_with(item, None);
+                self.hand_out_with(verdict, progress);
+            }
+        }
+    }
+
+    /// Sends the next request about subscriptions, if the connection is free for it.
+    fn send_next(&mut self, now: Instant) -> Option<ClientMessage> {
         let message = match self.state {
             StreamState::Streaming { .. } => self.subscriptions.next_message(),
             _ => None,
         };
-        self.send_request(message, now, item)
+        self.send_request(message, now)
     }
 
-    fn send_request(
-        &mut self,
-        message: Option<(Action, RequestId)>,
-        now: Instant,
-        item: Option<StreamItem>,
-    ) -> Effects {
+    fn send_request(&mut self, message: Option<(Action, RequestId)>, now: Instant) -> Option<ClientMessage> {
         if let (Some(_), StreamState::Streaming { accept_by, .. }) = (&message, &mut self.state) {
             *accept_by = Some(now + ANSWER);
         }
-        let send = message.map(|(action, id)| ClientMessage { action, request_id: Some(id) });
-        Effects { send, item: item.map(Ok) }
+        message.map(|(action, id)| ClientMessage { action, request_id: Some(id) })
     }
 
     /// Gives up a request that kept the connection from opening. `None` if there is none, or the error is no fault of it.
@@ -244,28 +301,38 @@ impl Machine {
     }
 
     /// Ends the connection: for ever if the error is permanent, else until the next attempt.
-    fn disconnect(&mut self, error: ClientError, now: Instant) -> Effects {
+    fn disconnect(&mut self, error: ClientError, now: Instant) {
         self.program_pinged = false;
+        self.seen.offline(now);
         let given_up = self.give_up_request(&error);
         self.subscriptions.lost();
-        if given_up.is_none() && (!self.reconnects || !error.is_temporary()) {
-            self.state = StreamState::Closed;
-            return Effects { send: None, item: Some(Err(error)) };
-        }
         let subscribed_since = match self.state {
             StreamState::Streaming { since, .. } => Some(since),
             _ => None,
         };
+        if subscribed_since.is_some() {
+            match self.subscriptions.at_opening().is_empty() {
+                true => self.resumption.forget(),
+                false => self.resumption.lost(),
+            }
+        }
+        if given_up.is_none() && (!self.reconnects || !error.is_temporary()) {
+            self.state = StreamState::Closed;
+            self.items.push_back(Pending { item: Some(Err(error)), progress: None });
+            return;
+        }
         if subscribed_since.is_some_and(|since| now - since >= STABLE) {
             self.next_delays = self.delays.build();
         }
         // The delays do not end.
-        let retry_in = self.next_delays.next().unwrap_or(LONGEST_DELAY);
+        let delay = self.next_delays.next().unwrap_or(LONGEST_DELAY);
+        let least = if matches!(error, ClientError::TooSoon(_)) { RESUME_INTERVAL } else { Duration::ZERO };
+        let retry_in = delay.max(least);
         self.state = StreamState::Waiting { until: now + retry_in };
-        Effects::item(match given_up {
+        self.hand_out(match given_up {
             Some(request) => StreamItem::Refused { request, error },
             None => StreamItem::Disconnected { error, retry_in, was_subscribed: subscribed_since.is_some() },
-        })
+        });
     }
 }
 

@@ -1,47 +1,95 @@
 use std::collections::{HashSet, VecDeque};
 use std::hash::{BuildHasher, RandomState};
+use std::time::Duration;
 
 use entity_stream_protocol::SubscriptionName;
+use tokio::time::Instant;
 
 /// The latest events, by the hash of their ids and of each subscription that they matched. The server delivers each event
 /// at least once, and once for each distinct view of the subscriptions that it matches. This finds the repeats: an event is
 /// one if all its subscriptions have had it.
 ///
-/// It keeps hashes because publishers choose the length of an id. The chance that a new pair has the hash of one of 20,000
-/// others is one in 10^15.
+/// A pair is remembered for a time that counts only while the stream is online. A stream that comes back after an hour still
+/// knows the events that it had before, and the server repeats some of those when it resumes.
+///
+/// It keeps hashes because publishers choose the length of an id. The chance that a new pair has the hash of one of 100,000
+/// others is one in 10^14.
 #[derive(Debug)]
 pub(crate) struct SeenEvents {
-    capacity: usize,
+    limits: SeenLimits,
     hasher: RandomState,
-    order: VecDeque<u64>,
+    /// Each pair with its time.
+    order: VecDeque<(u64, Duration)>,
     known: HashSet<u64>,
+    /// The time online of the connections before this one.
+    was_online: Duration,
+    online_since: Option<Instant>,
+}
+
+/// The limits of the pairs that are remembered.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SeenLimits {
+    /// The most pairs.
+    pub(crate) pairs: usize,
+    /// The longest time online.
+    pub(crate) time: Duration,
 }
 
 impl SeenEvents {
-    /// Remembers the latest `capacity` pairs of an event and a subscription.
-    pub(crate) fn new(capacity: usize) -> Self {
-        Self { capacity, hasher: RandomState::new(), order: VecDeque::new(), known: HashSet::new() }
+    /// Remembers the latest pairs of an event and a subscription, within these limits.
+    pub(crate) fn new(limits: SeenLimits) -> Self {
+        Self {
+            limits,
+            hasher: RandomState::new(),
+            order: VecDeque::new(),
+            known: HashSet::new(),
+            was_online: Duration::ZERO,
+            online_since: None,
+        }
+    }
+
+    /// A connection opened.
+    pub(crate) fn online(&mut self, now: Instant) {
+        self.online_since = Some(now);
+    }
+
+    /// The connection ended.
+    pub(crate) fn offline(&mut self, now: Instant) {
+        self.was_online = self.time_online(now);
+        self.online_since = None;
+    }
+
+    fn time_online(&self, now: Instant) -> Duration {
+        self.was_online + self.online_since.map_or(Duration::ZERO, |since| now - since)
     }
 
     /// Remembers that these subscriptions have had this event. Returns false if all of them had it before.
-    pub(crate) fn insert(&mut self, id: &str, subscriptions: &[SubscriptionName]) -> bool {
+    pub(crate) fn insert(&mut self, id: &str, subscriptions: &[SubscriptionName], now: Instant) -> bool {
+        let time = self.time_online(now);
+        while self.order.front().is_some_and(|(_, seen)| time - *seen > self.limits.time) {
+            self.forget_oldest();
+        }
         // Each is inserted: this does not stop at the first new one.
-        let new = subscriptions.iter().filter(|name| self.insert_one(id, name)).count();
+        let new = subscriptions.iter().filter(|name| self.insert_one(id, name, time)).count();
         new > 0
     }
 
-    fn insert_one(&mut self, id: &str, name: &SubscriptionName) -> bool {
+    fn insert_one(&mut self, id: &str, name: &SubscriptionName, time: Duration) -> bool {
         let hash = self.hasher.hash_one((id, name));
         if !self.known.insert(hash) {
             return false;
         }
-        self.order.push_back(hash);
-        if self.order.len() > self.capacity
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.known.remove(&oldest);
+        self.order.push_back((hash, time));
+        if self.order.len() > self.limits.pairs {
+            self.forget_oldest();
         }
         true
+    }
+
+    fn forget_oldest(&mut self) {
+        if let Some((oldest, _)) = self.order.pop_front() {
+            self.known.remove(&oldest);
+        }
     }
 }
 
@@ -50,33 +98,55 @@ mod tests {
     use super::*;
 
     const DEFAULT: &[SubscriptionName] = &[SubscriptionName::DEFAULT];
+    const MINUTE: Duration = Duration::from_secs(60);
 
     fn names(names: &[&str]) -> Vec<SubscriptionName> {
         names.iter().map(|name| name.parse().unwrap()).collect()
     }
 
+    fn seen(pairs: usize) -> SeenEvents {
+        SeenEvents::new(SeenLimits { pairs, time: 15 * MINUTE })
+    }
+
     #[test]
     fn the_latest_are_known_and_the_oldest_is_forgotten() {
-        let mut seen = SeenEvents::new(3);
+        let (mut seen, now) = (seen(3), Instant::now());
         for id in ["a", "b", "c"] {
-            assert!(seen.insert(id, DEFAULT));
-            assert!(!seen.insert(id, DEFAULT));
+            assert!(seen.insert(id, DEFAULT, now));
+            assert!(!seen.insert(id, DEFAULT, now));
         }
-        assert!(seen.insert("d", DEFAULT));
-        assert!(!seen.insert("b", DEFAULT));
-        assert!(seen.insert("a", DEFAULT), "the oldest is forgotten");
+        assert!(seen.insert("d", DEFAULT, now));
+        assert!(!seen.insert("b", DEFAULT, now));
+        assert!(seen.insert("a", DEFAULT, now), "the oldest is forgotten");
         assert_eq!((seen.order.len(), seen.known.len()), (3, 3));
     }
 
     #[test]
+    fn only_the_time_online_counts() {
+        let (mut seen, start) = (seen(10), Instant::now());
+        seen.online(start);
+        assert!(seen.insert("a", DEFAULT, start));
+        seen.offline(start + MINUTE);
+        let back = start + 60 * MINUTE;
+        assert!(!seen.insert("a", DEFAULT, back), "a minute online, and an hour offline");
+        seen.online(back);
+        assert!(!seen.insert("a", DEFAULT, back + 14 * MINUTE));
+        assert!(seen.insert("b", DEFAULT, back + 14 * MINUTE));
+        assert!(seen.insert("a", DEFAULT, back + 15 * MINUTE));
+        assert!(!seen.insert("b", DEFAULT, back + 15 * MINUTE));
+        assert_eq!((seen.order.len(), seen.known.len()), (2, 2));
+    }
+
+    #[test]
     fn each_view_of_an_event_is_new_once() {
-        let mut seen = SeenEvents::new(10);
-        assert!(seen.insert("a", &names(&["map", "list"])));
-        assert!(seen.insert("a", &names(&["chart"])), "another view of the same event");
-        assert!(!seen.insert("a", &names(&["list"])));
-        assert!(!seen.insert("a", &names(&["chart", "map"])));
-        assert!(seen.insert("a", &names(&["map", "new"])), "a subscription that has not had it");
-        assert!(seen.insert("a", DEFAULT));
-        assert!(!seen.insert("a", &[]), "no subscription");
+        let (mut seen, now) = (seen(10), Instant::now());
+        let mut insert = |id: &str, names: &[SubscriptionName]| seen.insert(id, names, now);
+        assert!(insert("a", &names(&["map", "list"])));
+        assert!(insert("a", &names(&["chart"])), "another view of the same event");
+        assert!(!insert("a", &names(&["list"])));
+        assert!(!insert("a", &names(&["chart", "map"])));
+        assert!(insert("a", &names(&["map", "new"])), "a subscription that has not had it");
+        assert!(insert("a", DEFAULT));
+        assert!(!insert("a", &[]), "no subscription");
     }
 }

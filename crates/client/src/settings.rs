@@ -1,6 +1,6 @@
 use std::fmt;
 
-use entity_stream_protocol::Subscription;
+use entity_stream_protocol::{Since, Subscription};
 use tokio_tungstenite::tungstenite::handshake::client::Request;
 
 use crate::credential::CredentialKind;
@@ -10,6 +10,8 @@ use crate::stream_url::StreamUrl;
 pub(crate) struct Settings {
     pub(crate) url: StreamUrl,
     pub(crate) subscriptions: Vec<Subscription>,
+    /// The place in the history at which a stream begins.
+    pub(crate) since: Option<Since>,
     pub(crate) credential: Option<CredentialKind>,
     /// The request of the handshake, without the subscriptions in its URL. It holds the credential.
     pub(crate) handshake: Request,

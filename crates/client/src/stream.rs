@@ -4,6 +4,7 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::SystemTime;
 
 use entity_stream_protocol::{ClientMessage, RequestId, Subscription, SubscriptionName};
 use futures_util::future::BoxFuture;
@@ -11,10 +12,11 @@ use futures_util::{FutureExt, SinkExt, Stream, StreamExt};
 use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
+use crate::bookmark::Bookmark;
 use crate::connection::{self, OpenSocket};
 use crate::error::ClientError;
 use crate::item::StreamItem;
-use crate::machine::{Effects, Input, Machine};
+use crate::machine::{Input, Machine};
 use crate::settings::Settings;
 use crate::state::StreamState;
 use crate::subscription_limits::InvalidSubscriptions;
@@ -36,8 +38,6 @@ pub struct EntityStream {
     /// The close handshake of the last connection.
     farewell: Option<BoxFuture<'static, ()>>,
     timer: Option<Pin<Box<Sleep>>>,
-    /// An item that waits to be polled.
-    item: Option<Result<StreamItem, ClientError>>,
 }
 
 /// The connection of a stream.
@@ -49,15 +49,14 @@ enum Link {
 
 impl EntityStream {
     pub(crate) fn new(settings: Arc<Settings>) -> Self {
-        let subscriptions = settings.subscriptions.clone();
+        let (subscriptions, since) = (settings.subscriptions.clone(), settings.since.clone());
         Self {
-            machine: Machine::new(subscriptions, settings.reconnects, Instant::now()),
+            machine: Machine::new(subscriptions, since, settings.reconnects, Instant::now()),
             settings,
             link: Link::None,
             outgoing: VecDeque::new(),
             farewell: None,
             timer: None,
-            item: None,
         }
     }
 
@@ -89,8 +88,9 @@ impl EntityStream {
     /// one after the other. The answer is [`StreamItem::Accepted`] or [`StreamItem::Refused`]; without a connection it is
     /// the next [`StreamItem::Subscribed`]. An empty list changes nothing.
     ///
-    /// Changes that are published while a subscription replaces another of the same name can be missed;
-    /// [`replace`](Self::replace) misses none.
+    /// If the server keeps a history, no change is missed that matches the former and the new subscription of the same name;
+    /// otherwise [`StreamItem::NotRecovered`] tells. Without a history, changes that are published while a subscription replaces
+    /// another of the same name can be missed; [`replace`](Self::replace) misses none.
     ///
     /// # Errors
     /// [`InvalidSubscriptions`] if a connection cannot have them beside those of the stream. Nothing is sent.
@@ -132,6 +132,16 @@ impl EntityStream {
         self.machine.state()
     }
 
+    /// The place in the history from which another stream can continue after the items that this one has handed out, with
+    /// [`ClientBuilder::since`](crate::ClientBuilder::since). `None` before the first [`StreamItem::Subscribed`] and for a member
+    /// of a group, and if the server keeps no history.
+    ///
+    /// A program that stores it stores it after it has handled the last item. It moves with the events, and every five minutes
+    /// without one.
+    pub fn bookmark(&self) -> Option<&Bookmark> {
+        self.machine.bookmark()
+    }
+
     /// The number of events that came again and were dropped.
     pub fn repeats(&self) -> u64 {
         self.machine.repeats()
@@ -147,16 +157,13 @@ impl EntityStream {
 
     /// Takes an input, and then brings the connection in line with the state.
     fn step(&mut self, input: Input) {
-        let Effects { send, item } = self.machine.step(input, Instant::now());
-        self.outgoing.extend(send.as_ref().map(ClientMessage::to_json).map(Message::text));
-        // Between two polls an item may wait. The inputs of the program bring none.
-        if item.is_some() {
-            self.item = item;
-        }
+        let now = Instant::now();
+        let sent = self.machine.step(input, now);
+        self.outgoing.extend(sent.as_ref().map(ClientMessage::to_json).map(Message::text));
         match (self.machine.state(), &self.link) {
             (StreamState::Connecting { .. }, Link::None) => {
                 let (host, port) = self.settings.url.host();
-                let (host, request) = (host.to_owned(), self.settings.request(&self.machine.subscriptions()));
+                let (host, request) = (host.to_owned(), self.settings.request(&self.machine.url_subscriptions(now)));
                 self.link = Link::Opening(connection::open(host, port, request).boxed());
             }
             (StreamState::Waiting { .. } | StreamState::Closed, Link::Opening(_) | Link::Open(_)) => {
@@ -188,7 +195,7 @@ impl EntityStream {
         // Reading comes before the error of a write: the server may have said why it closed.
         loop {
             return Poll::Ready(match socket.poll_next_unpin(cx) {
-                Poll::Ready(Some(Ok(Message::Text(text)))) => Input::Received(text.as_str().to_owned()),
+                Poll::Ready(Some(Ok(Message::Text(text)))) => Input::Received(text.as_str().to_owned(), time_of_day()),
                 Poll::Ready(Some(Ok(Message::Close(frame)))) => Input::Failed(connection::closed(frame.as_ref())),
                 // The library answers the pings of WebSocket.
                 Poll::Ready(Some(Ok(_))) => continue,
@@ -211,6 +218,11 @@ impl EntityStream {
         }
         timer.as_mut().poll(cx)
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the time is only for people to read; nothing depends on it")]
+fn time_of_day() -> SystemTime {
+    SystemTime::now()
 }
 
 /// Sends as much as the socket accepts.
@@ -237,7 +249,7 @@ impl Stream for EntityStream {
             if stream.farewell.as_mut().is_some_and(|farewell| farewell.poll_unpin(cx).is_ready()) {
                 stream.farewell = None;
             }
-            if let Some(item) = stream.item.take() {
+            if let Some(item) = stream.machine.next_item() {
                 return Poll::Ready(Some(item));
             }
             if stream.machine.state() == StreamState::Closed {

@@ -70,7 +70,7 @@ impl StreamUrl {
         for pair in uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
             let name = pair.split('=').next().unwrap_or_default();
             let set_here =
-                matches!(name, "tenant" | "entityTypes" | "entityIds" | "idPattern" | "subscribe" | "format");
+                matches!(name, "tenant" | "entityTypes" | "entityIds" | "idPattern" | "subscribe" | "format" | "batch");
             if set_here || (name == "group_id" && group.is_some()) {
                 return Err(InvalidStreamUrl::Parameter(name.to_owned()));
             }
@@ -81,6 +81,8 @@ impl StreamUrl {
             query.push(parameter("format", format.as_str()));
         }
         query.extend(group.map(|group| parameter("group_id", group.as_str())));
+        // Frames of several events.
+        query.push(parameter("batch", "true"));
         let text = format!("{without_query}?{}", query.join("&"));
         let uri = format!("{text}&subscribe=none").parse().map_err(|_| not_web_socket(base))?;
         Ok(Self { uri, text, shown: repeatable(&shown) })

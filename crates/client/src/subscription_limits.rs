@@ -1,12 +1,14 @@
 use std::collections::HashSet;
 
 use entity_stream_protocol::limits::{FRAME_BYTES, SUBSCRIPTIONS};
-use entity_stream_protocol::{Action, ClientMessage, RequestId, Subscription, SubscriptionName, Subscriptions};
+use entity_stream_protocol::{Action, ClientMessage, RequestId, Since, Subscription, SubscriptionName, Subscriptions};
 
 /// The most subscriptions of a connection that have a name.
 const NAMED: usize = SUBSCRIPTIONS - 1;
 /// The longest `requestId` of the client's own, in bytes of JSON with its field.
 const REQUEST_ID_BYTES: usize = 48;
+/// The longest `since`, in bytes of JSON with its field: a position of 64 bytes and a session of 128.
+const SINCE_BYTES: usize = 256;
 
 /// A connection cannot have these subscriptions.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -37,18 +39,19 @@ pub(crate) fn check(subscriptions: &[Subscription]) -> Result<(), InvalidSubscri
     if names.iter().filter(|name| !name.is_default()).count() > NAMED {
         return Err(InvalidSubscriptions::TooMany);
     }
-    let bytes = subscribe(subscriptions.to_vec()).map_or(0, |action| to_json(action).len());
-    if bytes + REQUEST_ID_BYTES > FRAME_BYTES { Err(InvalidSubscriptions::TooLarge) } else { Ok(()) }
+    let bytes = subscribe(subscriptions.to_vec(), None).map_or(0, |action| to_json(action).len());
+    if bytes + REQUEST_ID_BYTES + SINCE_BYTES > FRAME_BYTES { Err(InvalidSubscriptions::TooLarge) } else { Ok(()) }
 }
 
-/// The request that puts these subscriptions in force. `None` if there are none: the contract has no such message.
-pub(crate) fn subscribe(subscriptions: Vec<Subscription>) -> Option<Action> {
+/// The request that puts these subscriptions in force, and asks for past events. `None` if there are no subscriptions: the
+/// contract has no such message.
+pub(crate) fn subscribe(subscriptions: Vec<Subscription>, since: Option<Since>) -> Option<Action> {
     let subscriptions = match <[Subscription; 1]>::try_from(subscriptions) {
         Ok([one]) => one.into(),
         Err(none) if none.is_empty() => return None,
         Err(subscriptions) => Subscriptions::Several { subscriptions },
     };
-    Some(subscriptions.into())
+    Some(Action::Subscribe { subscriptions, since })
 }
 
 fn to_json(action: Action) -> String {
@@ -95,7 +98,7 @@ mod tests {
 
     #[test]
     fn one_subscription_is_the_message_itself() {
-        let json = |subscriptions| subscribe(subscriptions).map(to_json);
+        let json = |subscriptions| subscribe(subscriptions, None).map(to_json);
         assert_eq!(json(vec![]), None);
         assert_eq!(json(vec![named("a")]).as_deref(), Some(r#"{"action":"subscribe","subscription":"a"}"#));
         assert_eq!(

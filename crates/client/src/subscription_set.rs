@@ -134,8 +134,8 @@ impl SubscriptionSet {
 
     fn message(&mut self, removes: bool) -> Option<(Action, RequestId)> {
         let action = match self.requests.front()? {
-            SubscriptionRequest::Subscribe(added) => subscribe(added.clone())?,
-            SubscriptionRequest::Replace { new, .. } if !removes => subscribe(vec![Subscription::clone(new)])?,
+            SubscriptionRequest::Subscribe(added) => subscribe(added.clone(), None)?,
+            SubscriptionRequest::Replace { new, .. } if !removes => subscribe(vec![Subscription::clone(new)], None)?,
             SubscriptionRequest::Replace { old: name, .. } | SubscriptionRequest::Unsubscribe(name) => {
                 Action::Unsubscribe { subscription: name.clone() }
             }

@@ -66,7 +66,7 @@ async fn subscribes_and_shows_its_token_to_the_server_alone() {
     let environment = [("ENTITY_STREAM_TOKEN", "eyJsecret"), ("RUST_LOG", "trace")];
     let (ended, ()) = tokio::join!(run_with(&args, &environment, ""), async {
         let mut client = server.accept().await;
-        assert_eq!(client.uri, "/?tenant=demo&entityTypes=Room&idPattern=%5Eurn");
+        assert_eq!(client.uri, "/?tenant=demo&batch=true&entityTypes=Room&idPattern=%5Eurn");
         assert_eq!(client.headers["authorization"], "Bearer eyJsecret");
         assert!(client.headers["user-agent"].to_str().unwrap().starts_with("entity-stream/"));
         let subscribe = client.subscribed().await;

@@ -94,7 +94,7 @@ async fn named_subscriptions_are_one_message_and_come_back_after_a_reconnect() {
         json!([{ "subscription": "map", "entityTypes": ["Vehicle"], "q": "speed>50" }, { "subscription": "list" }]);
     for _ in 0..2 {
         let mut client = server.accept().await;
-        assert_eq!(client.uri, "/?tenant=demo&subscribe=none");
+        assert_eq!(client.uri, "/?tenant=demo&batch=true&subscribe=none");
         assert_eq!(client.subscribed().await["subscriptions"], expected);
         client.close(1001, "Going away").await;
         listener.says("lost the connection").await;
@@ -113,7 +113,7 @@ async fn an_id_is_part_of_the_url() {
     let server = WebSocketServer::start().await;
     let mut listener = start(&["listen", "demo", "--url", &server.url, "--id", "urn:1", "--id", "urn:2"]);
     let mut client = server.accept().await;
-    assert_eq!(client.uri, "/?tenant=demo&entityIds=urn%3A1%2Curn%3A2");
+    assert_eq!(client.uri, "/?tenant=demo&batch=true&entityIds=urn%3A1%2Curn%3A2");
     assert_eq!(client.subscribed().await["entityIds"], json!(["urn:1", "urn:2"]));
     listener.says("listening to demo").await;
 }

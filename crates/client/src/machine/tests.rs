@@ -1,11 +1,20 @@
 mod happenings;
+mod model;
 mod requests;
+mod resuming;
 
 use entity_stream_protocol::{CloseCode, SubscriptionName};
 use serde_json::json;
 
 use super::*;
 use crate::error::HandshakeRefusal;
+
+/// What a step did. Further items wait in the machine.
+#[derive(Debug)]
+struct Effects {
+    send: Option<ClientMessage>,
+    item: Option<Result<StreamItem, ClientError>>,
+}
 
 /// A machine and its clock. Each input arrives a millisecond after the one before.
 struct Driven {
@@ -20,7 +29,14 @@ impl Driven {
 
     fn with(subscriptions: Vec<Subscription>, reconnects: bool) -> Self {
         let now = Instant::now();
-        Self { machine: Machine::new(subscriptions, reconnects, now), now }
+        Self { machine: Machine::new(subscriptions, None, reconnects, now), now }
+    }
+
+    /// A machine that begins at this place in the history.
+    fn since(since: impl Into<Since>) -> Self {
+        let now = Instant::now();
+        let subscriptions = vec![Subscription::default()];
+        Self { machine: Machine::new(subscriptions, Some(since.into()), true, now), now }
     }
 
     /// A machine that has subscribed.
@@ -35,11 +51,17 @@ impl Driven {
 
     fn step(&mut self, input: Input) -> Effects {
         self.now += Duration::from_millis(1);
-        self.machine.step(input, self.now)
+        let send = self.machine.step(input, self.now);
+        Effects { send, item: self.machine.next_item() }
     }
 
     fn receive(&mut self, frame: &str) -> Effects {
-        self.step(Input::Received(frame.to_owned()))
+        self.step(Input::Received(frame.to_owned(), SystemTime::UNIX_EPOCH))
+    }
+
+    /// The items that wait.
+    fn items(&mut self) -> Vec<StreamItem> {
+        std::iter::from_fn(|| self.machine.next_item()).map(Result::unwrap).collect()
     }
 
     fn subscribe(&mut self, names: &[&str]) -> Effects {
@@ -49,7 +71,8 @@ impl Driven {
     /// Lets the time pass to the deadline.
     fn elapse(&mut self) -> Effects {
         self.now = self.machine.state().deadline().unwrap().max(self.now);
-        self.machine.step(Input::Elapsed, self.now)
+        let send = self.machine.step(Input::Elapsed, self.now);
+        Effects { send, item: self.machine.next_item() }
     }
 
     /// Subscribes, if the machine waits, and loses the connection after a time. Returns the delay.
@@ -59,6 +82,7 @@ impl Driven {
         }
         self.step(Input::Opened);
         self.receive(&subscribed());
+        self.items();
         self.now += time;
         let effects = self.step(Input::Failed(lost()));
         let Some(Ok(StreamItem::Disconnected { retry_in, was_subscribed: true, .. })) = effects.item else {

@@ -20,29 +20,29 @@ fn default_of(fields: FilterFields) -> Subscription {
 
 #[test]
 fn the_query_holds_everything() {
-    assert_eq!(uri("ws://localhost:3000", &[], None), "ws://localhost:3000/?tenant=demo");
+    assert_eq!(uri("ws://localhost:3000", &[], None), "ws://localhost:3000/?tenant=demo&batch=true");
     assert_eq!(
         uri("wss://x.test/prod?group_id=g", &["Room", "urn:a#b"], Some("^urn:.*&")),
-        "wss://x.test/prod?group_id=g&tenant=demo&entityTypes=Room%2Curn%3Aa%23b&idPattern=%5Eurn%3A.%2A%26"
+        "wss://x.test/prod?group_id=g&tenant=demo&batch=true&entityTypes=Room%2Curn%3Aa%23b&idPattern=%5Eurn%3A.%2A%26"
     );
     let ids = default_of(FilterFields { entity_ids: vec!["a".into(), "b:c".into()], ..FilterFields::default() });
-    assert_eq!(opening("ws://h", ids), "ws://h/?tenant=demo&entityIds=a%2Cb%3Ac");
+    assert_eq!(opening("ws://h", ids), "ws://h/?tenant=demo&batch=true&entityIds=a%2Cb%3Ac");
     let (tenant, group) = (Tenant::parse("d").unwrap(), GroupId::parse("g").unwrap());
     let cloud = StreamUrl::new("ws://h", &tenant, Format::CloudEvents, Some(&group)).unwrap();
     let everything = cloud.opening_with(&[Subscription::default()]);
-    assert_eq!(everything.to_string(), "ws://h/?tenant=d&format=cloudevents&group_id=g");
+    assert_eq!(everything.to_string(), "ws://h/?tenant=d&format=cloudevents&group_id=g&batch=true");
     assert!(StreamUrl::new("ws://h?group_id=x", &tenant, Format::Json, Some(&group)).is_err());
 }
 
 #[test]
 fn a_connection_opens_without_a_subscription_that_no_url_can_hold() {
-    let none = "ws://h/?tenant=demo&subscribe=none";
+    let none = "ws://h/?tenant=demo&batch=true&subscribe=none";
     let url = stream_url("ws://h").unwrap();
     assert_eq!(url.opening_with(&[]).to_string(), none);
     let map = Subscription { name: SubscriptionName::parse("map").unwrap(), ..Subscription::default() };
     assert_eq!(url.opening_with(std::slice::from_ref(&map)).to_string(), none);
     let both = [map, Filter::new(["Room"], None).unwrap().into()];
-    assert_eq!(url.opening_with(&both).to_string(), "ws://h/?tenant=demo&entityTypes=Room");
+    assert_eq!(url.opening_with(&both).to_string(), "ws://h/?tenant=demo&batch=true&entityTypes=Room");
 
     let fields = FilterFields::default;
     let geo = serde_json::json!({ "georel": "near;maxDistance==1", "geometry": "Point", "coordinates": [1, 2] });
@@ -62,7 +62,7 @@ fn a_connection_opens_without_a_subscription_that_no_url_can_hold() {
     let view = View::new(["a"], Representation::default()).unwrap();
     assert_eq!(opening("ws://h", Subscription { view, ..Subscription::default() }), none);
     let long = uri(&format!("ws://h/{}", "p".repeat(3000)), &["x".repeat(256).as_str()], Some(&"é".repeat(300)));
-    assert!(long.ends_with("?tenant=demo&subscribe=none"), "{long}");
+    assert!(long.ends_with("?tenant=demo&batch=true&subscribe=none"), "{long}");
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn an_error_shows_a_valid_url_and_no_secret() {
         let error = stream_url(url).unwrap_err();
         assert!(!format!("{error} {error:?}").contains("eyJsecret"));
     }
-    for name in ["tenant", "entityTypes", "entityIds", "idPattern", "subscribe", "format"] {
+    for name in ["tenant", "entityTypes", "entityIds", "idPattern", "subscribe", "format", "batch"] {
         let error = stream_url(&format!("ws://h?{name}=x")).unwrap_err();
         assert_eq!(error, InvalidStreamUrl::Parameter(name.to_owned()));
     }

@@ -64,7 +64,7 @@ fn requests() -> impl Strategy<Value = Vec<SubscriptionRequest>> {
 fn serve(server: &mut Vec<Subscription>, action: &Action) {
     match action {
         Action::Subscribe { subscriptions: added, .. } => {
-            SubscriptionRequest::Subscribe(added.as_slice().to_vec()).apply(server)
+            SubscriptionRequest::Subscribe(added.as_slice().to_vec()).apply(server);
         }
         Action::Unsubscribe { subscription } => SubscriptionRequest::Unsubscribe(subscription.clone()).apply(server),
         other => panic!("{other:?}"),

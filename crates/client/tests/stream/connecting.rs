@@ -1,12 +1,12 @@
 use entity_stream_client::{
     Client, ClientError, ErrorKind, Filter, Format, GroupId, InvalidCredential, InvalidStreamUrl, InvalidSubscriptions,
-    StreamItem, StreamState, Subscription,
+    Since, StreamItem, StreamState, Subscription,
 };
 use serde_json::json;
 use tokio::net::TcpListener;
 
 use crate::server::{Server, event};
-use crate::{event_id, next, subscribed};
+use crate::{event_id, next, subscribed, subscribed_again};
 
 #[tokio::test]
 async fn the_handshake_and_subscribe_say_everything() {
@@ -16,7 +16,8 @@ async fn the_handshake_and_subscribe_say_everything() {
     let mut stream = builder.token("eyJsecret").connect().unwrap();
     let (_, ()) = tokio::join!(subscribed(&mut stream), async {
         let mut peer = server.accept().await;
-        let query = "tenant=demo&format=cloudevents&group_id=g&entityTypes=Room%2CSensor&idPattern=%5Eurn%3A";
+        let query =
+            "tenant=demo&format=cloudevents&group_id=g&batch=true&entityTypes=Room%2CSensor&idPattern=%5Eurn%3A";
         assert_eq!(peer.uri, format!("/?{query}"));
         assert_eq!(peer.headers["authorization"], "Bearer eyJsecret");
         assert!(peer.headers["user-agent"].to_str().unwrap().starts_with("entity-stream-client/"));
@@ -58,6 +59,9 @@ fn an_invalid_argument_is_an_error_before_anything_is_sent() {
     }
     let error = client("ws://h", "demo").token("x y").build().unwrap_err();
     assert!(matches!(error, ClientError::Credential(InvalidCredential::Token)));
+    let in_group = client("ws://h", "demo").group(GroupId::parse("g").unwrap()).since(Since::Seconds { seconds: 30 });
+    let error = in_group.build().unwrap_err();
+    assert!(error.kind() == ErrorKind::InvalidArgument && matches!(error, ClientError::SinceInGroup));
     let twice = [Subscription::default(), Subscription::default()];
     let error = client("ws://h", "demo").subscriptions(twice).build().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidArgument);
@@ -103,7 +107,7 @@ async fn a_lost_connection_is_opened_again_and_repeats_are_dropped() {
     let item = next(&mut stream).await;
     let StreamItem::Disconnected { error, was_subscribed: true, .. } = item else { panic!("{item:?}") };
     assert_eq!(error.to_string(), "the server closed the connection with 1001: Going away");
-    subscribed(&mut stream).await;
+    subscribed_again(&mut stream).await;
     assert_eq!(event_id(&mut stream).await, "3");
     assert_eq!(stream.repeats(), 2);
     stream.close().await;

@@ -5,11 +5,12 @@
 mod connecting;
 mod listening;
 mod refusals;
+mod resuming;
 mod server;
 mod silence;
 mod subscribing;
 
-use entity_stream_client::{ClientError, EntityStream, StreamItem};
+use entity_stream_client::{ClientError, EntityStream, NotRecovered, StreamItem};
 
 /// The next item, which has to come.
 async fn next(stream: &mut EntityStream) -> StreamItem {
@@ -42,4 +43,13 @@ async fn event_id(stream: &mut EntityStream) -> String {
 async fn subscribed(stream: &mut EntityStream) {
     assert!(matches!(next(stream).await, StreamItem::Connected));
     assert!(matches!(next(stream).await, StreamItem::Subscribed));
+}
+
+/// The items that show a new subscription after a lost one, at a server that keeps no history.
+async fn subscribed_again(stream: &mut EntityStream) {
+    subscribed(stream).await;
+    let verdict = next(stream).await;
+    let StreamItem::NotRecovered { reason: NotRecovered::Unavailable, missed_since: Some(_) } = verdict else {
+        panic!("{verdict:?}")
+    };
 }

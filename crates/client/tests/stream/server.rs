@@ -83,9 +83,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
 
     /// Reads `subscribe` and confirms it.
     pub(crate) async fn subscribed(&mut self) -> Value {
+        self.subscribed_with(json!({})).await
+    }
+
+    /// Reads `subscribe` and confirms it with more fields.
+    pub(crate) async fn subscribed_with(&mut self, more: Value) -> Value {
         let subscribe = self.message().await;
-        self.send(&json!({ "type": "subscribed", "requestId": subscribe["requestId"] })).await;
+        self.confirm(&subscribe, more).await;
         subscribe
+    }
+
+    /// Confirms a message with more fields.
+    pub(crate) async fn confirm(&mut self, subscribe: &Value, more: Value) {
+        let mut answer = json!({ "type": "subscribed", "requestId": subscribe["requestId"] });
+        answer.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap_or_default());
+        self.send(&answer).await;
     }
 
     pub(crate) async fn send(&mut self, message: &Value) {
@@ -114,6 +126,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
         }
         false
     }
+}
+
+/// An event of the tenant `demo` at this position.
+pub(crate) fn event_at(id: &str, position: &str, is_replayed: bool) -> Value {
+    let mut event = event(id);
+    event["position"] = json!(position);
+    if is_replayed {
+        event["replayed"] = json!(true);
+    }
+    event
 }
 
 /// An event of the tenant `demo`.

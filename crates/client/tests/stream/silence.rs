@@ -45,6 +45,27 @@ async fn a_stream_pings_every_five_minutes_and_notices_a_silent_server() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_quiet_stream_learns_positions() {
+    let (mut stream, mut peer) = connected().await;
+    let script = tokio::spawn(async move {
+        peer.subscribed_with(json!({ "position": "01", "session": "s" })).await;
+        for position in ["02", "03"] {
+            assert_eq!(peer.message().await, json!({ "action": "sync" }));
+            peer.send(&json!({ "type": "synced", "position": position })).await;
+        }
+        peer.send(&event("1")).await;
+        peer
+    });
+    subscribed(&mut stream).await;
+    assert_eq!(stream.bookmark().unwrap().position.as_str(), "01");
+    let since = Instant::now();
+    assert_eq!(event_id(&mut stream).await, "1");
+    assert_eq!(since.elapsed().as_secs(), 10 * 60);
+    assert_eq!(stream.bookmark().unwrap().position.as_str(), "03");
+    script.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn events_are_no_answer_to_subscribe() {
     let (mut stream, mut peer) = connected().await;
     let since = Instant::now();

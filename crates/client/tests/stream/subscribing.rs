@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpStream;
 
 use crate::server::{Peer, Server, event};
-use crate::{event_id, next, subscribed};
+use crate::{event_id, next, subscribed, subscribed_again};
 
 fn with_q(name: &str, q: &str) -> Subscription {
     let filter = FilterFields { q: Some(q.to_owned()), ..FilterFields::default() }.check().unwrap();
@@ -32,7 +32,7 @@ async fn a_connection_opens_without_what_no_url_can_hold() {
         server.client().subscriptions([with_q("map", "co2>1"), with_q("list", "co2>2")]).connect().unwrap();
     let script = tokio::spawn(async move {
         let mut peer = server.accept().await;
-        assert_eq!(peer.uri, "/?tenant=demo&subscribe=none");
+        assert_eq!(peer.uri, "/?tenant=demo&batch=true&subscribe=none");
         let expected = json!([{ "subscription": "map", "q": "co2>1" }, { "subscription": "list", "q": "co2>2" }]);
         assert_eq!(peer.subscribed().await["subscriptions"], expected);
         peer.send(&event_of("1", &["map"])).await;
@@ -57,7 +57,7 @@ async fn subscriptions_of_an_open_connection_are_added_replaced_and_removed_and_
     let mut stream = server.client().connect().unwrap();
     let script = tokio::spawn(async move {
         let mut peer = server.accept().await;
-        assert_eq!(peer.uri, "/?tenant=demo");
+        assert_eq!(peer.uri, "/?tenant=demo&batch=true");
         peer.subscribed().await;
         let added = answer(&mut peer, "subscribed").await;
         assert_eq!((&added["action"], &added["q"]), (&json!("subscribe"), &json!("co2>1")));
@@ -67,7 +67,7 @@ async fn subscriptions_of_an_open_connection_are_added_replaced_and_removed_and_
         assert_eq!((&old["action"], &old["subscription"]), (&json!("unsubscribe"), &Value::Null));
         peer.close(1001, "Going away").await;
         let mut peer = server.accept().await;
-        assert_eq!(peer.uri, "/?tenant=demo&subscribe=none");
+        assert_eq!(peer.uri, "/?tenant=demo&batch=true&subscribe=none");
         let expected = json!([{ "subscription": "map", "q": "co2>1" }, { "subscription": "list", "q": "co2>2" }]);
         assert_eq!(peer.subscribed().await["subscriptions"], expected);
         peer.send(&event_of("1", &["list"])).await;
@@ -81,7 +81,7 @@ async fn subscriptions_of_an_open_connection_are_added_replaced_and_removed_and_
     assert!(matches!(next(&mut stream).await, StreamItem::Accepted(SubscriptionRequest::Subscribe(_))));
     assert!(matches!(next(&mut stream).await, StreamItem::Accepted(SubscriptionRequest::Replace { .. })));
     assert!(matches!(next(&mut stream).await, StreamItem::Disconnected { was_subscribed: true, .. }));
-    subscribed(&mut stream).await;
+    subscribed_again(&mut stream).await;
     assert_eq!(event_id(&mut stream).await, "1");
     script.await.unwrap();
 }
@@ -121,7 +121,7 @@ async fn a_stream_without_subscriptions_waits_for_the_first() {
     let mut stream = server.client().subscriptions([]).connect().unwrap();
     let script = tokio::spawn(async move {
         let mut peer = server.accept().await;
-        assert_eq!(peer.uri, "/?tenant=demo&subscribe=none");
+        assert_eq!(peer.uri, "/?tenant=demo&batch=true&subscribe=none");
         assert_eq!(answer(&mut peer, "pong").await["action"], "ping");
         answer(&mut peer, "subscribed").await;
         peer

@@ -76,8 +76,8 @@ proptest! {
     fn no_sequence_of_happenings_breaks_an_invariant(happenings in happenings(), reconnects: bool, seed: u64) {
         let mut now = Instant::now();
         let delays = DELAYS.with_jitter_seed(seed);
-        let mut machine = Machine::with_delays(vec![Subscription::default()], reconnects, delays, now);
-        let mut ids = std::collections::HashSet::new();
+        let mut machine = Machine::with_delays(vec![Subscription::default()], None, reconnects, delays, now);
+        let mut handed_out = std::collections::HashMap::new();
         let mut ended = false;
         for happening in happenings {
             let before = machine.state();
@@ -86,7 +86,7 @@ proptest! {
                 Happening::Opened => Input::Opened,
                 Happening::FailedForNow => Input::Failed(lost()),
                 Happening::FailedForGood => Input::Failed(refused()),
-                Happening::Received(frame) => Input::Received(frame),
+                Happening::Received(frame) => Input::Received(frame, SystemTime::UNIX_EPOCH),
                 Happening::WokenEarly => Input::Elapsed,
                 Happening::Pinged => Input::Ping(RequestId::parse("7").unwrap()),
                 Happening::Requested(request) => {
@@ -105,7 +105,7 @@ proptest! {
                 }
                 Happening::Closed => Input::Close,
             };
-            let Effects { send, item } = machine.step(input, now);
+            let send = machine.step(input, now);
             let after = machine.state();
 
             prop_assert!(permitted(before, after), "{before:?} to {after:?}");
@@ -117,20 +117,25 @@ proptest! {
                 let open = matches!(after, StreamState::Subscribing { .. } | StreamState::Streaming { .. });
                 prop_assert!(open, "a frame in {after:?}");
             }
-            prop_assert!(!ended || item.is_none(), "an item after the end");
+            let items: Vec<_> = std::iter::from_fn(|| machine.next_item()).collect();
+            prop_assert!(!ended || items.is_empty(), "an item after the end");
             ended |= after == StreamState::Closed;
-            match item {
-                Some(Err(_)) => prop_assert!(ended),
-                Some(Ok(StreamItem::Event(event))) => {
-                    prop_assert!(ids.insert(event.message().id.clone()), "an event came twice");
+            for item in items {
+                match item {
+                    Err(_) => prop_assert!(ended),
+                    Ok(StreamItem::Event(event)) => {
+                        let before = handed_out.insert(event.message().id.clone(), now);
+                        let is_forgotten = |before| now - before > REMEMBERED_EVENTS.time;
+                        prop_assert!(before.is_none_or(is_forgotten), "an event came twice");
+                    }
+                    Ok(StreamItem::Disconnected { error, retry_in, was_subscribed }) => {
+                        prop_assert!(reconnects && error.is_temporary());
+                        prop_assert!((Duration::from_millis(500)..=Duration::from_secs(30)).contains(&retry_in));
+                        prop_assert_eq!(after, StreamState::Waiting { until: now + retry_in });
+                        prop_assert_eq!(was_subscribed, matches!(before, StreamState::Streaming { .. }));
+                    }
+                    Ok(_) => {}
                 }
-                Some(Ok(StreamItem::Disconnected { error, retry_in, was_subscribed })) => {
-                    prop_assert!(reconnects && error.is_temporary());
-                    prop_assert!((Duration::from_millis(500)..=Duration::from_secs(30)).contains(&retry_in));
-                    prop_assert_eq!(after, StreamState::Waiting { until: now + retry_in });
-                    prop_assert_eq!(was_subscribed, matches!(before, StreamState::Streaming { .. }));
-                }
-                Some(Ok(_)) | None => {}
             }
         }
     }
@@ -140,7 +145,7 @@ proptest! {
     fn without_a_server_the_attempts_go_on_at_a_bounded_rate(seed: u64) {
         let start = Instant::now();
         let delays = DELAYS.with_jitter_seed(seed);
-        let mut machine = Machine::with_delays(vec![Subscription::default()], true, delays, start);
+        let mut machine = Machine::with_delays(vec![Subscription::default()], None, true, delays, start);
         let (mut now, mut attempts) = (start, 0);
         while now < start + Duration::from_secs(3600) {
             now = machine.state().deadline().unwrap();

@@ -1,0 +1,171 @@
+//! The place in the history from which a stream resumes, without I/O.
+//!
+//! Invariants:
+//! - The bookmark begins with the answer to a `subscribe` that names all subscriptions of the stream. After that it is the
+//!   greatest position that the stream has seen.
+//! - The bookmark moves only when the stream hands out what came before it. [`Progress`] waits in the same queue as the items.
+//! - A stream that has missed events, or may have, gets one verdict with its next `subscribed`.
+
+use std::time::{Duration, SystemTime};
+
+use entity_stream_protocol::{NotRecovered, Position, Recovery, Since};
+use tokio::time::Instant;
+
+use crate::bookmark::Bookmark;
+use crate::item::StreamItem;
+
+/// The place in the history from which a stream resumes.
+#[derive(Debug)]
+pub(crate) struct Resumption {
+    bookmark: Option<Bookmark>,
+    /// The time from which the stream wants events, until the first answer.
+    rewind: Option<Rewind>,
+    /// The lost connection, until the next answer.
+    gap: Option<Gap>,
+    /// The time of the last frame.
+    heard: Option<SystemTime>,
+    /// True if the open connection has asked for past events.
+    has_asked: bool,
+    /// The number of past events that the open connection has brought, without repeats.
+    replayed: u64,
+    /// True if the server refused the last attempt because the one before was too recent.
+    was_too_soon: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Rewind {
+    seconds: u32,
+    before: Instant,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Gap {
+    since: Option<SystemTime>,
+}
+
+/// A step of the bookmark.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// The stream has seen this position.
+    Seen(Position),
+    /// The server answered a `subscribe`, and the stream has all events up to there. `None` if the server keeps no history.
+    Continues(Option<Bookmark>),
+    /// The same, but the stream may have missed earlier events.
+    BeginsAnew(Option<Bookmark>),
+}
+
+impl Resumption {
+    /// A stream that begins at this place, or with the events that come.
+    pub(crate) fn new(since: Option<Since>, now: Instant) -> Self {
+        let (bookmark, rewind) = match since {
+            None => (None, None),
+            Some(Since::Position { position, session }) => (Some(Bookmark { position, session }), None),
+            Some(Since::Seconds { seconds }) => (None, Some(Rewind { seconds, before: now })),
+        };
+        Self { bookmark, rewind, gap: None, heard: None, has_asked: false, replayed: 0, was_too_soon: false }
+    }
+
+    /// The place from which the next connection wants events. `None` for those that come.
+    pub(crate) fn since(&self, now: Instant) -> Option<Since> {
+        let rewind = |Rewind { seconds, before }| {
+            let waited = (now - before + Duration::from_millis(999)).as_secs();
+            Since::Seconds { seconds: seconds.saturating_add(u32::try_from(waited).unwrap_or(u32::MAX)) }
+        };
+        self.bookmark.clone().map(Since::from).or_else(|| self.rewind.map(rewind))
+    }
+
+    /// The bookmark. `None` if the stream has none yet, or the server keeps no history.
+    pub(crate) fn bookmark(&self) -> Option<&Bookmark> {
+        self.bookmark.as_ref()
+    }
+
+    /// The connection opened, and asked for past events or not.
+    pub(crate) fn opened(&mut self, has_asked: bool) {
+        (self.has_asked, self.replayed) = (has_asked, 0);
+    }
+
+    /// The server sent a frame at this time.
+    pub(crate) fn hear(&mut self, at: SystemTime) {
+        self.heard = Some(at);
+    }
+
+    /// The stream received a past event that is not a repeat.
+    pub(crate) fn count_replayed(&mut self) {
+        self.replayed += 1;
+    }
+
+    /// The server answered the first `subscribe` of a connection. Returns the step of the bookmark and the verdict.
+    pub(crate) fn answered(
+        &mut self,
+        bookmark: Option<Bookmark>,
+        recovery: Option<Recovery>,
+    ) -> (Progress, Option<StreamItem>) {
+        let gap = self.gap.take();
+        let is_due = self.has_asked || gap.is_some();
+        self.rewind = None;
+        self.was_too_soon = false;
+        // A server that keeps no history, or does not know of it, gives no verdict.
+        let recovery = recovery.or_else(|| is_due.then_some(Recovery::NotRecovered(NotRecovered::Unavailable)));
+        match recovery {
+            Some(Recovery::Recovered { .. }) => {
+                let recovered = StreamItem::Recovered { replayed: self.replayed };
+                (Progress::Continues(bookmark), Some(recovered))
+            }
+            Some(Recovery::NotRecovered(reason)) => {
+                let missed_since = gap.and_then(|gap| gap.since);
+                (Progress::BeginsAnew(bookmark), Some(StreamItem::NotRecovered { reason, missed_since }))
+            }
+            None => (Progress::BeginsAnew(bookmark), None),
+        }
+    }
+
+    /// The server answered a later `subscribe` of the same connection.
+    pub(crate) fn accepted(
+        &self,
+        bookmark: Option<Bookmark>,
+        recovery: Option<Recovery>,
+    ) -> (Progress, Option<StreamItem>) {
+        match recovery {
+            Some(Recovery::NotRecovered(reason)) => {
+                let not_recovered = StreamItem::NotRecovered { reason, missed_since: None };
+                (Progress::BeginsAnew(bookmark), Some(not_recovered))
+            }
+            Some(Recovery::Recovered { .. }) | None => (Progress::Continues(bookmark), None),
+        }
+    }
+
+    /// Takes a step.
+    pub(crate) fn proceed(&mut self, progress: Progress) {
+        match (progress, &mut self.bookmark) {
+            (Progress::Seen(position), Some(bookmark)) => {
+                if position > bookmark.position {
+                    bookmark.position = position;
+                }
+            }
+            (Progress::Continues(Some(new)), Some(bookmark)) => {
+                bookmark.session = new.session;
+                if new.position > bookmark.position {
+                    bookmark.position = new.position;
+                }
+            }
+            (Progress::Seen(_), None) => {}
+            (Progress::Continues(new) | Progress::BeginsAnew(new), bookmark) => *bookmark = new,
+        }
+    }
+
+    /// A connection that had subscribed ended.
+    pub(crate) fn lost(&mut self) {
+        self.gap.get_or_insert(Gap { since: self.heard });
+    }
+
+    /// The stream misses nothing from now on, because it has no subscription or the server keeps no history.
+    pub(crate) fn forget(&mut self) {
+        (self.bookmark, self.rewind, self.gap) = (None, None, None);
+    }
+
+    /// The server refused the first `subscribe` of a connection by a limit. Returns true if that can be the limit of requests for
+    /// past events: the next attempt tells.
+    pub(crate) fn is_too_soon(&mut self) -> bool {
+        self.has_asked && !std::mem::replace(&mut self.was_too_soon, true)
+    }
+}
