@@ -109,8 +109,7 @@ async fn a_renewal_reaches_the_interests_of_every_subscription() {
     let mut alice = granted("alice", filter(["A"]), grant("alice", later(60)));
     alice.subscriptions.extend([named("ids", by_ids(["urn:1", "urn:2"])), named("map", filter(["B"]))]);
     t.register([&alice]).await;
-    // This subscription keeps its type.
-    t.table.subscribe(&alice.id, &[named("map", Filter::default())], now()).await.unwrap();
+    t.table.subscribe(&alice.id, &[named("map", Filter::default())], None, now()).await.unwrap();
 
     let renewed = t.table.authorise(&alice.id, &grant("alice", later(600)), later(59)).await.unwrap();
 
@@ -118,7 +117,7 @@ async fn a_renewal_reaches_the_interests_of_every_subscription() {
     let mut interests = t.interests(&["A", "B"]).await;
     interests.extend(t.watchers(&tenant("demo"), "urn:1").await);
     interests.extend(t.watchers(&tenant("demo"), "urn:2").await);
-    assert_eq!(interests.len(), 5);
+    assert_eq!(interests.len(), 4);
     assert!(interests.iter().all(|interest| interest.authorised_until == Some(later(600))));
 }
 

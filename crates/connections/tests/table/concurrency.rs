@@ -5,12 +5,13 @@ use std::future::Future;
 use std::time::Duration;
 
 use entity_stream_connections::{Authorisation, Connection, Grant, Table, TableError};
-use entity_stream_protocol::{Filter, Subscription};
+use entity_stream_protocol::{Filter, Position, Since, Subscription};
 use proptest::prelude::*;
 use tokio::task::JoinSet;
 
 use crate::support::{
-    Steps, TestTable, by_ids, config, connection, filter, id, named, names, now, subscription_name, with_pattern,
+    Steps, TestTable, by_ids, config, connection, filter, id, named, names, now, session, subscription_name,
+    with_pattern,
 };
 
 /// Runs one operation, and another one at this step of the first.
@@ -35,7 +36,7 @@ async fn at_step<A, B>(
 }
 
 async fn subscribe(table: &Table, wanted: &Subscription) -> Connection {
-    table.subscribe(&id("alice"), std::slice::from_ref(wanted), now()).await.unwrap()
+    table.subscribe(&id("alice"), std::slice::from_ref(wanted), None, now()).await.unwrap().after
 }
 
 /// A read and a transaction are two requests. A cancelled transaction is followed by another of each.
@@ -106,7 +107,7 @@ async fn many_of_different_names_all_hold_unless_they_were_refused() {
         let table = t.table.clone();
         messages.spawn(async move {
             let wanted = named(&name, filter(["Room", &format!("Type{name}")]));
-            (name, table.subscribe(&id("alice"), &[wanted], now()).await)
+            (name, table.subscribe(&id("alice"), &[wanted], None, now()).await)
         });
     }
     let mut expected = BTreeSet::from([String::new()]);
@@ -127,6 +128,7 @@ async fn many_of_different_names_all_hold_unless_they_were_refused() {
 #[derive(Clone, Debug)]
 enum Message {
     Subscribe(Vec<Subscription>),
+    Resume(&'static str),
     Unsubscribe(&'static str),
     Authorise(u64),
     Disconnect,
@@ -151,6 +153,7 @@ fn subscriptions() -> impl Strategy<Value = Vec<Subscription>> {
 fn messages() -> impl Strategy<Value = Message> {
     prop_oneof![
         8 => subscriptions().prop_map(Message::Subscribe),
+        3 => prop::sample::select(vec!["alice", "earlier", "another"]).prop_map(Message::Resume),
         3 => prop::sample::select(NAMES.to_vec()).prop_map(Message::Unsubscribe),
         2 => (60..600_u64).prop_map(Message::Authorise),
         1 => Just(Message::Disconnect),
@@ -160,7 +163,11 @@ fn messages() -> impl Strategy<Value = Message> {
 async fn handle(table: Table, message: Message) -> bool {
     let alice = id("alice");
     let result = match message {
-        Message::Subscribe(wanted) => table.subscribe(&alice, &wanted, now()).await,
+        Message::Subscribe(wanted) => table.subscribe(&alice, &wanted, None, now()).await.map(|change| change.after),
+        Message::Resume(name) => {
+            let since = Since::Position { position: Position::new(now(), 1), session: session(name) };
+            table.subscribe(&alice, &[], Some(&since), now()).await.map(|change| change.after)
+        }
         Message::Unsubscribe(name) => table.unsubscribe(&alice, &subscription_name(name), now()).await,
         Message::Authorise(seconds) => {
             let until = Some(now().plus(Duration::from_secs(seconds)));
@@ -169,8 +176,11 @@ async fn handle(table: Table, message: Message) -> bool {
         Message::Disconnect => return table.forget(&alice).await.unwrap().is_some(),
     };
     let is_expected = match &result {
-        Ok(_) | Err(TableError::Contended | TableError::NotConnected | TableError::NotSubscribed) => true,
-        Err(_) => false,
+        Ok(_) => true,
+        Err(error) => matches!(
+            error,
+            TableError::Contended | TableError::NotConnected | TableError::NotSubscribed | TableError::ResumedRecently
+        ),
     };
     assert!(is_expected, "{result:?}");
     false

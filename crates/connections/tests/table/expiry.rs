@@ -77,12 +77,12 @@ async fn an_expired_connection_keeps_its_subscriptions_as_they_are() {
         let result = t.table.unsubscribe(&alice.id, &subscription_name(name), after).await;
         assert!(matches!(result, Err(TableError::NotConnected)), "{name:?}: {result:?}");
     }
-    let result = t.table.subscribe(&alice.id, &[named("new", filter(["Car"]))], after).await;
+    let result = t.table.subscribe(&alice.id, &[named("new", filter(["Car"]))], None, after).await;
     assert!(matches!(result, Err(TableError::NotConnected)), "{result:?}");
     t.assert_holds([&alice], "unchanged").await;
     for (at, found) in [(before, 1), (after, 0)] {
         let mut pages = t.table.interests(&tenant("demo"), [], ["urn:1"], at).pop().unwrap();
-        assert_eq!(pages[0].next().await.unwrap().unwrap().interests.len(), found);
+        assert_eq!(pages.next().await.unwrap().unwrap().interests.len(), found);
     }
     t.table.forget(&alice.id).await.unwrap();
     t.assert_empty("forgotten").await;

@@ -98,24 +98,19 @@ async fn under_a_connections_key_are_no_connection() {
     }
 }
 
-/// A connection without its kept scopes would leave interests behind, so it is none.
+/// The interests of a connection follow from its subscriptions and its session. If one of these cannot be read, the interests
+/// cannot be found, so the item is no connection.
 #[tokio::test]
-async fn with_malformed_lists_are_no_connection() {
-    let list =
-        |texts: &[&str]| AttributeValue::L(vec![AttributeValue::L(texts.iter().map(|each| text(each)).collect())]);
+async fn with_malformed_subscriptions_or_sessions_are_no_connection() {
     for (name, value) in [
         ("subscriptions", text("everything")),
         ("subscriptions", AttributeValue::L(vec![text("map")])),
         ("subscriptions", AttributeValue::L(vec![AttributeValue::M(Item::from([("f".to_owned(), text("{"))]))])),
         ("subscriptions", AttributeValue::L(vec![AttributeValue::M(Item::from([("v".to_owned(), text("[]"))]))])),
         ("ack", text("never")),
-        ("kept", text("Room")),
-        ("kept", AttributeValue::L(vec![text("Room")])),
-        ("kept", list(&["map", "T"])),
-        ("kept", list(&["map", "X", "Room"])),
-        ("kept", list(&["not a name", "T", "Room"])),
-        ("kept", list(&["map", "T", ""])),
-        ("kept", list(&["map", "I", ""])),
+        ("session", text("")),
+        ("session", text("not a session")),
+        ("session", text(&"s".repeat(129))),
     ] {
         let t = TestTable::create().await;
         t.register([&connection("alice", None)]).await;

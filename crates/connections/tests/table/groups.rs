@@ -71,7 +71,7 @@ async fn is_the_same_in_the_scopes_of_all_subscriptions() {
     let t = TestTable::create().await;
     t.register([&member("m0", of("alice")), &member("m1", of("alice"))]).await;
     let wanted = [named("ids", by_ids(["urn:1"])), named("all", Filter::default())];
-    let alice = t.table.subscribe(&id("m0"), &wanted, now()).await.unwrap();
+    let alice = t.table.subscribe(&id("m0"), &wanted, None, now()).await.unwrap().after;
     t.assert_holds([&alice, &member("m1", of("alice"))], "several").await;
     let mut all = hashes(&t, "m").await;
     all.extend(t.watchers(&tenant("demo"), "urn:1").await.iter().map(|interest| interest.hash()));

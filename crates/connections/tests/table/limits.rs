@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use entity_stream_connections::{Authorisation, Connection, Grant, TableError};
-use entity_stream_protocol::{Filter, Representation, Subscription, SubscriptionName, View};
+use entity_stream_protocol::{Filter, Position, Representation, Since, Subscription, SubscriptionName, View};
 
 use crate::support::{
-    Item, Requests, TestTable, by_ids, config, connection, filter, id, named, names, now, only, with_pattern,
+    Item, Requests, TestTable, by_ids, config, connection, filter, id, named, names, now, only, session, with_pattern,
 };
 
 const LIMIT: usize = 32 * 1024;
@@ -16,13 +16,13 @@ const LIMIT: usize = 32 * 1024;
 /// Subscribes, which has to be refused, and returns the reason.
 async fn refused(t: &TestTable, wanted: &[Subscription]) -> TableError {
     let before = t.items().await;
-    let error = t.table.subscribe(&id("alice"), wanted, now()).await.unwrap_err();
+    let error = t.table.subscribe(&id("alice"), wanted, None, now()).await.unwrap_err();
     assert_eq!(t.items().await, before, "{error}");
     error
 }
 
 async fn accepted(t: &TestTable, wanted: &[Subscription]) -> Connection {
-    let alice = t.table.subscribe(&id("alice"), wanted, now()).await.unwrap();
+    let alice = t.table.subscribe(&id("alice"), wanted, None, now()).await.unwrap().after;
     t.assert_holds([&alice], "accepted").await;
     alice
 }
@@ -61,7 +61,7 @@ async fn longest(t: &TestTable, wanted: impl Fn(usize) -> Vec<Subscription>) -> 
     accepted(t, &wanted(fits)).await;
     while exceeds - fits > 1 {
         let middle = usize::midpoint(fits, exceeds);
-        match t.table.subscribe(&id("alice"), &wanted(middle), now()).await {
+        match t.table.subscribe(&id("alice"), &wanted(middle), None, now()).await {
             Ok(_) => fits = middle,
             Err(TableError::LimitExceeded) => exceeds = middle,
             Err(error) => panic!("{middle}: {error}"),
@@ -169,24 +169,23 @@ async fn do_not_concern_a_renewal_or_the_removal_of_a_subscription() {
     t.assert_holds([&removed], "removed").await;
 }
 
-/// Everything that a connection can have becomes everything else that it can have.
+/// Everything that a connection can have becomes everything else that it can have, in the place of another session or not.
 #[tokio::test]
 async fn are_within_one_transaction_of_a_hundred_items() {
     let transactions = Requests::of(".TransactWriteItems");
-    for kept in [filter(names("Old", 49)), by_ids(names("old:", 49))] {
-        for wanted in [filter(names("New", 49)), by_ids(names("new:", 49))] {
-            let t = with(only(kept.clone())).await;
-            accepted(&t, &[Filter::default().into()]).await;
-            assert_eq!(t.items().await.len(), 51, "49 are kept");
-            let table = t.through(config().interceptor(transactions.clone()));
-            let alice = table.subscribe(&id("alice"), &[wanted.clone().into()], now()).await.unwrap();
-            let body: serde_json::Value = serde_json::from_str(&transactions.last()).unwrap();
-            let items = body["TransactItems"].as_array().unwrap().len();
-            assert_eq!(items, 100, "from {kept:?} to {wanted:?}");
-            t.assert_holds([&alice], "everything else").await;
-        }
+    let since = Since::Position { position: Position::new(now(), 1), session: session("earlier") };
+    let many = |prefix: &str| [filter(names(prefix, 49)), by_ids(names(prefix, 49))];
+    let changes = many("Old").into_iter().flat_map(|old| many("New").map(|new| (old.clone(), new)));
+    for ((old, new), since) in changes.flat_map(|change| [(change.clone(), None), (change, Some(&since))]) {
+        let t = with(only(old.clone())).await;
+        let table = t.through(config().interceptor(transactions.clone()));
+        let change = table.subscribe(&id("alice"), &[new.clone().into()], since, now()).await.unwrap();
+        let body: serde_json::Value = serde_json::from_str(&transactions.last()).unwrap();
+        let items = body["TransactItems"].as_array().unwrap().len();
+        assert_eq!(items, 99, "from {old:?} to {new:?}");
+        t.assert_holds([&change.after], "everything else").await;
     }
-    assert_eq!(transactions.count(), 4);
+    assert_eq!(transactions.count(), 8);
 }
 
 /// DynamoDB charges two units for each KB of an item in a transaction: of the old or of the new item, whichever is larger.
@@ -203,7 +202,7 @@ async fn bound_the_cost_of_a_message() {
         let mut wanted: Vec<_> = views.collect();
         wanted.push(named("ids", by_ids(&ids)));
         let before = t.items().await;
-        t.table.subscribe(&id("alice"), &wanted, now()).await.unwrap();
+        t.table.subscribe(&id("alice"), &wanted, None, now()).await.unwrap();
         let after = t.items().await;
         let keys: BTreeSet<_> = before.keys().chain(after.keys()).collect();
         let size = |item: Option<&Item>| item.map_or(0, bytes);

@@ -44,8 +44,7 @@ async fn are_strongly_consistent() {
     table.register(&connection("alice", filter(["Room"]))).await.unwrap();
     table.find(&id("alice"), now()).await.unwrap();
     subscribe(&table, &id("alice"), Some(&filter(["Sensor"])), now()).await.unwrap();
-    for mut pages in table.interests(&tenant("demo"), &[entity_type("Sensor")], ["urn:a"], now()).into_iter().flatten()
-    {
+    for mut pages in table.interests(&tenant("demo"), &[entity_type("Sensor")], ["urn:a"], now()) {
         while pages.next().await.unwrap().is_some() {}
     }
     table.list(None, now()).await.unwrap();

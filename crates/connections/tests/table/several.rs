@@ -13,7 +13,7 @@ async fn add(t: &TestTable, alice: &mut Connection, wanted: &[Subscription]) {
     alice.subscriptions.retain(|each| wanted.iter().all(|new| new.name != each.name));
     alice.subscriptions.extend_from_slice(wanted);
     alice.subscriptions.sort_by(|a, b| a.name.cmp(&b.name));
-    assert_eq!(&t.table.subscribe(&alice.id, wanted, now()).await.unwrap(), alice);
+    assert_eq!(&t.table.subscribe(&alice.id, wanted, None, now()).await.unwrap().after, alice);
     t.assert_holds([&*alice], &format!("with {wanted:?}")).await;
 }
 
@@ -58,7 +58,7 @@ async fn of_one_message_are_one_transaction() {
     let table = t.through(config().interceptor(transactions.clone()));
     let wanted = [filter(["Room"]).into(), named("a", by_ids(["urn:1", "urn:2"])), named("b", filter(["Car", "Room"]))];
 
-    let returned = table.subscribe(&alice.id, &wanted, now()).await.unwrap();
+    let returned = table.subscribe(&alice.id, &wanted, None, now()).await.unwrap().after;
 
     assert_eq!(transactions.count(), 1);
     assert_eq!(returned.subscriptions, wanted);
@@ -72,7 +72,7 @@ async fn of_one_name_in_one_message_are_the_last() {
     t.register([&connection("alice", None)]).await;
     let [first, last] = [filter(["Room"]), filter(["Car"])].map(|filter| named("map", filter));
 
-    let returned = t.table.subscribe(&id("alice"), &[first, last.clone()], now()).await.unwrap();
+    let returned = t.table.subscribe(&id("alice"), &[first, last.clone()], None, now()).await.unwrap().after;
 
     assert_eq!(returned.subscriptions, [last]);
     t.assert_holds([&returned], "the last").await;
@@ -175,12 +175,7 @@ async fn are_forgotten_with_their_connection() {
         let mut alice = connection("alice", Filter::default());
         t.register([&alice, &bob]).await;
         let wanted = [named("a", by_ids(["urn:1", "urn:2"])), named("b", filter(["Room", "Car"]))];
-        alice = t.table.subscribe(&alice.id, &wanted, now()).await.unwrap();
-        // It keeps these scopes.
-        t.table
-            .subscribe(&alice.id, &[named("a", filter(["Room"])), named("b", Filter::default())], now())
-            .await
-            .unwrap();
+        alice = t.table.subscribe(&alice.id, &wanted, None, now()).await.unwrap().after;
         if gone {
             let interests = t.watchers(&tenant("demo"), "urn:1").await;
             let interest = interests.iter().find(|interest| interest.connection_id == alice.id).unwrap();

@@ -7,79 +7,17 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use entity_stream_connections::{Authorisation, Connection, stable_hash};
-use entity_stream_protocol::{Filter, Format, Subscription};
+use entity_stream_protocol::{Filter, Format, Session, Subscription};
 
 use super::test_table::{Item, Key};
 
-/// The rounds in which an event reads the kinds of scope.
+/// The kinds of scope.
 const EVERY: &str = "*";
 const TYPE: &str = "T";
 const ID: &str = "I";
 
 /// A kind and its type or id.
 pub(crate) type Scope = (&'static str, String);
-
-/// A scope that a subscription keeps: its name, the kind of the scope, and the type or id.
-pub(crate) type Kept = BTreeSet<(String, String, String)>;
-
-/// The list `kept` in a connection item.
-pub(crate) fn kept(item: &Item) -> Kept {
-    let text = |value: &AttributeValue| value.as_s().unwrap().clone();
-    let entry = |entry: &AttributeValue| match entry.as_l().unwrap().as_slice() {
-        [name, kind, of] => (text(name), text(kind), text(of)),
-        other => panic!("no entry of `kept`: {other:?}"),
-    };
-    item.get("kept").map_or_else(Kept::new, |list| list.as_l().unwrap().iter().map(entry).collect())
-}
-
-/// Holds what a connection keeps against its subscriptions: only scopes that an event reads after theirs, at most 50 in all.
-pub(crate) fn assert_kept(connection: &Connection, kept: &Kept, context: &str) {
-    for (name, kind, of) in kept {
-        let subscription = connection.subscriptions.iter().find(|each| each.name.as_str() == name);
-        let subscription = subscription.unwrap_or_else(|| panic!("{context}: {name:?} keeps {of:?} and is gone"));
-        let scopes = scopes(subscription);
-        let earlier = scopes.iter().all(|(own, _)| round(own) < round(kind));
-        assert!(earlier, "{context}: {name:?} of {scopes:?} keeps {kind} {of:?}");
-    }
-    let all: BTreeSet<_> = connection.subscriptions.iter().flat_map(scopes).collect();
-    let kept_scopes = kept.iter().map(|(_, kind, of)| scope(kind, of));
-    let all: BTreeSet<_> = all.into_iter().chain(kept_scopes).collect();
-    assert!(kept.is_empty() || all.len() <= 50, "{context}: {} scopes", all.len());
-}
-
-/// Holds what a connection keeps against what it had before: of each subscription's former scopes all that an event reads after
-/// the new ones, or as many as fifty scopes leave room for.
-pub(crate) fn assert_kept_by(old: &Connection, old_kept: &Kept, new: &Connection, new_kept: &Kept, context: &str) {
-    let mut due = Kept::new();
-    let mut all: BTreeSet<Scope> = new.subscriptions.iter().flat_map(scopes).collect();
-    for subscription in &new.subscriptions {
-        let name = &subscription.name;
-        let Some(before) = old.subscription(name) else { continue };
-        let kept_before = old_kept.iter().filter(|(of, _, _)| of == name.as_str()).map(|(_, kind, of)| scope(kind, of));
-        for former in scopes(before).into_iter().chain(kept_before) {
-            if scopes(subscription).iter().all(|(own, _)| round(own) < round(former.0)) {
-                due.insert((name.as_str().to_owned(), former.0.to_owned(), former.1.clone()));
-                all.insert(former);
-            }
-        }
-    }
-    if all.len() <= 50 {
-        assert_eq!(*new_kept, due, "{context}: what is kept");
-    } else {
-        assert!(new_kept.is_subset(&due), "{context}: {new_kept:?} are kept of {due:?}");
-        let own: BTreeSet<Scope> = new.subscriptions.iter().flat_map(scopes).collect();
-        let there: BTreeSet<Scope> = new_kept.iter().map(|(_, kind, of)| scope(kind, of)).chain(own).collect();
-        assert_eq!(there.len(), 50, "{context}: there is room for more");
-    }
-}
-
-fn scope(kind: &str, of: &str) -> Scope {
-    (if kind == TYPE { TYPE } else { ID }, of.to_owned())
-}
-
-fn round(kind: &str) -> usize {
-    [EVERY, TYPE, ID].iter().position(|each| *each == kind).unwrap()
-}
 
 /// The connection item without what is tested elsewhere: its authorisation and its revision.
 pub(crate) fn connection_attributes(connection: &Connection) -> BTreeMap<&'static str, Option<AttributeValue>> {
@@ -91,30 +29,30 @@ pub(crate) fn connection_attributes(connection: &Connection) -> BTreeMap<&'stati
         ("format", Some(text(connection.format.as_str()))),
         ("group", connection.group.as_ref().map(|group| text(group.as_str()))),
         ("ack", connection.acknowledgement.map(|acknowledgement| text(acknowledgement.as_str()))),
+        ("batch", connection.takes_batches.then_some(AttributeValue::Bool(true))),
+        ("session", connection.resumed.as_ref().map(|session| text(session.as_str()))),
+        ("resumedAt", connection.resumed_at.map(|at| number(at.millis()))),
         ("subscriptions", Some(AttributeValue::L(wants))),
     ])
 }
 
-/// The interest items of a connection that keeps these scopes.
-pub(crate) fn interest_items(connection: &Connection, kept: &Kept, group_hash: Option<String>) -> BTreeMap<Key, Item> {
+/// The interest items of a connection.
+pub(crate) fn interest_items(connection: &Connection, group_hash: Option<String>) -> BTreeMap<Key, Item> {
     let mut wants: BTreeMap<Scope, Vec<AttributeValue>> = BTreeMap::new();
     let listens = connection.authorisation != Authorisation::Pending;
     for subscription in connection.subscriptions.iter().filter(|_| listens) {
         let filter = &subscription.filter;
-        let own = scopes(subscription);
-        for scope in &own {
+        for scope in scopes(subscription) {
             let rest = match scope.0 {
                 EVERY => filter.clone(),
                 TYPE => filter.without_types(),
                 _ => filter.without_ids(),
             };
-            wants.entry(scope.clone()).or_default().push(want(subscription, &rest));
-        }
-        for (_, kind, of) in kept.iter().filter(|(name, _, _)| name == subscription.name.as_str()) {
-            wants.entry(scope(kind, of)).or_default().push(want(subscription, filter));
+            wants.entry(scope).or_default().push(want(subscription, &rest));
         }
     }
-    let hash = group_hash.unwrap_or_else(|| format!("{:016x}", stable_hash(connection.id.as_str().as_bytes())));
+    let session = connection.resumed.as_ref().map_or(connection.id.as_str(), Session::as_str);
+    let hash = group_hash.unwrap_or_else(|| format!("{:016x}", stable_hash(session.as_bytes())));
     let sort_key = format!("{hash}#{}", connection.id);
     let item = |(scope, wants): (Scope, Vec<AttributeValue>)| {
         let key = (partition(connection.tenant.as_str(), &scope), sort_key.clone());
@@ -133,6 +71,7 @@ fn interest_item(connection: &Connection, (pk, sk): Key, wants: Vec<AttributeVal
         ("connectedAt", Some(number(connection.connected_at.millis()))),
         ("expiresAt", Some(number(connection.connected_at.millis() / 1000 + 2 * 60 * 60))),
         ("format", (connection.format != Format::Json).then(|| text(connection.format.as_str()))),
+        ("batch", connection.takes_batches.then_some(AttributeValue::Bool(true))),
         ("group", connection.group.as_ref().map(|group| text(group.as_str()))),
         ("subscriptions", (!is_plain).then_some(AttributeValue::L(wants))),
         ("named", is_named.then_some(AttributeValue::Bool(true))),

@@ -8,11 +8,11 @@ mod steps;
 mod test_table;
 
 pub(crate) use engine::config;
-pub(crate) use layout::{Kept, Scope, assert_kept_by, id_partition, scopes};
+pub(crate) use layout::{Scope, id_partition, scopes};
 pub(crate) use requests::Requests;
 pub(crate) use samples::{
-    by_ids, connection, default_filter, entity_type, filter, id, named, names, now, only, patterns, stored_filter,
-    subscribe, subscription_name, tenant, with_pattern,
+    by_ids, connection, default_filter, entity_type, filter, id, named, names, now, only, patterns, session,
+    stored_filter, subscribe, subscription_name, tenant, with_pattern,
 };
 pub(crate) use steps::Steps;
 pub(crate) use test_table::{Item, TestTable, ids};

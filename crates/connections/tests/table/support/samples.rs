@@ -1,6 +1,7 @@
 use entity_stream_connections::{Authorisation, Connection, Interest, Table, TableError};
 use entity_stream_protocol::{
-    ConnectionId, EntityType, EpochMillis, Filter, FilterFields, Format, Subscription, SubscriptionName, Tenant, View,
+    ConnectionId, EntityType, EpochMillis, Filter, FilterFields, Format, Session, Subscription, SubscriptionName,
+    Tenant, View,
 };
 
 /// When every sample connection was opened: far in the future, so that no engine's own TTL touches a test's items.
@@ -10,6 +11,10 @@ pub(crate) fn now() -> EpochMillis {
 
 pub(crate) fn id(name: &str) -> ConnectionId {
     ConnectionId::parse(name).unwrap()
+}
+
+pub(crate) fn session(name: &str) -> Session {
+    Session::parse(name).unwrap()
 }
 
 pub(crate) fn tenant(name: &str) -> Tenant {
@@ -86,6 +91,9 @@ pub(crate) fn connection(name: &str, filter: impl Into<Option<Filter>>) -> Conne
         acknowledgement: None,
         format: Format::Json,
         group: None,
+        takes_batches: false,
+        resumed: None,
+        resumed_at: None,
         authorisation: Authorisation::Open,
     }
 }
@@ -98,7 +106,7 @@ pub(crate) async fn subscribe(
     now: EpochMillis,
 ) -> Result<Connection, TableError> {
     match wanted {
-        Some(filter) => table.subscribe(id, &[filter.clone().into()], now).await,
+        Some(filter) => Ok(table.subscribe(id, &[filter.clone().into()], None, now).await?.after),
         None => table.unsubscribe(id, &SubscriptionName::DEFAULT, now).await,
     }
 }

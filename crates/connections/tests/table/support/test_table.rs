@@ -5,7 +5,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use entity_stream_connections::{Authorisation, Connection, Interest, Table};
 use entity_stream_protocol::{EntityType, EpochMillis, Tenant};
 
-use super::layout::{self, Kept};
+use super::layout;
 use super::{config, entity_type, now, tenant};
 
 pub(crate) type Item = HashMap<String, AttributeValue>;
@@ -58,7 +58,7 @@ impl TestTable {
     }
 
     /// Holds the raw items against the layout, which `layout` writes down a second time: there are exactly those of these
-    /// connections, and each says what it should. The scopes that subscriptions keep are taken from the connection's item.
+    /// connections, and each says what it should.
     pub(crate) async fn assert_holds<'a>(&self, wanted: impl IntoIterator<Item = &'a Connection>, context: &str) {
         // Groups and slots have items of their own, which are tested elsewhere.
         let mut items: BTreeMap<Key, Item> = self.items().await;
@@ -71,21 +71,14 @@ impl TestTable {
             for (name, value) in layout::connection_attributes(connection) {
                 assert_eq!(stored.get(name), value.as_ref(), "{context}: {key:?}: {name}");
             }
-            let kept = layout::kept(&stored);
-            layout::assert_kept(connection, &kept, context);
             let hash = stored.get("groupHash").map(|hash| hash.as_s().unwrap().clone());
             let in_group = connection.group.is_some() && connection.authorisation != Authorisation::Pending;
             assert_eq!(hash.is_some(), in_group, "{context}: the hash of the group");
-            for (key, interest) in layout::interest_items(connection, &kept, hash) {
+            for (key, interest) in layout::interest_items(connection, hash) {
                 assert_eq!(items.remove(&key), Some(interest), "{context}: {key:?}");
             }
         }
         assert!(items.is_empty(), "{context}: too many {items:#?}");
-    }
-
-    /// The scopes that the subscriptions of a connection keep.
-    pub(crate) async fn kept(&self, name: &str) -> Kept {
-        layout::kept(&self.items().await[&(format!("C#{name}"), "C".to_owned())])
     }
 
     /// The interests that an event of these types finds in the tenant `demo`.
@@ -94,10 +87,10 @@ impl TestTable {
         self.interests_at(&tenant("demo"), &types, now()).await
     }
 
-    /// Those of each partition once, though several types are to be read twice.
+    /// The interests that an event of these types finds.
     pub(crate) async fn interests_at(&self, tenant: &Tenant, types: &[EntityType], now: EpochMillis) -> Vec<Interest> {
         let mut interests = Vec::new();
-        for mut pages in self.table.interests(tenant, types, [], now).into_iter().take(2).flatten() {
+        for mut pages in self.table.interests(tenant, types, [], now) {
             while let Some(page) = pages.next().await.unwrap() {
                 assert_eq!(page.entity_id, None);
                 interests.extend(page.interests);
@@ -109,7 +102,7 @@ impl TestTable {
     /// The interests in one entity of a tenant, without those in its types or in everything.
     pub(crate) async fn watchers(&self, tenant: &Tenant, entity_id: &str) -> Vec<Interest> {
         let mut interests = Vec::new();
-        for mut pages in self.table.interests(tenant, [], [entity_id], now()).into_iter().skip(2).flatten() {
+        for mut pages in self.table.interests(tenant, [], [entity_id], now()).into_iter().skip(1) {
             while let Some(page) = pages.next().await.unwrap() {
                 assert_eq!(page.entity_id.as_deref(), Some(entity_id));
                 interests.extend(page.interests);
