@@ -7,7 +7,9 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{HeaderMap, Response, StatusCode};
 use bytes::Bytes;
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, Full};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
 use tokio::net::TcpListener;
 
 /// A request to an endpoint.
@@ -34,6 +36,8 @@ pub enum Reply {
     Reset,
     /// The same answer after a delay.
     After(Duration, Box<Reply>),
+    /// The answer of the server at this base URL to the same request.
+    From(String),
 }
 
 impl Reply {
@@ -73,8 +77,9 @@ impl Endpoint {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let asked = Arc::new(Mutex::new(Vec::new()));
         let (reply, log) = (Arc::new(reply), Arc::clone(&asked));
+        let client: Client<_, Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
         let app = Router::new().fallback(move |request: Request| {
-            let (reply, log) = (Arc::clone(&reply), Arc::clone(&log));
+            let (reply, log, client) = (Arc::clone(&reply), Arc::clone(&log), client.clone());
             async move {
                 let (parts, body) = request.into_parts();
                 let body = body.collect().await.unwrap().to_bytes();
@@ -91,6 +96,12 @@ impl Endpoint {
                     Reply::Reset => {
                         let broken = futures_util::stream::once(async { Err::<Bytes, _>("the connection breaks") });
                         Response::new(Body::from_stream(broken))
+                    }
+                    Reply::From(server) => {
+                        let mut request = Request::builder().method(asked.method.as_str());
+                        *request.headers_mut().unwrap() = asked.headers;
+                        let request = request.uri(format!("{server}{}", asked.path)).body(Full::new(asked.body));
+                        client.request(request.unwrap()).await.unwrap().map(Body::new)
                     }
                     Reply::Status(status, headers, body) => {
                         let mut response = Response::builder().status(StatusCode::from_u16(status).unwrap());
