@@ -168,6 +168,10 @@ class LocalSystem:
         """The name of the table of API keys."""
         return "entity-stream-api-keys"
 
+    def history_table(self) -> str:
+        """The name of the table of the history."""
+        return "entity-stream-history"
+
     def table_keys(self) -> set[tuple[str, str]]:
         pages = self.dynamodb().get_paginator("scan").paginate(TableName=self.table(), ConsistentRead=True)
         return {(item["pk"]["S"], item["sk"]["S"]) for page in pages for item in page["Items"]}

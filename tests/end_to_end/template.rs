@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_dynamodb::types::{BillingMode, TimeToLiveStatus};
-use entity_stream_local::{API_KEYS_TABLE, CONNECTIONS_TABLE, Config, FunctionHost, FunctionNames, Times, aws_config};
+use entity_stream_local::{
+    API_KEYS_TABLE, CONNECTIONS_TABLE, Config, FunctionHost, FunctionNames, HISTORY_TABLE, Times, aws_config,
+};
 use entity_stream_runtime::environment::{self, AWS_LAMBDA_LOG_LEVEL, JWT_SECRET, RUST_LOG};
 use saphyr::{LoadableYamlNode, Scalar, Yaml};
 use serde_json::{Map, Value, json};
@@ -92,7 +94,8 @@ fn invoked(lambda: &Endpoint) -> Vec<String> {
 #[tokio::test]
 async fn the_tables_are_the_same() {
     let template = template();
-    let local = [("ApiKeysTable", API_KEYS_TABLE), ("ConnectionsTable", CONNECTIONS_TABLE)];
+    let local =
+        [("ApiKeysTable", API_KEYS_TABLE), ("ConnectionsTable", CONNECTIONS_TABLE), ("HistoryTable", HISTORY_TABLE)];
     assert!(of_type(&template, "AWS::DynamoDB::Table").into_keys().eq(local.map(|(resource, _)| resource)));
     let system = System::start().await;
     let dynamodb = aws_sdk_dynamodb::Client::new(&aws_config(&system.local.dynamodb_url()));

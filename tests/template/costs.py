@@ -1,4 +1,4 @@
-"""The cost model of docs/costs.md. Run it to print the rows of its table; test_documents.py compares the table with it."""
+"""The cost model of docs/costs.md. Run it to print the rows of its tables; test_documents.py compares the tables with it."""
 
 from dataclasses import dataclass
 
@@ -12,6 +12,7 @@ MESSAGE, MESSAGES_OF_FIRST_PRICE, MESSAGE_BEYOND = 1.00 / MILLION, 1000 * MILLIO
 WRITE_UNIT, READ_UNIT = 0.625 / MILLION, 0.125 / MILLION
 INVOCATION, GIGABYTE_SECOND = 0.20 / MILLION, 0.0000166667
 EVENT = 1.00 / MILLION
+STORED_GIGABYTE = 0.25  # in a table, for a month
 
 # Each connection is replaced every two hours and pings every five minutes.
 HANDSHAKES = SECONDS // 7200
@@ -22,6 +23,15 @@ SECONDS_PER_MESSAGE = 0.020 / 64  # a call to @connections takes 20 ms, and 64 c
 SECONDS_PER_EVENT = 0.010  # and each event takes another 10 ms
 SECONDS_PER_HANDSHAKE = 0.020  # of each of the functions connect and disconnect
 INTERESTS_PER_READ_UNIT = 16  # of 256 bytes each
+
+# The history. An event of up to 1 KB is one write unit, and four are one read unit.
+HISTORY_SECONDS = 60 * 60  # HistoryMinutes
+SECONDS_UNTIL_DELETED = 2 * 24 * 60 * 60  # an assumption: DynamoDB deletes expired items within a few days
+EVENT_GIGABYTES = 1e-6
+EVENTS_PER_READ_UNIT = 4
+PARTITIONS = 4  # of a tenant and time
+SECONDS_OF_RESUME = 30  # read from the table; an instance keeps what is older
+SECONDS_PER_RESUME = 0.050  # another assumption
 
 
 @dataclass(frozen=True)
@@ -56,10 +66,40 @@ class Costs:
     def bus(self) -> float:
         return self.published() * EVENT
 
+    def without_history(self) -> float:
+        return self.connection_minutes() + self.messages() + self.table() + self.functions() + self.bus()
+
+    def history(self) -> float:
+        """The writes and the storage."""
+        stored = self.events * (HISTORY_SECONDS + SECONDS_UNTIL_DELETED) * EVENT_GIGABYTES
+        return self.published() * WRITE_UNIT + stored * STORED_GIGABYTE
+
+    def syncs(self) -> float:
+        """What `sync` costs more than the `ping` in whose place it is sent."""
+        each = INVOCATION + SECONDS_PER_HANDSHAKE * 0.25 * GIGABYTE_SECOND + READ_UNIT
+        return self.connections * PINGS * each
+
+    def resumes(self) -> float:
+        """One `subscribe` with `since` for each connection that takes the place of another. All events are of one tenant."""
+        call = 2 * MESSAGE + INVOCATION + SECONDS_PER_RESUME * 0.25 * GIGABYTE_SECOND
+        # A transaction writes the connection, and the interest in its former and its new place.
+        writes = 2 * 3
+        # The connection, the epoch, and the events.
+        reads = 2 + PARTITIONS + self.events * SECONDS_OF_RESUME / EVENTS_PER_READ_UNIT
+        return self.connections * HANDSHAKES * (call + writes * WRITE_UNIT + reads * READ_UNIT)
+
     def row(self) -> str:
-        parts = [self.connection_minutes(), self.messages(), self.table(), self.functions(), self.bus()]
-        figures = " | ".join(f"{part:,.2f}" for part in [*parts, sum(parts)])
-        return f"| {self.connections:,} | {self.events:,} | {self.audience:,} | {figures} |"
+        parts = [self.connection_minutes(), self.messages(), self.table(), self.functions(), self.bus(), self.history()]
+        return self._row(*parts, sum(parts))
+
+    def history_row(self) -> str:
+        with_history = self.without_history() + self.history()
+        more = [self.syncs(), self.resumes()]
+        return self._row(self.without_history(), with_history, *more, with_history + sum(more))
+
+    def _row(self, *figures: float) -> str:
+        cells = " | ".join(f"{figure:,.2f}" for figure in figures)
+        return f"| {self.connections:,} | {self.events:,} | {self.audience:,} | {cells} |"
 
 
 EXAMPLES = [Costs(100, 1, 10), Costs(10_000, 10, 100), Costs(100_000, 20, 250)]
@@ -74,10 +114,13 @@ MESSAGES_A_SECOND = 1_000  # ThrottlingRateLimit
 CONNECTIONS_OF_SUBJECT = 100  # MaxConnectionsPerSubject
 BROADCAST_GIGABYTES = 0.5  # BroadcastMemory
 
-# A transaction costs each item twice, and by the KB: the interests that come and go, up to 50 and 49 of them with 32 KB each
-# way, and the connection with up to 32 KB.
-UNITS_OF_LARGEST_CHANGE = 2 * (32 + 49 + 32 + 50 + 33)
+TABLE_UNITS_A_SECOND = 40_000  # of a table, to read and as many to write
+
+# A transaction costs each item twice, and by the KB: the interests that come and go, up to 49 of them with 32 KB each way, and
+# the connection with up to 32 KB.
 SCOPES = 49  # of a connection
+UNITS_OF_LARGEST_CHANGE = 2 * (32 + SCOPES + 32 + SCOPES + 33)
+UNITS_OF_SMALL_CHANGE = 2 * 3
 LOG_BYTES, LOG_GIGABYTE = 1_000, 0.50  # of a handshake or a message, as an assumption; the price of a GB
 MESSAGES_OF_LARGEST_FRAME = 4  # 128 KB in units of 32 KB
 UNITS_OF_LARGEST_EVENT = 16  # 1 MB in units of 64 KB
@@ -109,6 +152,11 @@ def worst() -> list[Worst]:
     opened += 2 * 2 * (1 + SCOPES) * WRITE_UNIT + 4 * WRITE_UNIT
     waiting = 2 * MESSAGE + call(256, SECONDS_PER_HANDSHAKE) + call(128, SECONDS_PER_HANDSHAKE) + 2 * WRITE_UNIT
     deliveries = 60 * CALLS_A_SECOND * MESSAGES_OF_LARGEST_FRAME * MESSAGE
+    # Each quota is used up by itself: the messages, the time of the functions, the reads, and the replayed events.
+    asked = 2 * MESSAGE + call(256, 0) + UNITS_OF_SMALL_CHANGE * WRITE_UNIT
+    resumed = 60 * MESSAGES_A_SECOND * asked + 60 * INVOCATIONS_AT_ONCE * 0.25 * GIGABYTE_SECOND
+    resumed += 60 * TABLE_UNITS_A_SECOND * READ_UNIT + deliveries
+    recorded = 60 * TABLE_UNITS_A_SECOND * WRITE_UNIT
     broadcasts = 60 * INVOCATIONS_AT_ONCE * BROADCAST_GIGABYTES * GIGABYTE_SECOND
     entries = 60 * ENTRIES_A_SECOND * UNITS_OF_LARGEST_EVENT * EVENT
     return [
@@ -130,6 +178,10 @@ def worst() -> list[Worst]:
             60 * HANDSHAKES_A_SECOND * opened, "the account's quota of handshakes, `ThrottlingRateLimit`",
         ),
         Worst(
+            "authenticated client", "requests for past events, 1,000 a second", resumed,
+            "`HistoryMinutes`, `ThrottlingRateLimit`, the quotas of the account and of the table",
+        ),
+        Worst(
             "authenticated client", f"{CONNECTIONS_OF_SUBJECT} open connections, without messages",
             CONNECTIONS_OF_SUBJECT * CONNECTION_MINUTES, "`MaxConnectionsPerSubject`",
         ),
@@ -145,11 +197,17 @@ def worst() -> list[Worst]:
             "publisher", "broadcasts, 1,000 at once", broadcasts,
             "`BroadcastReservedConcurrency`, `BroadcastMemory`",
         ),
+        Worst(
+            "publisher", "events of up to 128 KB in the history, 40,000 write units a second", recorded,
+            "`HistoryMinutes`, `events:PutEvents` in IAM, the table's quota",
+        ),
     ]  # fmt: skip
 
 
 if __name__ == "__main__":
     for example in EXAMPLES:
         print(example.row())
+    for example in EXAMPLES:
+        print(example.history_row())
     for each in worst():
         print(each.row())

@@ -45,6 +45,15 @@ def expanded(parameters: tuple) -> dict:
     return transform(template, dict(parameters), NoManagedPolicies())
 
 
+def in_range(parameter: dict, value: str) -> bool:
+    """Whether CloudFormation takes a value for a parameter, as far as numbers are concerned."""
+    if parameter["Type"] != "Number":
+        return True
+    if not re.fullmatch(r"-?\d+(\.\d+)?", value):
+        return False
+    return parameter.get("MinValue", float(value)) <= float(value) <= parameter.get("MaxValue", float(value))
+
+
 class Stack:
     """The stack with these parameters. `resources` and `outputs` contain the existing ones. A reference to a missing one is an
     error, as in a deployment with CloudFormation."""
@@ -59,6 +68,7 @@ class Stack:
             allowed = [str(each) for each in declared[name].get("AllowedValues", [value])]
             assert value in allowed, f"{name} cannot be {value}"
             assert re.fullmatch(declared[name].get("AllowedPattern", "(?s:.*)"), value), f"{name} cannot be {value}"
+            assert in_range(declared[name], value), f"{name} cannot be {value}"
         self.parameters = {name: given.get(name, str(declared[name].get("Default"))) for name in declared} | PSEUDO
         self._numbers = {name for name in declared if declared[name]["Type"] == "Number"}
         self.conditions = template.get("Conditions", {})

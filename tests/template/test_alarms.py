@@ -82,6 +82,17 @@ class Services:
             ),
             "reads of API keys are throttled": ({self.table("ReadThrottleEvents", "ApiKeysTable"): 1}, {"TableThrottlesAlarm"}),
             "writes of API keys are throttled": ({self.table("WriteThrottleEvents", "ApiKeysTable"): 1}, {"TableThrottlesAlarm"}),
+            "reads of the history are throttled": (
+                {self.table("ReadThrottleEvents", "HistoryTable"): 1}, {"HistoryThrottlesAlarm"},
+            ),
+            "writes of the history are throttled": (
+                {self.table("WriteThrottleEvents", "HistoryTable"): 1}, {"HistoryThrottlesAlarm"},
+            ),
+            "an event is not written into the history": (
+                {self.ours("NotRecorded", "Broadcast"): 1, self.function("Errors", "Broadcast"): 1},
+                {"HistoryWritesAlarm", "BroadcastErrorsAlarm"},
+            ),
+            "the history cannot be read": ({self.ours("HistoryFaults", "Default"): 1}, {"HistoryReadsAlarm"}),
             "events arrive late": ({self.ours("EventAge", "Broadcast"): 60_000}, {"EventAgeAlarm"}),
             "events arrive in time": ({self.ours("EventAge", "Broadcast"): 900}, set()),
             "no delivery succeeds": ({self.ours("Failed", "Broadcast"): 3}, {"NothingDeliveredAlarm"}),
@@ -128,6 +139,14 @@ def test_one_bad_minute_is_enough_for_what_is_lost_and_not_for_what_is_repeated(
     for name, alarm in alarms(on).items():
         once = "DeadLetter" in name or "Lost" in name
         assert (alarm.properties["EvaluationPeriods"] == 1) == once, name
+
+
+def test_without_a_history_no_alarm_and_no_widget_watches_it(on):
+    without = enabled(HistoryMinutes="0")
+    watched = {"HistoryWritesAlarm", "HistoryReadsAlarm", "HistoryThrottlesAlarm"}
+    assert set(alarms(on)) - set(alarms(without)) == watched
+    of_history = {which for name in watched for which in alarms(on)[name].inputs.values()}
+    assert of_history <= dashboard(on) and not of_history & dashboard(without)
 
 
 def test_silence_rings_only_if_it_is_asked_for(on):

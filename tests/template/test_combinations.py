@@ -19,6 +19,7 @@ VALUES = {
     "AuthInBand": ["true", "false"],
     "EventBusName": ["default", "city", "aws.partner/example.com/city"],
     "EventSource": ["", "com.example.broker"],
+    "HistoryMinutes": ["60", "0"],
     "BroadcastReservedConcurrency": ["", "20"],
     "PingRoute": ["mock", "function"],
     "ApiGatewayLogging": ["create-role", "account-role", "off"],

@@ -20,6 +20,8 @@ VARIANTS = {
     "authentication in the first message": {"AuthInBand": "true"},
     "in-band without authentication": {"AuthInBand": "true", "AuthEnabled": "false"},
     "one source": {"EventSource": "com.example.broker", "EventBusName": "city"},
+    "no history": {"HistoryMinutes": "0"},
+    "a history of a week": {"HistoryMinutes": "10080"},
     "reserved concurrency": {"BroadcastReservedConcurrency": "20", "BroadcastConcurrency": "128", "BroadcastSplitAt": "9000"},
     "no access logs": {"ApiGatewayLogging": "off"},
     "access logs by a role that exists": {"ApiGatewayLogging": "account-role"},
@@ -72,9 +74,9 @@ def test_one_parameter_deploys_everything(on):
         "AWS::ApiGatewayV2::Route": 4,
         "AWS::ApiGatewayV2::RouteResponse": 1,
         "AWS::ApiGatewayV2::Stage": 1,
-        "AWS::CloudWatch::Alarm": 13,
+        "AWS::CloudWatch::Alarm": 16,
         "AWS::CloudWatch::Dashboard": 1,
-        "AWS::DynamoDB::Table": 2,
+        "AWS::DynamoDB::Table": 3,
         "AWS::Events::Rule": 2,
         "AWS::IAM::Role": 5,
         "AWS::Lambda::EventInvokeConfig": 1,
@@ -140,12 +142,15 @@ def test_each_switch_adds_and_removes_its_resources():
     domain = {"DomainName": "a.example.com", "CertificateArn": "arn:aws:acm:eu-west-1:123456789012:certificate/1"}
     assert changed(**domain) == ({"Domain", "DomainMapping"}, set())
     assert changed(**domain, HostedZoneId="Z1") == ({"Domain", "DomainMapping", "DomainAlias", "DomainAliasIpv6"}, set())
+    history = {"HistoryTable", "HistoryWritesAlarm", "HistoryReadsAlarm", "HistoryThrottlesAlarm"}
+    assert changed(HistoryMinutes="0") == (set(), history)
+    assert changed(HistoryMinutes="1") == (set(), set())
     assert changed(ApiKeysTableName="keys") == (set(), {"ApiKeysTable"})
     assert changed(ApiKeysTableDeletionProtection="false") == (set(), set())
     assert changed(AlarmEmail="ops@city.test") == ({"AlarmTopic"}, set())
     assert changed(SilenceAlarmHours="1") == ({"SilenceAlarm"}, set())
     appeared, gone = changed(AlarmsEnabled="false")
-    assert not appeared and len(gone) == 13 and all(name.endswith("Alarm") for name in gone)
+    assert not appeared and len(gone) == 16 and all(name.endswith("Alarm") for name in gone)
 
 
 def test_authentication_is_on_and_the_secret_is_read_by_its_arn(on):
@@ -169,8 +174,51 @@ def test_api_keys_outlive_the_stack_and_connections_do_not(on):
     unprotected = enabled(ApiKeysTableDeletionProtection="false").resources["ApiKeysTable"]["Properties"]
     assert unprotected["DeletionProtectionEnabled"] == "false"
 
-    assert connections["DeletionPolicy"] == "Delete"
-    assert not {"PointInTimeRecoverySpecification", "DeletionProtectionEnabled"} & set(connections["Properties"])
+    for table in (connections, on.resources["HistoryTable"]):
+        assert table["DeletionPolicy"] == "Delete"
+        assert not {"PointInTimeRecoverySpecification", "DeletionProtectionEnabled"} & set(table["Properties"])
+        assert table["Properties"]["TimeToLiveSpecification"] == {"AttributeName": "expiresAt", "Enabled": True}
+
+
+def history_variables(stack: Stack, function: str) -> tuple:
+    variables = stack.resources[function]["Properties"]["Environment"]["Variables"]
+    return variables["WS_HISTORY_TABLE"], variables["HISTORY_MINUTES"]
+
+
+def test_two_functions_have_the_history(on):
+    for function in ("BroadcastFunction", "DefaultFunction"):
+        assert history_variables(on, function) == ("<HistoryTable>", 60)
+        assert history_variables(enabled(HistoryMinutes="10080"), function) == ("<HistoryTable>", 10080)
+    for function in ("ConnectFunction", "DisconnectFunction"):
+        variables = on.resources[function]["Properties"]["Environment"]["Variables"]
+        assert not {"WS_HISTORY_TABLE", "HISTORY_MINUTES"} & set(variables)
+    assert on.outputs["HistoryTableName"] == "<HistoryTable>"
+
+
+def test_without_a_history_nothing_of_it_is_left(on):
+    without = enabled(HistoryMinutes="0")
+    for function in ("BroadcastFunction", "DefaultFunction"):
+        assert history_variables(without, function) == ("", 0)
+    assert "<HistoryTable>" in json.dumps(on.resources)
+    for text in (json.dumps(without.resources), json.dumps(without.outputs)):
+        assert not re.search(r"HistoryTable|WriteHistory|ReadHistory|NotRecorded|HistoryFaults", text)
+
+
+def test_the_functions_change_in_the_order_in_which_a_history_ends(on):
+    """`default` stops to promise events before `broadcast` stops to write them."""
+    for stack in (on, enabled(HistoryMinutes="0")):
+        assert stack.resources["BroadcastFunction"]["DependsOn"] in ("DefaultFunction", ["DefaultFunction"])
+
+
+@pytest.mark.parametrize("minutes", ["-1", "10081", "an hour", ""])
+def test_the_template_and_the_functions_accept_the_same_histories(minutes):
+    code = (REPOSITORY / "crates/runtime/src/config/history.rs").read_text()
+    parameter = source()["Parameters"]["HistoryMinutes"]
+    (most,) = re.findall(r"const MOST_MINUTES: u64 = ([0-9* ]+);", code)
+    (default,) = re.findall(r"const DEFAULT_MINUTES: u64 = ([0-9]+);", code)
+    assert (parameter["MinValue"], parameter["MaxValue"], parameter["Default"]) == (0, eval(most), int(default))
+    with pytest.raises(AssertionError, match="HistoryMinutes cannot be"):
+        enabled(HistoryMinutes=minutes)
 
 
 def test_keys_and_the_secret_are_retained(on):
@@ -191,7 +239,7 @@ def test_everything_is_reached_by_ipv6(on):
 
 def test_an_existing_table_of_api_keys_is_adopted():
     stack = enabled(ApiKeysTableName="keys-of-another-stack")
-    assert list(stack.of_type("AWS::DynamoDB::Table")) == ["ConnectionsTable"]
+    assert list(stack.of_type("AWS::DynamoDB::Table")) == ["ConnectionsTable", "HistoryTable"]
     variables = stack.resources["ConnectFunction"]["Properties"]["Environment"]["Variables"]
     assert variables["WS_API_KEYS_TABLE"] == stack.outputs["ApiKeysTableName"] == "keys-of-another-stack"
     assert "arn:aws:dynamodb:eu-west-1:123456789012:table/keys-of-another-stack" in json.dumps(stack.resources["ConnectRole"])
@@ -473,6 +521,7 @@ def test_the_outputs(on):
         "DefaultFunctionName": "<DefaultFunction>",
         "BroadcastFunctionName": "<BroadcastFunction>",
         "TableName": "<ConnectionsTable>",
+        "HistoryTableName": "<HistoryTable>",
         "ApiKeysTableName": "<ApiKeysTable>",
         "SigningSecretArn": "<SigningSecret>",
         "EventBus": "default",

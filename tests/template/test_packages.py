@@ -68,6 +68,7 @@ def variables(local) -> dict[str, str]:
         "EVENT_STREAMING_ENABLED": "true",
         "AUTH_ENABLED": "false",
         "WS_CONNECTIONS_TABLE": local.table(),
+        "WS_HISTORY_TABLE": local.history_table(),
         "WS_API_ENDPOINT": f"{local.url}/local",
         "DEAD_LETTER_QUEUE_URL": f"{local.url}/000000000000/entity-stream-dead-letters",
         "EVENT_BUS_NAME": "default",

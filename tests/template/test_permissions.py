@@ -86,7 +86,7 @@ def test_a_role_allows_what_the_binary_calls_and_nothing_else(on, built, functio
 def test_a_role_names_its_resources(on, function):
     api = "arn:aws:execute-api:eu-west-1:123456789012:<Api>/live"
     resources = {
-        "dynamodb": {"<ConnectionsTable>.Arn", "<ApiKeysTable>.Arn"},
+        "dynamodb": {"<ConnectionsTable>.Arn", "<HistoryTable>.Arn", "<ApiKeysTable>.Arn"},
         "secretsmanager": {"<SigningSecret>"},
         "sqs": {"<DeadLetterQueue>.Arn"},
         "events": {"arn:aws:events:eu-west-1:123456789012:event-bus/default"},
@@ -132,6 +132,8 @@ def recorded(built, local, variables):  # noqa: F811
                 for sample in samples():
                     if sample.startswith(f"{name}/"):
                         process.invoke((EVENTS / f"{sample}.json").read_bytes())
+                if name == "broadcast":
+                    process.invoke(two_events())
                 if name == "connect" and settings:
                     for key in (created.stdout.strip(), "es_wrong"):
                         process.invoke(handshake_with_key("robot", key))
@@ -140,6 +142,12 @@ def recorded(built, local, variables):  # noqa: F811
         return operations
     finally:
         recorder.stop()
+
+
+def two_events() -> bytes:
+    """Events that `broadcast` writes into the history with one call."""
+    event = json.loads((EVENTS / "broadcast" / "updated.json").read_text())
+    return json.dumps([event | {"id": "one"}, event | {"id": "two"}]).encode()
 
 
 def handshake_with_key(name: str, key: str) -> bytes:
@@ -153,9 +161,11 @@ def handshake_with_key(name: str, key: str) -> bytes:
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_a_role_allows_the_recorded_operations_on_each_table(on, recorded, local, function):  # noqa: F811
     found = recorded[function]
-    assert set(found) <= {local.table(), local.api_keys_table()}
+    assert set(found) <= {local.table(), local.history_table(), local.api_keys_table()}
     # No sample leads to every operation on the table of connections, such as the cleanup after a failed registration.
     assert found.get(local.table(), set()) <= allowed_on(on, function, "ConnectionsTable")
+    # No sample of `default` has a connection that asks for past events.
+    assert found.get(local.history_table(), set()) <= allowed_on(on, function, "HistoryTable")
     assert found.get(local.api_keys_table(), set()) == allowed_on(on, function, "ApiKeysTable")
 
 
@@ -165,6 +175,28 @@ def test_only_connect_reads_api_keys(on):
     assert "GetItem" not in allowed_on(on, "connect", "ConnectionsTable")
     for function in set(FUNCTIONS) - {"connect"}:
         assert not allowed_on(on, function, "ApiKeysTable")
+
+
+def test_broadcast_writes_the_history_as_its_role_allows(on, recorded, local):  # noqa: F811
+    assert recorded["broadcast"][local.history_table()] == allowed_on(on, "broadcast", "HistoryTable")
+
+
+def test_one_function_writes_the_history_and_another_reads_it(on):
+    assert allowed_on(on, "broadcast", "HistoryTable") == {"PutItem", "BatchWriteItem"}
+    assert allowed_on(on, "default", "HistoryTable") == {"GetItem", "Query"}
+    for function in ("connect", "disconnect"):
+        assert not allowed_on(on, function, "HistoryTable")
+    # These operations are in the binaries for the history only.
+    assert "PutItem" not in allowed_on(on, "broadcast", "ConnectionsTable")
+    assert "Query" not in allowed_on(on, "default", "ConnectionsTable")
+
+
+def test_without_a_history_no_role_names_its_table(on):
+    without = Stack(EventStreamingEnabled="true", HistoryMinutes="0")
+    for function in FUNCTIONS:
+        assert not allowed_on(without, function, "HistoryTable")
+        kept = [each for each in statements(on, function) if each["Sid"] not in ("WriteHistory", "ReadHistory")]
+        assert statements(without, function) == kept
 
 
 def test_no_function_creates_or_revokes_api_keys(on):
