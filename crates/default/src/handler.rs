@@ -5,7 +5,7 @@ use aws_lambda_events::apigw::{ApiGatewayProxyResponse, ApiGatewayWebsocketProxy
 use entity_stream_clock::Clock;
 use entity_stream_connections::{Connection, Table, TableError};
 use entity_stream_delivery::ManagementApi;
-use entity_stream_history::{HistoryReader, position_of};
+use entity_stream_history::HistoryReader;
 use entity_stream_protocol::{
     Acknowledgement, Action, Answer, ClientMessage, EpochMillis, ErrorCode, NotRecovered, Recovery, Rejection, Since,
     Subscriptions,
@@ -198,16 +198,16 @@ impl DefaultRoute {
 
     /// Tells a client its place in the history, if its connection is still registered.
     async fn sync(&self, caller: &Caller, message: &ClientMessage) -> Answer {
-        if self.history.is_none() {
+        let Some(history) = &self.history else {
             let text = "this service keeps no history; send ping to keep the connection alive";
             return Answer::Error(message.reject(ErrorCode::NotAvailable, text));
-        }
+        };
         // A connection that is registered later has been registered at this time too.
         let now = self.clock.now();
         let request_id = message.request_id.clone();
         match self.table.find(&caller.connection_id, now).await {
             Ok(Some(connection)) if connection.authorisation.is_valid(now) => {
-                Answer::Synced { position: position_of(now), request_id }
+                Answer::Synced { position: history.table().position_of(now), request_id }
             }
             Ok(Some(_)) => refuse(message, &TableError::NotAuthorised),
             Ok(None) => refuse(message, &TableError::NotConnected),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use entity_stream_clock::Clock;
 use entity_stream_connections::{Change, Connection};
-use entity_stream_history::{HistoryError, HistoryReader, position_of};
+use entity_stream_history::{HistoryError, HistoryReader};
 use entity_stream_protocol::limits::{HISTORY_BYTES, REPLAYED_EVENTS, REPLAYED_FRAMES};
 use entity_stream_protocol::{EpochMillis, NotRecovered, Position, Recovery, Since, Subscription, pack_events};
 use tokio::time::{Instant, timeout_at};
@@ -61,7 +61,7 @@ impl Replay {
         if let Some(recovery) = &recovery {
             tracing::info!(?recovery, "past events");
         }
-        Self { frames, position: position_of(now), recovery }
+        Self { frames, position: history.table().position_of(now), recovery }
     }
 }
 
@@ -74,6 +74,11 @@ struct Found {
 async fn find(history: &HistoryReader, now: EpochMillis, subscribing: Subscribing<'_>) -> Result<Found, NotRecovered> {
     let Subscribing { change, subscriptions, since, began } = subscribing;
     let connection = &change.after;
+    if let Some(Since::Position { position, .. }) = since
+        && !history.table().knows(position)
+    {
+        return Err(NotRecovered::UnknownPosition);
+    }
     let wishes = PastWishes::after(change, (subscriptions, since), history.table().timing(), began)?;
     let Some(from) = wishes.from() else { return Ok(Found::default()) };
     let readings = wishes.registered(now);

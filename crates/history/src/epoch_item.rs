@@ -1,8 +1,8 @@
 //! The item that says since when the history is written.
 //!
 //! A deployment switches the history on over some minutes, in which functions of the former deployment still deliver events
-//! that they do not write. So the epoch begins five minutes after the first write. A longer retention begins a new epoch,
-//! because earlier events go sooner.
+//! that they do not write. So the epoch begins five minutes after the first write. Another retention begins a new epoch: events that
+//! were written with a shorter one go sooner.
 
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ impl HistoryTable {
         item.insert(RETENTION.to_owned(), number(self.retention.as_secs()));
         let put = self.client.put_item().table_name(&self.name).set_item(Some(item));
         let put = put
-            .condition_expression("attribute_not_exists(#pk) OR #retention < :retention")
+            .condition_expression("attribute_not_exists(#pk) OR #retention <> :retention")
             .expression_attribute_names("#pk", PARTITION_KEY)
             .expression_attribute_names("#retention", RETENTION)
             .expression_attribute_values(":retention", number(self.retention.as_secs()));

@@ -20,7 +20,7 @@ impl HistoryTable {
     /// Writes events at one time, each at a position of its own, within [`crate::Timing::write`]. Returns the position of each
     /// event, or the reason why the history may not have it.
     pub async fn record(&self, events: &[&Event], at: EpochMillis) -> Vec<Result<Position, HistoryError>> {
-        let positions: Vec<_> = events.iter().map(|_| Position::new(at, fastrand::u64(..))).collect();
+        let positions: Vec<_> = events.iter().map(|_| self.new_position(at)).collect();
         let items: Vec<_> = events
             .iter()
             .zip(&positions)

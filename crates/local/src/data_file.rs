@@ -6,7 +6,6 @@ use dynoxide::actions::scan::ScanRequest;
 use dynoxide::{AttributeValue, Database};
 
 use crate::error::StartError;
-use crate::history::DataAge;
 use crate::journal::{Journal, JournalFile};
 use crate::settings::{API_KEYS_TABLE, CONNECTIONS_TABLE};
 
@@ -26,7 +25,7 @@ const OLD_API_KEY: &str = "K#";
 #[derive(Debug)]
 pub(crate) struct DataFile {
     journal: JournalFile,
-    age: DataAge,
+    has_lost_events: bool,
 }
 
 impl DataFile {
@@ -53,11 +52,7 @@ impl DataFile {
             return Err(StartError::DataLayout { path: path.to_owned() });
         }
         let (journal, lost) = JournalFile::open(lock);
-        let age = match lost {
-            _ if start.is_empty() => DataAge::New,
-            None | Some(0) => DataAge::Complete,
-            Some(_) => DataAge::Incomplete,
-        };
+        let has_lost_events = lost.is_some_and(|events| events > 0);
         match lost {
             None => {}
             Some(0) => tracing::info!("the last system on this data file was killed; it had no undelivered events"),
@@ -66,7 +61,7 @@ impl DataFile {
                 "the last system on this data file was killed or had to stop: these events were accepted and not delivered, and are lost"
             ),
         }
-        Ok((Self { journal, age }, database))
+        Ok((Self { journal, has_lost_events }, database))
     }
 
     /// Writes the number of undelivered events for the next start.
@@ -74,9 +69,9 @@ impl DataFile {
         self.journal.writer()
     }
 
-    /// What the file held when it was opened.
-    pub(crate) fn age(&self) -> DataAge {
-        self.age
+    /// True if the last system on this file accepted events and did not deliver them.
+    pub(crate) fn has_lost_events(&self) -> bool {
+        self.has_lost_events
     }
 
     /// Notes that the system stops by itself, unless it leaves events undelivered: the next start has to know.

@@ -8,22 +8,12 @@ use entity_stream_runtime::HistoryConfig;
 
 use crate::settings::{HISTORY_TABLE, aws_config};
 
-/// What happened to the data before this start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum DataAge {
-    /// There was none: no event was published before this start.
-    New,
-    /// The system before this one delivered all that it had accepted.
-    Complete,
-    /// Events were accepted and lost.
-    Incomplete,
-}
-
-/// Prepares the history for this start. Without a configuration the history is off, and what is left of it counts no longer.
+/// Prepares the history for this start. Without a configuration the history is off, and what is left of it counts
+/// no longer. Events that an earlier system accepted and lost end the epoch.
 pub(crate) async fn prepare(
     dynamodb_url: &str,
     config: Option<HistoryConfig>,
-    age: DataAge,
+    has_lost_events: bool,
     now: EpochMillis,
 ) -> Result<(), HistoryError> {
     let client = aws_sdk_dynamodb::Client::new(&aws_config(dynamodb_url));
@@ -32,13 +22,10 @@ pub(crate) async fn prepare(
     };
     let table = HistoryTable::new(client, table, retention);
     table.create_if_missing().await?;
-    match age {
-        DataAge::New => table.begin_epoch_at(EpochMillis::default()).await,
-        // An epoch that has begun goes on.
-        DataAge::Complete => table.begin_epoch_at(now).await,
-        DataAge::Incomplete => {
-            table.end_epoch().await?;
-            table.begin_epoch_at(now).await
-        }
+    if has_lost_events {
+        table.end_epoch().await?;
     }
+    // An epoch that has begun goes on. A position of this process reaches back to before its start by the overlap; one of an
+    // earlier process, farther.
+    table.begin_epoch_at(now.minus(table.timing().overlap)).await
 }

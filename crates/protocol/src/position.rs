@@ -46,11 +46,23 @@ impl Position {
 
     /// The time of a position that [`Position::new`] made; `None` for any other.
     pub fn time(&self) -> Option<EpochMillis> {
+        let (time, _) = self.digits()?;
+        Some(EpochMillis::new(i64::from_str_radix(time, 16).ok()?))
+    }
+
+    /// The salt of a position that [`Position::new`] made; `None` for any other.
+    pub fn salt(&self) -> Option<u64> {
+        let (_, salt) = self.digits()?;
+        u64::from_str_radix(salt, 16).ok()
+    }
+
+    /// The digits of the time and of the salt.
+    fn digits(&self) -> Option<(&str, &str)> {
         let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
         if self.0.len() != TIME_DIGITS + SALT_DIGITS || !self.0.bytes().all(is_digit) {
             return None;
         }
-        Some(EpochMillis::new(i64::from_str_radix(&self.0[..TIME_DIGITS], 16).ok()?))
+        Some(self.0.split_at(TIME_DIGITS))
     }
 }
 
@@ -97,7 +109,7 @@ mod tests {
         fn a_later_position_is_greater(earlier in 0..1_i64 << 48, later in 0..1_i64 << 48, salt: u64, other: u64) {
             let (one, two) = (Position::new(EpochMillis::new(earlier), salt), Position::new(EpochMillis::new(later), other));
             prop_assert_eq!((earlier, salt).cmp(&(later, other)), one.cmp(&two));
-            prop_assert_eq!(one.time(), Some(EpochMillis::new(earlier)));
+            prop_assert_eq!((one.time(), one.salt()), (Some(EpochMillis::new(earlier)), Some(salt)));
             prop_assert_eq!(Position::parse(one.to_string()), Ok(one));
         }
     }

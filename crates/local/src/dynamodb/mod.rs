@@ -17,7 +17,6 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::data_file::DataFile;
 use crate::door::Door;
 use crate::error::StartError;
-use crate::history::DataAge;
 use crate::journal::Journal;
 use crate::loopback;
 
@@ -64,9 +63,9 @@ impl DynamoDb {
         self.data.as_ref().map(DataFile::journal)
     }
 
-    /// What the tables hold of the time before this start.
-    pub(crate) fn data_age(&self) -> DataAge {
-        self.data.as_ref().map_or(DataAge::New, DataFile::age)
+    /// True if the last system on this data accepted events and did not deliver them.
+    pub(crate) fn has_lost_events(&self) -> bool {
+        self.data.as_ref().is_some_and(DataFile::has_lost_events)
     }
 
     /// Stops serving. Kept-alive connections of the functions' clients are cut off: their last requests are done.
