@@ -9,8 +9,12 @@ use futures_util::future::{join_all, try_join_all};
 use tokio::time::{Instant, timeout_at};
 
 use crate::candidate::{Candidate, Match};
+use crate::recording::Permits;
 use crate::verdicts::Verdicts;
 use crate::work_turns::{TenantTurns, WorkTurn};
+
+/// The longest time of a read of a page. DynamoDB answers in milliseconds; a read that is cut off is repeated.
+const READ_TIME: Duration = Duration::from_secs(2);
 
 /// Reads the audience of a batch: the interests in its partitions, as far as they match an event.
 ///
@@ -25,6 +29,7 @@ pub(crate) struct Audience<'a> {
     entity_ids: Vec<&'a str>,
     verdicts: Mutex<Verdicts<'a>>,
     turns: TenantTurns,
+    permits: Permits<'a>,
     /// Reading ends here, because the unread part then has to be handed on.
     stop: Instant,
     /// The time that the table has to answer.
@@ -72,14 +77,14 @@ pub(crate) struct First {
 
 impl<'a> Audience<'a> {
     pub(crate) fn new(
-        table: &'a Table,
-        clock: &'a Clock,
+        (table, clock): (&'a Table, &'a Clock),
         (tenant, entity_types, entity_ids): (&'a Tenant, &'a EntityTypes, Vec<&'a str>),
         (verdicts, turns): (Verdicts<'a>, TenantTurns),
+        permits: Permits<'a>,
         (stop, table_time): (Instant, Duration),
     ) -> Self {
         let (verdicts, answered) = (Mutex::new(verdicts), Mutex::new(Some(Instant::now())));
-        Self { table, clock, tenant, entity_types, entity_ids, verdicts, turns, stop, table_time, answered }
+        Self { table, clock, tenant, entity_types, entity_ids, verdicts, turns, permits, stop, table_time, answered }
     }
 
     /// Reads the first page of each partition.
@@ -143,7 +148,9 @@ impl<'a> Audience<'a> {
         let mut delays = delays();
         let began = Instant::now();
         loop {
+            let permitted = self.permits.next(READ_TIME).await;
             let until = self.stop.min(self.patience_ends(began)?);
+            let until = permitted.map_or(until, |permitted| permitted.min(until));
             let error = match timeout_at(until, pages.next()).await {
                 Ok(Ok(page)) => {
                     self.set_answered(Some(Instant::now()));

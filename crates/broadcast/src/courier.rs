@@ -8,12 +8,11 @@ use entity_stream_protocol::limits::YOUNG_CONNECTION;
 use tokio::time::Instant;
 use tracing::{Instrument, Span};
 
-use crate::batch::EventBatch;
 use crate::dispatcher::Carrier;
 use crate::frames::Frames;
 use crate::messages::{Form, Messages};
 use crate::recipients::{Offer, Recipient};
-use crate::recording::Recording;
+use crate::recording::Permits;
 use crate::resolution::{Resolution, Sending};
 use crate::schedule::{Attempt, Rest};
 use crate::table_time::within_table_time;
@@ -35,9 +34,7 @@ pub(crate) struct Courier<'a> {
     pub(crate) messages: &'a [Messages<'a>],
     /// The frames of several events.
     pub(crate) frames: &'a Frames,
-    pub(crate) batch: &'a EventBatch<'a>,
-    /// The record of the batch in the history.
-    pub(crate) recording: &'a Recording<'a>,
+    pub(crate) permits: Permits<'a>,
     /// The turns in which messages are written.
     pub(crate) turns: &'a TenantTurns,
     /// The span of each event, for the log.
@@ -143,7 +140,7 @@ impl Courier<'_> {
         let deadline = expiry.map_or(until, |expiry| expiry.min(until));
         let mut outcome = Outcome::Delivered;
         for posting in postings {
-            let permitted = self.recording.permit(self.batch, POST_TIME).await;
+            let permitted = self.permits.next(POST_TIME).await;
             let deadline = permitted.map_or(deadline, |permitted| permitted.min(deadline));
             outcome = self.post(interest, posting, deadline).await;
             if outcome != Outcome::Delivered {

@@ -53,7 +53,7 @@ impl Courier<'_> {
     async fn close_stuck(&self, interest: &Interest, until: Instant) -> Result<(), String> {
         let mut delays = backoff();
         // A close that comes too late for the history counts as a delivery that does.
-        let permitted = self.recording.permit(self.batch, CLOSING).await;
+        let permitted = self.permits.next(CLOSING).await;
         let until = permitted.map_or(until, |permitted| permitted.min(until));
         loop {
             let reason = match timeout_at(until, self.management_api.close(&interest.connection_id)).await {

@@ -1,7 +1,7 @@
 //! The history's part in serving a batch.
 //!
-//! Invariant: the events are in the history before their audience is read, and a delivery is made only while
-//! [`EventAttempt::permit`] allows it. An event that is not in the history is delivered, and then fails, so that Lambda repeats
+//! Invariant: the events are in the history before their audience is read, and a page of it is read, and a delivery made, only
+//! while [`EventAttempt::permit`] allows it. An event that is not in the history is delivered, and then fails, so that Lambda repeats
 //! it: an outage of the history stops no live event, and no client is told wrongly that it missed nothing.
 
 use std::sync::{Mutex, PoisonError};
@@ -25,6 +25,21 @@ pub(crate) struct History {
     table: HistoryTable,
     /// True once the epoch of the history is known to have begun.
     has_epoch: tokio::sync::Mutex<bool>,
+}
+
+/// Allows the steps of an attempt at a batch: reads of its audience, deliveries and closes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Permits<'a> {
+    pub(crate) recording: &'a Recording<'a>,
+    pub(crate) batch: &'a EventBatch<'a>,
+}
+
+impl Permits<'_> {
+    /// Returns the time until which a step that takes this long at most may be made; `None` if it has no limit. If the attempt
+    /// has lasted too long, this first writes the events anew.
+    pub(crate) async fn next(&self, time: Duration) -> Option<Instant> {
+        self.recording.permit(self.batch, time).await
+    }
 }
 
 /// The record of a batch's events in the history.
@@ -97,9 +112,7 @@ impl<'a> Recording<'a> {
         }
     }
 
-    /// Returns the time until which a delivery that takes this long at most may be made; `None` if it has no limit. If the
-    /// attempt has lasted too long, this first writes the events anew.
-    pub(crate) async fn permit(&self, batch: &EventBatch<'_>, time: Duration) -> Option<Instant> {
+    async fn permit(&self, batch: &EventBatch<'_>, time: Duration) -> Option<Instant> {
         let recorded = self.history.as_ref()?;
         loop {
             if let Some(permitted) = recorded.permitted(time) {

@@ -21,7 +21,7 @@ use crate::messages::Messages;
 use crate::metrics;
 use crate::plan::{FirstPages, Plan, Sighting};
 use crate::recipients::{Recipient, Resolved, recipients};
-use crate::recording::Recording;
+use crate::recording::{Permits, Recording};
 use crate::resolution::Resolution;
 use crate::schedule::StopReason;
 use crate::selection_cache::SelectionCache;
@@ -70,8 +70,9 @@ impl Service<'_> {
         let ids = changes().map(|change| change.entity_id.as_str()).collect();
         let key = (&batch.tenant, &batch.entity_types, ids);
         let turns = self.turns.of(&batch.tenant);
-        let audience =
-            Audience::new(self.table, self.clock, key, (verdicts, turns), (self.deadline.stop, self.table_time));
+        let times = (self.deadline.stop, self.table_time);
+        let permits = Permits { recording, batch };
+        let audience = Audience::new((self.table, self.clock), key, (verdicts, turns), permits, times);
         let handovers: Vec<_> =
             batch.assignments.iter().map(|assignment| Handover::new(assignment, self.outlets)).collect();
 
@@ -171,8 +172,7 @@ impl Service<'_> {
             clock: self.clock,
             messages: &messages,
             frames: &frames,
-            batch,
-            recording,
+            permits: Permits { recording, batch },
             turns: &turns,
             spans,
             stop: self.deadline.stop,
