@@ -76,6 +76,9 @@ pub(crate) fn connection(id: &str, connected_at: EpochMillis, group: Option<&str
         subscriptions: vec![Filter::new(["Room"], None).unwrap().into()],
         acknowledgement: None,
         format: Format::Json,
+        takes_batches: false,
+        resumed: None,
+        resumed_at: None,
         group: group.map(|group| GroupId::parse(group).unwrap()),
         authorisation: Authorisation::Open,
     }

@@ -105,7 +105,7 @@ async fn a_connection_that_comes_to_want_all_types_counts_once() {
     }
     for id in singles.iter().chain(&members) {
         let id = ConnectionId::parse(id).unwrap();
-        functions.table.subscribe(&id, &[Filter::default().into()], hands.clock().now()).await.unwrap();
+        functions.table.subscribe(&id, &[Filter::default().into()], None, hands.clock().now()).await.unwrap();
     }
     for (n, types) in [json!("Room"), json!(["Room", "Car"]), json!("Car")].into_iter().enumerate() {
         let mut event = room("demo", "r1");

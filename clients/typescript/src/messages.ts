@@ -16,7 +16,7 @@ export interface EntityEvent {
   entityId: string;
   /** An array for an entity with several types. */
   entityType: string | string[];
-  /** The entity as published; absent if `truncated`. */
+  /** The entity as published; empty if `truncated`. */
   data?: Record<string, unknown>;
   /** Present on updates only, if the publisher sent it. */
   changedAttributes?: string[];

@@ -114,6 +114,9 @@ impl Functions {
             acknowledgement: None,
             format: Format::Json,
             group: None,
+            takes_batches: false,
+            resumed: None,
+            resumed_at: None,
             authorisation: Authorisation::Open,
         }
     }
