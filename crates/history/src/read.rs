@@ -18,10 +18,10 @@ use tokio::time::timeout;
 
 use crate::error::HistoryError;
 use crate::keys::{HistoryItem, PARTITION_KEY, SHARDS, SORT_KEY, partition, span, string};
-use crate::slices::{KnownSlices, SliceNumber, slice_of, start_of};
+use crate::read_plan::{ReadPlan, SliceNumber, slice_of, start_of};
+use crate::slices::KnownSlices;
 use crate::stored_event::{PastEvent, from_item};
 use crate::table::HistoryTable;
-use crate::timing::CLOCK_SKEW;
 
 /// The partitions that are read at the same time.
 const AT_ONCE: usize = 8;
@@ -80,10 +80,9 @@ impl HistoryReader {
         most_bytes: usize,
     ) -> Result<PastEvents, HistoryError> {
         let mut found = Found { most_bytes, ..Found::default() };
-        // Slices from here on can still change.
-        let open = slice_of(now.minus(self.table.timing.overlap)).max(slice_of(from));
+        let plan = ReadPlan::new(self.table.timing, from, now);
         let mut missing: Vec<Range<SliceNumber>> = Vec::new();
-        for slice in slice_of(from)..open {
+        for slice in plan.closed() {
             match self.known.get(tenant, slice) {
                 Some(events) => found.add(events.iter().cloned())?,
                 None => match missing.last_mut() {
@@ -102,7 +101,7 @@ impl HistoryReader {
                 self.known.put(tenant, slice, slices.remove(&slice).unwrap_or_default().into());
             }
         }
-        self.query(tenant, start_of(open).max(from)..now.plus(2 * CLOCK_SKEW), &mut found).await?;
+        self.query(tenant, plan.open(), &mut found).await?;
         found.events.retain(|event| event.at >= from);
         Ok(found.finish())
     }

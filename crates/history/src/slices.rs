@@ -1,26 +1,20 @@
 //! Past events that are read again and again, as after a deployment, when all clients come back at once.
 //!
-//! **Invariant.** A slice is kept only if no event that counts can still be written into it: it ended more than the overlap
-//! before it was read. An attempt whose write took longer than that writes its events anew before it delivers them. Slices of
-//! different tenants have different keys. The kept slices have a bounded size.
+//! **Invariant.** Only slices that do not change any more are kept; `read_plan` says which. Slices of different tenants have
+//! different keys. The kept slices have a bounded size.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
-use entity_stream_protocol::{EpochMillis, Tenant};
+use entity_stream_protocol::Tenant;
 use lru::LruCache;
 
+use crate::read_plan::SliceNumber;
 use crate::stored_event::PastEvent;
 
-/// The time of a slice.
-const SLICE: Duration = Duration::from_secs(30);
 /// The most memory of kept slices, as far as it is estimated: an eighth of the memory that the template gives the function.
 const BYTES: usize = 32 * 1024 * 1024;
 /// The estimated memory of an event besides its text, which it holds twice.
 const OVERHEAD: usize = 700;
-
-/// The number of a slice of time.
-pub(crate) type SliceNumber = u64;
 
 /// The events of a slice, in the order of their positions.
 pub(crate) type SliceEvents = Arc<[Arc<PastEvent>]>;
@@ -38,16 +32,6 @@ impl Default for KnownSlices {
     fn default() -> Self {
         Self(Mutex::new(Known { slices: LruCache::unbounded(), bytes: 0 }))
     }
-}
-
-/// The slice of a time.
-pub(crate) fn slice_of(at: EpochMillis) -> SliceNumber {
-    at.seconds() / SLICE.as_secs()
-}
-
-/// The first moment of a slice.
-pub(crate) fn start_of(slice: SliceNumber) -> EpochMillis {
-    EpochMillis::from_seconds(slice.saturating_mul(SLICE.as_secs()))
 }
 
 impl KnownSlices {
