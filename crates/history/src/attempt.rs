@@ -1,9 +1,14 @@
 //! One attempt to deliver events: the first invocation, a retry of Lambda's, or a continuation. No I/O; time is an argument.
 //!
-//! **Invariant.** An attempt that succeeds has made each delivery within [`Timing::attempt`] after the position of an item that
-//! was in the history before the audience was read. The types keep the order: [`EventAttempt::begin`] gives the position to
-//! write, only the result of that write gives an attempt, and only an attempt permits deliveries. An attempt that could not
-//! write delivers too, but must fail, so that its events are written at a later position by its retry.
+//! **Invariant.** An attempt that succeeds has read each page of its audience and made each delivery within
+//! [`Timing::attempt`] after the position of an item that was in the history before, and no more than the overlap allows lay
+//! between two such positions. The types keep the order: [`EventAttempt::begin`] gives the position to write, only the result
+//! of that write gives an attempt, and only an attempt permits reads and deliveries. An attempt that could not write delivers
+//! too, but must fail, so that its events are written at a later position by its retry. The same holds for an attempt that wrote
+//! its events anew too late.
+//!
+//! Reads of the audience need a permit as much as deliveries do: a client that is away when a page is read resumes from a
+//! position whose overlap has to reach back to an item of the attempt.
 
 use std::time::Duration;
 
@@ -27,14 +32,14 @@ pub struct EventAttempt {
     written_at: Option<EpochMillis>,
 }
 
-/// What a delivery may do now.
+/// What a delivery, or a read of the audience, may do now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Permit {
-    /// Deliver until this time.
+    /// Deliver, or read, until this time.
     Until(EpochMillis),
-    /// First write the events anew, at the present time. Every other delivery of the attempt waits for the result.
+    /// First write the events anew, at the present time. Every other step of the attempt waits for the result.
     Renew,
-    /// Deliver without a limit. The attempt fails at its end.
+    /// Deliver, or read, without a limit. The attempt fails at its end.
     Unrecorded,
 }
 
@@ -44,7 +49,7 @@ impl EventAttempt {
         UnwrittenAttempt { timing, at: now }
     }
 
-    /// Returns what a delivery that takes this long at most may do now.
+    /// Returns what a delivery, or a read of a page of the audience, that takes this long at most may do now.
     pub fn permit(&self, now: EpochMillis, time: Duration) -> Permit {
         match self.written_at.map(|at| at.plus(self.timing.attempt)) {
             None => Permit::Unrecorded,
@@ -54,8 +59,12 @@ impl EventAttempt {
     }
 
     /// Records that the events were written anew at this time, or could not be.
+    ///
+    /// An attempt that renews too late fails at its end. A client of its audience may have seen a position that is more than the
+    /// overlap later than the former one, dropped, and read the history before the new write: it is not in the audience.
     pub fn renewed(&mut self, at: EpochMillis, is_written: bool) {
-        self.written_at = self.written_at.and(is_written.then_some(at));
+        let is_in_time = |former: &EpochMillis| at <= former.plus(self.timing.renewal());
+        self.written_at = self.written_at.filter(is_in_time).and(is_written.then_some(at));
     }
 
     /// Returns whether the attempt may succeed. Otherwise Lambda has to repeat it, even if each connection has its event.
@@ -92,6 +101,19 @@ mod tests {
         attempt.renewed(late, true);
         assert_eq!(attempt.permit(late.plus(SECOND), 2 * SECOND), Permit::Until(late.plus(10 * SECOND)));
         assert!(attempt.may_succeed());
+    }
+
+    #[test]
+    fn an_attempt_that_renews_too_late_for_the_overlap_delivers_and_fails() {
+        let start = EpochMillis::new(1_000_000);
+        for (seconds, may_succeed) in [(9, true), (11, true), (12, false), (600, false)] {
+            let mut attempt = EventAttempt::begin(Timing::SERVICE, start).written(true);
+            let late = start.plus(seconds * SECOND);
+            assert_eq!(attempt.permit(late, 2 * SECOND), Permit::Renew);
+            attempt.renewed(late, true);
+            assert_eq!(attempt.may_succeed(), may_succeed, "after {seconds} s");
+            assert_eq!(attempt.permit(late, SECOND) == Permit::Unrecorded, !may_succeed, "after {seconds} s");
+        }
     }
 
     #[test]

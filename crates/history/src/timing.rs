@@ -19,6 +19,12 @@ impl Timing {
     /// The times of the service: 10 s, 2 s and 15 s.
     pub const SERVICE: Self =
         Self { attempt: Duration::from_secs(10), write: Duration::from_secs(2), overlap: Duration::from_secs(15) };
+
+    /// The longest time from a position of an attempt to its next one: when the next one is in the table, no client can have a
+    /// position whose overlap does not reach back to the former one.
+    pub(crate) fn renewal(self) -> Duration {
+        self.overlap.saturating_sub(self.write + CLOCK_SKEW)
+    }
 }
 
 const _: () = {
