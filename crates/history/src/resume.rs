@@ -52,15 +52,20 @@ impl PastRequest {
     }
 
     /// The moment in which a subscription of a connection is exchanged for another: an attempt that was reading its audience then
-    /// may have found neither. It never reaches back to before the connection was opened.
+    /// may have found neither. The attempt may have begun before the connection was opened and missed the resume of the
+    /// connection, whose history it had not written yet. Its position is then at most the time of an attempt, and the difference
+    /// of two clocks, earlier than the opening.
     pub fn of_exchange(opened: EpochMillis, timing: Timing, now: EpochMillis) -> Self {
-        Self::of_life(opened.max(now.minus(timing.overlap)))
+        let from = opened.minus(timing.attempt + CLOCK_SKEW).max(now.minus(timing.overlap));
+        Self { from, wanted: from }
     }
 
     /// The life of a connection, which took the place of an earlier one only now: a continuation that came to its former place
-    /// has not found it.
+    /// has not found it. The clock of the opening may be ahead of that of an attempt. The connection has not resumed before: a
+    /// continuation of an event that is older than the connection would not find it at its new place either.
     pub fn of_life(opened: EpochMillis) -> Self {
-        Self { from: opened, wanted: opened }
+        let from = opened.minus(CLOCK_SKEW);
+        Self { from, wanted: from }
     }
 
     /// The first position to replay.
@@ -137,10 +142,16 @@ mod tests {
     }
 
     #[test]
-    fn an_exchange_never_reaches_back_to_before_the_connection() {
-        assert_eq!(PastRequest::of_exchange(ago(600), Timing::SERVICE, now()).from(), ago(15));
-        assert_eq!(PastRequest::of_exchange(ago(3), Timing::SERVICE, now()).from(), ago(3));
-        assert_eq!(PastRequest::of_life(ago(600)).from(), ago(600));
+    fn an_exchange_reaches_back_to_attempts_that_read_their_audience_when_the_connection_was_opened() {
+        let of_exchange = |opened| PastRequest::of_exchange(opened, Timing::SERVICE, now()).from();
+        assert_eq!(of_exchange(ago(600)), ago(15));
+        assert_eq!(of_exchange(ago(3)), ago(15));
+        assert_eq!(of_exchange(ago(1)), ago(13));
+    }
+
+    #[test]
+    fn the_life_of_a_connection_begins_with_its_opening_by_any_clock() {
+        assert_eq!(PastRequest::of_life(ago(600)).from(), ago(602));
     }
 
     #[test]
