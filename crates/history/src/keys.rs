@@ -68,3 +68,29 @@ pub(crate) fn get_string<'a>(item: &'a HistoryItem, name: &str) -> Option<&'a st
 pub(crate) fn get_number(item: &HistoryItem, name: &str) -> Option<u64> {
     item.get(name)?.as_n().ok()?.parse().ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_partition_is_ten_minutes_of_a_shard() {
+        let tenant = Tenant::parse("demo").unwrap();
+        let first = EpochMillis::from_seconds(1_790_000_400);
+        assert_eq!(span(first), span(first.plus(SPAN).minus(Duration::from_millis(1))));
+        assert_eq!(span(first) + 1, span(first.plus(SPAN)));
+        assert_eq!(span(first), span(first.minus(Duration::from_millis(1))) + 1);
+        assert_eq!(partition(&tenant, span(first), 3), "H#demo#2983334#3");
+    }
+
+    #[test]
+    fn entities_share_all_shards() {
+        let mut counts = [0; SHARDS as usize];
+        for number in 0..1000 {
+            let id = format!("urn:ngsi-ld:Room:{number}");
+            assert_eq!(shard(&id), shard(&id));
+            counts[usize::try_from(shard(&id)).unwrap()] += 1;
+        }
+        assert!(counts.iter().all(|count| *count > 150), "{counts:?}");
+    }
+}

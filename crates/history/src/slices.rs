@@ -58,3 +58,81 @@ impl KnownSlices {
 fn memory(events: &[Arc<PastEvent>]) -> usize {
     OVERHEAD + events.iter().map(|event| OVERHEAD + 2 * event.bytes).sum::<usize>()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use entity_stream_protocol::{EntityChange, EpochMillis, Event, Position};
+
+    use super::*;
+    use crate::stored_event::{from_item, to_item};
+
+    fn tenant(name: &str) -> Tenant {
+        Tenant::parse(name).unwrap()
+    }
+
+    /// So many events, each of which counts so many bytes.
+    fn events(count: usize, bytes: usize) -> SliceEvents {
+        let detail = r#"{"type":"entityUpdated","tenant":"demo","entityId":"urn:a","entityType":"Room"}"#;
+        let event = Event::new("e", "2026-09-21T14:13:20Z", EntityChange::parse(detail).unwrap());
+        let at = EpochMillis::from_seconds(1_790_000_000);
+        let item = to_item(&event, &Position::new(at, 1), at, Duration::from_secs(60));
+        let event = PastEvent { bytes, ..from_item(&item).unwrap() };
+        (0..count).map(|_| Arc::new(event.clone())).collect()
+    }
+
+    fn is_known(slices: &KnownSlices, name: &str, slice: SliceNumber) -> bool {
+        slices.get(&tenant(name), slice).is_some()
+    }
+
+    #[test]
+    fn a_slice_belongs_to_one_tenant() {
+        let slices = KnownSlices::default();
+        slices.put(&tenant("a"), 7, events(2, 100));
+        assert_eq!(slices.get(&tenant("a"), 7).map(|events| events.len()), Some(2));
+        assert!(!is_known(&slices, "b", 7) && !is_known(&slices, "a", 8));
+    }
+
+    #[test]
+    fn the_slices_that_were_read_longest_ago_make_room() {
+        let slices = KnownSlices::default();
+        // Each slice takes a little more than a quarter of the memory.
+        for slice in 0..3 {
+            slices.put(&tenant("a"), slice, events(1, BYTES / 8));
+        }
+        assert!(is_known(&slices, "a", 0), "it is read");
+        slices.put(&tenant("a"), 3, events(1, BYTES / 8));
+        let known: Vec<_> = (0..4).filter(|slice| is_known(&slices, "a", *slice)).collect();
+        assert_eq!(known, [0, 2, 3]);
+    }
+
+    #[test]
+    fn a_slice_that_is_put_again_counts_once() {
+        let slices = KnownSlices::default();
+        slices.put(&tenant("a"), 0, events(1, BYTES / 8));
+        for _ in 0..100 {
+            slices.put(&tenant("a"), 1, events(1, BYTES / 8));
+        }
+        assert!(is_known(&slices, "a", 0) && is_known(&slices, "a", 1));
+        assert!(slices.0.lock().unwrap().bytes <= BYTES);
+    }
+
+    #[test]
+    fn empty_slices_take_memory_too() {
+        let slices = KnownSlices::default();
+        let most = u64::try_from(BYTES / OVERHEAD).unwrap();
+        for slice in 0..most + 10 {
+            slices.put(&tenant("a"), slice, events(0, 0));
+        }
+        assert!(!is_known(&slices, "a", 0) && is_known(&slices, "a", most + 9));
+    }
+
+    #[test]
+    fn a_slice_that_is_larger_than_the_memory_is_not_kept() {
+        let slices = KnownSlices::default();
+        slices.put(&tenant("a"), 0, events(1, BYTES));
+        assert!(!is_known(&slices, "a", 0));
+        assert_eq!(slices.0.lock().unwrap().bytes, 0);
+    }
+}
