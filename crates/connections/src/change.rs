@@ -75,7 +75,8 @@ impl Table {
     /// [`TableError::NotConnected`] if the connection is not registered or its record has expired at `now`;
     /// [`TableError::NotAuthorised`] if it has not authenticated yet, or its authorisation has expired;
     /// [`TableError::TooManySubscriptions`], [`TableError::TooManyScopes`] or [`TableError::LimitExceeded`] if its subscriptions
-    /// would exceed a limit; [`TableError::ResumedRecently`] or [`TableError::NotForGroups`] for `since`;
+    /// would exceed a limit; [`TableError::ResumedRecently`], [`TableError::AnotherSession`] or
+    /// [`TableError::NotForGroups`] for `since`;
     /// [`TableError::Contended`] if other changes of the connection kept coming first, or
     /// [`TableError::Throttled`]. After all of these the connection is unchanged. [`TableError::TimedOut`] or
     /// [`TableError::Dynamo`]; after these two it is unchanged unless the answer to the last request was lost.
@@ -252,6 +253,10 @@ fn ask_for_the_past(connection: &mut Connection, since: &Since, now: EpochMillis
     }
     connection.resumed_at = Some(now);
     if let Since::Position { session, .. } = since {
+        // An event that is older than the connection may still be on its way to the session that it left.
+        if connection.resumed.is_some() && *session != connection.session() {
+            return Err(TableError::AnotherSession);
+        }
         connection.resumed = Some(session.clone()).filter(|session| session.as_str() != connection.id.as_str());
     }
     Ok(())

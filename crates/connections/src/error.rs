@@ -36,6 +36,9 @@ pub enum TableError {
     /// The connection asked for past events less than ten seconds ago.
     #[error("the connection asked for past events less than ten seconds ago")]
     ResumedRecently,
+    /// The connection has taken the place of another session already.
+    #[error("the connection has taken the place of another session")]
+    AnotherSession,
     /// The connection belongs to a consumer group, which shares events as they come.
     #[error("members of a consumer group cannot ask for past events")]
     NotForGroups,

@@ -58,7 +58,11 @@ impl PastWishes {
         let exchange = if change.has_moved() {
             PastRequest::of_life(connection.connected_at)
         } else {
-            PastRequest::of_exchange(connection.connected_at, timing, began)
+            let exchange = PastRequest::of_exchange(connection.connected_at, timing, began);
+            match change.before.resumed_at {
+                Some(_) => exchange,
+                None => exchange.not_before(connection.connected_at),
+            }
         };
         let (mut wishes, mut requests) = (Vec::new(), Vec::new());
         let mut wish = |subscription: &Subscription, request: PastRequest, filters: Vec<&Filter>| {

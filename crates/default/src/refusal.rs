@@ -38,6 +38,10 @@ pub(crate) fn refuse(message: &ClientMessage, error: &TableError) -> Answer {
         TableError::ResumedRecently => {
             (ErrorCode::LimitExceeded, "since may be sent once in 10 seconds on a connection; wait, or leave it out")
         }
+        TableError::AnotherSession => (
+            ErrorCode::InvalidSince,
+            "this connection has taken the place of another session already; connect again to resume this one",
+        ),
         TableError::NotForGroups => (
             ErrorCode::NotAvailable,
             "a member of a group cannot ask for past events; leave out since, or connect without group_id",

@@ -60,6 +60,13 @@ impl PastRequest {
         Self { from, wanted: from }
     }
 
+    /// The same for a connection that has not asked for the past: nothing that is older than the connection, by any clock.
+    #[must_use]
+    pub fn not_before(self, opened: EpochMillis) -> Self {
+        let from = self.from.max(opened.minus(CLOCK_SKEW));
+        Self { from, wanted: from }
+    }
+
     /// The life of a connection, which took the place of an earlier one only now: a continuation that came to its former place
     /// has not found it. The clock of the opening may be ahead of that of an attempt. The connection has not resumed before: a
     /// continuation of an event that is older than the connection would not find it at its new place either.
