@@ -5,6 +5,12 @@
 mod acknowledgement;
 mod answers;
 mod authentication;
+mod exchange;
 mod limits;
+mod resume;
+mod slow_clients;
 mod subscriptions;
 mod support;
+mod sync;
+mod verdicts;
+mod views;

@@ -1,7 +1,10 @@
+use std::time::Duration;
+
 use entity_stream_connections::{Authorisation, Connection, Table};
 use entity_stream_default::DefaultRoute;
-use entity_stream_protocol::{ConnectionId, Filter, Format, Tenant};
-use entity_stream_runtime::{AwsServices, DefaultConfig, Environment, Failure};
+use entity_stream_history::HistoryTable;
+use entity_stream_protocol::{ConnectionId, EntityChange, EpochMillis, Event, Filter, Format, Position, Tenant};
+use entity_stream_runtime::{AwsServices, DefaultConfig, Environment, Failure, HistoryConfig};
 use entity_stream_testing::tokens::SECRET;
 use entity_stream_testing::{Endpoint, Hands, Reply, aws_config, dynamodb_url, sample};
 use lambda_runtime::{Context, LambdaEvent};
@@ -10,6 +13,7 @@ use serde_json::{Value, json};
 pub(crate) const OPEN: &[(&str, &str)] = &[("AUTH_ENABLED", "false")];
 pub(crate) const IN_BAND: &[(&str, &str)] =
     &[("AUTH_ENABLED", "true"), ("JWT_SECRET", SECRET), ("AUTH_IN_BAND", "true")];
+pub(crate) const HISTORY: &[(&str, &str)] = &[("AUTH_ENABLED", "false"), ("HISTORY_MINUTES", "60")];
 
 /// The function with a table that no other test uses, and an `@connections` endpoint.
 pub(crate) struct Setting {
@@ -17,6 +21,7 @@ pub(crate) struct Setting {
     pub(crate) table: Table,
     pub(crate) api: Endpoint,
     pub(crate) hands: Hands,
+    history: HistoryTable,
 }
 
 impl Setting {
@@ -29,19 +34,36 @@ impl Setting {
         settings: &'static [(&'static str, &'static str)],
         replies: impl IntoIterator<Item = Reply>,
     ) -> Self {
-        let setting = Self::behind(dynamodb_url(), settings, Endpoint::script(replies).await).await;
+        Self::prepared(dynamodb_url(), settings, Endpoint::script(replies).await).await
+    }
+
+    /// With DynamoDB at this URL, and all tables.
+    pub(crate) async fn prepared(
+        dynamodb: &str,
+        settings: &'static [(&'static str, &'static str)],
+        api: Endpoint,
+    ) -> Self {
+        let setting = Self::behind(dynamodb, settings, api).await;
         setting.table.create_if_missing().await.unwrap();
+        if settings.iter().any(|(name, _)| *name == "HISTORY_MINUTES") {
+            setting.history.create_if_missing().await.unwrap();
+            setting.history.begin_epoch_at(EpochMillis::new(0)).await.unwrap();
+        }
         setting
     }
 
-    /// With DynamoDB at this URL.
+    /// With DynamoDB at this URL, and no table.
     pub(crate) async fn behind(
         dynamodb: &str,
         settings: &'static [(&'static str, &'static str)],
         api: Endpoint,
     ) -> Self {
         let name = format!("test-{:032x}", fastrand::u128(..));
-        let resources = [("WS_CONNECTIONS_TABLE", name.clone()), ("WS_API_ENDPOINT", api.url.clone())];
+        let history_name = format!("{name}-history");
+        let mut resources = vec![("WS_CONNECTIONS_TABLE", name.clone()), ("WS_API_ENDPOINT", api.url.clone())];
+        if settings.iter().any(|(name, _)| *name == "HISTORY_MINUTES") {
+            resources.push(("WS_HISTORY_TABLE", history_name.clone()));
+        }
         let environment = Environment::new(move |name| {
             let setting = settings.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
             setting.or_else(|| resources.iter().find(|(key, _)| *key == name).map(|(_, value)| value.clone()))
@@ -49,12 +71,20 @@ impl Setting {
         let (aws, hands) = (AwsServices::all(aws_config(dynamodb)), Hands::default());
         let config = DefaultConfig::read(&environment).unwrap();
         let route = DefaultRoute::new(config, &aws, hands.clock()).await.unwrap();
-        Self { route, table: aws.connections(name), api, hands }
+        let own = AwsServices::all(aws_config(dynamodb_url()));
+        let retention = Duration::from_secs(3600);
+        let history = own.history(HistoryConfig { table: history_name, retention });
+        Self { route, table: own.connections(name), api, hands, history }
     }
 
     /// Registers a connection of the tenant `demo` that opens now.
     pub(crate) async fn register(&self, authorisation: Authorisation) -> Connection {
-        let connection = Connection {
+        self.register_as(|connection| Connection { authorisation, ..connection }).await
+    }
+
+    /// Registers such a connection with other properties.
+    pub(crate) async fn register_as(&self, change: impl FnOnce(Connection) -> Connection) -> Connection {
+        let connection = change(Connection {
             id: ConnectionId::parse("Qw7LqXg9IAMCGqA=").unwrap(),
             tenant: Tenant::parse("demo").unwrap(),
             connected_at: self.hands.clock().now(),
@@ -62,8 +92,11 @@ impl Setting {
             acknowledgement: None,
             format: Format::Json,
             group: None,
-            authorisation,
-        };
+            takes_batches: false,
+            resumed: None,
+            resumed_at: None,
+            authorisation: Authorisation::Open,
+        });
         self.table.register(&connection).await.unwrap();
         connection
     }
@@ -87,6 +120,16 @@ impl Setting {
         answers.remove(0)
     }
 
+    /// Sends a message and returns the past events that come before the answer, and the answer.
+    pub(crate) async fn replay(&self, connection: &Connection, message: &Value) -> (Vec<Value>, Value) {
+        let before = self.answers().len();
+        self.send(connection, message).await.unwrap();
+        let mut frames = self.answers().split_off(before);
+        let answer = frames.pop().unwrap_or_else(|| panic!("{message} is not answered"));
+        assert!(answer["type"] == "subscribed" || answer["type"] == "error", "{answer}");
+        (frames, answer)
+    }
+
     /// Every answer so far.
     pub(crate) fn answers(&self) -> Vec<Value> {
         let posts = self.api.asked().into_iter().filter(|asked| asked.method == "POST");
@@ -101,4 +144,63 @@ impl Setting {
     pub(crate) async fn registered(&self, connection: &Connection) -> Option<Connection> {
         self.table.find(&connection.id, self.hands.clock().now()).await.unwrap()
     }
+
+    pub(crate) fn now(&self) -> EpochMillis {
+        self.hands.clock().now()
+    }
+
+    /// The time this many seconds ago.
+    pub(crate) fn ago(&self, seconds: u64) -> EpochMillis {
+        self.now().minus(Duration::from_secs(seconds))
+    }
+
+    pub(crate) fn history(&self) -> &HistoryTable {
+        &self.history
+    }
+
+    /// What a client sends that has everything up to a time, and was in a session of that name.
+    pub(crate) fn since(&self, at: EpochMillis, session: &str) -> Value {
+        json!({ "position": self.history.position_of(at), "session": session })
+    }
+
+    /// The history as a deployment with a shorter retention writes it.
+    pub(crate) fn shorter_history(&self, retention: Duration) -> HistoryTable {
+        let config = HistoryConfig { table: self.history.name().to_owned(), retention };
+        AwsServices::all(aws_config(dynamodb_url())).history(config)
+    }
+
+    /// Writes an event of the tenant `demo` into the history at a time, and returns its position.
+    pub(crate) async fn past(&self, id: &str, at: EpochMillis, fields: &Value) -> Position {
+        self.past_of("demo", id, at, fields).await
+    }
+
+    pub(crate) async fn past_of(&self, tenant: &str, id: &str, at: EpochMillis, fields: &Value) -> Position {
+        let mut detail = json!({
+            "type": "entityUpdated", "tenant": tenant, "entityId": "urn:room:1", "entityType": "Room",
+            "data": { "temperature": { "type": "Number", "value": 21.50 } },
+        });
+        for (name, value) in fields.as_object().unwrap() {
+            detail[name] = value.clone();
+        }
+        let event = Event::new(id, "2026-01-02T03:04:05Z", EntityChange::parse(&detail.to_string()).unwrap());
+        self.history.record(&[&event], at).await.remove(0).unwrap()
+    }
+
+    /// Writes so many events of one second, ten seconds ago.
+    pub(crate) async fn many(&self, count: usize) {
+        let detail = r#"{"type":"entityUpdated","tenant":"demo","entityId":"i","entityType":"Room","data":{}}"#;
+        let change = EntityChange::parse(detail).unwrap();
+        let events: Vec<_> = (0..count).map(|i| Event::new(format!("e{i}"), "", change.clone())).collect();
+        for events in events.chunks(25) {
+            let events: Vec<_> = events.iter().collect();
+            for position in self.history.record(&events, self.ago(10)).await {
+                position.unwrap();
+            }
+        }
+    }
+}
+
+/// The ids of events.
+pub(crate) fn ids(events: &[Value]) -> Vec<&str> {
+    events.iter().map(|event| event["id"].as_str().unwrap()).collect()
 }
