@@ -20,6 +20,9 @@ fn candidate(id: &str, group: Option<&str>, events: &[usize]) -> Candidate {
         acknowledgement: None,
         format: Format::Json,
         group: group.map(|group| GroupId::parse(group).unwrap()),
+        takes_batches: false,
+        resumed: None,
+        resumed_at: None,
         authorisation: Authorisation::Open,
     };
     let mut interest = connection.interests().remove(0);

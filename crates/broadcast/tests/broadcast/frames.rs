@@ -1,9 +1,13 @@
 //! Frames of several events, for connections that take them.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use entity_stream_connections::Connection;
+use entity_stream_testing::{Hands, Reply};
 use serde_json::{Value, json};
 
-use crate::support::{Setting, event, text};
+use crate::support::{Setting, event, is_post, text};
 
 fn ids(frame: &Value) -> Vec<String> {
     assert_eq!(frame["type"], "events", "{frame}");
@@ -71,4 +75,28 @@ async fn have_at_most_32_kilobytes_and_keep_the_order() {
     }
     assert_eq!(all, (0..12).map(|i| format!("e{i}")).collect::<Vec<_>>());
     assert_eq!(setting.messages().len(), 5, "2 + 3, the large one alone, 3 + 3");
+}
+
+#[tokio::test]
+async fn that_are_refused_come_again_and_no_others() {
+    let posts = Arc::new(AtomicUsize::new(0));
+    let second = move |asked: &_| is_post(asked) && posts.fetch_add(1, Ordering::SeqCst) == 1;
+    let answer = move |asked: &_| second(asked).then(|| Reply::status(500));
+    let setting = Setting::with(true, Hands::default(), answer).await;
+    setting.register_with("alice", |alice| Connection { takes_batches: true, ..alice }).await;
+    let payload: Vec<_> = (0..9)
+        .map(|i| {
+            let mut event = event(&format!("e{i}"));
+            event["detail"]["data"] = json!({ "a": "x".repeat(10_000) });
+            event
+        })
+        .collect();
+
+    let summary = setting.invoke(&json!(payload)).await.unwrap();
+
+    assert_eq!((summary.delivered, summary.failed), (9, 0));
+    let frames: Vec<_> = setting.messages().iter().map(ids).collect();
+    let [first, refused, again, last] = &frames[..] else { panic!("{frames:?}") };
+    assert_eq!(refused, again);
+    assert_eq!([&first[..], again, last].concat(), (0..9).map(|i| format!("e{i}")).collect::<Vec<_>>());
 }
