@@ -30,9 +30,7 @@ async fn a_handshake_registers_what_the_query_asks_for() {
 
     let types = [EntityType::parse("Sensor").unwrap()];
     let mut found = Vec::new();
-    for mut pages in
-        setting.table.interests(&connection.tenant, &types, [], connection.connected_at).into_iter().flatten()
-    {
+    for mut pages in setting.table.interests(&connection.tenant, &types, [], connection.connected_at) {
         while let Some(page) = pages.next().await.unwrap() {
             found.extend(page.interests.into_iter().map(|interest| interest.connection_id));
         }

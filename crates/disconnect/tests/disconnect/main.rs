@@ -34,6 +34,9 @@ fn connection(id: &str) -> Connection {
         acknowledgement: None,
         format: Format::Json,
         group: None,
+        takes_batches: false,
+        resumed: None,
+        resumed_at: None,
         authorisation: Authorisation::Open,
     }
 }
@@ -42,7 +45,7 @@ fn connection(id: &str) -> Connection {
 async fn found(table: &Table, like: &Connection) -> Vec<String> {
     let types: Vec<_> = like.subscriptions[0].filter.entity_types().iter().take(1).cloned().collect();
     let mut found = Vec::new();
-    for mut pages in table.interests(&like.tenant, &types, [], like.connected_at).into_iter().flatten() {
+    for mut pages in table.interests(&like.tenant, &types, [], like.connected_at) {
         while let Some(page) = pages.next().await.unwrap() {
             found.extend(page.interests.into_iter().map(|interest| interest.connection_id.to_string()));
         }
