@@ -1,8 +1,8 @@
 use super::*;
 use crate::environment::{
     ALLOWED_ORIGINS, AUTH_ENABLED, AUTH_IN_BAND, BROADCAST_CONCURRENCY, BROADCAST_SPLIT_AT, DEAD_LETTER_QUEUE_URL,
-    EVENT_BUS_NAME, Environment, JWT_JWKS_URL, JWT_SECRET, JWT_SECRET_ARN, WS_API_ENDPOINT, WS_API_KEYS_TABLE,
-    WS_CONNECTIONS_TABLE,
+    EVENT_BUS_NAME, Environment, HISTORY_MINUTES, JWT_JWKS_URL, JWT_SECRET, JWT_SECRET_ARN, WS_API_ENDPOINT,
+    WS_API_KEYS_TABLE, WS_CONNECTIONS_TABLE, WS_HISTORY_TABLE,
 };
 
 const SECRET: &str = "a secret of at least thirty-two bytes";
@@ -83,6 +83,49 @@ fn all_faults_are_reported_together() {
     let both = [faults(DefaultConfig::read(&environment(&[]))), faults(DisconnectConfig::read(&environment(&[])))];
     assert_eq!(both[0], [WS_CONNECTIONS_TABLE, WS_API_ENDPOINT, AUTH_ENABLED].map(ConfigFault::Missing));
     assert_eq!(both[1], [WS_CONNECTIONS_TABLE].map(ConfigFault::Missing));
+}
+
+#[test]
+fn a_table_switches_the_history_on_for_an_hour_or_the_given_minutes() {
+    let read = |pairs: &[(&'static str, &'static str)]| {
+        let history = HistoryConfig::read(&environment(&[pairs])).map_err(|error| error.faults().cloned().collect());
+        history.map(|history| history.map(|HistoryConfig { table, retention }| (table, retention.as_secs())))
+    };
+    let on = |seconds| Ok::<_, Vec<ConfigFault>>(Some(("history".to_owned(), seconds)));
+    let table = ("WS_HISTORY_TABLE", "history");
+    assert_eq!(read(&[]), Ok(None));
+    assert_eq!(read(&[table]), on(3600));
+    for (minutes, seconds) in [("1", 60), ("60", 3600), ("10080", 604_800)] {
+        assert_eq!(read(&[table, ("HISTORY_MINUTES", minutes)]), on(seconds));
+        assert_eq!(read(&[("HISTORY_MINUTES", minutes)]), Err(vec![ConfigFault::Missing(WS_HISTORY_TABLE)]));
+    }
+    for pairs in [&[("HISTORY_MINUTES", "0")][..], &[table, ("HISTORY_MINUTES", "0")]] {
+        assert_eq!(read(pairs), Ok(None), "{pairs:?}");
+    }
+    for minutes in ["10081", "-1", "1.5", "an hour", "18446744073709551616"] {
+        let expected = Err(vec![ConfigFault::Invalid(HISTORY_MINUTES)]);
+        assert_eq!(read(&[table, ("HISTORY_MINUTES", minutes)]), expected, "{minutes}");
+    }
+    let both = [ConfigFault::Invalid(WS_HISTORY_TABLE), ConfigFault::Invalid(HISTORY_MINUTES)].to_vec();
+    assert_eq!(read(&[("WS_HISTORY_TABLE", "H#1"), ("HISTORY_MINUTES", "x")]), Err(both));
+}
+
+#[test]
+fn broadcast_and_default_share_the_settings_of_the_history() {
+    let history: &[(&'static str, &'static str)] = &[("WS_HISTORY_TABLE", "history"), ("HISTORY_MINUTES", "5")];
+    let usual: &[(&'static str, &'static str)] = &[("WS_API_ENDPOINT", "http://localhost:3000/local")];
+    let on = environment(&[&GUARDED, usual, history]);
+    let (broadcast, default) = (BroadcastConfig::read(&on).unwrap(), DefaultConfig::read(&on).unwrap());
+    for history in [broadcast.history, default.history] {
+        let HistoryConfig { table, retention } = history.unwrap();
+        assert_eq!((table.as_str(), retention.as_secs()), ("history", 300));
+    }
+    let off = environment(&[&GUARDED, usual]);
+    assert!(BroadcastConfig::read(&off).unwrap().history.is_none());
+    assert!(DefaultConfig::read(&off).unwrap().history.is_none());
+    let invalid = environment(&[&GUARDED, usual, &[("HISTORY_MINUTES", "often")]]);
+    assert_eq!(faults(BroadcastConfig::read(&invalid)), [ConfigFault::Invalid(HISTORY_MINUTES)]);
+    assert_eq!(faults(DefaultConfig::read(&invalid)), [ConfigFault::Invalid(HISTORY_MINUTES)]);
 }
 
 #[test]
