@@ -53,6 +53,9 @@ impl Ours {
                 acknowledgement: None,
                 format: Format::Json,
                 group: None,
+                takes_batches: false,
+                resumed: None,
+                resumed_at: None,
                 authorisation: Authorisation::Open,
             };
             self.table.register(&connection).await.unwrap();
