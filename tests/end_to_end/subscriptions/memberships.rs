@@ -278,7 +278,7 @@ async fn the_next_member_takes_an_event_in_all_views() {
         let id = ConnectionId::parse(id).unwrap();
         let bare = View::new([""; 0], Representation::KeyValues).unwrap();
         let bare = Subscription::new(SubscriptionName::parse("bare").unwrap(), Filter::default(), bare).unwrap();
-        functions.table.subscribe(&id, &[bare], hands.clock().now()).await.unwrap();
+        functions.table.subscribe(&id, &[bare], None, hands.clock().now()).await.unwrap();
     }
     let summary = functions.broadcast(&envelope("e1", &room("demo", "r1")), 30).await.unwrap();
     assert_eq!(summary.delivered, 1);
