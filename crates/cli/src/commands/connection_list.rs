@@ -90,6 +90,9 @@ mod tests {
             acknowledgement: None,
             format: Format::Json,
             group: None,
+            takes_batches: false,
+            resumed: None,
+            resumed_at: None,
             authorisation,
         };
         let default = |types: &[&str], pattern| -> Vec<Subscription> {

@@ -35,7 +35,7 @@ pub(super) fn written(text: &str) -> Result<Subscription, String> {
     fields.insert("action".to_owned(), "subscribe".into());
     fields.insert("subscription".to_owned(), name.into());
     let message = ClientMessage::parse(&Value::Object(fields).to_string()).map_err(|rejection| rejection.message)?;
-    if let Action::Subscribe(subscriptions) = &message.action
+    if let Action::Subscribe { subscriptions, .. } = &message.action
         && let [one] = subscriptions.as_slice()
     {
         return Ok(one.clone());
