@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::resuming::{answered, event_at, not_recovered, recovered};
 use super::*;
 
 /// Something that happens to a stream.
@@ -31,6 +32,15 @@ fn happenings() -> impl Strategy<Value = Vec<Happening>> {
         1 => Just(rejection("invalid_id_pattern", Some("subscribe"))),
         4 => (0..8u8, "(un)?subscribed").prop_map(|(number, kind)| answer(&kind, &format!("request-{number}"))),
         2 => (0..8u8).prop_map(|number| rejection("limit_exceeded", Some(&format!("request-{number}")))),
+        2 => Just(answered("05", "s", &json!({}))),
+        2 => Just(answered("06", "t", &recovered(1))),
+        2 => Just(answered("07", "t", &not_recovered("expired"))),
+        2 => Just(r#"{"type":"synced","position":"08"}"#.to_owned()),
+        2 => (0..6u8, any::<bool>()).prop_map(|(id, replayed)| {
+            let events = [id, id + 1].map(|id| event_at(&id.to_string(), &format!("0{id}"), replayed));
+            format!(r#"{{"type":"events","events":[{}]}}"#, events.join(","))
+        }),
+        1 => Just(rejection("limit_exceeded", Some("subscribe"))),
         1 => any::<String>(),
     ];
     let request = prop_oneof![
@@ -120,6 +130,12 @@ proptest! {
             let items: Vec<_> = std::iter::from_fn(|| machine.next_item()).collect();
             prop_assert!(!ended || items.is_empty(), "an item after the end");
             ended |= after == StreamState::Closed;
+            let is_verdict = |item: &Result<StreamItem, ClientError>| {
+                matches!(item, Ok(StreamItem::Recovered { .. } | StreamItem::NotRecovered { .. }))
+            };
+            let verdicts = items.iter().filter(|item| is_verdict(item)).count();
+            let has_answer = matches!(items.first(), Some(Ok(StreamItem::Subscribed | StreamItem::Accepted(_))));
+            prop_assert!(verdicts == usize::from(items.last().is_some_and(is_verdict)) && (verdicts == 0 || has_answer));
             for item in items {
                 match item {
                     Err(_) => prop_assert!(ended),
