@@ -1,19 +1,22 @@
+use std::path::PathBuf;
 use std::time::Duration;
 
-use entity_stream_protocol::{Format, GroupId, Tenant};
+use entity_stream_clock::Clock;
+use entity_stream_protocol::{Format, GroupId, Since, Tenant};
 
 use crate::arguments::{count, duration};
 use crate::client;
 use crate::credential::CredentialArgs;
 use crate::interrupt::Interrupt;
-use crate::listen::{EventOutput, Listener};
+use crate::listen::{EventOutput, Listener, ResumeFile, SavedPlace, since};
 use crate::logs;
 use crate::subscription::SubscriptionArgs;
 
 /// Print a tenant's entity changes as they happen
 ///
-/// Reconnects after a lost connection, and prints each event once, even if the server delivers it again. Prints events to
-/// standard output, and everything else, such as the summary, to standard error. In the readable output, a `*` marks an
+/// Reconnects after a lost connection, asks the server for the events that it missed, and tells whether all of them are there.
+/// Prints each event once, even if the server delivers it again. Prints events to standard output, and everything else, such as
+/// the summary, to standard error. In the readable output, a `*` marks an
 /// attribute that changed, if other attributes did not change. With named subscriptions, `[map, list]` names those that the
 /// event matches; `-` is the one without a name. An event that matches subscriptions with different `attributes` or
 /// `representation` is printed once for each.
@@ -31,6 +34,8 @@ Examples:
   entity-stream listen demo --output json --count 100 | jq .data
   entity-stream listen demo --count 1 --timeout 30s --quiet || echo 'no change'
   entity-stream listen demo --output none --timeout 1m
+  entity-stream listen demo --since 5m
+  entity-stream listen demo --output json --resume place.json >> changes.jsonl
   ENTITY_STREAM_API_KEY=es_... entity-stream listen demo --api-key dashboard
   entity-stream listen city \\
       --url wss://a1b2c3.execute-api.eu-west-1.amazonaws.com/prod")]
@@ -43,6 +48,13 @@ pub(crate) struct Args {
     /// Share the stream with the other members of this consumer group
     #[arg(long, value_name = "NAME", value_parser = |name: &str| GroupId::parse(name))]
     group: Option<GroupId>,
+    /// Begin with past events: a time such as 30s or 5m before now, or POSITION:SESSION of an earlier connection
+    #[arg(long, value_name = "TIME", value_parser = since, conflicts_with = "group")]
+    since: Option<Since>,
+    /// Keep the place in this file, and continue there if the file exists. Events of the 15 seconds before the place can be
+    /// printed again, with the same ids. Run one command at a time with the same file
+    #[arg(long, value_name = "FILE", conflicts_with = "group")]
+    resume: Option<PathBuf>,
     /// Stop after this number of events
     #[arg(long, value_name = "N", value_parser = count)]
     count: Option<u64>,
@@ -76,8 +88,19 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     if let Some(group) = args.group {
         builder = builder.group(group);
     }
+    let opened = args.resume.map(|path| ResumeFile::open(&path, &args.tenant, Clock::system())).transpose()?;
+    let (resume_file, place) = opened.map_or((None, None), |(file, place)| (Some(file), place));
+    let resumed_from = place.as_ref().and_then(|place| place.saved_at);
+    let since = place.map(|SavedPlace { bookmark, .. }| bookmark.into()).or(args.since);
+    let begins_in_past = since.is_some();
+    if let Some(since) = since {
+        builder = builder.since(since);
+    }
     let client = client::build(builder)?;
     client::warn_if_exposed(&client);
     let (output, count, timeout, quiet) = (args.output, args.count, args.timeout, args.quiet);
-    Listener { tenant: args.tenant, client, output, count, timeout, quiet }.run(&mut interrupt).await
+    let tenant = args.tenant;
+    Listener { tenant, client, output, count, timeout, quiet, resume_file, begins_in_past, resumed_from }
+        .run(&mut interrupt)
+        .await
 }

@@ -1,16 +1,21 @@
 use std::borrow::Cow;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{anyhow, bail, ensure};
-use entity_stream_client::{Client, EntityStream, ReceivedEvent, StreamItem};
-use entity_stream_protocol::Tenant;
-use tokio::time::{Instant, timeout};
+use entity_stream_client::{Client, EntityStream, ReceivedEvent, StreamItem, StreamState};
+use entity_stream_protocol::{EpochMillis, Tenant};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use crate::interrupt::Interrupt;
+use crate::listen::missed::{not_recovered, recovered};
 use crate::listen::pretty::pretty;
+use crate::listen::resume_file::ResumeFile;
 use crate::listen::tally::Tally;
 use crate::refusal::explain;
 use crate::terminal::{self, ClosedPipe, counted, note};
+
+/// The shortest time between two writes of the place.
+const SAVE: Duration = Duration::from_secs(1);
 
 /// The form in which events are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -40,26 +45,38 @@ pub(crate) struct Listener {
     pub(crate) timeout: Option<Duration>,
     /// True to print nothing but failures on standard error.
     pub(crate) quiet: bool,
+    /// The file that keeps the place of the listener. `None` to keep none.
+    pub(crate) resume_file: Option<ResumeFile>,
+    /// True if the listener begins with past events.
+    pub(crate) begins_in_past: bool,
+    /// The time until which an earlier listener had each event, if this one begins there.
+    pub(crate) resumed_from: Option<EpochMillis>,
 }
 
 impl Listener {
     /// Listens until the count is reached, an interrupt, or a failure that another attempt would only repeat.
-    pub(crate) async fn run(self, interrupt: &mut Interrupt) -> anyhow::Result<()> {
-        let (mut stream, mut tally) = (self.client.connect(), Tally::default());
+    pub(crate) async fn run(mut self, interrupt: &mut Interrupt) -> anyhow::Result<()> {
+        let (mut stream, mut tally, mut file) = (self.client.connect(), Tally::default(), self.resume_file.take());
+        let listening = self.listen(&mut stream, &mut tally, &mut file, interrupt);
         let ended = match self.timeout {
-            None => self.listen(&mut stream, &mut tally, interrupt).await,
-            Some(limit) => match timeout(limit, self.listen(&mut stream, &mut tally, interrupt)).await {
+            None => listening.await,
+            Some(limit) => match timeout(limit, listening).await {
                 Ok(ended) => ended,
                 Err(_) => self.out_of_time(&tally, limit),
             },
         };
+        let saved = file.as_mut().map_or(Ok(()), ResumeFile::save);
+        let has_past_left = matches!(stream.state(), StreamState::Subscribing { .. }) && tally.has_begun();
+        if file.is_some() && has_past_left {
+            self.note("ended before all missed events were printed; the next command begins with the same ones");
+        }
         let repeats = stream.repeats();
         stream.close().await;
         let reader_left = ended.as_ref().is_err_and(|error| error.is::<ClosedPipe>());
         if tally.has_begun() && !reader_left {
             self.note(tally.summary(repeats, Instant::now()));
         }
-        ended
+        ended.and(saved)
     }
 
     /// The result when the time is over: a failure only if there was no connection, or if events are missing.
@@ -83,12 +100,23 @@ impl Listener {
         &self,
         stream: &mut EntityStream,
         tally: &mut Tally,
+        file: &mut Option<ResumeFile>,
         interrupt: &mut Interrupt,
     ) -> anyhow::Result<()> {
         let url = self.client.url();
+        let mut saving = interval(SAVE);
+        saving.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
+            // All items so far are printed.
+            if let Some(file) = file {
+                file.reach(stream.bookmark());
+            }
             let item = tokio::select! {
                 item = stream.try_next() => item,
+                _ = saving.tick(), if file.is_some() => {
+                    file.as_mut().map_or(Ok(()), ResumeFile::save)?;
+                    continue;
+                }
                 () = interrupt.received() => return Ok(()),
             };
             let item = item.map_err(|error| {
@@ -97,16 +125,27 @@ impl Listener {
             match item {
                 None => return Ok(()),
                 Some(StreamItem::Subscribed) => {
-                    match tally.has_subscribed() {
-                        false => self.note(format!("listening to {} at {url}; press Ctrl-C to stop", self.tenant)),
-                        true => self.note("connected again; events published in the meantime are missed"),
+                    // After a lost connection, the verdict follows.
+                    if !tally.has_subscribed() {
+                        self.note(format!("listening to {} at {url}; press Ctrl-C to stop", self.tenant));
+                        if file.is_some() && stream.bookmark().is_none() && !self.begins_in_past {
+                            self.note("the server keeps no history, so --resume has no place to keep");
+                        }
                     }
                     tally.subscribed(Instant::now());
+                }
+                Some(StreamItem::Recovered { replayed }) => self.verdict(tally, &recovered(replayed)),
+                Some(StreamItem::NotRecovered { reason, missed_since }) => {
+                    let earlier = self.resumed_from.filter(|_| !tally.has_reconnected()).map(SystemTime::from);
+                    self.verdict(tally, &not_recovered(&reason, missed_since.or(earlier)));
                 }
                 Some(StreamItem::Event(event)) => {
                     tally.event(event.message().change_type, Instant::now());
                     self.print(&event)?;
                     if self.count.is_some_and(|count| tally.events() >= count) {
+                        if let Some(file) = file {
+                            file.reach(stream.bookmark());
+                        }
                         return Ok(());
                     }
                 }
@@ -120,6 +159,10 @@ impl Listener {
                 Some(_) => {}
             }
         }
+    }
+
+    fn verdict(&self, tally: &Tally, verdict: &str) {
+        self.note(if tally.has_reconnected() { format!("connected again; {verdict}") } else { verdict.to_owned() });
     }
 
     fn print(&self, event: &ReceivedEvent) -> anyhow::Result<()> {

@@ -30,6 +30,11 @@ impl Tally {
         self.connections > 0
     }
 
+    /// True if more than one connection has been subscribed.
+    pub(super) fn has_reconnected(&self) -> bool {
+        self.connections > 1
+    }
+
     /// True if a subscription or an event came.
     pub(super) fn has_begun(&self) -> bool {
         self.since.is_some()

@@ -13,6 +13,7 @@ mod keys;
 mod listen;
 mod local;
 mod publish;
+mod resume;
 mod server;
 mod simulate;
 mod subscriptions;
