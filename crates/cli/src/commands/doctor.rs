@@ -13,9 +13,9 @@ use crate::logs;
 /// Find out why changes do not arrive
 ///
 /// Checks each step of a change's way: the host name, the connection, TLS, the handshake, the credential, the filter, the
-/// bus, and the delivery with its duration. Names the remedy for each failure, and exits with 1 if a check failed. The
-/// published change is the deletion of an entity that does not exist; clients of the tenant that listen without a filter
-/// receive it.
+/// bus, the delivery with its duration, and whether a client that comes back receives the change that it missed. Names the remedy for each failure, and exits with 1 if a check failed. The
+/// published changes are two deletions of an entity that does not exist; clients of the tenant that listen without a filter
+/// receive them.
 #[derive(Debug, clap::Args)]
 #[command(
     mut_arg("endpoint_url", |arg| arg.help("The event bus's endpoint [default: that of --url, if it is on this machine]"))

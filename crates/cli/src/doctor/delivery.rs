@@ -16,22 +16,24 @@ const PUBLISH_TIMEOUT: Duration = Duration::from_secs(20);
 /// The time between two looks at the dead letters of a local system.
 const LOOK: Duration = Duration::from_millis(200);
 
-/// Publishes a change and waits until it arrives.
+/// Publishes a change and waits until it arrives. Returns whether it did.
 pub(super) async fn check(
     stream: &mut EntityStream,
     target: &Target,
     entry: &BusEntry,
     patience: Duration,
     diagnosis: &mut Diagnosis,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<bool> {
     let started = Instant::now();
-    let Some(id) = publish(target, entry, diagnosis).await? else { return Ok(()) };
+    let Some(id) = publish(target, entry, diagnosis).await? else { return Ok(false) };
     let deadline = Instant::now() + patience;
     let mut look = interval(LOOK);
+    let mut has_arrived = false;
     let finding = loop {
         tokio::select! {
             item = stream.try_next() => match item {
                 Ok(Some(StreamItem::Event(event))) if event.message().id == id => {
+                    has_arrived = true;
                     break Finding::passed(Check::Delivery, "the change arrived").took(started.elapsed());
                 }
                 Ok(Some(_)) => {}
@@ -47,7 +49,8 @@ pub(super) async fn check(
             () = sleep_until(deadline) => break not_arrived(target, patience).await,
         }
     };
-    diagnosis.add(finding)
+    diagnosis.add(finding)?;
+    Ok(has_arrived)
 }
 
 /// The deletion of an entity that does not exist.

@@ -42,6 +42,8 @@ pub(crate) enum Check {
     Publish,
     /// The change arrives.
     Delivery,
+    /// A client that comes back receives the change that it missed.
+    Resume,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -116,6 +118,7 @@ impl Finding {
             Check::Ping => "ping",
             Check::Publish => "publish",
             Check::Delivery => "delivery",
+            Check::Resume => "resume",
         };
         let time = self.milliseconds.map(|time| format!(" {SKIPPED}({time} ms){SKIPPED:#}")).unwrap_or_default();
         let advice = self.advice.as_ref().map(|advice| format!("\n               → {advice}")).unwrap_or_default();

@@ -6,7 +6,7 @@ use entity_stream_protocol::{EntityType, Filter, Tenant};
 use crate::bus::Target;
 use crate::client;
 use crate::doctor::diagnosis::{Check, Diagnosis, Finding};
-use crate::doctor::{delivery, network, ping, subscription};
+use crate::doctor::{delivery, network, ping, resume, subscription};
 
 /// The type of the entity whose deletion is published. Clients without a filter receive it, and have nothing to delete.
 const ENTITY_TYPE: &str = "EntityStreamDoctor";
@@ -30,18 +30,19 @@ impl Doctor {
         let entity_type = EntityType::parse(ENTITY_TYPE)?;
         let entity_id = format!("urn:entity-stream:doctor:{:016x}", fastrand::u64(..));
         let filter = Filter::new([entity_type.as_str()], Some(&format!("^{entity_id}$")))?;
-        let builder = |credential| {
-            client::build(client::builder(&self.url, tenant, credential).filter(filter.clone()).reconnect(false))
-        };
-        let client = builder(self.credential.as_ref())?;
+        let builder = client::builder(&self.url, tenant, self.credential.as_ref()).filter(filter).reconnect(false);
+        let client = client::build(builder.clone())?;
+        let anonymous = client::build(builder.clone().credential(None))?;
         let Some(mut stream) = network::check(&client, diagnosis).await? else { return Ok(()) };
-        if subscription::check(&mut stream, &client, &builder(None)?, diagnosis).await?
+        if subscription::check(&mut stream, &client, &anonymous, diagnosis).await?
             && ping::check(&mut stream, diagnosis).await?
         {
             match &self.target {
                 Some(target) => {
                     let entry = delivery::entry(tenant, entity_type, &entity_id)?;
-                    delivery::check(&mut stream, target, &entry, self.patience, diagnosis).await?;
+                    if delivery::check(&mut stream, target, &entry, self.patience, diagnosis).await? {
+                        resume::check(&mut stream, &builder, target, &entry, self.patience, diagnosis).await?;
+                    }
                 }
                 None => {
                     let advice = "pass --event-bus NAME for a deployed system, or --endpoint-url URL for a local one";

@@ -8,6 +8,7 @@ mod diagnosis;
 mod examination;
 mod network;
 mod ping;
+mod resume;
 mod subscription;
 
 pub(crate) use diagnosis::{Diagnosis, DiagnosisOutput};

@@ -20,7 +20,7 @@ use crate::harness::{Ended, run, run_with, system, system_with};
 use crate::server::WebSocketServer;
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
-const PASSED: [(&str, &str); 8] = [
+const PASSED: [(&str, &str); 9] = [
     ("name", "passed"),
     ("reachable", "passed"),
     ("handshake", "passed"),
@@ -29,6 +29,7 @@ const PASSED: [(&str, &str); 8] = [
     ("ping", "passed"),
     ("publish", "passed"),
     ("delivery", "passed"),
+    ("resume", "passed"),
 ];
 
 async fn doctor(url: &str, more: &[&str], environment: &[(&str, &str)]) -> (Ended, Value) {
@@ -91,6 +92,18 @@ async fn a_system_that_works_passes_all_checks() {
     // The checks leave no connection behind.
     let list = ["connections", "list", "--output", "ids", "--dynamodb-url", &system.dynamodb_url()];
     while !run(&list).await.stdout.is_empty() {}
+}
+
+#[tokio::test]
+async fn a_system_without_a_history_is_no_failure() {
+    let environment = Environment::new(|name| (name == "HISTORY_MINUTES").then(|| "0".to_owned()));
+    let system = system_with(Config { environment, ..Config::default() }).await;
+    let (ended, report) = doctor(&system.websocket_url(), &[], &[]).await;
+    assert_eq!(steps(&report).last(), Some(&("resume", "skipped")), "{ended:?}");
+    let step = report["tenants"][0]["steps"].as_array().unwrap().last().unwrap();
+    assert!(step["detail"].as_str().unwrap().contains("keeps no history"), "{step}");
+    assert!(step["advice"].as_str().unwrap().contains("HISTORY_MINUTES"), "{step}");
+    assert_eq!(report["ok"], true);
 }
 
 #[tokio::test]
