@@ -173,6 +173,9 @@ async fn populate(world: &World, tenant: &str, size: usize) {
         acknowledgement: None,
         format: Format::Json,
         group: None,
+        takes_batches: false,
+        resumed: None,
+        resumed_at: None,
         authorisation: Authorisation::Open,
     };
     Table::new(client.clone(), CONNECTIONS_TABLE).register(&first).await.unwrap();
