@@ -35,14 +35,14 @@ impl ReceivedEvent {
 }
 
 #[derive(Deserialize)]
-struct EventsFrame<'a> {
+struct FrameEntries<'a> {
     #[serde(borrow)]
     events: Vec<&'a RawValue>,
 }
 
 /// The texts of the entries of an `events` frame.
 pub(crate) fn entries(frame: &str) -> Vec<&str> {
-    let frame: Option<EventsFrame<'_>> = serde_json::from_str(frame).ok();
+    let frame: Option<FrameEntries<'_>> = serde_json::from_str(frame).ok();
     frame.into_iter().flat_map(|frame| frame.events).map(RawValue::get).collect()
 }
 

@@ -26,7 +26,7 @@ use tokio::time::Instant;
 use crate::bookmark::Bookmark;
 use crate::error::{ClientError, ErrorKind};
 use crate::item::StreamItem;
-use crate::resumption::{Progress, Resumption};
+use crate::resumption::{BookmarkStep, Resumption};
 use crate::seen::{SeenEvents, SeenLimits};
 use crate::state::StreamState;
 use crate::subscription_limits::{InvalidSubscriptions, subscribe};
@@ -77,9 +77,9 @@ pub(crate) enum Input {
 
 /// An item that waits to be handed out, and the step of the bookmark that comes with it.
 #[derive(Debug)]
-struct Pending {
+struct QueuedItem {
     item: Option<Result<StreamItem, ClientError>>,
-    progress: Option<Progress>,
+    step: Option<BookmarkStep>,
 }
 
 /// The state machine of one stream.
@@ -93,7 +93,7 @@ pub(crate) struct Machine {
     seen: SeenEvents,
     repeats: u64,
     resumption: Resumption,
-    items: VecDeque<Pending>,
+    items: VecDeque<QueuedItem>,
     /// True if the program waits for the answer to its own ping.
     program_pinged: bool,
 }
@@ -147,9 +147,9 @@ impl Machine {
 
     /// The next item to hand out.
     pub(crate) fn next_item(&mut self) -> Option<Result<StreamItem, ClientError>> {
-        while let Some(Pending { item, progress }) = self.items.pop_front() {
-            if let Some(progress) = progress {
-                self.resumption.proceed(progress);
+        while let Some(QueuedItem { item, step }) = self.items.pop_front() {
+            if let Some(step) = step {
+                self.resumption.proceed(step);
             }
             if item.is_some() {
                 return item;
@@ -253,23 +253,23 @@ impl Machine {
     }
 
     fn hand_out(&mut self, item: StreamItem) {
-        self.items.push_back(Pending { item: Some(Ok(item)), progress: None });
+        self.items.push_back(QueuedItem { item: Some(Ok(item)), step: None });
     }
 
     /// Hands out an item, if there is one, and moves the bookmark at that moment.
-    fn hand_out_with(&mut self, item: Option<StreamItem>, progress: Option<Progress>) {
-        if item.is_some() || progress.is_some() {
-            self.items.push_back(Pending { item: item.map(Ok), progress });
+    fn hand_out_with(&mut self, item: Option<StreamItem>, step: Option<BookmarkStep>) {
+        if item.is_some() || step.is_some() {
+            self.items.push_back(QueuedItem { item: item.map(Ok), step });
         }
     }
 
     /// Hands out an item and the verdict on the past, and moves the bookmark with the last of them.
-    fn hand_out_both(&mut self, item: Option<StreamItem>, verdict: Option<StreamItem>, progress: Option<Progress>) {
+    fn hand_out_both(&mut self, item: Option<StreamItem>, verdict: Option<StreamItem>, step: Option<BookmarkStep>) {
         match verdict {
-            None => self.hand_out_with(item, progress),
+            None => self.hand_out_with(item, step),
             Some(_) => {
                 self.hand_out_with(item, None);
-                self.hand_out_with(verdict, progress);
+                self.hand_out_with(verdict, step);
             }
         }
     }
@@ -318,7 +318,7 @@ impl Machine {
         }
         if given_up.is_none() && (!self.reconnects || !error.is_temporary()) {
             self.state = StreamState::Closed;
-            self.items.push_back(Pending { item: Some(Err(error)), progress: None });
+            self.items.push_back(QueuedItem { item: Some(Err(error)), step: None });
             return;
         }
         if subscribed_since.is_some_and(|since| now - since >= STABLE) {

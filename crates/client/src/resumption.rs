@@ -3,7 +3,7 @@
 //! Invariants:
 //! - The bookmark begins with the answer to a `subscribe` that names all subscriptions of the stream. After that it is the
 //!   greatest position that the stream has seen.
-//! - The bookmark moves only when the stream hands out what came before it. [`Progress`] waits in the same queue as the items.
+//! - The bookmark moves only when the stream hands out what came before it. [`BookmarkStep`] waits in the same queue as the items.
 //! - A stream that has missed events, or may have, gets one verdict with its next `subscribed`.
 
 use std::time::{Duration, SystemTime};
@@ -45,7 +45,7 @@ struct Gap {
 
 /// A step of the bookmark.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Progress {
+pub(crate) enum BookmarkStep {
     /// The stream has seen this position.
     Seen(Position),
     /// The server answered a `subscribe`, and the stream has all events up to there. `None` if the server keeps no history.
@@ -99,7 +99,7 @@ impl Resumption {
         &mut self,
         bookmark: Option<Bookmark>,
         recovery: Option<Recovery>,
-    ) -> (Progress, Option<StreamItem>) {
+    ) -> (BookmarkStep, Option<StreamItem>) {
         let gap = self.gap.take();
         let is_due = self.has_asked || gap.is_some();
         self.rewind = None;
@@ -109,13 +109,13 @@ impl Resumption {
         match recovery {
             Some(Recovery::Recovered { .. }) => {
                 let recovered = StreamItem::Recovered { replayed: self.replayed };
-                (Progress::Continues(bookmark), Some(recovered))
+                (BookmarkStep::Continues(bookmark), Some(recovered))
             }
             Some(Recovery::NotRecovered(reason)) => {
                 let missed_since = gap.and_then(|gap| gap.since);
-                (Progress::BeginsAnew(bookmark), Some(StreamItem::NotRecovered { reason, missed_since }))
+                (BookmarkStep::BeginsAnew(bookmark), Some(StreamItem::NotRecovered { reason, missed_since }))
             }
-            None => (Progress::BeginsAnew(bookmark), None),
+            None => (BookmarkStep::BeginsAnew(bookmark), None),
         }
     }
 
@@ -124,32 +124,32 @@ impl Resumption {
         &self,
         bookmark: Option<Bookmark>,
         recovery: Option<Recovery>,
-    ) -> (Progress, Option<StreamItem>) {
+    ) -> (BookmarkStep, Option<StreamItem>) {
         match recovery {
             Some(Recovery::NotRecovered(reason)) => {
                 let not_recovered = StreamItem::NotRecovered { reason, missed_since: None };
-                (Progress::BeginsAnew(bookmark), Some(not_recovered))
+                (BookmarkStep::BeginsAnew(bookmark), Some(not_recovered))
             }
-            Some(Recovery::Recovered { .. }) | None => (Progress::Continues(bookmark), None),
+            Some(Recovery::Recovered { .. }) | None => (BookmarkStep::Continues(bookmark), None),
         }
     }
 
     /// Takes a step.
-    pub(crate) fn proceed(&mut self, progress: Progress) {
-        match (progress, &mut self.bookmark) {
-            (Progress::Seen(position), Some(bookmark)) => {
+    pub(crate) fn proceed(&mut self, step: BookmarkStep) {
+        match (step, &mut self.bookmark) {
+            (BookmarkStep::Seen(position), Some(bookmark)) => {
                 if position > bookmark.position {
                     bookmark.position = position;
                 }
             }
-            (Progress::Continues(Some(new)), Some(bookmark)) => {
+            (BookmarkStep::Continues(Some(new)), Some(bookmark)) => {
                 bookmark.session = new.session;
                 if new.position > bookmark.position {
                     bookmark.position = new.position;
                 }
             }
-            (Progress::Seen(_), None) => {}
-            (Progress::Continues(new) | Progress::BeginsAnew(new), bookmark) => *bookmark = new,
+            (BookmarkStep::Seen(_), None) => {}
+            (BookmarkStep::Continues(new) | BookmarkStep::BeginsAnew(new), bookmark) => *bookmark = new,
         }
     }
 

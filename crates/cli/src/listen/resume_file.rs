@@ -34,7 +34,7 @@ pub(crate) struct SavedPlace {
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Fields {
+struct ResumeFields {
     tenant: String,
     #[serde(flatten)]
     bookmark: Bookmark,
@@ -49,7 +49,7 @@ impl ResumeFile {
             Ok(file) => {
                 let mut text = String::new();
                 file.take(FILE_BYTES).read_to_string(&mut text).with_context(|| format!("cannot read {shown}"))?;
-                let fields: Fields = serde_json::from_str(&text).map_err(|_| {
+                let fields: ResumeFields = serde_json::from_str(&text).map_err(|_| {
                     anyhow::anyhow!(
                         "--resume: {shown} is not a file of `listen --resume`; choose another file, or delete it"
                     )
@@ -82,7 +82,7 @@ impl ResumeFile {
             return Ok(());
         };
         let saved_at = self.clock.now().to_rfc3339();
-        let fields = Fields { tenant: self.tenant.to_string(), bookmark: bookmark.clone(), saved_at };
+        let fields = ResumeFields { tenant: self.tenant.to_string(), bookmark: bookmark.clone(), saved_at };
         let text = format!("{}\n", serde_json::to_string(&fields)?);
         replace(&self.path, text.as_bytes())
             .with_context(|| format!("--resume: cannot write {}", shown(&self.path)))?;

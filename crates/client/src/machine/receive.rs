@@ -11,7 +11,7 @@ use crate::bookmark::Bookmark;
 use crate::error::{ClientError, ErrorKind};
 use crate::event::{ReceivedEvent, entries, names};
 use crate::item::StreamItem;
-use crate::resumption::Progress;
+use crate::resumption::BookmarkStep;
 use crate::state::StreamState;
 use crate::subscription_set::RequestProgress;
 use crate::text::repeatable;
@@ -64,11 +64,11 @@ impl Machine {
         let (ServerMessage::Event(event) | ServerMessage::CloudEvent(CloudEvent { data: event, .. })) = message else {
             return;
         };
-        let progress = event.position.clone().filter(|_| self.takes_positions()).map(Progress::Seen);
+        let step = event.position.clone().filter(|_| self.takes_positions()).map(BookmarkStep::Seen);
         let is_new = self.seen.insert(&event.id, names(&event), now);
         let item = is_new.then(|| self.new_event(text, event));
         self.repeats += u64::from(!is_new);
-        self.hand_out_with(item, progress);
+        self.hand_out_with(item, step);
     }
 
     fn new_event(&mut self, text: &str, event: EventMessage<'_>) -> StreamItem {
@@ -93,8 +93,8 @@ impl Machine {
             Answer::Subscribed { request_id, position, session, recovery, .. }
                 if !is_subscribed && is_ours(request_id.as_ref()) =>
             {
-                let (progress, verdict) = self.resumption.answered(bookmark(position, session), recovery);
-                self.subscribed(Some(progress), verdict, now)
+                let (step, verdict) = self.resumption.answered(bookmark(position, session), recovery);
+                self.subscribed(Some(step), verdict, now)
             }
             // A gateway that answers pings by itself may leave the id out. Another ping was not sent.
             Answer::Pong { .. } if !is_subscribed && self.subscriptions.at_opening().is_empty() => {
@@ -110,7 +110,7 @@ impl Machine {
                 self.accepted(None, now)
             }
             Answer::Synced { position, .. } if self.takes_positions() => {
-                self.hand_out_with(None, Some(Progress::Seen(position)));
+                self.hand_out_with(None, Some(BookmarkStep::Seen(position)));
                 None
             }
             Answer::Pong { request_id } if self.program_pinged => {
@@ -125,13 +125,13 @@ impl Machine {
     /// The server accepted what the connection opened with.
     fn subscribed(
         &mut self,
-        progress: Option<Progress>,
+        step: Option<BookmarkStep>,
         verdict: Option<StreamItem>,
         now: Instant,
     ) -> Option<ClientMessage> {
         self.state = StreamState::Streaming { since: now, ping_at: now + PING, answer_by: None, accept_by: None };
         self.subscriptions.opened();
-        self.hand_out_both(Some(StreamItem::Subscribed), verdict, progress);
+        self.hand_out_both(Some(StreamItem::Subscribed), verdict, step);
         self.send_next(now)
     }
 
@@ -139,7 +139,7 @@ impl Machine {
     fn accepted(&mut self, past: Option<(Option<Bookmark>, Option<Recovery>)>, now: Instant) -> Option<ClientMessage> {
         self.no_longer_requesting();
         let past = past.map(|(bookmark, recovery)| self.resumption.accepted(bookmark, recovery));
-        let (progress, verdict) = past.map_or((None, None), |(progress, verdict)| (Some(progress), verdict));
+        let (step, verdict) = past.map_or((None, None), |(step, verdict)| (Some(step), verdict));
         let (item, sent) = match self.subscriptions.accept() {
             Some(RequestProgress::Done(request)) => (Some(StreamItem::Accepted(request)), self.send_next(now)),
             Some(RequestProgress::Continues) => {
@@ -148,7 +148,7 @@ impl Machine {
             }
             None => (None, None),
         };
-        self.hand_out_both(item, verdict, progress);
+        self.hand_out_both(item, verdict, step);
         sent
     }
 
@@ -165,7 +165,7 @@ impl Machine {
             let keeps_no_history = matches!(code, ErrorCode::NotAvailable | ErrorCode::UnknownAction);
             if keeps_no_history && action.as_deref() == Some("sync") {
                 // The history was switched off after the connection opened.
-                self.hand_out_with(None, Some(Progress::BeginsAnew(None)));
+                self.hand_out_with(None, Some(BookmarkStep::BeginsAnew(None)));
             } else {
                 self.hand_out(StreamItem::Notice(format!("the server says: {message}")));
             }
