@@ -5,6 +5,7 @@
 mod auth;
 mod bad_input;
 mod connections;
+mod cuts;
 mod dead_letters;
 mod doctor;
 mod documented;
