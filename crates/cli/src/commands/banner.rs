@@ -1,8 +1,9 @@
 use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
-use entity_stream_local::{API_KEYS_TABLE, CONNECTIONS_TABLE, Config, Local};
+use entity_stream_local::{API_KEYS_TABLE, CONNECTIONS_TABLE, Config, HISTORY_TABLE, Local};
 use entity_stream_protocol::Tenant;
+use entity_stream_runtime::environment::HISTORY_MINUTES;
 
 use crate::commands::invitation::Invitation;
 use crate::terminal;
@@ -18,6 +19,7 @@ pub(crate) struct Banner {
     stage: String,
     tenant: Tenant,
     simulated: bool,
+    keeps_history: bool,
     remarks: Vec<&'static str>,
     invitation: Option<Invitation>,
 }
@@ -29,7 +31,8 @@ impl Banner {
             remarks.push("EVENT_STREAMING_ENABLED=false: the system refuses connections and drops events.");
         }
         let invitation = invitation.or_else(|| config.auth_enabled.then(Invitation::without_token));
-        Self { stage: config.stage.clone(), tenant: tenant.clone(), simulated, remarks, invitation }
+        let keeps_history = config.environment.optional(HISTORY_MINUTES).as_deref() != Some("0");
+        Self { stage: config.stage.clone(), tenant: tenant.clone(), simulated, keeps_history, remarks, invitation }
     }
 
     /// Writes the banner to standard output. A script may read the URLs there, and may have closed the pipe since.
@@ -46,7 +49,8 @@ impl Banner {
         row("WebSocket", &format!("{websocket}?tenant={}", self.tenant), "");
         row("@connections", &format!("{http}/{}", self.stage), "");
         row("Event bus", http, "  (PutEvents)");
-        row("DynamoDB", dynamodb, &format!("  (tables {CONNECTIONS_TABLE}, {API_KEYS_TABLE})"));
+        let history = if self.keeps_history { format!(", {HISTORY_TABLE}") } else { String::new() };
+        row("DynamoDB", dynamodb, &format!("  (tables {CONNECTIONS_TABLE}, {API_KEYS_TABLE}{history})"));
         text.push('\n');
         for remark in &self.remarks {
             let _ = writeln!(text, "  {remark}");
