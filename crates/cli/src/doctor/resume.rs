@@ -157,3 +157,24 @@ async fn come_back(stream: &mut EntityStream, deadline: Instant) -> Result<CameB
     let not_recovered = timeout_at(deadline, verdict).await.unwrap_or(Err(ClientError::Timeout(STEP)))?;
     Ok(CameBack { events, not_recovered })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_broken_promise_or_a_wrong_refusal_is_a_failure() {
+        for (events, not_recovered, verdict) in [
+            (&["1", "2"][..], None, "passed"),
+            (&["1"], None, "failed"),
+            (&["1", "2"], Some(NotRecovered::Expired), "failed"),
+            (&[], Some(NotRecovered::UnknownPosition), "failed"),
+            (&[], Some(NotRecovered::Unavailable), "warning"),
+        ] {
+            let events = events.iter().map(|id| (*id).to_owned()).collect();
+            let finding = serde_json::to_value(judge(&CameBack { events, not_recovered }, "2")).unwrap();
+            assert_eq!(finding["verdict"], verdict, "{finding}");
+            assert_eq!(finding["advice"].is_null(), verdict == "passed", "{finding}");
+        }
+    }
+}
