@@ -3,8 +3,6 @@ use serde::{Deserialize, Serialize};
 
 /// The place of a stream in the history. A program that stores it can resume there later, also in another process, with
 /// [`ClientBuilder::since`](crate::ClientBuilder::since).
-///
-/// A bookmark belongs to one stream. Two streams that resume from the same bookmark take each other's place.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bookmark {
     /// The greatest position that the stream has seen.

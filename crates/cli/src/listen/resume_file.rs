@@ -107,7 +107,7 @@ fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     replaced
 }
 
-/// Options that create a file for its owner only: with the session, another client could take the place of this one.
+/// Options that create a file for its owner only: the file tells when its owner listened to which tenant.
 fn private() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true);
