@@ -3,7 +3,7 @@
 //! Invariants:
 //! - The bookmark begins with the answer to a `subscribe` that names all subscriptions of the stream. After that it is the
 //!   greatest position that the stream has seen.
-//! - The bookmark moves only when the stream hands out what came before it. [`BookmarkStep`] waits in the same queue as the items.
+//! - The bookmark moves only when the stream hands out the items before it. [`BookmarkStep`] waits in the same queue as the items.
 //! - A stream that has missed events, or may have, gets one verdict with its next `subscribed`.
 
 use std::time::{Duration, SystemTime};

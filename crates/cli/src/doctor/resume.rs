@@ -76,7 +76,7 @@ async fn round_trip(
 
 const READ_THE_LOG: &str = "read the log of the default function, which reads the history";
 
-/// What a client got when it came back.
+/// The events and the verdict of a client that came back.
 struct CameBack {
     /// The ids of the events before the verdict.
     events: HashSet<String>,

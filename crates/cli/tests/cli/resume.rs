@@ -1,4 +1,4 @@
-//! Listeners that come back: what they missed, and what they say about it.
+//! Listeners that come back, and their verdicts on missed events.
 
 use std::path::Path;
 use std::time::Duration;

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::*;
 use crate::error::HandshakeRefusal;
 
-/// What a step did. Further items wait in the machine.
+/// The effects of a step. Further items wait in the machine.
 #[derive(Debug)]
 struct Effects {
     send: Option<ClientMessage>,
