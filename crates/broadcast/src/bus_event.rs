@@ -21,7 +21,7 @@ pub(crate) struct BusEvent<'a> {
 
 /// The fields that tell the forms apart.
 #[derive(Default, Deserialize)]
-struct Form<'a> {
+struct WireForm<'a> {
     /// EventBridge adds the name of the replay to each event of an archive.
     /// <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-replay-archived-event.html>
     #[serde(rename = "replay-name")]
@@ -41,7 +41,7 @@ struct SystemMetadata<'a> {
 impl<'a> BusEvent<'a> {
     /// Reads the form of an event. A text that has none of them is taken for an envelope, whose reader says what is wrong.
     pub(crate) fn read(text: &'a str) -> Self {
-        let Form { replay_name, data, system_metadata } = serde_json::from_str(text).unwrap_or_default();
+        let WireForm { replay_name, data, system_metadata } = serde_json::from_str(text).unwrap_or_default();
         let delivery_type = system_metadata.and_then(|metadata| metadata.delivery_type);
         let (envelope, is_replay_inside) = match data.map(RawValue::get) {
             None => (Cow::Borrowed(text), false),
@@ -57,7 +57,7 @@ impl<'a> BusEvent<'a> {
     }
 
     fn is_replayed_from_archive(envelope: &str) -> bool {
-        serde_json::from_str::<Form<'_>>(envelope).is_ok_and(|form| form.replay_name.is_some())
+        serde_json::from_str::<WireForm<'_>>(envelope).is_ok_and(|form| form.replay_name.is_some())
     }
 }
 

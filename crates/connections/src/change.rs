@@ -185,7 +185,7 @@ impl Table {
             };
             let new = StoredConnection { connection: wanted, revision: old.revision + 1, group_hash };
             failure = match self.replace(&old, new, now).await? {
-                Replaced::Done(after) => return Ok(Change { before: old.connection, after }),
+                Replaced::Done(after) => return Ok(Change { before: old.connection, after: *after }),
                 Replaced::Overtaken => TableError::Contended,
                 Replaced::Throttled => TableError::Throttled,
             };
@@ -237,7 +237,7 @@ impl Table {
         writes.push(TransactWriteItem::builder().put(connection.map_err(TableError::invalid(OPERATION))?).build());
 
         match self.client.transact_write_items().set_transact_items(Some(writes)).send().await {
-            Ok(_) => Ok(Replaced::Done(new.connection)),
+            Ok(_) => Ok(Replaced::Done(Box::new(new.connection))),
             Err(error) => temporary(&error).ok_or_else(|| TableError::dynamo(OPERATION)(error)),
         }
     }
@@ -272,7 +272,7 @@ fn check(connection: &Connection) -> Result<(), TableError> {
 
 /// The result of one attempt.
 enum Replaced {
-    Done(Connection),
+    Done(Box<Connection>),
     /// Another message of the same connection or its end came first.
     Overtaken,
     /// DynamoDB throttled one of the items.

@@ -52,7 +52,7 @@ impl Replay {
         let now = clock.now();
         let found = timeout_at(until, find(history, now, subscribing)).await;
         let (frames, recovery) = match found.unwrap_or(Err(NotRecovered::Unavailable)) {
-            Ok(Found { frames, events }) => {
+            Ok(Chosen { frames, events }) => {
                 let replayed = u32::try_from(events).unwrap_or(u32::MAX);
                 (frames, subscribing.since.map(|_| Recovery::Recovered { replayed }))
             }
@@ -66,12 +66,12 @@ impl Replay {
 }
 
 #[derive(Default)]
-struct Found {
+struct Chosen {
     frames: Vec<String>,
     events: usize,
 }
 
-async fn find(history: &HistoryReader, now: EpochMillis, subscribing: Subscribing<'_>) -> Result<Found, NotRecovered> {
+async fn find(history: &HistoryReader, now: EpochMillis, subscribing: Subscribing<'_>) -> Result<Chosen, NotRecovered> {
     let Subscribing { change, subscriptions, since, began } = subscribing;
     let connection = &change.after;
     if let Some(Since::Position { position, .. }) = since
@@ -80,7 +80,7 @@ async fn find(history: &HistoryReader, now: EpochMillis, subscribing: Subscribin
         return Err(NotRecovered::UnknownPosition);
     }
     let wishes = PastWishes::after(change, (subscriptions, since), history.table().timing(), began)?;
-    let Some(from) = wishes.from() else { return Ok(Found::default()) };
+    let Some(from) = wishes.from() else { return Ok(Chosen::default()) };
     let readings = wishes.registered(now);
     let epoch = history.table().epoch().await.map_err(|error| unavailable(&error))?;
     readings.judge(epoch.as_ref())?;
@@ -106,7 +106,7 @@ async fn find(history: &HistoryReader, now: EpochMillis, subscribing: Subscribin
     if frames.len() > FRAMES {
         return Err(NotRecovered::TooMany);
     }
-    Ok(Found { frames, events })
+    Ok(Chosen { frames, events })
 }
 
 /// The most events that are replayed to a connection, each counted once for each of its views.

@@ -79,7 +79,7 @@ impl HistoryReader {
         now: EpochMillis,
         most_bytes: usize,
     ) -> Result<PastEvents, HistoryError> {
-        let mut found = Found { most_bytes, ..Found::default() };
+        let mut found = Gathered { most_bytes, ..Gathered::default() };
         let plan = ReadPlan::new(self.table.timing, from, now);
         let mut missing: Vec<Range<SliceNumber>> = Vec::new();
         for slice in plan.closed() {
@@ -111,7 +111,7 @@ impl HistoryReader {
         &self,
         tenant: &Tenant,
         time: Range<EpochMillis>,
-        found: &mut Found,
+        found: &mut Gathered,
     ) -> Result<Vec<Arc<PastEvent>>, HistoryError> {
         let keys = Arc::new((Position::new(time.start, 0), Position::new(time.end, 0)));
         let mut partitions = Vec::new();
@@ -146,7 +146,7 @@ struct Page {
 }
 
 /// The place from which to read on.
-enum Next {
+enum PageStart {
     Start,
     After(HistoryItem),
     Finished,
@@ -154,12 +154,12 @@ enum Next {
 
 impl PartitionPages {
     fn pages(self) -> BoxStream<'static, Result<Page, HistoryError>> {
-        let start = (self, Next::Start);
+        let start = (self, PageStart::Start);
         stream::try_unfold(start, async |(this, next)| {
             let start = match next {
-                Next::Start => None,
-                Next::After(key) => Some(key),
-                Next::Finished => return Ok(None),
+                PageStart::Start => None,
+                PageStart::After(key) => Some(key),
+                PageStart::Finished => return Ok(None),
             };
             let (page, next) = this.page(start).await?;
             Ok(Some((page, (this, next))))
@@ -167,7 +167,7 @@ impl PartitionPages {
         .boxed()
     }
 
-    async fn page(&self, start: Option<HistoryItem>) -> Result<(Page, Next), HistoryError> {
+    async fn page(&self, start: Option<HistoryItem>) -> Result<(Page, PageStart), HistoryError> {
         let (first, end) = &*self.keys;
         let query = self.table.client.query().table_name(&self.table.name).consistent_read(true);
         let query = query
@@ -183,20 +183,21 @@ impl PartitionPages {
         let read_capacity = output.consumed_capacity().and_then(|used| used.capacity_units()).unwrap_or_default();
         let events = output.items().iter().filter_map(|item| from_item(item).map(Arc::new));
         let events = events.filter(|event| event.event.position() < Some(end)).collect();
-        let next = output.last_evaluated_key.filter(|key| !key.is_empty()).map_or(Next::Finished, Next::After);
+        let next =
+            output.last_evaluated_key.filter(|key| !key.is_empty()).map_or(PageStart::Finished, PageStart::After);
         Ok((Page { events, read_capacity }, next))
     }
 }
 
 #[derive(Default)]
-struct Found {
+struct Gathered {
     events: Vec<Arc<PastEvent>>,
     bytes: usize,
     most_bytes: usize,
     read_capacity: f64,
 }
 
-impl Found {
+impl Gathered {
     fn add(&mut self, events: impl Iterator<Item = Arc<PastEvent>>) -> Result<(), HistoryError> {
         for event in events {
             self.bytes += event.bytes;

@@ -20,17 +20,17 @@ const OVERHEAD: usize = 700;
 pub(crate) type SliceEvents = Arc<[Arc<PastEvent>]>;
 
 #[derive(Debug)]
-pub(crate) struct KnownSlices(Mutex<Known>);
+pub(crate) struct KnownSlices(Mutex<SlicesByTenant>);
 
 #[derive(Debug)]
-struct Known {
+struct SlicesByTenant {
     slices: LruCache<(Tenant, SliceNumber), SliceEvents>,
     bytes: usize,
 }
 
 impl Default for KnownSlices {
     fn default() -> Self {
-        Self(Mutex::new(Known { slices: LruCache::unbounded(), bytes: 0 }))
+        Self(Mutex::new(SlicesByTenant { slices: LruCache::unbounded(), bytes: 0 }))
     }
 }
 

@@ -20,7 +20,7 @@ use super::ids::new_id;
 use super::integration::ProxyResult;
 use super::outbox::outbox;
 use super::proxy_event::EventSource;
-use super::session::{self, Session};
+use super::session::{self, SocketSession};
 use crate::aws_error::answer;
 use crate::config::RefuseWith;
 use crate::functions::{Function, InvokeError};
@@ -87,7 +87,7 @@ async fn open(state: Arc<SystemState>, client: SocketAddr, key: HeaderValue, mut
         };
         // From here on, `@connections` knows the connection. Messages wait in its outbox until the client has read the 101.
         let order = state.connections.insert(connection_id, connection);
-        let session = Session { source, outbox, inbox, order, last_active };
+        let session = SocketSession { source, outbox, inbox, order, last_active };
         state.sessions.spawn(session::run(Arc::clone(&state), session, upgrade));
         return switch_protocols(&key, result.subprotocol());
     }

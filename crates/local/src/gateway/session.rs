@@ -32,7 +32,7 @@ const CONCURRENT_MESSAGES: usize = 32;
 const REST_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A connection that has been accepted.
-pub(crate) struct Session {
+pub(crate) struct SocketSession {
     pub(crate) source: EventSource,
     pub(crate) outbox: Outbox,
     pub(crate) inbox: mpsc::Receiver<OutgoingMessage>,
@@ -56,7 +56,7 @@ enum Next {
 }
 
 /// Serves a connection to its end, and then tells `$disconnect`.
-pub(crate) async fn run(state: Arc<SystemState>, mut session: Session, upgrade: OnUpgrade) {
+pub(crate) async fn run(state: Arc<SystemState>, mut session: SocketSession, upgrade: OnUpgrade) {
     let end = match upgrade.await {
         Ok(upgraded) => {
             let io = TokioIo::new(upgraded);
@@ -84,8 +84,8 @@ pub(crate) async fn run(state: Arc<SystemState>, mut session: Session, upgrade: 
     }
 }
 
-async fn serve(state: &Arc<SystemState>, session: &mut Session, socket: &mut ServerSocket) -> ConnectionEnd {
-    let Session { source, outbox, inbox, order, last_active } = session;
+async fn serve(state: &Arc<SystemState>, session: &mut SocketSession, socket: &mut ServerSocket) -> ConnectionEnd {
+    let SocketSession { source, outbox, inbox, order, last_active } = session;
     let times = &state.config.times;
     let places = Arc::new(Semaphore::new(if state.config.serial_messages { 1 } else { CONCURRENT_MESSAGES }));
     let oldest = Instant::now() + times.max_duration;
