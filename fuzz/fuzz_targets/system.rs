@@ -103,6 +103,9 @@ async fn register(table: &Table, clock: &Clock) {
             acknowledgement: None,
             format,
             group,
+            takes_batches: false,
+            resumed: None,
+            resumed_at: None,
             authorisation: Authorisation::Open,
         };
         table.register(&connection).await.expect("the table takes it");
