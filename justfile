@@ -82,6 +82,10 @@ deny:
 fuzz seconds="15":
     fuzz/run {{ seconds }}
 
+# The simulation of the history, with so many random schedules; `just test` runs 100,000
+resumes schedules="3000000":
+    ENTITY_STREAM_RESUME_SCHEDULES={{ schedules }} cargo test --locked --workspace --test resume no_client
+
 # In one command: with `-p`, Cargo would build the dependencies again with the features of each package.
 
 # All benchmarks; BENCHMARKS.md has their figures
