@@ -109,6 +109,23 @@ async fn the_connection_takes_the_place_of_its_session() {
     assert_eq!(answer["session"], "earlier=");
 }
 
+#[tokio::test]
+async fn a_connection_takes_the_place_of_one_session_only() {
+    let setting = Setting::new(HISTORY).await;
+    let connection = setting.register(Authorisation::Open).await;
+    let since = setting.since(setting.ago(5), "earlier");
+    setting.replay(&connection, &json!({ "action": "subscribe", "since": since })).await;
+    setting.hands.forward(10);
+    let before = setting.registered(&connection).await;
+    for session in ["another", connection.id.as_str()] {
+        let since = setting.since(setting.ago(5), session);
+        let message = json!({ "action": "subscribe", "entityTypes": ["Car"], "since": since });
+        let (events, answer) = setting.replay(&connection, &message).await;
+        assert_eq!((events.len(), &answer["code"]), (0, &json!("invalid_since")), "{answer}");
+    }
+    assert_eq!(setting.registered(&connection).await, before, "nothing is changed");
+}
+
 /// An attempt that was repeated has several positions.
 #[tokio::test]
 async fn an_event_is_replayed_once_at_its_last_position() {

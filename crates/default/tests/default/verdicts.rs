@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::support::{HISTORY, OPEN, Setting, ids};
 
 /// Resumes with new subscriptions. Nothing is replayed, and the subscriptions have changed all the same.
-async fn not_recovered(setting: &Setting, connection: &Connection, since: Value, reason: &str) -> Value {
+async fn not_recovered(setting: &Setting, connection: &Connection, since: &Value, reason: &str) -> Value {
     let message = json!({ "action": "subscribe", "entityTypes": ["Room"], "since": since, "requestId": "1" });
     let (events, answer) = setting.replay(connection, &message).await;
     assert_eq!(events, [Value::Null; 0], "{reason}");
@@ -38,7 +38,7 @@ async fn expired_if_the_history_does_not_go_back_so_far() {
     ] {
         let (setting, connection) = with_an_event().await;
         if is_expired {
-            not_recovered(&setting, &connection, since_of, "expired").await;
+            not_recovered(&setting, &connection, &since_of, "expired").await;
         } else {
             let message = json!({ "action": "subscribe", "since": since_of });
             assert_eq!(setting.replay(&connection, &message).await.1["recovered"], true, "{message}");
@@ -48,7 +48,7 @@ async fn expired_if_the_history_does_not_go_back_so_far() {
         let (setting, connection) = with_an_event().await;
         let since = setting.since(setting.now().minus(Duration::from_millis(at)), "earlier");
         if is_expired {
-            let answer = not_recovered(&setting, &connection, since, "expired").await;
+            let answer = not_recovered(&setting, &connection, &since, "expired").await;
             assert_eq!(answer["session"], "earlier", "it takes the place all the same");
         } else {
             let message = json!({ "action": "subscribe", "since": since });
@@ -67,7 +67,7 @@ async fn unknown_position_if_this_service_never_gave_it() {
     for position in ["x", "~", &"0".repeat(64), "019B7CD344880000000000000007", &future, &other, &early] {
         let connection = setting.register(Authorisation::Open).await;
         let since = json!({ "position": position, "session": "earlier" });
-        not_recovered(&setting, &connection, since, "unknown_position").await;
+        not_recovered(&setting, &connection, &since, "unknown_position").await;
     }
     // Two clocks of the service may differ.
     let connection = setting.register(Authorisation::Open).await;
@@ -80,7 +80,7 @@ async fn unknown_position_if_this_service_never_gave_it() {
 async fn unavailable_without_a_history() {
     let setting = Setting::new(OPEN).await;
     let connection = setting.register(Authorisation::Open).await;
-    let answer = not_recovered(&setting, &connection, json!({ "seconds": 1 }), "unavailable").await;
+    let answer = not_recovered(&setting, &connection, &json!({ "seconds": 1 }), "unavailable").await;
     assert_eq!((answer.get("position"), answer.get("session")), (None, None));
 }
 
@@ -88,7 +88,7 @@ async fn unavailable_without_a_history() {
 async fn unavailable_until_the_history_has_been_written_for_so_long() {
     let (setting, connection) = with_an_event().await;
     setting.history().end_epoch().await.unwrap();
-    not_recovered(&setting, &connection, json!({ "seconds": 1 }), "unavailable").await;
+    not_recovered(&setting, &connection, &json!({ "seconds": 1 }), "unavailable").await;
     // Two seconds belong to the rewind, and fifteen to a position.
     setting.history().begin_epoch_at(setting.ago(30)).await.unwrap();
     for (since, is_recovered) in [
@@ -102,7 +102,7 @@ async fn unavailable_until_the_history_has_been_written_for_so_long() {
             let message = json!({ "action": "subscribe", "since": since });
             assert_eq!(setting.replay(&connection, &message).await.1["recovered"], true, "{message}");
         } else {
-            not_recovered(&setting, &connection, since, "unavailable").await;
+            not_recovered(&setting, &connection, &since, "unavailable").await;
         }
     }
 }
@@ -114,7 +114,7 @@ async fn expired_after_the_retention_of_the_epoch() {
     setting.history().end_epoch().await.unwrap();
     let short = setting.shorter_history(Duration::from_secs(600));
     short.begin_epoch_at(EpochMillis::new(0)).await.unwrap();
-    not_recovered(&setting, &connection, json!({ "seconds": 601 }), "expired").await;
+    not_recovered(&setting, &connection, &json!({ "seconds": 601 }), "expired").await;
 }
 
 #[tokio::test]
@@ -133,7 +133,7 @@ async fn unavailable_while_the_table_cannot_be_read() {
             Setting::prepared(&dynamodb.await.url, HISTORY, Endpoint::script([Reply::status(200)]).await).await;
         let connection = setting.register(Authorisation::Open).await;
         setting.past("e", setting.ago(1), &json!({})).await;
-        let answer = not_recovered(&setting, &connection, json!({ "seconds": 1 }), "unavailable").await;
+        let answer = not_recovered(&setting, &connection, &json!({ "seconds": 1 }), "unavailable").await;
         assert!(answer["position"].is_string(), "{operation}: {answer}");
     }
 }
