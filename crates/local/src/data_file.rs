@@ -74,6 +74,11 @@ impl DataFile {
         self.has_lost_events
     }
 
+    /// Notes that this system uses the file, once it has acted on what the last one lost.
+    pub(crate) fn begin(&self) {
+        self.journal.begin();
+    }
+
     /// Notes that the system stops by itself, unless it leaves events undelivered: the next start has to know.
     pub(crate) fn close(&self, is_complete: bool) {
         if !is_complete {

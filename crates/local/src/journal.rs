@@ -17,15 +17,19 @@ pub(crate) struct JournalFile(Arc<Mutex<File>>);
 pub(crate) struct Journal(Weak<Mutex<File>>);
 
 impl JournalFile {
-    /// Takes the locked file. Returns also the number of events that the last system lost, unless it stopped by itself.
+    /// Takes the locked file. Returns also the number of events that the last system lost, unless it stopped by itself. The file
+    /// says so until [`JournalFile::begin`], so a start that fails meanwhile does not hide it from the next one.
     pub(crate) fn open(mut file: File) -> (Self, Option<u64>) {
         let mut text = String::new();
         // The file of an earlier version is empty.
         let read = Read::take(&mut file, 64).read_to_string(&mut text).is_ok();
         let lost = text.strip_prefix(OPEN).filter(|_| read).map(|events| events.trim().parse().unwrap_or_default());
-        let journal = Self(Arc::new(Mutex::new(file)));
-        journal.writer().record(0);
-        (journal, lost)
+        (Self(Arc::new(Mutex::new(file))), lost)
+    }
+
+    /// Notes that this system uses the file, and has acted on what the last one lost.
+    pub(crate) fn begin(&self) {
+        self.writer().record(0);
     }
 
     pub(crate) fn writer(&self) -> Journal {
@@ -73,16 +77,22 @@ mod tests {
         };
         let (first, lost) = open();
         assert_eq!(lost, None, "the file is new");
+        first.begin();
         let writer = first.writer();
         for events in [12, 1_000_000, 3] {
             writer.record(events);
         }
         drop(first);
         writer.record(7);
+        assert_eq!(open().1, Some(3), "without its owner, the file is left alone");
         let (second, lost) = open();
-        assert_eq!(lost, Some(3), "without its owner, the file is left alone");
+        assert_eq!(lost, Some(3), "a start that failed hides nothing");
+        second.begin();
         second.close();
-        assert_eq!(open().1, None);
+        let (third, lost) = open();
+        assert_eq!(lost, None);
+        third.begin();
+        drop(third);
         assert_eq!(open().1, Some(0), "killed without accepted events");
     }
 }

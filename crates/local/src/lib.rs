@@ -82,6 +82,7 @@ impl Local {
         table.create_if_missing().await?;
         let history = HistoryConfig::read(&settings::environment(&config, reachable(address)))?;
         history::prepare(&dynamodb.url(), history, dynamodb.has_lost_events(), config.clock.now()).await?;
+        dynamodb.begin();
         let functions = Invoker::new(&config, reachable(address), &dynamodb.url()).await?;
         let state = Arc::new(SystemState::new(config, Arc::clone(&door), functions, table, dynamodb.journal()));
         let stop = CancellationToken::new();

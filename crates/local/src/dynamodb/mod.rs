@@ -68,6 +68,13 @@ impl DynamoDb {
         self.data.as_ref().is_some_and(DataFile::has_lost_events)
     }
 
+    /// Notes that the system uses the data, once it has acted on what the last one lost.
+    pub(crate) fn begin(&self) {
+        if let Some(data) = &self.data {
+            data.begin();
+        }
+    }
+
     /// Stops serving. Kept-alive connections of the functions' clients are cut off: their last requests are done.
     /// `is_complete` says that every accepted event was delivered.
     pub(crate) async fn stop(self, is_complete: bool) {
