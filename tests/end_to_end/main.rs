@@ -18,6 +18,7 @@ mod handshake;
 mod hanging;
 #[expect(dead_code, reason = "the tests at scale need more of it")]
 mod harness;
+mod history;
 mod invoke_api;
 mod logs;
 mod management;
