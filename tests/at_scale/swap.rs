@@ -16,10 +16,12 @@ async fn until(client: &mut Client, answer: &str, got: &mut HashSet<String>) {
         let frame = client.json().await;
         match frame["entityId"].as_str() {
             Some(id) => {
-                assert!(got.insert(id.to_owned()), "{id} arrived twice");
+                // The moment of each exchange is replayed, so many arrive again.
+                got.insert(id.to_owned());
             }
             None => {
                 assert_eq!(frame["type"], json!(answer), "{frame}");
+                assert_eq!(frame.get("recovered"), None, "the moment of an exchange is replayed: {frame}");
                 return;
             }
         }
@@ -47,6 +49,9 @@ fn assert_all(got: &HashSet<String>, published: u64) {
     assert!(missing.is_empty(), "{} of {published} are missing: {missing:?}", missing.len());
 }
 
+/// The most events of the test. The last fifteen seconds are replayed with each change, in at most 300 frames.
+const MOST: u64 = 250;
+
 /// The filter changes any number of times while an event is under way.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_change_between_all_types_and_one_type_misses_no_event_that_matches_both() {
@@ -56,7 +61,8 @@ async fn a_change_between_all_types_and_one_type_misses_no_event_that_matches_bo
     let mut got = HashSet::new();
     let publish = async || {
         while !stop.load(Ordering::SeqCst) {
-            let number = next.fetch_add(1, Ordering::SeqCst);
+            let one_more = |number| (number < MOST).then_some(number + 1);
+            let Ok(number) = next.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_more) else { return };
             system.publish(&room("demo", &format!("n{number}"))).await;
         }
     };
@@ -75,7 +81,7 @@ async fn a_change_between_all_types_and_one_type_misses_no_event_that_matches_bo
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_change_from_one_type_of_an_entity_to_another_misses_no_event() {
     const AT_ONCE: u64 = 20;
-    const CHANGES: u64 = 24;
+    const CHANGES: u64 = 12;
     let filters = [["B"].as_slice(), &["A"], &["C"], &["A", "X"]].map(|types| json!({ "entityTypes": types }));
     let system = System::start().await;
     let mut client = system.connect("tenant=demo&entityTypes=A").await;
@@ -92,7 +98,7 @@ async fn a_change_from_one_type_of_an_entity_to_another_misses_no_event() {
     assert_all(&got, CHANGES * AT_ONCE);
 }
 
-/// Events are delivered once, although connections are read in several partitions, and twice for several types.
+/// Events are delivered once, although connections are read in several partitions.
 #[tokio::test]
 async fn a_connection_that_comes_to_want_all_types_counts_once() {
     let (system, receivers, hands) = (System::start().await, Receivers::start().await, Hands::default());
