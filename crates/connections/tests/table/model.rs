@@ -94,6 +94,10 @@ async fn apply(t: &TestTable, model: &mut Model, name: &'static str, operation: 
                 if connection.resumed_at.is_some_and(|last| at.since(last) < Duration::from_secs(10)) {
                     return Err("resumed recently");
                 }
+                let may_move = connection.resumed.is_none();
+                if session_name.is_some_and(|name| !may_move && connection.session() != session(name)) {
+                    return Err("another session");
+                }
                 let resumed = match session_name {
                     None => connection.resumed.clone(),
                     Some(own) if own == name => None,
@@ -190,6 +194,7 @@ fn change(
             assert_eq!(&result.unwrap(), connection);
         }
         (_, Some(Err("not subscribed"))) => assert!(matches!(result, Err(TableError::NotSubscribed)), "{result:?}"),
+        (_, Some(Err("another session"))) => assert!(matches!(result, Err(TableError::AnotherSession)), "{result:?}"),
         (_, Some(Err("resumed recently"))) => assert!(matches!(result, Err(TableError::ResumedRecently)), "{result:?}"),
         (_, expected) => assert!(matches!(result, Err(TableError::TooManyScopes)), "{expected:?}: {result:?}"),
     }

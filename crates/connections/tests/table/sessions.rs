@@ -42,27 +42,54 @@ fn alice() -> Connection {
 }
 
 #[tokio::test]
-async fn move_all_interests_to_its_hash_and_back_in_one_transaction() {
+async fn move_all_interests_to_its_hash_in_one_transaction() {
     let t = TestTable::create().await;
     t.register([&alice()]).await;
     assert_eq!(hashes(&t).await, hash("alice"));
     let transactions = Requests::of(".TransactWriteItems");
     let table = t.through(config().interceptor(transactions.clone()));
-    let places = [("first", Some("first")), ("second", Some("second")), ("alice", None), ("first", Some("first"))];
-    for (count, (name, resumed)) in (0..).zip(places) {
+    for (count, has_moved) in [(0, true), (1, false)] {
         let at = after(10 * count);
-        let change = table.subscribe(&id("alice"), &[], Some(&since(name)), at).await.unwrap();
+        let change = table.subscribe(&id("alice"), &[], Some(&since("earlier")), at).await.unwrap();
 
-        assert!(change.has_moved(), "{name}");
-        assert_eq!(change.after.session(), session(name));
-        let resumed = resumed.map(session);
-        assert_eq!(change.after, Connection { resumed, resumed_at: Some(at), ..alice() });
-        t.assert_holds([&change.after], name).await;
-        assert_eq!(hashes(&t).await, hash(name));
+        assert_eq!(change.has_moved(), has_moved);
+        assert_eq!(change.after.session(), session("earlier"));
+        assert_eq!(change.after, Connection { resumed: Some(session("earlier")), resumed_at: Some(at), ..alice() });
+        t.assert_holds([&change.after], "resumed").await;
+        assert_eq!(hashes(&t).await, hash("earlier"));
         assert_eq!(u64::try_from(transactions.count()).unwrap(), count + 1);
     }
     t.table.forget(&id("alice")).await.unwrap();
     t.assert_empty("forgotten").await;
+}
+
+/// A client that gives the session of the same connection stays where it is.
+#[tokio::test]
+async fn of_their_own_are_no_move() {
+    let t = TestTable::create().await;
+    t.register([&alice()]).await;
+    let change = t.table.subscribe(&id("alice"), &[], Some(&since("alice")), now()).await.unwrap();
+    assert!(!change.has_moved());
+    assert_eq!(change.after, Connection { resumed_at: Some(now()), ..alice() });
+    t.assert_holds([&change.after], "its own").await;
+    let change = t.table.subscribe(&id("alice"), &[], Some(&since("earlier")), after(10)).await.unwrap();
+    assert!(change.has_moved());
+    t.assert_holds([&change.after], "another one").await;
+}
+
+/// An event that is older than the connection may still be on its way to the session that it left.
+#[tokio::test]
+async fn are_left_by_no_connection_that_took_the_place_of_one() {
+    let t = TestTable::create().await;
+    t.register([&alice()]).await;
+    t.table.subscribe(&id("alice"), &[], Some(&since("earlier")), now()).await.unwrap();
+    let before = t.items().await;
+    for name in ["another", "alice"] {
+        let result = t.table.subscribe(&id("alice"), &[filter(["Tram"]).into()], Some(&since(name)), after(10)).await;
+        assert!(matches!(result, Err(TableError::AnotherSession)), "{name}: {result:?}");
+        assert_eq!(t.items().await, before);
+    }
+    t.table.subscribe(&id("alice"), &[], Some(&since("earlier")), after(10)).await.unwrap();
 }
 
 #[tokio::test]
@@ -119,7 +146,7 @@ async fn share_it_with_a_connection_that_is_still_there() {
 async fn ask_for_the_past_once_in_ten_seconds() {
     let seconds = Since::Seconds { seconds: 5 };
     for (first, second) in
-        [(&since("a"), &since("b")), (&since("a"), &seconds), (&seconds, &since("a")), (&seconds, &seconds)]
+        [(&since("a"), &since("a")), (&since("a"), &seconds), (&seconds, &since("a")), (&seconds, &seconds)]
     {
         let t = TestTable::create().await;
         t.register([&alice()]).await;
@@ -292,7 +319,9 @@ proptest! {
             t.register([&before]).await;
             let keys = async || t.items().await.into_keys().collect::<BTreeSet<_>>();
             let old_keys = keys().await;
-            let since = resumes.filter(|_| !in_group).map(since);
+            // A connection leaves no session whose place it took.
+            let since = resumes.map(|name| before.resumed.as_ref().map_or(name, |_| "earlier")).filter(|_| !in_group);
+            let since = since.map(since);
             let change = t.table.subscribe(&id("alice"), &new, since.as_ref(), now()).await.unwrap();
             let gone: Vec<_> = old_keys.difference(&keys().await).cloned().collect();
             let has_moved = before.session() != change.after.session();
