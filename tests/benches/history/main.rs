@@ -7,7 +7,6 @@
 #![expect(
     clippy::print_stdout,
     clippy::unwrap_used,
-    clippy::expect_used,
     reason = "the benchmark prints its figures, and a benchmark that panics has failed"
 )]
 
