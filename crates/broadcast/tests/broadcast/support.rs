@@ -146,7 +146,7 @@ impl Setting {
 
     pub(crate) async fn invoke_raw(&self, payload: Box<RawValue>) -> Result<Summary, Failure> {
         let mut context = Context::default();
-        context.deadline = u64::try_from(self.now().plus(Duration::from_secs(60)).millis()).unwrap();
+        context.deadline = self.now().plus(Duration::from_secs(60)).millis();
         self.broadcast.handle(LambdaEvent::new(payload, context)).await
     }
 
