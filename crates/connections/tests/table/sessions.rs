@@ -320,8 +320,8 @@ proptest! {
             let keys = async || t.items().await.into_keys().collect::<BTreeSet<_>>();
             let old_keys = keys().await;
             // A connection leaves no session whose place it took.
-            let since = resumes.map(|name| before.resumed.as_ref().map_or(name, |_| "earlier")).filter(|_| !in_group);
-            let since = since.map(since);
+            let resumed = resumes.map(|name| before.resumed.as_ref().map_or(name, |_| "earlier"));
+            let since = resumed.filter(|_| !in_group).map(since);
             let change = t.table.subscribe(&id("alice"), &new, since.as_ref(), now()).await.unwrap();
             let gone: Vec<_> = old_keys.difference(&keys().await).cloned().collect();
             let has_moved = before.session() != change.after.session();
