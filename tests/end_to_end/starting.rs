@@ -2,13 +2,15 @@
 
 use std::net::SocketAddr;
 
-use entity_stream_local::{API_KEYS_TABLE, CONNECTIONS_TABLE, Config, FunctionHost, FunctionNames, Local};
+use entity_stream_local::{
+    API_KEYS_TABLE, CONNECTIONS_TABLE, Config, FunctionHost, FunctionNames, HISTORY_TABLE, Local,
+};
 use serde_json::{Value, json};
 
 use crate::harness::{System, config, request, room};
 
 /// The tables of the local system, sorted by name.
-const TABLES: [&str; 2] = [API_KEYS_TABLE, CONNECTIONS_TABLE];
+const TABLES: [&str; 3] = [API_KEYS_TABLE, CONNECTIONS_TABLE, HISTORY_TABLE];
 
 async fn problem(config: Config) -> String {
     let error = Local::start(config).await.expect_err("it cannot start").to_string();

@@ -53,12 +53,15 @@ impl Client {
         self.json().await
     }
 
-    /// Replaces the filter and waits until it is in force.
+    /// Replaces the filter and waits until it is in force. Skips the replayed events of that moment.
     pub(crate) async fn subscribe(&mut self, filter: &Value) {
         let mut message = filter.clone();
         message["action"] = json!("subscribe");
         message["requestId"] = json!("s");
-        let answer = self.ask(&message).await;
+        let mut answer = self.ask(&message).await;
+        while answer["replayed"] == true {
+            answer = self.json().await;
+        }
         assert_eq!((&answer["type"], &answer["requestId"]), (&json!("subscribed"), &json!("s")), "{answer}");
     }
 
