@@ -248,7 +248,8 @@ fn ask_for_the_past(connection: &mut Connection, since: &Since, now: EpochMillis
     if connection.group.is_some() {
         return Err(TableError::NotForGroups);
     }
-    if connection.resumed_at.is_some_and(|at| now.since(at) < RESUME_INTERVAL) {
+    // An attempt of this very change may have been written although its answer was an error.
+    if connection.resumed_at.is_some_and(|at| at != now && now.since(at) < RESUME_INTERVAL) {
         return Err(TableError::ResumedRecently);
     }
     connection.resumed_at = Some(now);
