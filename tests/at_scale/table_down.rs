@@ -34,7 +34,8 @@ async fn a_throttled_table_fails_an_attempt_after_a_few_requests() {
 
     assert_eq!(failure.kind, "TableUnavailable", "{failure}");
     let requests = requests.load(Ordering::SeqCst);
-    assert!(requests < 25, "{requests} requests");
+    // The three partitions are read at the same time, and each read is repeated for five seconds.
+    assert!(requests < 40, "{requests} requests");
     assert_eq!(receivers.count(), 0);
 }
 
@@ -55,7 +56,8 @@ async fn the_first_read_that_fails_ends_the_others() {
 
     assert_eq!(failure.kind, "TableUnavailable", "{failure}");
     let requests = requests.load(Ordering::SeqCst);
-    assert!(requests < 100, "{requests} requests");
+    // Four ranges are read ahead, each in three partitions.
+    assert!(requests < 160, "{requests} requests");
 }
 
 /// A connection of each kind that makes the function call the table: healthy, opening, ended, and with an authorisation that

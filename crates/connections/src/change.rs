@@ -9,6 +9,7 @@
 //!
 //! A connection that takes the place of an earlier one in its session gets the hash of the session, so all its interests move.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::error::SdkError;
@@ -87,12 +88,13 @@ impl Table {
         since: Option<&Since>,
         now: EpochMillis,
     ) -> Result<Change, TableError> {
+        let is_repeated = AtomicBool::new(false);
         self.change(id, now, |connection| {
             if !connection.authorisation.is_valid(now) {
                 return Err(TableError::NotAuthorised);
             }
             if let Some(since) = since {
-                ask_for_the_past(connection, since, now)?;
+                ask_for_the_past(connection, since, now, is_repeated.swap(true, Ordering::Relaxed))?;
             }
             subscriptions.iter().cloned().for_each(|subscription| connection.add(subscription));
             check(connection)
@@ -244,18 +246,24 @@ impl Table {
 }
 
 /// Lets a connection ask for past events. It takes the place of the session that it names.
-fn ask_for_the_past(connection: &mut Connection, since: &Since, now: EpochMillis) -> Result<(), TableError> {
+fn ask_for_the_past(
+    connection: &mut Connection,
+    since: &Since,
+    now: EpochMillis,
+    is_repeated: bool,
+) -> Result<(), TableError> {
     if connection.group.is_some() {
         return Err(TableError::NotForGroups);
     }
-    // An attempt of this very change may have been written although its answer was an error.
-    if connection.resumed_at.is_some_and(|at| at != now && now.since(at) < RESUME_INTERVAL) {
+    // An attempt before may have been written although its answer was an error.
+    let is_own = is_repeated && connection.resumed_at == Some(now);
+    if connection.resumed_at.is_some_and(|at| !is_own && now.since(at) < RESUME_INTERVAL) {
         return Err(TableError::ResumedRecently);
     }
-    connection.resumed_at = Some(now);
+    let has_asked = connection.resumed_at.replace(now).is_some();
     if let Since::Position { session, .. } = since {
         // An event that is older than the connection may still be on its way to the session that it left.
-        if connection.resumed.is_some() && *session != connection.session() {
+        if has_asked && *session != connection.session() {
             return Err(TableError::AnotherSession);
         }
         connection.resumed = Some(session.clone()).filter(|session| session.as_str() != connection.id.as_str());

@@ -36,7 +36,7 @@ pub enum TableError {
     /// The connection asked for past events less than ten seconds ago.
     #[error("the connection asked for past events less than ten seconds ago")]
     ResumedRecently,
-    /// The connection has taken the place of another session already.
+    /// The connection has asked for past events of another session already.
     #[error("the connection has taken the place of another session")]
     AnotherSession,
     /// The connection belongs to a consumer group, which shares events as they come.

@@ -38,9 +38,7 @@ fn kinds(setting: &Setting) -> String {
 /// A delivery may take two seconds, and an attempt ten.
 #[tokio::test]
 async fn come_before_the_next_delivery_after_eight_seconds() {
-    for (seconds, expected) in
-        [(1, "WPPPP"), (2, "WPPPP"), (3, "WPPPWP"), (4, "WPPPWP"), (5, "WPPWPP"), (9, "WPWPWPWP")]
-    {
+    for (seconds, expected) in [(1, "WPPPP"), (2, "WPPPP"), (3, "WPPPWP"), (5, "WPPWPP"), (9, "WPWPWPWP")] {
         let setting = slow(seconds, usize::MAX).await;
 
         let summary = setting.invoke(&event("e1")).await.unwrap();

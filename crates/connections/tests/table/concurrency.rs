@@ -179,7 +179,11 @@ async fn handle(table: Table, message: Message) -> bool {
         Ok(_) => true,
         Err(error) => matches!(
             error,
-            TableError::Contended | TableError::NotConnected | TableError::NotSubscribed | TableError::ResumedRecently
+            TableError::Contended
+                | TableError::NotConnected
+                | TableError::NotSubscribed
+                | TableError::ResumedRecently
+                | TableError::AnotherSession
         ),
     };
     assert!(is_expected, "{result:?}");

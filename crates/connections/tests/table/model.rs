@@ -94,7 +94,7 @@ async fn apply(t: &TestTable, model: &mut Model, name: &'static str, operation: 
                 if connection.resumed_at.is_some_and(|last| at.since(last) < Duration::from_secs(10)) {
                     return Err("resumed recently");
                 }
-                let may_move = connection.resumed.is_none();
+                let may_move = connection.resumed_at.is_none();
                 if session_name.is_some_and(|name| !may_move && connection.session() != session(name)) {
                     return Err("another session");
                 }

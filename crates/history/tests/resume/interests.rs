@@ -21,6 +21,8 @@ pub(crate) struct Registration {
     /// The session of a connection that never resumed is its own.
     pub(crate) session: u64,
     pub(crate) hash: u64,
+    /// It has asked for the past.
+    pub(crate) has_asked: bool,
     pub(crate) forms: Forms,
     /// Members of a group have its hash.
     pub(crate) group: Option<usize>,

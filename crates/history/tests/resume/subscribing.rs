@@ -84,7 +84,8 @@ pub(crate) async fn subscribe(world: Rc<World>, subscribe: Subscribe) {
         if world.is(Mutation::HistoryFirst) { Some(read_all(&world, reader, tenant, &needs, now).await) } else { None };
     // One transaction.
     let times = world.chance.write(2000);
-    let registration = Registration { connection, tenant, session, hash, forms: all, group };
+    let has_asked = former.as_ref().is_some_and(|former| former.has_asked) || !matches!(asked, Asked::Nothing);
+    let registration = Registration { connection, tenant, session, hash, has_asked, forms: all, group };
     if let Some(after) = times.stored.filter(|after| *after <= times.known) {
         world.schedule.sleep(after).await;
         world.interests.put(registration);
@@ -178,7 +179,9 @@ fn needs_of_change(
     let (request, mistake) = if is_moved {
         (PastRequest::of_life(for_move), Mutation::MoveWithoutReplay)
     } else {
-        (PastRequest::of_exchange(for_exchange, world.timing, now), Mutation::ExchangeWithoutReplay)
+        let request = PastRequest::of_exchange(for_exchange, world.timing, now);
+        let request = if former.has_asked { request } else { request.not_before(opened) };
+        (request, Mutation::ExchangeWithoutReplay)
     };
     let both = |name: usize| former.forms[name].into_iter().chain(forms[name]).collect();
     let forgotten_by = Some(mistake);
