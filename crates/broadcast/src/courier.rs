@@ -99,10 +99,11 @@ impl Courier<'_> {
     /// that it did not take, which is that of the first event in it.
     async fn send_bundle(&self, recipient: &mut Recipient) -> (bool, Option<Sending>) {
         let Some((interest, bundle)) = recipient.bundle() else { return (false, None) };
+        let mut messages = Vec::with_capacity(bundle.len());
         for (event, form) in &bundle {
-            self.write(*event, form).await;
+            messages.push(self.write(*event, form).await);
         }
-        let frames = self.frames.of(&bundle, self.messages);
+        let frames = self.frames.of(&bundle, &messages);
         let (mut postings, mut first) = (Vec::with_capacity(frames.len()), 0);
         for frame in &*frames {
             let (event, form) = &bundle[first];

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use entity_stream_delivery::Message;
 use entity_stream_protocol::pack_events;
 
-use crate::messages::{Form, Messages};
+use crate::messages::Form;
 
 /// The most bytes of kept frames of one batch.
 const KEPT_BYTES: usize = 8 * 1024 * 1024;
@@ -36,15 +36,14 @@ struct KeptFrames {
 }
 
 impl Frames {
-    /// The frames of a bundle, in its order. `messages` has the messages of each event.
-    pub(crate) fn of(&self, bundle: &Bundle, messages: &[Messages<'_>]) -> Arc<[Frame]> {
+    /// The frames of a bundle, in its order. `messages` are those of the bundle.
+    pub(crate) fn of(&self, bundle: &Bundle, messages: &[Arc<Message>]) -> Arc<[Frame]> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(frames) = kept.frames.get(bundle) {
             return Arc::clone(frames);
         }
-        let written: Vec<_> = bundle.iter().map(|(event, form)| messages[*event].message(form)).collect();
         // What was written as text is text.
-        let texts = written.iter().map(|message| String::from_utf8_lossy(message.bytes()));
+        let texts = messages.iter().map(|message| String::from_utf8_lossy(message.bytes()));
         let frames: Arc<[Frame]> = pack_events(texts)
             .into_iter()
             .map(|frame| Frame { message: Message::new(frame.text), messages: frame.messages })

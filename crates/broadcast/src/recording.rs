@@ -11,7 +11,7 @@ use entity_stream_clock::Clock;
 use entity_stream_history::{EventAttempt, HistoryTable, Permit};
 use entity_stream_protocol::{EpochMillis, Event};
 use entity_stream_runtime::Failure;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::batch::EventBatch;
 use crate::metrics;
@@ -90,13 +90,15 @@ impl History {
     /// Begins the epoch with the first event of the instance. Clients that come back are told that they may have missed events
     /// until it has begun.
     async fn begin_epoch(&self, now: EpochMillis) {
-        let mut has_epoch = self.has_epoch.lock().await;
+        // Another invocation that is at it needs no help, and no event waits for the epoch longer than for its own item.
+        let Ok(mut has_epoch) = self.has_epoch.try_lock() else { return };
         if *has_epoch {
             return;
         }
-        match self.table.begin_epoch(now).await {
-            Ok(()) => *has_epoch = true,
-            Err(error) => tracing::warn!(%error, "the epoch of the history cannot be written"),
+        match timeout(self.table.timing().write, self.table.begin_epoch(now)).await {
+            Ok(Ok(())) => *has_epoch = true,
+            Ok(Err(error)) => tracing::warn!(%error, "the epoch of the history cannot be written"),
+            Err(_) => tracing::warn!("the epoch of the history cannot be written in time"),
         }
     }
 }

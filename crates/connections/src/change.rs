@@ -174,20 +174,28 @@ impl Table {
     ) -> Result<Change, TableError> {
         let patience = Instant::now() + PATIENCE;
         let mut failure = TableError::Contended;
+        // The connection before the last attempt, and as that attempt wanted it.
+        let mut tried: Option<(Connection, Connection)> = None;
         for delay in delays(ATTEMPTS) {
             let old = self.find_stored(id, now).await?.ok_or(TableError::NotConnected)?;
             let mut wanted = old.connection.clone();
             change(&mut wanted)?;
+            // The last attempt may have been written although its answer was an error.
+            let before = match tried.take() {
+                Some((before, after)) if after == old.connection => before,
+                _ => old.connection.clone(),
+            };
             if wanted == old.connection {
-                return Ok(Change { before: old.connection, after: wanted });
+                return Ok(Change { before, after: wanted });
             }
+            tried = Some((before.clone(), wanted.clone()));
             let group_hash = match old.group_hash {
                 None => self.join_group(&wanted, now).await?,
                 hash => hash,
             };
             let new = StoredConnection { connection: wanted, revision: old.revision + 1, group_hash };
             failure = match self.replace(&old, new, now).await? {
-                Replaced::Done(after) => return Ok(Change { before: old.connection, after: *after }),
+                Replaced::Done(after) => return Ok(Change { before, after: *after }),
                 Replaced::Overtaken => TableError::Contended,
                 Replaced::Throttled => TableError::Throttled,
             };

@@ -87,13 +87,16 @@ async fn find(history: &HistoryReader, now: EpochMillis, subscribing: Subscribin
     let most_bytes = if since.is_some() { HISTORY_BYTES } else { EXCHANGE_BYTES };
     let past = history.read(&connection.tenant, from, now, most_bytes).await.map_err(|error| unavailable(&error))?;
     tracing::debug!(events = past.events.len(), read_capacity = past.read_capacity, "the history was read");
-    let (mut messages, mut events, mut counted, mut turn) = (Vec::new(), 0, 0, Instant::now());
+    let (mut messages, mut events, mut counted, mut bytes, mut turn) = (Vec::new(), 0, 0, 0, Instant::now());
     for past in &past.events {
         let of_event = wishes.messages(past);
         events += usize::from(!of_event.is_empty());
         counted += if wishes.counts(past) { of_event.len() } else { 0 };
+        bytes += of_event.iter().map(String::len).sum::<usize>();
         messages.extend(of_event);
-        if counted > most_messages(connection) {
+        // However many views a client has, its past takes no more memory than the history that is read.
+        let is_too_much = bytes > HISTORY_BYTES || (!connection.takes_batches && messages.len() > FRAMES);
+        if is_too_much || counted > most_messages(connection) {
             return Err(NotRecovered::TooMany);
         }
         if turn.elapsed() > TURN {

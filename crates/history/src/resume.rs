@@ -25,6 +25,8 @@ pub struct PastRequest {
     from: EpochMillis,
     /// The oldest event that the client asks for is not older than this time.
     wanted: EpochMillis,
+    /// The history has to hold every event since then.
+    judged_from: EpochMillis,
 }
 
 /// A request for past events whose interests are written. The history is read next.
@@ -48,7 +50,8 @@ impl PastRequest {
             }
             Since::Seconds { seconds } => (now.minus(Duration::from_secs((*seconds).into())), CLOCK_SKEW),
         };
-        Ok(Self { from: wanted.minus(before), wanted })
+        // A rewind reads less of the overlap, but an attempt of that time may have begun as early.
+        Ok(Self { from: wanted.minus(before), wanted, judged_from: wanted.minus(timing.overlap) })
     }
 
     /// The moment in which a subscription of a connection is exchanged for another: an attempt that was reading its audience then
@@ -56,23 +59,24 @@ impl PastRequest {
     /// connection, whose history it had not written yet. Its position is then at most the time of an attempt, and the difference
     /// of two clocks, earlier than the opening.
     pub fn of_exchange(opened: EpochMillis, timing: Timing, now: EpochMillis) -> Self {
-        let from = opened.minus(timing.attempt + CLOCK_SKEW).max(now.minus(timing.overlap));
-        Self { from, wanted: from }
+        Self::beginning(opened.minus(timing.attempt + CLOCK_SKEW).max(now.minus(timing.overlap)))
     }
 
     /// The same for a connection that has not asked for the past: nothing that is older than the connection, by any clock.
     #[must_use]
     pub fn not_before(self, opened: EpochMillis) -> Self {
-        let from = self.from.max(opened.minus(CLOCK_SKEW));
-        Self { from, wanted: from }
+        Self::beginning(self.from.max(opened.minus(CLOCK_SKEW)))
     }
 
     /// The life of a connection, which took the place of an earlier one only now: a continuation that came to its former place
     /// has not found it. The clock of the opening may be ahead of that of an attempt. The connection has not resumed before: a
     /// continuation of an event that is older than the connection would not find it at its new place either.
     pub fn of_life(opened: EpochMillis) -> Self {
-        let from = opened.minus(CLOCK_SKEW);
-        Self { from, wanted: from }
+        Self::beginning(opened.minus(CLOCK_SKEW))
+    }
+
+    fn beginning(from: EpochMillis) -> Self {
+        Self { from, wanted: from, judged_from: from }
     }
 
     /// The first position to replay.
@@ -108,12 +112,12 @@ impl PastReading {
     /// [`NotRecovered::Unavailable`] if not each event since then was written; [`NotRecovered::Expired`] if the first ones are
     /// gone.
     pub fn judge(&self, epoch: Option<&Epoch>) -> Result<(), NotRecovered> {
-        let PastRequest { from, wanted } = self.request;
+        let PastRequest { wanted, judged_from, .. } = self.request;
         let epoch = epoch.ok_or(NotRecovered::Unavailable)?;
         if wanted < self.at.minus(epoch.retention) {
             return Err(NotRecovered::Expired);
         }
-        if epoch.covers(from) { Ok(()) } else { Err(NotRecovered::Unavailable) }
+        if epoch.covers(judged_from) { Ok(()) } else { Err(NotRecovered::Unavailable) }
     }
 }
 
@@ -178,6 +182,11 @@ mod tests {
         assert_eq!(judge(3600, 3615), Ok(()));
         assert_eq!(judge(3600, 3614), Err(NotRecovered::Unavailable));
         assert_eq!(judge(3601, 100_000), Err(NotRecovered::Expired));
+        let rewind = |seconds, since| {
+            let rewind = PastRequest::since(&Since::Seconds { seconds }, Timing::SERVICE, now()).unwrap();
+            rewind.registered(now()).judge(Some(&Epoch { since: ago(since), retention: minutes(60) }))
+        };
+        assert_eq!((rewind(10, 25), rewind(10, 24)), (Ok(()), Err(NotRecovered::Unavailable)));
         let reading = resume(Position::new(ago(1), 0)).unwrap().registered(now());
         assert_eq!(reading.judge(None), Err(NotRecovered::Unavailable));
         assert_eq!(reading.position(), Position::new(now(), 0));

@@ -81,6 +81,8 @@ impl Local {
         let table = settings::table(&dynamodb.url());
         table.create_if_missing().await?;
         let history = HistoryConfig::read(&settings::environment(&config, reachable(address)))?;
+        // Events that are dropped while streaming is off are in no history.
+        let history = history.filter(|_| config.event_streaming_enabled);
         history::prepare(&dynamodb.url(), history, dynamodb.has_lost_events(), config.clock.now()).await?;
         dynamodb.begin();
         let functions = Invoker::new(&config, reachable(address), &dynamodb.url()).await?;
