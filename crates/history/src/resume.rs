@@ -25,8 +25,6 @@ pub struct PastRequest {
     from: EpochMillis,
     /// The oldest event that the client asks for is not older than this time.
     wanted: EpochMillis,
-    /// The history has to hold every event since then.
-    judged_from: EpochMillis,
 }
 
 /// A request for past events whose interests are written. The history is read next.
@@ -50,8 +48,7 @@ impl PastRequest {
             }
             Since::Seconds { seconds } => (now.minus(Duration::from_secs((*seconds).into())), CLOCK_SKEW),
         };
-        // A rewind reads less of the overlap, but an attempt of that time may have begun as early.
-        Ok(Self { from: wanted.minus(before), wanted, judged_from: wanted.minus(timing.overlap) })
+        Ok(Self { from: wanted.minus(before), wanted })
     }
 
     /// The moment in which a subscription of a connection is exchanged for another: an attempt that was reading its audience then
@@ -76,7 +73,7 @@ impl PastRequest {
     }
 
     fn beginning(from: EpochMillis) -> Self {
-        Self { from, wanted: from, judged_from: from }
+        Self { from, wanted: from }
     }
 
     /// The first position to replay.
@@ -112,12 +109,12 @@ impl PastReading {
     /// [`NotRecovered::Unavailable`] if not each event since then was written; [`NotRecovered::Expired`] if the first ones are
     /// gone.
     pub fn judge(&self, epoch: Option<&Epoch>) -> Result<(), NotRecovered> {
-        let PastRequest { wanted, judged_from, .. } = self.request;
+        let PastRequest { wanted, from } = self.request;
         let epoch = epoch.ok_or(NotRecovered::Unavailable)?;
         if wanted < self.at.minus(epoch.retention) {
             return Err(NotRecovered::Expired);
         }
-        if epoch.covers(judged_from) { Ok(()) } else { Err(NotRecovered::Unavailable) }
+        if epoch.covers(from) { Ok(()) } else { Err(NotRecovered::Unavailable) }
     }
 }
 
@@ -182,11 +179,6 @@ mod tests {
         assert_eq!(judge(3600, 3615), Ok(()));
         assert_eq!(judge(3600, 3614), Err(NotRecovered::Unavailable));
         assert_eq!(judge(3601, 100_000), Err(NotRecovered::Expired));
-        let rewind = |seconds, since| {
-            let rewind = PastRequest::since(&Since::Seconds { seconds }, Timing::SERVICE, now()).unwrap();
-            rewind.registered(now()).judge(Some(&Epoch { since: ago(since), retention: minutes(60) }))
-        };
-        assert_eq!((rewind(10, 25), rewind(10, 24)), (Ok(()), Err(NotRecovered::Unavailable)));
         let reading = resume(Position::new(ago(1), 0)).unwrap().registered(now());
         assert_eq!(reading.judge(None), Err(NotRecovered::Unavailable));
         assert_eq!(reading.position(), Position::new(now(), 0));

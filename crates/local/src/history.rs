@@ -24,6 +24,8 @@ pub(crate) async fn prepare(
     table.create_if_missing().await?;
     if has_lost_events {
         table.end_epoch().await?;
+        // A rewind to before the start would miss them as well.
+        return table.begin_epoch_at(now).await;
     }
     // An epoch that has begun goes on. A position of this process reaches back to before its start by the overlap; one of an
     // earlier process, farther.
