@@ -29,7 +29,7 @@ export class Change {
 
   /** Its data as the publisher wrote it, or undefined if the event was too large to carry it. */
   get data() {
-    return member(this.text, 'data');
+    return this.dataBytes === undefined ? member(this.text, 'data') : undefined;
   }
 
   matches(search) {
