@@ -1,10 +1,12 @@
 """The examples of docs/clients.md against a server that accepts each connection and closes it at once."""
 
+import contextlib
 import re
 import threading
 import time
 
 import pytest
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import serve
 
 from browser import chromium
@@ -25,6 +27,9 @@ class ClosingServer:
 
     def handle(self, connection):
         self.connections += 1
+        # A server that closes while a message is on its way waits ten seconds for the end of the connection.
+        with contextlib.suppress(TimeoutError, ConnectionClosed):
+            connection.recv(timeout=0.2)
         connection.close()
 
     def judge(self):
