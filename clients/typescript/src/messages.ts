@@ -26,6 +26,10 @@ export interface EntityEvent {
   truncated?: true;
   /** The size of the missing `data`, in bytes. */
   dataBytes?: number;
+  /** The place of the event in the history, if the service keeps one. */
+  position?: string;
+  /** The event comes from the history: a subscription was exchanged at that moment. */
+  replayed?: true;
 }
 
 /** The codes of the wire contract's `error` answers. */

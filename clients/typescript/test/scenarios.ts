@@ -71,7 +71,9 @@ export function scenarios(surroundings: Environment): void {
       entityType: 'Printer',
       data: { ink: 0.5 },
       timestamp: events[1]!.timestamp,
+      position: events[1]!.position,
     });
+    assert.match(events[1]!.position ?? '', /^[0-9a-f]{28}$/);
 
     await probe.unsubscribe();
     await publish(room(1), printer(1));
