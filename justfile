@@ -83,7 +83,7 @@ fuzz seconds="15":
     fuzz/run {{ seconds }}
 
 # The simulation of the history, with so many random schedules; `just test` runs 100,000. And thousands of schedules of the real
-# functions; `just test` runs 400.
+# functions; `just test` runs 100.
 resumes schedules="3000000":
     ENTITY_STREAM_RESUME_SCHEDULES={{ schedules }} cargo test --locked --workspace --test resume no_client
     ENTITY_STREAM_FUNCTION_SCHEDULES=5000 cargo test --locked --workspace --test at_scale resume_schedules

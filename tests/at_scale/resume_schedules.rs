@@ -19,9 +19,9 @@ use serde_json::{Value, json};
 use crate::harness::{Asked, Bus, Endpoint, Functions, Hands, Reply, System, envelope, lambda_event};
 
 /// The schedules of one test run. `.ci/long` has thousands: `ENTITY_STREAM_FUNCTION_SCHEDULES` sets another number.
-const SCHEDULES: u64 = 400;
+const SCHEDULES: u64 = 100;
 /// The schedules that share a system. A larger number would only make its tables larger.
-const SCHEDULES_OF_A_SYSTEM: u64 = 200;
+const SCHEDULES_OF_A_SYSTEM: u64 = 50;
 const EVENTS: usize = 6;
 const CLIENTS: usize = 3;
 /// All of them select every event of these tests, in different scopes.
