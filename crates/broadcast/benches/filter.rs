@@ -9,7 +9,7 @@
 use std::time::{Duration, Instant};
 
 use entity_stream_broadcast::{SelectionCache, Verdicts};
-use entity_stream_protocol::EntityChange;
+use entity_stream_protocol::{EntityChange, Event};
 use serde_json::{Value, json};
 
 const CONNECTIONS: usize = 10_000;
@@ -62,7 +62,7 @@ fn near(i: usize) -> Value {
     }})
 }
 
-fn change(id: &str) -> EntityChange {
+fn event(id: &str) -> Event {
     let detail = json!({
         "type": "entityUpdated", "tenant": "demo", "entityId": id, "entityType": "Vehicle",
         "data": {
@@ -71,13 +71,13 @@ fn change(id: &str) -> EntityChange {
             "location": { "type": "GeoProperty", "value": { "type": "Point", "coordinates": [135.75, 34.95] } },
         },
     });
-    EntityChange::parse(&detail.to_string()).unwrap()
+    Event::new("e", "2026-01-02T03:04:05Z", EntityChange::parse(&detail.to_string()).unwrap())
 }
 
 fn main() {
     println!("{CONNECTIONS} connections, median of {ROUNDS} rounds");
     println!("filter           distinct        cold        warm   matched");
-    let (first, later) = (change("urn:ngsi-ld:Room:00001"), change("urn:ngsi-ld:Room:00000-sensor-7"));
+    let (first, later) = (event("urn:ngsi-ld:Room:00001"), event("urn:ngsi-ld:Room:00000-sensor-7"));
     for (name, kind, goals) in KINDS {
         for distinct in [1, 100, CONNECTIONS] {
             let filters: Vec<String> = (0..distinct).map(|i| kind(i).to_string()).collect();
@@ -104,12 +104,12 @@ fn main() {
 }
 
 /// Evaluates the filter of every connection, as a broadcast does.
-fn filter(cache: &SelectionCache, connections: &[String], change: &EntityChange) -> (Duration, usize) {
+fn filter(cache: &SelectionCache, connections: &[String], event: &Event) -> (Duration, usize) {
     let start = Instant::now();
-    let mut verdicts = Verdicts::new(cache, [change]);
+    let mut verdicts = Verdicts::new(cache, [event]);
     let matched = connections
         .iter()
-        .filter(|filter| verdicts.matching(None, filter, || false).is_some_and(|events| !events.is_empty()))
+        .filter(|filter| verdicts.matching(None, filter, || false).is_some_and(|matched| !matched.is_empty()))
         .count();
     (start.elapsed(), matched)
 }

@@ -133,13 +133,13 @@ fn collected<T>(work: &impl Fn() -> T) {
 }
 
 fn ask(filters: &[String], detail: &str) {
-    let change = EntityChange::parse(detail).unwrap();
+    let event = Event::new("e", "2026-01-02T03:04:05Z", EntityChange::parse(detail).unwrap());
     let cache = SelectionCache::default();
     measured(|| {
-        let mut verdicts = Verdicts::new(&cache, [&change]);
+        let mut verdicts = Verdicts::new(&cache, [&event]);
         filters
             .iter()
-            .filter(|filter| verdicts.matching(None, filter, || false).is_some_and(|events| !events.is_empty()))
+            .filter(|filter| verdicts.matching(None, filter, || false).is_some_and(|matched| !matched.is_empty()))
             .count()
     });
 }

@@ -13,8 +13,9 @@ use crate::continuation::{self, Continuation, RANGES};
 /// One event of an invocation's payload.
 pub(crate) enum Parsed<'a> {
     Assigned(Box<Assignment<'a>>),
-    /// A replay of the bus: its clients received the event long ago, and a new one that they have not seen would be out of order.
-    Replay,
+    /// A replay of the bus: its clients received the event long ago, and a new one that they have not seen would be out of order. The
+    /// state of the entity may lack it. `None`: the event cannot be read.
+    Replay(Option<Box<Assignment<'a>>>),
     /// The event is malformed, so a retry cannot help.
     Undeliverable {
         event: &'a str,
@@ -60,7 +61,7 @@ pub(crate) fn parse(payload: &RawValue) -> Vec<Parsed<'_>> {
 fn parse_one(event: &str) -> Parsed<'_> {
     let BusEvent { envelope, is_replay } = BusEvent::read(event);
     if is_replay {
-        return Parsed::Replay;
+        return Parsed::Replay(read(event, envelope).ok().map(Box::new));
     }
     match read(event, envelope) {
         Ok(assignment) => Parsed::Assigned(Box::new(assignment)),

@@ -1,4 +1,4 @@
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::candidate::{Candidate, Match};
 use crate::recording::Permits;
-use crate::verdicts::Verdicts;
+use crate::verdicts::{Matched, Verdicts};
 use crate::work_turns::{TenantTurns, WorkTurn};
 
 /// The longest time of a read of a page. DynamoDB answers in milliseconds; a read that is cut off is repeated.
@@ -233,10 +233,10 @@ impl<'a> Audience<'a> {
     }
 }
 
-/// An interest with the events that pass the filter of each of its wants; `None` if no event passes any.
-fn candidate(mut interest: Interest, events: Vec<Arc<[usize]>>) -> Option<Candidate> {
-    let wants = std::mem::take(&mut interest.wants).into_iter().zip(events).filter(|(_, events)| !events.is_empty());
-    let matches: Vec<_> = wants.map(|(want, events)| Match::new(want, events)).collect();
+/// An interest with the events that concern the filter of each of its wants; `None` if no event concerns any.
+fn candidate(mut interest: Interest, matched: Vec<Matched>) -> Option<Candidate> {
+    let wants = std::mem::take(&mut interest.wants).into_iter().zip(matched).filter(|(_, matched)| !matched.is_empty());
+    let matches: Vec<_> = wants.map(|(want, matched)| Match::new(want, matched)).collect();
     (!matches.is_empty()).then_some(Candidate { interest, matches })
 }
 

@@ -71,7 +71,7 @@ mod tests {
         let payload = RawValue::from_string(payload.to_string()).unwrap();
         let assignments = parse(&payload).into_iter().map(|parsed| match parsed {
             Parsed::Assigned(assignment) => *assignment,
-            Parsed::Replay => panic!("no event of these tests is a replay"),
+            Parsed::Replay(_) => panic!("no event of these tests is a replay"),
             Parsed::Undeliverable { reason, .. } => panic!("{reason}"),
         });
         let text = |assignment: &Assignment<'_>| {

@@ -4,6 +4,7 @@ use entity_stream_connections::{Interest, Want};
 use entity_stream_protocol::SubscriptionName;
 
 use crate::messages::Form;
+use crate::verdicts::Matched;
 
 /// An interest that events of the batch match.
 #[derive(Clone, Debug)]
@@ -19,32 +20,33 @@ pub(crate) struct Match {
     pub(crate) subscription: SubscriptionName,
     /// The JSON of its view; empty for the default view.
     pub(crate) view: String,
-    /// The indices of the events in ascending order; never empty. Subscriptions with the same filter share them.
-    pub(crate) events: Arc<[usize]>,
+    /// The events that pass, and those with which their entity leaves; not both empty.
+    pub(crate) matched: Matched,
 }
 
 impl Match {
-    pub(crate) fn new(want: Want, events: Arc<[usize]>) -> Self {
-        Self { subscription: want.subscription, view: want.view, events }
+    pub(crate) fn new(want: Want, matched: Matched) -> Self {
+        Self { subscription: want.subscription, view: want.view, matched }
     }
 }
 
 impl Candidate {
     /// The indices of the events that match, in ascending order.
     pub(crate) fn events(&self) -> Arc<[usize]> {
-        let mut events = Arc::clone(&self.matches[0].events);
-        self.matches[1..].iter().for_each(|other| events = union(&events, &other.events));
-        events
+        let [first, others @ ..] = self.matches.as_slice() else { return Arc::default() };
+        others.iter().fold(first.matched.all(), |events, other| union(&events, &other.matched.all()))
     }
 
     /// Keeps only the events that `serves` selects.
     pub(crate) fn retain(&mut self, serves: impl Fn(usize) -> bool) {
-        for each in &mut self.matches {
-            if !each.events.iter().all(|event| serves(*event)) {
-                each.events = each.events.iter().copied().filter(|event| serves(*event)).collect();
+        for Match { matched: Matched { passing, leaving }, .. } in &mut self.matches {
+            for events in [passing, leaving] {
+                if !events.iter().all(|event| serves(*event)) {
+                    *events = events.iter().copied().filter(|event| serves(*event)).collect();
+                }
             }
         }
-        self.matches.retain(|each| !each.events.is_empty());
+        self.matches.retain(|each| !each.matched.is_empty());
     }
 
     /// Adds what another interest of the same connection matches. If a subscription changed between the two, either version of its
@@ -52,22 +54,33 @@ impl Candidate {
     pub(crate) fn merge(&mut self, other: Self) {
         for each in other.matches {
             match self.matches.iter_mut().find(|known| known.subscription == each.subscription) {
-                Some(known) => known.events = union(&known.events, &each.events),
+                Some(known) => {
+                    let Matched { passing, leaving } = &mut known.matched;
+                    *passing = union(passing, &each.matched.passing);
+                    *leaving = union(leaving, &each.matched.leaving);
+                }
                 None => self.matches.push(each),
             }
         }
         self.interest.is_named |= other.interest.is_named;
     }
 
-    /// The forms of an event for the connection: one for each view of the subscriptions that it matches.
+    /// The forms of an event for the connection: one for each view of the subscriptions that it matches, and one for all that its
+    /// entity leaves.
     pub(crate) fn forms(&self, event: usize) -> Vec<Form> {
         let mut forms = Vec::<Form>::with_capacity(1);
-        for each in self.matches.iter().filter(|each| each.events.contains(&event)) {
-            let form = match forms.iter().position(|form| form.view == each.view) {
+        for each in &self.matches {
+            let has_left = match &each.matched {
+                Matched { passing, .. } if passing.contains(&event) => false,
+                Matched { leaving, .. } if leaving.contains(&event) => true,
+                _ => continue,
+            };
+            let view = if has_left { "" } else { &each.view };
+            let form = match forms.iter().position(|form| form.view == view && form.has_left == has_left) {
                 Some(index) => &mut forms[index],
                 None => {
-                    let view = each.view.clone();
-                    forms.push(Form { format: self.interest.format, view, subscriptions: Vec::new() });
+                    let view = view.to_owned();
+                    forms.push(Form { format: self.interest.format, view, subscriptions: Vec::new(), has_left });
                     let last = forms.len() - 1;
                     &mut forms[last]
                 }
@@ -81,8 +94,9 @@ impl Candidate {
     }
 }
 
-fn union(some: &Arc<[usize]>, others: &Arc<[usize]>) -> Arc<[usize]> {
-    if some == others {
+/// The elements of both, in ascending order.
+pub(crate) fn union(some: &Arc<[usize]>, others: &Arc<[usize]>) -> Arc<[usize]> {
+    if some == others || others.is_empty() {
         return Arc::clone(some);
     }
     let mut union = [&**some, &**others].concat();

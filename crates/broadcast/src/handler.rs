@@ -4,6 +4,7 @@ use std::time::Duration;
 use entity_stream_clock::Clock;
 use entity_stream_connections::Table;
 use entity_stream_delivery::ManagementApi;
+use entity_stream_history::StateTable;
 use entity_stream_protocol::EpochMillis;
 use entity_stream_publisher::Publisher;
 use entity_stream_runtime::{AwsServices, BroadcastConfig, Failure};
@@ -20,9 +21,10 @@ use crate::deadline::Deadline;
 use crate::handover::Outlets;
 use crate::metrics;
 use crate::recent::Recent;
-use crate::recording::{History, Recording};
+use crate::recording::{History, NOT_STORED, Recording};
 use crate::selection_cache::SelectionCache;
 use crate::service::Service;
+use crate::stating;
 use crate::summary::Summary;
 use crate::table_time::TABLE_TIME;
 use crate::work_turns::WorkTurns;
@@ -45,6 +47,7 @@ pub struct Broadcast {
     table_time: Duration,
     table: Table,
     history: Option<History>,
+    states: Option<StateTable>,
     management_api: ManagementApi,
     outlets: Outlets,
     clock: Clock,
@@ -70,6 +73,7 @@ impl Broadcast {
             table_time: TABLE_TIME,
             table: aws.connections(config.connections_table),
             history: config.history.map(|history| History::new(aws.history(history))),
+            states: config.entity_state.map(|states| aws.entity_states(states)),
             // On AWS, an instance handles one event at a time. The local system handles several at the same time.
             management_api: aws.management_api(config.endpoint).at_most(config.concurrency),
             outlets,
@@ -105,7 +109,7 @@ impl Broadcast {
         }
         let deadline = self.deadline(&event.context);
         let mut total = Summary::default();
-        let (mut assignments, mut malformed) = (Vec::new(), Vec::new());
+        let (mut assignments, mut malformed, mut replays) = (Vec::new(), Vec::new(), Vec::new());
         // An event that occurs twice in the payload is delivered once.
         let mut taken = HashSet::new();
         for parsed in parse(&event.payload) {
@@ -120,9 +124,10 @@ impl Broadcast {
                         assignments.push(*assignment);
                     }
                 }
-                Parsed::Replay => {
+                Parsed::Replay(replayed) => {
                     tracing::info!(request_id, "a replayed event is not delivered");
                     total.replays += 1;
+                    replays.extend(replayed.map(|replayed| *replayed));
                 }
                 Parsed::Undeliverable { event, reason } => malformed.push((event, reason)),
             }
@@ -136,8 +141,9 @@ impl Broadcast {
             self.serve(batch, request_id, self.service(self.concurrency.div_ceil(others), deadline))
         });
         let put_aside = malformed.into_iter().map(|(event, reason)| self.put_aside(event, reason, request_id));
-        let (served, put_aside) = tokio::join!(join_all(served), join_all(put_aside));
-        let mut failure = put_aside.into_iter().find_map(Result::err);
+        let (served, put_aside, replayed) =
+            tokio::join!(join_all(served), join_all(put_aside), self.merge_replays(&mut replays));
+        let mut failure = put_aside.into_iter().find_map(Result::err).or(replayed.err());
         for (summary, failed) in served {
             total += summary;
             failure = failed.or(failure);
@@ -155,7 +161,8 @@ impl Broadcast {
         let spans: Vec<Span> = batch.assignments.iter().map(|assignment| span(assignment, request_id)).collect();
         let span = batch_span(&spans, batch);
         let serve = async {
-            let recording = Recording::of(self.history.as_ref(), batch, &self.clock).await;
+            let (states, history) = (self.states.as_ref(), self.history.as_ref());
+            let recording = Recording::of(states, history, batch, &self.clock).await;
             service.serve(batch, &recording, &spans).await
         };
         let served = serve.instrument(span).await;
@@ -171,6 +178,14 @@ impl Broadcast {
             }
         }
         (total, failure)
+    }
+
+    /// Merges replayed events into the states of their entities.
+    async fn merge_replays(&self, replays: &mut [Assignment<'_>]) -> Result<(), Failure> {
+        let Some(states) = &self.states else { return Ok(()) };
+        let is_stored = stating::apply(states, replays, &self.clock).await;
+        let failure = || Failure::new(NOT_STORED, "the state of an entity does not have a replayed event");
+        if is_stored.contains(&false) { Err(failure()) } else { Ok(()) }
     }
 
     /// Sends a malformed event to the dead-letter queue. A failure would make Lambda retry it twice in vain.

@@ -43,6 +43,7 @@ mod resolution;
 mod schedule;
 mod selection_cache;
 mod service;
+mod stating;
 mod summary;
 mod table_time;
 mod verdicts;
@@ -54,4 +55,4 @@ pub use handler::Broadcast;
 pub use selection_cache::SelectionCache;
 pub use summary::Summary;
 #[doc(hidden)]
-pub use verdicts::Verdicts;
+pub use verdicts::{Matched, Verdicts};

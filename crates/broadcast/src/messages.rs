@@ -24,13 +24,20 @@ pub(crate) struct Form {
     pub(crate) view: String,
     /// The names of the subscriptions, sorted. Empty if the connection has only the default subscription.
     pub(crate) subscriptions: Vec<SubscriptionName>,
+    /// The entity left the subscriptions.
+    pub(crate) has_left: bool,
 }
 
 impl Form {
     fn read(&self) -> MessageForm {
         let view = if self.view.is_empty() { Ok(View::default()) } else { serde_json::from_str(&self.view) };
         let view = view.inspect_err(|error| tracing::error!(%error, "a stored view cannot be read"));
-        MessageForm { format: self.format, view: view.unwrap_or_default(), subscriptions: self.subscriptions.clone() }
+        MessageForm {
+            format: self.format,
+            view: view.unwrap_or_default(),
+            subscriptions: self.subscriptions.clone(),
+            has_left: self.has_left,
+        }
     }
 }
 
@@ -56,10 +63,16 @@ impl<'a> Messages<'a> {
     /// Returns whether the message takes next to no time: it is written already, or is written within microseconds. To write a
     /// view of a large event takes milliseconds.
     pub(crate) fn is_at_hand(&self, form: &Form) -> bool {
-        form.view.is_empty() || self.event.change().data.get().len() <= LIGHT_BYTES || {
+        form.view.is_empty() || self.data_bytes() <= LIGHT_BYTES || {
             let whole = self.whole.lock().unwrap_or_else(PoisonError::into_inner);
             whole.messages.contains_key(form)
         }
+    }
+
+    /// The most data that a view shows.
+    fn data_bytes(&self) -> usize {
+        let whole = self.event.states().and_then(|states| states.after.as_ref());
+        whole.map_or(0, |whole| whole.get().len()).max(self.event.change().data.get().len())
     }
 
     pub(crate) fn message(&self, form: &Form) -> Arc<Message> {

@@ -14,6 +14,16 @@ pub(crate) fn not_recorded() {
     metrics::counter!("NotRecorded").increment(1);
 }
 
+/// Counts an event that is delivered although the state of its entity could not be written.
+pub(crate) fn not_stored() {
+    metrics::counter!("NotStored").increment(1);
+}
+
+/// Counts an event whose entity is too large to be kept.
+pub(crate) fn state_too_large() {
+    metrics::counter!("StateTooLarge").increment(1);
+}
+
 /// Counts the outcomes of an event. Zeros are left out: they change no sum, and CloudWatch charges for each metric.
 pub(crate) fn count(summary: &Summary) {
     let counts = [

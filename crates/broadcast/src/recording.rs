@@ -1,4 +1,4 @@
-//! The history's part in serving a batch.
+//! The part of history and entity state in serving a batch.
 //!
 //! Invariant: the events are in the history before their audience is read, and a page of it is read, and a delivery made, only
 //! while [`EventAttempt::permit`] allows it. An event that is not in the history is delivered, and then fails, so that Lambda repeats
@@ -8,16 +8,20 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use entity_stream_clock::Clock;
-use entity_stream_history::{EventAttempt, HistoryTable, Permit};
+use entity_stream_history::{EventAttempt, HistoryTable, Permit, StateTable};
 use entity_stream_protocol::{EpochMillis, Event};
 use entity_stream_runtime::Failure;
 use tokio::time::{Instant, timeout};
 
 use crate::batch::EventBatch;
 use crate::metrics;
+use crate::stating;
 
 /// The error type if an event could not be written into the history.
 const NOT_RECORDED: &str = "HistoryUnavailable";
+
+/// The error type if the state of an entity could not be written.
+pub(crate) const NOT_STORED: &str = "StateUnavailable";
 
 /// The history of a function that keeps one.
 #[derive(Debug)]
@@ -47,6 +51,8 @@ impl Permits<'_> {
 pub(crate) struct Recording<'a> {
     /// `None`: the function keeps no history.
     history: Option<Recorded<'a>>,
+    /// Whether the state of its entity has each event of the batch. `None`: the function keeps no states.
+    is_stored: Option<Vec<bool>>,
 }
 
 #[derive(Debug)]
@@ -104,14 +110,23 @@ impl History {
 }
 
 impl<'a> Recording<'a> {
-    /// Writes the events of a batch before their audience is read.
-    pub(crate) async fn of(history: Option<&'a History>, batch: &mut EventBatch<'_>, clock: &'a Clock) -> Self {
-        Self {
-            history: match history {
-                Some(history) => Some(history.record(batch, clock).await),
-                None => None,
-            },
-        }
+    /// Writes the states of the entities and then the events of a batch, before their audience is read. The history has what each
+    /// event did to the state.
+    pub(crate) async fn of(
+        states: Option<&StateTable>,
+        history: Option<&'a History>,
+        batch: &mut EventBatch<'_>,
+        clock: &'a Clock,
+    ) -> Self {
+        let is_stored = match states {
+            Some(states) => Some(stating::apply(states, &mut batch.assignments, clock).await),
+            None => None,
+        };
+        let history = match history {
+            Some(history) => Some(history.record(batch, clock).await),
+            None => None,
+        };
+        Self { history, is_stored }
     }
 
     async fn permit(&self, batch: &EventBatch<'_>, time: Duration) -> Option<Instant> {
@@ -129,8 +144,11 @@ impl<'a> Recording<'a> {
         }
     }
 
-    /// Returns the failure of an event that Lambda has to repeat because the history does not have it.
+    /// Returns the failure of an event that Lambda has to repeat because the history or the state of its entity does not have it.
     pub(crate) fn failure(&self, event: usize) -> Option<Failure> {
+        if self.is_stored.as_ref().is_some_and(|is_stored| !is_stored[event]) {
+            return Some(Failure::new(NOT_STORED, "the state of the entity could not be written"));
+        }
         let recorded = self.history.as_ref()?;
         let attempt = *recorded.attempt.lock().unwrap_or_else(PoisonError::into_inner);
         let is_recorded = recorded.is_written[event] && attempt.may_succeed();

@@ -1,7 +1,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use entity_stream_protocol::{ChangeFacts, Filter, Selection};
+use entity_stream_protocol::{ChangeFacts, Filter, Selection, Verdict};
 use lru::LruCache;
 
 /// The most memory that the cache uses: a sixteenth of the memory that the template gives the function.
@@ -50,11 +50,11 @@ impl Default for Known {
 }
 
 impl SelectionCache {
-    /// Returns whether a change passes a filter, which is given as JSON.
-    pub(crate) fn matches(&self, filter: &str, facts: &ChangeFacts<'_>) -> bool {
+    /// Judges a change by a filter, which is given as JSON.
+    pub(crate) fn judge(&self, filter: &str, facts: &ChangeFacts<'_>) -> Verdict {
         let known = self.find(filter);
-        let Some(selection) = &known.selection else { return false };
-        let matches = selection.matches(facts);
+        let Some(selection) = &known.selection else { return Verdict::Fails };
+        let verdict = selection.judge(facts);
         // A pattern may have been compiled.
         if known.memory(filter) != known.counted.load(Ordering::Relaxed) {
             if selection.is_broken() {
@@ -62,7 +62,7 @@ impl SelectionCache {
             }
             self.lock().count(filter, &known);
         }
-        matches
+        verdict
     }
 
     fn find(&self, filter: &str) -> Arc<KnownSelection> {
@@ -107,7 +107,7 @@ mod tests {
 
     fn verdict(cache: &SelectionCache, filter: &str) -> bool {
         let detail = r#"{"type":"entityUpdated","tenant":"t","entityType":"Room","entityId":"urn:ngsi-ld:Room:001"}"#;
-        cache.matches(filter, &ChangeFacts::new(&EntityChange::parse(detail).unwrap()))
+        cache.judge(filter, &ChangeFacts::new(&EntityChange::parse(detail).unwrap())) == Verdict::Passes
     }
 
     #[test]

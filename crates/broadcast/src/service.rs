@@ -66,7 +66,8 @@ impl Service<'_> {
     pub(crate) async fn serve(&self, batch: &EventBatch<'_>, recording: &Recording<'_>, spans: &[Span]) -> BatchResult {
         let started = Instant::now();
         let changes = || batch.assignments.iter().map(|assignment| assignment.event.change());
-        let verdicts = Verdicts::new(self.selections, changes());
+        let events = batch.assignments.iter().map(|assignment| &assignment.event);
+        let verdicts = Verdicts::new(self.selections, events);
         let ids = changes().map(|change| change.entity_id.as_str()).collect();
         let key = (&batch.tenant, &batch.entity_types, ids);
         let turns = self.turns.of(&batch.tenant);

@@ -1,8 +1,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use entity_stream_protocol::{ChangeFacts, EntityChange};
+use entity_stream_protocol::{ChangeFacts, Event, Verdict};
 
+use crate::candidate::union;
 use crate::selection_cache::SelectionCache;
 
 /// The verdicts of filters on the events of one batch. Thousands of connections share a few filters, so each filter is
@@ -17,20 +18,48 @@ pub struct Verdicts<'a> {
     of_entities: HashMap<&'a str, Scoped>,
 }
 
+/// The events that concern a filter: their indices, in ascending order. Filters with the same verdicts share them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Matched {
+    /// The events that pass.
+    pub passing: Arc<[usize]>,
+    /// The events with which their entity leaves the filter. None of them passes.
+    pub leaving: Arc<[usize]>,
+}
+
 /// The verdicts on some of the events.
 #[derive(Debug, Default)]
 struct Scoped {
     all: Arc<[usize]>,
     none: Arc<[usize]>,
-    known: HashMap<Box<str>, Arc<[usize]>>,
-    /// Filters that are evaluated on some of the events: the matching ones of them, and their number.
-    begun: HashMap<Box<str>, (Vec<usize>, usize)>,
+    known: HashMap<Box<str>, Matched>,
+    /// Filters that are evaluated on some of the events: the verdicts on them, and their number.
+    begun: HashMap<Box<str>, Begun>,
+}
+
+#[derive(Debug, Default)]
+struct Begun {
+    passing: Vec<usize>,
+    leaving: Vec<usize>,
+    events: usize,
+}
+
+impl Matched {
+    /// True if no event concerns the filter.
+    pub fn is_empty(&self) -> bool {
+        self.passing.is_empty() && self.leaving.is_empty()
+    }
+
+    /// All events that concern the filter.
+    pub(crate) fn all(&self) -> Arc<[usize]> {
+        union(&self.passing, &self.leaving)
+    }
 }
 
 impl<'a> Verdicts<'a> {
-    /// Evaluates filters on these changes.
-    pub fn new(selections: &'a SelectionCache, changes: impl IntoIterator<Item = &'a EntityChange>) -> Self {
-        let facts: Vec<_> = changes.into_iter().map(ChangeFacts::new).collect();
+    /// Evaluates filters on these events.
+    pub fn new(selections: &'a SelectionCache, events: impl IntoIterator<Item = &'a Event>) -> Self {
+        let facts: Vec<_> = events.into_iter().map(ChangeFacts::of).collect();
         let mut of_entities = HashMap::<&str, Vec<usize>>::new();
         for (event, facts) in facts.iter().enumerate() {
             of_entities.entry(facts.change().entity_id.as_str()).or_default().push(event);
@@ -44,24 +73,18 @@ impl<'a> Verdicts<'a> {
         }
     }
 
-    /// Returns the indices of the events that pass a filter, in ascending order. The filter is JSON; each event passes an empty
-    /// one. With the id of an entity, only its events are judged. `None` if `is_over` interrupts the work between two events;
+    /// Returns the events that concern a filter. The filter is JSON; each event passes an empty one. With the id of an entity, only its events are judged. `None` if `is_over` interrupts the work between two events;
     /// the next call for this filter goes on.
-    pub fn matching(
-        &mut self,
-        entity_id: Option<&str>,
-        filter: &str,
-        is_over: impl Fn() -> bool,
-    ) -> Option<Arc<[usize]>> {
+    pub fn matching(&mut self, entity_id: Option<&str>, filter: &str, is_over: impl Fn() -> bool) -> Option<Matched> {
         let scoped = match entity_id {
             None => &mut self.shared,
             Some(id) => match self.of_entities.get_mut(id) {
                 Some(scoped) => scoped,
                 // An interest in an entity without an event in the batch.
-                None => return Some(Arc::default()),
+                None => return Some(Matched::default()),
             },
         };
-        scoped.matching(filter, |event| self.selections.matches(filter, &self.facts[event]), is_over)
+        scoped.matching(filter, |event| self.selections.judge(filter, &self.facts[event]), is_over)
     }
 }
 
@@ -69,83 +92,96 @@ impl Scoped {
     fn matching(
         &mut self,
         filter: &str,
-        passes: impl Fn(usize) -> bool,
+        judge: impl Fn(usize) -> Verdict,
         is_over: impl Fn() -> bool,
-    ) -> Option<Arc<[usize]>> {
+    ) -> Option<Matched> {
         if filter.is_empty() {
-            return Some(Arc::clone(&self.all));
+            return Some(Matched { passing: Arc::clone(&self.all), leaving: Arc::clone(&self.none) });
         }
         if let Some(known) = self.known.get(filter) {
-            return Some(Arc::clone(known));
+            return Some(known.clone());
         }
         let begun = if self.begun.is_empty() { None } else { self.begun.remove(filter) };
-        let (mut matching, begun) = begun.unwrap_or_default();
-        for (count, event) in self.all.iter().copied().enumerate().skip(begun) {
-            if count > begun && is_over() {
-                self.begun.insert(filter.into(), (matching, count));
+        let mut begun = begun.unwrap_or_default();
+        for (count, event) in self.all.iter().copied().enumerate().skip(begun.events) {
+            if count > begun.events && is_over() {
+                self.begun.insert(filter.into(), Begun { events: count, ..begun });
                 return None;
             }
-            if passes(event) {
-                matching.push(event);
+            match judge(event) {
+                Verdict::Passes => begun.passing.push(event),
+                Verdict::Leaves => begun.leaving.push(event),
+                Verdict::Fails => {}
             }
         }
-        let matching = match matching.len() {
+        let matched = Matched { passing: self.shared(begun.passing), leaving: self.shared(begun.leaving) };
+        self.known.insert(filter.into(), matched.clone());
+        Some(matched)
+    }
+
+    /// Most filters match all events or none.
+    fn shared(&self, events: Vec<usize>) -> Arc<[usize]> {
+        match events.len() {
             0 => Arc::clone(&self.none),
             matches if matches == self.all.len() => Arc::clone(&self.all),
-            _ => matching.into(),
-        };
-        self.known.insert(filter.into(), Arc::clone(&matching));
-        Some(matching)
+            _ => events.into(),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use entity_stream_protocol::EntityChange;
+
     use super::*;
 
-    fn changes(ids: &[&str]) -> Vec<EntityChange> {
+    fn events(ids: &[&str]) -> Vec<Event> {
         let detail = |id: &&str| {
             serde_json::json!({ "type": "entityUpdated", "tenant": "t", "entityType": "T", "entityId": id }).to_string()
         };
-        ids.iter().map(|id| EntityChange::parse(&detail(id)).unwrap()).collect()
+        let event = |id| Event::new("e", "2026-01-02T03:04:05Z", EntityChange::parse(&detail(id)).unwrap());
+        ids.iter().map(event).collect()
     }
 
     #[test]
     fn a_filter_selects_the_events_that_pass_it() {
         let cache = SelectionCache::default();
-        let changes = changes(&["Room:1", "Car:1", "Room:2"]);
-        let mut verdicts = Verdicts::new(&cache, &changes);
+        let events = events(&["Room:1", "Car:1", "Room:2"]);
+        let mut verdicts = Verdicts::new(&cache, &events);
         for _ in 0..2 {
             for (pattern, matching) in
                 [("^Room", &[0, 2][..]), ("1$", &[0, 1]), (".", &[0, 1, 2]), ("Bus", &[]), ("^Car:1$", &[1])]
             {
                 let filter = format!(r#"{{"idPattern":"{pattern}"}}"#);
-                assert_eq!(&*verdicts.matching(None, &filter, || false).unwrap(), matching, "{pattern:?}");
+                assert_eq!(&*verdicts.matching(None, &filter, || false).unwrap().passing, matching, "{pattern:?}");
             }
-            assert_eq!(&*verdicts.matching(None, "", || false).unwrap(), [0, 1, 2]);
+            assert_eq!(&*verdicts.matching(None, "", || false).unwrap().passing, [0, 1, 2]);
         }
     }
 
     #[test]
     fn an_interest_in_an_entity_selects_only_its_events() {
         let cache = SelectionCache::default();
-        let changes = changes(&["Room:1", "Car:1", "Room:1"]);
-        let mut verdicts = Verdicts::new(&cache, &changes);
-        assert_eq!(&*verdicts.matching(Some("Room:1"), "", || false).unwrap(), [0, 2]);
+        let events = events(&["Room:1", "Car:1", "Room:1"]);
+        let mut verdicts = Verdicts::new(&cache, &events);
+        assert_eq!(&*verdicts.matching(Some("Room:1"), "", || false).unwrap().passing, [0, 2]);
         let every = r#"{"idPattern":"."}"#;
-        assert_eq!(&*verdicts.matching(Some("Car:1"), every, || false).unwrap(), [1]);
-        assert_eq!(&*verdicts.matching(Some("Room:1"), every, || false).unwrap(), [0, 2]);
-        assert_eq!(&*verdicts.matching(None, every, || false).unwrap(), [0, 1, 2]);
+        assert_eq!(&*verdicts.matching(Some("Car:1"), every, || false).unwrap().passing, [1]);
+        assert_eq!(&*verdicts.matching(Some("Room:1"), every, || false).unwrap().passing, [0, 2]);
+        assert_eq!(&*verdicts.matching(None, every, || false).unwrap().passing, [0, 1, 2]);
     }
 
     #[test]
     fn an_interrupted_evaluation_goes_on() {
         let cache = SelectionCache::default();
-        let changes = changes(&["Room:1", "Car:1", "Room:2"]);
-        let mut verdicts = Verdicts::new(&cache, &changes);
+        let events = events(&["Room:1", "Car:1", "Room:2"]);
+        let mut verdicts = Verdicts::new(&cache, &events);
         let filter = r#"{"idPattern":"^Room"}"#;
         assert_eq!(verdicts.matching(None, filter, || true), None);
         assert_eq!(verdicts.matching(None, filter, || true), None);
-        assert_eq!(verdicts.matching(None, filter, || true).as_deref(), Some(&[0, 2][..]));
+        assert_eq!(
+            verdicts.matching(None, filter, || true).as_ref().map(|matched| &*matched.passing),
+            Some(&[0, 2][..])
+        );
     }
 }

@@ -122,9 +122,9 @@ pub use bookmark::Bookmark;
 pub use client::{Client, ClientBuilder};
 pub use credential::{ClientCredential, CredentialKind, InvalidCredential};
 pub use entity_stream_protocol::{
-    ChangeType, CloseCode, EntityTypes, ErrorCode, EventMessage, Filter, FilterFields, Format, GroupId, InvalidFilter,
-    InvalidSubscriptionName, InvalidView, NotRecovered, Position, Representation, Session, Since, Subscription,
-    SubscriptionName, View,
+    ChangeType, CloseCode, EntityTypes, ErrorCode, EventMessage, EventType, Filter, FilterFields, Format, GroupId,
+    InvalidFilter, InvalidSubscriptionName, InvalidView, NotRecovered, Position, Representation, Session, Since,
+    Subscription, SubscriptionName, View,
 };
 pub use error::{ClientError, ErrorKind, HandshakeRefusal};
 pub use event::ReceivedEvent;

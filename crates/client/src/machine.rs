@@ -20,7 +20,7 @@ use std::time::{Duration, SystemTime};
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use entity_stream_protocol::limits::RESUME_INTERVAL;
-use entity_stream_protocol::{Action, ClientMessage, RequestId, Since, Subscription};
+use entity_stream_protocol::{Action, ClientMessage, RequestId, Since, Subscribe, Subscription};
 use tokio::time::Instant;
 
 use crate::bookmark::Bookmark;
@@ -217,7 +217,7 @@ impl Machine {
     /// The first message of a connection.
     fn opening_action(&mut self, now: Instant) -> Action {
         let action = subscribe(self.subscriptions.at_opening(), self.resumption.since(now));
-        self.resumption.opened(matches!(action, Some(Action::Subscribe { since: Some(_), .. })));
+        self.resumption.opened(matches!(action, Some(Action::Subscribe(Subscribe { since: Some(_), .. }))));
         // Without subscriptions, the answer to a ping shows that the server accepts the connection.
         action.unwrap_or(Action::Ping)
     }

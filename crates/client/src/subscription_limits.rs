@@ -1,7 +1,9 @@
 use std::collections::HashSet;
 
 use entity_stream_protocol::limits::{FRAME_BYTES, SUBSCRIPTIONS};
-use entity_stream_protocol::{Action, ClientMessage, RequestId, Since, Subscription, SubscriptionName, Subscriptions};
+use entity_stream_protocol::{
+    Action, ClientMessage, RequestId, Since, Subscribe, Subscription, SubscriptionName, Subscriptions,
+};
 
 /// The most subscriptions of a connection that have a name.
 const NAMED: usize = SUBSCRIPTIONS - 1;
@@ -51,7 +53,7 @@ pub(crate) fn subscribe(subscriptions: Vec<Subscription>, since: Option<Since>) 
         Err(none) if none.is_empty() => return None,
         Err(subscriptions) => Subscriptions::Several { subscriptions },
     };
-    Some(Action::Subscribe { subscriptions, since })
+    Some(Action::Subscribe(Subscribe { since, ..subscriptions.into() }))
 }
 
 fn to_json(action: Action) -> String {

@@ -3,7 +3,7 @@ use std::time::Duration;
 use aws_lambda_events::apigw::{ApiGatewayProxyResponse, ApiGatewayWebsocketProxyRequest};
 use entity_stream_clock::Clock;
 use entity_stream_connections::{Authorisation, Connection, Slot, Table};
-use entity_stream_protocol::{ConnectQuery, Subscription};
+use entity_stream_protocol::{ConnectQuery, InvalidConnectQuery, Subscription};
 use entity_stream_runtime::{AwsServices, Caller, ConnectConfig, Failure, SecretError, respond};
 use lambda_runtime::LambdaEvent;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -26,6 +26,7 @@ const UNDO_TIME: Duration = Duration::from_secs(2);
 #[derive(Clone, Debug)]
 pub struct Connect {
     streaming_enabled: bool,
+    keeps_states: bool,
     admission: Admission,
     table: Table,
     clock: Clock,
@@ -43,6 +44,7 @@ impl Connect {
         };
         Ok(Self {
             streaming_enabled: config.streaming_enabled,
+            keeps_states: config.keeps_states,
             admission: Admission {
                 authenticator,
                 in_band: config.in_band,
@@ -110,11 +112,16 @@ impl Connect {
             self.table.take_slot(slot, self.admission.most_connections, self.clock.now()).await?;
         }
         let query = ConnectQuery::parse(|name| handshake.query(name))?;
+        if !self.keeps_states && (query.view.shows_whole_entity() || query.view.shows_changes()) {
+            return Err(InvalidConnectQuery::NoStates.into());
+        }
+        let view = query.view;
+        let subscriptions = query.filter.map(|filter| Subscription { view, ..Subscription::from(filter) });
         let connection = Connection {
             id: caller.connection_id.clone(),
             tenant: query.tenant,
             connected_at: caller.connected_at,
-            subscriptions: query.filter.map(Subscription::from).into_iter().collect(),
+            subscriptions: subscriptions.into_iter().collect(),
             acknowledgement: query.acknowledgement,
             takes_batches: query.takes_batches,
             resumed: None,

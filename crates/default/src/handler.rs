@@ -5,39 +5,34 @@ use aws_lambda_events::apigw::{ApiGatewayProxyResponse, ApiGatewayWebsocketProxy
 use entity_stream_clock::Clock;
 use entity_stream_connections::{Connection, Table, TableError};
 use entity_stream_delivery::ManagementApi;
-use entity_stream_history::HistoryReader;
-use entity_stream_protocol::{
-    Acknowledgement, Action, Answer, ClientMessage, EpochMillis, ErrorCode, NotRecovered, Recovery, Rejection, Since,
-    Subscriptions,
-};
+use entity_stream_history::{HistoryReader, StateTable};
+use entity_stream_protocol::{Acknowledgement, Action, Answer, ClientMessage, EpochMillis, ErrorCode, Rejection};
 use entity_stream_runtime::{AwsServices, Caller, DefaultConfig, Failure, SecretError, respond};
 use lambda_runtime::LambdaEvent;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 use tracing::Instrument;
 
 use crate::authentication::Authentication;
 use crate::refusal::{NOT_AUTHORISED, refuse};
-use crate::replay::{Replay, Subscribing};
 use crate::reply::Reply;
 
 /// The time to handle a message. Together with the times to deliver a reply and to close a connection it is less than the 29
 /// seconds of API Gateway and Lambda, so a table or an endpoint that does not answer never ends the function without a line in
 /// its log.
 const MESSAGE_TIME: Duration = Duration::from_secs(12);
-/// The part of it after which the history is no longer read. A change of subscriptions is answered although it is not.
-const HISTORY_TIME: Duration = Duration::from_secs(11);
 /// The time to close a connection that did not authenticate.
 const CLOSE_TIME: Duration = Duration::from_secs(4);
 
 /// The function, ready for events.
 #[derive(Clone, Debug)]
 pub struct DefaultRoute {
-    table: Table,
-    history: Option<Arc<HistoryReader>>,
+    pub(crate) table: Table,
+    pub(crate) history: Option<Arc<HistoryReader>>,
+    pub(crate) states: Option<StateTable>,
     management_api: ManagementApi,
     authentication: Authentication,
     acknowledgement: Acknowledgement,
-    clock: Clock,
+    pub(crate) clock: Clock,
 }
 
 impl DefaultRoute {
@@ -54,6 +49,7 @@ impl DefaultRoute {
         Ok(Self {
             table: table.clone(),
             history: config.history.map(|history| Arc::new(HistoryReader::new(aws.history(history)))),
+            states: config.entity_state.map(|states| aws.entity_states(states)),
             management_api: aws.management_api(config.endpoint),
             authentication: Authentication {
                 verifier,
@@ -119,9 +115,8 @@ impl DefaultRoute {
         match &message.action {
             Action::Ping => Some(self.ping(caller, message).await.into()),
             Action::Sync => Some(self.sync(caller, message).await.into()),
-            Action::Subscribe { subscriptions, since } => {
-                self.subscribe(caller, message, (subscriptions, since.as_ref())).await
-            }
+            Action::Subscribe(subscribe) => self.subscribe(caller, message, subscribe).await,
+            Action::Snapshot { next } => Some(self.snapshot(caller, message, next).await),
             Action::Unsubscribe { subscription } => {
                 let changed = self.table.unsubscribe(&caller.connection_id, subscription, self.clock.now()).await;
                 let unsubscribed = || Answer::Unsubscribed { subscription: subscription.clone(), request_id };
@@ -158,44 +153,6 @@ impl DefaultRoute {
         }
     }
 
-    /// Adds subscriptions, and finds the past events that come before the answer.
-    async fn subscribe(
-        &self,
-        caller: &Caller,
-        message: &ClientMessage,
-        (subscriptions, since): (&Subscriptions, Option<&Since>),
-    ) -> Option<Reply> {
-        let (started, began) = (Instant::now(), self.clock.now());
-        let asked = subscriptions.as_slice();
-        let change = match self.table.subscribe(&caller.connection_id, asked, since, began).await {
-            Ok(change) => change,
-            Err(error) => return Some(refuse(message, &error).into()),
-        };
-        let connection = &change.after;
-        if !self.acknowledges(message, connection) && since.is_none() {
-            return None;
-        }
-        let subscribing = Subscribing { change: &change, subscriptions: asked, since, began };
-        let replay = match &self.history {
-            Some(history) => Some(Replay::read(history, &self.clock, subscribing, started + HISTORY_TIME).await),
-            None => None,
-        };
-        let (frames, position, recovery) = match replay {
-            Some(Replay { frames, position, recovery }) => (frames, Some(position), recovery),
-            None => (Vec::new(), None, since.map(|_| Recovery::NotRecovered(NotRecovered::Unavailable))),
-        };
-        // The members of a group have no place of their own in the history.
-        let is_member = connection.group.is_some();
-        let answer = Answer::Subscribed {
-            subscriptions: subscriptions.clone(),
-            session: position.as_ref().filter(|_| !is_member).map(|_| connection.session()),
-            position: position.filter(|_| !is_member),
-            recovery,
-            request_id: message.request_id.clone(),
-        };
-        Some(Reply::after(frames, answer, connection))
-    }
-
     /// Tells a client its place in the history, if its connection is still registered.
     async fn sync(&self, caller: &Caller, message: &ClientMessage) -> Answer {
         let Some(history) = &self.history else {
@@ -216,7 +173,7 @@ impl DefaultRoute {
     }
 
     /// Logs a change of the subscriptions, and returns whether the client wants an answer.
-    fn acknowledges(&self, message: &ClientMessage, connection: &Connection) -> bool {
+    pub(crate) fn acknowledges(&self, message: &ClientMessage, connection: &Connection) -> bool {
         tracing::Span::current().record("tenant", connection.tenant.as_str());
         let subscriptions = connection.subscriptions.len();
         tracing::info!(action = message.action_name(), subscriptions, "subscriptions changed");

@@ -1,14 +1,21 @@
 //! Which past events a connection gets after a change of its subscriptions, and in which form. No I/O.
 //!
-//! Invariant: an event is replayed if and only if one of the wishes has it, once for each view of the subscriptions that want it.
+//! Invariant: an event is replayed if and only if one of the wishes has it, once for each view of the subscriptions that want it. A
+//! subscription that follows the states of entities gets each entity that changed once instead, as it is now.
 //! A wish for what the client missed begins at its position; a wish for the moment of an exchange begins where a reader of an
 //! audience may have found neither the former nor the new subscription, and wants only what both select.
 
+use std::collections::HashMap;
+
 use entity_stream_connections::{Change, Connection};
-use entity_stream_history::{Epoch, PastEvent, PastReading, PastRequest, Timing};
+use entity_stream_history::{EntityKey, EntityState, Epoch, PastEvent, PastReading, PastRequest, Timing};
 use entity_stream_protocol::{
-    ChangeFacts, EpochMillis, Filter, MessageForm, NotRecovered, Selection, Since, Subscription, SubscriptionName, View,
+    ChangeFacts, EpochMillis, Filter, MessageForm, NotRecovered, Selection, Since, Subscription, SubscriptionName,
+    Verdict, View,
 };
+
+use crate::current_entity::replay_of;
+use crate::state_wish::StateWish;
 
 /// The past events that a connection gets.
 #[derive(Debug)]
@@ -29,6 +36,16 @@ struct Wish {
     from: EpochMillis,
     /// All of them have to select an event.
     filters: Vec<PastFilter>,
+    /// What it wants instead, as far as the states of the entities are known.
+    states: Option<StateWish>,
+}
+
+/// The states of entities that changed.
+#[derive(Debug, Default)]
+pub(crate) struct CurrentStates {
+    states: HashMap<EntityKey, EntityState>,
+    /// The last event of each entity.
+    last: HashMap<EntityKey, String>,
 }
 
 #[derive(Debug)]
@@ -50,7 +67,7 @@ impl PastWishes {
     pub(crate) fn after(
         change: &Change,
         (subscriptions, since): (&[Subscription], Option<&Since>),
-        timing: Timing,
+        (timing, keeps_states): (Timing, bool),
         began: EpochMillis,
     ) -> Result<Self, NotRecovered> {
         let connection = change.after.clone();
@@ -71,6 +88,7 @@ impl PastWishes {
                 subscription: subscription.name.clone(),
                 view: subscription.view.clone(),
                 from: request.from(),
+                states: StateWish::new(subscription, &filters).filter(|_| keeps_states),
                 filters: filters.into_iter().map(PastFilter::new).collect(),
             });
         };
@@ -107,27 +125,88 @@ impl PastWishes {
         PastReadings(self.requests.iter().map(|request| request.registered(now)).collect())
     }
 
-    /// The messages with which an event is replayed; none if no wish has it.
-    pub(crate) fn messages(&self, past: &PastEvent) -> Vec<String> {
-        let facts = ChangeFacts::new(past.event.change());
-        let mut forms: Vec<MessageForm> = Vec::new();
-        for wish in self.wishes.iter().filter(|wish| wish.has(past, &facts)) {
-            let form = match forms.iter_mut().find(|form| form.view == wish.view) {
-                Some(form) => form,
-                None => {
-                    let (format, view) = (self.connection.format, wish.view.clone());
-                    forms.push(MessageForm { format, view, subscriptions: Vec::new() });
-                    let last = forms.len() - 1;
-                    &mut forms[last]
-                }
-            };
-            // A subscription can have two wishes.
-            if self.is_named && !form.subscriptions.contains(&wish.subscription) {
-                form.subscriptions.push(wish.subscription.clone());
+    /// Notes the entities that changed, as far as subscriptions follow their states. Returns their keys.
+    pub(crate) fn note(&mut self, events: &[impl AsRef<PastEvent>]) -> Vec<EntityKey> {
+        let mut keys = Vec::new();
+        if self.wishes.iter().all(|wish| wish.states.is_none()) {
+            return keys;
+        }
+        for past in events.iter().map(AsRef::as_ref) {
+            let facts = ChangeFacts::new(past.event.change());
+            let key = key_of(past);
+            let mut is_wanted = false;
+            for wish in self.wishes.iter_mut().filter(|wish| past.at >= wish.from) {
+                is_wanted |= wish.states.as_mut().is_some_and(|states| states.note(past, &facts, &key));
+            }
+            if is_wanted {
+                keys.push(key);
             }
         }
-        forms.iter().map(|form| past.event.message(form)).collect()
+        keys.sort_unstable();
+        keys.dedup();
+        keys
     }
+
+    /// The messages with which an event is replayed; none if no wish has it.
+    pub(crate) fn messages(&self, past: &PastEvent, current: &CurrentStates) -> Vec<String> {
+        let key = if current.states.is_empty() { None } else { Some(key_of(past)) };
+        let state = key.as_ref().and_then(|key| current.states.get(key)).filter(|state| !state.is_too_large());
+        let is_last = key.as_ref().and_then(|key| current.last.get(key)).is_some_and(|last| last == past.event.id());
+        let present = state.map(|state| replay_of(state, &self.connection.tenant, past.event.position()));
+        let present_facts = present.as_ref().map(|present| ChangeFacts::new(present.change()));
+        let facts = ChangeFacts::new(past.event.change());
+        let (mut forms, mut present_forms): (Vec<MessageForm>, Vec<MessageForm>) = (Vec::new(), Vec::new());
+        for wish in &self.wishes {
+            match (&wish.states, &key, &present_facts) {
+                (Some(states), Some(key), Some(present)) => {
+                    let verdict = if is_last { states.judge(key, present) } else { Verdict::Fails };
+                    match verdict {
+                        Verdict::Passes => self.add(&mut present_forms, wish, false),
+                        Verdict::Leaves => self.add(&mut present_forms, wish, true),
+                        Verdict::Fails => {}
+                    }
+                }
+                _ if wish.has(past, &facts) => self.add(&mut forms, wish, false),
+                _ => {}
+            }
+        }
+        let present = present.iter().flat_map(|present| present_forms.iter().map(|form| present.message(form)));
+        forms.iter().map(|form| past.event.message(form)).chain(present).collect()
+    }
+
+    /// Adds a subscription to the forms of an event.
+    fn add(&self, forms: &mut Vec<MessageForm>, wish: &Wish, has_left: bool) {
+        let view = if has_left { View::default() } else { wish.view.clone() };
+        let form = match forms.iter_mut().find(|form| form.view == view && form.has_left == has_left) {
+            Some(form) => form,
+            None => {
+                forms.push(MessageForm { format: self.connection.format, view, subscriptions: Vec::new(), has_left });
+                let last = forms.len() - 1;
+                &mut forms[last]
+            }
+        };
+        // A subscription can have two wishes.
+        if self.is_named && !form.subscriptions.contains(&wish.subscription) {
+            form.subscriptions.push(wish.subscription.clone());
+        }
+    }
+}
+
+impl CurrentStates {
+    /// The states of the entities of these events.
+    pub(crate) fn new(states: Vec<(EntityKey, EntityState)>, events: &[impl AsRef<PastEvent>]) -> Self {
+        let states: HashMap<_, _> = states.into_iter().collect();
+        let mut last = HashMap::new();
+        for past in events.iter().map(AsRef::as_ref).filter(|_| !states.is_empty()) {
+            last.insert(key_of(past), past.event.id().to_owned());
+        }
+        Self { states, last }
+    }
+}
+
+fn key_of(past: &PastEvent) -> EntityKey {
+    let change = past.event.change();
+    EntityKey::new(&change.tenant, &change.entity_id, &change.service_path)
 }
 
 impl Wish {

@@ -1,18 +1,22 @@
 //! Finds the past events of a connection after a change of its subscriptions.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use entity_stream_clock::Clock;
 use entity_stream_connections::{Change, Connection};
-use entity_stream_history::{HistoryError, HistoryReader};
+use entity_stream_history::{HistoryError, HistoryReader, PastEvent, StateTable};
 use entity_stream_protocol::limits::{HISTORY_BYTES, REPLAYED_EVENTS, REPLAYED_FRAMES};
 use entity_stream_protocol::{EpochMillis, NotRecovered, Position, Recovery, Since, Subscription, pack_events};
 use tokio::time::{Instant, timeout_at};
 
-use crate::past::PastWishes;
+use crate::past::{CurrentStates, PastWishes};
+use crate::subscribing::note_fault;
 
 /// The most of the history that is read for the moment of an exchange, for which a client does not ask.
 const EXCHANGE_BYTES: usize = 1024 * 1024;
+/// The most entities whose states are read for a replay. Those that changed in the overlap do not count towards the replayed events.
+const MOST_STATES: usize = 3_000;
 /// The most frames with past events. Their delivery takes seconds, and an answer cannot take longer.
 const FRAMES: usize = 600;
 /// The time after which the choice of events lets other tasks run.
@@ -38,6 +42,8 @@ pub(crate) struct Subscribing<'a> {
     pub(crate) since: Option<&'a Since>,
     /// The time before the change.
     pub(crate) began: EpochMillis,
+    /// The states of entities, if the service keeps them.
+    pub(crate) states: Option<&'a StateTable>,
 }
 
 impl Replay {
@@ -72,14 +78,15 @@ struct Chosen {
 }
 
 async fn find(history: &HistoryReader, now: EpochMillis, subscribing: Subscribing<'_>) -> Result<Chosen, NotRecovered> {
-    let Subscribing { change, subscriptions, since, began } = subscribing;
+    let Subscribing { change, subscriptions, since, began, states } = subscribing;
     let connection = &change.after;
     if let Some(Since::Position { position, .. }) = since
         && !history.table().knows(position)
     {
         return Err(NotRecovered::UnknownPosition);
     }
-    let wishes = PastWishes::after(change, (subscriptions, since), history.table().timing(), began)?;
+    let timing = history.table().timing();
+    let mut wishes = PastWishes::after(change, (subscriptions, since), (timing, states.is_some()), began)?;
     let Some(from) = wishes.from() else { return Ok(Chosen::default()) };
     let readings = wishes.registered(now);
     let epoch = history.table().epoch().await.map_err(|error| unavailable(&error))?;
@@ -87,9 +94,13 @@ async fn find(history: &HistoryReader, now: EpochMillis, subscribing: Subscribin
     let most_bytes = if since.is_some() { HISTORY_BYTES } else { EXCHANGE_BYTES };
     let past = history.read(&connection.tenant, from, now, most_bytes).await.map_err(|error| unavailable(&error))?;
     tracing::debug!(events = past.events.len(), read_capacity = past.read_capacity, "the history was read");
+    let current = match states {
+        Some(states) => current_states(states, &mut wishes, &past.events, now).await?,
+        None => CurrentStates::default(),
+    };
     let (mut messages, mut events, mut counted, mut bytes, mut turn) = (Vec::new(), 0, 0, 0, Instant::now());
     for past in &past.events {
-        let of_event = wishes.messages(past);
+        let of_event = wishes.messages(past, &current);
         events += usize::from(!of_event.is_empty());
         counted += if wishes.counts(past) { of_event.len() } else { 0 };
         bytes += of_event.iter().map(String::len).sum::<usize>();
@@ -110,6 +121,24 @@ async fn find(history: &HistoryReader, now: EpochMillis, subscribing: Subscribin
         return Err(NotRecovered::TooMany);
     }
     Ok(Chosen { frames, events })
+}
+
+/// Reads the states that subscriptions follow.
+async fn current_states(
+    states: &StateTable,
+    wishes: &mut PastWishes,
+    events: &[Arc<PastEvent>],
+    now: EpochMillis,
+) -> Result<CurrentStates, NotRecovered> {
+    let keys = wishes.note(events);
+    if keys.len() > MOST_STATES {
+        return Err(NotRecovered::TooMany);
+    }
+    let states = states.states(&keys, now).await.map_err(|error| {
+        note_fault(&error);
+        NotRecovered::Unavailable
+    })?;
+    Ok(CurrentStates::new(states, events))
 }
 
 /// The most events that are replayed to a connection, each counted once for each of its views.

@@ -6,8 +6,12 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use aws_sdk_dynamodb::types::AttributeValue;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use entity_stream_protocol::{EpochMillis, Position, Tenant};
+
 use xxhash_rust::xxh3::xxh3_64;
 
 /// An item in the form of the SDK.
@@ -47,6 +51,36 @@ pub(crate) fn event_key(tenant: &Tenant, entity_id: &str, position: &Position, a
 /// The key of the item that says since when the history is written.
 pub(crate) fn epoch_key() -> HistoryItem {
     key("E".to_owned(), "E")
+}
+
+/// The state of an entity, whose id and service path are given by their hashes.
+pub(crate) fn state_key(tenant: &Tenant, entity: &str, service_path: &str) -> HistoryItem {
+    key(state_partition(tenant, entity), service_path)
+}
+
+pub(crate) fn state_partition(tenant: &Tenant, entity: &str) -> String {
+    format!("S#{tenant}#{entity}")
+}
+
+/// An entry in the index of a type, or of all types.
+pub(crate) fn index_key(tenant: &Tenant, entity_type: Option<&str>, sort_key: &str) -> HistoryItem {
+    key(index_partition(tenant, entity_type), sort_key)
+}
+
+/// The index of a type, or of all types. The letter before a type keeps a type `*` apart.
+pub(crate) fn index_partition(tenant: &Tenant, entity_type: Option<&str>) -> String {
+    match entity_type {
+        Some(entity_type) => format!("X#{tenant}#T{entity_type}"),
+        None => format!("X#{tenant}#*"),
+    }
+}
+
+/// The length of a [`hash`].
+pub(crate) const HASH_LENGTH: usize = 43;
+
+/// The SHA-256 of a text that may be too long for a key, in base64.
+pub(crate) fn hash(text: &str) -> String {
+    URL_SAFE_NO_PAD.encode(digest(&SHA256, text.as_bytes()))
 }
 
 fn key(pk: String, sk: &str) -> HistoryItem {

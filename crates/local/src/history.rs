@@ -8,17 +8,22 @@ use entity_stream_runtime::HistoryConfig;
 
 use crate::settings::{HISTORY_TABLE, aws_config};
 
-/// Prepares the history for this start. Without a configuration the history is off, and what is left of it counts
+/// Prepares the table of the history for this start. Without a configuration the history is off, and what is left of it counts
 /// no longer. Events that an earlier system accepted and lost end the epoch.
 pub(crate) async fn prepare(
     dynamodb_url: &str,
     config: Option<HistoryConfig>,
+    keeps_states: bool,
     has_lost_events: bool,
     now: EpochMillis,
 ) -> Result<(), HistoryError> {
     let client = aws_sdk_dynamodb::Client::new(&aws_config(dynamodb_url));
     let Some(HistoryConfig { table, retention }) = config else {
-        return HistoryTable::new(client, HISTORY_TABLE, Duration::ZERO).end_epoch().await;
+        let table = HistoryTable::new(client, HISTORY_TABLE, Duration::ZERO);
+        if keeps_states {
+            table.create_if_missing().await?;
+        }
+        return table.end_epoch().await;
     };
     let table = HistoryTable::new(client, table, retention);
     table.create_if_missing().await?;

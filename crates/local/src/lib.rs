@@ -28,7 +28,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use entity_stream_runtime::HistoryConfig;
+use entity_stream_runtime::{EntityStateConfig, HistoryConfig};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -83,7 +83,9 @@ impl Local {
         let history = HistoryConfig::read(&settings::environment(&config, reachable(address)))?;
         // Events that are dropped while streaming is off are in no history.
         let history = history.filter(|_| config.event_streaming_enabled);
-        history::prepare(&dynamodb.url(), history, dynamodb.has_lost_events(), config.clock.now()).await?;
+        let keeps_states = EntityStateConfig::read(&settings::environment(&config, reachable(address)))?.is_some();
+        let has_lost_events = dynamodb.has_lost_events();
+        history::prepare(&dynamodb.url(), history, keeps_states, has_lost_events, config.clock.now()).await?;
         dynamodb.begin();
         let functions = Invoker::new(&config, reachable(address), &dynamodb.url()).await?;
         let state = Arc::new(SystemState::new(config, Arc::clone(&door), functions, table, dynamodb.journal()));

@@ -7,6 +7,7 @@ use crate::recovery::{self, Recovery};
 use crate::rejection::Rejection;
 use crate::request_id::RequestId;
 use crate::session::Session;
+use crate::snapshot_token::SnapshotToken;
 use crate::subscription_name::SubscriptionName;
 use crate::subscriptions::Subscriptions;
 
@@ -29,6 +30,12 @@ pub enum Answer {
         /// some.
         #[serde(flatten, deserialize_with = "recovery::among_fields")]
         recovery: Option<Recovery>,
+        /// The number of entities in the snapshot that came before this answer, if the client asked for one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        snapshot: Option<u32>,
+        /// Where the snapshot goes on. `None` if it is complete.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        snapshot_next: Option<SnapshotToken>,
         /// The id of the request.
         #[serde(skip_serializing_if = "Option::is_none")]
         request_id: Option<RequestId>,
@@ -38,6 +45,17 @@ pub enum Answer {
         /// Its name; the default subscription has none.
         #[serde(default, skip_serializing_if = "SubscriptionName::is_default")]
         subscription: SubscriptionName,
+        /// The id of the request.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        request_id: Option<RequestId>,
+    },
+    /// The next part of a snapshot came before this answer.
+    Snapshot {
+        /// The number of entities in the part.
+        snapshot: u32,
+        /// Where the snapshot goes on. `None` if it is complete.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        snapshot_next: Option<SnapshotToken>,
         /// The id of the request.
         #[serde(skip_serializing_if = "Option::is_none")]
         request_id: Option<RequestId>,
@@ -81,6 +99,7 @@ impl Answer {
         match self {
             Self::Subscribed { request_id, .. }
             | Self::Unsubscribed { request_id, .. }
+            | Self::Snapshot { request_id, .. }
             | Self::Pong { request_id }
             | Self::Synced { request_id, .. }
             | Self::Authenticated { request_id, .. }
@@ -125,7 +144,15 @@ mod tests {
     use crate::view::{Representation, View};
 
     fn subscribed(subscriptions: Subscriptions, request_id: Option<RequestId>) -> Answer {
-        Answer::Subscribed { subscriptions, position: None, session: None, recovery: None, request_id }
+        Answer::Subscribed {
+            subscriptions,
+            position: None,
+            session: None,
+            recovery: None,
+            snapshot: None,
+            snapshot_next: None,
+            request_id,
+        }
     }
 
     #[test]
@@ -176,6 +203,8 @@ mod tests {
                     position: Some(position.clone()),
                     session: Session::parse("XyZ1=").ok(),
                     recovery: Some(Recovery::Recovered { replayed: 17 }),
+                    snapshot: None,
+                    snapshot_next: None,
                     request_id: request_id.clone(),
                 },
                 r#"{"type":"subscribed","position":"0a","session":"XyZ1=","recovered":true,"replayed":17,"requestId":"1"}"#,
@@ -186,9 +215,15 @@ mod tests {
                     position: None,
                     session: None,
                     recovery: Some(Recovery::NotRecovered(NotRecovered::TooMany)),
+                    snapshot: Some(5000),
+                    snapshot_next: SnapshotToken::parse("e30").ok(),
                     request_id: None,
                 },
-                r#"{"type":"subscribed","recovered":false,"reason":"too_many"}"#,
+                r#"{"type":"subscribed","recovered":false,"reason":"too_many","snapshot":5000,"snapshotNext":"e30"}"#,
+            ),
+            (
+                Answer::Snapshot { snapshot: 20, snapshot_next: None, request_id: request_id.clone() },
+                r#"{"type":"snapshot","snapshot":20,"requestId":"1"}"#,
             ),
             (Answer::Pong { request_id: None }, r#"{"type":"pong"}"#),
             (

@@ -2,8 +2,8 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use crate::change_type::ChangeType;
 use crate::event_message::EventMessage;
+use crate::event_type::EventType;
 use crate::json::to_json;
 
 /// An event in the CloudEvents 1.0 JSON format, structured mode:
@@ -19,9 +19,9 @@ pub struct CloudEvent<'a> {
     /// `/tenants/` and the tenant.
     #[serde(borrow)]
     pub source: Cow<'a, str>,
-    /// The kind of change.
+    /// The kind of message.
     #[serde(rename = "type")]
-    pub change_type: ChangeType,
+    pub event_type: EventType,
     /// The entity's id.
     #[serde(borrow)]
     pub subject: Cow<'a, str>,
@@ -43,7 +43,7 @@ impl<'a> CloudEvent<'a> {
             specversion: "1.0".into(),
             id: data.id.clone(),
             source: format!("/tenants/{}", data.tenant).into(),
-            change_type: data.change_type,
+            event_type: data.event_type,
             subject: data.entity_id.clone(),
             time: time.into(),
             datacontenttype: "application/json".into(),
@@ -63,7 +63,7 @@ impl<'a> CloudEvent<'a> {
             specversion: owned(self.specversion),
             id: owned(self.id),
             source: owned(self.source),
-            change_type: self.change_type,
+            event_type: self.event_type,
             subject: owned(self.subject),
             time: owned(self.time),
             datacontenttype: owned(self.datacontenttype),

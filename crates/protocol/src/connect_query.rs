@@ -3,6 +3,7 @@ use crate::filter::{Filter, FilterFields, InvalidFilter};
 use crate::format::{Format, InvalidFormat};
 use crate::group_id::{GroupId, InvalidGroupId};
 use crate::tenant::{InvalidTenant, Tenant};
+use crate::view::View;
 
 /// The query parameters of a connection's URL, except for the token, which belongs to authentication.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,6 +13,8 @@ pub struct ConnectQuery {
     /// `entityTypes`, `entityIds` and `idPattern`: the default subscription, in force when the connection opens. `None` with
     /// `subscribe=none`: the connection opens without a subscription.
     pub filter: Option<Filter>,
+    /// `wholeEntity` and `showChanges`: the view of the default subscription.
+    pub view: View,
     /// `format`.
     pub format: Format,
     /// `group_id`.
@@ -49,9 +52,14 @@ pub enum InvalidConnectQuery {
     /// `ack` is malformed.
     #[error(transparent)]
     Acknowledgement(#[from] InvalidAcknowledgement),
-    /// `batch` is malformed.
-    #[error("the query parameter batch is true, false or absent")]
-    Batch,
+    /// A parameter is neither `true` nor `false`.
+    #[error("the query parameter {0} is true, false or absent")]
+    Flag(&'static str),
+    /// `wholeEntity` or `showChanges` where the service keeps no state of entities.
+    #[error(
+        "wholeEntity and showChanges need entity state, which this service does not keep; leave them out of the URL"
+    )]
+    NoStates,
     /// `subscribe` is malformed.
     #[error("the query parameter subscribe is none or absent")]
     Subscribe,
@@ -103,14 +111,19 @@ impl ConnectQuery {
             format: one(&values, "format")?.map(Format::parse).transpose()?.unwrap_or_default(),
             group: one(&values, "group_id")?.map(GroupId::parse).transpose()?,
             acknowledgement: one(&values, "ack")?.map(Acknowledgement::parse).transpose()?,
-            takes_batches: match one(&values, "batch")? {
-                None | Some("" | "false") => false,
-                Some("true") => true,
-                Some(_) => return Err(InvalidConnectQuery::Batch),
-            },
+            takes_batches: flag(&values, "batch")?,
+            view: View::default().with_state(flag(&values, "wholeEntity")?, flag(&values, "showChanges")?),
             // The pattern costs most, so it is read last.
             filter: if is_subscribed { Some(fields.check()?) } else { None },
         })
+    }
+}
+
+fn flag<'a>(values: impl Fn(&str) -> Vec<&'a str>, name: &'static str) -> Result<bool, InvalidConnectQuery> {
+    match one(values, name)? {
+        None | Some("" | "false") => Ok(false),
+        Some("true") => Ok(true),
+        Some(_) => Err(InvalidConnectQuery::Flag(name)),
     }
 }
 
@@ -167,7 +180,7 @@ mod tests {
         assert!(matches!(parse(&[("tenant", "a"), ("group_id", "")]), Err(InvalidConnectQuery::Group(_))));
         assert!(matches!(parse(&[("tenant", "a"), ("ack", "no")]), Err(InvalidConnectQuery::Acknowledgement(_))));
         assert_eq!(parse(&[("tenant", "a"), ("subscribe", "all")]), Err(InvalidConnectQuery::Subscribe));
-        assert_eq!(parse(&[("tenant", "a"), ("batch", "1")]), Err(InvalidConnectQuery::Batch));
+        assert_eq!(parse(&[("tenant", "a"), ("batch", "1")]), Err(InvalidConnectQuery::Flag("batch")));
         for name in
             ["tenant", "entityTypes", "entityIds", "idPattern", "format", "group_id", "subscribe", "ack", "batch"]
         {

@@ -26,6 +26,8 @@ pub enum ErrorCode {
     InvalidSubscription,
     /// `since` is invalid.
     InvalidSince,
+    /// `next` is no token of a snapshot of this connection's subscriptions.
+    InvalidSnapshotToken,
     /// The connection has no subscription of this name.
     NotSubscribed,
     /// The request needs a part of the service that is switched off.
@@ -50,7 +52,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// All codes of the contract, which are all but [`ErrorCode::Other`].
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::InvalidJson,
         Self::InvalidMessage,
         Self::UnknownAction,
@@ -61,6 +63,7 @@ impl ErrorCode {
         Self::InvalidGeoQ,
         Self::InvalidSubscription,
         Self::InvalidSince,
+        Self::InvalidSnapshotToken,
         Self::NotSubscribed,
         Self::NotAvailable,
         Self::Unauthorized,
@@ -85,6 +88,7 @@ impl ErrorCode {
             Self::InvalidGeoQ => "invalid_geo_q",
             Self::InvalidSubscription => "invalid_subscription",
             Self::InvalidSince => "invalid_since",
+            Self::InvalidSnapshotToken => "invalid_snapshot_token",
             Self::NotSubscribed => "not_subscribed",
             Self::NotAvailable => "not_available",
             Self::Unauthorized => "unauthorized",

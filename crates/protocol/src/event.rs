@@ -1,7 +1,7 @@
 //! The frames that clients receive, written from one change.
 //!
-//! Invariant: no frame is larger than [`MESSAGE_BYTES`]. `data` goes first, then the list of changed attributes; the
-//! limits of the other fields keep the rest below it.
+//! Invariant: no frame is larger than [`MESSAGE_BYTES`]. `previous` goes first, then `data`, then the list of changed attributes;
+//! the limits of the other fields keep the rest below it.
 
 use std::borrow::Cow;
 
@@ -9,11 +9,15 @@ use serde_json::value::RawValue;
 
 use crate::cloud_event::CloudEvent;
 use crate::entity_change::EntityChange;
+use crate::entity_states::EntityStates;
 use crate::event_message::EventMessage;
+use crate::event_type::EventType;
 use crate::format::Format;
+use crate::json::empty_object;
 use crate::limits::MESSAGE_BYTES;
 use crate::message_form::MessageForm;
 use crate::position::Position;
+use crate::revision::{Revision, StateNotice};
 use crate::rfc3339::is_rfc3339;
 
 /// An entity change with the id and time that EventBridge gave it. The server writes the messages to clients from it.
@@ -26,12 +30,27 @@ pub struct Event {
     is_replayed: bool,
     /// The size of the data, if this event is known without it.
     left_out: Option<u64>,
+    revision: Option<Revision>,
+    states: Option<EntityStates>,
+    has_no_state: bool,
+    is_snapshot: bool,
 }
 
 impl Event {
     /// An event from its envelope's `id`, its envelope's `time`, which is in RFC 3339, and its `detail`.
     pub fn new(id: impl Into<String>, time: impl Into<String>, change: EntityChange) -> Self {
-        Self { id: id.into(), time: time.into(), change, position: None, is_replayed: false, left_out: None }
+        Self {
+            id: id.into(),
+            time: time.into(),
+            change,
+            position: None,
+            is_replayed: false,
+            left_out: None,
+            revision: None,
+            states: None,
+            has_no_state: false,
+            is_snapshot: false,
+        }
     }
 
     /// The event with its place in the history.
@@ -44,6 +63,18 @@ impl Event {
     #[must_use]
     pub fn replayed(self, left_out: Option<u64>) -> Self {
         Self { is_replayed: true, left_out, ..self }
+    }
+
+    /// The event with what its change did to the state of the entity.
+    #[must_use]
+    pub fn revised(self, revision: Option<Revision>) -> Self {
+        Self { revision, ..self }
+    }
+
+    /// The message that tells a client what the entity is now. The change has all attributes.
+    #[must_use]
+    pub fn into_snapshot(self) -> Self {
+        Self { is_snapshot: true, ..self }
     }
 
     /// The time of the bus, in RFC 3339.
@@ -59,6 +90,35 @@ impl Event {
     /// Gives the event its place in the history.
     pub fn place(&mut self, position: Position) {
         self.position = Some(position);
+    }
+
+    /// What the change did to the state of the entity. `None`: it has no state, or none is kept.
+    pub fn revision(&self) -> Option<&Revision> {
+        self.revision.as_ref()
+    }
+
+    /// The entity before and after the change, if that is known.
+    pub fn states(&self) -> Option<&EntityStates> {
+        self.states.as_ref()
+    }
+
+    /// Records what the change did to the state of the entity.
+    pub fn revise(&mut self, revision: Revision, states: EntityStates) {
+        self.revision = Some(revision);
+        self.states = Some(states);
+        self.has_no_state = false;
+    }
+
+    /// Records that the entity has no state. The event says so.
+    pub fn set_without_state(&mut self) {
+        self.revision = None;
+        self.states = None;
+        self.has_no_state = true;
+    }
+
+    /// True if the entity has no state although the service keeps states.
+    pub fn has_no_state(&self) -> bool {
+        self.has_no_state
     }
 
     /// True if the event is known without its data.
@@ -78,19 +138,39 @@ impl Event {
 
     /// The text frame for every connection with this form. An event that is larger than API Gateway's limit is truncated.
     pub fn message(&self, form: &MessageForm) -> String {
+        if form.has_left {
+            return self.render(form.format, self.body(form));
+        }
         if self.left_out.is_some() {
             return self.truncated_message(form);
         }
-        let whole = self
-            .render(form.format, EventMessage { data: Some(form.view.apply(&self.change.data)), ..self.body(form) });
-        if whole.len() <= MESSAGE_BYTES { whole } else { self.truncated_message(form) }
+        let data = Some(form.view.apply(self.data(form)));
+        let previous = self.previous(form);
+        let whole = EventMessage { data, previous, ..self.body(form) };
+        let message = self.render(form.format, whole.clone());
+        if message.len() <= MESSAGE_BYTES {
+            return message;
+        }
+        if whole.previous.is_some() {
+            let message = self.render(form.format, EventMessage { previous: None, ..whole });
+            if message.len() <= MESSAGE_BYTES {
+                return message;
+            }
+        }
+        self.truncated_message(form)
     }
 
     /// The text frame without `data`. It is never larger than API Gateway's limit.
     pub fn truncated_message(&self, form: &MessageForm) -> String {
-        let data_bytes = self.left_out.or_else(|| u64::try_from(self.change.data.get().len()).ok());
-        let data = RawValue::from_string("{}".to_owned()).ok().map(Cow::Owned);
-        let truncated = EventMessage { data, truncated: true, data_bytes, ..self.body(form) };
+        if form.has_left {
+            return self.render(form.format, self.body(form));
+        }
+        let data_bytes = self.left_out.or_else(|| u64::try_from(self.data(form).get().len()).ok());
+        let data = Some(Cow::Owned(empty_object()));
+        let body = self.body(form);
+        // The client gets no part of the entity, although it asked for all of it.
+        let partial = body.partial || self.shows_entity(form);
+        let truncated = EventMessage { data, truncated: true, data_bytes, partial, ..body };
         let message = self.render(form.format, truncated.clone());
         if message.len() <= MESSAGE_BYTES {
             return message;
@@ -99,10 +179,48 @@ impl Event {
         self.render(form.format, EventMessage { changed_attributes: None, ..truncated })
     }
 
+    /// True if the message shows the entity as it is now, and not only the change.
+    fn shows_entity(&self, form: &MessageForm) -> bool {
+        self.is_snapshot || form.view.shows_whole_entity()
+    }
+
+    /// The data before the view selects from it.
+    fn data(&self, form: &MessageForm) -> &RawValue {
+        let whole = self.states.as_ref().and_then(|states| states.after.as_deref());
+        whole.filter(|_| form.view.shows_whole_entity()).unwrap_or(&self.change.data)
+    }
+
+    fn previous<'a>(&'a self, form: &MessageForm) -> Option<Cow<'a, RawValue>> {
+        let previous = self.revision.as_ref()?.previous.as_deref();
+        previous.filter(|_| form.view.shows_changes()).map(|previous| form.view.apply(previous))
+    }
+
+    /// A view of the whole entity shows a change that is late as what the entity is now: the change itself is history.
+    fn event_type(&self, form: &MessageForm) -> EventType {
+        if form.has_left {
+            return EventType::EntityLeft;
+        }
+        if self.is_snapshot {
+            return EventType::EntitySnapshot;
+        }
+        let is_late = self.revision.as_ref().is_some_and(|revision| revision.is_late);
+        match &self.states {
+            Some(states) if is_late && form.view.shows_whole_entity() => match states.after {
+                Some(_) => EventType::EntityUpdated,
+                None => EventType::EntityDeleted,
+            },
+            _ => self.change.change_type.into(),
+        }
+    }
+
     /// The message without `data`.
     fn body<'a>(&'a self, form: &'a MessageForm) -> EventMessage<'a> {
+        let event_type = self.event_type(form);
+        let is_change = !matches!(event_type, EventType::EntityLeft | EventType::EntitySnapshot);
+        let changed_attributes = self.change.changed_attributes.as_deref().filter(|_| is_change);
+        let revision = self.revision.as_ref();
         EventMessage {
-            change_type: self.change.change_type,
+            event_type,
             id: self.id.as_str().into(),
             tenant: self.change.tenant.as_str().into(),
             service_path: self.change.service_path.as_str().into(),
@@ -111,11 +229,16 @@ impl Event {
             data: None,
             truncated: false,
             data_bytes: None,
-            changed_attributes: self.change.changed_attributes.as_deref().map(Cow::Borrowed),
+            changed_attributes: changed_attributes.map(Cow::Borrowed),
+            previous: None,
             timestamp: self.change.timestamp.as_deref().unwrap_or(&self.time).into(),
             subscriptions: (!form.subscriptions.is_empty()).then_some(Cow::Borrowed(form.subscriptions.as_slice())),
             position: self.position.clone(),
             replayed: self.is_replayed,
+            version: revision.map(|revision| revision.version),
+            late: revision.is_some_and(|revision| revision.is_late),
+            partial: revision.is_some_and(|revision| revision.is_partial) && event_type != EventType::EntityLeft,
+            state: self.has_no_state.then_some(StateNotice::Unavailable),
         }
     }
 

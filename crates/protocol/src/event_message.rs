@@ -3,10 +3,11 @@ use std::borrow::Cow;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
-use crate::change_type::ChangeType;
 use crate::entity_types::EntityTypes;
+use crate::event_type::EventType;
 use crate::json::to_json;
 use crate::position::Position;
+use crate::revision::StateNotice;
 use crate::subscription_name::SubscriptionName;
 
 /// An entity change as it travels from the server to a client.
@@ -15,10 +16,10 @@ use crate::subscription_name::SubscriptionName;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EventMessage<'a> {
-    /// The kind of change.
+    /// The kind of message.
     #[serde(rename = "type")]
-    pub change_type: ChangeType,
-    /// The event's id. It is the same for every receiver and every redelivery.
+    pub event_type: EventType,
+    /// The event's id. It is the same for every receiver and every redelivery. The id of a snapshot names the entity and its version.
     #[serde(borrow)]
     pub id: Cow<'a, str>,
     /// The entity's tenant, in lower case.
@@ -32,8 +33,8 @@ pub struct EventMessage<'a> {
     pub entity_id: Cow<'a, str>,
     /// The entity's type or types, as published.
     pub entity_type: Cow<'a, EntityTypes>,
-    /// The attributes, a JSON object, byte for byte as published; `{}` if the event is truncated. `None` in truncated events of an
-    /// older server.
+    /// The attributes, a JSON object, byte for byte as published; `{}` if the event is truncated. `None` if the entity left, and in
+    /// truncated events of an older server.
     #[serde(default, borrow, deserialize_with = "borrowed", skip_serializing_if = "Option::is_none")]
     pub data: Option<Cow<'a, RawValue>>,
     /// True if the server left out `data`, because API Gateway does not carry an event of that size.
@@ -45,6 +46,9 @@ pub struct EventMessage<'a> {
     /// The names of the attributes that changed. Only updates have them, if the publisher sent them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub changed_attributes: Option<Cow<'a, [String]>>,
+    /// The former values of the attributes that changed, a JSON object, in views that show changes.
+    #[serde(default, borrow, deserialize_with = "borrowed", skip_serializing_if = "Option::is_none")]
+    pub previous: Option<Cow<'a, RawValue>>,
     /// The time of the change: the publisher's text, which may have any form, or else the bus's time in RFC 3339.
     #[serde(borrow)]
     pub timestamp: Cow<'a, str>,
@@ -58,6 +62,18 @@ pub struct EventMessage<'a> {
     /// True if the event comes from the history.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub replayed: bool,
+    /// The version of the entity after the change: it grows with each change of the entity. `None` if the service keeps no state of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<u64>,
+    /// True if the change is older than another one that the service had already. Attributes that have newer values keep them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub late: bool,
+    /// True if the service does not know the whole entity.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub partial: bool,
+    /// Says that the service keeps states, but none of this entity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<StateNotice>,
 }
 
 impl EventMessage<'_> {
@@ -70,7 +86,7 @@ impl EventMessage<'_> {
     pub fn into_owned(self) -> EventMessage<'static> {
         let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
         EventMessage {
-            change_type: self.change_type,
+            event_type: self.event_type,
             id: owned(self.id),
             tenant: owned(self.tenant),
             service_path: owned(self.service_path),
@@ -80,10 +96,15 @@ impl EventMessage<'_> {
             truncated: self.truncated,
             data_bytes: self.data_bytes,
             changed_attributes: self.changed_attributes.map(|names| Cow::Owned(names.into_owned())),
+            previous: self.previous.map(|previous| Cow::Owned(previous.into_owned())),
             timestamp: owned(self.timestamp),
             subscriptions: self.subscriptions.map(|names| Cow::Owned(names.into_owned())),
             position: self.position,
             replayed: self.replayed,
+            version: self.version,
+            late: self.late,
+            partial: self.partial,
+            state: self.state,
         }
     }
 }

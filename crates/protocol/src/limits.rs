@@ -59,6 +59,12 @@ pub const REPLAYED_FRAMES: usize = 300;
 pub const HISTORY_BYTES: usize = 16 * 1024 * 1024;
 /// The shortest time between two `since` of one connection.
 pub const RESUME_INTERVAL: Duration = Duration::from_secs(10);
+/// The longest token of a snapshot, in characters. All of them are ASCII.
+pub const SNAPSHOT_TOKEN_LENGTH: usize = 4096;
+/// The most entities in one part of a snapshot.
+pub const SNAPSHOT_ENTITIES: usize = 5_000;
+/// The most messages in one part of a snapshot, in bytes.
+pub const SNAPSHOT_BYTES: usize = 8 * 1024 * 1024;
 /// The longest `requestId`, in characters.
 pub const REQUEST_ID_LENGTH: usize = 128;
 /// The longest `group_id`, in characters. All of them are ASCII.

@@ -12,6 +12,8 @@ pub struct MessageForm {
     /// The names of the subscriptions that the event matches, in their order. Empty if the connection has only the default
     /// subscription: the message then has no list of names.
     pub subscriptions: Vec<SubscriptionName>,
+    /// The entity left the subscriptions. The message has no data, whatever the view.
+    pub has_left: bool,
 }
 
 impl From<Format> for MessageForm {

@@ -8,6 +8,11 @@ pub fn is_rfc3339(text: &str) -> bool {
     parse_rfc3339(text).is_some()
 }
 
+/// The microseconds from 1970 to a date and time of RFC 3339, section 5.6, in UTC. `None` if the text has another form.
+pub fn micros_of_rfc3339(text: &str) -> Option<i64> {
+    i64::try_from(parse_rfc3339(text)?.as_micros()).ok()
+}
+
 /// Reads a date and time of RFC 3339, section 5.6, as the time since 1970 in UTC. The years are 0000 to 9999, of which the last
 /// hours are often "never". A leap second is the second after it, so the order of times stays.
 ///

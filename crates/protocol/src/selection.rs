@@ -1,15 +1,19 @@
 //! Judges changes.
 //!
-//! Invariant: [`Selection::matches`] is the only definition of what a filter selects. A change passes if it passes each part
+//! Invariant: [`Selection::judge`] is the only definition of what a filter selects. A change passes if it passes each part
 //! that the filter has:
 //!
 //! - `entityTypes` if one of its types is among them; `entityIds` if its id is; `idPattern` if that matches its id;
 //! - `notificationTrigger` if its kind is among them; `servicePath` if that matches its path;
 //! - `watchedAttributes` if one of them changed: one of `changedAttributes` or, if the publisher sent none, of `data`;
-//! - `q` and `geoQ` if its `data` matches.
+//! - `q` and `geoQ` if the entity after it matches or, if that is not known, its `data`.
 //!
 //! A creation passes `watchedAttributes`. A deletion passes these three, so that every client that may hold the entity learns
-//! of it.
+//! of it; a late deletion after which the entity still exists is judged as an update is.
+//!
+//! If the entity is known before and after a change, it leaves the filter if it matched `q` and `geoQ` before and does not after. It
+//! counts as having matched if nobody knows what it was before. `notificationTrigger` and `watchedAttributes` do not matter
+//! then.
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
@@ -18,6 +22,8 @@ use std::sync::OnceLock;
 use crate::change_type::ChangeType;
 use crate::entity_change::EntityChange;
 use crate::entity_data::EntityData;
+use crate::entity_states::{EntityStates, FormerState};
+use crate::event::Event;
 use crate::filter::Filter;
 use crate::geo_query::{EntityGeometry, GeoQuery};
 use crate::pattern::{IdPattern, PatternMatcher, Prefilter};
@@ -27,19 +33,45 @@ use crate::query::Query;
 /// shortest literals take most.
 const MEMORY_OF_A_BYTE: usize = 48;
 
-/// A change with what is read from it to judge it. `data` is parsed when the first filter needs it, and once.
+/// What a filter says about a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The change passes.
+    Passes,
+    /// The entity matched the filter before the change and does not match it any more.
+    Leaves,
+    /// The change does not concern the filter.
+    Fails,
+}
+
+/// A change with what is read from it to judge it. Attributes are parsed when the first filter needs them, and once.
 #[derive(Debug)]
 pub struct ChangeFacts<'a> {
     change: &'a EntityChange,
+    states: Option<&'a EntityStates>,
+    published: OnceCell<EntityData>,
+    after: EntityFacts,
+    before: EntityFacts,
+}
+
+/// What is read from an entity at one time.
+#[derive(Debug, Default)]
+struct EntityFacts {
     data: OnceCell<EntityData>,
     /// The geometry of each attribute that a filter asked for.
     geometries: RefCell<HashMap<String, Option<EntityGeometry>>>,
 }
 
 impl<'a> ChangeFacts<'a> {
-    /// Judges this change. Nothing is read yet.
+    /// Judges this change by what it carries. Nothing is read yet.
     pub fn new(change: &'a EntityChange) -> Self {
-        Self { change, data: OnceCell::new(), geometries: RefCell::default() }
+        let (after, before) = (EntityFacts::default(), EntityFacts::default());
+        Self { change, states: None, published: OnceCell::new(), after, before }
+    }
+
+    /// Judges the change of an event by the entity before and after it, if that is known.
+    pub fn of(event: &'a Event) -> Self {
+        Self { states: event.states(), ..Self::new(event.change()) }
     }
 
     /// The change.
@@ -47,16 +79,47 @@ impl<'a> ChangeFacts<'a> {
         self.change
     }
 
-    fn data(&self) -> &EntityData {
-        self.data.get_or_init(|| EntityData::new(Some(&self.change.data)))
+    fn published(&self) -> &EntityData {
+        self.published.get_or_init(|| EntityData::new(Some(&self.change.data)))
     }
 
-    fn is_at(&self, query: &GeoQuery) -> bool {
+    /// True if the entity does not exist after the change.
+    fn is_deletion(&self) -> bool {
+        let is_deletion = self.change.change_type == ChangeType::EntityDeleted;
+        is_deletion && self.states.is_none_or(|states| states.after.is_none())
+    }
+
+    fn matches_after(&self, selection: &Selection) -> bool {
+        let data = || match self.states {
+            Some(states) => EntityData::new(states.after.as_deref()),
+            None => EntityData::new(Some(&self.change.data)),
+        };
+        self.after.match_data(selection, data)
+    }
+
+    fn matched_before(&self, selection: &Selection) -> bool {
+        match self.states.map(|states| &states.before) {
+            None | Some(FormerState::Absent) => false,
+            Some(FormerState::Unknown) => true,
+            Some(FormerState::Data(data)) => self.before.match_data(selection, || EntityData::new(Some(data))),
+        }
+    }
+}
+
+impl EntityFacts {
+    /// Returns whether `q` and `geoQ` match the attributes, which `data` reads.
+    fn match_data(&self, selection: &Selection, data: impl Fn() -> EntityData) -> bool {
+        let data = || self.data.get_or_init(&data);
+        selection.query.as_ref().is_none_or(|query| query.as_ref().is_some_and(|query| query.matches(data())))
+            && selection.filter.geo_q().is_none_or(|query| self.is_at(query, data))
+    }
+
+    fn is_at<'a>(&self, query: &GeoQuery, data: impl Fn() -> &'a EntityData) -> bool {
         let mut geometries = self.geometries.borrow_mut();
         if let Some(geometry) = geometries.get(query.geoproperty()) {
             return query.matches(geometry.as_ref());
         }
-        let geometry = self.data().attribute(query.geoproperty()).and_then(EntityGeometry::read);
+        let geometry = data().attribute(query.geoproperty()).and_then(EntityGeometry::read);
         query.matches(geometries.entry(query.geoproperty().to_owned()).or_insert(geometry).as_ref())
     }
 }
@@ -101,14 +164,34 @@ impl Selection {
 
     /// Returns whether a change passes the filter.
     pub fn matches(&self, facts: &ChangeFacts<'_>) -> bool {
-        let (filter, change) = (&self.filter, facts.change);
-        passes(filter.notification_trigger(), |trigger| *trigger == change.change_type)
-            && passes(filter.entity_types(), |wanted| change.entity_types.iter().any(|each| each == wanted))
+        self.judge(facts) == Verdict::Passes
+    }
+
+    /// Judges a change.
+    pub fn judge(&self, facts: &ChangeFacts<'_>) -> Verdict {
+        if !self.is_in_scope(facts.change()) {
+            Verdict::Fails
+        } else if facts.is_deletion() || facts.matches_after(self) {
+            let passes = self.is_triggered(facts.change()) && self.is_watched(facts);
+            if passes { Verdict::Passes } else { Verdict::Fails }
+        } else if facts.matched_before(self) {
+            Verdict::Leaves
+        } else {
+            Verdict::Fails
+        }
+    }
+
+    /// Returns whether the filter concerns the entity of a change, whatever its attributes.
+    fn is_in_scope(&self, change: &EntityChange) -> bool {
+        let filter = &self.filter;
+        passes(filter.entity_types(), |wanted| change.entity_types.iter().any(|each| each == wanted))
             && passes(filter.entity_ids(), |wanted| wanted.as_str() == change.entity_id)
             && filter.service_path().is_none_or(|pattern| pattern.matches(&change.service_path))
-            && self.is_watched(facts)
             && self.pattern.as_ref().is_none_or(|pattern| pattern.matches(&change.entity_id))
-            && (change.change_type == ChangeType::EntityDeleted || self.data_matches(facts))
+    }
+
+    fn is_triggered(&self, change: &EntityChange) -> bool {
+        passes(self.filter.notification_trigger(), |trigger| *trigger == change.change_type)
     }
 
     /// True if something that the filter needs cannot be read, so that it matches nothing. Only a filter from another version of
@@ -131,14 +214,8 @@ impl Selection {
         }
         passes(self.filter.watched_attributes(), |watched| match &facts.change.changed_attributes {
             Some(changed) => changed.contains(watched),
-            None => facts.data().attribute(watched).is_some(),
+            None => facts.published().attribute(watched).is_some(),
         })
-    }
-
-    fn data_matches(&self, facts: &ChangeFacts<'_>) -> bool {
-        let query = self.query.as_ref();
-        query.is_none_or(|query| query.as_ref().is_some_and(|query| query.matches(facts.data())))
-            && self.filter.geo_q().is_none_or(|query| facts.is_at(query))
     }
 }
 

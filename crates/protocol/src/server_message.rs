@@ -10,9 +10,9 @@ use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use crate::answer::Answer;
-use crate::change_type::ChangeType;
 use crate::cloud_event::CloudEvent;
 use crate::event_message::EventMessage;
+use crate::event_type::EventType;
 use crate::gateway_error::GatewayError;
 use crate::invalid_json::InvalidJson;
 
@@ -77,11 +77,11 @@ impl<'a> ServerMessage<'a> {
     /// Reads a message that is not a frame of several. Frames do not nest, so no frame makes a client recurse.
     fn parse_single(frame: &'a str, discriminant: Discriminant<'a>) -> Result<Self, InvalidServerMessage> {
         let Discriminant { specversion, message_type, message } = discriminant;
-        let is_event = |name: &str| ChangeType::ALL.into_iter().any(|change_type| change_type.as_str() == name);
+        let is_event = |name: &str| EventType::ALL.into_iter().any(|event_type| event_type.as_str() == name);
         Ok(match message_type.as_deref() {
             Some(name) if is_event(name) && specversion.is_some() => Self::CloudEvent(serde_json::from_str(frame)?),
             Some(name) if is_event(name) => Self::Event(serde_json::from_str(frame)?),
-            Some("subscribed" | "unsubscribed" | "pong" | "synced" | "authenticated" | "error") => {
+            Some("subscribed" | "unsubscribed" | "snapshot" | "pong" | "synced" | "authenticated" | "error") => {
                 Self::Answer(serde_json::from_str(frame)?)
             }
             None if message.is_some() => Self::GatewayError(serde_json::from_str(frame)?),

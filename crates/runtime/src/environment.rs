@@ -28,6 +28,16 @@ pub const HISTORY_MINUTES: Variable = Variable {
     name: "HISTORY_MINUTES",
     expected: "the minutes for which events stay in the history, 0 to 10080; 0 switches the history off (default 60)",
 };
+/// Keeps the state of each entity.
+pub const ENTITY_STATE: Variable = Variable {
+    name: "ENTITY_STATE",
+    expected: "true to keep the state of each entity, or false (default true where there is a table of the history)",
+};
+/// The time for which the state of an entity stays.
+pub const ENTITY_STATE_DAYS: Variable = Variable {
+    name: "ENTITY_STATE_DAYS",
+    expected: "the days after its last change for which the state of an entity stays, 1 to 365 (default 7)",
+};
 /// The table of API keys.
 pub const WS_API_KEYS_TABLE: Variable =
     Variable { name: "WS_API_KEYS_TABLE", expected: "the name or ARN of the DynamoDB table of API keys" };
@@ -117,11 +127,13 @@ pub const AWS_LAMBDA_LOG_LEVEL: Variable =
     Variable { name: "AWS_LAMBDA_LOG_LEVEL", expected: "error, warn, info, debug or trace; RUST_LOG overrides it" };
 
 /// Every variable that the functions read. Tests compare this list with the documentation and the template.
-pub const ALL: [Variable; 24] = [
+pub const ALL: [Variable; 26] = [
     EVENT_STREAMING_ENABLED,
     WS_CONNECTIONS_TABLE,
     WS_HISTORY_TABLE,
     HISTORY_MINUTES,
+    ENTITY_STATE,
+    ENTITY_STATE_DAYS,
     WS_API_KEYS_TABLE,
     WS_API_ENDPOINT,
     AUTH_ENABLED,

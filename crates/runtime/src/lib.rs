@@ -17,8 +17,8 @@ mod secret;
 mod services;
 
 pub use config::{
-    AccessConfig, BroadcastConfig, ConfigFault, ConnectConfig, DefaultConfig, DisconnectConfig, HistoryConfig,
-    InvalidConfig, KeySource, TokenConfig, claim_paths,
+    AccessConfig, BroadcastConfig, ConfigFault, ConnectConfig, DefaultConfig, DisconnectConfig, EntityStateConfig,
+    HistoryConfig, InvalidConfig, KeySource, TokenConfig, claim_paths,
 };
 pub use environment::Environment;
 pub use event::read_event;

@@ -6,9 +6,9 @@ use entity_stream_auth::{ApiKeys, Authenticator, RotatingSecret, TokenKeys, Veri
 use entity_stream_clock::Clock;
 use entity_stream_connections::Table;
 use entity_stream_delivery::{Endpoint, ManagementApi};
-use entity_stream_history::HistoryTable;
+use entity_stream_history::{HistoryTable, StateTable};
 
-use crate::config::{AccessConfig, HistoryConfig, KeySource, TokenConfig};
+use crate::config::{AccessConfig, EntityStateConfig, HistoryConfig, KeySource, TokenConfig};
 use crate::secret::{SecretError, read_signing_secrets};
 
 /// The AWS configuration for each service that the functions call.
@@ -49,6 +49,12 @@ impl AwsServices {
     /// Creates a client of the table of the history.
     pub fn history(&self, config: HistoryConfig) -> HistoryTable {
         HistoryTable::new(aws_sdk_dynamodb::Client::new(&self.dynamodb), config.table, config.retention)
+    }
+
+    /// Creates a client of the states of entities.
+    pub fn entity_states(&self, config: EntityStateConfig) -> StateTable {
+        let client = aws_sdk_dynamodb::Client::new(&self.dynamodb);
+        StateTable::new(client, config.table, config.retention, config.history)
     }
 
     /// Creates a client of the `@connections` API.

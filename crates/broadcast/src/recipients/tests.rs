@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::candidate::Match;
+use crate::verdicts::Matched;
 
 fn now() -> EpochMillis {
     EpochMillis::new(1_767_000_000_000)
@@ -27,7 +28,8 @@ fn candidate(id: &str, group: Option<&str>, events: &[usize]) -> Candidate {
     };
     let mut interest = connection.interests().remove(0);
     let want = interest.wants.remove(0);
-    Candidate { interest, matches: vec![Match::new(want, events.into())] }
+    let matched = Matched { passing: events.into(), ..Matched::default() };
+    Candidate { interest, matches: vec![Match::new(want, matched)] }
 }
 
 fn all(_event: usize, _hash: u64) -> bool {

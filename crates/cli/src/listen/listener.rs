@@ -140,7 +140,7 @@ impl Listener {
                     self.verdict(tally, &not_recovered(&reason, missed_since.or(earlier)));
                 }
                 Some(StreamItem::Event(event)) => {
-                    tally.event(event.message().change_type, Instant::now());
+                    tally.event(event.message().event_type, Instant::now());
                     self.print(&event)?;
                     if self.count.is_some_and(|count| tally.events() >= count) {
                         if let Some(file) = file {

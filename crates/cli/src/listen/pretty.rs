@@ -1,5 +1,5 @@
 use anstyle::{AnsiColor, Style};
-use entity_stream_protocol::{ChangeType, EventMessage, SubscriptionName};
+use entity_stream_protocol::{EventMessage, EventType, SubscriptionName};
 
 use super::value::{Members, readable};
 use crate::terminal::{grouped, printable};
@@ -8,6 +8,8 @@ const TIME: Style = Style::new().dimmed();
 const CREATED: Style = AnsiColor::Green.on_default();
 const UPDATED: Style = AnsiColor::Cyan.on_default();
 const DELETED: Style = AnsiColor::Red.on_default();
+const LEFT: Style = AnsiColor::Magenta.on_default();
+const SNAPSHOT: Style = AnsiColor::Blue.on_default();
 const ID: Style = Style::new().bold();
 const CHANGED: Style = AnsiColor::Yellow.on_default().bold();
 /// The longest part of a value that is shown, in characters.
@@ -16,10 +18,12 @@ const VALUE_LENGTH: usize = 72;
 /// An event for people, on one line: the time, the change, the type, the entity, the subscriptions that have a
 /// name, and the values of its attributes.
 pub(super) fn pretty(event: &EventMessage<'_>) -> String {
-    let (style, verb) = match event.change_type {
-        ChangeType::EntityCreated => (CREATED, "created"),
-        ChangeType::EntityUpdated => (UPDATED, "updated"),
-        ChangeType::EntityDeleted => (DELETED, "deleted"),
+    let (style, verb) = match event.event_type {
+        EventType::EntityCreated => (CREATED, "created"),
+        EventType::EntityUpdated => (UPDATED, "updated"),
+        EventType::EntityDeleted => (DELETED, "deleted"),
+        EventType::EntityLeft => (LEFT, "left"),
+        EventType::EntitySnapshot => (SNAPSHOT, "is"),
     };
     let mut line = format!(
         "{TIME}{}{TIME:#} {style}{verb}{style:#} {} {ID}{}{ID:#}",

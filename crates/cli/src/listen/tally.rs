@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use entity_stream_protocol::ChangeType;
+use entity_stream_protocol::EventType;
 use tokio::time::Instant;
 
 use crate::terminal::{counted, grouped};
@@ -10,7 +10,7 @@ use crate::terminal::{counted, grouped};
 pub(super) struct Tally {
     /// The time of the first subscription or event.
     since: Option<Instant>,
-    kinds: [u64; ChangeType::ALL.len()],
+    kinds: [u64; EventType::ALL.len()],
     connections: u64,
     /// The number of the current second, and of its events.
     second: (u64, u64),
@@ -41,9 +41,9 @@ impl Tally {
     }
 
     /// Counts an event.
-    pub(super) fn event(&mut self, change_type: ChangeType, now: Instant) {
+    pub(super) fn event(&mut self, event_type: EventType, now: Instant) {
         let since = *self.since.get_or_insert(now);
-        self.kinds[change_type as usize] += 1;
+        self.kinds[event_type as usize] += 1;
         let second = now.duration_since(since).as_secs();
         let count = if self.second.0 == second { self.second.1 + 1 } else { 1 };
         self.second = (second, count);
@@ -63,8 +63,8 @@ impl Tally {
         if events > 1 {
             text.push_str(&format!(" ({}, at most {} in a second)", rate(events, time), grouped(self.most)));
         }
-        let kinds = ChangeType::ALL.iter().zip(self.kinds).filter(|(_, count)| *count > 0);
-        let verb = |change_type: ChangeType| change_type.as_str().trim_start_matches("entity").to_lowercase();
+        let kinds = EventType::ALL.iter().zip(self.kinds).filter(|(_, count)| *count > 0);
+        let verb = |event_type: EventType| event_type.as_str().trim_start_matches("entity").to_lowercase();
         let kinds: Vec<_> = kinds.map(|(kind, count)| format!("{} {}", grouped(count), verb(*kind))).collect();
         if !kinds.is_empty() {
             text.push_str(&format!(": {}", kinds.join(", ")));
@@ -97,12 +97,12 @@ mod tests {
         assert!(!tally.has_begun());
         tally.subscribed(start);
         assert_eq!(tally.summary(0, at(4000)), "0 events in 4 seconds");
-        tally.event(ChangeType::EntityCreated, at(100));
+        tally.event(EventType::EntityCreated, at(100));
         assert_eq!(tally.summary(0, at(2000)), "1 event in 2 seconds: 1 created");
         for _ in 0..1200 {
-            tally.event(ChangeType::EntityUpdated, at(1500));
+            tally.event(EventType::EntityUpdated, at(1500));
         }
-        tally.event(ChangeType::EntityDeleted, at(2500));
+        tally.event(EventType::EntityDeleted, at(2500));
         tally.subscribed(at(2600));
         assert_eq!(
             tally.summary(1, at(120_000)),

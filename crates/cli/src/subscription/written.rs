@@ -1,4 +1,4 @@
-use entity_stream_protocol::{Action, ClientMessage, InvalidJson, Subscription, SubscriptionName};
+use entity_stream_protocol::{Action, ClientMessage, InvalidJson, Subscribe, Subscription, SubscriptionName};
 use serde_json::{Map, Value};
 
 /// The fields of a subscription in the contract. The server ignores any other field, so that a slip of the pen would
@@ -35,7 +35,7 @@ pub(super) fn written(text: &str) -> Result<Subscription, String> {
     fields.insert("action".to_owned(), "subscribe".into());
     fields.insert("subscription".to_owned(), name.into());
     let message = ClientMessage::parse(&Value::Object(fields).to_string()).map_err(|rejection| rejection.message)?;
-    if let Action::Subscribe { subscriptions, .. } = &message.action
+    if let Action::Subscribe(Subscribe { subscriptions, .. }) = &message.action
         && let [one] = subscriptions.as_slice()
     {
         return Ok(one.clone());

@@ -1,4 +1,4 @@
-use entity_stream_protocol::Filter;
+use entity_stream_protocol::{Filter, Subscribe};
 use proptest::prelude::*;
 
 use super::*;
@@ -35,7 +35,7 @@ fn replacing_under_the_same_name_is_one_message() {
     let mut set = SubscriptionSet::new(vec![named("a", "Room")]);
     set.push(SubscriptionRequest::Replace { old: "a".parse().unwrap(), new: Box::new(named("a", "Sensor")) });
     let (action, id) = set.next_message().unwrap();
-    assert!(matches!(action, Action::Subscribe { .. }) && set.awaits(Some(&id)));
+    assert!(matches!(action, Action::Subscribe(_)) && set.awaits(Some(&id)));
     assert!(matches!(set.accept(), Some(RequestProgress::Done(_))));
     assert_eq!(set.at_opening(), [named("a", "Sensor")]);
 }
@@ -63,7 +63,7 @@ fn requests() -> impl Strategy<Value = Vec<SubscriptionRequest>> {
 /// A server that applies each message, as the contract describes it.
 fn serve(server: &mut Vec<Subscription>, action: &Action) {
     match action {
-        Action::Subscribe { subscriptions: added, .. } => {
+        Action::Subscribe(Subscribe { subscriptions: added, .. }) => {
             SubscriptionRequest::Subscribe(added.as_slice().to_vec()).apply(server);
         }
         Action::Unsubscribe { subscription } => SubscriptionRequest::Unsubscribe(subscription.clone()).apply(server),

@@ -1,4 +1,4 @@
-use entity_stream_client::{ChangeType, StreamItem};
+use entity_stream_client::{EventType, StreamItem};
 use serde_json::json;
 use tokio_tungstenite::tungstenite::Message;
 
@@ -30,7 +30,7 @@ async fn an_event_has_its_fields_and_its_frame_byte_for_byte() {
         let StreamItem::Event(event) = next(&mut stream).await else { panic!("{frame}") };
         assert_eq!(event.frame(), frame);
         let message = event.message();
-        assert_eq!((&*message.id, &*message.entity_id, message.change_type), (id, "urn:1", ChangeType::EntityUpdated));
+        assert_eq!((&*message.id, &*message.entity_id, message.event_type), (id, "urn:1", EventType::EntityUpdated));
         assert_eq!(message.data.as_ref().unwrap().get(), data);
     }
     script.await.unwrap();

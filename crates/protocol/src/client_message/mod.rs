@@ -3,16 +3,18 @@
 //! Invariant: for every message `m`, `ClientMessage::parse(&m.to_json())` is `m`.
 
 mod parse;
+mod subscribe;
 mod subscription_fields;
 
 use serde::{Serialize, Serializer};
+pub use subscribe::Subscribe;
 
 use crate::access_token::AccessToken;
 use crate::error_code::ErrorCode;
 use crate::json::to_json;
 use crate::rejection::Rejection;
 use crate::request_id::RequestId;
-use crate::since::Since;
+use crate::snapshot_token::SnapshotToken;
 use crate::subscription_name::SubscriptionName;
 use crate::subscriptions::Subscriptions;
 
@@ -38,19 +40,17 @@ pub struct ClientMessage {
 #[serde(tag = "action", rename_all = "camelCase")]
 pub enum Action {
     /// Add subscriptions. Each replaces the subscription of the same name as a whole.
-    Subscribe {
-        /// The subscriptions.
-        #[serde(flatten)]
-        subscriptions: Subscriptions,
-        /// The place from which the client wants the events that it missed. A message with it is always answered.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        since: Option<Since>,
-    },
+    Subscribe(Subscribe),
     /// Remove a subscription.
     Unsubscribe {
         /// Its name; the default subscription has none.
         #[serde(skip_serializing_if = "SubscriptionName::is_default")]
         subscription: SubscriptionName,
+    },
+    /// Go on with a snapshot.
+    Snapshot {
+        /// Where it goes on: the token of the last answer.
+        next: SnapshotToken,
     },
     /// Keep the connection alive.
     Ping,
@@ -63,13 +63,14 @@ pub enum Action {
 
 impl Action {
     /// The names of all actions on the wire.
-    const NAMES: [&str; 5] = ["subscribe", "unsubscribe", "ping", "sync", "authenticate"];
+    const NAMES: [&str; 6] = ["subscribe", "unsubscribe", "snapshot", "ping", "sync", "authenticate"];
 
     fn name(&self) -> &'static str {
-        let [subscribe, unsubscribe, ping, sync, authenticate] = Self::NAMES;
+        let [subscribe, unsubscribe, snapshot, ping, sync, authenticate] = Self::NAMES;
         match self {
-            Self::Subscribe { .. } => subscribe,
+            Self::Subscribe(_) => subscribe,
             Self::Unsubscribe { .. } => unsubscribe,
+            Self::Snapshot { .. } => snapshot,
             Self::Ping => ping,
             Self::Sync => sync,
             Self::Authenticate(_) => authenticate,
@@ -80,7 +81,7 @@ impl Action {
 impl From<Subscriptions> for Action {
     /// Add these subscriptions, for the events that come from now on.
     fn from(subscriptions: Subscriptions) -> Self {
-        Self::Subscribe { subscriptions, since: None }
+        Self::Subscribe(subscriptions.into())
     }
 }
 
@@ -106,9 +107,10 @@ impl ClientMessage {
     /// The name of the subscription that the message is about, if it is about one that has a name.
     fn subscription(&self) -> Option<&SubscriptionName> {
         let name = match &self.action {
-            Action::Subscribe { subscriptions: Subscriptions::One(one), .. } => &one.name,
+            Action::Subscribe(Subscribe { subscriptions: Subscriptions::One(one), .. }) => &one.name,
             Action::Unsubscribe { subscription } => subscription,
-            Action::Subscribe { subscriptions: Subscriptions::Several { .. }, .. }
+            Action::Subscribe(Subscribe { subscriptions: Subscriptions::Several { .. }, .. })
+            | Action::Snapshot { .. }
             | Action::Ping
             | Action::Sync
             | Action::Authenticate(_) => return None,

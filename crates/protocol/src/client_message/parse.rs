@@ -1,4 +1,4 @@
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::hash::Hash;
 
 use serde::Deserialize;
@@ -7,7 +7,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::subscription_fields::{Fields, SubscriptionField, name, read};
-use super::{Action, ClientMessage, Reason};
+use super::{Action, ClientMessage, Reason, Subscribe};
 use crate::access_token::AccessToken;
 use crate::error_code::ErrorCode;
 use crate::invalid_json::InvalidJson;
@@ -15,6 +15,7 @@ use crate::limits::{MESSAGE_BYTES, REQUEST_ID_LENGTH, SUBSCRIPTIONS};
 use crate::rejection::Rejection;
 use crate::request_id::RequestId;
 use crate::since::Since;
+use crate::snapshot_token::SnapshotToken;
 use crate::subscription_name::SubscriptionName;
 use crate::subscriptions::Subscriptions;
 
@@ -29,6 +30,7 @@ enum MessageField {
     Token,
     Subscriptions,
     Since,
+    Next,
     #[serde(other)]
     Unknown,
 }
@@ -60,8 +62,8 @@ impl ClientMessage {
         let request_id = request_id.clone().map_err(|reason| reject(reason.into()))?;
         let action = match action {
             Some("subscribe") => read_since(&fields).map_err(Fault::from).and_then(|since| {
-                let subscriptions = read_subscribe(text, raw.get(&MessageField::Subscriptions).copied())?;
-                Ok(Action::Subscribe { subscriptions, since })
+                let subscribe = read_subscribe(text, raw.get(&MessageField::Subscriptions).copied())?;
+                Ok(Action::Subscribe(Subscribe { since, ..subscribe }))
             }),
             Some("unsubscribe") => read_unsubscribe(text),
             other => read_other(other, &fields).map_err(Fault::from),
@@ -138,6 +140,15 @@ fn read_other(name: Option<&str>, fields: &HashMap<MessageField, Value>) -> Resu
     match name {
         Some("ping") => Ok(Action::Ping),
         Some("sync") => Ok(Action::Sync),
+        Some("snapshot") => {
+            let next = fields
+                .get(&MessageField::Next)
+                .and_then(Value::as_str)
+                .and_then(|text| SnapshotToken::parse(text).ok());
+            let message = "next is not the snapshotNext of an answer; send that text, or subscribe again with snapshot";
+            next.map(|next| Action::Snapshot { next })
+                .ok_or_else(|| (ErrorCode::InvalidSnapshotToken, message.to_owned()))
+        }
         Some("authenticate") => {
             let token = fields.get(&MessageField::Token).and_then(Value::as_str).and_then(AccessToken::new);
             let message = "token is missing or not a string; send the token as token";
@@ -163,13 +174,16 @@ fn read_unsubscribe(message: &str) -> Result<Action, Fault> {
 }
 
 /// Reads a `subscribe` of one subscription, or of a list.
-fn read_subscribe(message: &str, list: Option<&RawValue>) -> Result<Subscriptions, Fault> {
+fn read_subscribe(message: &str, list: Option<&RawValue>) -> Result<Subscribe, Fault> {
     let list = list.filter(|list| list.get() != "null");
     let Some(list) = list else {
         let fields = subscription_fields(message)?;
         let name = name(&Fields(&fields)).ok();
         return match read(&fields) {
-            Ok(one) => Ok(one.into()),
+            Ok((one, has_snapshot)) => {
+                let snapshots = has_snapshot.then(|| one.name.clone()).into_iter().collect();
+                Ok(Subscribe { subscriptions: one.into(), snapshots, since: None })
+            }
             Err(reason) => Err(Fault { reason, subscription: name }),
         };
     };
@@ -183,7 +197,8 @@ fn read_subscribe(message: &str, list: Option<&RawValue>) -> Result<Subscription
         let message = format!("a connection has at most {} subscriptions with a name; send fewer", SUBSCRIPTIONS - 1);
         return Err((ErrorCode::LimitExceeded, message).into());
     }
-    let (mut names, mut subscriptions) = (HashSet::new(), Vec::with_capacity(objects.len()));
+    let (mut names, mut snapshots) = (HashSet::new(), BTreeSet::new());
+    let mut subscriptions = Vec::with_capacity(objects.len());
     for object in objects {
         if !object.get().starts_with('{') {
             return Err(invalid("subscriptions has an entry that is not an object; send an object for each").into());
@@ -194,9 +209,13 @@ fn read_subscribe(message: &str, list: Option<&RawValue>) -> Result<Subscription
         if !names.insert(name.clone()) {
             return Err(fault(invalid("subscriptions has two entries with the same name; send each name once")));
         }
-        subscriptions.push(read(&fields).map_err(fault)?);
+        let (subscription, has_snapshot) = read(&fields).map_err(fault)?;
+        if has_snapshot {
+            snapshots.insert(name);
+        }
+        subscriptions.push(subscription);
     }
-    Ok(Subscriptions::Several { subscriptions })
+    Ok(Subscribe { subscriptions: Subscriptions::Several { subscriptions }, snapshots, since: None })
 }
 
 #[cfg(test)]
@@ -230,7 +249,7 @@ mod tests {
     #[test]
     fn since_is_a_position_with_its_session_or_a_time() {
         let since = |since: &str| match ClientMessage::parse(&format!(r#"{{"action":"subscribe","since":{since}}}"#)) {
-            Ok(ClientMessage { action: Action::Subscribe { since, .. }, .. }) => Ok(since),
+            Ok(ClientMessage { action: Action::Subscribe(Subscribe { since, .. }), .. }) => Ok(since),
             Ok(other) => panic!("{other:?}"),
             Err(rejection) => Err(rejection.code),
         };

@@ -34,24 +34,13 @@ pub(super) enum SubscriptionField {
     Unknown,
 }
 
-/// Reads a subscription. A field that is `null` counts as absent.
-pub(super) fn read(fields: &HashMap<SubscriptionField, Value>) -> Result<Subscription, Reason> {
+/// Reads a subscription, and whether it begins with a snapshot. A field that is `null` counts as absent.
+pub(super) fn read(fields: &HashMap<SubscriptionField, Value>) -> Result<(Subscription, bool), Reason> {
     use SubscriptionField as Field;
-    const STATE: [(Field, &str); 3] =
-        [(Field::WholeEntity, "wholeEntity"), (Field::ShowChanges, "showChanges"), (Field::Snapshot, "snapshot")];
     let fields = Fields(fields);
-    for (field, name) in STATE {
-        match fields.get(field) {
-            None | Some(Value::Bool(false)) => {}
-            Some(Value::Bool(true)) => {
-                return Err((
-                    ErrorCode::NotAvailable,
-                    format!("{name} needs entity state, which this service does not keep"),
-                ));
-            }
-            Some(_) => return Err((ErrorCode::InvalidSubscription, format!("{name} is not true or false"))),
-        }
-    }
+    let whole_entity = fields.flag(Field::WholeEntity, "wholeEntity")?;
+    let show_changes = fields.flag(Field::ShowChanges, "showChanges")?;
+    let has_snapshot = fields.flag(Field::Snapshot, "snapshot")?;
     let name = name(&fields)?;
     let types = (Field::EntityTypes, "entityTypes", "receive every type", ErrorCode::InvalidEntityTypes);
     let ids = (Field::EntityIds, "entityIds", "receive every id", ErrorCode::InvalidEntityIds);
@@ -90,8 +79,10 @@ pub(super) fn read(fields: &HashMap<SubscriptionField, Value>) -> Result<Subscri
         Some(name) => Representation::parse(&name).ok_or(InvalidView::Representation),
     };
     let view = representation.and_then(|representation| View::new(attributes, representation));
-    let view = view.map_err(|error| (other, error.to_string()))?;
-    Subscription::new(name, filter, view).map_err(|error: InvalidFilter| (error.code(), error.to_string()))
+    let view = view.map_err(|error| (other, error.to_string()))?.with_state(whole_entity, show_changes);
+    let subscription = Subscription::new(name, filter, view);
+    let subscription = subscription.map_err(|error: InvalidFilter| (error.code(), error.to_string()))?;
+    Ok((subscription, has_snapshot))
 }
 
 /// Reads the name of a subscription; without one, it is the default subscription.
@@ -113,6 +104,14 @@ pub(super) struct Fields<'a>(pub(super) &'a HashMap<SubscriptionField, Value>);
 impl Fields<'_> {
     fn get(&self, field: SubscriptionField) -> Option<&Value> {
         self.0.get(&field).filter(|value| !value.is_null())
+    }
+
+    fn flag(&self, field: SubscriptionField, name: &str) -> Result<bool, Reason> {
+        match self.get(field) {
+            None => Ok(false),
+            Some(Value::Bool(flag)) => Ok(*flag),
+            Some(_) => Err((ErrorCode::InvalidSubscription, format!("{name} is not true or false"))),
+        }
     }
 
     fn texts(&self, (field, name, without, code): Wanted) -> Result<Vec<String>, Reason> {

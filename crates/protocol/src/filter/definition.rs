@@ -104,6 +104,23 @@ impl Filter {
         Self { watched_attributes: Vec::new(), q: None, geo_q: None, ..self.clone() }
     }
 
+    /// The part of the filter that selects entities, whatever changed: `notificationTrigger` and `watchedAttributes` pass.
+    #[must_use]
+    pub fn of_entities(&self) -> Self {
+        Self { notification_trigger: Vec::new(), watched_attributes: Vec::new(), ..self.clone() }
+    }
+
+    /// The part of the filter beside `q` and `geoQ`.
+    #[must_use]
+    pub fn without_query(&self) -> Self {
+        Self { q: None, geo_q: None, ..self.clone() }
+    }
+
+    /// True if the filter has `q` or `geoQ`, which are judged on the state of an entity where there is one.
+    pub fn judges_attributes(&self) -> bool {
+        self.q.is_some() || self.geo_q.is_some()
+    }
+
     /// The rest of the filter for a change whose entity is known to have one of its ids.
     #[must_use]
     pub fn without_ids(&self) -> Self {

@@ -13,19 +13,23 @@ use crate::limits::{ATTRIBUTE_NAME_LENGTH, VIEW_ATTRIBUTES};
 /// The members of an NGSI entity that are not attributes. They stay in every view, and in their own form.
 const NOT_ATTRIBUTES: [&str; 3] = ["id", "type", "@context"];
 
-/// The part of an entity's attributes that a subscription receives, and their form. The default view is everything, byte for
-/// byte as published.
+/// The part of an entity's attributes that a subscription receives, and their form. The default view is everything that was
+/// published, byte for byte.
 ///
 /// Subscriptions with equal views receive the same message. The order of the names makes no difference, and a repeated name
 /// counts once.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "ViewFields")]
+#[serde(try_from = "ViewFields", rename_all = "camelCase")]
 pub struct View {
     /// All attributes if this is empty.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     attributes: BTreeSet<String>,
     #[serde(skip_serializing_if = "is_default")]
     representation: Representation,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    whole_entity: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    show_changes: bool,
 }
 
 fn is_default(representation: &Representation) -> bool {
@@ -33,9 +37,12 @@ fn is_default(representation: &Representation) -> bool {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct ViewFields {
     attributes: Option<Vec<String>>,
     representation: Option<String>,
+    whole_entity: Option<bool>,
+    show_changes: Option<bool>,
 }
 
 impl TryFrom<ViewFields> for View {
@@ -46,7 +53,8 @@ impl TryFrom<ViewFields> for View {
             Some(name) => Representation::parse(&name).ok_or(InvalidView::Representation)?,
             None => Representation::default(),
         };
-        Self::new(fields.attributes.unwrap_or_default(), representation)
+        let view = Self::new(fields.attributes.unwrap_or_default(), representation)?;
+        Ok(view.with_state(fields.whole_entity.unwrap_or_default(), fields.show_changes.unwrap_or_default()))
     }
 }
 
@@ -73,7 +81,7 @@ impl View {
         attributes: impl IntoIterator<Item = T>,
         representation: Representation,
     ) -> Result<Self, InvalidView> {
-        let mut view = Self { attributes: BTreeSet::new(), representation };
+        let mut view = Self { representation, ..Self::default() };
         for name in attributes {
             let name = name.into();
             if !(1..=ATTRIBUTE_NAME_LENGTH).contains(&name.chars().take(ATTRIBUTE_NAME_LENGTH + 1).count()) {
@@ -85,6 +93,23 @@ impl View {
             }
         }
         Ok(view)
+    }
+
+    /// The view with what needs the state of the entity: `whole_entity` shows all attributes as last known, `show_changes` the former
+    /// values of those that changed.
+    #[must_use]
+    pub fn with_state(self, whole_entity: bool, show_changes: bool) -> Self {
+        Self { whole_entity, show_changes, ..self }
+    }
+
+    /// True if `data` has all attributes as last known, and not only those of the change.
+    pub fn shows_whole_entity(&self) -> bool {
+        self.whole_entity
+    }
+
+    /// True if events have the former values of the attributes that changed.
+    pub fn shows_changes(&self) -> bool {
+        self.show_changes
     }
 
     /// The JSON object of the fields that it has.
@@ -113,7 +138,7 @@ impl View {
     ///
     /// Data that is not an object stays unchanged. The cost is in proportion to the size of the data.
     pub fn apply<'a>(&self, data: &'a RawValue) -> Cow<'a, RawValue> {
-        if *self == Self::default() {
+        if self.attributes.is_empty() && is_default(&self.representation) {
             return Cow::Borrowed(data);
         }
         self.changed(data).map_or(Cow::Borrowed(data), Cow::Owned)

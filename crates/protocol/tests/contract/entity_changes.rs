@@ -66,6 +66,7 @@ fn assert_messages_are_described(change: &EntityChange, position: &Position) {
 
 fn assert_forms_are_described(event: &Event) {
     let named = |format| MessageForm {
+        has_left: false,
         format,
         view: View::new(["x", "temperature"], Representation::KeyValues).unwrap(),
         subscriptions: vec![SubscriptionName::DEFAULT, SubscriptionName::parse("map").unwrap()],

@@ -3,7 +3,7 @@
 use entity_stream_protocol::{
     AccessToken, Action, Answer, ChangeType, ClientMessage, CloudEvent, EntityChange, EpochMillis, ErrorCode, Event,
     EventMessage, Filter, Format, GatewayError, MessageForm, NotRecovered, Recovery, Rejection, RequestId,
-    ServerMessage,
+    ServerMessage, SnapshotToken, Subscribe,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -25,8 +25,8 @@ fn any_recovery() -> impl Strategy<Value = Recovery> {
 
 fn client_message() -> impl Strategy<Value = ClientMessage> {
     let action = prop_oneof![
-        3 => (subscriptions(), prop::option::of(since()))
-            .prop_map(|(subscriptions, since)| Action::Subscribe { subscriptions, since }),
+        3 => subscribe().prop_map(Action::Subscribe),
+        1 => token().prop_map(|next| Action::Snapshot { next }),
         1 => name().prop_map(|subscription| Action::Unsubscribe { subscription }),
         1 => Just(Action::Ping),
         1 => Just(Action::Sync),
@@ -35,6 +35,19 @@ fn client_message() -> impl Strategy<Value = ClientMessage> {
             .prop_map(Action::Authenticate),
     ];
     (action, request_id()).prop_map(|(action, request_id)| ClientMessage { action, request_id })
+}
+
+fn token() -> impl Strategy<Value = SnapshotToken> {
+    "[!-~]{1,40}".prop_map(|text| SnapshotToken::parse(text).unwrap())
+}
+
+fn subscribe() -> impl Strategy<Value = Subscribe> {
+    (subscriptions(), any::<u32>(), prop::option::of(since())).prop_map(|(subscriptions, chosen, since)| {
+        let names = subscriptions.as_slice().iter().enumerate();
+        let chosen = names.filter(|(index, _)| chosen >> index & 1 == 1);
+        let snapshots = chosen.map(|(_, subscription)| subscription.name.clone()).collect();
+        Subscribe { subscriptions, snapshots, since }
+    })
 }
 
 fn error_code() -> impl Strategy<Value = ErrorCode> {
@@ -56,15 +69,14 @@ fn answer() -> impl Strategy<Value = Answer> {
             prop::option::of(position()),
             prop::option::of(session()),
             prop::option::of(any_recovery()),
+            (any::<Option<u32>>(), prop::option::of(token())),
             request_id()
         )
-            .prop_map(|(subscriptions, position, session, recovery, request_id)| Answer::Subscribed {
-                subscriptions,
-                position,
-                session,
-                recovery,
-                request_id
+            .prop_map(|(subscriptions, position, session, recovery, (snapshot, snapshot_next), request_id)| {
+                Answer::Subscribed { subscriptions, position, session, recovery, snapshot, snapshot_next, request_id }
             }),
+        (any::<u32>(), prop::option::of(token()), request_id())
+            .prop_map(|(snapshot, snapshot_next, request_id)| Answer::Snapshot { snapshot, snapshot_next, request_id }),
         (position(), request_id()).prop_map(|(position, request_id)| Answer::Synced { position, request_id }),
         (name(), request_id()).prop_map(|(subscription, request_id)| Answer::Unsubscribed { subscription, request_id }),
         request_id().prop_map(|request_id| Answer::Pong { request_id }),
@@ -110,7 +122,12 @@ fn entity_change() -> impl Strategy<Value = EntityChange> {
 fn form() -> impl Strategy<Value = MessageForm> {
     let format = prop::sample::select(vec![Format::Json, Format::CloudEvents]);
     let names = prop::collection::btree_set(name(), 0..4).prop_map(Vec::from_iter);
-    (format, view(), names).prop_map(|(format, view, subscriptions)| MessageForm { format, view, subscriptions })
+    (format, view(), names).prop_map(|(format, view, subscriptions)| MessageForm {
+        format,
+        view,
+        subscriptions,
+        has_left: false,
+    })
 }
 
 /// Raw JSON has no equality. `Debug` shows every field, `data` as its text.
@@ -161,7 +178,12 @@ proptest! {
             prop_assert_eq!(read.to_json(), text.clone());
             let message = read.event().unwrap();
             same(message, &EventMessage {
-                change_type: change.change_type,
+                event_type: change.change_type.into(),
+                previous: None,
+                version: None,
+                late: false,
+                partial: false,
+                state: None,
                 id: id.as_str().into(),
                 tenant: change.tenant.as_str().into(),
                 service_path: change.service_path.as_str().into(),
@@ -269,7 +291,18 @@ fn new_fields_of_a_known_message_are_ignored() {
     let ServerMessage::Answer(answer) = ServerMessage::parse(frame).unwrap() else { panic!("an answer is expected") };
     let request_id = RequestId::parse("1").ok();
     let subscriptions = Filter::default().into();
-    assert_eq!(answer, Answer::Subscribed { subscriptions, position: None, session: None, recovery: None, request_id });
+    assert_eq!(
+        answer,
+        Answer::Subscribed {
+            subscriptions,
+            position: None,
+            session: None,
+            recovery: None,
+            snapshot: None,
+            snapshot_next: None,
+            request_id
+        }
+    );
     let frame = r#"{"type":"entityDeleted","id":"1","tenant":"t","servicePath":"/","entityId":"i","entityType":"T",
         "version":7,"timestamp":"2026-01-02T03:04:05Z"}"#;
     let message = ServerMessage::parse(frame).unwrap();

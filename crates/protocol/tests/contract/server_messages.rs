@@ -33,6 +33,8 @@ proptest! {
             }
         }
         assert_is_described(&Answer::Subscribed {
+            snapshot: None,
+            snapshot_next: None,
             subscriptions,
             position: history.clone().map(|(position, _)| position),
             session: history.clone().and_then(|(_, session)| session),

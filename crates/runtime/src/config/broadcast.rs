@@ -1,5 +1,6 @@
 use entity_stream_delivery::Endpoint;
 
+use super::entity_state::EntityStateConfig;
 use super::fault::InvalidConfig;
 use super::history::HistoryConfig;
 use super::reader::Reader;
@@ -31,6 +32,8 @@ pub struct BroadcastConfig {
     pub connections_table: String,
     /// The history of events; `None` if it is off.
     pub history: Option<HistoryConfig>,
+    /// The state of entities; `None` if it is off.
+    pub entity_state: Option<EntityStateConfig>,
     /// The `@connections` API.
     pub endpoint: Endpoint,
     /// The name or ARN of the bus for continuation events. Without a bus, an event that one invocation cannot finish fails,
@@ -50,6 +53,7 @@ impl BroadcastConfig {
         let streaming_enabled = reader.streaming_enabled();
         let connections_table = reader.required(WS_CONNECTIONS_TABLE, resources::table);
         let history = HistoryConfig::read_with(&mut reader);
+        let entity_state = EntityStateConfig::read_with(&mut reader, history.as_ref().ok().and_then(Option::as_ref));
         let endpoint = reader.required(WS_API_ENDPOINT, |url| Endpoint::parse(&url).ok());
         let concurrency = reader.number(BROADCAST_CONCURRENCY, MOST_CONCURRENCY, DEFAULT_CONCURRENCY);
         let split_at = reader.number(BROADCAST_SPLIT_AT, MOST_SPLIT_AT, DEFAULT_SPLIT_AT);
@@ -62,6 +66,7 @@ impl BroadcastConfig {
                 split_at: split_at?,
                 connections_table: connections_table?,
                 history: history?,
+                entity_state: entity_state?,
                 endpoint: endpoint?,
                 event_bus: event_bus?,
                 dead_letter_queue: dead_letter_queue?,

@@ -5,7 +5,8 @@ use super::reader::Reader;
 use super::resources;
 use super::tokens::TokenConfig;
 use crate::environment::{
-    ALLOWED_ORIGINS, AUTH_ENABLED, AUTH_IN_BAND, Environment, WS_API_KEYS_TABLE, WS_CONNECTIONS_TABLE,
+    ALLOWED_ORIGINS, AUTH_ENABLED, AUTH_IN_BAND, ENTITY_STATE, Environment, WS_API_KEYS_TABLE, WS_CONNECTIONS_TABLE,
+    WS_HISTORY_TABLE,
 };
 
 /// The configuration of the `$connect` function.
@@ -13,6 +14,8 @@ use crate::environment::{
 pub struct ConnectConfig {
     /// Accepts connections at all.
     pub streaming_enabled: bool,
+    /// The service keeps the state of each entity, so a connection may ask for whole entities.
+    pub keeps_states: bool,
     /// The credentials that connections need; `None` accepts every client.
     pub access: Option<AccessConfig>,
     /// Lets clients connect without a credential and authenticate with their first message.
@@ -43,6 +46,8 @@ impl ConnectConfig {
         let mut reader = Reader::new(environment);
         let streaming_enabled = reader.streaming_enabled();
         let connections_table = reader.required(WS_CONNECTIONS_TABLE, resources::table);
+        let keeps_states = reader.optional(ENTITY_STATE, |text| text.parse::<bool>().ok());
+        let has_table = reader.text(WS_HISTORY_TABLE).is_some();
         let access = AccessConfig::read_with(&mut reader);
         let in_band = reader.optional_flag(AUTH_IN_BAND);
         let origins = reader.optional(ALLOWED_ORIGINS, |list| AllowedOrigins::parse(&list).ok());
@@ -50,6 +55,7 @@ impl ConnectConfig {
         reader.finish(|| {
             Ok(Self {
                 streaming_enabled,
+                keeps_states: keeps_states?.unwrap_or(has_table),
                 access: access?,
                 in_band: in_band?,
                 origins: origins?,

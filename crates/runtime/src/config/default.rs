@@ -1,6 +1,7 @@
 use entity_stream_delivery::Endpoint;
 use entity_stream_protocol::Acknowledgement;
 
+use super::entity_state::EntityStateConfig;
 use super::fault::InvalidConfig;
 use super::history::HistoryConfig;
 use super::reader::Reader;
@@ -25,6 +26,8 @@ pub struct DefaultConfig {
     pub connections_table: String,
     /// The history of events; `None` if it is off.
     pub history: Option<HistoryConfig>,
+    /// The state of entities; `None` if it is off.
+    pub entity_state: Option<EntityStateConfig>,
     /// The `@connections` API, which carries the answers.
     pub endpoint: Endpoint,
 }
@@ -38,6 +41,7 @@ impl DefaultConfig {
         let mut reader = Reader::new(environment);
         let connections_table = reader.required(WS_CONNECTIONS_TABLE, resources::table);
         let history = HistoryConfig::read_with(&mut reader);
+        let entity_state = EntityStateConfig::read_with(&mut reader, history.as_ref().ok().and_then(Option::as_ref));
         let endpoint = reader.required(WS_API_ENDPOINT, |url| Endpoint::parse(&url).ok());
         let enabled = reader.flag(AUTH_ENABLED);
         let tokens = TokenConfig::read_with(&mut reader, enabled);
@@ -52,6 +56,7 @@ impl DefaultConfig {
                 most_connections: most_connections?,
                 connections_table: connections_table?,
                 history: history?,
+                entity_state: entity_state?,
                 endpoint: endpoint?,
             })
         })

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use entity_stream_protocol::Subscribe;
 use proptest::prelude::*;
 
 use super::resuming::{answered, event_at, not_recovered, recovered};
@@ -58,7 +59,7 @@ impl World {
         }
         let message = self.driven.machine.step(Input::Opened, self.driven.now).unwrap();
         (self.is_open, self.is_answered) = (true, false);
-        let Action::Subscribe { since, .. } = message.action else { panic!("{message:?}") };
+        let Action::Subscribe(Subscribe { since, .. }) = message.action else { panic!("{message:?}") };
         let answer_at = Self::position(self.published);
         self.frames = match since {
             None => {

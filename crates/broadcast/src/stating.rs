@@ -1,0 +1,67 @@
+//! The entity state's part in serving a batch: it applies the changes to the states of their entities, before anything else.
+//!
+//! Invariant: the changes of one entity are applied in the order of the batch. An event whose state cannot be written is delivered
+//! without one, and then fails, so that Lambda repeats it: an outage of the table stops no live event.
+
+use std::collections::HashMap;
+
+use entity_stream_clock::Clock;
+use entity_stream_history::{Applied, EntityKey, HistoryError, StateTable};
+use entity_stream_protocol::EpochMillis;
+use futures_util::{StreamExt, stream};
+
+use crate::assignment::Assignment;
+use crate::metrics;
+
+/// The entities whose states are written at the same time.
+const AT_ONCE: usize = 16;
+
+/// Applies the changes of events, and gives each event what it did to its entity. Returns whether the state has each change.
+pub(crate) async fn apply(states: &StateTable, assignments: &mut [Assignment<'_>], clock: &Clock) -> Vec<bool> {
+    let mut entities: HashMap<EntityKey, Vec<usize>> = HashMap::new();
+    for (index, assignment) in assignments.iter().enumerate() {
+        let change = assignment.event.change();
+        let key = EntityKey::new(&change.tenant, &change.entity_id, &change.service_path);
+        entities.entry(key).or_default().push(index);
+    }
+    let assigned = &*assignments;
+    let applied = stream::iter(entities.into_values()).map(async |events| {
+        let mut applied = Vec::with_capacity(events.len());
+        for index in events {
+            let now = clock.now();
+            applied.push((index, states.apply(&assigned[index].event, assigned[index].arrived_at(now), now).await));
+        }
+        applied
+    });
+    let applied: Vec<_> = applied.buffer_unordered(AT_ONCE).concat().await;
+    let mut is_stored = vec![true; assignments.len()];
+    for (index, applied) in applied {
+        is_stored[index] = applied.is_ok();
+        note(&mut assignments[index], applied);
+    }
+    is_stored
+}
+
+fn note(assignment: &mut Assignment<'_>, applied: Result<Applied, HistoryError>) {
+    let event_id = assignment.event.id().to_owned();
+    match applied {
+        Ok(Applied::Known { revision, states }) => assignment.event.revise(revision, states),
+        Ok(Applied::TooLarge) => {
+            metrics::state_too_large();
+            tracing::warn!(event_id, "the entity is too large: the service keeps no entity state of it");
+            assignment.event.set_without_state();
+        }
+        Err(error) => {
+            metrics::not_stored();
+            tracing::error!(event_id, %error, "the entity state does not have the change");
+            assignment.event.set_without_state();
+        }
+    }
+}
+
+impl Assignment<'_> {
+    /// When the event came to the bus. A publisher can write any time.
+    fn arrived_at(&self, now: EpochMillis) -> EpochMillis {
+        self.published_at.min(now)
+    }
+}

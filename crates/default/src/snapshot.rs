@@ -1,0 +1,286 @@
+//! The entities that match subscriptions now, in parts.
+//!
+//! Invariant: the parts of a snapshot together have each entity that matched from its beginning to its end, once for each view of the
+//! subscriptions. The interests of the connection are written before the first part is read, and the state of an entity is written
+//! before its event is delivered, so an entity that changes meanwhile comes as an event at least.
+//!
+//! The entities are read by the scopes of the subscriptions: ids, then types, in one order. An entity that several scopes have
+//! counts at the first of them. So a place in this order is all that the next part needs.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use entity_stream_connections::Connection;
+use entity_stream_history::{EntityState, HistoryError, IndexPlace, StateTable};
+use entity_stream_protocol::limits::{SNAPSHOT_BYTES, SNAPSHOT_ENTITIES};
+use entity_stream_protocol::{
+    ChangeFacts, EpochMillis, FilterScopes, MessageForm, Selection, SnapshotToken, Subscription, SubscriptionName,
+    pack_events,
+};
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+
+use crate::current_entity::snapshot_of;
+
+/// The entities that are read at once.
+const PAGE: i32 = 100;
+/// The frames after which a part ends. Their delivery takes seconds.
+const FRAMES: usize = 500;
+/// The time after which a part ends.
+const READING_TIME: Duration = Duration::from_secs(5);
+/// The time after which the choice of entities lets other tasks run.
+const TURN: Duration = Duration::from_millis(1);
+
+/// A part of a snapshot.
+#[derive(Debug, Default)]
+pub(crate) struct SnapshotPart {
+    pub(crate) frames: Vec<String>,
+    pub(crate) entities: u32,
+    /// Where the snapshot goes on.
+    pub(crate) next: Option<SnapshotToken>,
+}
+
+/// The place at which a part begins, as it stands in the token.
+#[derive(Debug, Serialize, Deserialize)]
+struct SnapshotPlace {
+    /// The subscriptions.
+    #[serde(rename = "s")]
+    subscriptions: BTreeSet<SubscriptionName>,
+    /// The number of the scope.
+    #[serde(rename = "n")]
+    scope: usize,
+    /// A hash of all scopes: a change of the subscriptions between two parts can change them.
+    #[serde(rename = "h")]
+    scopes: u64,
+    /// The last entity of the scope.
+    #[serde(rename = "a", skip_serializing_if = "Option::is_none")]
+    after: Option<String>,
+}
+
+/// The token does not belong to the subscriptions.
+#[derive(Debug)]
+pub(crate) struct UnknownPlace;
+
+/// The scopes of a snapshot, in the order in which they are read.
+#[derive(Debug, PartialEq, Eq)]
+enum SnapshotScopes {
+    Every,
+    Named { ids: BTreeSet<String>, types: BTreeSet<String> },
+}
+
+/// A subscription that begins with a snapshot.
+struct SnapshotWish<'a> {
+    subscription: &'a Subscription,
+    selection: Selection,
+    /// For entities that are too large to be kept.
+    without_data: Selection,
+}
+
+/// A snapshot of some subscriptions of a connection.
+pub(crate) struct Snapshot<'a> {
+    states: &'a StateTable,
+    connection: &'a Connection,
+    wishes: Vec<SnapshotWish<'a>>,
+    scopes: SnapshotScopes,
+    place: SnapshotPlace,
+}
+
+impl<'a> Snapshot<'a> {
+    /// Begins a snapshot of these subscriptions.
+    pub(crate) fn begin(
+        states: &'a StateTable,
+        connection: &'a Connection,
+        subscriptions: BTreeSet<SubscriptionName>,
+    ) -> Self {
+        let place = SnapshotPlace { subscriptions, scope: 0, scopes: 0, after: None };
+        let mut snapshot = Self::at(states, connection, place);
+        snapshot.place.scopes = snapshot.scopes.hash();
+        snapshot
+    }
+
+    /// Goes on with a snapshot.
+    ///
+    /// # Errors
+    /// If the token is not one of this service, or the subscriptions have other scopes now.
+    pub(crate) fn resume(
+        states: &'a StateTable,
+        connection: &'a Connection,
+        token: &SnapshotToken,
+    ) -> Result<Self, UnknownPlace> {
+        let json = URL_SAFE_NO_PAD.decode(token.as_str()).map_err(|_| UnknownPlace)?;
+        let place: SnapshotPlace = serde_json::from_slice(&json).map_err(|_| UnknownPlace)?;
+        let expected = place.scopes;
+        let snapshot = Self::at(states, connection, place);
+        let is_known = snapshot.scopes.hash() == expected && snapshot.place.scope < snapshot.scopes.len();
+        if is_known { Ok(snapshot) } else { Err(UnknownPlace) }
+    }
+
+    fn at(states: &'a StateTable, connection: &'a Connection, place: SnapshotPlace) -> Self {
+        let wanted = connection.subscriptions.iter().filter(|each| place.subscriptions.contains(&each.name));
+        let wishes: Vec<_> = wanted.map(SnapshotWish::new).collect();
+        let scopes = SnapshotScopes::of(wishes.iter().map(|wish| wish.subscription));
+        Self { states, connection, wishes, scopes, place }
+    }
+
+    /// Reads the next part.
+    ///
+    /// # Errors
+    /// [`HistoryError`] if the states cannot be read.
+    pub(crate) async fn read(mut self, now: EpochMillis) -> Result<SnapshotPart, HistoryError> {
+        let started = Instant::now();
+        let (mut messages, mut entities, mut bytes, mut frames) = (Vec::new(), 0, 0, 0);
+        let mut turn = Instant::now();
+        while self.place.scope < self.scopes.len() {
+            for state in self.next_states(now).await? {
+                let of_entity = self.messages(&state);
+                entities += u32::from(!of_entity.is_empty());
+                bytes += of_entity.iter().map(String::len).sum::<usize>();
+                frames += of_entity.len();
+                messages.extend(of_entity);
+                if turn.elapsed() > TURN {
+                    tokio::task::yield_now().await;
+                    turn = Instant::now();
+                }
+            }
+            let has_all_frames = !self.connection.takes_batches && frames >= FRAMES;
+            let is_full = entities as usize >= SNAPSHOT_ENTITIES || bytes >= SNAPSHOT_BYTES || has_all_frames;
+            if is_full || started.elapsed() > READING_TIME {
+                break;
+            }
+        }
+        let packed = |messages| pack_events::<String>(messages).into_iter().map(|frame| frame.text).collect();
+        let frames = if self.connection.takes_batches { packed(messages) } else { messages };
+        let next = (self.place.scope < self.scopes.len()).then(|| self.place.token());
+        Ok(SnapshotPart { frames, entities, next: next.flatten() })
+    }
+
+    /// The part that has nothing, of a snapshot that could not be read. The next one begins where it does.
+    pub(crate) fn unread(self) -> SnapshotPart {
+        SnapshotPart { next: self.place.token(), ..SnapshotPart::default() }
+    }
+
+    /// Reads some entities from the place on, and moves the place behind them.
+    async fn next_states(&mut self, now: EpochMillis) -> Result<Vec<EntityState>, HistoryError> {
+        let tenant = &self.connection.tenant;
+        let entity_type = match self.scopes.get(self.place.scope) {
+            Some(Scope::Id(id)) => {
+                let states = self.states.states_of_id(tenant, id, now).await?;
+                self.place.scope += 1;
+                return Ok(states);
+            }
+            Some(Scope::Type(entity_type)) => Some(entity_type.to_owned()),
+            Some(Scope::Every) | None => None,
+        };
+        let after = self.place.after.take().map(IndexPlace);
+        let page = self.states.list(tenant, entity_type.as_deref(), after.as_ref(), (PAGE, now)).await?;
+        let states = self.states.states(&page.keys, now).await?.into_iter().map(|(_, state)| state);
+        let scope = self.place.scope;
+        let states = states.filter(|state| self.scopes.first_of(state) == Some(scope)).collect();
+        match page.next {
+            Some(IndexPlace(after)) => self.place.after = Some(after),
+            None => self.place.scope += 1,
+        }
+        Ok(states)
+    }
+
+    /// The messages that show an entity: one for each view of the subscriptions that it matches.
+    fn messages(&self, state: &EntityState) -> Vec<String> {
+        if state.is_deleted() {
+            return Vec::new();
+        }
+        let event = snapshot_of(state, &self.connection.tenant);
+        let facts = ChangeFacts::new(event.change());
+        let is_named = self.connection.subscriptions.iter().any(|subscription| !subscription.name.is_default());
+        let mut forms: Vec<MessageForm> = Vec::new();
+        for wish in &self.wishes {
+            let selection = if state.is_too_large() { &wish.without_data } else { &wish.selection };
+            if !selection.matches(&facts) {
+                continue;
+            }
+            let view = &wish.subscription.view;
+            let form = match forms.iter_mut().find(|form| form.view == *view) {
+                Some(form) => form,
+                None => {
+                    let (format, view) = (self.connection.format, view.clone());
+                    forms.push(MessageForm { format, view, ..MessageForm::default() });
+                    let last = forms.len() - 1;
+                    &mut forms[last]
+                }
+            };
+            if is_named {
+                form.subscriptions.push(wish.subscription.name.clone());
+            }
+        }
+        forms.iter().map(|form| event.message(form)).collect()
+    }
+}
+
+impl<'a> SnapshotWish<'a> {
+    fn new(subscription: &'a Subscription) -> Self {
+        let entities = subscription.filter.of_entities();
+        Self {
+            subscription,
+            without_data: Selection::new(entities.without_query()),
+            selection: Selection::new(entities),
+        }
+    }
+}
+
+impl SnapshotPlace {
+    fn token(&self) -> Option<SnapshotToken> {
+        let json = serde_json::to_vec(self).ok()?;
+        SnapshotToken::parse(URL_SAFE_NO_PAD.encode(json)).ok()
+    }
+}
+
+/// One scope of a snapshot.
+enum Scope<'a> {
+    Id(&'a str),
+    Type(&'a str),
+    Every,
+}
+
+impl SnapshotScopes {
+    fn of<'a>(subscriptions: impl Iterator<Item = &'a Subscription>) -> Self {
+        let (mut ids, mut types) = (BTreeSet::new(), BTreeSet::new());
+        for subscription in subscriptions {
+            match subscription.filter.scopes() {
+                FilterScopes::Ids(wanted) => ids.extend(wanted.iter().map(|id| id.as_str().to_owned())),
+                FilterScopes::Types(wanted) => types.extend(wanted.iter().map(|each| each.as_str().to_owned())),
+                FilterScopes::Every => return Self::Every,
+            }
+        }
+        Self::Named { ids, types }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Every => 1,
+            Self::Named { ids, types } => ids.len() + types.len(),
+        }
+    }
+
+    fn get(&self, index: usize) -> Option<Scope<'_>> {
+        match self {
+            Self::Every => Some(Scope::Every),
+            Self::Named { ids, types } => match index.checked_sub(ids.len()) {
+                None => ids.iter().nth(index).map(|id| Scope::Id(id)),
+                Some(index) => types.iter().nth(index).map(|each| Scope::Type(each)),
+            },
+        }
+    }
+
+    /// The first scope that an entity belongs to.
+    fn first_of(&self, state: &EntityState) -> Option<usize> {
+        let Self::Named { ids, types } = self else { return Some(0) };
+        let by_id = ids.iter().position(|id| *id == state.entity_id);
+        let has = |wanted: &String| state.entity_types.iter().any(|each| each.as_str() == wanted);
+        by_id.or_else(|| types.iter().position(has).map(|index| ids.len() + index))
+    }
+
+    fn hash(&self) -> u64 {
+        entity_stream_connections::stable_hash(format!("{self:?}").as_bytes())
+    }
+}

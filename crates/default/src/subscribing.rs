@@ -1,0 +1,160 @@
+//! Handles `subscribe` and `snapshot`.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use entity_stream_connections::{Connection, TableError};
+use entity_stream_history::HistoryError;
+use entity_stream_protocol::{
+    Answer, ClientMessage, ErrorCode, NotRecovered, Recovery, SnapshotToken, Subscribe, Subscription, SubscriptionName,
+};
+use entity_stream_runtime::Caller;
+use tokio::time::{Instant, timeout_at};
+
+use crate::handler::DefaultRoute;
+use crate::refusal::refuse;
+use crate::replay::{Replay, Subscribing};
+use crate::reply::Reply;
+use crate::snapshot::{Snapshot, SnapshotPart};
+
+/// The part of the time of a message after which neither the history nor states are read. A change of subscriptions is answered
+/// although they are not.
+const READING_TIME: Duration = Duration::from_secs(11);
+
+const NO_STATES: &str =
+    "wholeEntity, showChanges and snapshot need entity state, which this service does not keep; leave them out";
+const NO_SNAPSHOT_FOR_GROUPS: &str =
+    "a member of a group cannot ask for a snapshot; leave out snapshot, or connect without group_id";
+
+impl DefaultRoute {
+    /// Adds subscriptions, and finds what comes before the answer: past events, and the entities that match.
+    pub(crate) async fn subscribe(
+        &self,
+        caller: &Caller,
+        message: &ClientMessage,
+        Subscribe { subscriptions, snapshots, since }: &Subscribe,
+    ) -> Option<Reply> {
+        let (until, began) = (Instant::now() + READING_TIME, self.clock.now());
+        let (asked, since) = (subscriptions.as_slice(), since.as_ref());
+        if self.states.is_none() && (!snapshots.is_empty() || asked.iter().any(follows_states)) {
+            return Some(Answer::Error(message.reject(ErrorCode::NotAvailable, NO_STATES)).into());
+        }
+        if !snapshots.is_empty() {
+            match self.table.find(&caller.connection_id, began).await {
+                Ok(Some(Connection { group: Some(_), .. })) => {
+                    return Some(Answer::Error(message.reject(ErrorCode::NotAvailable, NO_SNAPSHOT_FOR_GROUPS)).into());
+                }
+                // A connection that is not registered is refused below.
+                Ok(_) => {}
+                Err(error) => return Some(refuse(message, &error).into()),
+            }
+        }
+        let change = match self.table.subscribe(&caller.connection_id, asked, since, began).await {
+            Ok(change) => change,
+            Err(error) => return Some(refuse(message, &error).into()),
+        };
+        let connection = &change.after;
+        if !self.acknowledges(message, connection) && since.is_none() && snapshots.is_empty() {
+            return None;
+        }
+        let subscribing =
+            Subscribing { change: &change, subscriptions: asked, since, began, states: self.states.as_ref() };
+        let replay = match &self.history {
+            Some(history) => Some(Replay::read(history, &self.clock, subscribing, until).await),
+            None => None,
+        };
+        let (mut frames, position, recovery) = match replay {
+            Some(Replay { frames, position, recovery }) => (frames, Some(position), recovery),
+            None => (Vec::new(), None, since.map(|_| Recovery::NotRecovered(NotRecovered::Unavailable))),
+        };
+        // A client that has everything needs no snapshot.
+        let has_everything = since.is_some() && matches!(recovery, Some(Recovery::Recovered { .. }));
+        let part = if snapshots.is_empty() || has_everything {
+            None
+        } else {
+            Some(self.first_part(connection, snapshots, until).await)
+        };
+        let (snapshot, snapshot_next) = match part {
+            Some(SnapshotPart { frames: of_snapshot, entities, next }) => {
+                frames.extend(of_snapshot);
+                (Some(entities), next)
+            }
+            None => (None, None),
+        };
+        // The members of a group have no place of their own in the history.
+        let is_member = connection.group.is_some();
+        let answer = Answer::Subscribed {
+            subscriptions: subscriptions.clone(),
+            session: position.as_ref().filter(|_| !is_member).map(|_| connection.session()),
+            position: position.filter(|_| !is_member),
+            recovery,
+            snapshot,
+            snapshot_next,
+            request_id: message.request_id.clone(),
+        };
+        Some(Reply::after(frames, answer, connection))
+    }
+
+    /// The first part of a snapshot. If it cannot be read, it is empty, and the client asks for the next one.
+    async fn first_part(
+        &self,
+        connection: &Connection,
+        subscriptions: &BTreeSet<SubscriptionName>,
+        until: Instant,
+    ) -> SnapshotPart {
+        let Some(states) = &self.states else { return SnapshotPart::default() };
+        let snapshot = || Snapshot::begin(states, connection, subscriptions.clone());
+        match timeout_at(until, snapshot().read(self.clock.now())).await {
+            Ok(Ok(part)) => part,
+            Ok(Err(error)) => {
+                note_fault(&error);
+                snapshot().unread()
+            }
+            Err(_) => snapshot().unread(),
+        }
+    }
+
+    /// Reads the next part of a snapshot.
+    pub(crate) async fn snapshot(&self, caller: &Caller, message: &ClientMessage, next: &SnapshotToken) -> Reply {
+        let until = Instant::now() + READING_TIME;
+        let Some(states) = &self.states else {
+            return Answer::Error(message.reject(ErrorCode::NotAvailable, NO_STATES)).into();
+        };
+        let now = self.clock.now();
+        let connection = match self.table.find(&caller.connection_id, now).await {
+            Ok(Some(connection)) if connection.authorisation.is_valid(now) => connection,
+            Ok(Some(_)) => return refuse(message, &TableError::NotAuthorised).into(),
+            Ok(None) => return refuse(message, &TableError::NotConnected).into(),
+            Err(error) => return refuse(message, &error).into(),
+        };
+        if connection.group.is_some() {
+            return Answer::Error(message.reject(ErrorCode::NotAvailable, NO_SNAPSHOT_FOR_GROUPS)).into();
+        }
+        let Ok(snapshot) = Snapshot::resume(states, &connection, next) else {
+            let text = "next does not belong to the present subscriptions; subscribe again with snapshot";
+            return Answer::Error(message.reject(ErrorCode::InvalidSnapshotToken, text)).into();
+        };
+        let error = match timeout_at(until, snapshot.read(now)).await {
+            Ok(Ok(SnapshotPart { frames, entities, next })) => {
+                let request_id = message.request_id.clone();
+                let answer = Answer::Snapshot { snapshot: entities, snapshot_next: next, request_id };
+                return Reply::after(frames, answer, &connection);
+            }
+            Ok(Err(error)) => error,
+            Err(_) => HistoryError::TimedOut { operation: "BatchGetItem" },
+        };
+        note_fault(&error);
+        Answer::Error(message.reject(ErrorCode::Internal, "the entities could not be read; try again")).into()
+    }
+}
+
+/// True if the subscription shows what only the state of an entity tells.
+fn follows_states(subscription: &Subscription) -> bool {
+    subscription.view.shows_whole_entity() || subscription.view.shows_changes()
+}
+
+/// Logs and counts that entity state cannot be read.
+pub(crate) fn note_fault(error: &HistoryError) {
+    tracing::error!(%error, "the entity state cannot be read");
+    metrics::counter!("StateFaults").increment(1);
+}

@@ -1,0 +1,25 @@
+//! The state of each entity as last known: attributes merged in order of time, a version that grows with each change, and what was
+//! before the last change.
+//!
+//! | item | pk | sk |
+//! |---|---|---|
+//! | state of an entity | `S#{tenant}#{hash of the id}` | hash of the service path |
+//! | index of a type, or of all types as `*` | `X#{tenant}#{type}` | both hashes |
+//!
+//! `merge` decides what a change does, without I/O. `table` applies it: usually with one conditional `UpdateItem` (`quick_update`),
+//! which succeeds if the change is newer than everything and the entity has its types already. Everything else is read,
+//! merged and written on the condition that the version is still the same. `index` lists the entities of a type.
+
+mod change_time;
+mod entity_item;
+mod entity_state;
+mod event_mark;
+mod index;
+mod merge;
+mod quick_update;
+mod table;
+
+pub use entity_state::{EntityState, LastChange};
+pub use index::{IndexPage, IndexPlace};
+pub use merge::Applied;
+pub use table::{EntityKey, StateTable};

@@ -1,0 +1,357 @@
+//! What a change does to the state of its entity. No I/O.
+//!
+//! **Invariant.** Attributes are merged in order of time: a value is replaced by one that is not older, whatever the order in
+//! which changes arrive. Of two that are as old, the last arrival stays. A change counts if it alters the state, and then the version
+//! grows by one. A change that counted and comes again alters nothing, and has the same version.
+//!
+//! - A creation replaces everything, and a deletion removes everything, unless they are late.
+//! - An update sets the attributes in `data`. An attribute that is named in `changedAttributes` and absent from `data` is
+//!   removed, if `data` is not empty: publishers leave `data` empty if it is too large for them.
+//! - A change is late if its timestamp is older than that of another one. A late creation sets attributes as an update does. A late
+//!   deletion removes what is not newer, and the entity stays. Nothing that is older than the last creation or deletion comes back.
+//!
+//! An attribute that is removed stays as a removed one, with the time of its removal. Each attribute keeps its value before the
+//! last change, so that a repeated change finds what was before it.
+
+use std::collections::BTreeMap;
+
+use entity_stream_protocol::{ChangeType, EntityStates, EpochMillis, Event, FormerState, Revision};
+use serde_json::value::RawValue;
+
+use super::change_time::ChangeTime;
+use super::entity_state::{AttributeValueAt, EntityAttribute, EntityState, LastChange, Presence, object};
+use super::event_mark::{EventMark, RECENT};
+
+/// The largest item of an entity that is kept, in bytes. DynamoDB takes 400 KB.
+pub(crate) const MOST_BYTES: usize = 350_000;
+/// The time after which a removed attribute is forgotten. An older change could bring it back then.
+const REMOVED_FOR: i64 = 60 * 60 * 1_000_000;
+/// The most bytes of an item besides its attributes.
+const ITEM_BYTES: usize = 600;
+/// The bytes of an attribute in an item besides its name and value.
+pub(crate) const ATTRIBUTE_BYTES: usize = 24;
+
+/// A change as the state sees it.
+#[derive(Debug)]
+pub(crate) struct EntityUpdate<'a> {
+    pub(crate) event: &'a Event,
+    pub(crate) mark: EventMark,
+    pub(crate) at: ChangeTime,
+    /// The attributes that it sets, each with its JSON and its time. `None`: the data cannot be read.
+    pub(crate) attributes: Option<BTreeMap<String, (&'a str, ChangeTime)>>,
+}
+
+/// The result of a change.
+#[derive(Debug)]
+pub(crate) struct Merged {
+    /// The state after it.
+    pub(crate) state: EntityState,
+    pub(crate) outcome: Applied,
+    /// False if the state is as it was, so that nothing has to be written.
+    pub(crate) is_changed: bool,
+}
+
+/// What a change did to the state of its entity.
+#[derive(Clone, Debug)]
+pub enum Applied {
+    /// The state has the change.
+    Known {
+        /// The version after it, and what changed.
+        revision: Revision,
+        /// The entity before and after it.
+        states: EntityStates,
+    },
+    /// The entity is too large to be kept.
+    TooLarge,
+}
+
+impl<'a> EntityUpdate<'a> {
+    /// The change of an event that arrived at the bus at this time.
+    pub(crate) fn new(event: &'a Event, arrival: EpochMillis) -> Self {
+        let change = event.change();
+        let at = ChangeTime::of_change(change, arrival);
+        let members: Option<BTreeMap<String, &RawValue>> = serde_json::from_str(change.data.get()).ok();
+        let timed = |(name, json): (String, &'a RawValue)| {
+            let json = json.get();
+            (name, (json, ChangeTime::of_attribute(json, at, arrival)))
+        };
+        let attributes = members.map(|members| members.into_iter().map(timed).collect());
+        Self { event, mark: EventMark::of(event.id()), at, attributes }
+    }
+
+    fn change_type(&self) -> ChangeType {
+        self.event.change().change_type
+    }
+
+    /// The names of the attributes that the change removes.
+    pub(crate) fn removed(&self) -> impl Iterator<Item = &'a str> {
+        let has_data = self.attributes.as_ref().is_some_and(|attributes| !attributes.is_empty());
+        let named = self.event.change().changed_attributes.as_deref().filter(|_| has_data).unwrap_or_default();
+        named.iter().map(String::as_str).filter(|name| !self.sets(name))
+    }
+
+    fn sets(&self, name: &str) -> bool {
+        self.attributes.as_ref().is_some_and(|attributes| attributes.contains_key(name))
+    }
+
+    /// True if the service does not learn all that changed.
+    fn is_truncated(&self) -> bool {
+        let change = self.event.change();
+        let names_changes = change.changed_attributes.as_ref().is_some_and(|names| !names.is_empty());
+        match (&self.attributes, self.change_type()) {
+            (_, ChangeType::EntityDeleted) => false,
+            (None, _) => true,
+            (Some(attributes), ChangeType::EntityCreated) => attributes.is_empty(),
+            (Some(attributes), ChangeType::EntityUpdated) => attributes.is_empty() && names_changes,
+        }
+    }
+
+    /// Returns whether the change names this attribute as changed, or carries it.
+    fn names(&self, name: &str) -> bool {
+        match &self.event.change().changed_attributes {
+            Some(names) => names.iter().any(|each| each == name),
+            None => self.sets(name),
+        }
+    }
+
+    fn last(&self) -> LastChange {
+        LastChange {
+            event_id: self.event.id().to_owned(),
+            change_type: self.change_type(),
+            time: self.event.time().to_owned(),
+            timestamp: self.event.change().timestamp.clone(),
+        }
+    }
+
+    /// Merges the change into a state. `None`: the entity is not known. The first version of an entity is the present time in
+    /// milliseconds, so that it keeps growing if the entity was forgotten.
+    pub(crate) fn merge(&self, former: Option<EntityState>, now: EpochMillis) -> Merged {
+        let repeated =
+            former.as_ref().and_then(|state| state.recent.iter().position(|mark| mark.is_same_event(self.mark)));
+        match (former, repeated) {
+            (Some(state), Some(later)) => self.repeat(state, later),
+            (former, _) => self.apply(former, now),
+        }
+    }
+
+    fn apply(&self, former: Option<EntityState>, now: EpochMillis) -> Merged {
+        let before = match &former {
+            None => FormerState::Absent,
+            Some(state) => match (state.presence, state.data()) {
+                (Presence::Known, Some(data)) => FormerState::Data(data),
+                (Presence::Deleted, _) => FormerState::Absent,
+                _ => FormerState::Unknown,
+            },
+        };
+        let mut state = former.clone().unwrap_or_else(|| self.unknown_entity(now));
+        let is_late = self.at < state.newest;
+        // It may be a repetition that nobody recognises any more, whose first attempt told no client.
+        let before = if is_late { FormerState::Unknown } else { before };
+        let mark = self.mark.with(is_late, matches!(before, FormerState::Absent));
+        let mut is_changed = match (self.change_type(), is_late) {
+            (ChangeType::EntityUpdated, _) | (ChangeType::EntityCreated, true) => {
+                self.set_attributes(&mut state, is_late)
+            }
+            (ChangeType::EntityCreated, false) => {
+                self.clear(&mut state, None);
+                state.presence = Presence::Known;
+                self.set_attributes(&mut state, is_late);
+                (state.is_partial, state.replaced) = (self.is_truncated(), self.at);
+                true
+            }
+            (ChangeType::EntityDeleted, false) => {
+                self.clear(&mut state, None);
+                (state.presence, state.is_partial, state.replaced) = (Presence::Deleted, false, self.at);
+                true
+            }
+            (ChangeType::EntityDeleted, true) => self.delete_late(&mut state),
+        };
+        if !is_late {
+            state.newest = self.at;
+            state.entity_types = self.event.change().entity_types.clone();
+            is_changed = true;
+        }
+        if is_changed {
+            state.last = self.last();
+            state.version += 1;
+            state.recent.insert(0, mark);
+            state.recent.truncate(RECENT);
+            let forgotten = self.at.0.saturating_sub(REMOVED_FOR);
+            state.attributes.retain(|_, attribute| attribute.value.json.is_some() || attribute.value.at.0 > forgotten);
+            bound(&mut state);
+        } else if let Some(former) = former {
+            state = former;
+        }
+        let outcome = self.outcome(&state, before, is_late, state.version);
+        Merged { state, outcome, is_changed }
+    }
+
+    /// The state of an entity before its first change is merged. Unless that is a creation, there are attributes that nobody knows.
+    fn unknown_entity(&self, now: EpochMillis) -> EntityState {
+        let change = self.event.change();
+        EntityState {
+            entity_id: change.entity_id.clone(),
+            service_path: change.service_path.clone(),
+            entity_types: change.entity_types.clone(),
+            version: now.millis(),
+            is_partial: true,
+            last: self.last(),
+            presence: Presence::Known,
+            attributes: BTreeMap::new(),
+            newest: ChangeTime::NEVER,
+            newest_attribute: ChangeTime::NEVER,
+            replaced: ChangeTime::NEVER,
+            recent: Vec::new(),
+            indexed_until: 0,
+        }
+    }
+
+    /// Sets the attributes of an update or a creation, and removes those that an update removes. Returns whether anything changed.
+    fn set_attributes(&self, state: &mut EntityState, is_late: bool) -> bool {
+        match state.presence {
+            Presence::Known => {}
+            Presence::TooLarge => return false,
+            // A late change does not bring an entity back.
+            Presence::Deleted if is_late => return false,
+            Presence::Deleted => (state.presence, state.is_partial) = (Presence::Known, true),
+        }
+        let mut is_changed = false;
+        for (name, (json, at)) in self.attributes.iter().flatten() {
+            is_changed |= self.set(state, name, Some(json), *at);
+        }
+        if self.change_type() == ChangeType::EntityUpdated {
+            for name in self.removed() {
+                is_changed |= self.set(state, name, None, self.at);
+            }
+        }
+        let is_whole = self.change_type() == ChangeType::EntityCreated && !self.is_truncated();
+        if self.is_truncated() && !state.is_partial {
+            (state.is_partial, is_changed) = (true, true);
+        } else if is_late && is_whole && self.at >= state.replaced && state.is_partial {
+            // The creation that was missing.
+            (state.is_partial, state.replaced, is_changed) = (false, self.at, true);
+        }
+        is_changed
+    }
+
+    /// Sets or removes an attribute, unless a newer value is known. Returns whether that changed anything.
+    fn set(&self, state: &mut EntityState, name: &str, json: Option<&str>, at: ChangeTime) -> bool {
+        let known = state.attributes.remove(name);
+        let is_newer = match &known {
+            Some(known) => at >= known.value.at,
+            // What was replaced as a whole is as old as that.
+            None => self.at >= state.replaced,
+        };
+        if !is_newer {
+            state.attributes.extend(known.map(|known| (name.to_owned(), known)));
+            return false;
+        }
+        let value = AttributeValueAt { at, by: self.mark.short(), json: json.map(str::to_owned) };
+        let absent = AttributeValueAt { at: ChangeTime::NEVER, by: 0, json: None };
+        let former = Some(known.map_or(absent, |known| known.value));
+        state.attributes.insert(name.to_owned(), EntityAttribute { value, former });
+        state.newest_attribute = state.newest_attribute.max(at);
+        true
+    }
+
+    /// Removes what is not newer than a late deletion. Returns whether that changed anything.
+    fn delete_late(&self, state: &mut EntityState) -> bool {
+        if state.presence != Presence::Known || self.at < state.replaced {
+            return false;
+        }
+        self.clear(state, Some(self.at));
+        // Nobody has seen the creation after it.
+        (state.replaced, state.is_partial) = (self.at, true);
+        true
+    }
+
+    /// Removes all attributes, or those that are not newer than a time.
+    fn clear(&self, state: &mut EntityState, until: Option<ChangeTime>) {
+        state.attributes.retain(|_, EntityAttribute { value, former }| {
+            if until.is_some_and(|until| value.at > until) {
+                return true;
+            }
+            if value.json.is_none() && until.is_none() {
+                return false;
+            }
+            if value.json.is_some() {
+                let removed = AttributeValueAt { at: self.at, by: self.mark.short(), json: None };
+                *former = Some(std::mem::replace(value, removed));
+            }
+            true
+        });
+    }
+
+    /// The outcome of a change that was applied before. `later` others came after it.
+    fn repeat(&self, state: EntityState, later: usize) -> Merged {
+        let is_late = state.recent[later].is_late();
+        let version = state.version - u64::try_from(later).unwrap_or_default();
+        let before =
+            if later > 0 || state.presence == Presence::TooLarge { FormerState::Unknown } else { self.before(&state) };
+        let outcome = self.outcome(&state, before, is_late, version);
+        Merged { state, outcome, is_changed: false }
+    }
+
+    /// The entity before the last change, which was this one.
+    fn before(&self, state: &EntityState) -> FormerState {
+        let mark = self.mark.short();
+        let mut is_known = true;
+        let members = state.attributes.iter().filter_map(|(name, attribute)| {
+            let value = if attribute.value.by != mark {
+                Some(&attribute.value)
+            } else {
+                is_known &= attribute.former.is_some();
+                attribute.former.as_ref()
+            };
+            Some((name.as_str(), value?.json.as_deref()?))
+        });
+        let before = object(members);
+        if !is_known {
+            FormerState::Unknown
+        } else if state.recent.first().is_some_and(|mark| mark.found_nothing()) {
+            FormerState::Absent
+        } else {
+            FormerState::Data(before)
+        }
+    }
+
+    fn outcome(&self, state: &EntityState, before: FormerState, is_late: bool, version: u64) -> Applied {
+        if state.presence == Presence::TooLarge {
+            return Applied::TooLarge;
+        }
+        let mark = self.mark.short();
+        let changed =
+            state.attributes.iter().filter(|(name, attribute)| attribute.value.by == mark && self.names(name));
+        let former = |(name, attribute): (&'_ String, &'_ EntityAttribute)| -> Option<(String, String)> {
+            Some((name.clone(), attribute.former.as_ref()?.json.clone()?))
+        };
+        let former: Vec<_> = changed.filter_map(former).collect();
+        let has_previous = self.change_type() == ChangeType::EntityUpdated && !former.is_empty();
+        let previous = has_previous.then(|| object(former.iter().map(|(name, json)| (name.as_str(), json.as_str()))));
+        let revision = Revision { version, is_late, is_partial: state.is_partial, previous };
+        Applied::Known { revision, states: EntityStates { before, after: state.data() } }
+    }
+}
+
+/// Keeps a state within the size of an item: first without former values, then without attributes.
+fn bound(state: &mut EntityState) {
+    if size(state) > MOST_BYTES {
+        state.attributes.values_mut().for_each(|attribute| attribute.former = None);
+    }
+    if size(state) > MOST_BYTES {
+        (state.presence, state.is_partial) = (Presence::TooLarge, true);
+        state.attributes.clear();
+    }
+}
+
+/// The most bytes that a state takes in the table.
+fn size(state: &EntityState) -> usize {
+    let value = |value: &AttributeValueAt| ATTRIBUTE_BYTES + value.json.as_ref().map_or(0, String::len);
+    let attribute = |(name, attribute): (&String, &EntityAttribute)| {
+        let former = attribute.former.as_ref().map_or(0, |former| name.len() + value(former));
+        name.len() + value(&attribute.value) + former
+    };
+    let names = state.entity_id.len() + state.service_path.len();
+    let types: usize = state.entity_types.iter().map(|each| each.as_str().len()).sum();
+    ITEM_BYTES + names + types + state.attributes.iter().map(attribute).sum::<usize>()
+}

@@ -1,0 +1,21 @@
+use serde_json::value::RawValue;
+
+/// An entity before and after a change. Filters judge both, and a view of the whole entity shows what it is after.
+#[derive(Clone, Debug)]
+pub struct EntityStates {
+    /// The entity before the change.
+    pub before: FormerState,
+    /// All attributes after the change, a JSON object. `None` if the entity is deleted.
+    pub after: Option<Box<RawValue>>,
+}
+
+/// An entity before a change.
+#[derive(Clone, Debug)]
+pub enum FormerState {
+    /// There was no such entity.
+    Absent,
+    /// All its attributes, a JSON object.
+    Data(Box<RawValue>),
+    /// The change is repeated, and others have overwritten what was before it. A subscription may have matched.
+    Unknown,
+}
