@@ -93,6 +93,13 @@ class Services:
                 {"HistoryWritesAlarm", "BroadcastErrorsAlarm"},
             ),
             "the history cannot be read": ({self.ours("HistoryFaults", "Default"): 1}, {"HistoryReadsAlarm"}),
+            "an event is not merged into the entity state": (
+                {self.ours("NotStored", "Broadcast"): 1, self.function("Errors", "Broadcast"): 1},
+                {"StateWritesAlarm", "BroadcastErrorsAlarm"},
+            ),
+            "the entity state cannot be read": ({self.ours("StateFaults", "Default"): 1}, {"StateReadsAlarm"}),
+            "an entity changes from several sides at once": ({self.ours("StateConflicts", "Broadcast"): 9}, set()),
+            "an entity is too large for the entity state": ({self.ours("StateTooLarge", "Broadcast"): 9}, set()),
             "events arrive late": ({self.ours("EventAge", "Broadcast"): 60_000}, {"EventAgeAlarm"}),
             "events arrive in time": ({self.ours("EventAge", "Broadcast"): 900}, set()),
             "no delivery succeeds": ({self.ours("Failed", "Broadcast"): 3}, {"NothingDeliveredAlarm"}),
@@ -141,12 +148,30 @@ def test_one_bad_minute_is_enough_for_what_is_lost_and_not_for_what_is_repeated(
         assert (alarm.properties["EvaluationPeriods"] == 1) == once, name
 
 
-def test_without_a_history_no_alarm_and_no_widget_watches_it(on):
-    without = enabled(HistoryMinutes="0")
-    watched = {"HistoryWritesAlarm", "HistoryReadsAlarm", "HistoryThrottlesAlarm"}
+@pytest.mark.parametrize(
+    ("parameters", "watched"),
+    [
+        ({"HistoryMinutes": "0"}, {"HistoryWritesAlarm", "HistoryReadsAlarm"}),
+        ({"EntityState": "false"}, {"StateWritesAlarm", "StateReadsAlarm"}),
+        (
+            {"HistoryMinutes": "0", "EntityState": "false"},
+            {"HistoryWritesAlarm", "HistoryReadsAlarm", "StateWritesAlarm", "StateReadsAlarm", "HistoryThrottlesAlarm"},
+        ),
+    ],
+)
+def test_no_alarm_and_no_widget_watches_what_is_switched_off(on, parameters, watched):
+    without = enabled(**parameters)
     assert set(alarms(on)) - set(alarms(without)) == watched
-    of_history = {which for name in watched for which in alarms(on)[name].inputs.values()}
-    assert of_history <= dashboard(on) and not of_history & dashboard(without)
+    of_past = {which for name in watched for which in alarms(on)[name].inputs.values()}
+    assert of_past <= dashboard(on) and not of_past & dashboard(without)
+
+
+@pytest.mark.parametrize("variant", [name for name, parameters in VARIANTS.items() if "DashboardEnabled" not in parameters])
+def test_no_widget_covers_another(variant):
+    body = json.loads(enabled(**VARIANTS[variant]).resources["DashboardOfStack"]["Properties"]["DashboardBody"])
+    places = [(each["x"], each["y"]) for each in body["widgets"]]
+    assert len(set(places)) == len(places)
+    assert {(each["width"], each["height"]) for each in body["widgets"]} == {(12, 6)}
 
 
 def test_silence_rings_only_if_it_is_asked_for(on):

@@ -20,6 +20,7 @@ VALUES = {
     "EventBusName": ["default", "city", "aws.partner/example.com/city"],
     "EventSource": ["", "com.example.broker"],
     "HistoryMinutes": ["60", "0"],
+    "EntityState": ["true", "false"],
     "BroadcastReservedConcurrency": ["", "20"],
     "PingRoute": ["mock", "function"],
     "ApiGatewayLogging": ["create-role", "account-role", "off"],

@@ -21,6 +21,9 @@ VARIANTS = {
     "in-band without authentication": {"AuthInBand": "true", "AuthEnabled": "false"},
     "one source": {"EventSource": "com.example.broker", "EventBusName": "city"},
     "no history": {"HistoryMinutes": "0"},
+    "no entity state": {"EntityState": "false"},
+    "neither history nor entity state": {"HistoryMinutes": "0", "EntityState": "false"},
+    "entity state for a year": {"EntityStateDays": "365"},
     "a history of a week": {"HistoryMinutes": "10080"},
     "reserved concurrency": {"BroadcastReservedConcurrency": "20", "BroadcastConcurrency": "128", "BroadcastSplitAt": "9000"},
     "no access logs": {"ApiGatewayLogging": "off"},
@@ -74,7 +77,7 @@ def test_one_parameter_deploys_everything(on):
         "AWS::ApiGatewayV2::Route": 4,
         "AWS::ApiGatewayV2::RouteResponse": 1,
         "AWS::ApiGatewayV2::Stage": 1,
-        "AWS::CloudWatch::Alarm": 16,
+        "AWS::CloudWatch::Alarm": 18,
         "AWS::CloudWatch::Dashboard": 1,
         "AWS::DynamoDB::Table": 3,
         "AWS::Events::Rule": 2,
@@ -142,15 +145,19 @@ def test_each_switch_adds_and_removes_its_resources():
     domain = {"DomainName": "a.example.com", "CertificateArn": "arn:aws:acm:eu-west-1:123456789012:certificate/1"}
     assert changed(**domain) == ({"Domain", "DomainMapping"}, set())
     assert changed(**domain, HostedZoneId="Z1") == ({"Domain", "DomainMapping", "DomainAlias", "DomainAliasIpv6"}, set())
-    history = {"HistoryTable", "HistoryWritesAlarm", "HistoryReadsAlarm", "HistoryThrottlesAlarm"}
+    history, state = {"HistoryWritesAlarm", "HistoryReadsAlarm"}, {"StateWritesAlarm", "StateReadsAlarm"}
     assert changed(HistoryMinutes="0") == (set(), history)
     assert changed(HistoryMinutes="1") == (set(), set())
+    assert changed(EntityState="false") == (set(), state)
+    assert changed(EntityStateDays="1") == (set(), set())
+    table = {"HistoryTable", "HistoryThrottlesAlarm"}
+    assert changed(HistoryMinutes="0", EntityState="false") == (set(), history | state | table)
     assert changed(ApiKeysTableName="keys") == (set(), {"ApiKeysTable"})
     assert changed(ApiKeysTableDeletionProtection="false") == (set(), set())
     assert changed(AlarmEmail="ops@city.test") == ({"AlarmTopic"}, set())
     assert changed(SilenceAlarmHours="1") == ({"SilenceAlarm"}, set())
     appeared, gone = changed(AlarmsEnabled="false")
-    assert not appeared and len(gone) == 16 and all(name.endswith("Alarm") for name in gone)
+    assert not appeared and len(gone) == 18 and all(name.endswith("Alarm") for name in gone)
 
 
 def test_authentication_is_on_and_the_secret_is_read_by_its_arn(on):
@@ -180,37 +187,57 @@ def test_api_keys_outlive_the_stack_and_connections_do_not(on):
         assert table["Properties"]["TimeToLiveSpecification"] == {"AttributeName": "expiresAt", "Enabled": True}
 
 
-def history_variables(stack: Stack, function: str) -> tuple:
+def past_variables(stack: Stack, function: str) -> tuple:
+    """The variables of the history and of the entity state."""
     variables = stack.resources[function]["Properties"]["Environment"]["Variables"]
-    return variables["WS_HISTORY_TABLE"], variables["HISTORY_MINUTES"]
+    return tuple(variables[name] for name in ("WS_HISTORY_TABLE", "HISTORY_MINUTES", "ENTITY_STATE", "ENTITY_STATE_DAYS"))
 
 
-def test_two_functions_have_the_history(on):
+def test_two_functions_have_the_history_and_the_entity_state(on):
     for function in ("BroadcastFunction", "DefaultFunction"):
-        assert history_variables(on, function) == ("<HistoryTable>", 60)
-        assert history_variables(enabled(HistoryMinutes="10080"), function) == ("<HistoryTable>", 10080)
+        assert past_variables(on, function) == ("<HistoryTable>", 60, "true", 7)
+        assert past_variables(enabled(HistoryMinutes="10080"), function) == ("<HistoryTable>", 10080, "true", 7)
+        assert past_variables(enabled(EntityStateDays="365"), function) == ("<HistoryTable>", 60, "true", 365)
     for function in ("ConnectFunction", "DisconnectFunction"):
         variables = on.resources[function]["Properties"]["Environment"]["Variables"]
-        assert not {"WS_HISTORY_TABLE", "HISTORY_MINUTES"} & set(variables)
+        assert not {"WS_HISTORY_TABLE", "HISTORY_MINUTES", "ENTITY_STATE", "ENTITY_STATE_DAYS"} & set(variables)
     assert on.outputs["HistoryTableName"] == "<HistoryTable>"
 
 
-def test_without_a_history_nothing_of_it_is_left(on):
-    without = enabled(HistoryMinutes="0")
+@pytest.mark.parametrize(
+    ("parameters", "variables", "gone"),
+    [
+        ({"HistoryMinutes": "0"}, ("<HistoryTable>", 0, "true", 7), "WriteHistory|ReadHistory|NotRecorded|HistoryFaults"),
+        (
+            {"EntityState": "false"},
+            ("<HistoryTable>", 60, "false", 7),
+            "WriteState|ReadState|NotStored|StateConflicts|StateTooLarge|StateFaults",
+        ),
+        (
+            {"HistoryMinutes": "0", "EntityState": "false"},
+            ("", 0, "false", 7),
+            "HistoryTable|WriteHistory|ReadHistory|NotRecorded|HistoryFaults"
+            "|WriteState|ReadState|NotStored|StateConflicts|StateTooLarge|StateFaults",
+        ),
+    ],
+)
+def test_nothing_is_left_of_what_is_switched_off(on, parameters, variables, gone):
+    without = enabled(**parameters)
     for function in ("BroadcastFunction", "DefaultFunction"):
-        assert history_variables(without, function) == ("", 0)
-    assert "<HistoryTable>" in json.dumps(on.resources)
+        assert past_variables(without, function) == variables
+    assert set(re.findall(gone, json.dumps(on.resources))) == set(gone.split("|"))
     for text in (json.dumps(without.resources), json.dumps(without.outputs)):
-        assert not re.search(r"HistoryTable|WriteHistory|ReadHistory|NotRecorded|HistoryFaults", text)
+        assert not re.search(gone, text)
 
 
-def test_the_functions_change_in_the_order_in_which_a_history_ends(on):
-    """`default` stops to promise events before `broadcast` stops to write them."""
-    without = enabled(HistoryMinutes="0")
-    assert "<DefaultFunction>" in json.dumps(without.resources["BroadcastFunction"])
-    # With a history, either may change first. The epoch says since when it is complete.
+def test_the_functions_change_in_the_order_in_which_a_history_and_the_entity_state_end(on):
+    """`default` stops to promise events and to give snapshots before `broadcast` stops to write what they come from."""
+    ended = [enabled(HistoryMinutes="0"), enabled(EntityState="false"), enabled(HistoryMinutes="0", EntityState="false")]
+    for without in ended:
+        assert "<DefaultFunction>" in json.dumps(without.resources["BroadcastFunction"])
+    # With both, either may change first. The epoch says since when the history is complete.
     assert "<DefaultFunction>" not in json.dumps(on.resources["BroadcastFunction"])
-    for stack in (on, without):
+    for stack in (on, *ended):
         assert "<BroadcastFunction>" not in json.dumps(stack.resources["DefaultFunction"])
 
 
@@ -458,6 +485,8 @@ def test_continuations_of_a_partners_bus_use_the_default_bus():
         ("AlarmEmail", ["", "ops@city.test"], ["ops", "ops@", "a b@city.test"]),
         ("EventBusName", ["default", "city", "aws.partner/example.com/1"], ["", "a bus"]),
         ("PingRoute", ["mock", "function"], ["", "none"]),
+        ("EntityState", ["true", "false"], ["", "on"]),
+        ("EntityStateDays", ["1", "7", "365"], ["0", "366", "-1", "a week", ""]),
         (
             "JwtJwksUrl",
             ["", "https://id.example.com/jwks", "https://id.test:8443", "https://id.test/a/b?v=1&w=(2)"],
