@@ -1,6 +1,7 @@
 """The cost model of docs/costs.md. Run it to print the rows of its tables; test_documents.py compares the tables with it."""
 
 from dataclasses import dataclass
+from math import ceil
 
 SECONDS = 30 * 24 * 60 * 60  # of a month
 MINUTES = SECONDS // 60
@@ -33,12 +34,23 @@ PARTITIONS = 4  # of a tenant and time
 SECONDS_OF_RESUME = 30  # read from the table; an instance keeps what is older
 SECONDS_PER_RESUME = 0.050  # another assumption
 
+# The entity state. An item has each attribute and, beside it, its value before its last change.
+DAYS = SECONDS // (24 * 60 * 60)
+STATE_DAYS = 7  # EntityStateDays
+ITEM_KILOBYTES = 0.35  # of an entity without attributes
+ENTITY_KILOBYTES = 0.8  # the attributes of an entity, an assumption
+INDEX_ITEMS = 2  # of an entity with one type
+INDEX_KILOBYTES = 0.25
+SNAPSHOT_ENTITIES = 100  # in the scopes of a snapshot, an assumption
+FRAME_KILOBYTES, ENVELOPE_KILOBYTES = 32, 0.3  # of an `events` frame; of an `entitySnapshot` without its data
+
 
 @dataclass(frozen=True)
 class Costs:
     connections: int
     events: int
     audience: int
+    entities: int
 
     def connection_minutes(self) -> float:
         return self.connections * MINUTES * CONNECTION_MINUTES
@@ -74,6 +86,24 @@ class Costs:
         stored = self.events * (HISTORY_SECONDS + SECONDS_UNTIL_DELETED) * EVENT_GIGABYTES
         return self.published() * WRITE_UNIT + stored * STORED_GIGABYTE
 
+    def without_state(self) -> float:
+        return self.without_history() + self.history()
+
+    def state(self) -> float:
+        """The writes and the storage. A state is written with each event, its index items once in EntityStateDays."""
+        index = self.entities * INDEX_ITEMS * DAYS / STATE_DAYS
+        stored = self.entities * (item_kilobytes() + INDEX_ITEMS * INDEX_KILOBYTES) / 1e6
+        return (self.published() * write_units() + index) * WRITE_UNIT + stored * STORED_GIGABYTE
+
+    def snapshots(self) -> float:
+        """One `subscribe` with `snapshot` for each connection, answered in `events` frames."""
+        frames = ceil(SNAPSHOT_ENTITIES * (ENTITY_KILOBYTES + ENVELOPE_KILOBYTES) / FRAME_KILOBYTES)
+        call = (2 + frames) * MESSAGE + INVOCATION + SECONDS_PER_RESUME * 0.25 * GIGABYTE_SECOND
+        writes = 2 * 3
+        # The connection, the index and the entities.
+        reads = 1 + ceil(SNAPSHOT_ENTITIES * INDEX_KILOBYTES / 4) + SNAPSHOT_ENTITIES * ceil(item_kilobytes() / 4)
+        return self.connections * HANDSHAKES * (call + writes * WRITE_UNIT + reads * READ_UNIT)
+
     def syncs(self) -> float:
         """What `sync` costs more than the `ping` in whose place it is sent."""
         each = INVOCATION + SECONDS_PER_HANDSHAKE * 0.25 * GIGABYTE_SECOND + READ_UNIT
@@ -89,20 +119,43 @@ class Costs:
         return self.connections * HANDSHAKES * (call + writes * WRITE_UNIT + reads * READ_UNIT)
 
     def row(self) -> str:
-        parts = [self.connection_minutes(), self.messages(), self.table(), self.functions(), self.bus(), self.history()]
-        return self._row(*parts, sum(parts))
+        parts = [self.connection_minutes(), self.messages(), self.table(), self.functions(), self.bus()]
+        parts += [self.history(), self.state()]
+        return self._row([self.connections, self.events, self.audience], *parts, sum(parts))
 
     def history_row(self) -> str:
         with_history = self.without_history() + self.history()
         more = [self.syncs(), self.resumes()]
-        return self._row(self.without_history(), with_history, *more, with_history + sum(more))
+        example = [self.connections, self.events, self.audience]
+        return self._row(example, self.without_history(), with_history, *more, with_history + sum(more))
 
-    def _row(self, *figures: float) -> str:
-        cells = " | ".join(f"{figure:,.2f}" for figure in figures)
-        return f"| {self.connections:,} | {self.events:,} | {self.audience:,} | {cells} |"
+    def state_row(self) -> str:
+        with_state = self.without_state() + self.state()
+        example = [self.connections, self.events, self.audience, self.entities]
+        return self._row(example, self.without_state(), with_state, self.snapshots(), with_state + self.snapshots())
+
+    def _row(self, example: list[int], *figures: float) -> str:
+        cells = [f"{number:,}" for number in example] + [f"{figure:,.2f}" for figure in figures]
+        return f"| {' | '.join(cells)} |"
 
 
-EXAMPLES = [Costs(100, 1, 10), Costs(10_000, 10, 100), Costs(100_000, 20, 250)]
+def item_kilobytes(attributes: float = ENTITY_KILOBYTES) -> float:
+    """The size of the state of an entity whose attributes have all changed."""
+    return ITEM_KILOBYTES + 2 * attributes
+
+
+def write_units(attributes: float = ENTITY_KILOBYTES) -> int:
+    return ceil(item_kilobytes(attributes))
+
+
+def size_row(attributes: float) -> str:
+    """What a million changes of an entity with attributes of this size cost, whatever the size of the change."""
+    units = write_units(attributes)
+    return f"| {attributes:g} KB | {item_kilobytes(attributes):.2f} KB | {units} | {units * MILLION * WRITE_UNIT:.3f} |"
+
+
+EXAMPLES = [Costs(100, 1, 10, 100), Costs(10_000, 10, 100, 5_000), Costs(100_000, 20, 250, 20_000)]
+SIZES = [0.3, 0.8, 3, 16, 100]
 
 
 # The most that a minute can cost. Quotas of an account, and the defaults of the template's parameters.
@@ -178,8 +231,8 @@ def worst() -> list[Worst]:
             60 * HANDSHAKES_A_SECOND * opened, "the account's quota of handshakes, `ThrottlingRateLimit`",
         ),
         Worst(
-            "authenticated client", "requests for past events, 1,000 a second", resumed,
-            "`HistoryMinutes`, `ThrottlingRateLimit`, the quotas of the account and of the table",
+            "authenticated client", "requests for past events or snapshots, 1,000 a second", resumed,
+            "`HistoryMinutes`, `EntityState`, `ThrottlingRateLimit`, the quotas of the account and of the table",
         ),
         Worst(
             "authenticated client", f"{CONNECTIONS_OF_SUBJECT} open connections, without messages",
@@ -198,8 +251,8 @@ def worst() -> list[Worst]:
             "`BroadcastReservedConcurrency`, `BroadcastMemory`",
         ),
         Worst(
-            "publisher", "events of up to 128 KB in the history, 40,000 write units a second", recorded,
-            "`HistoryMinutes`, `events:PutEvents` in IAM, the table's quota",
+            "publisher", "large events in the history and large entities, 40,000 write units a second", recorded,
+            "`HistoryMinutes`, `EntityState`, `events:PutEvents` in IAM, the table's quota",
         ),
     ]  # fmt: skip
 
@@ -209,5 +262,9 @@ if __name__ == "__main__":
         print(example.row())
     for example in EXAMPLES:
         print(example.history_row())
+    for size in SIZES:
+        print(size_row(size))
+    for example in EXAMPLES:
+        print(example.state_row())
     for each in worst():
         print(each.row())

@@ -4,7 +4,7 @@ import re
 import subprocess
 
 from alarms import Alarm
-from costs import CONNECTIONS_OF_SUBJECT, EXAMPLES, HISTORY_SECONDS, MESSAGES_A_SECOND, worst
+from costs import CONNECTIONS_OF_SUBJECT, EXAMPLES, HISTORY_SECONDS, MESSAGES_A_SECOND, SIZES, STATE_DAYS, size_row, worst
 from stack import REPOSITORY, Stack, source
 
 DOCS = REPOSITORY / "docs"
@@ -88,7 +88,12 @@ def test_the_examples_of_costs_are_computed():
     for example in EXAMPLES:
         assert example.row() in text
         assert example.history_row() in text
-    assert HISTORY_SECONDS == 60 * source()["Parameters"]["HistoryMinutes"]["Default"]
+        assert example.state_row() in text
+    for size in SIZES:
+        assert size_row(size) in text
+    parameters = source()["Parameters"]
+    assert HISTORY_SECONDS == 60 * parameters["HistoryMinutes"]["Default"]
+    assert STATE_DAYS == parameters["EntityStateDays"]["Default"]
     # The deliveries a second are within an account's quota.
     assert all(example.events * example.audience <= 10_000 for example in EXAMPLES)
 
