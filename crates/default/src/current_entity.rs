@@ -27,7 +27,7 @@ pub(crate) fn replay_of(state: &EntityState, tenant: &Tenant, position: Option<&
 }
 
 fn revision_of(state: &EntityState) -> Revision {
-    Revision { version: state.version, is_late: false, is_partial: state.is_partial, previous: None }
+    Revision { version: state.version, is_late: false, is_partial: state.is_partial(), previous: None }
 }
 
 fn change_of(state: &EntityState, tenant: &Tenant) -> EntityChange {

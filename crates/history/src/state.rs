@@ -13,6 +13,7 @@
 mod change_time;
 mod entity_item;
 mod entity_state;
+mod entity_turns;
 mod event_mark;
 mod index;
 mod merge;

@@ -18,7 +18,7 @@ pub(super) const TYPES: &str = "ty";
 pub(super) const VERSION: &str = "v";
 /// `d`: deleted, `l`: too large. Absent: known.
 pub(super) const PRESENCE: &str = "d";
-pub(super) const PARTIAL: &str = "p";
+pub(super) const UNKNOWN_SINCE: &str = "p";
 pub(super) const NEWEST: &str = "n";
 pub(super) const NEWEST_ATTRIBUTE: &str = "na";
 pub(super) const REPLACED: &str = "r";
@@ -100,8 +100,8 @@ impl EntityState {
             Presence::Deleted => drop(put(PRESENCE, string("d"))),
             Presence::TooLarge => drop(put(PRESENCE, string("l"))),
         }
-        if self.is_partial {
-            put(PARTIAL, AttributeValue::Bool(true));
+        if let Some(since) = self.unknown_since {
+            put(UNKNOWN_SINCE, time_value(since));
         }
         put(LAST_EVENT, string(&self.last.event_id));
         put(LAST_TYPE, string(self.last.change_type.as_str()));
@@ -141,7 +141,7 @@ impl EntityState {
             service_path: get_string(item, SERVICE_PATH)?.to_owned(),
             entity_types: serde_json::from_str(get_string(item, TYPES)?).ok()?,
             version: get_number(item, VERSION)?,
-            is_partial: item.contains_key(PARTIAL),
+            unknown_since: time(UNKNOWN_SINCE),
             last: LastChange {
                 event_id: get_string(item, LAST_EVENT)?.to_owned(),
                 change_type: change_type(get_string(item, LAST_TYPE)?)?,

@@ -17,8 +17,6 @@ pub struct EntityState {
     pub entity_types: EntityTypes,
     /// Grows by one with each change.
     pub version: u64,
-    /// True if not all attributes may be known.
-    pub is_partial: bool,
     /// The last change that counted.
     pub last: LastChange,
     pub(crate) presence: Presence,
@@ -28,6 +26,8 @@ pub struct EntityState {
     pub(crate) newest: ChangeTime,
     /// The newest time of an attribute.
     pub(crate) newest_attribute: ChangeTime,
+    /// The time of the last change that the service knows only in part. `None`: all attributes are known.
+    pub(crate) unknown_since: Option<ChangeTime>,
     /// The time of the last change that replaced everything: a creation or a deletion.
     pub(crate) replaced: ChangeTime,
     /// The last changes, the newest first.
@@ -94,7 +94,7 @@ impl EntityState {
     /// What is left of a state whose time is over: its version, so that it keeps growing.
     pub(super) fn forgotten(self) -> Self {
         Self {
-            is_partial: true,
+            unknown_since: Some(ChangeTime::NEVER),
             presence: Presence::Deleted,
             attributes: BTreeMap::new(),
             newest: ChangeTime::NEVER,
@@ -102,6 +102,11 @@ impl EntityState {
             replaced: ChangeTime::NEVER,
             ..self
         }
+    }
+
+    /// True if not all attributes may be known.
+    pub fn is_partial(&self) -> bool {
+        self.unknown_since.is_some()
     }
 
     /// True if the entity was deleted.

@@ -156,12 +156,12 @@ impl<'a> EntityUpdate<'a> {
                 self.clear(&mut state, None);
                 state.presence = Presence::Known;
                 self.set_attributes(&mut state, is_late);
-                (state.is_partial, state.replaced) = (self.is_truncated(), self.at);
+                (state.unknown_since, state.replaced) = (self.is_truncated().then_some(self.at), self.at);
                 true
             }
             (ChangeType::EntityDeleted, false) => {
                 self.clear(&mut state, None);
-                (state.presence, state.is_partial, state.replaced) = (Presence::Deleted, false, self.at);
+                (state.presence, state.unknown_since, state.replaced) = (Presence::Deleted, None, self.at);
                 true
             }
             (ChangeType::EntityDeleted, true) => self.delete_late(&mut state),
@@ -194,7 +194,7 @@ impl<'a> EntityUpdate<'a> {
             service_path: change.service_path.clone(),
             entity_types: change.entity_types.clone(),
             version: now.millis(),
-            is_partial: true,
+            unknown_since: Some(ChangeTime::NEVER),
             last: self.last(),
             presence: Presence::Known,
             attributes: BTreeMap::new(),
@@ -213,32 +213,40 @@ impl<'a> EntityUpdate<'a> {
             Presence::TooLarge => return false,
             // A late change does not bring an entity back.
             Presence::Deleted if is_late => return false,
-            Presence::Deleted => (state.presence, state.is_partial) = (Presence::Known, true),
+            Presence::Deleted => (state.presence, state.unknown_since) = (Presence::Known, Some(state.replaced)),
         }
         let mut is_changed = false;
         for (name, (json, at)) in self.attributes.iter().flatten() {
-            is_changed |= self.set(state, name, Some(json), *at);
+            is_changed |= self.set(state, name, (Some(json), *at), is_late);
         }
         if self.change_type() == ChangeType::EntityUpdated {
             for name in self.removed() {
-                is_changed |= self.set(state, name, None, self.at);
+                is_changed |= self.set(state, name, (None, self.at), is_late);
             }
         }
         let is_whole = self.change_type() == ChangeType::EntityCreated && !self.is_truncated();
-        if self.is_truncated() && !state.is_partial {
-            (state.is_partial, is_changed) = (true, true);
-        } else if is_late && is_whole && self.at >= state.replaced && state.is_partial {
+        if self.is_truncated() && self.at >= state.replaced && state.unknown_since.is_none_or(|since| since < self.at) {
+            (state.unknown_since, is_changed) = (Some(self.at), true);
+        } else if is_late
+            && is_whole
+            && self.at >= state.replaced
+            && state.unknown_since.is_some_and(|since| since <= self.at)
+        {
             // The creation that was missing.
-            (state.is_partial, state.replaced, is_changed) = (false, self.at, true);
+            (state.unknown_since, state.replaced, is_changed) = (None, self.at, true);
         }
         is_changed
     }
 
     /// Sets or removes an attribute, unless a newer value is known. Returns whether that changed anything.
-    fn set(&self, state: &mut EntityState, name: &str, json: Option<&str>, at: ChangeTime) -> bool {
+    fn set(&self, state: &mut EntityState, name: &str, (json, at): (Option<&str>, ChangeTime), is_late: bool) -> bool {
         let known = state.attributes.remove(name);
         let is_newer = match &known {
-            Some(known) => at >= known.value.at,
+            // Perhaps a repetition that nobody recognises any more.
+            Some(EntityAttribute { value, .. }) if is_late && value.at == at && value.json.as_deref() == json => false,
+            Some(known) if known.value.json.is_some() => at >= known.value.at,
+            // An attribute that was removed comes back with a later change, however old its own time is.
+            Some(known) => self.at >= known.value.at.max(state.replaced),
             // What was replaced as a whole is as old as that.
             None => self.at >= state.replaced,
         };
@@ -247,8 +255,12 @@ impl<'a> EntityUpdate<'a> {
             return false;
         }
         let value = AttributeValueAt { at, by: self.mark.short(), json: json.map(str::to_owned) };
-        let absent = AttributeValueAt { at: ChangeTime::NEVER, by: 0, json: None };
-        let former = Some(known.map_or(absent, |known| known.value));
+        let former = match known {
+            // A creation has removed it before.
+            Some(EntityAttribute { value, former }) if value.by == self.mark.short() => former,
+            Some(EntityAttribute { value, .. }) => Some(value),
+            None => Some(AttributeValueAt { at: ChangeTime::NEVER, by: 0, json: None }),
+        };
         state.attributes.insert(name.to_owned(), EntityAttribute { value, former });
         state.newest_attribute = state.newest_attribute.max(at);
         true
@@ -261,7 +273,8 @@ impl<'a> EntityUpdate<'a> {
         }
         self.clear(state, Some(self.at));
         // Nobody has seen the creation after it.
-        (state.replaced, state.is_partial) = (self.at, true);
+        state.replaced = self.at;
+        state.unknown_since = state.unknown_since.max(Some(self.at));
         true
     }
 
@@ -328,7 +341,7 @@ impl<'a> EntityUpdate<'a> {
         let former: Vec<_> = changed.filter_map(former).collect();
         let has_previous = self.change_type() == ChangeType::EntityUpdated && !former.is_empty();
         let previous = has_previous.then(|| object(former.iter().map(|(name, json)| (name.as_str(), json.as_str()))));
-        let revision = Revision { version, is_late, is_partial: state.is_partial, previous };
+        let revision = Revision { version, is_late, is_partial: state.is_partial(), previous };
         Applied::Known { revision, states: EntityStates { before, after: state.data() } }
     }
 }
@@ -339,7 +352,7 @@ fn bound(state: &mut EntityState) {
         state.attributes.values_mut().for_each(|attribute| attribute.former = None);
     }
     if size(state) > MOST_BYTES {
-        (state.presence, state.is_partial) = (Presence::TooLarge, true);
+        (state.presence, state.unknown_since) = (Presence::TooLarge, Some(state.newest));
         state.attributes.clear();
     }
 }

@@ -11,6 +11,7 @@ use tokio::time::{sleep, timeout};
 
 use super::entity_item::{TYPES, VERSION, types_value};
 use super::entity_state::EntityState;
+use super::entity_turns::EntityTurns;
 use super::merge::{Applied, EntityUpdate, Merged};
 use super::quick_update::QuickUpdate;
 use crate::error::HistoryError;
@@ -33,6 +34,7 @@ pub struct StateTable {
     retention: Duration,
     /// The time for which a deletion is known.
     deleted_for: Duration,
+    turns: EntityTurns,
 }
 
 /// The key of an entity.
@@ -68,7 +70,13 @@ impl StateTable {
     /// The states in the table of this name or ARN, reached through this client. An entity is forgotten when `retention` has passed
     /// since its last change; a deletion is known for as long as the history lasts, at least one hour.
     pub fn new(client: Client, name: impl Into<String>, retention: Duration, history: Duration) -> Self {
-        Self { client, name: name.into(), retention, deleted_for: history.max(DELETED_FOR) }
+        Self {
+            client,
+            name: name.into(),
+            retention,
+            deleted_for: history.max(DELETED_FOR),
+            turns: EntityTurns::default(),
+        }
     }
 
     /// Applies the change of an event to the state of its entity, within [`Timing::write`]. `arrival` is the time at which the event
@@ -90,6 +98,7 @@ impl StateTable {
         let change = event.change();
         let key = EntityKey::new(&change.tenant, &change.entity_id, &change.service_path);
         let update = EntityUpdate::new(event, arrival);
+        let _turn = self.turns.next(&key).await;
         let mut known = match QuickUpdate::new(&update, (now.seconds(), self.expires(now))) {
             None => self.item(&key).await?,
             Some(request) => match self.update(&key, request).await? {

@@ -1,0 +1,86 @@
+use entity_stream_protocol::Event;
+use serde_json::json;
+
+use crate::sequences::after;
+use crate::support::{TestStates, at, event, raw, stamp};
+
+#[tokio::test]
+async fn attributes_keep_their_bytes() {
+    let t = TestStates::create().await;
+    let data =
+        r#"{"big":12345678901234567890123,"e":1E5,"f":1.0,"u":"\u00e9","x y":{"type":"Property",  "value":[1, 2]}}"#;
+    let (_, states) = t.known(&raw("1", "entityCreated", data, 100), at(100)).await;
+    assert_eq!(after(&states).unwrap(), data);
+    // By the quick way as well.
+    let (_, states) = t.known(&raw("2", "entityUpdated", r#"{"e":1e5}"#, 200), at(200)).await;
+    assert_eq!(after(&states).unwrap(), data.replace("1E5", "1e5"));
+    assert_eq!(t.data("e", at(200)).await.unwrap(), data.replace("1E5", "1e5"));
+}
+
+#[tokio::test]
+async fn names_and_values_may_hold_anything() {
+    let t = TestStates::create().await;
+    let names = ["", "#", ":x", "=a", "<a", "id", "type", "a.b", "a[0]", "é\n\"\\", "v", "pk"];
+    let data: serde_json::Map<_, _> = names.iter().map(|name| ((*name).to_owned(), json!({ "value": name }))).collect();
+    let all = serde_json::to_string(&data).unwrap();
+    t.known(&raw("1", "entityCreated", &all, 100), at(100)).await;
+    let (_, states) = t.known(&raw("2", "entityUpdated", &all, 200), at(200)).await;
+    let stored: serde_json::Value = serde_json::from_str(&after(&states).unwrap()).unwrap();
+    assert_eq!(stored, serde_json::Value::Object(data));
+    assert_eq!(t.data("e", at(200)).await, after(&states));
+}
+
+#[tokio::test]
+async fn an_attribute_that_is_named_and_absent_is_removed_unless_the_data_is_empty() {
+    let t = TestStates::create().await;
+    let update = |id: &str, millis: u64, data: serde_json::Value, changed: &[&str]| -> Event {
+        let detail =
+            json!({ "type": "entityUpdated", "timestamp": stamp(millis), "data": data, "changedAttributes": changed });
+        event(id, &detail)
+    };
+    t.known(&raw("1", "entityCreated", r#"{"a":1,"b":2,"c":3}"#, 100), at(100)).await;
+    let (whole, states) = t.known(&update("2", 200, json!({ "a": 7 }), &["a", "b"]), at(200)).await;
+    assert_eq!((after(&states).unwrap(), whole.is_partial), (r#"{"a":7,"c":3}"#.to_owned(), false));
+    let (partial, states) = t.known(&update("3", 300, json!({}), &["c"]), at(300)).await;
+    assert_eq!((after(&states).unwrap(), partial.is_partial), (r#"{"a":7,"c":3}"#.to_owned(), true));
+    // A late change does not bring it back; a later one does.
+    let (_, states) = t.known(&update("4", 150, json!({ "b": 9 }), &["b"]), at(400)).await;
+    assert_eq!(after(&states).unwrap(), r#"{"a":7,"c":3}"#);
+    let (_, states) = t.known(&update("5", 500, json!({ "b": 9 }), &["b"]), at(500)).await;
+    assert_eq!(after(&states).unwrap(), r#"{"a":7,"b":9,"c":3}"#);
+}
+
+#[tokio::test]
+async fn versions_grow_over_a_deletion_and_over_being_forgotten() {
+    let t = TestStates::create().await;
+    let (created, _) = t.known(&raw("1", "entityCreated", r#"{"a":1}"#, 100), at(100)).await;
+    let (deleted, _) = t.known(&raw("2", "entityDeleted", "{}", 200), at(200)).await;
+    let (again, states) = t.known(&raw("3", "entityCreated", r#"{"b":1}"#, 300), at(300)).await;
+    assert_eq!((deleted.version, again.version), (created.version + 1, created.version + 2));
+    assert_eq!(after(&states).unwrap(), r#"{"b":1}"#);
+    let week = 8 * 24 * 60 * 60 * 1000;
+    assert_eq!(t.data("e", at(week)).await, None, "it is forgotten after seven days");
+    let (later, states) = t.known(&raw("4", "entityUpdated", r#"{"c":1}"#, week), at(week)).await;
+    assert_eq!((later.version, later.is_partial), (again.version + 1, true));
+    assert_eq!(after(&states).unwrap(), r#"{"c":1}"#);
+}
+
+#[tokio::test]
+async fn an_entity_has_a_state_of_its_own_in_each_service_path_and_tenant() {
+    let t = TestStates::create().await;
+    let of = |id: &str, tenant: &str, path: &str, value: u32| {
+        let detail = json!({
+            "type": "entityCreated", "tenant": tenant, "servicePath": path, "timestamp": stamp(100), "data": { "a": value },
+        });
+        event(id, &detail)
+    };
+    for (id, tenant, path, value) in [("1", "demo", "/", 1), ("2", "demo", "/x", 2), ("3", "other", "/", 3)] {
+        let (_, states) = t.known(&of(id, tenant, path, value), at(100)).await;
+        assert_eq!(after(&states).unwrap(), format!(r#"{{"a":{value}}}"#));
+    }
+    let mut of_id = t.table.states_of_id(&crate::support::tenant(), "e", at(100)).await.unwrap();
+    of_id.sort_by(|one, other| one.service_path.cmp(&other.service_path));
+    let found: Vec<_> =
+        of_id.iter().map(|state| (&*state.service_path, state.data().unwrap().get().to_owned())).collect();
+    assert_eq!(found, [("/", r#"{"a":1}"#.to_owned()), ("/x", r#"{"a":2}"#.to_owned())]);
+}

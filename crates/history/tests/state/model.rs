@@ -1,0 +1,112 @@
+//! The rules of the contract for one entity, written anew: the model keeps each change that counted and derives nothing from what
+//! it has written before but times.
+
+use std::collections::BTreeMap;
+
+use crate::changes::{Kind, RandomChange};
+
+/// An entity of the model.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ModelEntity {
+    pub(crate) is_known: bool,
+    pub(crate) is_deleted: bool,
+    /// When something changed that nobody knows; `i64::MIN` for a creation that nobody has seen.
+    pub(crate) unknown: Option<i64>,
+    /// How many changes counted.
+    pub(crate) counted: u64,
+    /// The value and its time of each attribute; `None` if it was removed then.
+    values: BTreeMap<String, (Option<String>, i64)>,
+    newest: Option<i64>,
+    /// When everything was replaced last.
+    replaced: Option<i64>,
+}
+
+impl ModelEntity {
+    /// The attributes, as the text of an object. `None` if there is no entity.
+    pub(crate) fn data(&self) -> Option<String> {
+        if self.is_deleted || !self.is_known {
+            return None;
+        }
+        let present = self.values.iter().filter_map(|(name, (value, _))| Some(format!("{name:?}:{}", value.as_ref()?)));
+        Some(format!("{{{}}}", present.collect::<Vec<_>>().join(",")))
+    }
+
+    /// Applies a change. Returns whether it was late.
+    pub(crate) fn apply(&mut self, change: &RandomChange) -> bool {
+        let at = change.at;
+        let is_late = self.newest.is_some_and(|newest| at < newest);
+        let before = self.clone();
+        if !self.is_known {
+            (self.is_known, self.unknown) = (true, Some(i64::MIN));
+        }
+        match (change.kind, is_late) {
+            (Kind::Deleted, false) => {
+                self.values.clear();
+                (self.is_deleted, self.unknown, self.replaced) = (true, None, Some(at));
+            }
+            (Kind::Deleted, true) => {
+                if !self.is_deleted && self.replaced.is_none_or(|replaced| at >= replaced) {
+                    for (value, time) in self.values.values_mut() {
+                        if *time <= at && value.is_some() {
+                            (*value, *time) = (None, at);
+                        }
+                    }
+                    (self.replaced, self.unknown) = (Some(at), self.unknown.max(Some(at)));
+                }
+            }
+            (Kind::Created, false) => {
+                self.values.clear();
+                (self.is_deleted, self.replaced) = (false, Some(at));
+                self.merge(change);
+                self.unknown = change.data.is_empty().then_some(at);
+            }
+            (Kind::Updated, _) | (Kind::Created, true) => {
+                if self.is_deleted && !is_late {
+                    (self.is_deleted, self.unknown) = (false, self.replaced);
+                }
+                if !self.is_deleted {
+                    self.merge(change);
+                    let is_after_replacement = self.replaced.is_none_or(|replaced| at >= replaced);
+                    if change.is_truncated() {
+                        if is_after_replacement {
+                            self.unknown = self.unknown.max(Some(at));
+                        }
+                    } else if change.kind == Kind::Created
+                        && is_after_replacement
+                        && self.unknown.is_some_and(|unknown| at >= unknown)
+                    {
+                        (self.unknown, self.replaced) = (None, Some(at));
+                    }
+                }
+            }
+        }
+        if !is_late {
+            self.newest = Some(at);
+        }
+        if !is_late || *self != before {
+            self.counted += 1;
+        }
+        is_late
+    }
+
+    fn merge(&mut self, change: &RandomChange) {
+        let sets = change.data.iter().map(|(name, (value, own))| (name, Some(value.clone()), own.unwrap_or(change.at)));
+        let removes = change.removed().map(|name| (name, None, change.at));
+        let all: Vec<_> = sets.chain(removes).collect();
+        for (name, value, at) in all {
+            let is_newer = match self.values.get(name) {
+                Some((known, time))
+                    if self.newest.is_some_and(|newest| change.at < newest) && *known == value && *time == at =>
+                {
+                    false
+                }
+                Some((Some(_), known)) => at >= *known,
+                Some((None, removed)) => change.at >= *removed,
+                None => self.replaced.is_none_or(|replaced| change.at >= replaced),
+            };
+            if is_newer {
+                self.values.insert(name.clone(), (value, at));
+            }
+        }
+    }
+}

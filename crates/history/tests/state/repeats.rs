@@ -1,0 +1,91 @@
+use entity_stream_history::Applied;
+use entity_stream_protocol::FormerState;
+use serde_json::json;
+
+use crate::sequences::{after, previous};
+use crate::support::{TestStates, at, event, raw, stamp};
+
+#[tokio::test]
+async fn a_repeated_change_has_the_version_and_the_former_values_of_the_first_attempt() {
+    let t = TestStates::create().await;
+    t.known(&raw("1", "entityCreated", r#"{"a":1,"b":2}"#, 100), at(100)).await;
+    let update = raw("2", "entityUpdated", r#"{"a":7}"#, 200);
+    let (first, first_states) = t.known(&update, at(200)).await;
+    let (again, states) = t.known(&update, at(60_000)).await;
+    assert_eq!((again.version, previous(&again)), (first.version, Some(r#"{"a":1}"#.to_owned())));
+    assert_eq!(after(&states), after(&first_states));
+    let FormerState::Data(before) = states.before else { panic!("{states:?}") };
+    assert_eq!(before.get(), r#"{"a":1,"b":2}"#);
+}
+
+#[tokio::test]
+async fn a_repeated_creation_found_nothing_again() {
+    let t = TestStates::create().await;
+    let creation = raw("1", "entityCreated", r#"{"a":1}"#, 100);
+    for _ in 0..2 {
+        let (_, states) = t.known(&creation, at(100)).await;
+        assert!(matches!(states.before, FormerState::Absent), "{states:?}");
+    }
+    let deletion = raw("2", "entityDeleted", "{}", 200);
+    for _ in 0..2 {
+        let (_, states) = t.known(&deletion, at(200)).await;
+        let FormerState::Data(before) = states.before else { panic!("{states:?}") };
+        assert_eq!((before.get(), states.after.is_none()), (r#"{"a":1}"#, true));
+    }
+}
+
+#[tokio::test]
+async fn a_change_that_is_repeated_after_others_has_its_version_and_an_unknown_former_state() {
+    let t = TestStates::create().await;
+    t.known(&raw("1", "entityCreated", r#"{"a":1,"b":2}"#, 100), at(100)).await;
+    let update = raw("2", "entityUpdated", r#"{"a":7}"#, 200);
+    let (first, _) = t.known(&update, at(200)).await;
+    for number in 3..=9 {
+        t.known(&raw(&number.to_string(), "entityUpdated", r#"{"b":3}"#, 100 * number), at(100 * number)).await;
+        let (again, states) = t.known(&update, at(60_000)).await;
+        assert_eq!((again.version, previous(&again)), (first.version, Some(r#"{"a":1}"#.to_owned())), "{number}");
+        assert!(matches!(states.before, FormerState::Unknown));
+        assert_eq!(after(&states).unwrap(), r#"{"a":7,"b":3}"#);
+    }
+    // Nobody recognises it after eight others. It is late, and alters nothing.
+    t.known(&raw("10", "entityUpdated", r#"{"b":4}"#, 1_000), at(1_000)).await;
+    let (again, states) = t.known(&update, at(60_000)).await;
+    assert_eq!((again.version, again.is_late), (first.version + 8, true));
+    assert!(matches!(states.before, FormerState::Unknown));
+    assert_eq!(after(&states).unwrap(), r#"{"a":7,"b":4}"#);
+}
+
+#[tokio::test]
+async fn an_entity_that_is_too_large_has_no_state_until_it_is_created_anew() {
+    let t = TestStates::create().await;
+    let large = format!(r#"{{"a":"{}"}}"#, "x".repeat(200_000));
+    t.known(&raw("1", "entityCreated", &large, 100), at(100)).await;
+    let more = format!(r#"{{"b":"{}"}}"#, "x".repeat(200_000));
+    for _ in 0..2 {
+        assert!(matches!(t.apply(&raw("2", "entityUpdated", &more, 200), at(200)).await, Applied::TooLarge));
+    }
+    assert!(matches!(t.apply(&raw("3", "entityUpdated", r#"{"c":1}"#, 300), at(300)).await, Applied::TooLarge));
+    assert!(t.state("e", at(300)).await.unwrap().is_too_large());
+    let (_, states) = t.known(&raw("4", "entityCreated", r#"{"c":1}"#, 400), at(400)).await;
+    assert_eq!(after(&states).unwrap(), r#"{"c":1}"#);
+}
+
+#[tokio::test]
+async fn the_time_of_a_change_is_its_timestamp_if_that_can_be_one() {
+    let t = TestStates::create().await;
+    let with = |id: &str, timestamp: &str, value: u32| {
+        event(id, &json!({ "type": "entityUpdated", "timestamp": timestamp, "data": { "a": value } }))
+    };
+    // The clock is at 1,000 ms.
+    let (first, _) = t.known(&with("1", &stamp(500), 1), at(1_000)).await;
+    let (late, states) = t.known(&with("2", &stamp(400), 2), at(1_000)).await;
+    assert_eq!((late.is_late, late.version, after(&states).unwrap()), (true, first.version, r#"{"a":1}"#.to_owned()));
+    // A time that is far ahead, or is none, counts as the arrival.
+    for (id, timestamp) in [("3", stamp(400_000)), ("4", "yesterday".to_owned()), ("5", String::new())] {
+        let (revision, _) = t.known(&with(id, &timestamp, 3), at(1_000)).await;
+        assert!(!revision.is_late, "{timestamp}");
+    }
+    let (ahead, _) = t.known(&with("6", &stamp(200_000), 6), at(1_000)).await;
+    let (behind, states) = t.known(&with("7", &stamp(1_500), 7), at(2_000)).await;
+    assert_eq!((ahead.is_late, behind.is_late, after(&states).unwrap()), (false, true, r#"{"a":6}"#.to_owned()));
+}

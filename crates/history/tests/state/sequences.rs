@@ -1,0 +1,64 @@
+use entity_stream_protocol::{EntityStates, Event, FormerState, Revision};
+use fastrand::Rng;
+
+use crate::changes::RandomChange;
+use crate::model::ModelEntity;
+use crate::support::{TestStates, at};
+
+const SEEDS: u64 = 150;
+
+/// Changes one after the other, some of them repeated at once or after the next one: the state is the model's after each of them.
+#[tokio::test]
+async fn the_state_is_that_of_a_model_after_each_change() {
+    for seed in 0..SEEDS {
+        let mut rng = Rng::with_seed(seed);
+        let t = TestStates::create().await;
+        let mut model = ModelEntity::default();
+        let (mut first_version, mut former): (_, Option<(Event, u64, bool)>) = (None, None);
+        for number in 0..rng.usize(1..30) {
+            let now = 10_000 + 100 * i64::try_from(number).unwrap() + rng.i64(0..200);
+            let change = RandomChange::new(&mut rng, number, now);
+            let event = change.event();
+            let clock = at(now.unsigned_abs() + 1_000);
+            let (before, counted) = (model.data(), model.counted);
+            let (revision, states) = t.known(&event, clock).await;
+            let is_late = model.apply(&change);
+            let context = format!("seed {seed}, change {number}: {change:?}");
+            assert_eq!((revision.is_late, revision.is_partial), (is_late, model.unknown.is_some()), "{context}");
+            let first = *first_version.get_or_insert(revision.version - model.counted);
+            assert_eq!(revision.version, first + model.counted, "{context}");
+            assert_eq!(after(&states), model.data(), "{context}");
+            assert_eq!(t.data("e", clock).await, model.data(), "{context}");
+            match &states.before {
+                FormerState::Data(data) => assert_eq!(Some(data.get()), before.as_deref(), "{context}"),
+                FormerState::Absent => assert_eq!(before, None, "{context}"),
+                FormerState::Unknown => assert!(is_late, "{context}"),
+            }
+            // A repetition alters nothing, and says the same.
+            if rng.bool() {
+                let (again, states) = t.known(&event, clock).await;
+                assert_eq!((again.version, again.is_late), (revision.version, is_late), "{context}");
+                assert_eq!((after(&states), previous(&again)), (model.data(), previous(&revision)), "{context}");
+                if let FormerState::Data(data) = &states.before {
+                    assert_eq!(Some(data.get()), before.as_deref(), "{context}");
+                }
+            }
+            if let Some((event, version, did_count)) = former.filter(|_| rng.bool()) {
+                let (again, _) = t.known(&event, clock).await;
+                // A change that did not count is not remembered, and does not count again.
+                let expected = if did_count { version } else { first + model.counted };
+                assert_eq!(again.version, expected, "{context}: {:?}", event.change());
+                assert_eq!(t.data("e", clock).await, model.data(), "{context}");
+            }
+            former = Some((event, revision.version, model.counted > counted));
+        }
+    }
+}
+
+pub(crate) fn previous(revision: &Revision) -> Option<String> {
+    revision.previous.as_ref().map(|previous| previous.get().to_owned())
+}
+
+pub(crate) fn after(states: &EntityStates) -> Option<String> {
+    states.after.as_ref().map(|data| data.get().to_owned())
+}
