@@ -24,7 +24,7 @@ VARIANTS = {
     "no entity state": {"EntityState": "false"},
     "neither history nor entity state": {"HistoryMinutes": "0", "EntityState": "false"},
     "entity state for a year": {"EntityStateDays": "365"},
-    "a history of a week": {"HistoryMinutes": "10080"},
+    "a history of a day": {"HistoryMinutes": "1440"},
     "reserved concurrency": {"BroadcastReservedConcurrency": "20", "BroadcastConcurrency": "128", "BroadcastSplitAt": "9000"},
     "no access logs": {"ApiGatewayLogging": "off"},
     "access logs by a role that exists": {"ApiGatewayLogging": "account-role"},
@@ -196,7 +196,7 @@ def past_variables(stack: Stack, function: str) -> tuple:
 def test_two_functions_have_the_history_and_the_entity_state(on):
     for function in ("BroadcastFunction", "DefaultFunction"):
         assert past_variables(on, function) == ("<HistoryTable>", 60, "true", 7)
-        assert past_variables(enabled(HistoryMinutes="10080"), function) == ("<HistoryTable>", 10080, "true", 7)
+        assert past_variables(enabled(HistoryMinutes="1440"), function) == ("<HistoryTable>", 1440, "true", 7)
         assert past_variables(enabled(EntityStateDays="365"), function) == ("<HistoryTable>", 60, "true", 365)
     for function in ("ConnectFunction", "DisconnectFunction"):
         variables = on.resources[function]["Properties"]["Environment"]["Variables"]
@@ -241,7 +241,7 @@ def test_the_functions_change_in_the_order_in_which_a_history_and_the_entity_sta
         assert "<BroadcastFunction>" not in json.dumps(stack.resources["DefaultFunction"])
 
 
-@pytest.mark.parametrize("minutes", ["-1", "10081", "an hour", ""])
+@pytest.mark.parametrize("minutes", ["-1", "1441", "an hour", ""])
 def test_the_template_and_the_functions_accept_the_same_histories(minutes):
     code = (REPOSITORY / "crates/runtime/src/config/history.rs").read_text()
     parameter = source()["Parameters"]["HistoryMinutes"]

@@ -3,7 +3,7 @@ use entity_stream_runtime::Environment;
 use serde_json::json;
 
 use super::events::vehicle;
-use crate::harness::{System, config};
+use crate::harness::{Client, System, config};
 
 async fn without_states() -> System {
     let environment = Environment::new(|name| (name == "ENTITY_STATE").then(|| "false".to_owned()));
@@ -36,10 +36,10 @@ async fn without_entity_state_its_fields_are_refused_and_events_have_no_version(
 async fn without_entity_state_a_url_that_needs_it_is_refused() {
     let system = without_states().await;
     for parameter in ["wholeEntity", "showChanges"] {
-        let mut client = system.connect(&format!("tenant=demo&{parameter}=true")).await;
-        let (code, reason) = client.closed_at_once().await;
-        assert_eq!(code, 1008, "{reason}");
-        assert!(reason.contains("entity state"), "{reason}");
+        let refused = Client::connect(&system.url(&format!("tenant=demo&{parameter}=true")), &[]).await;
+        let refusal = refused.err().unwrap();
+        assert_eq!(refusal.status, 400);
+        assert!(refusal.body.contains("entity state"), "{refusal:?}");
     }
 }
 
@@ -58,7 +58,6 @@ async fn a_member_of_a_group_gets_no_snapshot() {
     assert_eq!(client.json().await["data"], json!({ "a": 1, "b": 2 }));
 }
 
-/// An archive of the bus can rebuild states. Its events are not delivered.
 #[tokio::test]
 async fn entity_state_is_on_without_a_history() {
     let environment = Environment::new(|name| (name == "HISTORY_MINUTES").then(|| "0".to_owned()));

@@ -16,6 +16,9 @@ struct Shown {
 
 impl Shown {
     fn take(&mut self, message: &Value) {
+        if let Some(events) = message["events"].as_array() {
+            return events.iter().for_each(|event| self.take(event));
+        }
         let id = message["entityId"].as_str().unwrap().to_owned();
         let version = message["version"].as_u64().unwrap_or_else(|| panic!("a version: {message}"));
         if self.versions.get(&id).is_some_and(|known| version < *known) {

@@ -94,7 +94,7 @@ async fn a_replay_of_the_bus_rebuilds_states_without_being_delivered() {
     let summary = functions.broadcast(&replay("e1", &json!({ "a": 1 })), 29).await.unwrap();
     assert_eq!((summary.replays, summary.delivered, connections.asked().len()), (1, 0, 0));
     let mut client = system.connect("tenant=demo&subscribe=none").await;
-    let (messages, answer) = subscribe(&mut client, &json!({ "snapshot": true, "since": { "seconds": 30 } })).await;
+    let (messages, answer) = subscribe(&mut client, &json!({ "snapshot": true, "since": { "seconds": 5 } })).await;
     assert_eq!((&answer["recovered"], &answer["replayed"]), (&json!(true), &json!(0)), "{answer}");
     assert!(messages.is_empty());
     let (messages, answer) = subscribe(&mut client, &json!({ "snapshot": true })).await;
