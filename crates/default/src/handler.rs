@@ -6,7 +6,9 @@ use entity_stream_clock::Clock;
 use entity_stream_connections::{Connection, Table, TableError};
 use entity_stream_delivery::ManagementApi;
 use entity_stream_history::{HistoryReader, StateTable};
-use entity_stream_protocol::{Acknowledgement, Action, Answer, ClientMessage, EpochMillis, ErrorCode, Rejection, Subscribe};
+use entity_stream_protocol::{
+    Acknowledgement, Action, Answer, ClientMessage, EpochMillis, ErrorCode, Rejection, Subscribe,
+};
 use entity_stream_runtime::{AwsServices, Caller, DefaultConfig, Failure, SecretError, respond};
 use lambda_runtime::LambdaEvent;
 use tokio::sync::Semaphore;
