@@ -17,6 +17,12 @@ pub struct Entity {
 }
 
 impl Entity {
+    /// The entity of a message that shows it: a snapshot, or an event of a subscription with
+    /// [`wholeEntity`](crate::View::with_state). Of any other event it is what the event has of it.
+    pub fn of(message: &EventMessage<'_>) -> Self {
+        Self::after(None, message)
+    }
+
     /// The entity after a message about it, which is no end of it.
     pub(super) fn after(before: Option<&Self>, message: &EventMessage<'_>) -> Self {
         let left_out = message.truncated || message.data.is_none();
