@@ -27,7 +27,7 @@ async fn a_listener_begins_with_the_entities_that_match() {
     publish(&system, "entityUpdated", "urn:1", json!({ "speed": 70 })).await;
     let url = system.websocket_url();
     let mut listener = start(&["listen", "demo", "--url", &url, "--q", "speed>50", "--snapshot", "--count", "2"]);
-    assert_eq!(without_time(&listener.line().await), "is Vehicle urn:1 speed=70 fuel=7");
+    assert_eq!(without_time(&listener.line().await), "is Vehicle urn:1 fuel=7 speed=70");
     listener.says("listening to demo").await;
     assert_eq!(listener.says("the snapshot").await, "the snapshot is complete: 1 entity matches");
     publish(&system, "entityUpdated", "urn:2", json!({ "speed": 80 })).await;
@@ -52,7 +52,7 @@ async fn whole_entities_and_former_values_are_printed() {
     let mut listener = listen(&system, "demo", &["--whole", "--changes", "--count", "1"]).await;
     publish(&system, "entityUpdated", "urn:1", json!({ "speed": 70 })).await;
     let line = listener.line().await;
-    assert_eq!(without_time(&line).replace('*', ""), "updated Vehicle urn:1 speed=70 (was 60) fuel=7");
+    assert_eq!(without_time(&line).replace('*', ""), "updated Vehicle urn:1 fuel=7 speed=70 (was 60)");
     assert_eq!(listener.exit().await.code(), Some(0));
 }
 
@@ -62,7 +62,7 @@ async fn without_a_terminal_each_change_of_the_entities_is_a_line() {
     publish(&system, "entityCreated", "urn:1", json!({ "speed": 60, "fuel": 7 })).await;
     let url = system.websocket_url();
     let mut watcher = start(&["listen", "demo", "--url", &url, "--q", "speed>50", "--entities"]);
-    assert_eq!(without_time(&watcher.line().await), "added Vehicle urn:1 speed=60 fuel=7");
+    assert_eq!(without_time(&watcher.line().await), "added Vehicle urn:1 fuel=7 speed=60");
     let said = watcher.says("listening to demo at ").await;
     assert!(said.ends_with("; 1 entity matches; press Ctrl-C to stop"), "{said}");
     publish(&system, "entityCreated", "urn:2", json!({ "speed": 90 })).await;
