@@ -9,6 +9,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use entity_stream_protocol::{EventMessage, EventType};
 use tokio::time::Instant;
@@ -110,20 +111,20 @@ impl Collection {
         let (key, time) = (EntityKey::of(message), self.online.at(now));
         self.gone.forget(time);
         match message.event_type {
-            EventType::EntityDeleted | EventType::EntityLeft => self.remove(key, message.version, time),
+            EventType::EntityDeleted | EventType::EntityLeft => self.remove(&key, message.version, time),
             EventType::EntityCreated | EventType::EntityUpdated | EventType::EntitySnapshot => self.put(key, message),
         }
     }
 
-    fn remove(&mut self, key: EntityKey, version: Option<u64>, time: std::time::Duration) -> Option<Change> {
-        let known = self.held.get(&key).and_then(|held| held.entity.version());
+    fn remove(&mut self, key: &EntityKey, version: Option<u64>, time: Duration) -> Option<Change> {
+        let known = self.held.get(key).and_then(|held| held.entity.version());
         if version.is_some() && version < known {
             return None;
         }
         if let Some(version) = version.max(known) {
             self.gone.insert(key.clone(), version, time);
         }
-        self.held.remove(&key).map(|held| Change::Removed(held.entity))
+        self.held.remove(key).map(|held| Change::Removed(held.entity))
     }
 
     fn put(&mut self, key: EntityKey, message: &EventMessage<'_>) -> Option<Change> {

@@ -1,5 +1,4 @@
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use entity_stream_protocol::ServerMessage;
 use proptest::prelude::*;
