@@ -87,6 +87,7 @@ fuzz seconds="15":
 resumes schedules="3000000":
     ENTITY_STREAM_RESUME_SCHEDULES={{ schedules }} cargo test --locked --workspace --test resume no_client
     ENTITY_STREAM_FUNCTION_SCHEDULES=5000 cargo test --locked --workspace --test at_scale resume_schedules
+    ENTITY_STREAM_SNAPSHOT_ENTITIES=20000 cargo test --locked --workspace --test end_to_end a_snapshot_of_many
 
 # In one command: with `-p`, Cargo would build the dependencies again with the features of each package.
 

@@ -14,7 +14,9 @@ async fn a_change_reaches_every_client_of_its_tenant() {
     expected["servicePath"] = json!("/");
     for client in [&mut one, &mut two] {
         let mut event = client.json().await;
-        assert!(event.as_object_mut().unwrap().remove("position").is_some(), "{event}");
+        for added in ["position", "version"] {
+            assert!(event.as_object_mut().unwrap().remove(added).is_some(), "{added}: {event}");
+        }
         assert_eq!(event, expected);
     }
 }

@@ -237,7 +237,8 @@ impl Event {
             replayed: self.is_replayed,
             version: revision.map(|revision| revision.version),
             late: revision.is_some_and(|revision| revision.is_late),
-            partial: revision.is_some_and(|revision| revision.is_partial) && event_type != EventType::EntityLeft,
+            // What only changed says nothing of the rest.
+            partial: revision.is_some_and(|revision| revision.is_partial) && !form.has_left && self.shows_entity(form),
             state: self.has_no_state.then_some(StateNotice::Unavailable),
         }
     }

@@ -1,4 +1,4 @@
-//! One event with a history and without one: write units, time and processor time.
+//! One event without history, with it, and with entity state as well: write units, time and processor time.
 
 use std::time::{Duration, Instant};
 
@@ -22,11 +22,11 @@ const EVENTS: usize = 2_000;
 
 pub(crate) async fn measure() {
     println!("an event to one connection, {EVENTS} events one after the other");
-    println!("data      history   write units   time p50   time p99   CPU/event");
+    println!("data      keeps     write units   time p50   time p99   CPU/event");
     for data in [200, 700, 4_000] {
-        for minutes in ["0", "60"] {
+        for (kept, minutes, state) in [("nothing", "0", "false"), ("history", "60", "false"), ("state", "60", "true")] {
             let local = local(minutes).await;
-            let broadcast = function(&local, minutes).await;
+            let broadcast = function(&local, minutes, state).await;
             let mut times = Vec::with_capacity(EVENTS);
             let mut cpu = Duration::ZERO;
             for number in 0..2 * EVENTS {
@@ -34,7 +34,7 @@ pub(crate) async fn measure() {
                     cpu = processor_time();
                 }
                 let envelope = format!(
-                    r#"{{"version":"0","id":"{minutes}-{number}","detail-type":"entity.changed","source":"bench","account":"1","time":"2026-01-02T03:04:05Z","region":"us-east-1","resources":[],"detail":{}}}"#,
+                    r#"{{"version":"0","id":"{kept}-{number}","detail-type":"entity.changed","source":"bench","account":"1","time":"2026-01-02T03:04:05Z","region":"us-east-1","resources":[],"detail":{}}}"#,
                     detail(0, data)
                 );
                 let mut context = Context::default();
@@ -51,7 +51,7 @@ pub(crate) async fn measure() {
             let units = write_units(&local).await.map_or("0".to_owned(), |units| units.to_string());
             println!(
                 "{data:>6} B  {:>7}   {units:>11}   {:>5} µs   {:>6} µs   {:>6} µs",
-                if minutes == "0" { "without" } else { "with" },
+                kept,
                 times[EVENTS / 2].as_micros(),
                 times[EVENTS * 99 / 100].as_micros(),
                 cpu.as_micros(),
@@ -61,7 +61,7 @@ pub(crate) async fn measure() {
 }
 
 /// The real function, with an `@connections` endpoint that accepts every message, and one connection.
-async fn function(local: &entity_stream_local::Local, minutes: &'static str) -> Broadcast {
+async fn function(local: &entity_stream_local::Local, minutes: &'static str, state: &'static str) -> Broadcast {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, Router::new().fallback(async || StatusCode::OK)).await });
@@ -71,6 +71,7 @@ async fn function(local: &entity_stream_local::Local, minutes: &'static str) -> 
         "WS_CONNECTIONS_TABLE" => Some(CONNECTIONS_TABLE.to_owned()),
         "WS_HISTORY_TABLE" => Some(HISTORY_TABLE.to_owned()),
         "HISTORY_MINUTES" => Some(minutes.to_owned()),
+        "ENTITY_STATE" => Some(state.to_owned()),
         "WS_API_ENDPOINT" => Some(endpoint.clone()),
         _ => None,
     });
@@ -92,15 +93,28 @@ async fn function(local: &entity_stream_local::Local, minutes: &'static str) -> 
     Broadcast::new(BroadcastConfig::read(&environment).unwrap(), &aws, clock)
 }
 
-/// The write units of an event's item: its size in KB, rounded up. `None` without a history.
+/// The write units of an event's item and of its entity's item: the size of each in KB, rounded up. `None` without a history.
 async fn write_units(local: &entity_stream_local::Local) -> Option<usize> {
-    let scan = dynamodb(local).scan().table_name(HISTORY_TABLE).limit(50).send().await.ok()?;
+    let of_event = largest(local, "H#").await?;
+    Some(of_event + largest(local, "S#").await.unwrap_or_default())
+}
+
+/// The write units of the largest item whose key begins like this.
+async fn largest(local: &entity_stream_local::Local, key: &str) -> Option<usize> {
+    let scan = dynamodb(local).scan().table_name(HISTORY_TABLE).limit(500).send().await.ok()?;
     let size = |value: &AttributeValue| match value {
         AttributeValue::S(text) | AttributeValue::N(text) => text.len(),
+        AttributeValue::B(bytes) => bytes.as_ref().len(),
         _ => 1,
     };
-    let sizes =
-        scan.items().iter().map(|item| item.iter().map(|(name, value)| name.len() + size(value)).sum::<usize>());
+    let begins = |item: &&std::collections::HashMap<String, AttributeValue>| {
+        item.get("pk").and_then(|pk| pk.as_s().ok()).is_some_and(|pk| pk.starts_with(key))
+    };
+    let sizes = scan
+        .items()
+        .iter()
+        .filter(begins)
+        .map(|item| item.iter().map(|(name, value)| name.len() + size(value)).sum::<usize>());
     Some(sizes.max()?.div_ceil(1024))
 }
 

@@ -1,5 +1,5 @@
-//! What the history costs: an event with it and without it, a resume after an absence, 5,000 clients that come back at once, and
-//! the messages that frames of several events save.
+//! What the history costs: an event with it and without it, a resume after an absence, 5,000 clients that come back at once,
+//! the messages that frames of several events save, and what entity state costs.
 //!
 //! `cargo bench -p entity-stream-tests --bench history`; the figures are in `BENCHMARKS.md`. With `-- reconnect` and the like, it
 //! measures one part. It fails if a client that comes back is not told that it missed nothing.
@@ -15,6 +15,7 @@ mod frames;
 mod reconnect;
 mod resume;
 mod setting;
+mod state;
 
 #[tokio::main]
 async fn main() {
@@ -31,5 +32,8 @@ async fn main() {
     }
     if is_wanted("reconnect") {
         reconnect::measure().await;
+    }
+    if is_wanted("state") {
+        state::measure().await;
     }
 }

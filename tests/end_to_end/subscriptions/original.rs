@@ -24,6 +24,12 @@ fn original(frame: &str) -> String {
             frame.replace_range(start..=value + length, "");
         }
     }
+    const VERSION: &str = r#","version":"#;
+    while let Some(start) = frame.find(VERSION) {
+        let value = start + VERSION.len();
+        let length = frame[value..].find(|c: char| !c.is_ascii_digit()).unwrap();
+        frame.replace_range(start..value + length, "");
+    }
     frame
 }
 
