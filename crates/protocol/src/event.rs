@@ -260,6 +260,7 @@ impl Event {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::entity_states::FormerState;
     use crate::limits::{
         ENTITY_ID_LENGTH, ENTITY_TYPE_LENGTH, ENTITY_TYPES, EVENT_ID_BYTES, POSITION_LENGTH, SERVICE_PATH_LENGTH,
         TENANT_LENGTH, TIMESTAMP_LENGTH,
@@ -344,6 +345,74 @@ mod tests {
             event(detail).at(position).replayed(Some(200_000)).message(&Format::Json.into()),
             r#"{"type":"entityDeleted","id":"9c1e","tenant":"t","servicePath":"/","entityId":"i","entityType":"T","data":{},"truncated":true,"dataBytes":200000,"timestamp":"2026-01-02T03:04:05Z","position":"0a","replayed":true}"#
         );
+    }
+
+    fn revised(detail: &str, previous: Option<&str>, after: Option<&str>, is_late: bool) -> Event {
+        let raw = |json: &str| RawValue::from_string(json.to_owned()).unwrap();
+        let mut event = event(detail);
+        let revision = Revision { version: 7, is_late, is_partial: true, previous: previous.map(raw) };
+        event.revise(revision, EntityStates { before: FormerState::Unknown, after: after.map(raw) });
+        event
+    }
+
+    fn viewing(whole_entity: bool, show_changes: bool) -> MessageForm {
+        MessageForm { view: View::default().with_state(whole_entity, show_changes), ..MessageForm::default() }
+    }
+
+    const UPDATE: &str =
+        r#"{"type":"entityUpdated","tenant":"t","entityId":"i","entityType":"T","data":{"a":1},"timestamp":"now"}"#;
+    const ENVELOPE: &str = r#""id":"9c1e","tenant":"t","servicePath":"/","entityId":"i","entityType":"T""#;
+
+    #[test]
+    fn the_view_decides_what_of_the_state_a_message_shows() {
+        let event = revised(UPDATE, Some(r#"{"a":0}"#), Some(r#"{"a":1,"b":2}"#), false);
+        for (form, rest) in [
+            (viewing(false, false), r#","data":{"a":1},"timestamp":"now","version":7}"#),
+            (viewing(false, true), r#","data":{"a":1},"previous":{"a":0},"timestamp":"now","version":7}"#),
+            (viewing(true, false), r#","data":{"a":1,"b":2},"timestamp":"now","version":7,"partial":true}"#),
+        ] {
+            assert_eq!(event.message(&form), format!(r#"{{"type":"entityUpdated",{ENVELOPE}{rest}"#));
+        }
+        let left = MessageForm { has_left: true, ..MessageForm::default() };
+        let expected = format!(r#"{{"type":"entityLeft",{ENVELOPE},"timestamp":"now","version":7}}"#);
+        assert_eq!(event.message(&left), expected);
+        let snapshot = event.into_snapshot().message(&viewing(false, false));
+        assert!(
+            snapshot.starts_with(r#"{"type":"entitySnapshot","#) && snapshot.contains(r#""partial":true"#),
+            "{snapshot}"
+        );
+    }
+
+    #[test]
+    fn a_view_of_the_whole_entity_shows_a_late_change_as_what_the_entity_is_now() {
+        let deletion = UPDATE.replace("entityUpdated", "entityDeleted");
+        for (detail, after, shown) in [
+            (UPDATE, Some(r#"{"a":2}"#), "entityUpdated"),
+            (UPDATE, None, "entityDeleted"),
+            (&deletion, Some(r#"{"a":2}"#), "entityUpdated"),
+            (&deletion, None, "entityDeleted"),
+        ] {
+            let event = revised(detail, None, after, true);
+            let message = event.message(&viewing(true, false));
+            assert!(
+                message.contains(&format!(r#""type":"{shown}""#)) && message.contains(r#""late":true"#),
+                "{message}"
+            );
+            let published = event.message(&viewing(false, false));
+            assert!(published.starts_with(&detail[..22]), "{published}");
+        }
+    }
+
+    #[test]
+    fn former_values_go_before_the_data_if_a_message_is_too_large() {
+        let large = |name: &str| format!(r#"{{"{name}":"{}"}}"#, "x".repeat(80_000));
+        let detail = UPDATE.replace(r#"{"a":1}"#, &large("a"));
+        let message = revised(&detail, Some(&large("a")), Some(&large("a")), false).message(&viewing(false, true));
+        assert!(!message.contains("previous") && !message.contains("truncated") && message.len() > 80_000);
+        let whole = format!(r#"{{"a":"{}"}}"#, "x".repeat(MESSAGE_BYTES));
+        let message = revised(UPDATE, None, Some(&whole), false).message(&viewing(true, false));
+        assert!(message.contains(r#""data":{},"truncated":true,"dataBytes":131080"#), "{message}");
+        assert!(message.contains(r#""partial":true"#));
     }
 
     /// Control characters are the characters with the longest form in JSON.

@@ -123,3 +123,78 @@ fn the_memory_of_a_selection_grows_when_its_pattern_is_compiled() {
     assert!(selection.matches(&ChangeFacts::new(&change(&json!({})))));
     assert!(selection.memory() > before);
 }
+
+fn raw(data: &str) -> Box<serde_json::value::RawValue> {
+    serde_json::value::RawValue::from_string(data.to_owned()).unwrap()
+}
+
+/// Judges an event by the entity before and after it.
+#[track_caller]
+fn assert_judged(fields: FilterFields, cases: &[(Value, FormerState, Option<&str>, Verdict)]) {
+    let selection = Selection::new(fields.check().unwrap());
+    for (fields, before, after, expected) in cases {
+        let mut event = Event::new("e", "2026-01-02T03:04:05Z", change(fields));
+        let revision = crate::revision::Revision { version: 1, is_late: false, is_partial: false, previous: None };
+        event.revise(revision, EntityStates { before: before.clone(), after: after.map(raw) });
+        assert_eq!(selection.judge(&ChangeFacts::of(&event)), *expected, "{fields} {before:?} {after:?}");
+    }
+}
+
+#[test]
+fn a_query_is_judged_on_the_whole_entity_before_and_after_a_change() {
+    let was = |data: &str| FormerState::Data(raw(data));
+    let (fast, slow) = (r#"{"speed":60,"name":"a"}"#, r#"{"speed":40,"name":"a"}"#);
+    let fields = || FilterFields { q: Some("speed>50".to_owned()), ..FilterFields::default() };
+    let named = json!({ "data": { "name": "a" } });
+    let deleted = json!({ "type": "entityDeleted" });
+    assert_judged(
+        fields(),
+        &[
+            // The change says nothing of the speed.
+            (named.clone(), was(fast), Some(fast), Verdict::Passes),
+            (named.clone(), was(slow), Some(slow), Verdict::Fails),
+            (named.clone(), was(slow), Some(fast), Verdict::Passes),
+            (named.clone(), was(fast), Some(slow), Verdict::Leaves),
+            (named.clone(), FormerState::Absent, Some(slow), Verdict::Fails),
+            // Nobody knows whether the client holds it.
+            (named.clone(), FormerState::Unknown, Some(slow), Verdict::Leaves),
+            (deleted.clone(), was(slow), None, Verdict::Passes),
+            // A late deletion, after which the entity is there.
+            (deleted.clone(), was(fast), Some(slow), Verdict::Leaves),
+            (deleted, was(slow), Some(fast), Verdict::Passes),
+            // A late update of an entity that is deleted.
+            (named.clone(), FormerState::Absent, None, Verdict::Fails),
+        ],
+    );
+    let watching = FilterFields {
+        watched_attributes: texts(&["other"]),
+        notification_trigger: texts(&["entityCreated"]),
+        ..fields()
+    };
+    assert_judged(
+        watching,
+        &[
+            (named.clone(), was(fast), Some(fast), Verdict::Fails),
+            (named.clone(), was(fast), Some(slow), Verdict::Leaves),
+        ],
+    );
+    let rooms = FilterFields { entity_types: texts(&["Hall"]), ..fields() };
+    assert_judged(rooms, &[(named, was(fast), Some(slow), Verdict::Fails)]);
+}
+
+#[test]
+fn a_place_is_judged_on_the_whole_entity_too() {
+    let at = |longitude: f64| format!(r#"{{"location":{{"type":"Point","coordinates":[{longitude},35.6]}}}}"#);
+    let geo_q = json!({ "georel": "near;maxDistance==1000", "geometry": "Point", "coordinates": [139.7, 35.6] });
+    let (inside, outside) = (at(139.7), at(140.7));
+    let moved = json!({ "data": {} });
+    assert_judged(
+        FilterFields { geo_q: Some(geo_q), ..FilterFields::default() },
+        &[
+            (moved.clone(), FormerState::Data(raw(&inside)), Some(&inside), Verdict::Passes),
+            (moved.clone(), FormerState::Data(raw(&inside)), Some(&outside), Verdict::Leaves),
+            (moved.clone(), FormerState::Data(raw(&outside)), Some(&inside), Verdict::Passes),
+            (moved, FormerState::Data(raw(&outside)), Some(&outside), Verdict::Fails),
+        ],
+    );
+}
