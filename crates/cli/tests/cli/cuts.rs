@@ -12,13 +12,13 @@ use tokio::time::timeout;
 use crate::harness::{PATIENCE, run, system};
 
 /// A network between a client and a server.
-struct Network {
-    url: String,
+pub(crate) struct Network {
+    pub(crate) url: String,
     cuts: watch::Sender<u32>,
 }
 
 impl Network {
-    async fn start(server: SocketAddr) -> Self {
+    pub(crate) async fn start(server: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("ws://{}", listener.local_addr().unwrap());
         let (cuts, cut) = watch::channel(0);
@@ -38,7 +38,7 @@ impl Network {
         Self { url, cuts }
     }
 
-    fn cut(&self) {
+    pub(crate) fn cut(&self) {
         self.cuts.send_modify(|cuts| *cuts += 1);
     }
 }

@@ -216,7 +216,7 @@ async fn a_second_interrupt_ends_the_delivery_of_accepted_events() {
 #[cfg(unix)]
 #[tokio::test]
 async fn with_a_full_disk_accepted_events_are_delivered() {
-    // With a history they are delivered too, and then repeated, because it could not take them.
+    // With a history or entity state they are delivered too, and then repeated, because these could not take them.
     for minutes in [0, 60] {
         deliver_with_a_full_disk(minutes).await;
     }
@@ -228,8 +228,10 @@ async fn deliver_with_a_full_disk(history_minutes: u32) {
     let data = folder.path().join("table.db");
     // A file of this process has at most 1 MB. With the signal ignored, a write beyond that fails as on a full disk.
     let command = [env!("CARGO_BIN_EXE_entity-stream"), &FREE.join(" "), "--data", data.to_str().unwrap()].join(" ");
-    let mut system =
-        start_line(&format!("trap '' XFSZ; ulimit -f 2000; export HISTORY_MINUTES={history_minutes}; exec {command}"));
+    let mut system = start_line(&format!(
+        "trap '' XFSZ; ulimit -f 2000; export HISTORY_MINUTES={history_minutes} ENTITY_STATE={}; exec {command}",
+        history_minutes > 0
+    ));
     let websocket = url(&mut system, "WebSocket").await.replace('?', "/?");
     let bus = url(&mut system, "Event bus").await;
     let dynamodb = url(&mut system, "DynamoDB").await;

@@ -4,6 +4,7 @@
 
 mod auth;
 mod bad_input;
+mod collections;
 mod connections;
 mod cuts;
 mod dead_letters;
