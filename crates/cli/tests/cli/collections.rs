@@ -92,7 +92,7 @@ async fn a_collection_that_is_cut_off_again_and_again_has_what_matches() {
     let client = Client::builder(&network.url, "demo").build().unwrap();
     let mut entities = client.entities(filter.check().unwrap()).unwrap();
     let mut described = BTreeMap::new();
-    for round in 0..4 {
+    for round in 0..3 {
         let lines = changes(&mut random, 60, &mut expected, &mut clock);
         // Some of the changes come while it connects, and some while it has no connection.
         let publishing = async {
