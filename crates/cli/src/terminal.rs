@@ -42,8 +42,8 @@ pub(crate) fn raw_line(text: &str) -> anyhow::Result<()> {
     written(result.and_then(|()| stdout.flush()))
 }
 
-/// Writes control sequences to a terminal on standard output, and then a text. Only the colours of the text are removed where the user
-/// wants none.
+/// Writes control sequences to a terminal on standard output, and then a text. Only the colours of the text are removed
+/// where the user wants none.
 pub(crate) fn redraw(control: &str, text: &str) -> anyhow::Result<()> {
     written(io::stdout().lock().write_all(control.as_bytes()))?;
     let mut stdout = anstream::stdout().lock();

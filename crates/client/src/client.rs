@@ -75,11 +75,11 @@ impl Client {
         Ok(EntityStream::over(Arc::clone(&self.0), socket))
     }
 
-    /// The entities that match, kept up to date: a collection over a stream of its own. It connects as soon as it is polled, within a
-    /// Tokio runtime.
+    /// The entities that match, kept up to date: a collection over a stream of its own. It connects as soon as it is
+    /// polled, within a Tokio runtime.
     ///
-    /// A [`Filter`] selects the entities. A [`Subscription`] can have a [`View`](crate::View) as well, for example of some attributes.
-    /// The collection follows every change of its entities: it ignores the filter's `notificationTrigger` and
+    /// A [`Filter`] selects the entities. A [`Subscription`] can have a [`View`](crate::View) as well, for example of some
+    /// attributes. The collection follows every change of its entities: it ignores the filter's `notificationTrigger` and
     /// `watchedAttributes`. It also ignores [`ClientBuilder::filter`], [`ClientBuilder::subscriptions`] and
     /// [`ClientBuilder::since`]. The server has to keep entity state.
     ///
@@ -146,11 +146,12 @@ impl ClientBuilder {
     }
 
     /// Begins these subscriptions of the stream with a snapshot: the entities that match come as
-    /// [`StreamItem::Snapshot`](crate::StreamItem::Snapshot), and then [`StreamItem::SnapshotComplete`](crate::StreamItem::SnapshotComplete).
-    /// Changes that come meanwhile are events. [`Client::entities`] does the rest: it keeps the entities.
+    /// [`StreamItem::Snapshot`](crate::StreamItem::Snapshot), and then
+    /// [`StreamItem::SnapshotComplete`](crate::StreamItem::SnapshotComplete). Changes that come meanwhile are events.
+    /// [`Client::entities`] does the rest: it keeps the entities.
     ///
-    /// After a lost connection the stream recovers the events that it missed, or gets the snapshot again. The same holds for a stream
-    /// that begins [in the past](Self::since). The server has to keep entity state.
+    /// After a lost connection the stream recovers the events that it missed, or gets the snapshot again. The same holds
+    /// for a stream that begins [in the past](Self::since). The server has to keep entity state.
     ///
     /// ```
     /// use entity_stream_client::{Client, SubscriptionName};
@@ -163,12 +164,14 @@ impl ClientBuilder {
         self
     }
 
-    /// Begins each stream at this place in the history, and not with the events that come: at the [`Bookmark`](crate::Bookmark) of an earlier
-    /// stream, or at a time.
+    /// Begins each stream at this place in the history, and not with the events that come: at the
+    /// [`Bookmark`](crate::Bookmark) of an earlier stream, or at a time.
     ///
-    /// After the past events, or without them, the first [`StreamItem::Subscribed`](crate::StreamItem::Subscribed) is followed by [`StreamItem::Recovered`](crate::StreamItem::Recovered)
-    /// or [`StreamItem::NotRecovered`](crate::StreamItem::NotRecovered). Events since the bookmark can be repeats of those that the earlier stream handed out, up to
-    /// 15 seconds before its position; their ids are the same. A stream without subscriptions ignores the place.
+    /// After the past events, or without them, the first [`StreamItem::Subscribed`](crate::StreamItem::Subscribed) is
+    /// followed by [`StreamItem::Recovered`](crate::StreamItem::Recovered) or
+    /// [`StreamItem::NotRecovered`](crate::StreamItem::NotRecovered). Events since the bookmark can be repeats of those
+    /// that the earlier stream handed out, up to 15 seconds before its position; their ids are the same. A stream without
+    /// subscriptions ignores the place.
     pub fn since(mut self, since: impl Into<Since>) -> Self {
         self.since = Some(since.into());
         self

@@ -46,13 +46,14 @@ pub enum StreamItem {
     /// An event. Each event comes once for each view: the subscriptions of the connection that show the same of it share one
     /// item. [`ReceivedEvent::subscriptions`] names them.
     Event(Box<ReceivedEvent>),
-    /// An entity as it is now, from the snapshot with which a subscription begins. It comes again with each snapshot, and is no repeat.
+    /// An entity as it is now, from the snapshot with which a subscription begins. It comes again with each snapshot, and
+    /// is no repeat.
     ///
     /// The first snapshot items of a connection come before [`StreamItem::Subscribed`]. Changes can come in between:
     /// [`EventMessage::version`](crate::EventMessage::version) tells which is newer.
     Snapshot(Box<ReceivedEvent>),
-    /// The snapshot is complete. An entity that it lacks, and that no event has brought since [`StreamItem::Connected`], does not match
-    /// or is gone.
+    /// The snapshot is complete. An entity that it lacks, and that no event has brought since [`StreamItem::Connected`],
+    /// does not match or is gone.
     ///
     /// After a lost connection there is a snapshot only if the stream has not [recovered](StreamItem::Recovered).
     SnapshotComplete {

@@ -24,8 +24,8 @@
 //!
 //! # Entities
 //!
-//! A program that needs entities as they are now, for example for a map or a list, does not have to read a broker or to order events.
-//! [`Client::entities`] returns a collection that the server's snapshots fill and its events keep up to date:
+//! A program that needs entities as they are now, for example for a map or a list, does not have to read a broker or to
+//! order events. [`Client::entities`] returns a collection that the server's snapshots fill and its events keep up to date:
 //!
 //! ```no_run
 //! use entity_stream_client::{Client, ClientError, EntitiesItem, Filter};
@@ -79,11 +79,12 @@
 //!
 //! # Failures
 //!
-//! A temporary failure is an item, [`StreamItem::Disconnected`]. If the server keeps a history, the stream resumes: the server
-//! delivers the events that the stream missed, and then the stream hands out [`StreamItem::Subscribed`] and
-//! [`StreamItem::Recovered`]. If the server cannot promise that, the second item is [`StreamItem::NotRecovered`], and a program
-//! that keeps the state of entities reads them again, or has begun with a snapshot, which the server then sends again. The delay before an attempt grows from half a second to 30 seconds, with jitter; it is the shortest again after a connection that
-//! was subscribed for a minute.
+//! A temporary failure is an item, [`StreamItem::Disconnected`]. If the server keeps a history, the stream resumes: the
+//! server delivers the events that the stream missed, and then the stream hands out [`StreamItem::Subscribed`] and
+//! [`StreamItem::Recovered`]. If the server cannot promise that, the second item is [`StreamItem::NotRecovered`], and a
+//! program that keeps the state of entities reads them again, or has begun with a snapshot, which the server then sends
+//! again. The delay before an attempt grows from half a second to 30 seconds, with jitter; it is the shortest again after a
+//! connection that was subscribed for a minute.
 //!
 //! Any other failure is an `Err` that ends the stream, because another attempt would fail as well. [`ClientError::kind`]
 //! says what a program can do, for example get a new token for [`ErrorKind::CredentialRefused`].

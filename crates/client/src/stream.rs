@@ -96,8 +96,9 @@ impl EntityStream {
         self.request(SubscriptionRequest::Subscribe(subscriptions.into_iter().collect()))
     }
 
-    /// Adds subscriptions as [`subscribe`](Self::subscribe) does, and begins each of them with a snapshot: the entities that match now
-    /// come as [`StreamItem::Snapshot`], and then [`StreamItem::SnapshotComplete`]. Changes that come meanwhile are events.
+    /// Adds subscriptions as [`subscribe`](Self::subscribe) does, and begins each of them with a snapshot: the entities
+    /// that match now come as [`StreamItem::Snapshot`], and then [`StreamItem::SnapshotComplete`]. Changes that come
+    /// meanwhile are events.
     ///
     /// The stream fetches a large snapshot in parts; later requests wait for its end. After a reconnect that has not
     /// [recovered](StreamItem::Recovered) all events, the subscriptions begin with a snapshot again.

@@ -48,8 +48,8 @@ pub(crate) fn check(subscriptions: &[Subscription]) -> Result<(), InvalidSubscri
     if bytes + REQUEST_ID_BYTES + SINCE_BYTES > FRAME_BYTES { Err(InvalidSubscriptions::TooLarge) } else { Ok(()) }
 }
 
-/// The request that puts these subscriptions in force, and asks for the snapshot of some of them and for past events. `None` if there
-/// are no subscriptions: the contract has no such message.
+/// The request that puts these subscriptions in force, and asks for the snapshot of some of them and for past events.
+/// `None` if there are no subscriptions: the contract has no such message.
 pub(crate) fn subscribe(
     subscriptions: Vec<Subscription>,
     snapshots: BTreeSet<SubscriptionName>,

@@ -1,10 +1,10 @@
 //! A collection of entities, without I/O.
 //!
 //! Invariants:
-//! - A message never replaces what the collection knows by an older version, also if the entity is gone. So the order in which messages
-//!   arrive, and their repetition, make no difference.
-//! - At the end of a snapshot the collection holds exactly the entities that match: those of the snapshot, those that messages of the
-//!   same connection have added or changed, and no others.
+//! - A message never replaces what the collection knows by an older version, also if the entity is gone. So the order in
+//!   which messages arrive, and their repetition, make no difference.
+//! - At the end of a snapshot the collection holds exactly the entities that match: those of the snapshot, those that
+//!   messages of the same connection have added or changed, and no others.
 //! - The changes that it returns lead from each of its states to the next.
 
 use std::collections::BTreeMap;

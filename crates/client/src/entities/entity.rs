@@ -18,7 +18,7 @@ pub struct Entity {
 
 impl Entity {
     /// The entity of a message that shows it: a snapshot, or an event of a subscription with
-    /// [`wholeEntity`](crate::View::with_state). Of any other event it is what the event has of it.
+    /// [`wholeEntity`](crate::View::with_state). Any other event has only a part of the entity.
     pub fn of(message: &EventMessage<'_>) -> Self {
         Self::after(None, message)
     }
@@ -90,8 +90,8 @@ impl Entity {
         Members::of(&self.data).0.into_iter().rev().find(|(other, _)| other == name).map(|(_, value)| value)
     }
 
-    /// The greatest version that the client has seen. It grows with each change of the entity. `None` if the server keeps no state of
-    /// it.
+    /// The greatest version that the client has seen. It grows with each change of the entity. `None` if the server keeps
+    /// no state of it.
     pub fn version(&self) -> Option<u64> {
         self.version
     }

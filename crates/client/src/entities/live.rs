@@ -18,10 +18,10 @@ use crate::stream::EntityStream;
 
 /// The entities that match a subscription, kept up to date. [`Client::entities`](crate::Client::entities) opens it.
 ///
-/// The collection works while it is polled, as an [`EntityStream`] does. The snapshot of the server fills it, and events keep it up
-/// to date. It puts the messages about each entity into the order of their versions, so that neither the order of arrival nor a repeated
-/// message makes a difference. After a lost connection it recovers the changes that it missed, or a new snapshot shows what has
-/// changed and what is gone.
+/// The collection works while it is polled, as an [`EntityStream`] does. The snapshot of the server fills it, and events
+/// keep it up to date. It puts the messages about each entity into the order of their versions, so that neither the order
+/// of arrival nor a repeated message makes a difference. After a lost connection it recovers the changes that it missed, or
+/// a new snapshot shows what has changed and what is gone.
 ///
 /// An entity is there while it exists and matches the filter. It leaves the collection if it is deleted, if a change makes it no
 /// longer match, and if the server has forgotten it, because it did not change for days.

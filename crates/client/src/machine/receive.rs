@@ -94,7 +94,8 @@ impl Machine {
         StreamItem::Event(Box::new(ReceivedEvent::new(text.to_owned(), event.into_owned())))
     }
 
-    /// True if the server has answered for all subscriptions and no snapshot is under way, so that a position holds for all of them.
+    /// True if the server has answered for all subscriptions and no snapshot is under way, so that a position holds for all
+    /// of them.
     fn takes_positions(&self) -> bool {
         matches!(self.state, StreamState::Streaming { accept_by: None, .. }) && !self.snapshots.is_under_way()
     }

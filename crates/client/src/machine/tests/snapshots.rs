@@ -403,8 +403,8 @@ fn happenings() -> impl Strategy<Value = Vec<Happening>> {
 }
 
 proptest! {
-    /// Whenever a connection drops, in the middle of a snapshot or of a replay, and whatever the server refuses: a stream that goes on
-    /// has each event, or a complete snapshot that is newer.
+    /// Whenever a connection drops, in the middle of a snapshot or of a replay, and whatever the server refuses: a stream
+    /// that goes on has each event, or a complete snapshot that is newer.
     #[test]
     fn each_event_is_handed_out_or_in_a_complete_snapshot(happenings in happenings()) {
         let mut driven = Driven::new(true);
