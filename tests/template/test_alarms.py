@@ -184,7 +184,7 @@ def test_silence_rings_only_if_it_is_asked_for(on):
 
 
 def our_code() -> str:
-    crates = ("broadcast", "connect", "default", "runtime")
+    crates = ("broadcast", "connect", "default", "history", "runtime")
     files = [file for crate in crates for file in sorted((REPOSITORY / "crates" / crate / "src").glob("**/*.rs"))]
     return "".join(file.read_text() for file in files)
 

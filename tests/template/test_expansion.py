@@ -24,7 +24,7 @@ VARIANTS = {
     "no entity state": {"EntityState": "false"},
     "neither history nor entity state": {"HistoryMinutes": "0", "EntityState": "false"},
     "entity state for a year": {"EntityStateDays": "365"},
-    "a history of a week": {"HistoryMinutes": "10080"},
+    "a history of a day": {"HistoryMinutes": "1440"},
     "reserved concurrency": {"BroadcastReservedConcurrency": "20", "BroadcastConcurrency": "128", "BroadcastSplitAt": "9000"},
     "no access logs": {"ApiGatewayLogging": "off"},
     "access logs by a role that exists": {"ApiGatewayLogging": "account-role"},
@@ -196,11 +196,16 @@ def past_variables(stack: Stack, function: str) -> tuple:
 def test_two_functions_have_the_history_and_the_entity_state(on):
     for function in ("BroadcastFunction", "DefaultFunction"):
         assert past_variables(on, function) == ("<HistoryTable>", 60, "true", 7)
-        assert past_variables(enabled(HistoryMinutes="10080"), function) == ("<HistoryTable>", 10080, "true", 7)
+        assert past_variables(enabled(HistoryMinutes="1440"), function) == ("<HistoryTable>", 1440, "true", 7)
         assert past_variables(enabled(EntityStateDays="365"), function) == ("<HistoryTable>", 60, "true", 365)
-    for function in ("ConnectFunction", "DisconnectFunction"):
+    past = {"WS_HISTORY_TABLE", "HISTORY_MINUTES", "ENTITY_STATE", "ENTITY_STATE_DAYS"}
+    for function, names in (("ConnectFunction", {"ENTITY_STATE"}), ("DisconnectFunction", set())):
         variables = on.resources[function]["Properties"]["Environment"]["Variables"]
-        assert not {"WS_HISTORY_TABLE", "HISTORY_MINUTES", "ENTITY_STATE", "ENTITY_STATE_DAYS"} & set(variables)
+        assert past & set(variables) == names
+    # It refuses URLs that ask for entity state where there is none.
+    for value in ("true", "false"):
+        connect = enabled(EntityState=value).resources["ConnectFunction"]
+        assert connect["Properties"]["Environment"]["Variables"]["ENTITY_STATE"] == value
     assert on.outputs["HistoryTableName"] == "<HistoryTable>"
 
 
@@ -241,7 +246,7 @@ def test_the_functions_change_in_the_order_in_which_a_history_and_the_entity_sta
         assert "<BroadcastFunction>" not in json.dumps(stack.resources["DefaultFunction"])
 
 
-@pytest.mark.parametrize("minutes", ["-1", "10081", "an hour", ""])
+@pytest.mark.parametrize("minutes", ["-1", "1441", "an hour", ""])
 def test_the_template_and_the_functions_accept_the_same_histories(minutes):
     code = (REPOSITORY / "crates/runtime/src/config/history.rs").read_text()
     parameter = source()["Parameters"]["HistoryMinutes"]
@@ -250,6 +255,17 @@ def test_the_template_and_the_functions_accept_the_same_histories(minutes):
     assert (parameter["MinValue"], parameter["MaxValue"], parameter["Default"]) == (0, eval(most), int(default))
     with pytest.raises(AssertionError, match="HistoryMinutes cannot be"):
         enabled(HistoryMinutes=minutes)
+
+
+def test_the_template_and_the_functions_accept_the_same_days_of_entity_state():
+    code = (REPOSITORY / "crates/runtime/src/config/entity_state.rs").read_text()
+    parameter = source()["Parameters"]["EntityStateDays"]
+    (most,) = re.findall(r"const MOST_DAYS: usize = ([0-9]+);", code)
+    (default,) = re.findall(r"const DEFAULT_DAYS: usize = ([0-9]+);", code)
+    assert (parameter["MinValue"], parameter["MaxValue"], parameter["Default"]) == (1, int(most), int(default))
+    for days in ("0", "366", "-1", "a week", ""):
+        with pytest.raises(AssertionError, match="EntityStateDays cannot be"):
+            enabled(EntityStateDays=days)
 
 
 def test_keys_and_the_secret_are_retained(on):

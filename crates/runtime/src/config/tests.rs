@@ -1,8 +1,8 @@
 use super::*;
 use crate::environment::{
     ALLOWED_ORIGINS, AUTH_ENABLED, AUTH_IN_BAND, BROADCAST_CONCURRENCY, BROADCAST_SPLIT_AT, DEAD_LETTER_QUEUE_URL,
-    EVENT_BUS_NAME, Environment, HISTORY_MINUTES, JWT_JWKS_URL, JWT_SECRET, JWT_SECRET_ARN, WS_API_ENDPOINT,
-    WS_API_KEYS_TABLE, WS_CONNECTIONS_TABLE, WS_HISTORY_TABLE,
+    ENTITY_STATE, ENTITY_STATE_DAYS, EVENT_BUS_NAME, Environment, HISTORY_MINUTES, JWT_JWKS_URL, JWT_SECRET,
+    JWT_SECRET_ARN, WS_API_ENDPOINT, WS_API_KEYS_TABLE, WS_CONNECTIONS_TABLE, WS_HISTORY_TABLE,
 };
 
 const SECRET: &str = "a secret of at least thirty-two bytes";
@@ -126,6 +126,65 @@ fn broadcast_and_default_share_the_settings_of_the_history() {
     let invalid = environment(&[&GUARDED, usual, &[("HISTORY_MINUTES", "often")]]);
     assert_eq!(faults(BroadcastConfig::read(&invalid)), [ConfigFault::Invalid(HISTORY_MINUTES)]);
     assert_eq!(faults(DefaultConfig::read(&invalid)), [ConfigFault::Invalid(HISTORY_MINUTES)]);
+}
+
+#[test]
+fn a_table_switches_entity_state_on_for_a_week_or_the_given_days() {
+    let read = |pairs: &[(&'static str, &'static str)]| {
+        let state = EntityStateConfig::read(&environment(&[pairs])).map_err(|error| error.faults().cloned().collect());
+        state.map(|state| {
+            state.map(|EntityStateConfig { table, retention, history }| {
+                (table, retention.as_secs() / 86_400, history.as_secs())
+            })
+        })
+    };
+    let on = |days, history| Ok::<_, Vec<ConfigFault>>(Some(("history".to_owned(), days, history)));
+    let table = ("WS_HISTORY_TABLE", "history");
+    assert_eq!(read(&[]), Ok(None));
+    assert_eq!(read(&[table]), on(7, 3600));
+    assert_eq!(read(&[table, ("ENTITY_STATE", "true")]), on(7, 3600));
+    for (days, number) in [("1", 1), ("30", 30), ("365", 365)] {
+        assert_eq!(read(&[table, ("ENTITY_STATE_DAYS", days)]), on(number, 3600));
+    }
+    assert_eq!(read(&[table, ("HISTORY_MINUTES", "5")]), on(7, 300));
+    assert_eq!(read(&[table, ("HISTORY_MINUTES", "0")]), on(7, 0), "entity state needs no history");
+    for pairs in [&[("ENTITY_STATE", "false")][..], &[table, ("ENTITY_STATE", "false")], &[("ENTITY_STATE_DAYS", "7")]]
+    {
+        assert_eq!(read(pairs), Ok(None), "{pairs:?}");
+    }
+    assert_eq!(read(&[("ENTITY_STATE", "true")]), Err(vec![ConfigFault::Missing(WS_HISTORY_TABLE)]));
+    for days in ["0", "366", "-1", "1.5", "a week", "18446744073709551616"] {
+        let expected = Err(vec![ConfigFault::Invalid(ENTITY_STATE_DAYS)]);
+        assert_eq!(read(&[table, ("ENTITY_STATE_DAYS", days)]), expected, "{days}");
+    }
+    for flag in ["yes", "TRUE", "1"] {
+        assert_eq!(read(&[table, ("ENTITY_STATE", flag)]), Err(vec![ConfigFault::Invalid(ENTITY_STATE)]), "{flag}");
+    }
+    let pairs = [("WS_HISTORY_TABLE", "H#1"), ("ENTITY_STATE", "x"), ("ENTITY_STATE_DAYS", "y")];
+    let all = [WS_HISTORY_TABLE, ENTITY_STATE, ENTITY_STATE_DAYS].map(ConfigFault::Invalid).to_vec();
+    assert_eq!(read(&pairs), Err(all));
+}
+
+#[test]
+fn three_functions_share_the_settings_of_entity_state() {
+    let usual: &[(&'static str, &'static str)] = &[("WS_API_ENDPOINT", "http://localhost:3000/local")];
+    let table: &[(&'static str, &'static str)] = &[("WS_HISTORY_TABLE", "history")];
+    let read = |more: &[(&'static str, &'static str)]| {
+        let environment = environment(&[&GUARDED, usual, more]);
+        let broadcast = BroadcastConfig::read(&environment).unwrap().entity_state.is_some();
+        let default = DefaultConfig::read(&environment).unwrap().entity_state.is_some();
+        (broadcast, default, ConnectConfig::read(&environment).unwrap().keeps_states)
+    };
+    assert_eq!(read(&[]), (false, false, false));
+    assert_eq!(read(table), (true, true, true));
+    assert_eq!(read(&[table, &[("ENTITY_STATE", "false")]].concat()), (false, false, false));
+    // The template gives the table to the other two functions only.
+    let connect = ConnectConfig::read(&environment(&[&GUARDED, &[("ENTITY_STATE", "true")]])).unwrap();
+    assert!(connect.keeps_states);
+    let invalid = environment(&[&GUARDED, usual, table, &[("ENTITY_STATE", "often")]]);
+    assert_eq!(faults(BroadcastConfig::read(&invalid)), [ConfigFault::Invalid(ENTITY_STATE)]);
+    assert_eq!(faults(DefaultConfig::read(&invalid)), [ConfigFault::Invalid(ENTITY_STATE)]);
+    assert_eq!(faults(ConnectConfig::read(&invalid)), [ConfigFault::Invalid(ENTITY_STATE)]);
 }
 
 #[test]
