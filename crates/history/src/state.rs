@@ -8,12 +8,14 @@
 //!
 //! `merge` decides what a change does, without I/O. `table` applies it: usually with one conditional `UpdateItem` (`quick_update`),
 //! which succeeds if the change is newer than everything and the entity has its types already. Everything else is read,
-//! merged and written on the condition that the version is still the same. `index` lists the entities of a type.
+//! merged and written on the condition that the version is still the same. `index` lists the entities of a type. `erase` is for an
+//! operator.
 
 mod change_time;
 mod entity_item;
 mod entity_state;
 mod entity_turns;
+mod erase;
 mod event_mark;
 mod index;
 mod merge;

@@ -16,6 +16,8 @@ pub(crate) mod local;
 mod place;
 pub(crate) mod publish;
 pub(crate) mod simulate;
+pub(crate) mod state;
+mod state_list;
 mod subscription_cell;
 pub(crate) mod token;
 
@@ -32,6 +34,7 @@ pub(crate) enum Command {
     Token(token::Args),
     Keys(keys::Args),
     Connections(connections::Args),
+    State(state::Args),
     DeadLetters(dead_letters::Args),
     Completions(completions::Args),
 }
@@ -47,6 +50,7 @@ pub(crate) async fn run(command: Command, definition: clap::Command) -> anyhow::
         Command::Token(args) => token::run(args).await,
         Command::Keys(args) => keys::run(args).await,
         Command::Connections(args) => connections::run(args).await,
+        Command::State(args) => state::run(args).await,
         Command::DeadLetters(args) => dead_letters::run(args).await,
         Command::Completions(args) => completions::run(&args, definition),
     }

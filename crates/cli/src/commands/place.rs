@@ -1,6 +1,6 @@
 use anyhow::ensure;
 use aws_sdk_dynamodb::Client;
-use entity_stream_local::{API_KEYS_TABLE, CONNECTIONS_TABLE, aws_config};
+use entity_stream_local::{API_KEYS_TABLE, CONNECTIONS_TABLE, HISTORY_TABLE, aws_config};
 use http::Uri;
 
 use crate::aws::Aws;
@@ -20,6 +20,23 @@ pub(super) struct ConnectionsPlace {
 impl ConnectionsPlace {
     pub(super) fn table(&self) -> TablePlace<'_> {
         TablePlace { deployed: self.deployed.as_deref(), local: CONNECTIONS_TABLE, dynamodb: &self.dynamodb }
+    }
+}
+
+/// The options that name the table of the history.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Table")]
+pub(super) struct HistoryPlace {
+    /// The table of the history of a deployed system, with the usual AWS credentials
+    #[arg(id = "table", long = "history-table", value_name = "NAME", conflicts_with = "dynamodb_url")]
+    deployed: Option<String>,
+    #[command(flatten)]
+    dynamodb: DynamoDbOptions,
+}
+
+impl HistoryPlace {
+    pub(super) fn table(&self) -> TablePlace<'_> {
+        TablePlace { deployed: self.deployed.as_deref(), local: HISTORY_TABLE, dynamodb: &self.dynamodb }
     }
 }
 

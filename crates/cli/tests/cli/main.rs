@@ -17,5 +17,6 @@ mod publish;
 mod resume;
 mod server;
 mod simulate;
+mod state;
 mod subscriptions;
 mod token;

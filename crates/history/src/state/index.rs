@@ -84,6 +84,14 @@ impl StateTable {
             let put = PutRequest::builder().set_item(Some(item)).build().map_err(HistoryError::invalid(OPERATION))?;
             writes.push(WriteRequest::builder().put_request(put).build());
         }
+        self.write_batches(OPERATION, writes).await
+    }
+
+    pub(super) async fn write_batches(
+        &self,
+        operation: &'static str,
+        mut writes: Vec<WriteRequest>,
+    ) -> Result<(), HistoryError> {
         let mut delays = ExponentialBuilder::default()
             .with_min_delay(Duration::from_millis(20))
             .with_jitter()
@@ -93,7 +101,7 @@ impl StateTable {
             // An entity has at most 50 types, and DynamoDB takes 25 writes at once.
             let rest = writes.split_off(writes.len().min(25));
             let request = self.client.batch_write_item().request_items(&self.name, writes);
-            let output = request.send().await.map_err(HistoryError::dynamo(OPERATION))?;
+            let output = request.send().await.map_err(HistoryError::dynamo(operation))?;
             writes = output.unprocessed_items.unwrap_or_default().into_values().flatten().collect();
             if !writes.is_empty() {
                 sleep(delays.next().unwrap_or_default()).await;

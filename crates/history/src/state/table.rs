@@ -61,7 +61,7 @@ impl EntityKey {
         Some(Self { tenant: tenant.clone(), entity: entity.to_owned(), service_path: service_path.to_owned() })
     }
 
-    fn item_key(&self) -> HistoryItem {
+    pub(super) fn item_key(&self) -> HistoryItem {
         state_key(&self.tenant, &self.entity, &self.service_path)
     }
 }
