@@ -13,9 +13,11 @@ use crate::logs;
 /// Find out why changes do not arrive
 ///
 /// Checks each step of a change's way: the host name, the connection, TLS, the handshake, the credential, the filter, the
-/// bus, the delivery with its duration, and whether a client that comes back receives the change that it missed. Names the remedy for each failure, and exits with 1 if a check failed. The
-/// published changes are two deletions of an entity that does not exist; clients of the tenant that listen without a filter
-/// receive them.
+/// bus, the delivery with its duration, whether a client that comes back receives the change that it missed, and whether the
+/// server knows whole entities. Names the remedy for each failure, and exits with 1 if a check failed.
+///
+/// The published changes are two deletions of an entity that does not exist, and the creation, an update and the deletion of
+/// another one. Both have the type EntityStreamDoctor. Clients of the tenant that listen without a filter receive the changes.
 #[derive(Debug, clap::Args)]
 #[command(
     mut_arg("endpoint_url", |arg| arg.help("The event bus's endpoint [default: that of --url, if it is on this machine]"))

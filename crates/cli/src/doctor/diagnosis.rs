@@ -44,6 +44,8 @@ pub(crate) enum Check {
     Delivery,
     /// A client that comes back receives the change that it missed.
     Resume,
+    /// The server knows the entity of a change as a whole.
+    State,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -119,6 +121,7 @@ impl Finding {
             Check::Publish => "publish",
             Check::Delivery => "delivery",
             Check::Resume => "resume",
+            Check::State => "entity state",
         };
         let time = self.milliseconds.map(|time| format!(" {SKIPPED}({time} ms){SKIPPED:#}")).unwrap_or_default();
         let advice = self.advice.as_ref().map(|advice| format!("\n               → {advice}")).unwrap_or_default();

@@ -6,9 +6,10 @@ use entity_stream_protocol::{EntityType, Filter, Tenant};
 use crate::bus::Target;
 use crate::client;
 use crate::doctor::diagnosis::{Check, Diagnosis, Finding};
-use crate::doctor::{delivery, network, ping, resume, subscription};
+use crate::doctor::entity_state::Probe;
+use crate::doctor::{delivery, entity_state, network, ping, resume, subscription};
 
-/// The type of the entity whose deletion is published. Clients without a filter receive it, and have nothing to delete.
+/// The type of the entities whose changes are published. Clients without a filter receive them.
 const ENTITY_TYPE: &str = "EntityStreamDoctor";
 
 /// The subject of a check.
@@ -39,9 +40,11 @@ impl Doctor {
         {
             match &self.target {
                 Some(target) => {
-                    let entry = delivery::entry(tenant, entity_type, &entity_id)?;
+                    let entry = delivery::entry(tenant, entity_type.clone(), &entity_id)?;
                     if delivery::check(&mut stream, target, &entry, self.patience, diagnosis).await? {
                         resume::check(&mut stream, &builder, target, &entry, self.patience, diagnosis).await?;
+                        let probe = Probe::new(tenant, entity_type, format!("{entity_id}:state"));
+                        entity_state::check(&builder, target, &probe, self.patience, diagnosis).await?;
                     }
                 }
                 None => {

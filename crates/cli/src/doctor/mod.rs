@@ -5,10 +5,12 @@ mod backlog;
 mod dead_letters;
 mod delivery;
 mod diagnosis;
+mod entity_state;
 mod examination;
 mod network;
 mod ping;
 mod resume;
+mod steps;
 mod subscription;
 
 pub(crate) use diagnosis::{Diagnosis, DiagnosisOutput};

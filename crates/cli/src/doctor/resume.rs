@@ -3,14 +3,12 @@ use std::time::Duration;
 
 use entity_stream_client::{Bookmark, ClientBuilder, ClientError, EntityStream, NotRecovered, StreamItem};
 use entity_stream_publisher::BusEntry;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 use crate::bus::Target;
 use crate::client;
 use crate::doctor::diagnosis::{Check, Diagnosis, Finding};
-
-/// The time that the bus has to accept the change, and the server to close or open a connection.
-const STEP: Duration = Duration::from_secs(20);
+use crate::doctor::steps::{STEP, arrival, publish, subscribed};
 
 /// Checks that a client that comes back receives the change that it missed. `witness` stays connected, and shows when the change
 /// is out. `builder` makes a client of the same stream.
@@ -64,7 +62,7 @@ async fn round_trip(
         Err(error) => return Ok(Err(failed(format!("the bus refused a second change: {error:#}"), "try again"))),
     };
     // The change is in the history before it is delivered.
-    if !has_arrived(witness, &id, patience).await {
+    if arrival(witness, &id, patience).await.is_none() {
         let detail = format!("a second change did not arrive in {}", indicatif::HumanDuration(patience));
         return Ok(Err(failed(detail, "try again; --timeout waits longer")));
     }
@@ -108,34 +106,8 @@ fn judge(came: &CameBack, id: &str) -> Finding {
 
 /// Waits for the subscription, and returns the place of the stream.
 async fn leave(stream: &mut EntityStream) -> Result<Option<Bookmark>, ClientError> {
-    let subscribed = async {
-        while let Some(item) = stream.try_next().await? {
-            if matches!(item, StreamItem::Subscribed) {
-                break;
-            }
-        }
-        Ok(())
-    };
-    timeout(STEP, subscribed).await.unwrap_or(Err(ClientError::Timeout(STEP)))?;
+    subscribed(stream).await?;
     Ok(stream.bookmark().cloned())
-}
-
-async fn publish(target: &Target, entry: &BusEntry) -> anyhow::Result<String> {
-    let published = target.publisher().await?.publish(&[entry], Instant::now() + STEP).await;
-    let id = published.into_iter().next().ok_or_else(|| anyhow::anyhow!("it returned no result"))?;
-    Ok(id?)
-}
-
-async fn has_arrived(stream: &mut EntityStream, id: &str, patience: Duration) -> bool {
-    let arrived = async {
-        while let Ok(Some(item)) = stream.try_next().await {
-            if matches!(item, StreamItem::Event(event) if event.message().id == id) {
-                return true;
-            }
-        }
-        false
-    };
-    timeout(patience, arrived).await.unwrap_or(false)
 }
 
 /// Waits for the verdict.

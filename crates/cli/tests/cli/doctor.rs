@@ -16,11 +16,11 @@ use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::harness::{Ended, run, run_with, system, system_with};
+use crate::harness::{Ended, listen, run, run_with, system, system_with};
 use crate::server::WebSocketServer;
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
-const PASSED: [(&str, &str); 9] = [
+const PASSED: [(&str, &str); 10] = [
     ("name", "passed"),
     ("reachable", "passed"),
     ("handshake", "passed"),
@@ -30,6 +30,7 @@ const PASSED: [(&str, &str); 9] = [
     ("publish", "passed"),
     ("delivery", "passed"),
     ("resume", "passed"),
+    ("state", "passed"),
 ];
 
 async fn doctor(url: &str, more: &[&str], environment: &[(&str, &str)]) -> (Ended, Value) {
@@ -99,11 +100,41 @@ async fn a_system_without_a_history_is_no_failure() {
     let environment = Environment::new(|name| (name == "HISTORY_MINUTES").then(|| "0".to_owned()));
     let system = system_with(Config { environment, ..Config::default() }).await;
     let (ended, report) = doctor(&system.websocket_url(), &[], &[]).await;
-    assert_eq!(steps(&report).last(), Some(&("resume", "skipped")), "{ended:?}");
-    let step = report["tenants"][0]["steps"].as_array().unwrap().last().unwrap();
+    assert_eq!(steps(&report)[8..], [("resume", "skipped"), ("state", "passed")], "{ended:?}");
+    let step = &report["tenants"][0]["steps"][8];
     assert!(step["detail"].as_str().unwrap().contains("keeps no history"), "{step}");
     assert!(step["advice"].as_str().unwrap().contains("HISTORY_MINUTES"), "{step}");
     assert_eq!(report["ok"], true);
+}
+
+#[tokio::test]
+async fn a_system_without_entity_state_is_no_failure() {
+    let environment = Environment::new(|name| (name == "ENTITY_STATE").then(|| "false".to_owned()));
+    let system = system_with(Config { environment, ..Config::default() }).await;
+    let (ended, report) = doctor(&system.websocket_url(), &[], &[]).await;
+    assert_eq!(steps(&report)[8..], [("resume", "passed"), ("state", "skipped")], "{ended:?}");
+    let step = &report["tenants"][0]["steps"][9];
+    assert!(step["detail"].as_str().unwrap().contains("keeps no entity state"), "{step}");
+    assert!(step["advice"].as_str().unwrap().contains("ENTITY_STATE=true"), "{step}");
+    assert_eq!(report["ok"], true);
+}
+
+#[tokio::test]
+async fn the_check_of_the_entity_state_leaves_no_entity_behind() {
+    let system = system().await;
+    let mut listener = listen(&system, "demo", &["--output", "json"]).await;
+    let (ended, _) = doctor(&system.websocket_url(), &[], &[]).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let mut kinds = Vec::new();
+    while kinds.len() < 5 {
+        let event: Value = serde_json::from_str(&listener.line().await).unwrap();
+        assert_eq!(event["entityType"], "EntityStreamDoctor");
+        kinds.push(event["type"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(kinds, ["entityDeleted", "entityDeleted", "entityCreated", "entityUpdated", "entityDeleted"]);
+    let list = ["state", "list", "--tenant", "demo", "--ids-only", "--dynamodb-url", &system.dynamodb_url()];
+    let listed = run(&list).await;
+    assert_eq!((listed.code, listed.stdout.as_str()), (Some(0), ""), "{listed:?}");
 }
 
 #[tokio::test]
