@@ -11,6 +11,7 @@ mod races;
 mod receivers;
 mod resume_cuts;
 mod resume_schedules;
+mod resume_world;
 mod stragglers;
 mod swap;
 mod table_down;

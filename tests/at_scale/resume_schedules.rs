@@ -5,9 +5,8 @@
 //! The simulation of `crates/history` has far more schedules, of a model of the functions. These have the functions themselves,
 //! with the embedded table and real requests to `@connections`.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::future::{Future, poll_fn};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -16,7 +15,8 @@ use entity_stream_protocol::ConnectionId;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::harness::{Asked, Bus, Endpoint, Functions, Hands, Reply, System, envelope, lambda_event};
+use crate::harness::{Bus, Endpoint, Functions, Hands, System, envelope, lambda_event};
+use crate::resume_world::{Listener, World, Worlds, gateway};
 
 /// The schedules of one test run. `.ci/long` has thousands: `ENTITY_STREAM_FUNCTION_SCHEDULES` sets another number.
 const SCHEDULES: u64 = 100;
@@ -31,84 +31,6 @@ const FILTERS: [&str; 4] = [
     r#"{"entityIds":["urn:room:1"]}"#,
     r#"{"entityTypes":["Room","Car"],"idPattern":"^urn:room:"}"#,
 ];
-
-/// A client, as the gateway sees its connections.
-#[derive(Default)]
-struct Listener {
-    /// The connection that is open.
-    connection: Option<String>,
-    /// The connection has been told that it missed nothing, or has not asked.
-    is_settled: bool,
-    place: Option<(String, String)>,
-    /// The events that were published when its first subscription was answered.
-    known_at_start: Option<usize>,
-    received: BTreeSet<String>,
-}
-
-/// The clients, and what was published.
-#[derive(Default)]
-struct World {
-    listeners: Vec<Listener>,
-    published: Vec<String>,
-    faults: Vec<String>,
-    /// One in so many deliveries is refused for now.
-    refusals: Option<(fastrand::Rng, u32)>,
-}
-
-type Worlds = Arc<Mutex<BTreeMap<String, World>>>;
-
-impl World {
-    /// What the gateway answers to a message for a connection of this world.
-    fn post(&mut self, connection: &str, body: &Value) -> u16 {
-        let is_open = |listener: &&mut Listener| listener.connection.as_deref() == Some(connection);
-        let published = self.published.len();
-        let Some(listener) = self.listeners.iter_mut().find(is_open) else { return 410 };
-        if let Some((random, one_in)) = &mut self.refusals
-            && random.u32(..*one_in) == 0
-        {
-            return 429;
-        }
-        match body["type"].as_str() {
-            Some("subscribed") if body["recovered"] == json!(false) => {
-                self.faults.push(format!("not recovered: {body}"));
-            }
-            Some("subscribed") => {
-                listener.is_settled = true;
-                listener.known_at_start.get_or_insert(published);
-                listener.saw(&body["position"], body["session"].as_str());
-            }
-            Some("events") => body["events"].as_array().unwrap().iter().for_each(|event| listener.receive(event)),
-            _ => listener.receive(body),
-        }
-        200
-    }
-}
-
-impl Listener {
-    fn receive(&mut self, event: &Value) {
-        let Some(id) = event["id"].as_str() else { return };
-        self.received.insert(id.to_owned());
-        if self.is_settled {
-            self.saw(&event["position"], None);
-        }
-    }
-
-    /// Keeps the greatest position.
-    fn saw(&mut self, position: &Value, session: Option<&str>) {
-        let Some(position) = position.as_str() else { return };
-        match &mut self.place {
-            Some((greatest, known)) => {
-                if position > greatest.as_str() {
-                    position.clone_into(greatest);
-                }
-                if let Some(session) = session {
-                    session.clone_into(known);
-                }
-            }
-            None => self.place = session.map(|session| (position.to_owned(), session.to_owned())),
-        }
-    }
-}
 
 /// An invocation that waits.
 struct Invocation {
@@ -336,24 +258,6 @@ async fn tell(functions: &Functions, connection: &Connection, message: &Value) {
     let event = json!({ "requestContext": context, "body": message.to_string(), "isBase64Encoded": false });
     // A refused delivery fails the function; the client has no answer then.
     let _ = functions.default.handle(lambda_event(&event.to_string())).await;
-}
-
-/// The gateway: it knows the tenant of a connection from its id.
-fn gateway(worlds: &Worlds, asked: &Asked) -> Reply {
-    let connection = asked.path.rsplit('/').next().unwrap_or_default();
-    let tenant = connection.split_once('-').map_or(connection, |(tenant, _)| tenant);
-    let mut worlds = worlds.lock().unwrap();
-    let Some(world) = worlds.get_mut(tenant) else { return Reply::status(410) };
-    match asked.method.as_str() {
-        "POST" => Reply::status(world.post(connection, &serde_json::from_slice(&asked.body).unwrap())),
-        _ => {
-            let listener = world.listeners.iter_mut().find(|each| each.connection.as_deref() == Some(connection));
-            listener.map_or(Reply::status(410), |listener| {
-                listener.connection = None;
-                Reply::status(204)
-            })
-        }
-    }
 }
 
 async fn run_schedules(seeds: std::ops::Range<u64>) {

@@ -62,6 +62,29 @@ def test_events_are_not_coloured_in_a_pipe(local: LocalSystem):
         client.kill()
 
 
+def test_entities_are_a_table_that_is_drawn_again_in_its_place(local: LocalSystem):
+    local.publish("demo", "Room", "urn:ngsi-ld:Room:001")
+    watch = [BINARY, "listen", "demo", "--url", f"ws://localhost:{local.port}", "--entities"]
+    for number, (variables, coloured) in enumerate([({}, True), ({"NO_COLOR": "1"}, False)], start=2):
+        terminal = Terminal(watch, **variables)
+        try:
+            terminal.wait_for("match")
+            local.publish("demo", "Room", f"urn:ngsi-ld:Room:00{number}")
+            terminal.wait_for(f"{number} entities match; press Ctrl-C")
+            assert terminal.interrupt() == 0
+            *_, before, last = terminal.screen.split(f"{ESCAPE}[J")
+            assert before.endswith(f"{ESCAPE}[{number + 2}A\r"), repr(before)
+            assert ("=" + f"{ESCAPE}[0m" in last) == coloured, repr(last)
+            title, *rows, footer = re.sub(rf"{ESCAPE}\[[0-9;]*m", "", last).splitlines()
+            assert title.split() == ["ID", "TYPE", "VERSION", "AGE", "ATTRIBUTES"], repr(last)
+            ids = [f"urn:ngsi-ld:Room:00{room}" for room in range(1, number + 1)]
+            assert [row.split()[:2] for row in rows] == [[id, "Room"] for id in ids], repr(last)
+            assert all(row.endswith("temperature=21.5") for row in rows), repr(last)
+            assert footer.startswith("demo at ws://localhost:"), repr(last)
+        finally:
+            terminal.close()
+
+
 def test_a_long_file_shows_its_progress_and_its_result(local: LocalSystem, long_file: Path):
     terminal = Terminal([BINARY, "publish", "demo", "--file", long_file, *to(local)])
     try:

@@ -31,6 +31,7 @@ mod scale;
 mod signature;
 mod sockets;
 mod starting;
+mod state;
 mod stopping;
 mod streaming;
 mod subscriptions;

@@ -42,6 +42,14 @@ pub(crate) fn raw_line(text: &str) -> anyhow::Result<()> {
     written(result.and_then(|()| stdout.flush()))
 }
 
+/// Writes control sequences to a terminal on standard output, and then a text. Only the colours of the text are removed where the user
+/// wants none.
+pub(crate) fn redraw(control: &str, text: &str) -> anyhow::Result<()> {
+    written(io::stdout().lock().write_all(control.as_bytes()))?;
+    let mut stdout = anstream::stdout().lock();
+    written(write!(stdout, "{text}").and_then(|()| stdout.flush()))
+}
+
 /// Writes one line to standard error.
 pub(crate) fn note(text: impl fmt::Display) {
     // If standard error is closed, no reader is left.

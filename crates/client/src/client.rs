@@ -1,16 +1,18 @@
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use entity_stream_protocol::{Filter, Format, GroupId, Since, Subscription, Tenant};
+use entity_stream_protocol::{Filter, Format, GroupId, Since, Subscription, SubscriptionName, Tenant};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 
 use crate::connection;
 use crate::credential::{ClientCredential, CredentialKind, InvalidCredential};
+use crate::entities::Entities;
 use crate::error::ClientError;
 use crate::settings::Settings;
 use crate::stream::EntityStream;
 use crate::stream_url::StreamUrl;
-use crate::subscription_limits;
+use crate::subscription_limits::{self, InvalidSubscriptions};
 
 const USER_AGENT: &str = concat!("entity-stream-client/", env!("CARGO_PKG_VERSION"));
 
@@ -25,6 +27,7 @@ pub struct ClientBuilder {
     url: String,
     tenant: String,
     subscriptions: Vec<Subscription>,
+    snapshots: BTreeSet<SubscriptionName>,
     since: Option<Since>,
     format: Format,
     group: Option<GroupId>,
@@ -40,6 +43,7 @@ impl Client {
             url: url.into(),
             tenant: tenant.into(),
             subscriptions: vec![Subscription::default()],
+            snapshots: BTreeSet::new(),
             since: None,
             format: Format::default(),
             group: None,
@@ -71,6 +75,51 @@ impl Client {
         Ok(EntityStream::over(Arc::clone(&self.0), socket))
     }
 
+    /// The entities that match, kept up to date: a collection over a stream of its own. It connects as soon as it is polled, within a
+    /// Tokio runtime.
+    ///
+    /// A [`Filter`] selects the entities. A [`Subscription`] can have a [`View`](crate::View) as well, for example of some attributes.
+    /// The collection follows every change of its entities: it ignores the filter's `notificationTrigger` and
+    /// `watchedAttributes`. It also ignores [`ClientBuilder::filter`], [`ClientBuilder::subscriptions`] and
+    /// [`ClientBuilder::since`]. The server has to keep entity state.
+    ///
+    /// ```no_run
+    /// # use entity_stream_client::{Client, ClientError, EntitiesItem, FilterFields};
+    /// # async fn show(client: &Client) -> Result<(), ClientError> {
+    /// let fast = FilterFields {
+    ///     entity_types: vec!["Vehicle".to_owned()],
+    ///     q: Some("speed>50".to_owned()),
+    ///     ..FilterFields::default()
+    /// };
+    /// let mut vehicles = client.entities(fast.check()?)?;
+    /// while let Some(item) = vehicles.try_next().await? {
+    ///     if let EntitiesItem::Complete = item {
+    ///         for vehicle in vehicles.iter() {
+    ///             println!("{} {:?}", vehicle.id(), vehicle.attribute("speed"));
+    ///         }
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// An error of [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) if the client is a member of a group, or the
+    /// subscription is too large for a message.
+    pub fn entities(&self, entities: impl Into<Subscription>) -> Result<Entities, ClientError> {
+        if self.0.is_member {
+            return Err(ClientError::SnapshotInGroup);
+        }
+        let Subscription { name, filter, view } = entities.into();
+        let shows_changes = view.shows_changes();
+        let subscription =
+            Subscription { name, filter: filter.of_entities(), view: view.with_state(true, shows_changes) };
+        let (subscriptions, snapshots) = (vec![subscription.clone()], BTreeSet::from([subscription.name]));
+        subscription_limits::check(&subscriptions)?;
+        let settings = Settings { subscriptions, snapshots, since: None, ..Settings::clone(&self.0) };
+        Ok(Entities::new(EntityStream::new(Arc::new(settings))))
+    }
+
     /// The URL of the stream.
     pub fn url(&self) -> &StreamUrl {
         &self.0.url
@@ -93,6 +142,24 @@ impl ClientBuilder {
     /// stream receives nothing until the program calls [`EntityStream::subscribe`].
     pub fn subscriptions(mut self, subscriptions: impl IntoIterator<Item = Subscription>) -> Self {
         self.subscriptions = subscriptions.into_iter().collect();
+        self
+    }
+
+    /// Begins these subscriptions of the stream with a snapshot: the entities that match come as
+    /// [`StreamItem::Snapshot`](crate::StreamItem::Snapshot), and then [`StreamItem::SnapshotComplete`](crate::StreamItem::SnapshotComplete).
+    /// Changes that come meanwhile are events. [`Client::entities`] does the rest: it keeps the entities.
+    ///
+    /// After a lost connection the stream recovers the events that it missed, or gets the snapshot again. The same holds for a stream
+    /// that begins [in the past](Self::since). The server has to keep entity state.
+    ///
+    /// ```
+    /// use entity_stream_client::{Client, SubscriptionName};
+    ///
+    /// let builder = Client::builder("ws://localhost:3000", "demo").snapshots([SubscriptionName::DEFAULT]);
+    /// # drop(builder);
+    /// ```
+    pub fn snapshots(mut self, names: impl IntoIterator<Item = SubscriptionName>) -> Self {
+        self.snapshots = names.into_iter().collect();
         self
     }
 
@@ -157,12 +224,21 @@ impl ClientBuilder {
     ///
     /// # Errors
     /// An error of [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) if the URL, the tenant or the
-    /// credential is invalid, a connection cannot have the subscriptions, or a member of a group begins in the past.
+    /// credential is invalid, a connection cannot have the subscriptions, there is no subscription for a snapshot, or a member
+    /// of a group begins in the past or with a snapshot.
     pub fn build(self) -> Result<Client, ClientError> {
         let tenant = Tenant::parse(&self.tenant)?;
         subscription_limits::check(&self.subscriptions)?;
         if self.since.is_some() && self.group.is_some() {
             return Err(ClientError::SinceInGroup);
+        }
+        let is_there = |name: &&SubscriptionName| self.subscriptions.iter().any(|each| each.name == **name);
+        if let Some(missing) = self.snapshots.iter().find(|name| !is_there(name)) {
+            return Err(InvalidSubscriptions::NotSubscribed(missing.clone()).into());
+        }
+        let is_member = self.group.is_some();
+        if !self.snapshots.is_empty() && is_member {
+            return Err(ClientError::SnapshotInGroup);
         }
         let url = StreamUrl::new(&self.url, &tenant, self.format, self.group.as_ref())?;
         let credential = self.credential?;
@@ -170,7 +246,17 @@ impl ClientBuilder {
         let handshake = connection::request(&url, credential.as_ref(), &user_agent)?;
         let credential = credential.as_ref().map(ClientCredential::kind);
         let (subscriptions, since, reconnects) = (self.subscriptions, self.since, self.reconnects);
-        Ok(Client(Arc::new(Settings { url, subscriptions, since, credential, handshake, reconnects })))
+        let snapshots = self.snapshots;
+        Ok(Client(Arc::new(Settings {
+            url,
+            subscriptions,
+            snapshots,
+            is_member,
+            since,
+            credential,
+            handshake,
+            reconnects,
+        })))
     }
 
     /// Builds the client and opens a stream, which connects as soon as it is polled, within a Tokio runtime.

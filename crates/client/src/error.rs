@@ -33,6 +33,9 @@ pub enum ClientError {
     /// A member of a group cannot begin at a place in the history, because the group shares its events as they come.
     #[error("a member of a group cannot receive past events; leave out the group, or the place to begin at")]
     SinceInGroup,
+    /// A member of a group cannot begin with a snapshot, because the other members get the changes of the same entities.
+    #[error("a member of a group cannot receive a snapshot; leave out the group, or the snapshot")]
+    SnapshotInGroup,
     /// A connection cannot have these subscriptions.
     #[error(transparent)]
     Subscriptions(#[from] InvalidSubscriptions),
@@ -139,6 +142,7 @@ impl ClientError {
             | Self::View(_)
             | Self::SubscriptionName(_)
             | Self::SinceInGroup
+            | Self::SnapshotInGroup
             | Self::Subscriptions(_)
             | Self::Credential(_) => ErrorKind::InvalidArgument,
             Self::Network(_) => ErrorKind::Network,
@@ -148,7 +152,8 @@ impl ClientError {
             Self::Closed { code: CloseCode::TryAgainLater, .. } => ErrorKind::Unavailable,
             Self::Closed { .. } | Self::Protocol(_) => ErrorKind::Disconnected,
             Self::Rejected { code, .. } => match code {
-                ErrorCode::Internal | ErrorCode::Conflict => ErrorKind::Unavailable,
+                // Another snapshot has another token.
+                ErrorCode::Internal | ErrorCode::Conflict | ErrorCode::InvalidSnapshotToken => ErrorKind::Unavailable,
                 ErrorCode::NotConnected => ErrorKind::Disconnected,
                 ErrorCode::Unauthorized | ErrorCode::Forbidden => ErrorKind::CredentialRefused,
                 _ => ErrorKind::RequestRefused,
@@ -240,7 +245,10 @@ mod tests {
     #[test]
     fn a_rejection_is_temporary_if_the_same_request_can_succeed_later() {
         for code in ErrorCode::ALL {
-            let temporary = matches!(code, ErrorCode::Internal | ErrorCode::Conflict | ErrorCode::NotConnected);
+            let temporary = matches!(
+                code,
+                ErrorCode::Internal | ErrorCode::Conflict | ErrorCode::NotConnected | ErrorCode::InvalidSnapshotToken
+            );
             let error = ClientError::Rejected { code, message: "no".to_owned(), subscription: None };
             assert_eq!(error.is_temporary(), temporary, "{error:?}");
         }

@@ -1,6 +1,6 @@
 use std::time::{Duration, SystemTime};
 
-use entity_stream_protocol::{NotRecovered, RequestId};
+use entity_stream_protocol::{NotRecovered, RequestId, SubscriptionName};
 
 use crate::error::ClientError;
 use crate::event::ReceivedEvent;
@@ -24,7 +24,7 @@ pub enum StreamItem {
         replayed: u64,
     },
     /// The stream may have missed events, and the server has delivered none of them again. A program that keeps the state of
-    /// entities reads them again.
+    /// entities reads them again, or [begins with a snapshot](crate::ClientBuilder::snapshots), which then follows.
     NotRecovered {
         /// The reason. It is [`NotRecovered::Unavailable`] for a server without a history, and for a member of a group.
         reason: NotRecovered,
@@ -46,6 +46,21 @@ pub enum StreamItem {
     /// An event. Each event comes once for each view: the subscriptions of the connection that show the same of it share one
     /// item. [`ReceivedEvent::subscriptions`] names them.
     Event(Box<ReceivedEvent>),
+    /// An entity as it is now, from the snapshot with which a subscription begins. It comes again with each snapshot, and is no repeat.
+    ///
+    /// The first snapshot items of a connection come before [`StreamItem::Subscribed`]. Changes can come in between:
+    /// [`EventMessage::version`](crate::EventMessage::version) tells which is newer.
+    Snapshot(Box<ReceivedEvent>),
+    /// The snapshot is complete. An entity that it lacks, and that no event has brought since [`StreamItem::Connected`], does not match
+    /// or is gone.
+    ///
+    /// After a lost connection there is a snapshot only if the stream has not [recovered](StreamItem::Recovered).
+    SnapshotComplete {
+        /// The subscriptions that began with it; the default subscription is an empty name.
+        subscriptions: Vec<SubscriptionName>,
+        /// The number of entities in the snapshot.
+        entities: u64,
+    },
     /// The answer to [`EntityStream::ping`](crate::EntityStream::ping).
     Pong {
         /// The id of the ping. `None` if the server does not return it: a gateway that answers by itself may leave it out.

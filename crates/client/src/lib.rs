@@ -22,6 +22,33 @@
 //! # }
 //! ```
 //!
+//! # Entities
+//!
+//! A program that needs entities as they are now, for example for a map or a list, does not have to read a broker or to order events.
+//! [`Client::entities`] returns a collection that the server's snapshots fill and its events keep up to date:
+//!
+//! ```no_run
+//! use entity_stream_client::{Client, ClientError, EntitiesItem, Filter};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), ClientError> {
+//! let client = Client::builder("ws://localhost:3000", "demo").build()?;
+//! let mut rooms = client.entities(Filter::new(["Room"], None)?)?;
+//! while let Some(item) = rooms.try_next().await? {
+//!     match item {
+//!         EntitiesItem::Complete => println!("{} rooms", rooms.len()),
+//!         EntitiesItem::Added(room) => println!("new: {} {}", room.id(), room.data()),
+//!         EntitiesItem::Updated { before, after } => println!("{}: {} -> {}", after.id(), before.data(), after.data()),
+//!         EntitiesItem::Removed(room) => println!("gone: {}", room.id()),
+//!         _ => {}
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A stream can begin with a snapshot too: see [`ClientBuilder::snapshots`] and [`EntityStream::subscribe_with_snapshot`].
+//!
 //! # Subscriptions
 //!
 //! A stream begins with the default subscription to every change, or with those of [`ClientBuilder::filter`] or
@@ -55,7 +82,7 @@
 //! A temporary failure is an item, [`StreamItem::Disconnected`]. If the server keeps a history, the stream resumes: the server
 //! delivers the events that the stream missed, and then the stream hands out [`StreamItem::Subscribed`] and
 //! [`StreamItem::Recovered`]. If the server cannot promise that, the second item is [`StreamItem::NotRecovered`], and a program
-//! that keeps the state of entities reads them again. The delay before an attempt grows from half a second to 30 seconds, with jitter; it is the shortest again after a connection that
+//! that keeps the state of entities reads them again, or has begun with a snapshot, which the server then sends again. The delay before an attempt grows from half a second to 30 seconds, with jitter; it is the shortest again after a connection that
 //! was subscribed for a minute.
 //!
 //! Any other failure is an `Err` that ends the stream, because another attempt would fail as well. [`ClientError::kind`]
@@ -103,13 +130,16 @@ mod bookmark;
 mod client;
 mod connection;
 mod credential;
+mod entities;
 mod error;
 mod event;
 mod item;
 mod machine;
+mod online_time;
 mod resumption;
 mod seen;
 mod settings;
+mod snapshots;
 mod state;
 mod stream;
 mod stream_url;
@@ -121,6 +151,7 @@ mod text;
 pub use bookmark::Bookmark;
 pub use client::{Client, ClientBuilder};
 pub use credential::{ClientCredential, CredentialKind, InvalidCredential};
+pub use entities::{Entities, EntitiesItem, Entity};
 pub use entity_stream_protocol::{
     ChangeType, CloseCode, EntityTypes, ErrorCode, EventMessage, EventType, Filter, FilterFields, Format, GroupId,
     InvalidFilter, InvalidSubscriptionName, InvalidView, NotRecovered, Position, Representation, Session, Since,

@@ -15,12 +15,12 @@
 //! - The bookmark is never ahead of the items that were handed out, and every matching event before it was handed out or announced
 //!   as possibly missed.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::{Duration, SystemTime};
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use entity_stream_protocol::limits::RESUME_INTERVAL;
-use entity_stream_protocol::{Action, ClientMessage, RequestId, Since, Subscribe, Subscription};
+use entity_stream_protocol::{Action, ClientMessage, RequestId, Since, Subscribe, Subscription, SubscriptionName};
 use tokio::time::Instant;
 
 use crate::bookmark::Bookmark;
@@ -28,6 +28,7 @@ use crate::error::{ClientError, ErrorKind};
 use crate::item::StreamItem;
 use crate::resumption::{BookmarkStep, Resumption};
 use crate::seen::{SeenEvents, SeenLimits};
+use crate::snapshots::{SnapshotStep, Snapshots};
 use crate::state::StreamState;
 use crate::subscription_limits::{InvalidSubscriptions, subscribe};
 use crate::subscription_request::SubscriptionRequest;
@@ -93,6 +94,7 @@ pub(crate) struct Machine {
     seen: SeenEvents,
     repeats: u64,
     resumption: Resumption,
+    snapshots: Snapshots,
     items: VecDeque<QueuedItem>,
     /// True if the program waits for the answer to its own ping.
     program_pinged: bool,
@@ -120,9 +122,15 @@ impl Machine {
             seen: SeenEvents::new(REMEMBERED_EVENTS),
             repeats: 0,
             resumption: Resumption::new(since, now),
+            snapshots: Snapshots::default(),
             items: VecDeque::new(),
             program_pinged: false,
         }
+    }
+
+    /// Begins these subscriptions with a snapshot.
+    pub(crate) fn begin_with_snapshots(&mut self, names: BTreeSet<SubscriptionName>) {
+        self.subscriptions.begin_with_snapshots(names);
     }
 
     /// The subscriptions with which the connection opens, before its first message. A connection that resumes opens with none, so
@@ -199,10 +207,10 @@ impl Machine {
                 self.resumption.hear(at);
                 sent
             }
-            (Input::Ping(request_id), StreamState::Streaming { since, answer_by, accept_by, .. }) => {
+            (Input::Ping(request_id), StreamState::Streaming { since, answer_by, accept_by, snapshot_at, .. }) => {
                 self.program_pinged = true;
                 let answer_by = answer_by.or(Some(now + ANSWER));
-                self.state = StreamState::Streaming { since, ping_at: now + PING, answer_by, accept_by };
+                self.state = StreamState::Streaming { since, ping_at: now + PING, answer_by, accept_by, snapshot_at };
                 Some(ClientMessage { action: Action::Ping, request_id: Some(request_id) })
             }
             (Input::Request(request), _) => {
@@ -216,7 +224,8 @@ impl Machine {
 
     /// The first message of a connection.
     fn opening_action(&mut self, now: Instant) -> Action {
-        let action = subscribe(self.subscriptions.at_opening(), self.resumption.since(now));
+        let snapshots = self.subscriptions.snapshots_at_opening();
+        let action = subscribe(self.subscriptions.at_opening(), snapshots, self.resumption.since(now));
         self.resumption.opened(matches!(action, Some(Action::Subscribe(Subscribe { since: Some(_), .. }))));
         // Without subscriptions, the answer to a ping shows that the server accepts the connection.
         action.unwrap_or(Action::Ping)
@@ -225,14 +234,17 @@ impl Machine {
     fn elapse(&mut self, now: Instant) -> Option<ClientMessage> {
         match &mut self.state {
             StreamState::Connecting { .. } => self.disconnect(ClientError::Timeout(CONNECT), now),
-            StreamState::Streaming { answer_by, accept_by, .. }
-                if answer_by.is_none() && accept_by.is_none_or(|accept_by| now < accept_by) =>
-            {
-                return Some(self.ping(now));
+            StreamState::Streaming { answer_by, accept_by, snapshot_at, .. } => {
+                let is_due = |at: Option<Instant>| at.is_some_and(|at| now >= at);
+                if is_due(*answer_by) || is_due(*accept_by) {
+                    self.disconnect(ClientError::Timeout(ANSWER), now);
+                } else if is_due(*snapshot_at) {
+                    return self.send_snapshot_request(now);
+                } else {
+                    return Some(self.ping(now));
+                }
             }
-            StreamState::Subscribing { .. } | StreamState::Streaming { .. } => {
-                self.disconnect(ClientError::Timeout(ANSWER), now);
-            }
+            StreamState::Subscribing { .. } => self.disconnect(ClientError::Timeout(ANSWER), now),
             StreamState::Waiting { .. } => {
                 self.state = StreamState::Connecting { until: now + CONNECT };
                 self.subscriptions.open();
@@ -277,10 +289,27 @@ impl Machine {
     /// Sends the next request about subscriptions, if the connection is free for it.
     fn send_next(&mut self, now: Instant) -> Option<ClientMessage> {
         let message = match self.state {
-            StreamState::Streaming { .. } => self.subscriptions.next_message(),
+            StreamState::Streaming { .. } if !self.snapshots.is_under_way() => self.subscriptions.next_message(),
             _ => None,
         };
         self.send_request(message, now)
+    }
+
+    /// Sends the next request of the snapshot that is under way.
+    fn send_snapshot_request(&mut self, now: Instant) -> Option<ClientMessage> {
+        if let StreamState::Streaming { snapshot_at, .. } = &mut self.state {
+            *snapshot_at = None;
+        }
+        let (step, id) = self.snapshots.next_request()?;
+        let action = match step {
+            SnapshotStep::Continue(next) => Some(Action::Snapshot { next }),
+            SnapshotStep::Begin(names) => {
+                let subscriptions = self.subscriptions.at_opening();
+                let named = subscriptions.into_iter().filter(|subscription| names.contains(&subscription.name));
+                subscribe(named.collect(), names.clone(), None)
+            }
+        };
+        self.send_request(action.map(|action| (action, id)), now)
     }
 
     fn send_request(&mut self, message: Option<(Action, RequestId)>, now: Instant) -> Option<ClientMessage> {
@@ -306,6 +335,7 @@ impl Machine {
         self.seen.offline(now);
         let given_up = self.give_up_request(&error);
         self.subscriptions.lost();
+        self.snapshots.lost();
         let subscribed_since = match self.state {
             StreamState::Streaming { since, .. } => Some(since),
             _ => None,

@@ -5,6 +5,8 @@ use std::time::Duration;
 use entity_stream_protocol::SubscriptionName;
 use tokio::time::Instant;
 
+use crate::online_time::OnlineTime;
+
 /// The latest events, by the hash of their ids and of each subscription that they matched. The server delivers each event
 /// at least once, and once for each distinct view of the subscriptions that it matches. This finds the repeats: an event is
 /// one if all its subscriptions have had it.
@@ -21,9 +23,7 @@ pub(crate) struct SeenEvents {
     /// Each pair with its time.
     order: VecDeque<(u64, Duration)>,
     known: HashSet<u64>,
-    /// The time online of the connections before this one.
-    was_online: Duration,
-    online_since: Option<Instant>,
+    online: OnlineTime,
 }
 
 /// The limits of the pairs that are remembered.
@@ -43,29 +43,23 @@ impl SeenEvents {
             hasher: RandomState::new(),
             order: VecDeque::new(),
             known: HashSet::new(),
-            was_online: Duration::ZERO,
-            online_since: None,
+            online: OnlineTime::default(),
         }
     }
 
     /// A connection opened.
     pub(crate) fn online(&mut self, now: Instant) {
-        self.online_since = Some(now);
+        self.online.online(now);
     }
 
     /// The connection ended.
     pub(crate) fn offline(&mut self, now: Instant) {
-        self.was_online = self.time_online(now);
-        self.online_since = None;
-    }
-
-    fn time_online(&self, now: Instant) -> Duration {
-        self.was_online + self.online_since.map_or(Duration::ZERO, |since| now - since)
+        self.online.offline(now);
     }
 
     /// Remembers that these subscriptions have had this event. Returns false if all of them had it before.
     pub(crate) fn insert(&mut self, id: &str, subscriptions: &[SubscriptionName], now: Instant) -> bool {
-        let time = self.time_online(now);
+        let time = self.online.at(now);
         while self.order.front().is_some_and(|(_, seen)| time - *seen > self.limits.time) {
             self.forget_oldest();
         }

@@ -1,15 +1,21 @@
+use std::collections::BTreeSet;
 use std::fmt;
 
-use entity_stream_protocol::{Since, Subscription};
+use entity_stream_protocol::{Since, Subscription, SubscriptionName};
 use tokio_tungstenite::tungstenite::handshake::client::Request;
 
 use crate::credential::CredentialKind;
 use crate::stream_url::StreamUrl;
 
 /// The valid arguments of a client. Its streams share them.
+#[derive(Clone)]
 pub(crate) struct Settings {
     pub(crate) url: StreamUrl,
     pub(crate) subscriptions: Vec<Subscription>,
+    /// The names of those that begin with a snapshot.
+    pub(crate) snapshots: BTreeSet<SubscriptionName>,
+    /// True if the streams are members of a group.
+    pub(crate) is_member: bool,
     /// The place in the history at which a stream begins.
     pub(crate) since: Option<Since>,
     pub(crate) credential: Option<CredentialKind>,

@@ -21,9 +21,11 @@ pub enum StreamState {
         ping_at: Instant,
         /// The time until which the server has to answer the last ping. `None` if it has answered.
         answer_by: Option<Instant>,
-        /// The time until which the server has to answer the request about subscriptions that is under way. `None` if none
-        /// is.
+        /// The time until which the server has to answer the request about subscriptions, or about a snapshot, that is under
+        /// way. `None` if none is.
         accept_by: Option<Instant>,
+        /// The time at which the client asks for the next part of a snapshot. `None` if none waits.
+        snapshot_at: Option<Instant>,
     },
     /// There is no connection. The client connects at `until`.
     Waiting {
@@ -39,9 +41,9 @@ impl StreamState {
     pub fn deadline(self) -> Option<Instant> {
         match self {
             Self::Connecting { until } | Self::Subscribing { until } | Self::Waiting { until } => Some(until),
-            Self::Streaming { ping_at, answer_by, accept_by, .. } => {
+            Self::Streaming { ping_at, answer_by, accept_by, snapshot_at, .. } => {
                 let next = answer_by.unwrap_or(ping_at);
-                Some(accept_by.map_or(next, |accept_by| accept_by.min(next)))
+                [accept_by, snapshot_at].into_iter().flatten().chain([next]).min()
             }
             Self::Closed => None,
         }

@@ -50,14 +50,9 @@ enum Link {
 impl EntityStream {
     pub(crate) fn new(settings: Arc<Settings>) -> Self {
         let (subscriptions, since) = (settings.subscriptions.clone(), settings.since.clone());
-        Self {
-            machine: Machine::new(subscriptions, since, settings.reconnects, Instant::now()),
-            settings,
-            link: Link::None,
-            outgoing: VecDeque::new(),
-            farewell: None,
-            timer: None,
-        }
+        let mut machine = Machine::new(subscriptions, since, settings.reconnects, Instant::now());
+        machine.begin_with_snapshots(settings.snapshots.clone());
+        Self { machine, settings, link: Link::None, outgoing: VecDeque::new(), farewell: None, timer: None }
     }
 
     /// A stream whose first connection is open.
@@ -99,6 +94,21 @@ impl EntityStream {
         subscriptions: impl IntoIterator<Item = Subscription>,
     ) -> Result<(), InvalidSubscriptions> {
         self.request(SubscriptionRequest::Subscribe(subscriptions.into_iter().collect()))
+    }
+
+    /// Adds subscriptions as [`subscribe`](Self::subscribe) does, and begins each of them with a snapshot: the entities that match now
+    /// come as [`StreamItem::Snapshot`], and then [`StreamItem::SnapshotComplete`]. Changes that come meanwhile are events.
+    ///
+    /// The stream fetches a large snapshot in parts; later requests wait for its end. After a reconnect that has not
+    /// [recovered](StreamItem::Recovered) all events, the subscriptions begin with a snapshot again.
+    ///
+    /// # Errors
+    /// [`InvalidSubscriptions`] if a connection cannot have them beside those of the stream. Nothing is sent.
+    pub fn subscribe_with_snapshot(
+        &mut self,
+        subscriptions: impl IntoIterator<Item = Subscription>,
+    ) -> Result<(), InvalidSubscriptions> {
+        self.request(SubscriptionRequest::SubscribeWithSnapshot(subscriptions.into_iter().collect()))
     }
 
     /// Removes a subscription. Changes that are under way may still arrive. The answer comes as for

@@ -1,4 +1,4 @@
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use entity_stream_protocol::limits::{FRAME_BYTES, SUBSCRIPTIONS};
 use entity_stream_protocol::{
@@ -11,6 +11,8 @@ const NAMED: usize = SUBSCRIPTIONS - 1;
 const REQUEST_ID_BYTES: usize = 48;
 /// The longest `since`, in bytes of JSON with its field: a position of 64 bytes and a session of 128.
 const SINCE_BYTES: usize = 256;
+/// The wish for a snapshot, in bytes of JSON.
+const SNAPSHOT_BYTES: usize = r#","snapshot":true"#.len();
 
 /// A connection cannot have these subscriptions.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -41,19 +43,24 @@ pub(crate) fn check(subscriptions: &[Subscription]) -> Result<(), InvalidSubscri
     if names.iter().filter(|name| !name.is_default()).count() > NAMED {
         return Err(InvalidSubscriptions::TooMany);
     }
-    let bytes = subscribe(subscriptions.to_vec(), None).map_or(0, |action| to_json(action).len());
+    let action = subscribe(subscriptions.to_vec(), BTreeSet::new(), None);
+    let bytes = action.map_or(0, |action| to_json(action).len()) + subscriptions.len() * SNAPSHOT_BYTES;
     if bytes + REQUEST_ID_BYTES + SINCE_BYTES > FRAME_BYTES { Err(InvalidSubscriptions::TooLarge) } else { Ok(()) }
 }
 
-/// The request that puts these subscriptions in force, and asks for past events. `None` if there are no subscriptions: the
-/// contract has no such message.
-pub(crate) fn subscribe(subscriptions: Vec<Subscription>, since: Option<Since>) -> Option<Action> {
+/// The request that puts these subscriptions in force, and asks for the snapshot of some of them and for past events. `None` if there
+/// are no subscriptions: the contract has no such message.
+pub(crate) fn subscribe(
+    subscriptions: Vec<Subscription>,
+    snapshots: BTreeSet<SubscriptionName>,
+    since: Option<Since>,
+) -> Option<Action> {
     let subscriptions = match <[Subscription; 1]>::try_from(subscriptions) {
         Ok([one]) => one.into(),
         Err(none) if none.is_empty() => return None,
         Err(subscriptions) => Subscriptions::Several { subscriptions },
     };
-    Some(Action::Subscribe(Subscribe { since, ..subscriptions.into() }))
+    Some(Action::Subscribe(Subscribe { snapshots, since, ..subscriptions.into() }))
 }
 
 fn to_json(action: Action) -> String {
@@ -100,7 +107,7 @@ mod tests {
 
     #[test]
     fn one_subscription_is_the_message_itself() {
-        let json = |subscriptions| subscribe(subscriptions, None).map(to_json);
+        let json = |subscriptions| subscribe(subscriptions, BTreeSet::new(), None).map(to_json);
         assert_eq!(json(vec![]), None);
         assert_eq!(json(vec![named("a")]).as_deref(), Some(r#"{"action":"subscribe","subscription":"a"}"#));
         assert_eq!(

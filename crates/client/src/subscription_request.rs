@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use entity_stream_protocol::{Subscription, SubscriptionName};
 
 /// A request of the program about the subscriptions of its stream.
@@ -5,6 +7,8 @@ use entity_stream_protocol::{Subscription, SubscriptionName};
 pub enum SubscriptionRequest {
     /// Add these subscriptions. Each replaces the subscription of the same name.
     Subscribe(Vec<Subscription>),
+    /// The same, and begin each of them with a snapshot of the entities that match.
+    SubscribeWithSnapshot(Vec<Subscription>),
     /// Remove the subscription of this name.
     Unsubscribe(SubscriptionName),
     /// Add a subscription and then remove another.
@@ -20,7 +24,7 @@ impl SubscriptionRequest {
     /// The subscriptions after this request.
     pub(crate) fn apply(&self, to: &mut Vec<Subscription>) {
         let added = match self {
-            Self::Subscribe(added) => added.as_slice(),
+            Self::Subscribe(added) | Self::SubscribeWithSnapshot(added) => added.as_slice(),
             Self::Replace { new, .. } => std::slice::from_ref(&**new),
             Self::Unsubscribe(_) => &[],
         };
@@ -35,19 +39,39 @@ impl SubscriptionRequest {
         }
     }
 
+    /// The subscriptions that begin with a snapshot, after this request.
+    pub(crate) fn apply_to_snapshots(&self, to: &mut BTreeSet<SubscriptionName>) {
+        match self {
+            Self::Subscribe(added) => to.retain(|name| !added.iter().any(|subscription| subscription.name == *name)),
+            Self::SubscribeWithSnapshot(_) => to.extend(self.begins_with_snapshot()),
+            Self::Unsubscribe(old) => to.retain(|name| name != old),
+            Self::Replace { old, new } => to.retain(|name| name != old && *name != new.name),
+        }
+    }
+
+    /// The subscriptions that this request begins with a snapshot.
+    pub(crate) fn begins_with_snapshot(&self) -> BTreeSet<SubscriptionName> {
+        match self {
+            Self::SubscribeWithSnapshot(added) => added.iter().map(|subscription| subscription.name.clone()).collect(),
+            Self::Subscribe(_) | Self::Unsubscribe(_) | Self::Replace { .. } => BTreeSet::new(),
+        }
+    }
+
     /// The name of the subscription that is not there after this request.
     pub(crate) fn removes(&self) -> Option<&SubscriptionName> {
         match self {
             Self::Unsubscribe(name) => Some(name),
             Self::Replace { old, new } => Some(old).filter(|old| **old != new.name),
-            Self::Subscribe(_) => None,
+            Self::Subscribe(_) | Self::SubscribeWithSnapshot(_) => None,
         }
     }
 
     /// Returns whether this request adds a subscription of this name.
     pub(crate) fn adds(&self, name: &SubscriptionName) -> bool {
         match self {
-            Self::Subscribe(added) => added.iter().any(|subscription| subscription.name == *name),
+            Self::Subscribe(added) | Self::SubscribeWithSnapshot(added) => {
+                added.iter().any(|subscription| subscription.name == *name)
+            }
             Self::Replace { new, .. } => new.name == *name,
             Self::Unsubscribe(_) => false,
         }

@@ -8,7 +8,7 @@
 //!   subscribed, so that the URL and the first message of a connection always agree.
 //! - A request leaves the set exactly once: it is accepted, is refused, or was part of what a connection opened with.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use entity_stream_protocol::{Action, ErrorCode, RequestId, Subscription, SubscriptionName};
 
@@ -19,6 +19,8 @@ use crate::subscription_request::SubscriptionRequest;
 #[derive(Debug)]
 pub(crate) struct SubscriptionSet {
     accepted: Vec<Subscription>,
+    /// The names of those that begin with a snapshot.
+    snapshots: BTreeSet<SubscriptionName>,
     requests: VecDeque<SubscriptionRequest>,
     /// The number of requests that the connection, or the attempt to open one, began with.
     opening: usize,
@@ -47,12 +49,37 @@ pub(crate) enum RequestProgress {
 impl SubscriptionSet {
     /// A stream that begins with these subscriptions.
     pub(crate) fn new(accepted: Vec<Subscription>) -> Self {
-        Self { accepted, requests: VecDeque::new(), opening: 0, under_way: None, messages: 0 }
+        Self {
+            accepted,
+            snapshots: BTreeSet::new(),
+            requests: VecDeque::new(),
+            opening: 0,
+            under_way: None,
+            messages: 0,
+        }
     }
 
     /// The subscriptions with which the connection opens.
     pub(crate) fn at_opening(&self) -> Vec<Subscription> {
         self.after(self.opening)
+    }
+
+    /// Begins these subscriptions with a snapshot.
+    pub(crate) fn begin_with_snapshots(&mut self, names: BTreeSet<SubscriptionName>) {
+        self.snapshots = names;
+    }
+
+    /// The names of the subscriptions with which the connection opens that begin with a snapshot.
+    pub(crate) fn snapshots_at_opening(&self) -> BTreeSet<SubscriptionName> {
+        let mut names = self.snapshots.clone();
+        self.requests.iter().take(self.opening).for_each(|request| request.apply_to_snapshots(&mut names));
+        names
+    }
+
+    /// The names of the subscriptions that the requests with which the connection opens begin with a snapshot.
+    pub(crate) fn new_snapshots_at_opening(&self) -> BTreeSet<SubscriptionName> {
+        let requests = self.requests.iter().take(self.opening);
+        requests.flat_map(SubscriptionRequest::begins_with_snapshot).collect()
     }
 
     /// The subscriptions after the first requests.
@@ -73,7 +100,7 @@ impl SubscriptionSet {
             return Err(InvalidSubscriptions::NotSubscribed(missing.clone()));
         }
         match request {
-            SubscriptionRequest::Subscribe(added) => check(added)?,
+            SubscriptionRequest::Subscribe(added) | SubscriptionRequest::SubscribeWithSnapshot(added) => check(added)?,
             // Both are there for a moment.
             SubscriptionRequest::Replace { new, .. } => {
                 let mut both = subscriptions.clone();
@@ -88,7 +115,8 @@ impl SubscriptionSet {
 
     /// Takes a request. One that adds nothing needs no message.
     pub(crate) fn push(&mut self, request: SubscriptionRequest) {
-        if request != SubscriptionRequest::Subscribe(Vec::new()) {
+        use SubscriptionRequest::{Subscribe, SubscribeWithSnapshot};
+        if !matches!(&request, Subscribe(added) | SubscribeWithSnapshot(added) if added.is_empty()) {
             self.requests.push_back(request);
         }
     }
@@ -100,7 +128,7 @@ impl SubscriptionSet {
 
     /// The connection has subscribed to all it opened with.
     pub(crate) fn opened(&mut self) {
-        self.accepted = self.at_opening();
+        (self.accepted, self.snapshots) = (self.at_opening(), self.snapshots_at_opening());
         self.requests.drain(..self.opening);
         self.opening = 0;
     }
@@ -134,8 +162,12 @@ impl SubscriptionSet {
 
     fn message(&mut self, removes: bool) -> Option<(Action, RequestId)> {
         let action = match self.requests.front()? {
-            SubscriptionRequest::Subscribe(added) => subscribe(added.clone(), None)?,
-            SubscriptionRequest::Replace { new, .. } if !removes => subscribe(vec![Subscription::clone(new)], None)?,
+            request @ (SubscriptionRequest::Subscribe(added) | SubscriptionRequest::SubscribeWithSnapshot(added)) => {
+                subscribe(added.clone(), request.begins_with_snapshot(), None)?
+            }
+            SubscriptionRequest::Replace { new, .. } if !removes => {
+                subscribe(vec![Subscription::clone(new)], BTreeSet::new(), None)?
+            }
             SubscriptionRequest::Replace { old: name, .. } | SubscriptionRequest::Unsubscribe(name) => {
                 Action::Unsubscribe { subscription: name.clone() }
             }
@@ -159,10 +191,13 @@ impl SubscriptionSet {
             && request.removes().is_some()
             && !removes
         {
-            SubscriptionRequest::Subscribe(vec![Subscription::clone(new)]).apply(&mut self.accepted);
+            let added = SubscriptionRequest::Subscribe(vec![Subscription::clone(new)]);
+            added.apply(&mut self.accepted);
+            added.apply_to_snapshots(&mut self.snapshots);
             return Some(RequestProgress::Continues);
         }
         request.apply(&mut self.accepted);
+        request.apply_to_snapshots(&mut self.snapshots);
         self.requests.pop_front().map(RequestProgress::Done)
     }
 
@@ -178,6 +213,7 @@ impl SubscriptionSet {
         if let (ErrorCode::NotSubscribed, Some(name)) = (code, request.removes()) {
             // The server does not have it either.
             self.accepted.retain(|subscription| subscription.name != *name);
+            self.snapshots.remove(name);
         }
         Some(request)
     }

@@ -6,9 +6,12 @@ use entity_stream_clock::Clock;
 use entity_stream_connections::{Connection, Table, TableError};
 use entity_stream_delivery::ManagementApi;
 use entity_stream_history::{HistoryReader, StateTable};
-use entity_stream_protocol::{Acknowledgement, Action, Answer, ClientMessage, EpochMillis, ErrorCode, Rejection};
+use entity_stream_protocol::{
+    Acknowledgement, Action, Answer, ClientMessage, EpochMillis, ErrorCode, Rejection, Subscribe,
+};
 use entity_stream_runtime::{AwsServices, Caller, DefaultConfig, Failure, SecretError, respond};
 use lambda_runtime::LambdaEvent;
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tracing::Instrument;
 
@@ -20,6 +23,9 @@ use crate::reply::Reply;
 /// seconds of API Gateway and Lambda, so a table or an endpoint that does not answer never ends the function without a line in
 /// its log.
 const MESSAGE_TIME: Duration = Duration::from_secs(12);
+/// The requests for past events or snapshots that are handled at the same time. Lambda gives an instance one at a time. The local system has
+/// one instance, and if all clients come back at once, the times of a request have to suffice for it.
+const READINGS: usize = 64;
 /// The time to close a connection that did not authenticate.
 const CLOSE_TIME: Duration = Duration::from_secs(4);
 
@@ -33,6 +39,7 @@ pub struct DefaultRoute {
     authentication: Authentication,
     acknowledgement: Acknowledgement,
     pub(crate) clock: Clock,
+    readings: Arc<Semaphore>,
 }
 
 impl DefaultRoute {
@@ -59,6 +66,7 @@ impl DefaultRoute {
             },
             acknowledgement: config.acknowledgement,
             clock,
+            readings: Arc::new(Semaphore::new(READINGS)),
         })
     }
 
@@ -103,6 +111,13 @@ impl DefaultRoute {
                 return Some(Answer::Error(rejection).into());
             }
         };
+        let reads_much = match &message.action {
+            Action::Subscribe(Subscribe { since, snapshots, .. }) => since.is_some() || !snapshots.is_empty(),
+            Action::Snapshot { .. } => true,
+            _ => false,
+        };
+        // The semaphore is never closed.
+        let _turn = if reads_much { self.readings.acquire().await.ok() } else { None };
         match timeout(MESSAGE_TIME, self.act(caller, &message)).await {
             Ok(answer) => answer,
             Err(_) => Some(refuse(&message, &TableError::TimedOut { operation: "request" }).into()),

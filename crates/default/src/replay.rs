@@ -149,7 +149,7 @@ fn most_messages(connection: &Connection) -> usize {
 fn unavailable(error: &HistoryError) -> NotRecovered {
     match error {
         HistoryError::TooMuch => NotRecovered::TooMany,
-        HistoryError::Dynamo { .. } | HistoryError::TimedOut { .. } => {
+        HistoryError::Unreadable | HistoryError::Dynamo { .. } | HistoryError::TimedOut { .. } => {
             tracing::error!(%error, "the history cannot be read");
             metrics::counter!("HistoryFaults").increment(1);
             NotRecovered::Unavailable

@@ -8,6 +8,9 @@ pub enum HistoryError {
     /// The part of the history is larger than 16 MB, or its events take longer to read than a client may cost.
     #[error("there is more history than is read at once")]
     TooMuch,
+    /// The history has an item that is no event of this version.
+    #[error("an item of the history is no event that this version can read")]
+    Unreadable,
     /// DynamoDB refused the request or could not be reached, after the retries of the SDK.
     #[error("DynamoDB {operation}: {reason}")]
     Dynamo {

@@ -1,39 +1,34 @@
 //! Reads the events of a tenant since a time.
 //!
 //! **Invariant.** The result holds each event whose item was written before the read began and whose position is not earlier
-//! than its start, once, in the order of positions; an event with several positions stands at the last one. All reads have
-//! strong consistency. A read that would exceed its bounds of bytes or time fails, and never returns a part.
+//! than its start, once, in the order of positions; an event with several positions stands at the last one. A read that would
+//! exceed its bounds of bytes or time fails, and never returns a part.
 
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Duration;
 
-use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
 use entity_stream_protocol::limits::HISTORY_BYTES;
-use entity_stream_protocol::{EpochMillis, Position, Tenant};
-use futures_util::stream::BoxStream;
-use futures_util::{StreamExt, TryStreamExt, stream};
+use entity_stream_protocol::{EpochMillis, Tenant};
 use tokio::time::timeout;
 
 use crate::error::HistoryError;
-use crate::keys::{HistoryItem, PARTITION_KEY, SHARDS, SORT_KEY, partition, span, string};
+use crate::query::{Found, OPERATION, last_positions, query};
 use crate::read_plan::{ReadPlan, SliceNumber, slice_of, start_of};
-use crate::slices::KnownSlices;
-use crate::stored_event::{PastEvent, from_item};
+use crate::shared_reads::{OpenPart, SharedReads, TIME, TenantReads, TooLarge};
+use crate::slices::{KnownSlices, SliceEvents};
+use crate::stored_event::PastEvent;
 use crate::table::HistoryTable;
 
-/// The partitions that are read at the same time.
-const AT_ONCE: usize = 8;
-/// The longest time of a read.
-const TIME: Duration = Duration::from_secs(5);
-const OPERATION: &str = "Query";
+/// The most slices that are read at once: 20 minutes. Other requests of the tenant then have their turn.
+const RUN: SliceNumber = 40;
 
-/// Reads the history, and keeps what does not change any more.
+/// Reads the history, and keeps what does not change any more. Requests at the same time share reads.
 #[derive(Debug)]
 pub struct HistoryReader {
     table: HistoryTable,
     known: KnownSlices,
+    reads: SharedReads,
 }
 
 /// What a read found.
@@ -41,14 +36,14 @@ pub struct HistoryReader {
 pub struct PastEvents {
     /// The events, oldest first.
     pub events: Vec<Arc<PastEvent>>,
-    /// The read capacity units that DynamoDB charged.
+    /// The read capacity units that DynamoDB charged. Each request that shares a read has its units.
     pub read_capacity: f64,
 }
 
 impl HistoryReader {
     /// Reads this table.
     pub fn new(table: HistoryTable) -> Self {
-        Self { table, known: KnownSlices::default() }
+        Self { table, known: KnownSlices::default(), reads: SharedReads::default() }
     }
 
     /// The table.
@@ -59,8 +54,8 @@ impl HistoryReader {
     /// The events of a tenant from `from` until now.
     ///
     /// # Errors
-    /// [`HistoryError::TooMuch`] if they have more than `most_bytes`, or more than 16 MB; [`HistoryError::Dynamo`] or
-    /// [`HistoryError::TimedOut`].
+    /// [`HistoryError::TooMuch`] if they have more than `most_bytes`, or more than 16 MB; [`HistoryError::Unreadable`];
+    /// [`HistoryError::Dynamo`] or [`HistoryError::TimedOut`].
     pub async fn read(
         &self,
         tenant: &Tenant,
@@ -68,151 +63,104 @@ impl HistoryReader {
         now: EpochMillis,
         most_bytes: usize,
     ) -> Result<PastEvents, HistoryError> {
-        let read = self.read_slices(tenant, from, now, most_bytes.min(HISTORY_BYTES));
+        let read = self.read_parts(tenant, from, now, most_bytes.min(HISTORY_BYTES));
         timeout(TIME, read).await.unwrap_or(Err(HistoryError::TimedOut { operation: OPERATION }))
     }
 
-    async fn read_slices(
+    async fn read_parts(
         &self,
         tenant: &Tenant,
         from: EpochMillis,
         now: EpochMillis,
         most_bytes: usize,
     ) -> Result<PastEvents, HistoryError> {
-        let mut found = Gathered { most_bytes, ..Gathered::default() };
         let plan = ReadPlan::new(self.table.timing, from, now);
-        let mut missing: Vec<Range<SliceNumber>> = Vec::new();
-        for slice in plan.closed() {
-            match self.known.get(tenant, slice) {
-                Some(events) => found.add(events.iter().cloned())?,
-                None => match missing.last_mut() {
-                    Some(run) if run.end == slice => run.end += 1,
-                    _ => missing.push(slice..slice + 1),
-                },
+        let reads = self.reads.of(&self.table, tenant);
+        let mut gathered = Gathered { parts: Vec::new(), left: most_bytes, read_capacity: 0.0 };
+        let mut closed = plan.closed();
+        while !closed.is_empty() {
+            if let Some(events) = self.known.get(tenant, closed.start) {
+                gathered.add(events)?;
+                closed.start += 1;
+            } else {
+                closed.start = self.read_closed(&reads, tenant, closed.clone(), &mut gathered).await?;
             }
         }
-        for run in missing {
-            let events = self.query(tenant, start_of(run.start)..start_of(run.end), &mut found).await?;
-            let mut slices: HashMap<SliceNumber, Vec<Arc<PastEvent>>> = HashMap::new();
-            for event in events {
-                slices.entry(slice_of(event.at)).or_default().push(event);
-            }
-            for slice in run {
-                self.known.put(tenant, slice, slices.remove(&slice).unwrap_or_default().into());
-            }
-        }
-        self.query(tenant, plan.open(), &mut found).await?;
-        found.events.retain(|event| event.at >= from);
-        Ok(found.finish())
+        let (time, start) = (plan.open(), plan.open().start);
+        let Found { events, read_capacity } = reads.open(OpenPart { time, most_bytes }).await?;
+        gathered.read_capacity += read_capacity;
+        let events = match events.partition_point(|event| event.at < start) {
+            0 => events,
+            before => events[before..].into(),
+        };
+        gathered.add(events)?;
+        Ok(gathered.since(from))
     }
 
-    /// Reads the events of a time from the table, in the order of their positions, and adds them to what was found.
-    async fn query(
+    /// Reads the first ones of these slices, unless another request has just read them. Returns the first slice that is not
+    /// gathered then.
+    async fn read_closed(
         &self,
+        reads: &TenantReads,
         tenant: &Tenant,
-        time: Range<EpochMillis>,
-        found: &mut Gathered,
-    ) -> Result<Vec<Arc<PastEvent>>, HistoryError> {
-        let keys = Arc::new((Position::new(time.start, 0), Position::new(time.end, 0)));
-        let mut partitions = Vec::new();
-        for span in span(time.start)..=span(time.end) {
-            for shard in 0..SHARDS {
-                let name = partition(tenant, span, shard);
-                partitions.push(PartitionPages { table: self.table.clone(), name, keys: Arc::clone(&keys) }.pages());
-            }
+        slices: Range<SliceNumber>,
+        gathered: &mut Gathered,
+    ) -> Result<SliceNumber, HistoryError> {
+        let mut too_large = reads.closed.lock().await;
+        let is_known = |slice: &SliceNumber| self.known.get(tenant, *slice).is_some();
+        let end = (slices.start..slices.end.min(slices.start + RUN)).find(is_known);
+        let run = slices.start..end.unwrap_or(slices.end.min(slices.start + RUN));
+        if run.is_empty() {
+            return Ok(run.end);
         }
-        let mut pages = stream::iter(partitions).flatten_unordered(AT_ONCE);
-        let mut events = Vec::new();
-        while let Some(Page { events: page, read_capacity }) = pages.try_next().await? {
-            found.read_capacity += read_capacity;
-            found.add(page.iter().cloned())?;
-            events.extend(page);
+        if let Some(TooLarge { slices, bytes }) = &*too_large
+            && run.start <= slices.start
+            && slices.end <= run.end
+            && gathered.left <= *bytes
+        {
+            return Err(HistoryError::TooMuch);
         }
-        events.sort_by(|one, other| one.event.position().cmp(&other.event.position()));
-        Ok(events)
+        let found = query(&self.table, tenant, &(start_of(run.start)..start_of(run.end)), gathered.left).await;
+        if let Err(HistoryError::TooMuch) = found {
+            *too_large = Some(TooLarge { slices: run.clone(), bytes: gathered.left });
+        }
+        let Found { events, read_capacity } = found?;
+        gathered.read_capacity += read_capacity;
+        let mut by_slice: HashMap<SliceNumber, Vec<Arc<PastEvent>>> = HashMap::new();
+        for event in events.iter() {
+            by_slice.entry(slice_of(event.at)).or_default().push(Arc::clone(event));
+        }
+        for slice in run.clone() {
+            let events: SliceEvents = by_slice.remove(&slice).unwrap_or_default().into();
+            self.known.put(tenant, slice, Arc::clone(&events));
+            gathered.add(events)?;
+        }
+        Ok(run.end)
     }
 }
 
-/// One partition between two positions, the second one excluded.
-struct PartitionPages {
-    table: HistoryTable,
-    name: String,
-    keys: Arc<(Position, Position)>,
-}
-
-struct Page {
-    events: Vec<Arc<PastEvent>>,
-    read_capacity: f64,
-}
-
-/// The place from which to read on.
-enum PageStart {
-    Start,
-    After(HistoryItem),
-    Finished,
-}
-
-impl PartitionPages {
-    fn pages(self) -> BoxStream<'static, Result<Page, HistoryError>> {
-        let start = (self, PageStart::Start);
-        stream::try_unfold(start, async |(this, next)| {
-            let start = match next {
-                PageStart::Start => None,
-                PageStart::After(key) => Some(key),
-                PageStart::Finished => return Ok(None),
-            };
-            let (page, next) = this.page(start).await?;
-            Ok(Some((page, (this, next))))
-        })
-        .boxed()
-    }
-
-    async fn page(&self, start: Option<HistoryItem>) -> Result<(Page, PageStart), HistoryError> {
-        let (first, end) = &*self.keys;
-        let query = self.table.client.query().table_name(&self.table.name).consistent_read(true);
-        let query = query
-            .key_condition_expression("#pk = :pk AND #sk BETWEEN :first AND :end")
-            .expression_attribute_names("#pk", PARTITION_KEY)
-            .expression_attribute_names("#sk", SORT_KEY)
-            .expression_attribute_values(":pk", string(&self.name))
-            .expression_attribute_values(":first", string(first.as_str()))
-            .expression_attribute_values(":end", string(end.as_str()))
-            .set_exclusive_start_key(start)
-            .return_consumed_capacity(ReturnConsumedCapacity::Total);
-        let output = query.send().await.map_err(HistoryError::dynamo(OPERATION))?;
-        let read_capacity = output.consumed_capacity().and_then(|used| used.capacity_units()).unwrap_or_default();
-        let events = output.items().iter().filter_map(|item| from_item(item).map(Arc::new));
-        let events = events.filter(|event| event.event.position() < Some(end)).collect();
-        let next =
-            output.last_evaluated_key.filter(|key| !key.is_empty()).map_or(PageStart::Finished, PageStart::After);
-        Ok((Page { events, read_capacity }, next))
-    }
-}
-
-#[derive(Default)]
+/// The parts of a read, oldest first.
 struct Gathered {
-    events: Vec<Arc<PastEvent>>,
-    bytes: usize,
-    most_bytes: usize,
+    parts: Vec<SliceEvents>,
+    /// The bytes that further parts may have.
+    left: usize,
     read_capacity: f64,
 }
 
 impl Gathered {
-    fn add(&mut self, events: impl Iterator<Item = Arc<PastEvent>>) -> Result<(), HistoryError> {
-        for event in events {
-            self.bytes += event.bytes;
-            self.events.push(event);
+    fn add(&mut self, events: SliceEvents) -> Result<(), HistoryError> {
+        let bytes = events.iter().map(|event| event.bytes).sum();
+        self.left = self.left.checked_sub(bytes).ok_or(HistoryError::TooMuch)?;
+        if !events.is_empty() {
+            self.parts.push(events);
         }
-        if self.bytes > self.most_bytes { Err(HistoryError::TooMuch) } else { Ok(()) }
+        Ok(())
     }
 
-    /// Each event once, at its last position.
-    fn finish(mut self) -> PastEvents {
-        self.events.sort_by(|one, other| one.event.position().cmp(&other.event.position()));
-        let last: HashMap<String, usize> =
-            self.events.iter().enumerate().map(|(index, event)| (event.event.id().to_owned(), index)).collect();
-        let is_last = |index: usize, event: &PastEvent| last.get(event.event.id()) == Some(&index);
-        let events = self.events.iter().enumerate().filter(|(index, event)| is_last(*index, event));
-        PastEvents { events: events.map(|(_, event)| Arc::clone(event)).collect(), read_capacity: self.read_capacity }
+    /// Each event since a time once, at its last position.
+    fn since(self, from: EpochMillis) -> PastEvents {
+        let most = self.parts.iter().map(|events| events.len()).sum();
+        let events = self.parts.iter().flat_map(|events| events.iter()).filter(|event| event.at >= from);
+        PastEvents { events: last_positions(events, most), read_capacity: self.read_capacity }
     }
 }

@@ -14,7 +14,7 @@
 
 use std::time::Duration;
 
-use entity_stream_protocol::{EpochMillis, NotRecovered, Position, Since};
+use entity_stream_protocol::{EpochMillis, NotRecovered, Since};
 
 use crate::epoch::Epoch;
 use crate::timing::{CLOCK_SKEW, Timing};
@@ -93,16 +93,6 @@ impl PastRequest {
 }
 
 impl PastReading {
-    /// The first position to replay.
-    pub fn from(&self) -> EpochMillis {
-        self.request.from
-    }
-
-    /// The place in the history up to which the client has every event after the replay.
-    pub fn position(&self) -> Position {
-        position_of(self.at)
-    }
-
     /// Checks that the history reaches back far enough.
     ///
     /// # Errors
@@ -118,14 +108,9 @@ impl PastReading {
     }
 }
 
-/// The place in the history up to which a client has every event if its connection was registered at this time.
-pub fn position_of(at: EpochMillis) -> Position {
-    Position::new(at, 0)
-}
-
 #[cfg(test)]
 mod tests {
-    use entity_stream_protocol::Session;
+    use entity_stream_protocol::{Position, Session};
 
     use super::*;
 
@@ -181,6 +166,5 @@ mod tests {
         assert_eq!(judge(3601, 100_000), Err(NotRecovered::Expired));
         let reading = resume(Position::new(ago(1), 0)).unwrap().registered(now());
         assert_eq!(reading.judge(None), Err(NotRecovered::Unavailable));
-        assert_eq!(reading.position(), Position::new(now(), 0));
     }
 }

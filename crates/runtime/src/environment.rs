@@ -26,7 +26,7 @@ pub const WS_HISTORY_TABLE: Variable =
 /// The time for which events stay in the history.
 pub const HISTORY_MINUTES: Variable = Variable {
     name: "HISTORY_MINUTES",
-    expected: "the minutes for which events stay in the history, 0 to 10080; 0 switches the history off (default 60)",
+    expected: "the minutes for which events stay in the history, 0 to 1440; 0 switches the history off (default 60)",
 };
 /// Keeps the state of each entity.
 pub const ENTITY_STATE: Variable = Variable {

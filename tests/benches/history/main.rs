@@ -1,8 +1,8 @@
 //! What the history costs: an event with it and without it, a resume after an absence, 5,000 clients that come back at once, and
 //! the messages that frames of several events save.
 //!
-//! `cargo bench -p entity-stream-tests --bench history`; the figures are in `BENCHMARKS.md`. It fails if a client that comes back
-//! is not told that it missed nothing.
+//! `cargo bench -p entity-stream-tests --bench history`; the figures are in `BENCHMARKS.md`. With `-- reconnect` and the like, it
+//! measures one part. It fails if a client that comes back is not told that it missed nothing.
 
 #![expect(
     clippy::print_stdout,
@@ -18,8 +18,18 @@ mod setting;
 
 #[tokio::main]
 async fn main() {
-    event::measure().await;
-    frames::measure();
-    resume::measure().await;
-    reconnect::measure().await;
+    let parts: Vec<_> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    let is_wanted = |part: &str| parts.is_empty() || parts.iter().any(|wanted| wanted == part);
+    if is_wanted("event") {
+        event::measure().await;
+    }
+    if is_wanted("frames") {
+        frames::measure();
+    }
+    if is_wanted("resume") {
+        resume::measure().await;
+    }
+    if is_wanted("reconnect") {
+        reconnect::measure().await;
+    }
 }

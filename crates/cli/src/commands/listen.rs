@@ -8,9 +8,9 @@ use crate::arguments::{count, duration};
 use crate::client;
 use crate::credential::CredentialArgs;
 use crate::interrupt::Interrupt;
-use crate::listen::{EventOutput, Listener, ResumeFile, SavedPlace, since};
+use crate::listen::{EntityWatcher, EventOutput, Listener, ResumeFile, SavedPlace, since};
 use crate::logs;
-use crate::subscription::SubscriptionArgs;
+use crate::subscription::{SubscriptionArgs, WantedSubscriptions};
 
 /// Print a tenant's entity changes as they happen
 ///
@@ -20,6 +20,10 @@ use crate::subscription::SubscriptionArgs;
 /// attribute that changed, if other attributes did not change. With named subscriptions, `[map, list]` names those that the
 /// event matches; `-` is the one without a name. An event that matches subscriptions with different `attributes` or
 /// `representation` is printed once for each.
+///
+/// `left` says that an entity does not match --q or --geo-q any more; `is` shows an entity of a snapshot.
+/// --entities shows the entities that match, and not their events: on a terminal as a table that is kept up to date, and else with
+/// one line for each that is added, updated or removed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -35,6 +39,8 @@ Examples:
   entity-stream listen demo --count 1 --timeout 30s --quiet || echo 'no change'
   entity-stream listen demo --output none --timeout 1m
   entity-stream listen demo --since 5m
+  entity-stream listen demo --entity-type Room --snapshot --changes
+  entity-stream listen demo --entity-type Vehicle --q 'speed>50' --entities
   entity-stream listen demo --output json --resume place.json >> changes.jsonl
   ENTITY_STREAM_API_KEY=es_... entity-stream listen demo --api-key dashboard
   entity-stream listen city \\
@@ -55,6 +61,12 @@ pub(crate) struct Args {
     /// printed again, with the same ids. Run one command at a time with the same file
     #[arg(long, value_name = "FILE", conflicts_with = "group")]
     resume: Option<PathBuf>,
+    /// Show the entities that match, kept up to date, and not their events
+    #[arg(
+        long,
+        conflicts_with_all = ["group", "since", "resume", "count", "output", "trigger", "watch", "subscription", "changes"]
+    )]
+    entities: bool,
     /// Stop after this number of events
     #[arg(long, value_name = "N", value_parser = count)]
     count: Option<u64>,
@@ -80,11 +92,21 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     logs::start(logs::OF_A_TOOL)?;
     let mut interrupt = Interrupt::install()?;
     // The server would refuse an invalid filter too, one handshake later.
-    let subscriptions = args.subscriptions.subscriptions()?;
+    let WantedSubscriptions { subscriptions, snapshots } = args.subscriptions.subscriptions()?;
     let format = if args.output == EventOutput::Cloudevents { Format::CloudEvents } else { args.format };
     let credential = args.credential.credential()?;
     let mut builder = client::builder(&args.url, &args.tenant, credential.as_ref());
-    builder = builder.subscriptions(subscriptions).format(format);
+    if args.entities {
+        let client = client::build(builder.format(format))?;
+        client::warn_if_exposed(&client);
+        let (tenant, timeout, quiet) = (args.tenant, args.timeout, args.quiet);
+        // The options conflict with those that would make more than one.
+        let subscription = subscriptions.into_iter().next().unwrap_or_default();
+        return EntityWatcher { tenant, client, subscription, timeout, quiet, clock: Clock::system() }
+            .run(&mut interrupt)
+            .await;
+    }
+    builder = builder.subscriptions(subscriptions).snapshots(snapshots).format(format);
     if let Some(group) = args.group {
         builder = builder.group(group);
     }

@@ -12,7 +12,7 @@ use crate::listen::pretty::pretty;
 use crate::listen::resume_file::ResumeFile;
 use crate::listen::tally::Tally;
 use crate::refusal::explain;
-use crate::terminal::{self, ClosedPipe, counted, note};
+use crate::terminal::{self, ClosedPipe, counted, grouped, note};
 
 /// The shortest time between two writes of the place.
 const SAVE: Duration = Duration::from_secs(1);
@@ -149,6 +149,13 @@ impl Listener {
                         return Ok(());
                     }
                 }
+                Some(StreamItem::Snapshot(entity)) => {
+                    tally.snapshot(Instant::now());
+                    self.print(&entity)?;
+                }
+                Some(StreamItem::SnapshotComplete { entities, .. }) => {
+                    self.note(format!("the snapshot is complete: {}", entities_match(entities)));
+                }
                 Some(StreamItem::Notice(text)) => self.note(text),
                 Some(StreamItem::Disconnected { error, retry_in, was_subscribed }) => {
                     let failure = if was_subscribed { "lost the connection to" } else { "cannot connect to" };
@@ -172,6 +179,11 @@ impl Listener {
             EventOutput::None => Ok(()),
         }
     }
+}
+
+/// The number of entities that match, for people.
+pub(super) fn entities_match(entities: u64) -> String {
+    if entities == 1 { "1 entity matches".to_owned() } else { format!("{} entities match", grouped(entities)) }
 }
 
 /// A JSON text as one line. The server passes `data` on as published, line breaks included. JSON allows line breaks only

@@ -1,5 +1,8 @@
 use anstyle::{AnsiColor, Style};
+use entity_stream_client::Entity;
 use entity_stream_protocol::{EventMessage, EventType, SubscriptionName};
+
+use serde_json::value::RawValue;
 
 use super::value::{Members, readable};
 use crate::terminal::{grouped, printable};
@@ -25,12 +28,7 @@ pub(super) fn pretty(event: &EventMessage<'_>) -> String {
         EventType::EntityLeft => (LEFT, "left"),
         EventType::EntitySnapshot => (SNAPSHOT, "is"),
     };
-    let mut line = format!(
-        "{TIME}{}{TIME:#} {style}{verb}{style:#} {} {ID}{}{ID:#}",
-        printable(&event.timestamp),
-        printable(&event.entity_type.display()),
-        printable(&event.entity_id),
-    );
+    let mut line = head(&event.timestamp, (style, verb), &event.entity_type.display(), &event.entity_id);
     if let Some(names) = &event.subscriptions {
         // The characters of a name are harmless.
         let shown = |name: &SubscriptionName| if name.is_default() { "-".to_owned() } else { name.to_string() };
@@ -38,29 +36,95 @@ pub(super) fn pretty(event: &EventMessage<'_>) -> String {
         line.push_str(&format!(" {TIME}[{}]{TIME:#}", names.join(", ")));
     }
     let attributes = event.data.as_deref().map(|data| Members::of(data).0).unwrap_or_default();
+    let previous = event.previous.as_deref().map(Members::of).unwrap_or_default();
     let changed = event.changed_attributes.as_deref().unwrap_or_default();
     let has_changed = |name: &str| changed.iter().any(|changed| changed == name);
     // Brokers that send only the changed attributes need no marks.
     let mixed =
         attributes.iter().any(|(name, _)| has_changed(name)) && !attributes.iter().all(|(name, _)| has_changed(name));
     let absent = changed.iter().filter(|name| !attributes.iter().any(|(present, _)| present == *name));
-    let absent: Vec<String> = absent.map(|name| printable(name).into_owned()).collect();
+    let absent: Vec<String> = absent.map(|name| format!("{}{}", printable(name), was(previous.get(name)))).collect();
     for (name, value) in attributes {
         let (mark, style) = match has_changed(&name) {
             true if mixed => ("*", CHANGED),
             _ => ("", TIME),
         };
-        let (name, value) = (printable(&name), readable(value));
-        let value = printable(&value);
-        line.push_str(&format!(" {style}{mark}{name}={style:#}{}", shortened(&value)));
+        let former = was(previous.get(&name));
+        line.push_str(&format!(" {style}{mark}{}={style:#}{}{TIME}{former}{TIME:#}", printable(&name), shown(value)));
     }
     if !absent.is_empty() {
         line.push_str(&format!(" {TIME}(changed: {}){TIME:#}", shortened(&absent.join(", "))));
+    }
+    if event.late {
+        line.push_str(&format!(" {TIME}(late){TIME:#}"));
+    }
+    // Of an event this says little: most publishers never send a creation.
+    if event.partial && event.event_type == EventType::EntitySnapshot {
+        line.push_str(&format!(" {TIME}(partial){TIME:#}"));
     }
     if let Some(bytes) = event.data_bytes {
         line.push_str(&format!(" {TIME}(data left out: {} bytes){TIME:#}", grouped(bytes)));
     }
     line
+}
+
+/// A change of a collection of entities for people, on one line: of an entity that has changed, only the attributes that differ.
+pub(super) fn pretty_change(entity: &Entity, change: &EntityDifference<'_>) -> String {
+    let style_and_verb = match change {
+        EntityDifference::Added => (CREATED, "added"),
+        EntityDifference::From(_) => (UPDATED, "updated"),
+        EntityDifference::Removed => (DELETED, "removed"),
+    };
+    let mut line = head(entity.timestamp(), style_and_verb, &entity.types().display(), entity.id());
+    let EntityDifference::From(before) = change else {
+        if matches!(change, EntityDifference::Added) {
+            line.push_str(&attributes(entity));
+        }
+        return line;
+    };
+    let (former, now) = (Members::of(before.data()), Members::of(entity.data()));
+    for (name, value) in &now.0 {
+        let before = former.get(name);
+        if before.map(RawValue::get) != Some(value.get()) {
+            let (name, before) = (printable(name), was(before));
+            line.push_str(&format!(" {TIME}{name}={TIME:#}{}{TIME}{before}{TIME:#}", shown(value)));
+        }
+    }
+    let removed = former.0.iter().filter(|(name, _)| now.get(name).is_none());
+    let removed: Vec<String> =
+        removed.map(|(name, value)| format!("{}{}", printable(name), was(Some(value)))).collect();
+    if !removed.is_empty() {
+        line.push_str(&format!(" {TIME}(removed: {}){TIME:#}", removed.join(", ")));
+    }
+    line
+}
+
+/// The attributes of an entity, each after a space.
+pub(super) fn attributes(entity: &Entity) -> String {
+    let show = |(name, value): &(String, &RawValue)| format!(" {TIME}{}={TIME:#}{}", printable(name), shown(value));
+    Members::of(entity.data()).0.iter().map(show).collect()
+}
+
+/// The change of a collection that concerns an entity.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum EntityDifference<'a> {
+    Added,
+    From(&'a Entity),
+    Removed,
+}
+
+fn head(time: &str, (style, verb): (Style, &str), types: &str, id: &str) -> String {
+    let (time, types, id) = (printable(time), printable(types), printable(id));
+    format!("{TIME}{time}{TIME:#} {style}{verb}{style:#} {types} {ID}{id}{ID:#}")
+}
+
+fn shown(value: &RawValue) -> String {
+    shortened(&printable(&readable(value)))
+}
+
+/// The former value of an attribute, if it is known.
+fn was(former: Option<&RawValue>) -> String {
+    former.map(|former| format!(" (was {})", shown(former))).unwrap_or_default()
 }
 
 fn shortened(text: &str) -> String {
@@ -140,13 +204,52 @@ mod tests {
         assert_eq!(line, "2026-01-02T03:04:05Z updated T i [-, map] a=1");
     }
 
+    #[test]
+    fn former_values_and_an_entity_that_left_are_shown() {
+        let event = json!({ "type": "entityUpdated", "id": "1", "tenant": "t", "servicePath": "/", "entityId": "i",
+            "entityType": "T", "timestamp": "2026-01-02T03:04:05Z", "data": { "a": 1, "b": 2, "c": 3 },
+            "changedAttributes": ["a", "b", "d"],
+            "previous": { "a": { "type": "Property", "value": 7, "unitCode": "CEL" }, "d": "x" }, "version": 7, "late": true });
+        let shown = |event: &serde_json::Value| {
+            anstream::adapter::strip_str(&message(&event.to_string())).to_string().replace("2026-01-02T03:04:05Z ", "")
+        };
+        assert_eq!(shown(&event), r#"updated T i *a=1 (was 7 °C) *b=2 c=3 (changed: d (was "x")) (late)"#);
+        let left = json!({ "type": "entityLeft", "id": "1", "tenant": "t", "servicePath": "/", "entityId": "i",
+            "entityType": "T", "timestamp": "2026-01-02T03:04:05Z", "version": 7, "partial": true });
+        assert_eq!(shown(&left), "left T i");
+        let mut snapshot = event;
+        (snapshot["type"], snapshot["partial"]) = (json!("entitySnapshot"), json!(true));
+        for field in ["changedAttributes", "previous", "late"] {
+            snapshot.as_object_mut().unwrap().remove(field);
+        }
+        assert_eq!(shown(&snapshot), "is T i a=1 b=2 c=3 (partial)");
+    }
+
+    #[test]
+    fn a_change_of_a_collection_shows_what_differs() {
+        let entity = |data: serde_json::Value| {
+            let message = json!({ "type": "entityUpdated", "id": "1", "tenant": "t", "servicePath": "/", "entityId": "i",
+                "entityType": "T", "timestamp": "2026-01-02T03:04:05Z", "data": data, "version": 1 });
+            Entity::of(ServerMessage::parse(&message.to_string()).unwrap().event().unwrap())
+        };
+        let shown = |entity: &Entity, change: EntityDifference<'_>| {
+            let line = anstream::adapter::strip_str(&pretty_change(entity, &change)).to_string();
+            line.replace("2026-01-02T03:04:05Z ", "")
+        };
+        let (before, after) = (entity(json!({ "a": 1, "b": 2, "c": 3 })), entity(json!({ "b": 2, "c": 4, "d": "x" })));
+        assert_eq!(shown(&before, EntityDifference::Added), "added T i a=1 b=2 c=3");
+        let expected = r#"updated T i c=4 (was 3) d="x" (removed: a (was 1))"#;
+        assert_eq!(shown(&after, EntityDifference::From(&before)), expected);
+        assert_eq!(shown(&after, EntityDifference::Removed), "removed T i");
+    }
+
     proptest! {
         #[test]
         fn an_entity_cannot_control_the_terminal(texts: [String; 5]) {
             let [id, entity_type, name, value, time] = texts;
             let frame = json!({ "type": "entityUpdated", "id": "1", "tenant": "t", "servicePath": "/",
                 "entityId": id, "entityType": format!("T{entity_type}"), "data": { name.as_str(): value.as_str() },
-                "changedAttributes": [name, value], "timestamp": time });
+                "previous": { name.as_str(): value.as_str() }, "changedAttributes": [name, value], "timestamp": time });
             let line = message(&frame.to_string());
             let plain = anstream::adapter::strip_str(&line).to_string();
             prop_assert!(!plain.contains(char::is_control), "{plain:?}");

@@ -10,6 +10,8 @@ use crate::terminal::{counted, grouped};
 pub(super) struct Tally {
     /// The time of the first subscription or event.
     since: Option<Instant>,
+    /// The number of entities of snapshots, which are no events.
+    entities: u64,
     kinds: [u64; EventType::ALL.len()],
     connections: u64,
     /// The number of the current second, and of its events.
@@ -50,6 +52,12 @@ impl Tally {
         self.most = self.most.max(count);
     }
 
+    /// Counts an entity of a snapshot.
+    pub(super) fn snapshot(&mut self, now: Instant) {
+        self.since.get_or_insert(now);
+        self.entities += 1;
+    }
+
     /// The number of events.
     pub(super) fn events(&self) -> u64 {
         self.kinds.iter().sum()
@@ -68,6 +76,9 @@ impl Tally {
         let kinds: Vec<_> = kinds.map(|(kind, count)| format!("{} {}", grouped(count), verb(*kind))).collect();
         if !kinds.is_empty() {
             text.push_str(&format!(": {}", kinds.join(", ")));
+        }
+        if self.entities > 0 {
+            text.push_str(&format!("; {} of a snapshot", grouped(self.entities)));
         }
         if repeats > 0 {
             text.push_str(&format!("; {} dropped", counted(repeats, "repeat")));
@@ -103,11 +114,12 @@ mod tests {
             tally.event(EventType::EntityUpdated, at(1500));
         }
         tally.event(EventType::EntityDeleted, at(2500));
+        tally.snapshot(at(2500));
         tally.subscribed(at(2600));
         assert_eq!(
             tally.summary(1, at(120_000)),
             "1,202 events in 2 minutes (10.0/s, at most 1,200 in a second): 1 created, 1,200 updated, 1 deleted; \
-             1 repeat dropped; 2 connections"
+             1 of a snapshot; 1 repeat dropped; 2 connections"
         );
     }
 }

@@ -64,7 +64,7 @@ impl<'a> Members<'a> {
     }
 
     /// The value of a member. The last counts if there are several.
-    fn get(&self, name: &str) -> Option<&'a RawValue> {
+    pub(super) fn get(&self, name: &str) -> Option<&'a RawValue> {
         self.0.iter().rev().find(|(other, _)| other == name).map(|(_, value)| *value)
     }
 }

@@ -4,4 +4,4 @@ mod options;
 mod place;
 mod written;
 
-pub(crate) use options::SubscriptionArgs;
+pub(crate) use options::{SubscriptionArgs, WantedSubscriptions};

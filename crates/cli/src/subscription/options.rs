@@ -5,7 +5,7 @@ use entity_stream_protocol::{
 use serde_json::Value;
 
 use super::place::geo_q;
-use super::written::written;
+use super::written::{Written, written};
 
 /// The options that select changes. All but `--subscription` belong to one subscription, the default one, and a change has to
 /// pass each of them.
@@ -42,16 +42,35 @@ pub(crate) struct SubscriptionArgs {
     /// Show each attribute as its bare value
     #[arg(long)]
     key_values: bool,
+    /// Show all attributes of an entity as last known, not only those that the publisher sent
+    #[arg(long)]
+    whole: bool,
+    /// Show the former values of the attributes that changed
+    #[arg(long)]
+    changes: bool,
+    /// Begin with the entities that match now
+    #[arg(long)]
+    snapshot: bool,
     /// A subscription with a name and its fields of docs/protocol.md; repeat the option for up to 16. It replaces
     /// the default subscription unless another of these options is given
     #[arg(long, value_name = "NAME=JSON", value_parser = written)]
-    subscription: Vec<Subscription>,
+    subscription: Vec<Written>,
+}
+
+/// The subscriptions of a command.
+#[derive(Debug)]
+pub(crate) struct WantedSubscriptions {
+    pub(crate) subscriptions: Vec<Subscription>,
+    /// The names of those that begin with a snapshot.
+    pub(crate) snapshots: Vec<SubscriptionName>,
 }
 
 impl SubscriptionArgs {
     /// The subscriptions. An error names the option to change.
-    pub(crate) fn subscriptions(self) -> anyhow::Result<Vec<Subscription>> {
-        let mut subscriptions = self.subscription;
+    pub(crate) fn subscriptions(self) -> anyhow::Result<WantedSubscriptions> {
+        let with_snapshot = self.subscription.iter().filter(|written| written.snapshot);
+        let mut snapshots: Vec<_> = with_snapshot.map(|written| written.subscription.name.clone()).collect();
+        let mut subscriptions: Vec<_> = self.subscription.into_iter().map(|written| written.subscription).collect();
         let filter = FilterFields {
             entity_types: self.entity_type.into_iter().map(String::from).collect(),
             entity_ids: self.entity_id.into_iter().map(String::from).collect(),
@@ -64,13 +83,17 @@ impl SubscriptionArgs {
         };
         let representation = if self.key_values { Representation::KeyValues } else { Representation::Normalized };
         let view = View::new(self.attributes, representation).map_err(|error| anyhow!("--attributes: {error}"))?;
-        let is_given = filter != FilterFields::default() || view != View::default();
+        let view = view.with_state(self.whole, self.changes);
+        let is_given = filter != FilterFields::default() || view != View::default() || self.snapshot;
         if is_given || subscriptions.is_empty() {
             let filter = filter.check().map_err(|error| named(&error))?;
             let default = Subscription::new(SubscriptionName::DEFAULT, filter, view).map_err(|error| named(&error))?;
             subscriptions.insert(0, default);
         }
-        Ok(subscriptions)
+        if self.snapshot {
+            snapshots.push(SubscriptionName::DEFAULT);
+        }
+        Ok(WantedSubscriptions { subscriptions, snapshots })
     }
 }
 
@@ -104,13 +127,13 @@ mod tests {
         subscriptions: SubscriptionArgs,
     }
 
-    fn read(args: &[&str]) -> Result<Vec<Subscription>, String> {
+    fn read(args: &[&str]) -> Result<WantedSubscriptions, String> {
         let read = OnlyFilter::try_parse_from([&["x"], args].concat()).map_err(|error| error.to_string())?;
         read.subscriptions.subscriptions().map_err(|error| error.to_string())
     }
 
     fn json(args: &[&str]) -> String {
-        serde_json::to_string(&read(args).unwrap()).unwrap()
+        serde_json::to_string(&read(args).unwrap().subscriptions).unwrap()
     }
 
     #[test]
@@ -144,10 +167,12 @@ mod tests {
             "--attributes",
             "x",
             "--key-values",
+            "--whole",
+            "--changes",
         ];
         assert_eq!(
             json(&args),
-            r#"[{"entityTypes":["A","B"],"entityIds":["urn:1","a,b"],"idPattern":"^u","notificationTrigger":["entityUpdated"],"watchedAttributes":["speed","a,b"],"q":"speed>50","geoQ":{"georel":"near;maxDistance==2000","geometry":"Point","coordinates":[139.7,35.6]},"servicePath":"/madrid/#","attributes":["location","speed","x"],"representation":"keyValues"}]"#
+            r#"[{"entityTypes":["A","B"],"entityIds":["urn:1","a,b"],"idPattern":"^u","notificationTrigger":["entityUpdated"],"watchedAttributes":["speed","a,b"],"q":"speed>50","geoQ":{"georel":"near;maxDistance==2000","geometry":"Point","coordinates":[139.7,35.6]},"servicePath":"/madrid/#","attributes":["location","speed","x"],"representation":"keyValues","wholeEntity":true,"showChanges":true}]"#
         );
     }
 
@@ -165,6 +190,22 @@ mod tests {
         assert_eq!(
             json(&["--subscription", map, "--id", "a"]),
             r#"[{"entityIds":["a"]},{"subscription":"map","q":"a>1"}]"#
+        );
+    }
+
+    #[test]
+    fn each_subscription_can_begin_with_a_snapshot() {
+        let names = |args: &[&str]| {
+            let read = read(args).unwrap();
+            (read.subscriptions.len(), read.snapshots.iter().map(SubscriptionName::to_string).collect::<Vec<_>>())
+        };
+        let (map, list) = (r#"map={"snapshot":true}"#, "list={}");
+        assert_eq!(names(&[]), (1, vec![]));
+        assert_eq!(names(&["--snapshot"]), (1, vec![String::new()]));
+        assert_eq!(names(&["--subscription", map, "--subscription", list]), (2, vec!["map".to_owned()]));
+        assert_eq!(
+            names(&["--subscription", map, "--subscription", list, "--snapshot"]),
+            (3, vec!["map".to_owned(), String::new()])
         );
     }
 

@@ -19,8 +19,16 @@ const FIELDS: [&str; 13] = [
     "snapshot",
 ];
 
+/// A subscription that an option spells out.
+#[derive(Clone, Debug)]
+pub(super) struct Written {
+    pub(super) subscription: Subscription,
+    /// True if it begins with a snapshot.
+    pub(super) snapshot: bool,
+}
+
 /// Reads a subscription that is written as `NAME=JSON`. The checks and the messages are those of the server.
-pub(super) fn written(text: &str) -> Result<Subscription, String> {
+pub(super) fn written(text: &str) -> Result<Written, String> {
     let (name, json) = text.split_once('=').ok_or(r#"expected NAME=JSON, such as map={"entityTypes":["Vehicle"]}"#)?;
     SubscriptionName::parse(name).map_err(|error| error.to_string())?;
     let mut fields: Map<String, Value> = serde_json::from_str(json).map_err(|error| {
@@ -35,10 +43,10 @@ pub(super) fn written(text: &str) -> Result<Subscription, String> {
     fields.insert("action".to_owned(), "subscribe".into());
     fields.insert("subscription".to_owned(), name.into());
     let message = ClientMessage::parse(&Value::Object(fields).to_string()).map_err(|rejection| rejection.message)?;
-    if let Action::Subscribe(Subscribe { subscriptions, .. }) = &message.action
+    if let Action::Subscribe(Subscribe { subscriptions, snapshots, .. }) = &message.action
         && let [one] = subscriptions.as_slice()
     {
-        return Ok(one.clone());
+        return Ok(Written { subscription: one.clone(), snapshot: snapshots.contains(&one.name) });
     }
     Err("expected one subscription".to_owned())
 }
@@ -52,10 +60,11 @@ mod tests {
 
     #[test]
     fn a_subscription_has_a_name_and_the_fields_of_the_contract() {
-        let everything = written("map={}").unwrap();
+        let Written { subscription: everything, snapshot } = written("map={}").unwrap();
+        assert!(!snapshot && written(r#"map={"snapshot":true}"#).unwrap().snapshot);
         assert_eq!((everything.name.as_str(), everything.filter), ("map", Filter::default()));
-        let json = r#"{"entityTypes":["Vehicle"],"entityIds":["a","b=c"],"idPattern":"^a","notificationTrigger":["entityUpdated"],"watchedAttributes":["speed"],"q":"speed>50;a==\"=\"","geoQ":{"georel":"near;maxDistance==2000","geometry":"Point","coordinates":[139.7,35.6]},"servicePath":"/madrid/#","attributes":["speed"],"representation":"keyValues"}"#;
-        let map = written(&format!("map={json}")).unwrap();
+        let json = r#"{"entityTypes":["Vehicle"],"entityIds":["a","b=c"],"idPattern":"^a","notificationTrigger":["entityUpdated"],"watchedAttributes":["speed"],"q":"speed>50;a==\"=\"","geoQ":{"georel":"near;maxDistance==2000","geometry":"Point","coordinates":[139.7,35.6]},"servicePath":"/madrid/#","attributes":["speed"],"representation":"keyValues","wholeEntity":true,"showChanges":true}"#;
+        let map = written(&format!("map={json}")).unwrap().subscription;
         let back = serde_json::to_string(&map).unwrap();
         assert_eq!(back, json.replacen('{', r#"{"subscription":"map","#, 1));
     }
@@ -74,7 +83,6 @@ mod tests {
             (r#"map={"entityTypes":"Room"}"#, "entityTypes is not an array of strings"),
             (r#"map={"q":"speed>"}"#, "q, character 7 (the end): a value is expected"),
             (r#"map={"geoQ":{}}"#, "geoQ.georel: expected"),
-            (r#"map={"snapshot":true}"#, "snapshot needs entity state"),
         ] {
             let error = written(text).unwrap_err();
             assert!(error.contains(expected), "{text}: {error}");

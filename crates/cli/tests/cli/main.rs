@@ -9,6 +9,7 @@ mod cuts;
 mod dead_letters;
 mod doctor;
 mod documented;
+mod entities;
 mod harness;
 mod keys;
 mod listen;

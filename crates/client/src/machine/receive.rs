@@ -1,18 +1,20 @@
 //! What a frame of the server does to the machine.
 
 use entity_stream_protocol::{
-    Answer, ClientMessage, CloudEvent, ErrorCode, EventMessage, Position, Recovery, Rejection, RequestId,
+    Answer, ClientMessage, CloudEvent, ErrorCode, EventMessage, EventType, Position, Recovery, Rejection, RequestId,
     ServerMessage, Session,
 };
 use tokio::time::Instant;
 
-use super::{Machine, PING, REQUEST_ID};
+use super::{ANSWER, Machine, PING, REQUEST_ID};
 use crate::bookmark::Bookmark;
 use crate::error::{ClientError, ErrorKind};
 use crate::event::{ReceivedEvent, entries, names};
 use crate::item::StreamItem;
 use crate::resumption::BookmarkStep;
+use crate::snapshots::{PAUSE, SnapshotPart, WholeSnapshot};
 use crate::state::StreamState;
+use crate::subscription_request::SubscriptionRequest;
 use crate::subscription_set::RequestProgress;
 use crate::text::repeatable;
 
@@ -64,11 +66,25 @@ impl Machine {
         let (ServerMessage::Event(event) | ServerMessage::CloudEvent(CloudEvent { data: event, .. })) = message else {
             return;
         };
+        if event.event_type == EventType::EntitySnapshot {
+            self.extend_answer(now);
+            self.hand_out(StreamItem::Snapshot(Box::new(ReceivedEvent::new(text.to_owned(), event.into_owned()))));
+            return;
+        }
         let step = event.position.clone().filter(|_| self.takes_positions()).map(BookmarkStep::Seen);
         let is_new = self.seen.insert(&event.id, names(&event), now);
         let item = is_new.then(|| self.new_event(text, event));
         self.repeats += u64::from(!is_new);
         self.hand_out_with(item, step);
+    }
+
+    /// A snapshot arrives before its answer, so each of its messages is a sign that the answer will come.
+    fn extend_answer(&mut self, now: Instant) {
+        match &mut self.state {
+            StreamState::Subscribing { until } => *until = now + ANSWER,
+            StreamState::Streaming { accept_by: Some(accept_by), .. } => *accept_by = now + ANSWER,
+            _ => {}
+        }
     }
 
     fn new_event(&mut self, text: &str, event: EventMessage<'_>) -> StreamItem {
@@ -78,9 +94,9 @@ impl Machine {
         StreamItem::Event(Box::new(ReceivedEvent::new(text.to_owned(), event.into_owned())))
     }
 
-    /// True if the server has answered for all subscriptions, so that a position holds for all of them.
+    /// True if the server has answered for all subscriptions and no snapshot is under way, so that a position holds for all of them.
     fn takes_positions(&self) -> bool {
-        matches!(self.state, StreamState::Streaming { accept_by: None, .. })
+        matches!(self.state, StreamState::Streaming { accept_by: None, .. }) && !self.snapshots.is_under_way()
     }
 
     /// True if a request about subscriptions is under way.
@@ -90,24 +106,34 @@ impl Machine {
 
     fn answered(&mut self, answer: Answer, is_subscribed: bool, now: Instant) -> Option<ClientMessage> {
         match answer {
-            Answer::Subscribed { request_id, position, session, recovery, .. }
-                if !is_subscribed && is_ours(request_id.as_ref()) =>
-            {
-                let (step, verdict) = self.resumption.answered(bookmark(position, session), recovery);
-                self.subscribed(Some(step), verdict, now)
+            Answer::Subscribed { request_id, position, session, recovery, snapshot, snapshot_next, .. } => {
+                let part = snapshot.map(|entities| SnapshotPart { entities, next: snapshot_next });
+                let (id, bookmark) = (request_id.as_ref(), bookmark(position, session));
+                if !is_subscribed && is_ours(id) {
+                    let (step, verdict) = self.resumption.answered(bookmark, recovery);
+                    self.subscribed(Some(step), verdict, part, now)
+                } else if self.subscriptions.awaits(id) {
+                    self.accepted(Some((bookmark, recovery)), part, now)
+                } else if self.snapshots.awaits(id) {
+                    let (step, verdict) = self.resumption.accepted(bookmark, recovery);
+                    self.hand_out_with(verdict, None);
+                    self.snapshots.hold(step);
+                    // A service that has switched entity state off refuses the request instead.
+                    self.snapshot_arrived(part.unwrap_or(SnapshotPart { entities: 0, next: None }), now)
+                } else {
+                    None
+                }
+            }
+            Answer::Snapshot { request_id, snapshot, snapshot_next } if self.snapshots.awaits(request_id.as_ref()) => {
+                self.snapshot_arrived(SnapshotPart { entities: snapshot, next: snapshot_next }, now)
             }
             // A gateway that answers pings by itself may leave the id out. Another ping was not sent.
             Answer::Pong { .. } if !is_subscribed && self.subscriptions.at_opening().is_empty() => {
                 self.resumption.forget();
-                self.subscribed(None, None, now)
-            }
-            Answer::Subscribed { request_id, position, session, recovery, .. }
-                if self.subscriptions.awaits(request_id.as_ref()) =>
-            {
-                self.accepted(Some((bookmark(position, session), recovery)), now)
+                self.subscribed(None, None, None, now)
             }
             Answer::Unsubscribed { request_id, .. } if self.subscriptions.awaits(request_id.as_ref()) => {
-                self.accepted(None, now)
+                self.accepted(None, None, now)
             }
             Answer::Synced { position, .. } if self.takes_positions() => {
                 self.hand_out_with(None, Some(BookmarkStep::Seen(position)));
@@ -127,20 +153,76 @@ impl Machine {
         &mut self,
         step: Option<BookmarkStep>,
         verdict: Option<StreamItem>,
+        part: Option<SnapshotPart>,
         now: Instant,
     ) -> Option<ClientMessage> {
-        self.state = StreamState::Streaming { since: now, ping_at: now + PING, answer_by: None, accept_by: None };
+        self.state = StreamState::Streaming {
+            since: now,
+            ping_at: now + PING,
+            answer_by: None,
+            accept_by: None,
+            snapshot_at: None,
+        };
+        self.snapshots.owe(self.subscriptions.new_snapshots_at_opening());
         self.subscriptions.opened();
+        let begun = self.subscriptions.snapshots_at_opening();
+        if let Some(part) = part.filter(|_| !begun.is_empty()) {
+            self.hand_out_both(Some(StreamItem::Subscribed), verdict, None);
+            self.snapshots.begin(begun, step);
+            return self.snapshot_arrived(part, now);
+        }
+        // The stream resumes, so the server sent no snapshot.
+        let owed = self.snapshots.owed(&begun);
+        if !owed.is_empty() && verdict.is_some() {
+            self.hand_out_both(Some(StreamItem::Subscribed), verdict, step);
+            self.snapshots.begin(owed, None);
+            return self.send_snapshot_request(now);
+        }
         self.hand_out_both(Some(StreamItem::Subscribed), verdict, step);
         self.send_next(now)
     }
 
+    /// A part of the snapshot that is under way arrived.
+    fn snapshot_arrived(&mut self, part: SnapshotPart, now: Instant) -> Option<ClientMessage> {
+        self.no_longer_requesting();
+        let is_empty = part.entities == 0;
+        match self.snapshots.arrived(part) {
+            Some(WholeSnapshot { subscriptions, entities, held }) => {
+                let subscriptions = subscriptions.into_iter().collect();
+                self.hand_out_with(Some(StreamItem::SnapshotComplete { subscriptions, entities }), held);
+                self.send_next(now)
+            }
+            // A server that cannot read the entities sends an empty part.
+            None if is_empty => self.pause_snapshot(now),
+            None => self.send_snapshot_request(now),
+        }
+    }
+
+    fn pause_snapshot(&mut self, now: Instant) -> Option<ClientMessage> {
+        if let StreamState::Streaming { snapshot_at, .. } = &mut self.state {
+            *snapshot_at = Some(now + PAUSE);
+        }
+        None
+    }
+
     /// The server accepted the request about subscriptions that is under way.
-    fn accepted(&mut self, past: Option<(Option<Bookmark>, Option<Recovery>)>, now: Instant) -> Option<ClientMessage> {
+    fn accepted(
+        &mut self,
+        past: Option<(Option<Bookmark>, Option<Recovery>)>,
+        part: Option<SnapshotPart>,
+        now: Instant,
+    ) -> Option<ClientMessage> {
         self.no_longer_requesting();
         let past = past.map(|(bookmark, recovery)| self.resumption.accepted(bookmark, recovery));
         let (step, verdict) = past.map_or((None, None), |(step, verdict)| (Some(step), verdict));
         let (item, sent) = match self.subscriptions.accept() {
+            Some(RequestProgress::Done(request @ SubscriptionRequest::SubscribeWithSnapshot(_))) => {
+                let begun = request.begins_with_snapshot();
+                self.snapshots.owe(begun.clone());
+                self.hand_out_both(Some(StreamItem::Accepted(request)), verdict, None);
+                self.snapshots.begin(begun, step);
+                return self.snapshot_arrived(part.unwrap_or(SnapshotPart { entities: 0, next: None }), now);
+            }
             Some(RequestProgress::Done(request)) => (Some(StreamItem::Accepted(request)), self.send_next(now)),
             Some(RequestProgress::Continues) => {
                 let message = self.subscriptions.continued();
@@ -177,6 +259,9 @@ impl Machine {
             return None;
         }
         let error = ClientError::Rejected { code: code.clone(), message, subscription };
+        if self.snapshots.awaits(request_id.as_ref()) {
+            return self.snapshot_rejected(&code, error, now);
+        }
         // Any other kind concerns the connection as a whole.
         if is_request && matches!(error.kind(), ErrorKind::RequestRefused | ErrorKind::Unavailable) {
             self.no_longer_requesting();
@@ -186,6 +271,21 @@ impl Machine {
         }
         self.disconnect(error, now);
         None
+    }
+}
+
+impl Machine {
+    /// The server did not answer the request for a part of a snapshot.
+    fn snapshot_rejected(&mut self, code: &ErrorCode, error: ClientError, now: Instant) -> Option<ClientMessage> {
+        self.no_longer_requesting();
+        match code {
+            ErrorCode::InvalidSnapshotToken if self.snapshots.restarts() => self.send_snapshot_request(now),
+            ErrorCode::Internal | ErrorCode::Conflict if self.snapshots.can_retry() => self.pause_snapshot(now),
+            _ => {
+                self.disconnect(error, now);
+                None
+            }
+        }
     }
 }
 

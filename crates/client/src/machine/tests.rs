@@ -2,6 +2,7 @@ mod happenings;
 mod model;
 mod requests;
 mod resuming;
+mod snapshots;
 
 use entity_stream_protocol::{CloseCode, SubscriptionName};
 use serde_json::json;

@@ -3,11 +3,13 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that panics has failed, and says where")]
 
 mod connecting;
+mod entities;
 mod listening;
 mod refusals;
 mod resuming;
 mod server;
 mod silence;
+mod snapshots;
 mod subscribing;
 
 use entity_stream_client::{ClientError, EntityStream, NotRecovered, StreamItem};

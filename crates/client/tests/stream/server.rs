@@ -143,3 +143,11 @@ pub(crate) fn event(id: &str) -> Value {
     json!({ "type": "entityUpdated", "id": id, "tenant": "demo", "servicePath": "/", "entityId": "urn:1",
         "entityType": "Room", "data": { "co2": 1 }, "timestamp": "2026-01-02T03:04:05Z" })
 }
+
+/// An entity of the tenant `demo` as it is, with this version.
+pub(crate) fn snapshot(entity: &str, version: u64) -> Value {
+    let mut message = event(&format!("snapshot-{version}-{entity}"));
+    (message["type"], message["entityId"], message["version"]) =
+        (json!("entitySnapshot"), json!(entity), json!(version));
+    message
+}

@@ -17,4 +17,5 @@ mod layout;
 mod order;
 mod pages;
 mod round_trip;
+mod sharing;
 mod support;

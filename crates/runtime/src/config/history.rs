@@ -7,8 +7,8 @@ use crate::environment::{Environment, HISTORY_MINUTES, WS_HISTORY_TABLE};
 
 /// The default of `HISTORY_MINUTES`.
 const DEFAULT_MINUTES: u64 = 60;
-/// The largest `HISTORY_MINUTES`: a week.
-const MOST_MINUTES: u64 = 7 * 24 * 60;
+/// The largest `HISTORY_MINUTES`: a day. More could not be read in the time of a read.
+const MOST_MINUTES: u64 = 24 * 60;
 
 /// The configuration of the history.
 #[derive(Clone, Debug)]

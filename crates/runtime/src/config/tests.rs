@@ -95,14 +95,14 @@ fn a_table_switches_the_history_on_for_an_hour_or_the_given_minutes() {
     let table = ("WS_HISTORY_TABLE", "history");
     assert_eq!(read(&[]), Ok(None));
     assert_eq!(read(&[table]), on(3600));
-    for (minutes, seconds) in [("1", 60), ("60", 3600), ("10080", 604_800)] {
+    for (minutes, seconds) in [("1", 60), ("60", 3600), ("1440", 86_400)] {
         assert_eq!(read(&[table, ("HISTORY_MINUTES", minutes)]), on(seconds));
         assert_eq!(read(&[("HISTORY_MINUTES", minutes)]), Err(vec![ConfigFault::Missing(WS_HISTORY_TABLE)]));
     }
     for pairs in [&[("HISTORY_MINUTES", "0")][..], &[table, ("HISTORY_MINUTES", "0")]] {
         assert_eq!(read(pairs), Ok(None), "{pairs:?}");
     }
-    for minutes in ["10081", "-1", "1.5", "an hour", "18446744073709551616"] {
+    for minutes in ["1441", "-1", "1.5", "an hour", "18446744073709551616"] {
         let expected = Err(vec![ConfigFault::Invalid(HISTORY_MINUTES)]);
         assert_eq!(read(&[table, ("HISTORY_MINUTES", minutes)]), expected, "{minutes}");
     }

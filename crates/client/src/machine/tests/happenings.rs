@@ -41,11 +41,31 @@ fn happenings() -> impl Strategy<Value = Vec<Happening>> {
             format!(r#"{{"type":"events","events":[{}]}}"#, events.join(","))
         }),
         1 => Just(rejection("limit_exceeded", Some("subscribe"))),
+        2 => (0..3u32, any::<bool>(), "(subscribe|request-[0-3]|snapshot-[0-4])").prop_map(|(entities, ends, id)| {
+            let mut answer = json!({ "type": "subscribed", "snapshot": entities, "requestId": id });
+            if !ends {
+                answer["snapshotNext"] = json!("a");
+            }
+            answer.to_string()
+        }),
+        2 => (0..3u32, any::<bool>(), 0..9u8).prop_map(|(entities, ends, number)| {
+            let mut answer = json!({ "type": "snapshot", "snapshot": entities, "requestId": format!("snapshot-{number}") });
+            if !ends {
+                answer["snapshotNext"] = json!("b");
+            }
+            answer.to_string()
+        }),
+        2 => ("(internal|invalid_snapshot_token|not_available)", 0..9u8)
+            .prop_map(|(code, number)| rejection(&code, Some(&format!("snapshot-{number}")))),
+        1 => Just(event("0").replace("entityUpdated", "entitySnapshot")),
         1 => any::<String>(),
     ];
     let request = prop_oneof![
         prop::collection::vec("[abc]", 0..3)
             .prop_map(|names| { SubscriptionRequest::Subscribe(names.iter().map(|name| named(name)).collect()) }),
+        prop::collection::vec("[abc]", 1..3).prop_map(|names| {
+            SubscriptionRequest::SubscribeWithSnapshot(names.iter().map(|name| named(name)).collect())
+        }),
         "[abc]".prop_map(|text| SubscriptionRequest::Unsubscribe(name(&text))),
         ("[abc]", "[abc]")
             .prop_map(|(old, new)| SubscriptionRequest::Replace { old: name(&old), new: Box::new(named(&new)) }),
@@ -74,7 +94,8 @@ fn permitted(before: StreamState, after: StreamState) -> bool {
         (before, after) if before == after => true,
         (Waiting { .. }, Connecting { .. })
         | (Connecting { .. }, Subscribing { .. } | Waiting { .. })
-        | (Subscribing { .. }, Streaming { .. } | Waiting { .. })
+        // A snapshot on its way extends the time for the answer.
+        | (Subscribing { .. }, Subscribing { .. } | Streaming { .. } | Waiting { .. })
         | (Streaming { .. }, Waiting { .. }) => true,
         (Streaming { since, .. }, Streaming { since: same, .. }) => since == same,
         _ => false,
@@ -83,10 +104,13 @@ fn permitted(before: StreamState, after: StreamState) -> bool {
 
 proptest! {
     #[test]
-    fn no_sequence_of_happenings_breaks_an_invariant(happenings in happenings(), reconnects: bool, seed: u64) {
+    fn no_sequence_of_happenings_breaks_an_invariant(happenings in happenings(), begins_with_snapshot: bool, reconnects: bool, seed: u64) {
         let mut now = Instant::now();
         let delays = DELAYS.with_jitter_seed(seed);
         let mut machine = Machine::with_delays(vec![Subscription::default()], None, reconnects, delays, now);
+        if begins_with_snapshot {
+            machine.begin_with_snapshots([SubscriptionName::DEFAULT].into());
+        }
         let mut handed_out = std::collections::HashMap::new();
         let mut ended = false;
         for happening in happenings {
@@ -133,6 +157,9 @@ proptest! {
             let is_verdict = |item: &Result<StreamItem, ClientError>| {
                 matches!(item, Ok(StreamItem::Recovered { .. } | StreamItem::NotRecovered { .. }))
             };
+            let is_end = |item: &Result<StreamItem, ClientError>| matches!(item, Ok(StreamItem::SnapshotComplete { .. }));
+            let (ends, items): (Vec<_>, Vec<_>) = items.into_iter().partition(is_end);
+            prop_assert!(ends.len() <= 1);
             let verdicts = items.iter().filter(|item| is_verdict(item)).count();
             let has_answer = matches!(items.first(), Some(Ok(StreamItem::Subscribed | StreamItem::Accepted(_))));
             prop_assert!(verdicts == usize::from(items.last().is_some_and(is_verdict)) && (verdicts == 0 || has_answer));

@@ -1,0 +1,166 @@
+//! A collection of entities, without I/O.
+//!
+//! Invariants:
+//! - A message never replaces what the collection knows by an older version, also if the entity is gone. So the order in which messages
+//!   arrive, and their repetition, make no difference.
+//! - At the end of a snapshot the collection holds exactly the entities that match: those of the snapshot, those that messages of the
+//!   same connection have added or changed, and no others.
+//! - The changes that it returns lead from each of its states to the next.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use entity_stream_protocol::{EventMessage, EventType};
+use tokio::time::Instant;
+
+use super::entity::Entity;
+use super::gone::Gone;
+use crate::online_time::OnlineTime;
+
+/// The identity of an entity. Keys are in the order of the ids.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct EntityKey {
+    id: String,
+    service_path: String,
+    tenant: String,
+}
+
+/// A change of the collection.
+#[derive(Clone, Debug)]
+pub(super) enum Change {
+    Added(Arc<Entity>),
+    Updated { before: Arc<Entity>, after: Arc<Entity> },
+    Removed(Arc<Entity>),
+}
+
+#[derive(Debug)]
+struct Held {
+    entity: Arc<Entity>,
+    /// The number of the last connection that showed that the entity is there.
+    shown_by: u64,
+}
+
+/// The entities that match a subscription.
+#[derive(Debug, Default)]
+pub(super) struct Collection {
+    held: BTreeMap<EntityKey, Held>,
+    gone: Gone,
+    online: OnlineTime,
+    /// The number of connections so far.
+    connections: u64,
+    is_complete: bool,
+}
+
+impl EntityKey {
+    pub(super) fn of(message: &EventMessage<'_>) -> Self {
+        Self {
+            id: message.entity_id.as_ref().to_owned(),
+            service_path: message.service_path.as_ref().to_owned(),
+            tenant: message.tenant.as_ref().to_owned(),
+        }
+    }
+}
+
+impl Collection {
+    /// The entities, in the order of their ids.
+    pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = &Arc<Entity>> {
+        self.held.values().map(|held| &held.entity)
+    }
+
+    /// True if the collection holds every entity that matches.
+    pub(super) fn is_complete(&self) -> bool {
+        self.is_complete
+    }
+
+    /// A connection opened.
+    pub(super) fn connected(&mut self, now: Instant) {
+        self.online.online(now);
+        self.connections += 1;
+    }
+
+    /// The connection ended.
+    pub(super) fn disconnected(&mut self, now: Instant) {
+        self.online.offline(now);
+        self.is_complete = false;
+    }
+
+    /// The stream has every change since it was complete.
+    pub(super) fn recovered(&mut self) {
+        self.is_complete = true;
+    }
+
+    /// The snapshot is complete. Removes what it lacks.
+    pub(super) fn snapshot_complete(&mut self, now: Instant) -> Vec<Change> {
+        self.is_complete = true;
+        let connection = self.connections;
+        let lacking = self.held.extract_if(.., |_, held| held.shown_by < connection);
+        let lacking: Vec<_> = lacking.collect();
+        let time = self.online.at(now);
+        let removed = lacking.into_iter().map(|(key, Held { entity, .. })| {
+            if let Some(version) = entity.version() {
+                self.gone.insert(key, version, time);
+            }
+            Change::Removed(entity)
+        });
+        removed.collect()
+    }
+
+    /// Takes a message about an entity.
+    pub(super) fn apply(&mut self, message: &EventMessage<'_>, now: Instant) -> Option<Change> {
+        let (key, time) = (EntityKey::of(message), self.online.at(now));
+        self.gone.forget(time);
+        match message.event_type {
+            EventType::EntityDeleted | EventType::EntityLeft => self.remove(&key, message.version, time),
+            EventType::EntityCreated | EventType::EntityUpdated | EventType::EntitySnapshot => self.put(key, message),
+        }
+    }
+
+    fn remove(&mut self, key: &EntityKey, version: Option<u64>, time: Duration) -> Option<Change> {
+        let known = self.held.get(key).and_then(|held| held.entity.version());
+        if version.is_some() && version < known {
+            return None;
+        }
+        if let Some(version) = version.max(known) {
+            self.gone.insert(key.clone(), version, time);
+        }
+        self.held.remove(key).map(|held| Change::Removed(held.entity))
+    }
+
+    fn put(&mut self, key: EntityKey, message: &EventMessage<'_>) -> Option<Change> {
+        let connection = self.connections;
+        let Some(held) = self.held.get_mut(&key) else { return self.add(key, message) };
+        let known = held.entity.version();
+        if message.version.is_some() && message.version <= known {
+            // The snapshot shows that the entity is there, though a newer change of it is known.
+            if message.event_type == EventType::EntitySnapshot {
+                held.shown_by = connection;
+            }
+            return None;
+        }
+        let after = Arc::new(Entity::after(Some(&held.entity), message));
+        held.shown_by = connection;
+        let before = std::mem::replace(&mut held.entity, Arc::clone(&after));
+        Some(Change::Updated { before, after })
+    }
+
+    fn add(&mut self, key: EntityKey, message: &EventMessage<'_>) -> Option<Change> {
+        let gone = self.gone.version(&key);
+        let is_new = match (message.version, gone) {
+            (Some(version), Some(gone)) => version > gone,
+            // Without a version, only the creation of an entity that was there before is certainly newer than its end.
+            (None, Some(_)) => message.event_type == EventType::EntityCreated,
+            (_, None) => true,
+        };
+        if !is_new {
+            return None;
+        }
+        self.gone.remove(&key);
+        let entity = Arc::new(Entity::after(None, message).at_least(gone));
+        self.held.insert(key, Held { entity: Arc::clone(&entity), shown_by: self.connections });
+        Some(Change::Added(entity))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,351 @@
+use std::collections::BTreeSet;
+
+use entity_stream_protocol::ServerMessage;
+use proptest::prelude::*;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+use super::*;
+
+/// A message about the entity `urn:{entity}`.
+fn message(kind: &str, entity: usize, version: Option<u64>, data: &Value) -> Value {
+    let mut message = json!({ "type": kind, "id": "1", "tenant": "demo", "servicePath": "/",
+        "entityId": format!("urn:{entity}"), "entityType": "Room", "data": data, "timestamp": "2026-01-02T03:04:05Z" });
+    match version {
+        Some(version) => message["version"] = version.into(),
+        None => message["state"] = "unavailable".into(),
+    }
+    message
+}
+
+fn apply(collection: &mut Collection, message: &Value, now: Instant) -> Option<Change> {
+    let frame = message.to_string();
+    collection.apply(ServerMessage::parse(&frame).unwrap().event().unwrap(), now)
+}
+
+fn data(collection: &Collection) -> Vec<String> {
+    collection.iter().map(|entity| format!("{} {}", entity.id(), entity.data())).collect()
+}
+
+fn connected(now: Instant) -> Collection {
+    let mut collection = Collection::default();
+    collection.connected(now);
+    collection
+}
+
+#[test]
+fn an_older_version_changes_nothing_also_after_the_end() {
+    let now = Instant::now();
+    let mut collection = connected(now);
+    let mut apply = |kind, version, data: Value| apply(&mut collection, &message(kind, 1, Some(version), &data), now);
+    assert!(matches!(apply("entityUpdated", 5, json!({ "a": 5 })), Some(Change::Added(_))));
+    assert!(apply("entityUpdated", 4, json!({ "a": 4 })).is_none());
+    assert!(apply("entitySnapshot", 3, json!({ "a": 3 })).is_none());
+    assert!(apply("entityDeleted", 4, json!({})).is_none());
+    let Some(Change::Updated { before, after }) = apply("entityUpdated", 6, json!({ "a": 6 })) else { panic!() };
+    assert_eq!((before.data().get(), after.data().get(), after.version()), (r#"{"a":5}"#, r#"{"a":6}"#, Some(6)));
+    assert!(matches!(apply("entityLeft", 8, json!({})), Some(Change::Removed(_))));
+    assert!(apply("entitySnapshot", 7, json!({ "a": 7 })).is_none(), "it left");
+    assert!(apply("entityUpdated", 8, json!({ "a": 8 })).is_none());
+    assert!(matches!(apply("entityUpdated", 9, json!({ "a": 9 })), Some(Change::Added(_))));
+    assert_eq!(data(&collection), [r#"urn:1 {"a":9}"#]);
+}
+
+#[test]
+fn an_end_that_comes_first_is_remembered_for_15_minutes_online() {
+    let (start, minute) = (Instant::now(), Duration::from_secs(60));
+    let mut collection = connected(start);
+    assert!(apply(&mut collection, &message("entityDeleted", 1, Some(7), &json!({})), start).is_none());
+    let late = message("entityUpdated", 1, Some(6), &json!({ "a": 6 }));
+    assert!(apply(&mut collection, &late, start + 10 * minute).is_none());
+    collection.disconnected(start + 10 * minute);
+    collection.connected(start + 100 * minute);
+    assert!(apply(&mut collection, &late, start + 104 * minute).is_none());
+    assert!(matches!(apply(&mut collection, &late, start + 106 * minute), Some(Change::Added(_))));
+}
+
+#[test]
+fn what_a_snapshot_lacks_is_removed_unless_it_has_changed_meanwhile() {
+    let now = Instant::now();
+    let mut collection = connected(now);
+    for entity in 1..=4 {
+        apply(&mut collection, &message("entitySnapshot", entity, Some(1), &json!({})), now);
+    }
+    assert!(!collection.is_complete());
+    assert!(collection.snapshot_complete(now).is_empty() && collection.is_complete());
+    collection.disconnected(now);
+    assert!(!collection.is_complete());
+    collection.connected(now);
+    // The first is unchanged, the second changes meanwhile, the third comes again as a repeat, and the fourth is lacking.
+    assert!(apply(&mut collection, &message("entitySnapshot", 1, Some(1), &json!({})), now).is_none());
+    assert!(apply(&mut collection, &message("entityUpdated", 2, Some(2), &json!({})), now).is_some());
+    assert!(apply(&mut collection, &message("entityUpdated", 3, Some(1), &json!({})), now).is_none());
+    let removed: Vec<_> = collection.snapshot_complete(now).into_iter().map(|change| format!("{change:?}")).collect();
+    assert_eq!(removed.len(), 2, "{removed:?}");
+    assert_eq!(data(&collection), ["urn:1 {}", "urn:2 {}"]);
+    assert!(apply(&mut collection, &message("entityUpdated", 4, Some(1), &json!({})), now).is_none(), "it is gone");
+}
+
+#[test]
+fn partial_data_is_merged() {
+    let now = Instant::now();
+    let mut collection = connected(now);
+    apply(&mut collection, &message("entitySnapshot", 1, Some(5), &json!({ "a": 1, "b": 2 })), now);
+    let mut change = message("entityUpdated", 1, None, &json!({ "c": 3, "a": 4 }));
+    change["changedAttributes"] = json!(["a", "b", "c"]);
+    let Some(Change::Updated { after, .. }) = apply(&mut collection, &change, now) else { panic!() };
+    assert_eq!((after.data().get(), after.version()), (r#"{"a":4,"c":3}"#, Some(5)));
+    assert_eq!(after.attribute("c").map(RawValue::get), Some("3"));
+    assert!(after.attribute("b").is_none() && !after.is_partial());
+
+    // The data of a change that is too large is not known.
+    let mut large = message("entityUpdated", 1, Some(6), &json!({}));
+    (large["truncated"], large["dataBytes"]) = (json!(true), json!(200_000));
+    let Some(Change::Updated { after, .. }) = apply(&mut collection, &large, now) else { panic!() };
+    assert!(after.is_partial() && after.version() == Some(6) && after.data().get() == r#"{"a":4,"c":3}"#);
+    let whole = message("entityUpdated", 1, Some(7), &json!({ "a": 7 }));
+    let Some(Change::Updated { after, .. }) = apply(&mut collection, &whole, now) else { panic!() };
+    assert!(!after.is_partial() && after.data().get() == r#"{"a":7}"#);
+
+    // An entity without a version ends, and only its creation brings it back.
+    assert!(apply(&mut collection, &message("entityDeleted", 1, None, &json!({})), now).is_some());
+    assert!(apply(&mut collection, &message("entityUpdated", 1, None, &json!({ "a": 8 })), now).is_none());
+    let created = message("entityCreated", 1, None, &json!({ "a": 9 }));
+    let Some(Change::Added(entity)) = apply(&mut collection, &created, now) else { panic!() };
+    assert_eq!((entity.version(), entity.is_partial()), (Some(7), false));
+    let unknown = message("entityUpdated", 2, None, &json!({ "a": 1 }));
+    let Some(Change::Added(entity)) = apply(&mut collection, &unknown, now) else { panic!() };
+    assert!(entity.is_partial() && entity.version().is_none());
+}
+
+#[test]
+fn an_entity_is_its_id_and_its_service_path() {
+    let now = Instant::now();
+    let mut collection = connected(now);
+    for path in ["/b", "/a"] {
+        let mut message = message("entityUpdated", 1, Some(1), &json!({ "path": path }));
+        message["servicePath"] = path.into();
+        assert!(matches!(apply(&mut collection, &message, now), Some(Change::Added(_))));
+    }
+    let paths: Vec<_> = collection.iter().map(|entity| entity.service_path()).collect();
+    assert_eq!(paths, ["/a", "/b"]);
+}
+
+const ENTITIES: usize = 3;
+
+/// The state of an entity at the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Is {
+    Gone,
+    Matching,
+    NotMatching,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Happening {
+    /// An entity changes. The connection is sent an event, if it concerns the client.
+    Changes(usize, Is),
+    /// An event that is under way arrives: any of them, because the network keeps no order. It may arrive again.
+    Arrives(prop::sample::Index, bool),
+    /// The server reads the next entity of the snapshot, and sends it.
+    Read,
+    /// The next message of the snapshot, or its end, arrives.
+    SnapshotArrives,
+    /// The connection is lost with all that is under way, and the client opens the next one. True if the server can replay.
+    Lost(bool),
+    /// An entity changes while there is no connection.
+    LostAndChanges(usize, Is, bool),
+}
+
+fn happenings() -> impl Strategy<Value = Vec<Happening>> {
+    let is = prop_oneof![1 => Just(Is::Gone), 3 => Just(Is::Matching), 1 => Just(Is::NotMatching)];
+    let happening = prop_oneof![
+        6 => (0..ENTITIES, is.clone()).prop_map(|(entity, is)| Happening::Changes(entity, is)),
+        8 => (any::<prop::sample::Index>(), prop::bool::weighted(0.2)).prop_map(|(index, again)| Happening::Arrives(index, again)),
+        4 => Just(Happening::Read),
+        4 => Just(Happening::SnapshotArrives),
+        1 => any::<bool>().prop_map(Happening::Lost),
+        1 => (0..ENTITIES, is, any::<bool>())
+            .prop_map(|(entity, is, recovers)| Happening::LostAndChanges(entity, is, recovers)),
+    ];
+    prop::collection::vec(happening, 0..80)
+}
+
+/// A server with entities, the network, and a client.
+struct World {
+    now: Instant,
+    /// The state and the version of each entity.
+    entities: [(Is, u64); ENTITIES],
+    /// The versions when the stream last was complete: a replay begins there.
+    committed: Option<[u64; ENTITIES]>,
+    /// The events that are under way.
+    events: Vec<Value>,
+    /// The messages of the snapshot that are under way, in their order.
+    snapshot: Vec<Value>,
+    /// The entity that the snapshot reads next. `None` if there is no snapshot.
+    next: Option<usize>,
+    collection: Collection,
+    /// The set that the handed-out changes describe.
+    described: BTreeSet<String>,
+}
+
+impl World {
+    fn show(entity: &Entity) -> String {
+        format!("{} {}", entity.id(), entity.data())
+    }
+
+    fn hear(&mut self, change: Option<Change>) -> Result<(), TestCaseError> {
+        match change {
+            Some(Change::Added(entity)) => prop_assert!(self.described.insert(Self::show(&entity))),
+            Some(Change::Updated { before, after }) => {
+                prop_assert!(self.described.remove(&Self::show(&before)));
+                prop_assert!(self.described.insert(Self::show(&after)));
+            }
+            Some(Change::Removed(entity)) => prop_assert!(self.described.remove(&Self::show(&entity))),
+            None => {}
+        }
+        prop_assert_eq!(self.described.iter().cloned().collect::<Vec<_>>(), data(&self.collection));
+        Ok(())
+    }
+
+    fn now(&self, entity: usize, kind_of_change: &str) -> Value {
+        let (is, version) = self.entities[entity];
+        match is {
+            Is::Matching => message(kind_of_change, entity, Some(version), &json!({ "version": version })),
+            Is::NotMatching => message("entityLeft", entity, Some(version), &json!({})),
+            Is::Gone => message("entityDeleted", entity, Some(version), &json!({})),
+        }
+    }
+
+    fn change(&mut self, entity: usize, is: Is, is_connected: bool) {
+        let (was, version) = self.entities[entity];
+        if was == Is::Gone && is == Is::Gone {
+            return;
+        }
+        self.entities[entity] = (is, version + 1);
+        let concerns = was == Is::Matching || is != Is::NotMatching;
+        if is_connected && concerns {
+            self.events.push(self.now(entity, if was == Is::Gone { "entityCreated" } else { "entityUpdated" }));
+        }
+    }
+
+    fn connect(&mut self, recovers: bool) -> Result<(), TestCaseError> {
+        self.collection.connected(self.now);
+        match self.committed.filter(|_| recovers) {
+            Some(committed) => {
+                self.next = None;
+                for (entity, committed) in committed.into_iter().enumerate() {
+                    if self.entities[entity].1 > committed {
+                        let replayed = self.now(entity, "entityUpdated");
+                        self.take(&replayed)?;
+                    }
+                }
+                self.collection.recovered();
+                self.commit();
+            }
+            None => self.next = Some(0),
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, message: &Value) -> Result<(), TestCaseError> {
+        let change = apply(&mut self.collection, message, self.now);
+        self.hear(change)
+    }
+
+    fn lose(&mut self) {
+        self.events.clear();
+        self.snapshot.clear();
+        self.collection.disconnected(self.now);
+    }
+
+    /// The client has a position as soon as it is complete. Events that are under way at that moment come after it.
+    fn commit(&mut self) {
+        let mut versions = self.entities.map(|(_, version)| version);
+        for event in &self.events {
+            let entity: usize = event["entityId"].as_str().unwrap()[4..].parse().unwrap();
+            versions[entity] = versions[entity].min(event["version"].as_u64().unwrap() - 1);
+        }
+        self.committed = Some(versions);
+    }
+
+    fn read(&mut self) {
+        if let Some(entity) = self.next.filter(|entity| *entity < ENTITIES) {
+            if self.entities[entity].0 == Is::Matching {
+                self.snapshot.push(self.now(entity, "entitySnapshot"));
+                self.snapshot.last_mut().unwrap()["type"] = "entitySnapshot".into();
+            }
+            self.next = Some(entity + 1);
+        }
+    }
+
+    fn snapshot_arrives(&mut self) -> Result<(), TestCaseError> {
+        if !self.snapshot.is_empty() {
+            let message = self.snapshot.remove(0);
+            return self.take(&message);
+        }
+        if self.next == Some(ENTITIES) {
+            self.next = None;
+            for change in self.collection.snapshot_complete(self.now) {
+                // One change after the other leads to the set, which has all of them already.
+                let Change::Removed(entity) = change else { panic!("{change:?}") };
+                prop_assert!(self.described.remove(&Self::show(&entity)));
+            }
+            self.commit();
+        }
+        self.hear(None)
+    }
+}
+
+proptest! {
+    /// In whatever order events, repeats and the messages of a snapshot arrive, and whenever the connection is lost: once all is
+    /// there, the collection has what the server has, and the changes have described it.
+    #[test]
+    fn the_order_of_arrival_makes_no_difference(happenings in happenings()) {
+        let mut world = World {
+            now: Instant::now(),
+            entities: [(Is::Gone, 0); ENTITIES],
+            committed: None,
+            events: Vec::new(),
+            snapshot: Vec::new(),
+            next: None,
+            collection: Collection::default(),
+            described: BTreeSet::new(),
+        };
+        world.connect(false)?;
+        for happening in happenings {
+            world.now += Duration::from_millis(10);
+            match happening {
+                Happening::Changes(entity, is) => world.change(entity, is, true),
+                Happening::Arrives(index, again) => if !world.events.is_empty() {
+                    let index = index.index(world.events.len());
+                    let message = if again { world.events[index].clone() } else { world.events.remove(index) };
+                    world.take(&message)?;
+                },
+                Happening::Read => world.read(),
+                Happening::SnapshotArrives => world.snapshot_arrives()?,
+                Happening::Lost(recovers) => {
+                    world.lose();
+                    world.connect(recovers)?;
+                }
+                Happening::LostAndChanges(entity, is, recovers) => {
+                    world.lose();
+                    world.change(entity, is, false);
+                    world.connect(recovers)?;
+                }
+            }
+        }
+        while world.next.is_some() {
+            world.read();
+            world.snapshot_arrives()?;
+        }
+        while let Some(message) = world.events.pop() {
+            world.take(&message)?;
+        }
+        let matching = world.entities.iter().enumerate().filter(|(_, (is, _))| *is == Is::Matching);
+        let expected: Vec<_> =
+            matching.map(|(entity, (_, version))| format!(r#"urn:{entity} {{"version":{version}}}"#)).collect();
+        prop_assert_eq!(data(&world.collection), expected);
+        prop_assert!(world.collection.is_complete());
+    }
+}

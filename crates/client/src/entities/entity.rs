@@ -1,0 +1,126 @@
+use entity_stream_protocol::{EntityTypes, EventMessage, EventType};
+use serde_json::value::RawValue;
+
+use super::members::Members;
+
+/// An entity as the client last knew it.
+#[derive(Clone, Debug)]
+pub struct Entity {
+    tenant: String,
+    service_path: String,
+    id: String,
+    types: EntityTypes,
+    data: Box<RawValue>,
+    version: Option<u64>,
+    timestamp: String,
+    is_partial: bool,
+}
+
+impl Entity {
+    /// The entity of a message that shows it: a snapshot, or an event of a subscription with
+    /// [`wholeEntity`](crate::View::with_state). Of any other event it is what the event has of it.
+    pub fn of(message: &EventMessage<'_>) -> Self {
+        Self::after(None, message)
+    }
+
+    /// The entity after a message about it, which is no end of it.
+    pub(super) fn after(before: Option<&Self>, message: &EventMessage<'_>) -> Self {
+        let left_out = message.truncated || message.data.is_none();
+        let replaces = !left_out && (message.version.is_some() || message.event_type == EventType::EntityCreated);
+        let published = message.data.as_deref();
+        let (data, is_partial) = match (before, published) {
+            (_, Some(data)) if replaces => (data.to_owned(), message.partial),
+            // The message has only a part of the entity, or nothing of it.
+            (Some(before), Some(data)) if !left_out => (merged(&before.data, data, message), before.is_partial),
+            (Some(before), _) => (before.data.clone(), true),
+            (None, Some(data)) if !left_out => (data.to_owned(), true),
+            (None, _) => (empty(), true),
+        };
+        Self {
+            tenant: message.tenant.as_ref().to_owned(),
+            service_path: message.service_path.as_ref().to_owned(),
+            id: message.entity_id.as_ref().to_owned(),
+            types: EntityTypes::clone(&message.entity_type),
+            data,
+            version: message.version.or(before.and_then(|before| before.version)),
+            timestamp: message.timestamp.as_ref().to_owned(),
+            is_partial: is_partial || message.partial,
+        }
+    }
+
+    /// The same entity with a greater version, if it is known.
+    pub(super) fn at_least(mut self, version: Option<u64>) -> Self {
+        self.version = self.version.max(version);
+        self
+    }
+
+    /// The tenant, in lower case.
+    pub fn tenant(&self) -> &str {
+        &self.tenant
+    }
+
+    /// The `Fiware-ServicePath`.
+    pub fn service_path(&self) -> &str {
+        &self.service_path
+    }
+
+    /// The id.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The type or types, as published.
+    pub fn types(&self) -> &EntityTypes {
+        &self.types
+    }
+
+    /// The attributes: a JSON object in the view of the subscription, byte for byte as the server sent it unless the client merged
+    /// [partial data](Self::is_partial).
+    pub fn data(&self) -> &RawValue {
+        &self.data
+    }
+
+    /// The names and the values of the attributes, in their order.
+    pub fn attributes(&self) -> Vec<(String, &RawValue)> {
+        Members::of(&self.data).0
+    }
+
+    /// The value of an attribute. `None` if the entity does not have it.
+    pub fn attribute(&self, name: &str) -> Option<&RawValue> {
+        Members::of(&self.data).0.into_iter().rev().find(|(other, _)| other == name).map(|(_, value)| value)
+    }
+
+    /// The greatest version that the client has seen. It grows with each change of the entity. `None` if the server keeps no state of
+    /// it.
+    pub fn version(&self) -> Option<u64> {
+        self.version
+    }
+
+    /// The time of the last change, as published.
+    pub fn timestamp(&self) -> &str {
+        &self.timestamp
+    }
+
+    /// True if there may be more attributes: the server does not know the whole entity, or could not send it.
+    pub fn is_partial(&self) -> bool {
+        self.is_partial
+    }
+}
+
+/// The data after a change that names some attributes. One that has changed and has no value any more was removed.
+fn merged(before: &RawValue, changed: &RawValue, message: &EventMessage<'_>) -> Box<RawValue> {
+    let (mut members, changed) = (Members::of(before), Members::of(changed));
+    if !changed.0.is_empty() {
+        let names = message.changed_attributes.as_deref().unwrap_or_default();
+        let has_value = |name: &String| changed.0.iter().any(|(other, _)| other == name);
+        members.0.retain(|(name, _)| !names.contains(name) || has_value(name));
+    }
+    for (name, value) in changed.0 {
+        members.set(name, value);
+    }
+    members.to_object().unwrap_or_else(|| before.to_owned())
+}
+
+fn empty() -> Box<RawValue> {
+    Members::default().to_object().unwrap_or_default()
+}

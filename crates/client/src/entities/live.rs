@@ -1,0 +1,184 @@
+use std::collections::VecDeque;
+use std::fmt;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use futures_util::{Stream, StreamExt};
+use tokio::time::Instant;
+
+use super::collection::{Change, Collection};
+use super::entity::Entity;
+use crate::error::ClientError;
+use crate::item::StreamItem;
+use crate::state::StreamState;
+use crate::stream::EntityStream;
+
+/// The entities that match a subscription, kept up to date. [`Client::entities`](crate::Client::entities) opens it.
+///
+/// The collection works while it is polled, as an [`EntityStream`] does. The snapshot of the server fills it, and events keep it up
+/// to date. It puts the messages about each entity into the order of their versions, so that neither the order of arrival nor a repeated
+/// message makes a difference. After a lost connection it recovers the changes that it missed, or a new snapshot shows what has
+/// changed and what is gone.
+///
+/// An entity is there while it exists and matches the filter. It leaves the collection if it is deleted, if a change makes it no
+/// longer match, and if the server has forgotten it, because it did not change for days.
+///
+/// The collection ends after its first `Err`, which no other attempt with the same arguments would change.
+#[must_use = "a collection does nothing until it is polled"]
+pub struct Entities {
+    stream: EntityStream,
+    collection: Collection,
+    items: VecDeque<EntitiesItem>,
+}
+
+/// A change of [`Entities`], or of its connection.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum EntitiesItem {
+    /// The entity is new in the collection: it was there when the collection began, it was created, or it matches now.
+    Added(Arc<Entity>),
+    /// The entity has changed.
+    Updated {
+        /// The entity before the change.
+        before: Arc<Entity>,
+        /// The entity now.
+        after: Arc<Entity>,
+    },
+    /// The entity does not match any more, or it is gone.
+    Removed(Arc<Entity>),
+    /// The collection holds every entity that matches. This comes once after each connection: with the end of its snapshot, or with
+    /// the last of the changes that the stream missed.
+    Complete,
+    /// The connection failed. The collection keeps what it holds. [`EntitiesItem::Complete`] follows when it is up to date again.
+    Disconnected {
+        /// The reason, which is temporary.
+        error: ClientError,
+        /// The time until the next attempt.
+        retry_in: Duration,
+    },
+    /// A sentence about a frame of the server that changes nothing, for people.
+    Notice(String),
+}
+
+impl Entities {
+    pub(crate) fn new(stream: EntityStream) -> Self {
+        Self { stream, collection: Collection::default(), items: VecDeque::new() }
+    }
+
+    /// The next change; `None` after the end. The collection has each change when it is handed out, and may have those that are
+    /// handed out next.
+    ///
+    /// This method is cancel safe.
+    ///
+    /// # Errors
+    /// The error that ended the collection. Temporary errors are items, unless the client does not reconnect.
+    pub async fn try_next(&mut self) -> Result<Option<EntitiesItem>, ClientError> {
+        poll_fn(|cx| self.poll_next_unpin(cx)).await.transpose()
+    }
+
+    /// The entities, in the order of their ids.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Arc<Entity>> {
+        self.collection.iter()
+    }
+
+    /// The entities with this id: one for each service path that has it.
+    pub fn with_id<'a>(&'a self, id: &'a str) -> impl Iterator<Item = &'a Arc<Entity>> {
+        self.iter().filter(move |entity| entity.id() == id)
+    }
+
+    /// The number of entities.
+    pub fn len(&self) -> usize {
+        self.iter().len()
+    }
+
+    /// True if there are no entities.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// True if the collection holds every entity that matches, and is connected. It is false until the first snapshot is complete.
+    pub fn is_complete(&self) -> bool {
+        self.collection.is_complete()
+    }
+
+    /// The state of the connection.
+    pub fn state(&self) -> StreamState {
+        self.stream.state()
+    }
+
+    /// Closes the connection in order, within a second. Dropping the collection cuts the connection off instead.
+    pub async fn close(self) {
+        self.stream.close().await;
+    }
+
+    fn take(&mut self, item: StreamItem) {
+        let now = Instant::now();
+        match item {
+            StreamItem::Connected => self.collection.connected(now),
+            StreamItem::Event(event) | StreamItem::Snapshot(event) => {
+                let change = self.collection.apply(event.message(), now);
+                self.items.extend(change.map(EntitiesItem::from));
+            }
+            StreamItem::SnapshotComplete { .. } => {
+                let removed = self.collection.snapshot_complete(now);
+                self.items.extend(removed.into_iter().map(EntitiesItem::from).chain([EntitiesItem::Complete]));
+            }
+            StreamItem::Recovered { .. } => {
+                self.collection.recovered();
+                self.items.push_back(EntitiesItem::Complete);
+            }
+            StreamItem::Disconnected { error, retry_in, .. } => {
+                self.collection.disconnected(now);
+                self.items.push_back(EntitiesItem::Disconnected { error, retry_in });
+            }
+            StreamItem::Notice(text) => self.items.push_back(EntitiesItem::Notice(text)),
+            // The snapshot follows, and the collection sends no requests.
+            StreamItem::Subscribed
+            | StreamItem::NotRecovered { .. }
+            | StreamItem::Accepted(_)
+            | StreamItem::Refused { .. }
+            | StreamItem::Pong { .. } => {}
+        }
+    }
+}
+
+impl From<Change> for EntitiesItem {
+    fn from(change: Change) -> Self {
+        match change {
+            Change::Added(entity) => Self::Added(entity),
+            Change::Updated { before, after } => Self::Updated { before, after },
+            Change::Removed(entity) => Self::Removed(entity),
+        }
+    }
+}
+
+impl Stream for Entities {
+    type Item = Result<EntitiesItem, ClientError>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let entities = self.get_mut();
+        loop {
+            if let Some(item) = entities.items.pop_front() {
+                return Poll::Ready(Some(Ok(item)));
+            }
+            match ready!(entities.stream.poll_next_unpin(cx)) {
+                Some(Ok(item)) => entities.take(item),
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                None => return Poll::Ready(None),
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Entities {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entities")
+            .field("stream", &self.stream)
+            .field("len", &self.len())
+            .field("is_complete", &self.is_complete())
+            .finish_non_exhaustive()
+    }
+}
