@@ -71,7 +71,7 @@ pub(super) async fn check(
             match examined.and(removed) {
                 Ok(()) => Finding::passed(Check::State, "changes have versions, and a snapshot has the whole entity")
                     .took(started.elapsed()),
-                Err(Fault { detail, advice }) => Finding::failed(Check::State, detail).advise(advice),
+                Err(ProbeFault { detail, advice }) => Finding::failed(Check::State, detail).advise(advice),
             }
         }
         Err(ClientError::Rejected { code: ErrorCode::NotAvailable, .. }) => {
@@ -90,12 +90,12 @@ pub(super) async fn check(
 
 /// The reason for which the entity state does not work.
 #[derive(Debug)]
-struct Fault {
+struct ProbeFault {
     detail: String,
     advice: &'static str,
 }
 
-impl Fault {
+impl ProbeFault {
     fn new(detail: impl Into<String>, advice: &'static str) -> Self {
         Self { detail: detail.into(), advice }
     }
@@ -108,18 +108,18 @@ async fn examine(
     target: &Target,
     probe: &Probe,
     patience: Duration,
-) -> Result<(), Fault> {
+) -> Result<(), ProbeFault> {
     let created = arrived(stream, target, probe, (ChangeType::EntityCreated, r#"{"first":1}"#), patience).await?;
     let before = version(&created)?;
     let updated = arrived(stream, target, probe, (ChangeType::EntityUpdated, r#"{"second":2}"#), patience).await?;
     let after = version(&updated)?;
     if after <= before {
         let detail = format!("the version went from {before} to {after} with a change");
-        return Err(Fault::new(detail, READ_THE_LOG_OF_BROADCAST));
+        return Err(ProbeFault::new(detail, READ_THE_LOG_OF_BROADCAST));
     }
     if !is_whole(&updated) {
         let detail = "a whole entity lacked an attribute that was published a moment before";
-        return Err(Fault::new(detail, READ_THE_LOG_OF_BROADCAST));
+        return Err(ProbeFault::new(detail, READ_THE_LOG_OF_BROADCAST));
     }
     let second = builder.clone().snapshots([SubscriptionName::parse("doctor").map_err(|error| not_read(&error))?]);
     let mut second = client::build(second).map_err(|error| not_read(&error))?.connect();
@@ -127,18 +127,23 @@ async fn examine(
     second.close().await;
     match read {
         Ok(Some(entity)) if is_whole(&entity) && entity.version == Some(after) => Ok(()),
-        Ok(_) => Err(Fault::new("a snapshot did not have the entity as it is now", READ_THE_LOG_OF_DEFAULT)),
+        Ok(_) => Err(ProbeFault::new("a snapshot did not have the entity as it is now", READ_THE_LOG_OF_DEFAULT)),
         // The server gives no snapshots to members of a group.
         Err(ClientError::Rejected { code: ErrorCode::NotAvailable, .. }) => Ok(()),
         Err(error) => Err(not_read(&error)),
     }
 }
 
-fn not_read(error: &dyn std::fmt::Display) -> Fault {
-    Fault::new(format!("a client got no snapshot: {error}"), READ_THE_LOG_OF_DEFAULT)
+fn not_read(error: &dyn std::fmt::Display) -> ProbeFault {
+    ProbeFault::new(format!("a client got no snapshot: {error}"), READ_THE_LOG_OF_DEFAULT)
 }
 
-async fn remove(stream: &mut EntityStream, target: &Target, probe: &Probe, patience: Duration) -> Result<(), Fault> {
+async fn remove(
+    stream: &mut EntityStream,
+    target: &Target,
+    probe: &Probe,
+    patience: Duration,
+) -> Result<(), ProbeFault> {
     let deleted = arrived(stream, target, probe, (ChangeType::EntityDeleted, "{}"), patience).await?;
     version(&deleted).map(drop)
 }
@@ -150,9 +155,9 @@ async fn arrived(
     probe: &Probe,
     (change_type, data): (ChangeType, &str),
     patience: Duration,
-) -> Result<EventMessage<'static>, Fault> {
+) -> Result<EventMessage<'static>, ProbeFault> {
     let refused = |error: anyhow::Error| {
-        Fault::new(format!("the bus refused the {change_type} of {}: {error:#}", probe.entity_id), "try again")
+        ProbeFault::new(format!("the bus refused the {change_type} of {}: {error:#}", probe.entity_id), "try again")
     };
     let entry = probe.change(change_type, data).map_err(refused)?;
     let id = publish(target, &entry).await.map_err(refused)?;
@@ -162,17 +167,17 @@ async fn arrived(
             probe.entity_id,
             indicatif::HumanDuration(patience)
         );
-        Fault::new(detail, "try again; --timeout waits longer")
+        ProbeFault::new(detail, "try again; --timeout waits longer")
     })
 }
 
-fn version(event: &EventMessage<'_>) -> Result<u64, Fault> {
+fn version(event: &EventMessage<'_>) -> Result<u64, ProbeFault> {
     match (event.version, &event.state) {
         (Some(version), _) => Ok(version),
         (None, Some(_)) => {
-            Err(Fault::new("a change could not be merged into the entity state", READ_THE_LOG_OF_BROADCAST))
+            Err(ProbeFault::new("a change could not be merged into the entity state", READ_THE_LOG_OF_BROADCAST))
         }
-        (None, None) => Err(Fault::new(
+        (None, None) => Err(ProbeFault::new(
             "a change arrived without a version, although the server accepts subscriptions to whole entities",
             "give the functions broadcast and default the same WS_HISTORY_TABLE and ENTITY_STATE",
         )),
