@@ -22,9 +22,9 @@ def test_the_document_is_valid():
     (result,) = parse(DOCUMENT)
     assert result["problems"] == []
     assert result["version"] == "3.0.0"
-    operations = {"deliver", "subscribe", "unsubscribe", "ping", "sync", "authenticate", "publish"}
+    operations = {"deliver", "subscribe", "unsubscribe", "nextSnapshot", "ping", "sync", "authenticate", "publish"}
     assert operations == set(result["operations"])
-    assert (len(result["messages"]), result["examples"] >= 16) == (16, True)
+    assert (len(result["messages"]), result["examples"] >= 20) == (20, True)
 
 
 def test_the_parser_finds_mistakes(tmp_path):

@@ -144,7 +144,8 @@ impl Event {
         if self.left_out.is_some() {
             return self.truncated_message(form);
         }
-        let data = Some(form.view.apply(self.data(form)));
+        let data = self.data(form);
+        let data = Some(form.view.apply(&data));
         let previous = self.previous(form);
         let whole = EventMessage { data, previous, ..self.body(form) };
         let message = self.render(form.format, whole.clone());
@@ -184,10 +185,18 @@ impl Event {
         self.is_snapshot || form.view.shows_whole_entity()
     }
 
-    /// The data before the view selects from it.
-    fn data(&self, form: &MessageForm) -> &RawValue {
-        let whole = self.states.as_ref().and_then(|states| states.after.as_deref());
-        whole.filter(|_| form.view.shows_whole_entity()).unwrap_or(&self.change.data)
+    /// The data before the view selects from it. A late change of a deleted entity has none in a view of the whole entity.
+    fn data(&self, form: &MessageForm) -> Cow<'_, RawValue> {
+        let whole = self.states.as_ref().filter(|_| form.view.shows_whole_entity());
+        match whole.and_then(|states| states.after.as_deref()) {
+            Some(whole) => Cow::Borrowed(whole),
+            None if whole.is_some() && self.is_late() => Cow::Owned(empty_object()),
+            None => Cow::Borrowed(&self.change.data),
+        }
+    }
+
+    fn is_late(&self) -> bool {
+        self.revision.as_ref().is_some_and(|revision| revision.is_late)
     }
 
     fn previous<'a>(&'a self, form: &MessageForm) -> Option<Cow<'a, RawValue>> {
@@ -203,9 +212,8 @@ impl Event {
         if self.is_snapshot {
             return EventType::EntitySnapshot;
         }
-        let is_late = self.revision.as_ref().is_some_and(|revision| revision.is_late);
         match &self.states {
-            Some(states) if is_late && form.view.shows_whole_entity() => match states.after {
+            Some(states) if self.is_late() && form.view.shows_whole_entity() => match states.after {
                 Some(_) => EventType::EntityUpdated,
                 None => EventType::EntityDeleted,
             },
@@ -216,8 +224,8 @@ impl Event {
     /// The message without `data`.
     fn body<'a>(&'a self, form: &'a MessageForm) -> EventMessage<'a> {
         let event_type = self.event_type(form);
-        let is_change = !matches!(event_type, EventType::EntityLeft | EventType::EntitySnapshot);
-        let changed_attributes = self.change.changed_attributes.as_deref().filter(|_| is_change);
+        let is_update = event_type == EventType::EntityUpdated;
+        let changed_attributes = self.change.changed_attributes.as_deref().filter(|_| is_update);
         let revision = self.revision.as_ref();
         EventMessage {
             event_type,
@@ -236,7 +244,7 @@ impl Event {
             position: self.position.clone(),
             replayed: self.is_replayed,
             version: revision.map(|revision| revision.version),
-            late: revision.is_some_and(|revision| revision.is_late),
+            late: self.is_late(),
             // What only changed says nothing of the rest.
             partial: revision.is_some_and(|revision| revision.is_partial) && !form.has_left && self.shows_entity(form),
             state: self.has_no_state.then_some(StateNotice::Unavailable),

@@ -52,7 +52,7 @@ impl Probe {
     }
 }
 
-/// Checks that the server merges the changes of an entity, and shows the whole entity to a client. The entity is deleted at the end.
+/// Checks that the server merges the changes of an entity, and gives the whole entity to a client. The entity is deleted at the end.
 pub(super) async fn check(
     builder: &ClientBuilder,
     target: &Target,
@@ -69,9 +69,9 @@ pub(super) async fn check(
             // The entity must not stay, whatever was found.
             let removed = remove(&mut stream, target, probe, patience).await;
             match examined.and(removed) {
-                Ok(()) => Finding::passed(Check::State, "changes have versions, and the whole entity is known")
+                Ok(()) => Finding::passed(Check::State, "changes have versions, and a snapshot has the whole entity")
                     .took(started.elapsed()),
-                Err(Fault { detail, advice }) => Finding::failed(Check::State, detail).advise(advice),
+                Err(ProbeFault { detail, advice }) => Finding::failed(Check::State, detail).advise(advice),
             }
         }
         Err(ClientError::Rejected { code: ErrorCode::NotAvailable, .. }) => {
@@ -90,58 +90,60 @@ pub(super) async fn check(
 
 /// The reason for which the entity state does not work.
 #[derive(Debug)]
-struct Fault {
+struct ProbeFault {
     detail: String,
     advice: &'static str,
 }
 
-impl Fault {
+impl ProbeFault {
     fn new(detail: impl Into<String>, advice: &'static str) -> Self {
         Self { detail: detail.into(), advice }
     }
 }
 
-/// Publishes two changes of the entity, each of a part of it, and looks at the whole.
+/// Publishes two changes of the entity, each of a part of it, and looks at the whole: in an event, and in a snapshot.
 async fn examine(
     stream: &mut EntityStream,
     builder: &ClientBuilder,
     target: &Target,
     probe: &Probe,
     patience: Duration,
-) -> Result<(), Fault> {
-    let place = stream.bookmark().cloned();
+) -> Result<(), ProbeFault> {
     let created = arrived(stream, target, probe, (ChangeType::EntityCreated, r#"{"first":1}"#), patience).await?;
     let before = version(&created)?;
     let updated = arrived(stream, target, probe, (ChangeType::EntityUpdated, r#"{"second":2}"#), patience).await?;
     let after = version(&updated)?;
     if after <= before {
         let detail = format!("the version went from {before} to {after} with a change");
-        return Err(Fault::new(detail, READ_THE_LOG_OF_BROADCAST));
+        return Err(ProbeFault::new(detail, READ_THE_LOG_OF_BROADCAST));
     }
     if !is_whole(&updated) {
         let detail = "a whole entity lacked an attribute that was published a moment before";
-        return Err(Fault::new(detail, READ_THE_LOG_OF_BROADCAST));
+        return Err(ProbeFault::new(detail, READ_THE_LOG_OF_BROADCAST));
     }
-    let Some(place) = place else { return Ok(()) };
-    let mut second = client::build(builder.clone().since(place))
-        .map_err(|error| Fault::new(format!("{error:#}"), READ_THE_LOG_OF_DEFAULT))?
-        .connect();
+    let second = builder.clone().snapshots([SubscriptionName::parse("doctor").map_err(|error| not_read(&error))?]);
+    let mut second = client::build(second).map_err(|error| not_read(&error))?.connect();
     let read = read(&mut second, Instant::now() + STEP.max(patience)).await;
     second.close().await;
     match read {
-        Ok(Read::Entity(entity)) if is_whole(&entity) && entity.version == Some(after) => Ok(()),
-        // The check before this one tells why.
-        Ok(Read::NoHistory) => Ok(()),
-        Ok(_) => {
-            Err(Fault::new("a client that came back did not get the entity as it is now", READ_THE_LOG_OF_DEFAULT))
-        }
-        Err(error) => {
-            Err(Fault::new(format!("a client that came back got no entity: {error}"), READ_THE_LOG_OF_DEFAULT))
-        }
+        Ok(Some(entity)) if is_whole(&entity) && entity.version == Some(after) => Ok(()),
+        Ok(_) => Err(ProbeFault::new("a snapshot did not have the entity as it is now", READ_THE_LOG_OF_DEFAULT)),
+        // The server gives no snapshots to members of a group.
+        Err(ClientError::Rejected { code: ErrorCode::NotAvailable, .. }) => Ok(()),
+        Err(error) => Err(not_read(&error)),
     }
 }
 
-async fn remove(stream: &mut EntityStream, target: &Target, probe: &Probe, patience: Duration) -> Result<(), Fault> {
+fn not_read(error: &dyn std::fmt::Display) -> ProbeFault {
+    ProbeFault::new(format!("a client got no snapshot: {error}"), READ_THE_LOG_OF_DEFAULT)
+}
+
+async fn remove(
+    stream: &mut EntityStream,
+    target: &Target,
+    probe: &Probe,
+    patience: Duration,
+) -> Result<(), ProbeFault> {
     let deleted = arrived(stream, target, probe, (ChangeType::EntityDeleted, "{}"), patience).await?;
     version(&deleted).map(drop)
 }
@@ -153,9 +155,9 @@ async fn arrived(
     probe: &Probe,
     (change_type, data): (ChangeType, &str),
     patience: Duration,
-) -> Result<EventMessage<'static>, Fault> {
+) -> Result<EventMessage<'static>, ProbeFault> {
     let refused = |error: anyhow::Error| {
-        Fault::new(format!("the bus refused the {change_type} of {}: {error:#}", probe.entity_id), "try again")
+        ProbeFault::new(format!("the bus refused the {change_type} of {}: {error:#}", probe.entity_id), "try again")
     };
     let entry = probe.change(change_type, data).map_err(refused)?;
     let id = publish(target, &entry).await.map_err(refused)?;
@@ -165,17 +167,17 @@ async fn arrived(
             probe.entity_id,
             indicatif::HumanDuration(patience)
         );
-        Fault::new(detail, "try again; --timeout waits longer")
+        ProbeFault::new(detail, "try again; --timeout waits longer")
     })
 }
 
-fn version(event: &EventMessage<'_>) -> Result<u64, Fault> {
+fn version(event: &EventMessage<'_>) -> Result<u64, ProbeFault> {
     match (event.version, &event.state) {
         (Some(version), _) => Ok(version),
         (None, Some(_)) => {
-            Err(Fault::new("a change could not be merged into the entity state", READ_THE_LOG_OF_BROADCAST))
+            Err(ProbeFault::new("a change could not be merged into the entity state", READ_THE_LOG_OF_BROADCAST))
         }
-        (None, None) => Err(Fault::new(
+        (None, None) => Err(ProbeFault::new(
             "a change arrived without a version, although the server accepts subscriptions to whole entities",
             "give the functions broadcast and default the same WS_HISTORY_TABLE and ENTITY_STATE",
         )),
@@ -187,21 +189,14 @@ fn is_whole(event: &EventMessage<'_>) -> bool {
     data == Some(serde_json::json!({ "first": 1, "second": 2 }))
 }
 
-/// What a client got that came back.
-enum Read {
-    Entity(Box<EventMessage<'static>>),
-    Nothing,
-    NoHistory,
-}
-
-async fn read(stream: &mut EntityStream, deadline: Instant) -> Result<Read, ClientError> {
+/// Reads a snapshot to its end. Returns its last entity.
+async fn read(stream: &mut EntityStream, deadline: Instant) -> Result<Option<EventMessage<'static>>, ClientError> {
     let read = async {
-        let mut entity = Read::Nothing;
+        let mut entity = None;
         loop {
             match stream.try_next().await? {
-                Some(StreamItem::Event(event)) => entity = Read::Entity(Box::new(event.message().clone())),
-                Some(StreamItem::Recovered { .. }) => return Ok(entity),
-                Some(StreamItem::NotRecovered { .. }) | None => return Ok(Read::NoHistory),
+                Some(StreamItem::Snapshot(snapshot)) => entity = Some(snapshot.message().clone()),
+                Some(StreamItem::SnapshotComplete { .. }) | None => return Ok(entity),
                 Some(_) => {}
             }
         }

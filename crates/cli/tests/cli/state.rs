@@ -34,7 +34,7 @@ async fn show(system: &Local, args: &[&str]) -> Vec<Value> {
     shown.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-fn create(id: &str, entity_type: Value, data: Value) -> Value {
+fn create(id: &str, entity_type: &Value, data: &Value) -> Value {
     json!({ "type": "entityCreated", "entityId": id, "entityType": entity_type, "data": data })
 }
 
@@ -48,13 +48,13 @@ async fn entities_are_listed_and_shown() {
         "data": { "t": 2 },
     });
     let first = [
-        create("urn:1", json!("Room"), json!({ "t": 1.0, "h": { "type": "Number", "value": 40 } })),
-        create("urn:2", json!(["Car", "Taxi"]), json!({ "speed": 50 })),
-        create("urn:3", json!("Car"), json!({})),
+        create("urn:1", &json!("Room"), &json!({ "t": 1.0, "h": { "type": "Number", "value": 40 } })),
+        create("urn:2", &json!(["Car", "Taxi"]), &json!({ "speed": 50 })),
+        create("urn:3", &json!("Car"), &json!({})),
         in_path,
     ];
     publish(&system, "demo", &first).await;
-    publish(&system, "city", &[create("urn:9", json!("Room"), json!({}))]).await;
+    publish(&system, "city", &[create("urn:9", &json!("Room"), &json!({}))]).await;
     let update = json!({ "type": "entityUpdated", "entityId": "urn:1", "entityType": "Room", "data": { "h": 41 } });
     let delete = json!({ "type": "entityDeleted", "entityId": "urn:3", "entityType": "Car" });
     publish(&system, "demo", &[update, delete]).await;
@@ -93,7 +93,7 @@ async fn entities_are_listed_and_shown() {
 #[tokio::test]
 async fn an_erased_entity_is_gone_and_its_version_grows_when_it_comes_back() {
     let system = system().await;
-    let details = |id: &str| create(id, json!("Room"), json!({ "t": 1 }));
+    let details = |id: &str| create(id, &json!("Room"), &json!({ "t": 1 }));
     publish(&system, "demo", &[details("urn:1"), details("urn:2")]).await;
     let before = show(&system, &["--tenant", "demo", "urn:1"]).await[0]["version"].as_u64().unwrap();
 
@@ -116,7 +116,7 @@ async fn an_erased_entity_is_gone_and_its_version_grows_when_it_comes_back() {
 async fn the_entities_of_one_tenant_are_erased() {
     let system = system().await;
     let details: Vec<_> =
-        (0..40).map(|index| create(&format!("urn:{index}"), json!("Room"), json!({ "t": 1 }))).collect();
+        (0..40).map(|index| create(&format!("urn:{index}"), &json!("Room"), &json!({ "t": 1 }))).collect();
     publish(&system, "demo", &details).await;
     publish(&system, "city", &details[..1]).await;
     let erased = state(&system, &["erase", "--tenant", "demo", "--all"]).await;
@@ -145,7 +145,7 @@ async fn what_is_erased_has_to_be_named() {
 #[tokio::test]
 async fn a_deployed_table_of_the_history_is_reached_as_the_machine_is_configured() {
     let system = system().await;
-    publish(&system, "demo", &[create("urn:1", json!("Room"), json!({}))]).await;
+    publish(&system, "demo", &[create("urn:1", &json!("Room"), &json!({}))]).await;
     let url = system.dynamodb_url();
     let environment =
         [("AWS_ENDPOINT_URL_DYNAMODB", url.as_str()), ("AWS_ACCESS_KEY_ID", "id"), ("AWS_SECRET_ACCESS_KEY", "key")];

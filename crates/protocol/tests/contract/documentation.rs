@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use entity_stream_protocol::limits::{
     EVENTS_FRAME_BYTES, HISTORY_BYTES, POSITION_LENGTH, REPLAYED_EVENTS, REPLAYED_FRAMES, RESUME_INTERVAL,
+    SNAPSHOT_BYTES, SNAPSHOT_ENTITIES, SNAPSHOT_TOKEN_LENGTH,
 };
 use entity_stream_protocol::{ClientMessage, CloseCode, ErrorCode, GeoQuery, Query, ServerMessage, View};
 use serde_json::Value;
@@ -62,7 +63,9 @@ fn schema(example: &Value) -> Option<&'static str> {
         _ if has("specversion") => Some("cloudevent"),
         Some("entityCreated" | "entityUpdated" | "entityDeleted") if has("id") => Some("event"),
         Some("entityCreated" | "entityUpdated" | "entityDeleted") => Some("entity-change"),
-        Some("subscribed" | "unsubscribed" | "pong" | "synced" | "authenticated" | "error" | "events") => {
+        Some("entityLeft") => Some("entity-left"),
+        Some("entitySnapshot") => Some("entity-snapshot"),
+        Some("subscribed" | "snapshot" | "unsubscribed" | "pong" | "synced" | "authenticated" | "error" | "events") => {
             Some("server-message")
         }
         _ if has("action") => Some("client-message"),
@@ -113,7 +116,7 @@ fn reads_back(name: &str, example: &Value) -> bool {
         Some("client-message") => {
             ClientMessage::parse(&text).unwrap_or_else(|rejection| panic!("{name}: {text}: {rejection:?}")).to_json()
         }
-        Some("server-message" | "event" | "cloudevent") => {
+        Some("server-message" | "event" | "entity-left" | "entity-snapshot" | "cloudevent") => {
             ServerMessage::parse(&text).unwrap_or_else(|error| panic!("{name}: {text}: {error}")).to_json()
         }
         _ => return false,
@@ -128,13 +131,27 @@ fn every_message_of_the_contract_reads_back() {
     let examples =
         blocks(&page).into_iter().chain(inline(&page)).map(|text| serde_json::from_str::<Value>(text).unwrap());
     let examples: Vec<Value> = examples.filter(|example| reads_back("docs/protocol.md", example)).collect();
-    for action in ["subscribe", "unsubscribe", "ping", "sync", "authenticate"] {
+    for action in ["subscribe", "unsubscribe", "snapshot", "ping", "sync", "authenticate"] {
         assert!(examples.iter().any(|example| example["action"] == action), "{action} has an example");
     }
-    for answer in ["subscribed", "unsubscribed", "pong", "synced", "authenticated", "error", "events"] {
+    let messages = ["entityCreated", "entityUpdated", "entityDeleted", "entityLeft", "entitySnapshot"];
+    let answers = ["subscribed", "snapshot", "unsubscribed", "pong", "synced", "authenticated", "error", "events"];
+    for answer in messages.into_iter().chain(answers) {
         assert!(examples.iter().any(|example| example["type"] == answer), "{answer} has an example");
     }
-    for field in ["since", "session", "recovered", "replayed", "position", "truncated"] {
+    for field in [
+        "since",
+        "session",
+        "recovered",
+        "replayed",
+        "position",
+        "truncated",
+        "wholeEntity",
+        "snapshot",
+        "snapshotNext",
+        "version",
+        "previous",
+    ] {
         assert!(examples.iter().any(|example| example.get(field).is_some()), "{field} has an example");
     }
 }
@@ -152,7 +169,7 @@ fn the_examples_of_the_schemas_are_valid_and_read_back() {
 }
 
 #[test]
-fn the_limits_of_the_history_are_those_of_the_code() {
+fn the_limits_of_the_history_and_of_snapshots_are_those_of_the_code() {
     let page = std::fs::read_to_string(repository("docs/protocol.md")).unwrap();
     let section = page.split("\n## Limits\n").nth(1).unwrap();
     let mega = 1024 * 1024;
@@ -163,6 +180,8 @@ fn the_limits_of_the_history_are_those_of_the_code() {
         format!("| history that one `since` reads | {} MB |", HISTORY_BYTES / mega),
         format!("| `since` of one connection | one in {} seconds |", RESUME_INTERVAL.as_secs()),
         format!("| position, session | {POSITION_LENGTH} characters, 128 characters |"),
+        format!("| one part of a snapshot | {} entities, {} MB ", thousands(SNAPSHOT_ENTITIES), SNAPSHOT_BYTES / mega),
+        format!("| token of a snapshot | {} characters |", thousands(SNAPSHOT_TOKEN_LENGTH)),
     ] {
         assert!(section.contains(&row), "{row}");
     }

@@ -5,6 +5,7 @@
 mod client_messages;
 mod documentation;
 mod entity_changes;
+mod entity_state;
 mod history;
 mod limits;
 mod round_trips;

@@ -2,12 +2,13 @@
 
 use entity_stream_protocol::{
     AccessToken, Action, Answer, ChangeType, ClientMessage, CloudEvent, EntityChange, EpochMillis, ErrorCode, Event,
-    EventMessage, Filter, Format, GatewayError, MessageForm, NotRecovered, Recovery, Rejection, RequestId,
-    ServerMessage, SnapshotToken, Subscribe,
+    EventMessage, EventType, Filter, Format, GatewayError, MessageForm, NotRecovered, Recovery, Rejection, RequestId,
+    ServerMessage, StateNotice, Subscribe,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use crate::entity_state::{revision, token};
 use crate::history::{position, recovery, session, since};
 use crate::subscriptions::{name, subscriptions, view};
 
@@ -35,10 +36,6 @@ fn client_message() -> impl Strategy<Value = ClientMessage> {
             .prop_map(Action::Authenticate),
     ];
     (action, request_id()).prop_map(|(action, request_id)| ClientMessage { action, request_id })
-}
-
-fn token() -> impl Strategy<Value = SnapshotToken> {
-    "[!-~]{1,40}".prop_map(|text| SnapshotToken::parse(text).unwrap())
 }
 
 fn subscribe() -> impl Strategy<Value = Subscribe> {
@@ -86,7 +83,7 @@ fn answer() -> impl Strategy<Value = Answer> {
     ]
 }
 
-fn json_object() -> impl Strategy<Value = Value> {
+pub(crate) fn json_object() -> impl Strategy<Value = Value> {
     let value = prop_oneof![
         Just(Value::Null),
         any::<bool>().prop_map(Value::Bool),
@@ -96,14 +93,14 @@ fn json_object() -> impl Strategy<Value = Value> {
     prop::collection::hash_map(any::<String>(), value, 0..4).prop_map(|fields| json!(fields))
 }
 
-fn entity_type() -> impl Strategy<Value = Value> {
+pub(crate) fn entity_type() -> impl Strategy<Value = Value> {
     prop_oneof![
         "\\PC{1,9}".prop_map(Value::String),
         prop::collection::vec("\\PC{1,9}", 1..4).prop_map(|types| json!(types)),
     ]
 }
 
-fn entity_change() -> impl Strategy<Value = EntityChange> {
+pub(crate) fn entity_change() -> impl Strategy<Value = EntityChange> {
     let change_type = prop::sample::select(ChangeType::ALL.to_vec());
     let names = prop::option::of(prop::collection::vec(any::<String>(), 0..4));
     let texts = (any::<Option<String>>(), "\\PC{1,20}", prop::option::of("\\PC{0,30}"));
@@ -122,11 +119,11 @@ fn entity_change() -> impl Strategy<Value = EntityChange> {
 fn form() -> impl Strategy<Value = MessageForm> {
     let format = prop::sample::select(vec![Format::Json, Format::CloudEvents]);
     let names = prop::collection::btree_set(name(), 0..4).prop_map(Vec::from_iter);
-    (format, view(), names).prop_map(|(format, view, subscriptions)| MessageForm {
+    (format, view(), names, prop::bool::weighted(0.2)).prop_map(|(format, view, subscriptions, has_left)| MessageForm {
         format,
         view,
         subscriptions,
-        has_left: false,
+        has_left,
     })
 }
 
@@ -162,14 +159,23 @@ proptest! {
         truncated: bool,
         position in prop::option::of(position()),
         replayed: bool,
+        (revision, is_snapshot) in (prop::option::of(revision()), prop::bool::weighted(0.2)),
+        has_no_state: bool,
         form in form(),
     ) {
-        let mut event = Event::new(id.as_str(), "2026-01-02T03:04:05Z", change.clone());
+        let mut event = Event::new(id.as_str(), "2026-01-02T03:04:05Z", change.clone()).revised(revision.clone());
         if let Some(position) = position.clone() {
             event = event.at(position);
         }
         if replayed {
             event = event.replayed(None);
+        }
+        let has_no_state = has_no_state && revision.is_none();
+        if has_no_state {
+            event.set_without_state();
+        }
+        if is_snapshot {
+            event = event.into_snapshot();
         }
         let nothing = serde_json::value::RawValue::from_string("{}".to_owned()).unwrap();
         for form in [&form, &form.format.into()] {
@@ -177,22 +183,34 @@ proptest! {
             let read = ServerMessage::parse(&text).unwrap();
             prop_assert_eq!(read.to_json(), text.clone());
             let message = read.event().unwrap();
+            let event_type = match (form.has_left, is_snapshot) {
+                (true, _) => EventType::EntityLeft,
+                (false, true) => EventType::EntitySnapshot,
+                (false, false) => change.change_type.into(),
+            };
+            let is_change = event_type == change.change_type.into();
+            let truncated = truncated && !form.has_left;
+            let data = if truncated { std::borrow::Cow::Borrowed(&*nothing) } else { form.view.apply(&change.data) };
+            let previous = revision.as_ref().and_then(|revision| revision.previous.as_deref());
+            let previous = previous.filter(|_| form.view.shows_changes() && !truncated && !form.has_left);
+            let partial = revision.as_ref().is_some_and(|revision| revision.is_partial)
+                || (truncated && (is_snapshot || form.view.shows_whole_entity()));
             same(message, &EventMessage {
-                event_type: change.change_type.into(),
-                previous: None,
-                version: None,
-                late: false,
-                partial: false,
-                state: None,
+                event_type,
+                previous: previous.map(|previous| form.view.apply(previous)),
+                version: revision.as_ref().map(|revision| revision.version),
+                late: revision.as_ref().is_some_and(|revision| revision.is_late),
+                partial: partial && !form.has_left,
+                state: has_no_state.then_some(StateNotice::Unavailable),
                 id: id.as_str().into(),
                 tenant: change.tenant.as_str().into(),
                 service_path: change.service_path.as_str().into(),
                 entity_id: change.entity_id.as_str().into(),
                 entity_type: std::borrow::Cow::Borrowed(&change.entity_types),
-                data: Some(if truncated { std::borrow::Cow::Borrowed(&*nothing) } else { form.view.apply(&change.data) }),
+                data: Some(data).filter(|_| !form.has_left),
                 truncated,
                 data_bytes: truncated.then_some(change.data.get().len().try_into().unwrap()),
-                changed_attributes: change.changed_attributes.as_deref().map(std::borrow::Cow::Borrowed),
+                changed_attributes: change.changed_attributes.as_deref().filter(|_| is_change).map(std::borrow::Cow::Borrowed),
                 timestamp: change.timestamp.as_deref().unwrap_or("2026-01-02T03:04:05Z").into(),
                 subscriptions: Some(form.subscriptions.as_slice().into()).filter(|_| !form.subscriptions.is_empty()),
                 position: position.clone(),
@@ -250,7 +268,7 @@ proptest! {
     #[test]
     fn any_object_is_read_or_refused(
         message_type in prop::option::of(prop_oneof![
-            prop::sample::select(vec!["entityUpdated", "subscribed", "pong", "synced", "authenticated", "error", "events"])
+            prop::sample::select(vec!["entityUpdated", "entityLeft", "entitySnapshot", "subscribed", "snapshot", "pong", "synced", "authenticated", "error", "events"])
                 .prop_map(str::to_owned),
             any::<String>(),
         ]),
@@ -259,7 +277,8 @@ proptest! {
                 "specversion", "message", "code", "requestId", "connectionId", "entityTypes", "idPattern", "expiresAt",
                 "id", "tenant", "servicePath", "entityId", "entityType", "data", "timestamp", "subscription",
                 "subscriptions", "q", "geoQ", "attributes", "representation", "position", "session", "recovered",
-                "reason", "replayed", "events",
+                "reason", "replayed", "events", "version", "late", "partial", "previous", "state", "snapshot", "snapshotNext",
+                "wholeEntity", "showChanges",
             ]),
             prop_oneof![json_object(), any::<String>().prop_map(Value::String), any::<i32>().prop_map(|n| json!(n))],
             0..16,
@@ -287,7 +306,7 @@ fn a_message_of_a_newer_server_is_kept() {
 
 #[test]
 fn new_fields_of_a_known_message_are_ignored() {
-    let frame = r#"{"type":"subscribed","snapshot":120,"requestId":"1"}"#;
+    let frame = r#"{"type":"subscribed","speed":120,"requestId":"1"}"#;
     let ServerMessage::Answer(answer) = ServerMessage::parse(frame).unwrap() else { panic!("an answer is expected") };
     let request_id = RequestId::parse("1").ok();
     let subscriptions = Filter::default().into();
@@ -304,7 +323,7 @@ fn new_fields_of_a_known_message_are_ignored() {
         }
     );
     let frame = r#"{"type":"entityDeleted","id":"1","tenant":"t","servicePath":"/","entityId":"i","entityType":"T",
-        "version":7,"timestamp":"2026-01-02T03:04:05Z"}"#;
+        "revision":7,"timestamp":"2026-01-02T03:04:05Z"}"#;
     let message = ServerMessage::parse(frame).unwrap();
     assert_eq!(message.event().unwrap().entity_id, "i");
 }
@@ -331,6 +350,12 @@ fn a_frame_that_breaks_the_contract_is_refused() {
         r#"{"type":"subscribed","recovered":"yes","replayed":0}"#,
         r#"{"type":"subscribed","recovered":true,"replayed":-1}"#,
         r#"{"type":"subscribed","recovered":false,"reason":7}"#,
+        r#"{"type":"subscribed","wholeEntity":"yes"}"#,
+        r#"{"type":"subscribed","snapshot":"all"}"#,
+        r#"{"type":"subscribed","snapshot":1,"snapshotNext":""}"#,
+        r#"{"type":"snapshot"}"#,
+        r#"{"type":"entityLeft","id":"1"}"#,
+        r#"{"type":"entityDeleted","id":"1","tenant":"t","servicePath":"/","entityId":"i","entityType":"T","timestamp":"x","version":"7"}"#,
         r#"{"type":"synced"}"#,
         r#"{"type":"synced","position":"a b"}"#,
         r#"{"type":"events"}"#,

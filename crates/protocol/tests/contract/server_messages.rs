@@ -4,6 +4,7 @@ use entity_stream_protocol::{
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use crate::entity_state::token;
 use crate::history::{position, recovery, session};
 use crate::schemas::{SCHEMAS, assert_described, assert_valid, is_valid};
 use crate::subscriptions::{name, subscriptions};
@@ -23,6 +24,7 @@ proptest! {
         subscription in name(),
         history in prop::option::of((position(), prop::option::of(session()))),
         recovery in prop::option::of(recovery()),
+        part in prop::option::of((any::<u32>(), prop::option::of(token()))),
         id in prop::option::of("\\PC{0,128}"),
         until in prop::option::of(0..i64::from(u32::MAX) * 1000),
     ) {
@@ -33,14 +35,17 @@ proptest! {
             }
         }
         assert_is_described(&Answer::Subscribed {
-            snapshot: None,
-            snapshot_next: None,
+            snapshot: part.as_ref().map(|(entities, _)| *entities),
+            snapshot_next: part.as_ref().and_then(|(_, next)| next.clone()),
             subscriptions,
             position: history.clone().map(|(position, _)| position),
             session: history.clone().and_then(|(_, session)| session),
             recovery,
             request_id: request_id.clone(),
         });
+        if let Some((snapshot, snapshot_next)) = part {
+            assert_is_described(&Answer::Snapshot { snapshot, snapshot_next, request_id: request_id.clone() });
+        }
         if let Some((position, _)) = history {
             assert_is_described(&Answer::Synced { position, request_id: request_id.clone() });
         }
@@ -99,6 +104,14 @@ fn the_schema_refuses_other_messages() {
         json!({ "type": "subscribed", "recovered": "yes", "replayed": 0 }),
         json!({ "type": "subscribed", "replayed": 0 }),
         json!({ "type": "subscribed", "reason": "expired" }),
+        json!({ "type": "subscribed", "wholeEntity": false }),
+        json!({ "type": "subscribed", "showChanges": "yes" }),
+        json!({ "type": "subscribed", "snapshot": -1 }),
+        json!({ "type": "subscribed", "snapshot": true }),
+        json!({ "type": "subscribed", "snapshotNext": "e30" }),
+        json!({ "type": "subscribed", "snapshot": 1, "snapshotNext": "" }),
+        json!({ "type": "snapshot" }),
+        json!({ "type": "snapshot", "snapshot": 1, "snapshotNext": "a b" }),
         json!({ "type": "synced" }),
         json!({ "type": "synced", "position": null }),
         json!({ "type": "synced", "position": "é" }),

@@ -75,7 +75,9 @@ pub(crate) fn filter() -> impl Strategy<Value = Filter> {
 /// Any view.
 pub(crate) fn view() -> impl Strategy<Value = View> {
     let representation = prop::sample::select(vec![Representation::Normalized, Representation::KeyValues]);
-    (texts(5), representation).prop_map(|(attributes, representation)| View::new(attributes, representation).unwrap())
+    (texts(5), representation, any::<bool>(), any::<bool>()).prop_map(|(attributes, representation, whole, changes)| {
+        View::new(attributes, representation).unwrap().with_state(whole, changes)
+    })
 }
 
 fn subscription() -> impl Strategy<Value = Subscription> {
