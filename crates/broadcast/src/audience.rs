@@ -9,8 +9,9 @@ use futures_util::future::{join_all, try_join_all};
 use tokio::time::{Instant, timeout_at};
 
 use crate::candidate::{Candidate, Match};
+use crate::matched::Matched;
 use crate::recording::Permits;
-use crate::verdicts::{Matched, Verdicts};
+use crate::verdicts::Verdicts;
 use crate::work_turns::{TenantTurns, WorkTurn};
 
 /// The longest time of a read of a page. DynamoDB answers in milliseconds; a read that is cut off is repeated.

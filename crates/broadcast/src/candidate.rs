@@ -3,8 +3,8 @@ use std::sync::Arc;
 use entity_stream_connections::{Interest, Want};
 use entity_stream_protocol::SubscriptionName;
 
+use crate::matched::{Matched, union};
 use crate::messages::Form;
-use crate::verdicts::Matched;
 
 /// An interest that events of the batch match.
 #[derive(Clone, Debug)]
@@ -92,15 +92,4 @@ impl Candidate {
         forms.iter_mut().for_each(|form| form.subscriptions.sort_unstable());
         forms
     }
-}
-
-/// The elements of both, in ascending order.
-pub(crate) fn union(some: &Arc<[usize]>, others: &Arc<[usize]>) -> Arc<[usize]> {
-    if some == others || others.is_empty() {
-        return Arc::clone(some);
-    }
-    let mut union = [&**some, &**others].concat();
-    union.sort_unstable();
-    union.dedup();
-    union.into()
 }

@@ -33,6 +33,7 @@ mod frames;
 mod handler;
 mod handover;
 mod ledger;
+mod matched;
 mod messages;
 mod metrics;
 mod plan;
@@ -52,7 +53,9 @@ mod work_turns;
 pub use handler::Broadcast;
 // Public for the benchmarks, which evaluate filters without a table.
 #[doc(hidden)]
+pub use matched::Matched;
+#[doc(hidden)]
 pub use selection_cache::SelectionCache;
 pub use summary::Summary;
 #[doc(hidden)]
-pub use verdicts::{Matched, Verdicts};
+pub use verdicts::Verdicts;

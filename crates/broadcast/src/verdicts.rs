@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use entity_stream_protocol::{ChangeFacts, Event, Verdict};
 
-use crate::candidate::union;
+use crate::matched::Matched;
 use crate::selection_cache::SelectionCache;
 
 /// The verdicts of filters on the events of one batch. Thousands of connections share a few filters, so each filter is
@@ -16,15 +16,6 @@ pub struct Verdicts<'a> {
     shared: Scoped,
     /// Of interests in one entity: only its events may match.
     of_entities: HashMap<&'a str, Scoped>,
-}
-
-/// The events that concern a filter: their indices, in ascending order. Filters with the same verdicts share them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Matched {
-    /// The events that pass.
-    pub passing: Arc<[usize]>,
-    /// The events with which their entity leaves the filter. None of them passes.
-    pub leaving: Arc<[usize]>,
 }
 
 /// The verdicts on some of the events.
@@ -42,18 +33,6 @@ struct Begun {
     passing: Vec<usize>,
     leaving: Vec<usize>,
     events: usize,
-}
-
-impl Matched {
-    /// True if no event concerns the filter.
-    pub fn is_empty(&self) -> bool {
-        self.passing.is_empty() && self.leaving.is_empty()
-    }
-
-    /// All events that concern the filter.
-    pub(crate) fn all(&self) -> Arc<[usize]> {
-        union(&self.passing, &self.leaving)
-    }
 }
 
 impl<'a> Verdicts<'a> {

@@ -23,7 +23,7 @@ const RESTARTS: u32 = 3;
 
 /// A part of a snapshot that has arrived.
 #[derive(Clone, Debug)]
-pub(crate) struct SnapshotPart {
+pub(crate) struct ReceivedPart {
     pub(crate) entities: u32,
     pub(crate) next: Option<SnapshotToken>,
 }
@@ -51,13 +51,13 @@ pub(crate) struct WholeSnapshot {
 pub(crate) struct Snapshots {
     /// The subscriptions whose snapshot the program waits for, even if the stream resumes.
     owed: BTreeSet<SubscriptionName>,
-    under_way: Option<UnderWay>,
+    under_way: Option<SnapshotUnderWay>,
     /// The number of requests so far. It tells their answers apart.
     messages: u64,
 }
 
 #[derive(Debug)]
-struct UnderWay {
+struct SnapshotUnderWay {
     subscriptions: BTreeSet<SubscriptionName>,
     entities: u64,
     held: Option<BookmarkStep>,
@@ -94,8 +94,15 @@ impl Snapshots {
     /// Begins a snapshot of these subscriptions, before any part of it.
     pub(crate) fn begin(&mut self, subscriptions: BTreeSet<SubscriptionName>, held: Option<BookmarkStep>) {
         let step = SnapshotStep::Begin(subscriptions.clone());
-        self.under_way =
-            Some(UnderWay { subscriptions, entities: 0, held, step, request_id: None, failures: 0, restarts: 0 });
+        self.under_way = Some(SnapshotUnderWay {
+            subscriptions,
+            entities: 0,
+            held,
+            step,
+            request_id: None,
+            failures: 0,
+            restarts: 0,
+        });
     }
 
     /// The answer to a `subscribe` of the snapshot moves the bookmark once the snapshot is complete.
@@ -112,7 +119,7 @@ impl Snapshots {
 
     /// A part arrived. Returns the snapshot if it was the last; otherwise the next request is due, after a pause if the part was
     /// empty.
-    pub(crate) fn arrived(&mut self, part: SnapshotPart) -> Option<WholeSnapshot> {
+    pub(crate) fn arrived(&mut self, part: ReceivedPart) -> Option<WholeSnapshot> {
         let snapshot = self.under_way.as_mut()?;
         snapshot.request_id = None;
         snapshot.failures = 0;
@@ -121,7 +128,7 @@ impl Snapshots {
             snapshot.step = SnapshotStep::Continue(next);
             return None;
         }
-        let UnderWay { subscriptions, entities, held, .. } = self.under_way.take()?;
+        let SnapshotUnderWay { subscriptions, entities, held, .. } = self.under_way.take()?;
         self.owed.retain(|name| !subscriptions.contains(name));
         Some(WholeSnapshot { subscriptions, entities, held })
     }

@@ -19,6 +19,7 @@ mod refusal;
 mod replay;
 mod reply;
 mod snapshot;
+mod state_fault;
 mod state_wish;
 mod subscribing;
 

@@ -11,7 +11,7 @@ use entity_stream_protocol::{EpochMillis, NotRecovered, Position, Recovery, Sinc
 use tokio::time::{Instant, timeout_at};
 
 use crate::past::{CurrentStates, PastWishes};
-use crate::subscribing::note_fault;
+use crate::state_fault::note_fault;
 
 /// The most of the history that is read for the moment of an exchange, for which a client does not ask.
 const EXCHANGE_BYTES: usize = 1024 * 1024;

@@ -165,13 +165,13 @@ impl<'a> Snapshot<'a> {
     async fn next_states(&mut self, now: EpochMillis) -> Result<Vec<EntityState>, HistoryError> {
         let tenant = &self.connection.tenant;
         let entity_type = match self.scopes.get(self.place.scope) {
-            Some(Scope::Id(id)) => {
+            Some(SnapshotScope::Id(id)) => {
                 let states = self.states.states_of_id(tenant, id, now).await?;
                 self.place.scope += 1;
                 return Ok(states);
             }
-            Some(Scope::Type(entity_type)) => Some(entity_type.to_owned()),
-            Some(Scope::Every) | None => None,
+            Some(SnapshotScope::Type(entity_type)) => Some(entity_type.to_owned()),
+            Some(SnapshotScope::Every) | None => None,
         };
         let after = self.place.after.take().map(IndexPlace);
         let page = self.states.list(tenant, entity_type.as_deref(), after.as_ref(), (PAGE, now)).await?;
@@ -236,7 +236,7 @@ impl SnapshotPlace {
 }
 
 /// One scope of a snapshot.
-enum Scope<'a> {
+enum SnapshotScope<'a> {
     Id(&'a str),
     Type(&'a str),
     Every,
@@ -262,12 +262,12 @@ impl SnapshotScopes {
         }
     }
 
-    fn get(&self, index: usize) -> Option<Scope<'_>> {
+    fn get(&self, index: usize) -> Option<SnapshotScope<'_>> {
         match self {
-            Self::Every => Some(Scope::Every),
+            Self::Every => Some(SnapshotScope::Every),
             Self::Named { ids, types } => match index.checked_sub(ids.len()) {
-                None => ids.iter().nth(index).map(|id| Scope::Id(id)),
-                Some(index) => types.iter().nth(index).map(|each| Scope::Type(each)),
+                None => ids.iter().nth(index).map(|id| SnapshotScope::Id(id)),
+                Some(index) => types.iter().nth(index).map(|each| SnapshotScope::Type(each)),
             },
         }
     }

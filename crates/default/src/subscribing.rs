@@ -16,6 +16,7 @@ use crate::refusal::refuse;
 use crate::replay::{Replay, Subscribing};
 use crate::reply::Reply;
 use crate::snapshot::{Snapshot, SnapshotPart};
+use crate::state_fault::note_fault;
 
 /// The part of the time of a message after which neither the history nor states are read. A change of subscriptions is answered
 /// although they are not.
@@ -151,10 +152,4 @@ impl DefaultRoute {
 /// True if the subscription shows what only the state of an entity tells.
 fn follows_states(subscription: &Subscription) -> bool {
     subscription.view.shows_whole_entity() || subscription.view.shows_changes()
-}
-
-/// Logs and counts that entity state cannot be read.
-pub(crate) fn note_fault(error: &HistoryError) {
-    tracing::error!(%error, "the entity state cannot be read");
-    metrics::counter!("StateFaults").increment(1);
 }

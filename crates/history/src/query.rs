@@ -26,7 +26,7 @@ const AT_ONCE: usize = 8;
 
 /// The events of a time.
 #[derive(Clone, Debug)]
-pub(crate) struct Found {
+pub(crate) struct FoundEvents {
     pub(crate) events: SliceEvents,
     /// The read capacity units that DynamoDB charged.
     pub(crate) read_capacity: f64,
@@ -38,7 +38,7 @@ pub(crate) async fn query(
     tenant: &Tenant,
     time: &Range<EpochMillis>,
     most_bytes: usize,
-) -> Result<Found, HistoryError> {
+) -> Result<FoundEvents, HistoryError> {
     let keys = Arc::new((Position::new(time.start, 0), Position::new(time.end, 0)));
     let mut partitions = Vec::new();
     for span in span(time.start)..=span(time.end) {
@@ -59,7 +59,7 @@ pub(crate) async fn query(
     }
     events.sort_by(|one, other| one.event.position().cmp(&other.event.position()));
     let events = last_positions(events.iter(), events.len());
-    Ok(Found { events: events.into(), read_capacity })
+    Ok(FoundEvents { events: events.into(), read_capacity })
 }
 
 /// Each event once, at its last position. The events are in the order of their positions; there are at most so many.

@@ -13,7 +13,7 @@ use entity_stream_protocol::{EpochMillis, Tenant};
 use tokio::time::timeout;
 
 use crate::error::HistoryError;
-use crate::query::{Found, OPERATION, last_positions, query};
+use crate::query::{FoundEvents, OPERATION, last_positions, query};
 use crate::read_plan::{ReadPlan, SliceNumber, slice_of, start_of};
 use crate::shared_reads::{OpenPart, SharedReads, TIME, TenantReads, TooLarge};
 use crate::slices::{KnownSlices, SliceEvents};
@@ -87,7 +87,7 @@ impl HistoryReader {
             }
         }
         let (time, start) = (plan.open(), plan.open().start);
-        let Found { events, read_capacity } = reads.open(OpenPart { time, most_bytes }).await?;
+        let FoundEvents { events, read_capacity } = reads.open(OpenPart { time, most_bytes }).await?;
         gathered.read_capacity += read_capacity;
         let events = match events.partition_point(|event| event.at < start) {
             0 => events,
@@ -124,7 +124,7 @@ impl HistoryReader {
         if let Err(HistoryError::TooMuch) = found {
             *too_large = Some(TooLarge { slices: run.clone(), bytes: gathered.left });
         }
-        let Found { events, read_capacity } = found?;
+        let FoundEvents { events, read_capacity } = found?;
         gathered.read_capacity += read_capacity;
         let mut by_slice: HashMap<SliceNumber, Vec<Arc<PastEvent>>> = HashMap::new();
         for event in events.iter() {

@@ -15,7 +15,7 @@ use futures_util::future::{BoxFuture, Shared, WeakShared};
 use tokio::time::timeout;
 
 use crate::error::HistoryError;
-use crate::query::{Found, OPERATION, query};
+use crate::query::{FoundEvents, OPERATION, query};
 use crate::read_plan::SliceNumber;
 use crate::table::HistoryTable;
 
@@ -46,12 +46,12 @@ pub(crate) struct TooLarge {
 #[derive(Debug, Default)]
 struct OpenReads {
     /// The last read that began.
-    begun: Option<WeakShared<Reading>>,
+    begun: Option<WeakShared<SharedReading>>,
     /// The read that has not begun, and what it has to cover.
-    next: Option<(OpenPart, WeakShared<Reading>)>,
+    next: Option<(OpenPart, WeakShared<SharedReading>)>,
 }
 
-type Reading = BoxFuture<'static, OpenRead>;
+type SharedReading = BoxFuture<'static, OpenRead>;
 
 /// The part of a tenant's history that can still change.
 #[derive(Clone, Debug)]
@@ -65,7 +65,7 @@ pub(crate) struct OpenPart {
 struct OpenRead {
     /// The first position that was read.
     from: EpochMillis,
-    found: Result<Found, HistoryError>,
+    found: Result<FoundEvents, HistoryError>,
 }
 
 impl SharedReads {
@@ -88,7 +88,7 @@ impl SharedReads {
 
 impl TenantReads {
     /// Reads the open part. The result can hold more than this part.
-    pub(crate) async fn open(self: Arc<Self>, part: OpenPart) -> Result<Found, HistoryError> {
+    pub(crate) async fn open(self: Arc<Self>, part: OpenPart) -> Result<FoundEvents, HistoryError> {
         loop {
             let OpenRead { from, found } = self.join(part.clone()).await;
             // Another request wanted more than this one, and that was too much.
@@ -100,7 +100,7 @@ impl TenantReads {
     }
 
     /// Joins the read that has not begun, or prepares one.
-    fn join(self: &Arc<Self>, part: OpenPart) -> Shared<Reading> {
+    fn join(self: &Arc<Self>, part: OpenPart) -> Shared<SharedReading> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((all, next)) = &mut open.next
             && let Some(next) = next.upgrade()

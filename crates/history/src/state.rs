@@ -13,6 +13,7 @@
 
 mod change_time;
 mod entity_item;
+mod entity_key;
 mod entity_state;
 mod entity_turns;
 mod erase;
@@ -22,7 +23,8 @@ mod merge;
 mod quick_update;
 mod table;
 
+pub use entity_key::EntityKey;
 pub use entity_state::{EntityState, LastChange};
 pub use index::{IndexPage, IndexPlace};
 pub use merge::Applied;
-pub use table::{EntityKey, StateTable};
+pub use table::StateTable;

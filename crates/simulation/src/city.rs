@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use crate::chance::Chance;
 use crate::data::data;
-use crate::entity::{Entity, Kind};
+use crate::entity::{CityEntity, Kind};
 use crate::form::EventForm;
 
 /// One event in this many is the creation of an entity, and as many are deletions.
@@ -26,7 +26,7 @@ pub struct City {
     form: EventForm,
     types: [EntityTypes; Kind::ALL.len()],
     chance: Chance,
-    entities: Vec<Entity>,
+    entities: Vec<CityEntity>,
     /// The number of entities of each kind so far: ids are not used twice.
     born: [u32; Kind::ALL.len()],
     population: usize,
@@ -110,16 +110,16 @@ impl City {
         (index, self.entities[index].measure_again(now))
     }
 
-    fn create(&mut self, kind: Kind, now: Timestamp) -> Entity {
+    fn create(&mut self, kind: Kind, now: Timestamp) -> CityEntity {
         self.born[kind as usize] += 1;
         let depots = self.born[Kind::Depot as usize];
-        Entity::new(kind, self.born[kind as usize], depots, now, &mut self.chance)
+        CityEntity::new(kind, self.born[kind as usize], depots, now, &mut self.chance)
     }
 
     fn entry(
         &self,
         change_type: ChangeType,
-        entity: &Entity,
+        entity: &CityEntity,
         changed: &[&'static str],
         now: Timestamp,
     ) -> Result<BusEntry, UnpublishableChange> {

@@ -53,10 +53,10 @@ impl Kind {
 
 /// One entity of the city.
 ///
-/// `shown` changes in [`Entity::evolve`] and [`Entity::measure_again`] only, and both return the names of the attributes
+/// `shown` changes in [`CityEntity::evolve`] and [`CityEntity::measure_again`] only, and both return the names of the attributes
 /// that they changed. So the whole entity is always the first one with all changed attributes merged into it.
 #[derive(Debug)]
-pub(crate) struct Entity {
+pub(crate) struct CityEntity {
     pub(crate) id: String,
     pub(crate) kind: Kind,
     behaviour: Behaviour,
@@ -72,7 +72,7 @@ enum Behaviour {
     Depot(Depot),
 }
 
-impl Entity {
+impl CityEntity {
     /// The entity of this kind with this number. A vehicle belongs to one of the depots, which have the numbers from 1 to
     /// `depots`.
     pub(crate) fn new(kind: Kind, number: u32, depots: u32, now: Timestamp, chance: &mut Chance) -> Self {

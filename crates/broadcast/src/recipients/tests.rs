@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::candidate::Match;
-use crate::verdicts::Matched;
+use crate::matched::Matched;
 
 fn now() -> EpochMillis {
     EpochMillis::new(1_767_000_000_000)

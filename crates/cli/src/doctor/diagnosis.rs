@@ -50,7 +50,7 @@ pub(crate) enum Check {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-enum Verdict {
+enum CheckVerdict {
     Passed,
     Warning,
     Failed,
@@ -61,7 +61,7 @@ enum Verdict {
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Finding {
     check: Check,
-    verdict: Verdict,
+    verdict: CheckVerdict,
     detail: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     advice: Option<String>,
@@ -70,25 +70,25 @@ pub(crate) struct Finding {
 }
 
 impl Finding {
-    fn new(check: Check, verdict: Verdict, detail: impl Into<String>) -> Self {
+    fn new(check: Check, verdict: CheckVerdict, detail: impl Into<String>) -> Self {
         let detail = printable(&detail.into()).into_owned();
         Self { check, verdict, detail, advice: None, milliseconds: None }
     }
 
     pub(super) fn passed(check: Check, detail: impl Into<String>) -> Self {
-        Self::new(check, Verdict::Passed, detail)
+        Self::new(check, CheckVerdict::Passed, detail)
     }
 
     pub(super) fn warning(check: Check, detail: impl Into<String>) -> Self {
-        Self::new(check, Verdict::Warning, detail)
+        Self::new(check, CheckVerdict::Warning, detail)
     }
 
     pub(super) fn failed(check: Check, detail: impl Into<String>) -> Self {
-        Self::new(check, Verdict::Failed, detail)
+        Self::new(check, CheckVerdict::Failed, detail)
     }
 
     pub(super) fn skipped(check: Check, detail: impl Into<String>) -> Self {
-        Self::new(check, Verdict::Skipped, detail)
+        Self::new(check, CheckVerdict::Skipped, detail)
     }
 
     /// Adds the remedy.
@@ -105,10 +105,10 @@ impl Finding {
 
     fn line(&self) -> String {
         let (style, mark) = match self.verdict {
-            Verdict::Passed => (GOOD, '✓'),
-            Verdict::Warning => (DOUBTFUL, '!'),
-            Verdict::Failed => (BAD, '✗'),
-            Verdict::Skipped => (SKIPPED, '-'),
+            CheckVerdict::Passed => (GOOD, '✓'),
+            CheckVerdict::Warning => (DOUBTFUL, '!'),
+            CheckVerdict::Failed => (BAD, '✗'),
+            CheckVerdict::Skipped => (SKIPPED, '-'),
         };
         let name = match self.check {
             Check::Name => "name",
@@ -172,8 +172,8 @@ impl Diagnosis {
         let count = |verdict| {
             self.tenants.iter().flat_map(|tenant| &tenant.steps).filter(|step| step.verdict == verdict).count()
         };
-        let failed = count(Verdict::Failed);
-        let skipped = count(Verdict::Skipped);
+        let failed = count(CheckVerdict::Failed);
+        let skipped = count(CheckVerdict::Skipped);
         match self.output {
             DiagnosisOutput::Json => {
                 let report = serde_json::json!({ "ok": failed == 0, "tenants": self.tenants });

@@ -37,7 +37,7 @@ pub(crate) struct EntityWatcher {
 
 /// What the command has to tell about the connection.
 #[derive(Debug, Default)]
-struct Connection {
+struct WatchedStream {
     was_complete: bool,
     failure: Option<String>,
 }
@@ -46,7 +46,7 @@ impl EntityWatcher {
     /// Shows the entities until an interrupt, the time limit, or a failure that another attempt would only repeat.
     pub(crate) async fn run(self, interrupt: &mut Interrupt) -> anyhow::Result<()> {
         let mut entities = self.client.entities(self.subscription.clone()).map_err(|error| self.failure(&error))?;
-        let (mut screen, mut connection) = (Screen::of_stdout(), Connection::default());
+        let (mut screen, mut connection) = (Screen::of_stdout(), WatchedStream::default());
         let watching = self.watch(&mut entities, screen.as_mut(), &mut connection, interrupt);
         let ended = match self.timeout {
             None => watching.await,
@@ -70,7 +70,7 @@ impl EntityWatcher {
         &self,
         entities: &mut Entities,
         mut screen: Option<&mut Screen>,
-        connection: &mut Connection,
+        connection: &mut WatchedStream,
         interrupt: &mut Interrupt,
     ) -> anyhow::Result<()> {
         let mut redraw = interval(REDRAW);
@@ -106,14 +106,14 @@ impl EntityWatcher {
                 }
             }
             match item {
-                EntitiesItem::Complete => *connection = Connection { was_complete: true, failure: None },
+                EntitiesItem::Complete => *connection = WatchedStream { was_complete: true, failure: None },
                 EntitiesItem::Disconnected { error, .. } => connection.failure = Some(self.reason(&error)),
                 _ => {}
             }
         }
     }
 
-    fn print(&self, item: &EntitiesItem, count: usize, connection: &Connection) -> anyhow::Result<()> {
+    fn print(&self, item: &EntitiesItem, count: usize, connection: &WatchedStream) -> anyhow::Result<()> {
         let url = self.client.url();
         match item {
             EntitiesItem::Added(entity) => terminal::line(pretty_change(entity, &EntityDifference::Added)),
@@ -142,7 +142,7 @@ impl EntityWatcher {
         }
     }
 
-    fn draw(&self, entities: &Entities, screen: &mut Screen, connection: &Connection) -> anyhow::Result<()> {
+    fn draw(&self, entities: &Entities, screen: &mut Screen, connection: &WatchedStream) -> anyhow::Result<()> {
         let (tenant, url, count) = (&self.tenant, self.client.url(), entities_match(entities.len() as u64));
         let footer = match &connection.failure {
             Some(failure) => format!("{tenant}: no connection to {url}: {failure}; trying again"),

@@ -14,21 +14,14 @@ use std::time::Duration;
 use entity_stream_protocol::{EventMessage, EventType};
 use tokio::time::Instant;
 
+use super::collection_key::CollectionKey;
 use super::entity::Entity;
 use super::gone::Gone;
 use crate::online_time::OnlineTime;
 
-/// The identity of an entity. Keys are in the order of the ids.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct EntityKey {
-    id: String,
-    service_path: String,
-    tenant: String,
-}
-
 /// A change of the collection.
 #[derive(Clone, Debug)]
-pub(super) enum Change {
+pub(super) enum EntitiesChange {
     Added(Arc<Entity>),
     Updated { before: Arc<Entity>, after: Arc<Entity> },
     Removed(Arc<Entity>),
@@ -44,22 +37,12 @@ struct Held {
 /// The entities that match a subscription.
 #[derive(Debug, Default)]
 pub(super) struct Collection {
-    held: BTreeMap<EntityKey, Held>,
+    held: BTreeMap<CollectionKey, Held>,
     gone: Gone,
     online: OnlineTime,
     /// The number of connections so far.
     connections: u64,
     is_complete: bool,
-}
-
-impl EntityKey {
-    pub(super) fn of(message: &EventMessage<'_>) -> Self {
-        Self {
-            id: message.entity_id.as_ref().to_owned(),
-            service_path: message.service_path.as_ref().to_owned(),
-            tenant: message.tenant.as_ref().to_owned(),
-        }
-    }
 }
 
 impl Collection {
@@ -91,7 +74,7 @@ impl Collection {
     }
 
     /// The snapshot is complete. Removes what it lacks.
-    pub(super) fn snapshot_complete(&mut self, now: Instant) -> Vec<Change> {
+    pub(super) fn snapshot_complete(&mut self, now: Instant) -> Vec<EntitiesChange> {
         self.is_complete = true;
         let connection = self.connections;
         let lacking = self.held.extract_if(.., |_, held| held.shown_by < connection);
@@ -101,14 +84,14 @@ impl Collection {
             if let Some(version) = entity.version() {
                 self.gone.insert(key, version, time);
             }
-            Change::Removed(entity)
+            EntitiesChange::Removed(entity)
         });
         removed.collect()
     }
 
     /// Takes a message about an entity.
-    pub(super) fn apply(&mut self, message: &EventMessage<'_>, now: Instant) -> Option<Change> {
-        let (key, time) = (EntityKey::of(message), self.online.at(now));
+    pub(super) fn apply(&mut self, message: &EventMessage<'_>, now: Instant) -> Option<EntitiesChange> {
+        let (key, time) = (CollectionKey::of(message), self.online.at(now));
         self.gone.forget(time);
         match message.event_type {
             EventType::EntityDeleted | EventType::EntityLeft => self.remove(&key, message.version, time),
@@ -116,7 +99,7 @@ impl Collection {
         }
     }
 
-    fn remove(&mut self, key: &EntityKey, version: Option<u64>, time: Duration) -> Option<Change> {
+    fn remove(&mut self, key: &CollectionKey, version: Option<u64>, time: Duration) -> Option<EntitiesChange> {
         let known = self.held.get(key).and_then(|held| held.entity.version());
         if version.is_some() && version < known {
             return None;
@@ -124,10 +107,10 @@ impl Collection {
         if let Some(version) = version.max(known) {
             self.gone.insert(key.clone(), version, time);
         }
-        self.held.remove(key).map(|held| Change::Removed(held.entity))
+        self.held.remove(key).map(|held| EntitiesChange::Removed(held.entity))
     }
 
-    fn put(&mut self, key: EntityKey, message: &EventMessage<'_>) -> Option<Change> {
+    fn put(&mut self, key: CollectionKey, message: &EventMessage<'_>) -> Option<EntitiesChange> {
         let connection = self.connections;
         let Some(held) = self.held.get_mut(&key) else { return self.add(key, message) };
         let known = held.entity.version();
@@ -141,10 +124,10 @@ impl Collection {
         let after = Arc::new(Entity::after(Some(&held.entity), message));
         held.shown_by = connection;
         let before = std::mem::replace(&mut held.entity, Arc::clone(&after));
-        Some(Change::Updated { before, after })
+        Some(EntitiesChange::Updated { before, after })
     }
 
-    fn add(&mut self, key: EntityKey, message: &EventMessage<'_>) -> Option<Change> {
+    fn add(&mut self, key: CollectionKey, message: &EventMessage<'_>) -> Option<EntitiesChange> {
         let gone = self.gone.version(&key);
         let is_new = match (message.version, gone) {
             (Some(version), Some(gone)) => version > gone,
@@ -158,7 +141,7 @@ impl Collection {
         self.gone.remove(&key);
         let entity = Arc::new(Entity::after(None, message).at_least(gone));
         self.held.insert(key, Held { entity: Arc::clone(&entity), shown_by: self.connections });
-        Some(Change::Added(entity))
+        Some(EntitiesChange::Added(entity))
     }
 }
 

@@ -1,7 +1,7 @@
 use entity_stream_protocol::{EntityTypes, EventMessage, EventType};
 use serde_json::value::RawValue;
 
-use super::members::Members;
+use super::members::EntityMembers;
 
 /// An entity as the client last knew it.
 #[derive(Clone, Debug)]
@@ -82,12 +82,12 @@ impl Entity {
 
     /// The names and the values of the attributes, in their order.
     pub fn attributes(&self) -> Vec<(String, &RawValue)> {
-        Members::of(&self.data).0
+        EntityMembers::of(&self.data).0
     }
 
     /// The value of an attribute. `None` if the entity does not have it.
     pub fn attribute(&self, name: &str) -> Option<&RawValue> {
-        Members::of(&self.data).0.into_iter().rev().find(|(other, _)| other == name).map(|(_, value)| value)
+        EntityMembers::of(&self.data).0.into_iter().rev().find(|(other, _)| other == name).map(|(_, value)| value)
     }
 
     /// The greatest version that the client has seen. It grows with each change of the entity. `None` if the server keeps
@@ -109,7 +109,7 @@ impl Entity {
 
 /// The data after a change that names some attributes. One that has changed and has no value any more was removed.
 fn merged(before: &RawValue, changed: &RawValue, message: &EventMessage<'_>) -> Box<RawValue> {
-    let (mut members, changed) = (Members::of(before), Members::of(changed));
+    let (mut members, changed) = (EntityMembers::of(before), EntityMembers::of(changed));
     if !changed.0.is_empty() {
         let names = message.changed_attributes.as_deref().unwrap_or_default();
         let has_value = |name: &String| changed.0.iter().any(|(other, _)| other == name);
@@ -122,5 +122,5 @@ fn merged(before: &RawValue, changed: &RawValue, message: &EventMessage<'_>) -> 
 }
 
 fn empty() -> Box<RawValue> {
-    Members::default().to_object().unwrap_or_default()
+    EntityMembers::default().to_object().unwrap_or_default()
 }

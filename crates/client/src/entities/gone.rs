@@ -1,7 +1,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
-use super::collection::EntityKey;
+use super::collection_key::CollectionKey;
 
 /// The time online for which the versions are remembered.
 const TIME: Duration = Duration::from_secs(15 * 60);
@@ -11,18 +11,18 @@ const MOST: usize = 100_000;
 /// The last versions of entities that are gone. A change that arrives later and is older does not bring them back.
 #[derive(Debug, Default)]
 pub(super) struct Gone {
-    versions: HashMap<EntityKey, (u64, Duration)>,
-    order: VecDeque<(EntityKey, Duration)>,
+    versions: HashMap<CollectionKey, (u64, Duration)>,
+    order: VecDeque<(CollectionKey, Duration)>,
 }
 
 impl Gone {
     /// The last version of an entity.
-    pub(super) fn version(&self, key: &EntityKey) -> Option<u64> {
+    pub(super) fn version(&self, key: &CollectionKey) -> Option<u64> {
         self.versions.get(key).map(|(version, _)| *version)
     }
 
     /// The entity is gone since this version.
-    pub(super) fn insert(&mut self, key: EntityKey, version: u64, now: Duration) {
+    pub(super) fn insert(&mut self, key: CollectionKey, version: u64, now: Duration) {
         let version = self.version(&key).map_or(version, |other| other.max(version));
         self.order.push_back((key.clone(), now));
         self.versions.insert(key, (version, now));
@@ -30,7 +30,7 @@ impl Gone {
     }
 
     /// The entity is there again.
-    pub(super) fn remove(&mut self, key: &EntityKey) {
+    pub(super) fn remove(&mut self, key: &CollectionKey) {
         self.versions.remove(key);
     }
 

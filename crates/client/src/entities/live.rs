@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_util::{Stream, StreamExt};
 use tokio::time::Instant;
 
-use super::collection::{Change, Collection};
+use super::collection::{Collection, EntitiesChange};
 use super::entity::Entity;
 use crate::error::ClientError;
 use crate::item::StreamItem;
@@ -145,12 +145,12 @@ impl Entities {
     }
 }
 
-impl From<Change> for EntitiesItem {
-    fn from(change: Change) -> Self {
+impl From<EntitiesChange> for EntitiesItem {
+    fn from(change: EntitiesChange) -> Self {
         match change {
-            Change::Added(entity) => Self::Added(entity),
-            Change::Updated { before, after } => Self::Updated { before, after },
-            Change::Removed(entity) => Self::Removed(entity),
+            EntitiesChange::Added(entity) => Self::Added(entity),
+            EntitiesChange::Updated { before, after } => Self::Updated { before, after },
+            EntitiesChange::Removed(entity) => Self::Removed(entity),
         }
     }
 }

@@ -6,9 +6,9 @@ use serde_json::value::RawValue;
 
 /// The members of a JSON object in their order, with the text of each value.
 #[derive(Debug, Default)]
-pub(crate) struct Members<'a>(pub(crate) Vec<(String, &'a RawValue)>);
+pub(crate) struct EntityMembers<'a>(pub(crate) Vec<(String, &'a RawValue)>);
 
-impl<'a> Members<'a> {
+impl<'a> EntityMembers<'a> {
     /// The members of this value; none if it is no object.
     pub(crate) fn of(value: &'a RawValue) -> Self {
         serde_json::from_str(value.get()).unwrap_or_default()
@@ -28,7 +28,7 @@ impl<'a> Members<'a> {
     }
 }
 
-impl Serialize for Members<'_> {
+impl Serialize for EntityMembers<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(self.0.len()))?;
         for (name, value) in &self.0 {
@@ -38,11 +38,11 @@ impl Serialize for Members<'_> {
     }
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
+impl<'de: 'a, 'a> Deserialize<'de> for EntityMembers<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct InOrder;
+        struct InTheirOrder;
 
-        impl<'de> Visitor<'de> for InOrder {
+        impl<'de> Visitor<'de> for InTheirOrder {
             type Value = Vec<(String, &'de RawValue)>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -58,6 +58,6 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
             }
         }
 
-        deserializer.deserialize_map(InOrder).map(Self)
+        deserializer.deserialize_map(InTheirOrder).map(Self)
     }
 }

@@ -1,6 +1,7 @@
 //! A live collection of entities.
 
 mod collection;
+mod collection_key;
 mod entity;
 mod gone;
 mod live;

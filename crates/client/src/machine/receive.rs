@@ -12,7 +12,7 @@ use crate::error::{ClientError, ErrorKind};
 use crate::event::{ReceivedEvent, entries, names};
 use crate::item::StreamItem;
 use crate::resumption::BookmarkStep;
-use crate::snapshots::{PAUSE, SnapshotPart, WholeSnapshot};
+use crate::snapshots::{PAUSE, ReceivedPart, WholeSnapshot};
 use crate::state::StreamState;
 use crate::subscription_request::SubscriptionRequest;
 use crate::subscription_set::RequestProgress;
@@ -108,7 +108,7 @@ impl Machine {
     fn answered(&mut self, answer: Answer, is_subscribed: bool, now: Instant) -> Option<ClientMessage> {
         match answer {
             Answer::Subscribed { request_id, position, session, recovery, snapshot, snapshot_next, .. } => {
-                let part = snapshot.map(|entities| SnapshotPart { entities, next: snapshot_next });
+                let part = snapshot.map(|entities| ReceivedPart { entities, next: snapshot_next });
                 let (id, bookmark) = (request_id.as_ref(), bookmark(position, session));
                 if !is_subscribed && is_ours(id) {
                     let (step, verdict) = self.resumption.answered(bookmark, recovery);
@@ -120,13 +120,13 @@ impl Machine {
                     self.hand_out_with(verdict, None);
                     self.snapshots.hold(step);
                     // A service that has switched entity state off refuses the request instead.
-                    self.snapshot_arrived(part.unwrap_or(SnapshotPart { entities: 0, next: None }), now)
+                    self.snapshot_arrived(part.unwrap_or(ReceivedPart { entities: 0, next: None }), now)
                 } else {
                     None
                 }
             }
             Answer::Snapshot { request_id, snapshot, snapshot_next } if self.snapshots.awaits(request_id.as_ref()) => {
-                self.snapshot_arrived(SnapshotPart { entities: snapshot, next: snapshot_next }, now)
+                self.snapshot_arrived(ReceivedPart { entities: snapshot, next: snapshot_next }, now)
             }
             // A gateway that answers pings by itself may leave the id out. Another ping was not sent.
             Answer::Pong { .. } if !is_subscribed && self.subscriptions.at_opening().is_empty() => {
@@ -154,7 +154,7 @@ impl Machine {
         &mut self,
         step: Option<BookmarkStep>,
         verdict: Option<StreamItem>,
-        part: Option<SnapshotPart>,
+        part: Option<ReceivedPart>,
         now: Instant,
     ) -> Option<ClientMessage> {
         self.state = StreamState::Streaming {
@@ -184,7 +184,7 @@ impl Machine {
     }
 
     /// A part of the snapshot that is under way arrived.
-    fn snapshot_arrived(&mut self, part: SnapshotPart, now: Instant) -> Option<ClientMessage> {
+    fn snapshot_arrived(&mut self, part: ReceivedPart, now: Instant) -> Option<ClientMessage> {
         self.no_longer_requesting();
         let is_empty = part.entities == 0;
         match self.snapshots.arrived(part) {
@@ -210,7 +210,7 @@ impl Machine {
     fn accepted(
         &mut self,
         past: Option<(Option<Bookmark>, Option<Recovery>)>,
-        part: Option<SnapshotPart>,
+        part: Option<ReceivedPart>,
         now: Instant,
     ) -> Option<ClientMessage> {
         self.no_longer_requesting();
@@ -222,7 +222,7 @@ impl Machine {
                 self.snapshots.owe(begun.clone());
                 self.hand_out_both(Some(StreamItem::Accepted(request)), verdict, None);
                 self.snapshots.begin(begun, step);
-                return self.snapshot_arrived(part.unwrap_or(SnapshotPart { entities: 0, next: None }), now);
+                return self.snapshot_arrived(part.unwrap_or(ReceivedPart { entities: 0, next: None }), now);
             }
             Some(RequestProgress::Done(request)) => (Some(StreamItem::Accepted(request)), self.send_next(now)),
             Some(RequestProgress::Continues) => {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tokio::sync::OwnedMutexGuard;
 
-use super::table::EntityKey;
+use super::entity_key::EntityKey;
 
 /// The entities whose changes are under way.
 #[derive(Clone, Debug, Default)]

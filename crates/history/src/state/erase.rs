@@ -7,8 +7,9 @@ use aws_sdk_dynamodb::types::{DeleteRequest, ReturnValue, WriteRequest};
 use entity_stream_protocol::{EntityTypes, Tenant};
 
 use super::entity_item::{INDEXED_UNTIL, TYPES};
+use super::entity_key::EntityKey;
 use super::index::IndexPlace;
-use super::table::{EntityKey, StateTable};
+use super::table::StateTable;
 use crate::error::HistoryError;
 use crate::keys::{
     HistoryItem, PARTITION_KEY, SORT_KEY, get_number, get_string, hash, index_key, index_partition, state_partition,

@@ -8,7 +8,8 @@ use backon::{BackoffBuilder, ExponentialBuilder};
 use entity_stream_protocol::{EntityTypes, EpochMillis, Tenant};
 use tokio::time::sleep;
 
-use super::table::{EntityKey, StateTable};
+use super::entity_key::EntityKey;
+use super::table::StateTable;
 use crate::error::HistoryError;
 use crate::keys::{
     HistoryItem, PARTITION_KEY, SORT_KEY, TTL_ATTRIBUTE, get_number, get_string, index_key, index_partition, number,

@@ -10,14 +10,13 @@ use entity_stream_protocol::{EpochMillis, Event, Tenant};
 use tokio::time::{sleep, timeout};
 
 use super::entity_item::{TYPES, VERSION, types_value};
+use super::entity_key::EntityKey;
 use super::entity_state::EntityState;
 use super::entity_turns::EntityTurns;
 use super::merge::{Applied, EntityUpdate, Merged};
 use super::quick_update::QuickUpdate;
 use crate::error::HistoryError;
-use crate::keys::{
-    HASH_LENGTH, HistoryItem, PARTITION_KEY, TTL_ATTRIBUTE, get_number, hash, number, state_key, state_partition,
-};
+use crate::keys::{HistoryItem, PARTITION_KEY, TTL_ATTRIBUTE, get_number, hash, number, state_partition};
 use crate::timing::Timing;
 
 /// The most items that `BatchGetItem` reads at once.
@@ -35,35 +34,6 @@ pub struct StateTable {
     /// The time for which a deletion is known.
     deleted_for: Duration,
     turns: EntityTurns,
-}
-
-/// The key of an entity.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct EntityKey {
-    pub(super) tenant: Tenant,
-    entity: String,
-    service_path: String,
-}
-
-impl EntityKey {
-    /// The key of an entity with this id and `Fiware-ServicePath`.
-    pub fn new(tenant: &Tenant, entity_id: &str, service_path: &str) -> Self {
-        Self { tenant: tenant.clone(), entity: hash(entity_id), service_path: hash(service_path) }
-    }
-
-    /// The sort key of its index items.
-    pub(super) fn sort_key(&self) -> String {
-        format!("{}{}", self.entity, self.service_path)
-    }
-
-    pub(super) fn of_index(tenant: &Tenant, sort_key: &str) -> Option<Self> {
-        let (entity, service_path) = sort_key.split_at_checked(HASH_LENGTH)?;
-        Some(Self { tenant: tenant.clone(), entity: entity.to_owned(), service_path: service_path.to_owned() })
-    }
-
-    pub(super) fn item_key(&self) -> HistoryItem {
-        state_key(&self.tenant, &self.entity, &self.service_path)
-    }
 }
 
 impl StateTable {
@@ -102,8 +72,8 @@ impl StateTable {
         let mut known = match QuickUpdate::new(&update, (now.seconds(), self.expires(now))) {
             None => self.item(&key).await?,
             Some(request) => match self.update(&key, request).await? {
-                Written::Over(item) => return Ok(update.merge(self.read(&item, now), now).outcome),
-                Written::Not(item) => item,
+                ConditionalWrite::Over(item) => return Ok(update.merge(self.read(&item, now), now).outcome),
+                ConditionalWrite::Not(item) => item,
             },
         };
         let mut delays = ExponentialBuilder::default()
@@ -120,8 +90,8 @@ impl StateTable {
             }
             self.index(&key, &mut state, known.as_ref(), now).await?;
             match self.put(&key, &state, known.as_ref(), now).await? {
-                Written::Over(_) => return Ok(outcome),
-                Written::Not(item) => known = item,
+                ConditionalWrite::Over(_) => return Ok(outcome),
+                ConditionalWrite::Not(item) => known = item,
             }
             metrics::counter!("StateConflicts").increment(1);
             sleep(delays.next().unwrap_or_default()).await;
@@ -146,7 +116,7 @@ impl StateTable {
         Ok(())
     }
 
-    async fn update(&self, key: &EntityKey, request: QuickUpdate) -> Result<Written, HistoryError> {
+    async fn update(&self, key: &EntityKey, request: QuickUpdate) -> Result<ConditionalWrite, HistoryError> {
         let QuickUpdate { update, condition, names, values } = request;
         let result = self
             .client
@@ -162,9 +132,11 @@ impl StateTable {
             .send()
             .await;
         match result {
-            Ok(output) => Ok(Written::Over(output.attributes.unwrap_or_default())),
+            Ok(output) => Ok(ConditionalWrite::Over(output.attributes.unwrap_or_default())),
             Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(failed)) => Ok(Written::Not(failed.item.clone())),
+                Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
+                    Ok(ConditionalWrite::Not(failed.item.clone()))
+                }
                 _ => Err(HistoryError::dynamo("UpdateItem")(error)),
             },
         }
@@ -176,7 +148,7 @@ impl StateTable {
         state: &EntityState,
         known: Option<&HistoryItem>,
         now: EpochMillis,
-    ) -> Result<Written, HistoryError> {
+    ) -> Result<ConditionalWrite, HistoryError> {
         let expires = if state.is_deleted() { now.plus(self.deleted_for).seconds() } else { self.expires(now) };
         let put = self.client.put_item().table_name(&self.name).set_item(Some(state.to_item(key.item_key(), expires)));
         let put = match known.and_then(|item| get_number(item, VERSION)) {
@@ -190,9 +162,11 @@ impl StateTable {
         };
         let put = put.return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         match put.send().await {
-            Ok(_) => Ok(Written::Over(HistoryItem::new())),
+            Ok(_) => Ok(ConditionalWrite::Over(HistoryItem::new())),
             Err(error) => match error.as_service_error() {
-                Some(PutItemError::ConditionalCheckFailedException(failed)) => Ok(Written::Not(failed.item.clone())),
+                Some(PutItemError::ConditionalCheckFailedException(failed)) => {
+                    Ok(ConditionalWrite::Not(failed.item.clone()))
+                }
                 _ => Err(HistoryError::dynamo("PutItem")(error)),
             },
         }
@@ -236,7 +210,7 @@ impl StateTable {
                 if wanted.is_empty() {
                     break;
                 }
-                let delay = delays.next().ok_or_else(|| HistoryError::TimedOut { operation: OPERATION })?;
+                let delay = delays.next().ok_or(HistoryError::TimedOut { operation: OPERATION })?;
                 sleep(delay).await;
             }
         }
@@ -287,7 +261,7 @@ fn keyed(tenant: &Tenant, item: &HistoryItem) -> Option<(EntityKey, EntityState)
 }
 
 /// Whether a write met its condition.
-enum Written {
+enum ConditionalWrite {
     /// It replaced this item.
     Over(HistoryItem),
     /// It did not, because of this item.

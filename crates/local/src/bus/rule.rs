@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 #[derive(Deserialize)]
-struct Matched {
+struct RuleFields {
     #[serde(rename = "type")]
     change_type: Value,
 }
@@ -14,7 +14,7 @@ struct Matched {
 /// Source: "Creating EventBridge event patterns", Amazon EventBridge User Guide.
 pub(super) fn matches(detail: &str) -> bool {
     let is_change_type = |value: &Value| ChangeType::deserialize(value).is_ok();
-    serde_json::from_str::<Matched>(detail).is_ok_and(|matched| match &matched.change_type {
+    serde_json::from_str::<RuleFields>(detail).is_ok_and(|matched| match &matched.change_type {
         Value::Array(values) => values.iter().any(is_change_type),
         value => is_change_type(value),
     })

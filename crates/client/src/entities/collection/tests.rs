@@ -18,7 +18,7 @@ fn message(kind: &str, entity: usize, version: Option<u64>, data: &Value) -> Val
     message
 }
 
-fn apply(collection: &mut Collection, message: &Value, now: Instant) -> Option<Change> {
+fn apply(collection: &mut Collection, message: &Value, now: Instant) -> Option<EntitiesChange> {
     let frame = message.to_string();
     collection.apply(ServerMessage::parse(&frame).unwrap().event().unwrap(), now)
 }
@@ -38,16 +38,18 @@ fn an_older_version_changes_nothing_also_after_the_end() {
     let now = Instant::now();
     let mut collection = connected(now);
     let mut apply = |kind, version, data: Value| apply(&mut collection, &message(kind, 1, Some(version), &data), now);
-    assert!(matches!(apply("entityUpdated", 5, json!({ "a": 5 })), Some(Change::Added(_))));
+    assert!(matches!(apply("entityUpdated", 5, json!({ "a": 5 })), Some(EntitiesChange::Added(_))));
     assert!(apply("entityUpdated", 4, json!({ "a": 4 })).is_none());
     assert!(apply("entitySnapshot", 3, json!({ "a": 3 })).is_none());
     assert!(apply("entityDeleted", 4, json!({})).is_none());
-    let Some(Change::Updated { before, after }) = apply("entityUpdated", 6, json!({ "a": 6 })) else { panic!() };
+    let Some(EntitiesChange::Updated { before, after }) = apply("entityUpdated", 6, json!({ "a": 6 })) else {
+        panic!()
+    };
     assert_eq!((before.data().get(), after.data().get(), after.version()), (r#"{"a":5}"#, r#"{"a":6}"#, Some(6)));
-    assert!(matches!(apply("entityLeft", 8, json!({})), Some(Change::Removed(_))));
+    assert!(matches!(apply("entityLeft", 8, json!({})), Some(EntitiesChange::Removed(_))));
     assert!(apply("entitySnapshot", 7, json!({ "a": 7 })).is_none(), "it left");
     assert!(apply("entityUpdated", 8, json!({ "a": 8 })).is_none());
-    assert!(matches!(apply("entityUpdated", 9, json!({ "a": 9 })), Some(Change::Added(_))));
+    assert!(matches!(apply("entityUpdated", 9, json!({ "a": 9 })), Some(EntitiesChange::Added(_))));
     assert_eq!(data(&collection), [r#"urn:1 {"a":9}"#]);
 }
 
@@ -61,7 +63,7 @@ fn an_end_that_comes_first_is_remembered_for_15_minutes_online() {
     collection.disconnected(start + 10 * minute);
     collection.connected(start + 100 * minute);
     assert!(apply(&mut collection, &late, start + 104 * minute).is_none());
-    assert!(matches!(apply(&mut collection, &late, start + 106 * minute), Some(Change::Added(_))));
+    assert!(matches!(apply(&mut collection, &late, start + 106 * minute), Some(EntitiesChange::Added(_))));
 }
 
 #[test]
@@ -93,7 +95,7 @@ fn partial_data_is_merged() {
     apply(&mut collection, &message("entitySnapshot", 1, Some(5), &json!({ "a": 1, "b": 2 })), now);
     let mut change = message("entityUpdated", 1, None, &json!({ "c": 3, "a": 4 }));
     change["changedAttributes"] = json!(["a", "b", "c"]);
-    let Some(Change::Updated { after, .. }) = apply(&mut collection, &change, now) else { panic!() };
+    let Some(EntitiesChange::Updated { after, .. }) = apply(&mut collection, &change, now) else { panic!() };
     assert_eq!((after.data().get(), after.version()), (r#"{"a":4,"c":3}"#, Some(5)));
     assert_eq!(after.attribute("c").map(RawValue::get), Some("3"));
     assert!(after.attribute("b").is_none() && !after.is_partial());
@@ -101,20 +103,20 @@ fn partial_data_is_merged() {
     // The data of a change that is too large is not known.
     let mut large = message("entityUpdated", 1, Some(6), &json!({}));
     (large["truncated"], large["dataBytes"]) = (json!(true), json!(200_000));
-    let Some(Change::Updated { after, .. }) = apply(&mut collection, &large, now) else { panic!() };
+    let Some(EntitiesChange::Updated { after, .. }) = apply(&mut collection, &large, now) else { panic!() };
     assert!(after.is_partial() && after.version() == Some(6) && after.data().get() == r#"{"a":4,"c":3}"#);
     let whole = message("entityUpdated", 1, Some(7), &json!({ "a": 7 }));
-    let Some(Change::Updated { after, .. }) = apply(&mut collection, &whole, now) else { panic!() };
+    let Some(EntitiesChange::Updated { after, .. }) = apply(&mut collection, &whole, now) else { panic!() };
     assert!(!after.is_partial() && after.data().get() == r#"{"a":7}"#);
 
     // An entity without a version ends, and only its creation brings it back.
     assert!(apply(&mut collection, &message("entityDeleted", 1, None, &json!({})), now).is_some());
     assert!(apply(&mut collection, &message("entityUpdated", 1, None, &json!({ "a": 8 })), now).is_none());
     let created = message("entityCreated", 1, None, &json!({ "a": 9 }));
-    let Some(Change::Added(entity)) = apply(&mut collection, &created, now) else { panic!() };
+    let Some(EntitiesChange::Added(entity)) = apply(&mut collection, &created, now) else { panic!() };
     assert_eq!((entity.version(), entity.is_partial()), (Some(7), false));
     let unknown = message("entityUpdated", 2, None, &json!({ "a": 1 }));
-    let Some(Change::Added(entity)) = apply(&mut collection, &unknown, now) else { panic!() };
+    let Some(EntitiesChange::Added(entity)) = apply(&mut collection, &unknown, now) else { panic!() };
     assert!(entity.is_partial() && entity.version().is_none());
 }
 
@@ -125,7 +127,7 @@ fn an_entity_is_its_id_and_its_service_path() {
     for path in ["/b", "/a"] {
         let mut message = message("entityUpdated", 1, Some(1), &json!({ "path": path }));
         message["servicePath"] = path.into();
-        assert!(matches!(apply(&mut collection, &message, now), Some(Change::Added(_))));
+        assert!(matches!(apply(&mut collection, &message, now), Some(EntitiesChange::Added(_))));
     }
     let paths: Vec<_> = collection.iter().map(|entity| entity.service_path()).collect();
     assert_eq!(paths, ["/a", "/b"]);
@@ -194,14 +196,14 @@ impl World {
         format!("{} {}", entity.id(), entity.data())
     }
 
-    fn hear(&mut self, change: Option<Change>) -> Result<(), TestCaseError> {
+    fn hear(&mut self, change: Option<EntitiesChange>) -> Result<(), TestCaseError> {
         match change {
-            Some(Change::Added(entity)) => prop_assert!(self.described.insert(Self::show(&entity))),
-            Some(Change::Updated { before, after }) => {
+            Some(EntitiesChange::Added(entity)) => prop_assert!(self.described.insert(Self::show(&entity))),
+            Some(EntitiesChange::Updated { before, after }) => {
                 prop_assert!(self.described.remove(&Self::show(&before)));
                 prop_assert!(self.described.insert(Self::show(&after)));
             }
-            Some(Change::Removed(entity)) => prop_assert!(self.described.remove(&Self::show(&entity))),
+            Some(EntitiesChange::Removed(entity)) => prop_assert!(self.described.remove(&Self::show(&entity))),
             None => {}
         }
         prop_assert_eq!(self.described.iter().cloned().collect::<Vec<_>>(), data(&self.collection));
@@ -288,7 +290,7 @@ impl World {
             self.next = None;
             for change in self.collection.snapshot_complete(self.now) {
                 // One change after the other leads to the set, which has all of them already.
-                let Change::Removed(entity) = change else { panic!("{change:?}") };
+                let EntitiesChange::Removed(entity) = change else { panic!("{change:?}") };
                 prop_assert!(self.described.remove(&Self::show(&entity)));
             }
             self.commit();
