@@ -1,5 +1,6 @@
 //! One event without history, with it, and with entity state as well: write units, time and processor time.
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -101,21 +102,26 @@ async fn write_units(local: &entity_stream_local::Local) -> Option<usize> {
 
 /// The write units of the largest item whose key begins like this.
 async fn largest(local: &entity_stream_local::Local, key: &str) -> Option<usize> {
-    let scan = dynamodb(local).scan().table_name(HISTORY_TABLE).limit(500).send().await.ok()?;
     let size = |value: &AttributeValue| match value {
         AttributeValue::S(text) | AttributeValue::N(text) => text.len(),
         AttributeValue::B(bytes) => bytes.as_ref().len(),
         _ => 1,
     };
-    let begins = |item: &&std::collections::HashMap<String, AttributeValue>| {
-        item.get("pk").and_then(|pk| pk.as_s().ok()).is_some_and(|pk| pk.starts_with(key))
-    };
-    let sizes = scan
-        .items()
-        .iter()
-        .filter(begins)
-        .map(|item| item.iter().map(|(name, value)| name.len() + size(value)).sum::<usize>());
-    Some(sizes.max()?.div_ceil(1024))
+    let (mut largest, mut start) = (None, None);
+    loop {
+        let scan = dynamodb(local).scan().table_name(HISTORY_TABLE).set_exclusive_start_key(start);
+        let page = scan.send().await.ok()?;
+        let is_wanted = |item: &&HashMap<String, AttributeValue>| {
+            item.get("pk").and_then(|pk| pk.as_s().ok()).is_some_and(|pk| pk.starts_with(key))
+        };
+        let sizes = page.items().iter().filter(is_wanted);
+        let sizes = sizes.map(|item| item.iter().map(|(name, value)| name.len() + size(value)).sum::<usize>());
+        largest = largest.max(sizes.max());
+        start = page.last_evaluated_key;
+        if start.is_none() {
+            return largest.map(|largest| largest.div_ceil(1024));
+        }
+    }
 }
 
 /// The processor time of this process, which has the table and the endpoint too.
