@@ -30,6 +30,12 @@ export interface EntityEvent {
   position?: string;
   /** The event comes from the history: a subscription was exchanged at that moment. */
   replayed?: true;
+  /** The version of the entity after the change, if the service keeps its state. It grows with each change of the entity. */
+  version?: number;
+  /** The service had a newer change of the entity already. */
+  late?: true;
+  /** The service keeps states, but none of this entity. */
+  state?: 'unavailable';
 }
 
 /** The codes of the wire contract's `error` answers. */

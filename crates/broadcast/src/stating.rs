@@ -4,15 +4,19 @@
 //! without one, and then fails, so that Lambda repeats it: an outage of the table stops no live event.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use entity_stream_clock::Clock;
 use entity_stream_history::{Applied, EntityKey, HistoryError, StateTable};
 use entity_stream_protocol::EpochMillis;
 use futures_util::{StreamExt, stream};
+use tokio::time::{Instant, timeout_at};
 
 use crate::assignment::Assignment;
 use crate::metrics;
 
+/// The longest time for all events of a batch. What is not written by then is delivered without a state.
+const TIME: Duration = Duration::from_secs(4);
 /// The entities whose states are written at the same time.
 const AT_ONCE: usize = 16;
 
@@ -25,11 +29,20 @@ pub(crate) async fn apply(states: &StateTable, assignments: &mut [Assignment<'_>
         entities.entry(key).or_default().push(index);
     }
     let assigned = &*assignments;
+    let until = Instant::now() + TIME;
     let applied = stream::iter(entities.into_values()).map(async |events| {
         let mut applied = Vec::with_capacity(events.len());
         for index in events {
+            let assignment = &assigned[index];
             let now = clock.now();
-            applied.push((index, states.apply(&assigned[index].event, assigned[index].arrived_at(now), now).await));
+            let apply = async {
+                match assignment.depth {
+                    0 => states.apply(&assignment.event, assignment.arrived_at(now), now).await,
+                    _ => states.apply_again(&assignment.event, assignment.arrived_at(now), now).await,
+                }
+            };
+            let result = timeout_at(until, apply).await;
+            applied.push((index, result.unwrap_or(Err(HistoryError::TimedOut { operation: "UpdateItem" }))));
         }
         applied
     });

@@ -8,11 +8,11 @@ pub(crate) fn snapshot_of(state: &EntityState, tenant: &Tenant) -> Event {
     let name = format!("{tenant} {} {}", state.service_path, state.entity_id);
     let id = format!("snapshot-{}-{:016x}", state.version, stable_hash(&name));
     let mut event = Event::new(id, state.last.time.as_str(), change_of(state, tenant)).into_snapshot();
-    event = event.revised(Some(revision_of(state)));
     if state.is_too_large() {
         event.set_without_state();
     }
-    event
+    // The version is known, however large the entity is.
+    event.revised(Some(revision_of(state)))
 }
 
 /// The event that tells a client that comes back what an entity is now. It has the id and the kind of the last change, and the

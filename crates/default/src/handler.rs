@@ -26,6 +26,8 @@ const MESSAGE_TIME: Duration = Duration::from_secs(12);
 /// The requests for past events or snapshots that are handled at the same time. Lambda gives an instance one at a time. The local system has
 /// one instance, and if all clients come back at once, the times of a request have to suffice for it.
 const READINGS: usize = 64;
+/// The longest time that a request waits for the requests before it.
+const QUEUE_TIME: Duration = Duration::from_secs(60);
 /// The time to close a connection that did not authenticate.
 const CLOSE_TIME: Duration = Duration::from_secs(4);
 
@@ -116,11 +118,14 @@ impl DefaultRoute {
             Action::Snapshot { .. } => true,
             _ => false,
         };
-        // The semaphore is never closed.
-        let _turn = if reads_much { self.readings.acquire().await.ok() } else { None };
-        match timeout(MESSAGE_TIME, self.act(caller, &message)).await {
-            Ok(answer) => answer,
-            Err(_) => Some(refuse(&message, &TableError::TimedOut { operation: "request" }).into()),
+        let act = async {
+            // The semaphore is never closed.
+            let _turn = if reads_much { self.readings.acquire().await.ok() } else { None };
+            timeout(MESSAGE_TIME, self.act(caller, &message)).await
+        };
+        match timeout(MESSAGE_TIME + QUEUE_TIME, act).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) | Err(_) => Some(refuse(&message, &TableError::TimedOut { operation: "request" }).into()),
         }
     }
 

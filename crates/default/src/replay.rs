@@ -134,9 +134,12 @@ async fn current_states(
     if keys.len() > MOST_STATES {
         return Err(NotRecovered::TooMany);
     }
-    let states = states.states(&keys, now).await.map_err(|error| {
-        note_fault(&error);
-        NotRecovered::Unavailable
+    let states = states.states_within(&keys, now, HISTORY_BYTES).await.map_err(|error| match error {
+        HistoryError::TooMuch => NotRecovered::TooMany,
+        error => {
+            note_fault(&error);
+            NotRecovered::Unavailable
+        }
     })?;
     Ok(CurrentStates::new(states, events))
 }

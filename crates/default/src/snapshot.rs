@@ -13,7 +13,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use entity_stream_connections::Connection;
-use entity_stream_history::{EntityState, HistoryError, IndexPlace, StateTable};
+use entity_stream_history::{EntityKey, EntityState, HistoryError, IndexPlace, StateTable};
 use entity_stream_protocol::limits::{SNAPSHOT_BYTES, SNAPSHOT_ENTITIES};
 use entity_stream_protocol::{
     ChangeFacts, EpochMillis, FilterScopes, MessageForm, Selection, SnapshotToken, Subscription, SubscriptionName,
@@ -51,9 +51,9 @@ struct SnapshotPlace {
     /// The number of the scope.
     #[serde(rename = "n")]
     scope: usize,
-    /// A hash of all scopes: a change of the subscriptions between two parts can change them.
+    /// A hash of the subscriptions, which may change between two parts.
     #[serde(rename = "h")]
-    scopes: u64,
+    wanted: u64,
     /// The last entity of the scope.
     #[serde(rename = "a", skip_serializing_if = "Option::is_none")]
     after: Option<String>,
@@ -84,6 +84,8 @@ pub(crate) struct Snapshot<'a> {
     connection: &'a Connection,
     wishes: Vec<SnapshotWish<'a>>,
     scopes: SnapshotScopes,
+    /// A hash of the subscriptions.
+    wanted: u64,
     place: SnapshotPlace,
 }
 
@@ -94,16 +96,16 @@ impl<'a> Snapshot<'a> {
         connection: &'a Connection,
         subscriptions: BTreeSet<SubscriptionName>,
     ) -> Self {
-        let place = SnapshotPlace { subscriptions, scope: 0, scopes: 0, after: None };
+        let place = SnapshotPlace { subscriptions, scope: 0, wanted: 0, after: None };
         let mut snapshot = Self::at(states, connection, place);
-        snapshot.place.scopes = snapshot.scopes.hash();
+        snapshot.place.wanted = snapshot.wanted;
         snapshot
     }
 
     /// Goes on with a snapshot.
     ///
     /// # Errors
-    /// If the token is not one of this service, or the subscriptions have other scopes now.
+    /// If the token is not one of this service, or the subscriptions are others now.
     pub(crate) fn resume(
         states: &'a StateTable,
         connection: &'a Connection,
@@ -111,9 +113,12 @@ impl<'a> Snapshot<'a> {
     ) -> Result<Self, UnknownPlace> {
         let json = URL_SAFE_NO_PAD.decode(token.as_str()).map_err(|_| UnknownPlace)?;
         let place: SnapshotPlace = serde_json::from_slice(&json).map_err(|_| UnknownPlace)?;
-        let expected = place.scopes;
+        let expected = place.wanted;
         let snapshot = Self::at(states, connection, place);
-        let is_known = snapshot.scopes.hash() == expected && snapshot.place.scope < snapshot.scopes.len();
+        let after = snapshot.place.after.clone().map(IndexPlace);
+        let is_known = snapshot.wanted == expected
+            && snapshot.place.scope < snapshot.scopes.len()
+            && after.is_none_or(|after| after.is_valid());
         if is_known { Ok(snapshot) } else { Err(UnknownPlace) }
     }
 
@@ -121,7 +126,8 @@ impl<'a> Snapshot<'a> {
         let wanted = connection.subscriptions.iter().filter(|each| place.subscriptions.contains(&each.name));
         let wishes: Vec<_> = wanted.map(SnapshotWish::new).collect();
         let scopes = SnapshotScopes::of(wishes.iter().map(|wish| wish.subscription));
-        Self { states, connection, wishes, scopes, place }
+        let wanted = hash_of(wishes.iter().map(|wish| wish.subscription));
+        Self { states, connection, wishes, scopes, wanted, place }
     }
 
     /// Reads the next part.
@@ -132,20 +138,27 @@ impl<'a> Snapshot<'a> {
         let started = Instant::now();
         let (mut messages, mut entities, mut bytes, mut frames) = (Vec::new(), 0, 0, 0);
         let mut turn = Instant::now();
+        let mut is_full = false;
         while self.place.scope < self.scopes.len() {
-            for state in self.next_states(now).await? {
+            let scope = self.place.scope;
+            for (key, state) in self.next_states(now).await? {
                 let of_entity = self.messages(&state);
                 entities += u32::from(!of_entity.is_empty());
                 bytes += of_entity.iter().map(String::len).sum::<usize>();
                 frames += of_entity.len();
                 messages.extend(of_entity);
+                let has_all_frames = !self.connection.takes_batches && frames >= FRAMES;
+                is_full = entities as usize >= SNAPSHOT_ENTITIES || bytes >= SNAPSHOT_BYTES || has_all_frames;
+                if let Some(key) = key.filter(|_| is_full) {
+                    // The rest of what was read is read again.
+                    (self.place.scope, self.place.after) = (scope, Some(IndexPlace::after(&key).0));
+                    break;
+                }
                 if turn.elapsed() > TURN {
                     tokio::task::yield_now().await;
                     turn = Instant::now();
                 }
             }
-            let has_all_frames = !self.connection.takes_batches && frames >= FRAMES;
-            let is_full = entities as usize >= SNAPSHOT_ENTITIES || bytes >= SNAPSHOT_BYTES || has_all_frames;
             if is_full || started.elapsed() > READING_TIME {
                 break;
             }
@@ -161,28 +174,30 @@ impl<'a> Snapshot<'a> {
         SnapshotPart { next: self.place.token(), ..SnapshotPart::default() }
     }
 
-    /// Reads some entities from the place on, and moves the place behind them.
-    async fn next_states(&mut self, now: EpochMillis) -> Result<Vec<EntityState>, HistoryError> {
+    /// Reads some entities from the place on, in the order of their keys, and moves the place behind them. Those of an id, which
+    /// are few, have no place between them.
+    async fn next_states(&mut self, now: EpochMillis) -> Result<Vec<(Option<EntityKey>, EntityState)>, HistoryError> {
         let tenant = &self.connection.tenant;
-        let entity_type = match self.scopes.get(self.place.scope) {
+        let scope = self.place.scope;
+        let entity_type = match self.scopes.get(scope) {
             Some(SnapshotScope::Id(id)) => {
                 let states = self.states.states_of_id(tenant, id, now).await?;
                 self.place.scope += 1;
-                return Ok(states);
+                return Ok(states.into_iter().map(|state| (None, state)).collect());
             }
             Some(SnapshotScope::Type(entity_type)) => Some(entity_type.to_owned()),
             Some(SnapshotScope::Every) | None => None,
         };
         let after = self.place.after.take().map(IndexPlace);
         let page = self.states.list(tenant, entity_type.as_deref(), after.as_ref(), (PAGE, now)).await?;
-        let states = self.states.states(&page.keys, now).await?.into_iter().map(|(_, state)| state);
-        let scope = self.place.scope;
-        let states = states.filter(|state| self.scopes.first_of(state) == Some(scope)).collect();
+        let mut states = self.states.states(&page.keys, now).await?;
+        states.retain(|(_, state)| self.scopes.first_of(state) == Some(scope));
+        states.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
         match page.next {
             Some(IndexPlace(after)) => self.place.after = Some(after),
             None => self.place.scope += 1,
         }
-        Ok(states)
+        Ok(states.into_iter().map(|(key, state)| (Some(key), state)).collect())
     }
 
     /// The messages that show an entity: one for each view of the subscriptions that it matches.
@@ -279,8 +294,9 @@ impl SnapshotScopes {
         let has = |wanted: &String| state.entity_types.iter().any(|each| each.as_str() == wanted);
         by_id.or_else(|| types.iter().position(has).map(|index| ids.len() + index))
     }
+}
 
-    fn hash(&self) -> u64 {
-        entity_stream_connections::stable_hash(format!("{self:?}").as_bytes())
-    }
+fn hash_of<'a>(subscriptions: impl Iterator<Item = &'a Subscription>) -> u64 {
+    let subscriptions: Vec<_> = subscriptions.collect();
+    entity_stream_connections::stable_hash(serde_json::to_string(&subscriptions).unwrap_or_default().as_bytes())
 }

@@ -7,4 +7,5 @@ mod outages;
 mod positions;
 mod renewals;
 mod replays;
+mod states;
 mod support;

@@ -44,6 +44,12 @@ pub(crate) fn is_history_write(asked: &Asked) -> bool {
     matches!(operation(asked), Some("PutItem" | "BatchWriteItem")) && body.contains("\"H#")
 }
 
+/// True for a request that writes the state of an entity.
+pub(crate) fn is_state_write(asked: &Asked) -> bool {
+    let body = String::from_utf8_lossy(&asked.body);
+    matches!(operation(asked), Some("PutItem" | "UpdateItem")) && body.contains("\"S#")
+}
+
 /// True for a message to a connection.
 pub(crate) fn is_post(asked: &Asked) -> bool {
     asked.method == "POST" && operation(asked).is_none()

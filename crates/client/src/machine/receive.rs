@@ -72,7 +72,8 @@ impl Machine {
             return;
         }
         let step = event.position.clone().filter(|_| self.takes_positions()).map(BookmarkStep::Seen);
-        let is_new = self.seen.insert(&event.id, names(&event), now);
+        // An event without state comes again with one.
+        let is_new = event.state.is_some() || self.seen.insert(&event.id, names(&event), now);
         let item = is_new.then(|| self.new_event(text, event));
         self.repeats += u64::from(!is_new);
         self.hand_out_with(item, step);

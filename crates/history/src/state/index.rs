@@ -12,13 +12,26 @@ use super::entity_key::EntityKey;
 use super::table::StateTable;
 use crate::error::HistoryError;
 use crate::keys::{
-    HistoryItem, PARTITION_KEY, SORT_KEY, TTL_ATTRIBUTE, get_number, get_string, index_key, index_partition, number,
-    string,
+    HASH_LENGTH, HistoryItem, PARTITION_KEY, SORT_KEY, TTL_ATTRIBUTE, get_number, get_string, index_key,
+    index_partition, number, string,
 };
 
 /// A place in the list of a type's entities: after this one. It is text that clients may keep.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IndexPlace(pub String);
+
+impl IndexPlace {
+    /// The place behind an entity.
+    pub fn after(key: &EntityKey) -> Self {
+        Self(key.sort_key())
+    }
+
+    /// Returns whether the text can be a place.
+    pub fn is_valid(&self) -> bool {
+        let is_digit = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        self.0.len() == 2 * HASH_LENGTH && self.0.bytes().all(is_digit)
+    }
+}
 
 /// Some entities of a type.
 #[derive(Debug)]

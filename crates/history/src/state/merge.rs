@@ -26,6 +26,8 @@ use super::event_mark::{EventMark, RECENT};
 pub(crate) const MOST_BYTES: usize = 350_000;
 /// The time after which a removed attribute is forgotten. An older change could bring it back then.
 const REMOVED_FOR: i64 = 60 * 60 * 1_000_000;
+/// The longest name of an attribute, in bytes. DynamoDB's limit is 64 KB.
+const NAME_BYTES: usize = 60_000;
 /// The most bytes of an item besides its attributes.
 const ITEM_BYTES: usize = 600;
 /// The bytes of an attribute in an item besides its name and value.
@@ -37,6 +39,8 @@ pub(crate) struct EntityUpdate<'a> {
     pub(crate) event: &'a Event,
     pub(crate) mark: EventMark,
     pub(crate) at: ChangeTime,
+    /// True if this may be a repetition: a continuation, or an event that came to the bus a while ago.
+    pub(crate) may_be_repeated: bool,
     /// The attributes that it sets, each with its JSON and its time. `None`: the data cannot be read.
     pub(crate) attributes: Option<BTreeMap<String, (&'a str, ChangeTime)>>,
 }
@@ -49,6 +53,8 @@ pub(crate) struct Merged {
     pub(crate) outcome: Applied,
     /// False if the state is as it was, so that nothing has to be written.
     pub(crate) is_changed: bool,
+    /// True if the state lacks something because an item would be too large with it.
+    pub(crate) is_bounded: bool,
 }
 
 /// What a change did to the state of its entity.
@@ -67,16 +73,17 @@ pub enum Applied {
 
 impl<'a> EntityUpdate<'a> {
     /// The change of an event that arrived at the bus at this time.
-    pub(crate) fn new(event: &'a Event, arrival: EpochMillis) -> Self {
+    pub(crate) fn new(event: &'a Event, arrival: EpochMillis, may_be_repeated: bool) -> Self {
         let change = event.change();
         let at = ChangeTime::of_change(change, arrival);
         let members: Option<BTreeMap<String, &RawValue>> = serde_json::from_str(change.data.get()).ok();
+        let members = members.filter(|members| members.keys().all(|name| name.len() <= NAME_BYTES));
         let timed = |(name, json): (String, &'a RawValue)| {
             let json = json.get();
             (name, (json, ChangeTime::of_attribute(json, at, arrival)))
         };
         let attributes = members.map(|members| members.into_iter().map(timed).collect());
-        Self { event, mark: EventMark::of(event.id()), at, attributes }
+        Self { event, mark: EventMark::of(event.id()), at, may_be_repeated, attributes }
     }
 
     fn change_type(&self) -> ChangeType {
@@ -144,10 +151,12 @@ impl<'a> EntityUpdate<'a> {
             },
         };
         let mut state = former.clone().unwrap_or_else(|| self.unknown_entity(now));
-        let is_late = self.at < state.newest;
-        // It may be a repetition that nobody recognises any more, whose first attempt told no client.
-        let before = if is_late { FormerState::Unknown } else { before };
+        // A repetition that nobody recognises any more is not newer than a change of the same time. Its first attempt may have told
+        // no client.
+        let is_late = self.at < state.newest || (self.may_be_repeated && self.at == state.newest);
+        let before = if self.may_be_repeated { FormerState::Unknown } else { before };
         let mark = self.mark.with(is_late, matches!(before, FormerState::Absent));
+        let mut is_bounded = false;
         let mut is_changed = match (self.change_type(), is_late) {
             (ChangeType::EntityUpdated, _) | (ChangeType::EntityCreated, true) => {
                 self.set_attributes(&mut state, is_late)
@@ -178,12 +187,12 @@ impl<'a> EntityUpdate<'a> {
             state.recent.truncate(RECENT);
             let forgotten = self.at.0.saturating_sub(REMOVED_FOR);
             state.attributes.retain(|_, attribute| attribute.value.json.is_some() || attribute.value.at.0 > forgotten);
-            bound(&mut state);
+            is_bounded = bound(&mut state);
         } else if let Some(former) = former {
             state = former;
         }
         let outcome = self.outcome(&state, before, is_late, state.version);
-        Merged { state, outcome, is_changed }
+        Merged { state, outcome, is_changed, is_bounded }
     }
 
     /// The state of an entity before its first change is merged. Unless that is a creation, there are attributes that nobody knows.
@@ -244,6 +253,7 @@ impl<'a> EntityUpdate<'a> {
         let is_newer = match &known {
             // Perhaps a repetition that nobody recognises any more.
             Some(EntityAttribute { value, .. }) if is_late && value.at == at && value.json.as_deref() == json => false,
+            Some(EntityAttribute { value, .. }) if self.may_be_repeated && value.at >= at => false,
             Some(known) if known.value.json.is_some() => at >= known.value.at,
             // An attribute that was removed comes back with a later change, however old its own time is.
             Some(known) => self.at >= known.value.at.max(state.replaced),
@@ -302,7 +312,7 @@ impl<'a> EntityUpdate<'a> {
         let before =
             if later > 0 || state.presence == Presence::TooLarge { FormerState::Unknown } else { self.before(&state) };
         let outcome = self.outcome(&state, before, is_late, version);
-        Merged { state, outcome, is_changed: false }
+        Merged { state, outcome, is_changed: false, is_bounded: false }
     }
 
     /// The entity before the last change, which was this one.
@@ -346,15 +356,17 @@ impl<'a> EntityUpdate<'a> {
     }
 }
 
-/// Keeps a state within the size of an item: first without former values, then without attributes.
-fn bound(state: &mut EntityState) {
-    if size(state) > MOST_BYTES {
+/// Keeps a state within the size of an item: first without former values, then without attributes. Returns whether it was larger.
+fn bound(state: &mut EntityState) -> bool {
+    let is_bounded = size(state) > MOST_BYTES;
+    if is_bounded {
         state.attributes.values_mut().for_each(|attribute| attribute.former = None);
     }
     if size(state) > MOST_BYTES {
         (state.presence, state.unknown_since) = (Presence::TooLarge, Some(state.newest));
         state.attributes.clear();
     }
+    is_bounded
 }
 
 /// The most bytes that a state takes in the table.

@@ -2,6 +2,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{KeysAndAttributes, ReturnValue, ReturnValuesOnConditionCheckFailure};
@@ -21,6 +22,8 @@ use crate::timing::Timing;
 
 /// The most items that `BatchGetItem` reads at once.
 const BATCH: usize = 100;
+/// The time after which an event may be a repetition. Lambda repeats an attempt after a minute.
+const REPEATED_AFTER: Duration = Duration::from_secs(30);
 /// The shortest time for which a deletion is known. A late change must not bring the entity back.
 const DELETED_FOR: Duration = Duration::from_secs(60 * 60);
 
@@ -55,24 +58,49 @@ impl StateTable {
     /// # Errors
     /// [`HistoryError::Dynamo`] or [`HistoryError::TimedOut`]. The state may have the change.
     pub async fn apply(&self, event: &Event, arrival: EpochMillis, now: EpochMillis) -> Result<Applied, HistoryError> {
-        let apply = timeout(Timing::SERVICE.write, self.apply_until_written(event, arrival, now));
-        apply.await.unwrap_or(Err(HistoryError::TimedOut { operation: "UpdateItem" }))
+        self.apply_in_time(event, arrival, now, now.since(arrival) > REPEATED_AFTER).await
     }
 
-    async fn apply_until_written(
+    /// The same for the event of a continuation, which was applied before. If nobody recognises it any more, nobody knows what was
+    /// before it either.
+    ///
+    /// # Errors
+    /// As [`StateTable::apply`].
+    pub async fn apply_again(
         &self,
         event: &Event,
         arrival: EpochMillis,
         now: EpochMillis,
     ) -> Result<Applied, HistoryError> {
-        let change = event.change();
+        self.apply_in_time(event, arrival, now, true).await
+    }
+
+    async fn apply_in_time(
+        &self,
+        event: &Event,
+        arrival: EpochMillis,
+        now: EpochMillis,
+        may_be_repeated: bool,
+    ) -> Result<Applied, HistoryError> {
+        let update = EntityUpdate::new(event, arrival, may_be_repeated);
+        let apply = timeout(Timing::SERVICE.write, self.apply_until_written(&update, now));
+        apply.await.unwrap_or(Err(HistoryError::TimedOut { operation: "UpdateItem" }))
+    }
+
+    async fn apply_until_written(&self, update: &EntityUpdate<'_>, now: EpochMillis) -> Result<Applied, HistoryError> {
+        let change = update.event.change();
         let key = EntityKey::new(&change.tenant, &change.entity_id, &change.service_path);
-        let update = EntityUpdate::new(event, arrival);
         let _turn = self.turns.next(&key).await;
-        let mut known = match QuickUpdate::new(&update, (now.seconds(), self.expires(now))) {
+        let mut known = match QuickUpdate::new(update, (now.seconds(), self.expires(now))) {
             None => self.item(&key).await?,
             Some(request) => match self.update(&key, request).await? {
-                ConditionalWrite::Over(item) => return Ok(update.merge(self.read(&item, now), now).outcome),
+                ConditionalWrite::Over(item) => {
+                    let merged = update.merge(self.read(&item, now), now);
+                    if merged.is_bounded {
+                        self.bound(&key, &merged, now).await?;
+                    }
+                    return Ok(merged.outcome);
+                }
                 ConditionalWrite::Not(item) => item,
             },
         };
@@ -84,7 +112,7 @@ impl StateTable {
             .build();
         loop {
             let former = known.as_ref().and_then(|item| self.read(item, now));
-            let Merged { mut state, outcome, is_changed } = update.merge(former, now);
+            let Merged { mut state, outcome, is_changed, .. } = update.merge(former, now);
             if !is_changed {
                 return Ok(outcome);
             }
@@ -96,6 +124,15 @@ impl StateTable {
             metrics::counter!("StateConflicts").increment(1);
             sleep(delays.next().unwrap_or_default()).await;
         }
+    }
+
+    /// Replaces an item that a quick update has made too large. If another change came meanwhile, that one does it.
+    async fn bound(&self, key: &EntityKey, merged: &Merged, now: EpochMillis) -> Result<(), HistoryError> {
+        let written = self.item(key).await?;
+        if written.as_ref().and_then(|item| get_number(item, VERSION)) == Some(merged.state.version) {
+            self.put(key, &merged.state, written.as_ref(), now).await?;
+        }
+        Ok(())
     }
 
     /// Writes the entity into the index if it is new, has new types, or would leave the index before it is forgotten.
@@ -136,6 +173,10 @@ impl StateTable {
             Err(error) => match error.as_service_error() {
                 Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
                     Ok(ConditionalWrite::Not(failed.item.clone()))
+                }
+                // An item that would be too large. A merge knows what to leave out.
+                Some(other) if other.code() == Some("ValidationException") => {
+                    Ok(ConditionalWrite::Not(self.item(key).await?))
                 }
                 _ => Err(HistoryError::dynamo("UpdateItem")(error)),
             },
@@ -192,6 +233,20 @@ impl StateTable {
         keys: &[EntityKey],
         now: EpochMillis,
     ) -> Result<Vec<(EntityKey, EntityState)>, HistoryError> {
+        self.states_within(keys, now, usize::MAX).await
+    }
+
+    /// The same for states that take so many bytes at most.
+    ///
+    /// # Errors
+    /// [`HistoryError::TooMuch`] if they take more; [`HistoryError::Dynamo`].
+    pub async fn states_within(
+        &self,
+        keys: &[EntityKey],
+        now: EpochMillis,
+        most_bytes: usize,
+    ) -> Result<Vec<(EntityKey, EntityState)>, HistoryError> {
+        let mut bytes = 0;
         const OPERATION: &str = "BatchGetItem";
         let mut states = Vec::new();
         let Some(EntityKey { tenant, .. }) = keys.first() else { return Ok(states) };
@@ -204,7 +259,12 @@ impl StateTable {
                 let request = request.map_err(HistoryError::invalid(OPERATION))?;
                 let output = self.client.batch_get_item().request_items(&self.name, request).send().await;
                 let output = output.map_err(HistoryError::dynamo(OPERATION))?;
-                let items = output.responses.unwrap_or_default().into_values().flatten();
+                let items: Vec<_> = output.responses.unwrap_or_default().into_values().flatten().collect();
+                bytes += items.iter().map(size_of_item).sum::<usize>();
+                if bytes > most_bytes {
+                    return Err(HistoryError::TooMuch);
+                }
+                let items = items.into_iter();
                 states.extend(items.filter(|item| is_alive(item, now)).filter_map(|item| keyed(tenant, &item)));
                 wanted = output.unprocessed_keys.unwrap_or_default().into_values().flat_map(|left| left.keys).collect();
                 if wanted.is_empty() {
@@ -252,6 +312,11 @@ impl StateTable {
     fn expires(&self, now: EpochMillis) -> u64 {
         now.plus(self.retention).seconds()
     }
+}
+
+/// The bytes of an item's text.
+fn size_of_item(item: &HistoryItem) -> usize {
+    item.iter().map(|(name, value)| name.len() + value.as_s().map_or(0, String::len)).sum()
 }
 
 /// Reads a state and its key.

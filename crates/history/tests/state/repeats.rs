@@ -47,12 +47,19 @@ async fn a_change_that_is_repeated_after_others_has_its_version_and_an_unknown_f
         assert!(matches!(states.before, FormerState::Unknown));
         assert_eq!(after(&states).unwrap(), r#"{"a":7,"b":3}"#);
     }
-    // Nobody recognises it after eight others. It is late, and alters nothing.
+    // Nobody recognises it after eight others. It is late, and alters nothing. Nobody knows what its first attempt told clients.
     t.known(&raw("10", "entityUpdated", r#"{"b":4}"#, 1_000), at(1_000)).await;
-    let (again, states) = t.known(&update, at(60_000)).await;
+    let Applied::Known { revision: again, states } = t.table.apply(&update, at(200), at(60_000)).await.unwrap() else {
+        panic!("the entity is small")
+    };
     assert_eq!((again.version, again.is_late), (first.version + 8, true));
     assert!(matches!(states.before, FormerState::Unknown));
     assert_eq!(after(&states).unwrap(), r#"{"a":7,"b":4}"#);
+    // One that has just come is only late.
+    let late = raw("11", "entityUpdated", r#"{"a":6}"#, 150);
+    let (revision, states) = t.known(&late, at(60_000)).await;
+    let FormerState::Data(before) = states.before else { panic!("{states:?}") };
+    assert_eq!((revision.is_late, before.get()), (true, r#"{"a":7,"b":4}"#));
 }
 
 #[tokio::test]
@@ -68,6 +75,49 @@ async fn an_entity_that_is_too_large_has_no_state_until_it_is_created_anew() {
     assert!(t.state("e", at(300)).await.unwrap().is_too_large());
     let (_, states) = t.known(&raw("4", "entityCreated", r#"{"c":1}"#, 400), at(400)).await;
     assert_eq!(after(&states).unwrap(), r#"{"c":1}"#);
+}
+
+/// Times are often whole seconds. A change that nobody recognises any more must not overwrite those that came after it.
+#[tokio::test]
+async fn a_repetition_with_the_time_of_newer_changes_sets_nothing_back() {
+    let t = TestStates::create().await;
+    let update = |number: u64| raw(&number.to_string(), "entityUpdated", &format!(r#"{{"a":{number}}}"#), 100);
+    for number in 1..=10 {
+        t.known(&update(number), at(200)).await;
+    }
+    let Applied::Known { revision, states } = t.table.apply(&update(1), at(200), at(60_000)).await.unwrap() else {
+        panic!("the entity is small")
+    };
+    assert!(revision.is_late && matches!(states.before, FormerState::Unknown));
+    assert_eq!(after(&states).unwrap(), r#"{"a":10}"#);
+    // A continuation comes within a second.
+    let Applied::Known { revision, states } = t.table.apply_again(&update(1), at(200), at(300)).await.unwrap() else {
+        panic!("the entity is small")
+    };
+    assert!(revision.is_late && matches!(states.before, FormerState::Unknown));
+    assert_eq!(t.data("e", at(300)).await.unwrap(), r#"{"a":10}"#);
+}
+
+/// Small changes of an entity that is nearly too large. The quick way does not know its size.
+#[tokio::test]
+async fn small_changes_never_make_an_item_too_large() {
+    let t = TestStates::create().await;
+    let large = |name: usize| format!(r#""a{name}":"{}""#, "x".repeat(28_000));
+    let all: Vec<_> = (0..12).map(large).collect();
+    t.known(&raw("0", "entityCreated", &format!("{{{}}}", all.join(",")), 100), at(100)).await;
+    for number in 1..=12 {
+        let change = format!("{{{}}}", large(number - 1));
+        let millis = 100 + 100 * u64::try_from(number).unwrap();
+        let (_, states) = t.known(&raw(&number.to_string(), "entityUpdated", &change, millis), at(millis)).await;
+        assert_eq!(after(&states), t.data("e", at(millis)).await);
+    }
+    // With more, there is no state, and changes go on.
+    for number in 13..=20 {
+        let change = format!("{{{}}}", large(number));
+        let millis = 100 + 100 * u64::try_from(number).unwrap();
+        t.apply(&raw(&number.to_string(), "entityUpdated", &change, millis), at(millis)).await;
+    }
+    assert!(t.state("e", at(3_000)).await.unwrap().is_too_large());
 }
 
 #[tokio::test]

@@ -32,7 +32,7 @@ async fn the_state_is_that_of_a_model_after_each_change() {
             match &states.before {
                 FormerState::Data(data) => assert_eq!(Some(data.get()), before.as_deref(), "{context}"),
                 FormerState::Absent => assert_eq!(before, None, "{context}"),
-                FormerState::Unknown => assert!(is_late, "{context}"),
+                FormerState::Unknown => panic!("{context}"),
             }
             // A repetition alters nothing, and says the same.
             if rng.bool() {

@@ -193,8 +193,9 @@ proptest! {
             let data = if truncated { std::borrow::Cow::Borrowed(&*nothing) } else { form.view.apply(&change.data) };
             let previous = revision.as_ref().and_then(|revision| revision.previous.as_deref());
             let previous = previous.filter(|_| form.view.shows_changes() && !truncated && !form.has_left);
-            let partial = revision.as_ref().is_some_and(|revision| revision.is_partial)
-                || (truncated && (is_snapshot || form.view.shows_whole_entity()));
+            let shows_entity = !form.has_left && (is_snapshot || form.view.shows_whole_entity());
+            let is_partial = revision.as_ref().is_some_and(|revision| revision.is_partial);
+            let partial = shows_entity && (is_partial || truncated);
             same(message, &EventMessage {
                 event_type,
                 previous: previous.map(|previous| form.view.apply(previous)),

@@ -92,6 +92,19 @@ fn the_wish_is_part_of_the_first_message_and_a_snapshot_is_no_repeat() {
     assert_eq!((sent.as_str(), driven.position()), ("", Some("05")));
 }
 
+/// Lambda repeats an event whose entity has no state, and it then has one.
+#[test]
+fn an_event_without_state_is_not_remembered() {
+    let mut driven = begins(&["map"]);
+    driven.step(Input::Opened);
+    driven.receives(&first_part("05", 0, None, &json!(null)));
+    let without_state = event_at("1", "06", false).replacen('{', r#"{"state":"unavailable","#, 1);
+    for (frame, repeats) in [(&without_state, 0), (&event_at("1", "07", false), 0), (&event_at("1", "08", false), 1)] {
+        driven.receives(frame);
+        assert_eq!(driven.machine.repeats(), repeats, "{frame}");
+    }
+}
+
 #[test]
 fn the_parts_are_fetched_and_the_bookmark_waits_for_the_last() {
     let mut driven = default_with_snapshot();
