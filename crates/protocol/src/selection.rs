@@ -12,7 +12,7 @@
 //! of it; a late deletion after which the entity still exists is judged as an update is.
 //!
 //! If the entity is known before and after a change, it leaves the filter if it matched `q` and `geoQ` before and does not after. It
-//! counts as having matched if nobody knows what it was before. `notificationTrigger` and `watchedAttributes` do not matter
+//! counts as having matched if its former state is not known. `notificationTrigger` and `watchedAttributes` do not matter
 //! then.
 
 use std::cell::{OnceCell, RefCell};

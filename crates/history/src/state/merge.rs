@@ -151,7 +151,7 @@ impl<'a> EntityUpdate<'a> {
             },
         };
         let mut state = former.clone().unwrap_or_else(|| self.unknown_entity(now));
-        // A repetition that nobody recognises any more is not newer than a change of the same time. Its first attempt may have told
+        // A repetition that is not recognised any more is not newer than a change of the same time. Its first attempt may have told
         // no client.
         let is_late = self.at < state.newest || (self.may_be_repeated && self.at == state.newest);
         let before = if self.may_be_repeated { FormerState::Unknown } else { before };
@@ -195,7 +195,7 @@ impl<'a> EntityUpdate<'a> {
         Merged { state, outcome, is_changed, is_bounded }
     }
 
-    /// The state of an entity before its first change is merged. Unless that is a creation, there are attributes that nobody knows.
+    /// The state of an entity before its first change is merged. Unless that is a creation, the entity can have more attributes.
     fn unknown_entity(&self, now: EpochMillis) -> EntityState {
         let change = self.event.change();
         EntityState {
@@ -251,7 +251,7 @@ impl<'a> EntityUpdate<'a> {
     fn set(&self, state: &mut EntityState, name: &str, (json, at): (Option<&str>, ChangeTime), is_late: bool) -> bool {
         let known = state.attributes.remove(name);
         let is_newer = match &known {
-            // Perhaps a repetition that nobody recognises any more.
+            // Perhaps a repetition that is not recognised any more.
             Some(EntityAttribute { value, .. }) if is_late && value.at == at && value.json.as_deref() == json => false,
             Some(EntityAttribute { value, .. }) if self.may_be_repeated && value.at >= at => false,
             Some(known) if known.value.json.is_some() => at >= known.value.at,
@@ -282,7 +282,7 @@ impl<'a> EntityUpdate<'a> {
             return false;
         }
         self.clear(state, Some(self.at));
-        // Nobody has seen the creation after it.
+        // The creation after it is missing.
         state.replaced = self.at;
         state.unknown_since = state.unknown_since.max(Some(self.at));
         true

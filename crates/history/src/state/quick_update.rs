@@ -21,7 +21,7 @@ use crate::keys::{TTL_ATTRIBUTE, number, string};
 
 /// The most attributes of a quick update. DynamoDB takes expressions of 4 KB.
 const MOST_ATTRIBUTES: usize = 60;
-/// The most bytes that it may add to an item, whose size nobody knows before.
+/// The most bytes that it may add to an item. The size of the item is not known before.
 const MOST_BYTES: usize = 32 * 1024;
 
 /// The expressions of the request.

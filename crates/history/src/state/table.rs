@@ -61,8 +61,8 @@ impl StateTable {
         self.apply_in_time(event, arrival, now, now.since(arrival) > REPEATED_AFTER).await
     }
 
-    /// The same for the event of a continuation, which was applied before. If nobody recognises it any more, nobody knows what was
-    /// before it either.
+    /// The same for the event of a continuation, which was applied before. If it is not recognised any more, the former state
+    /// counts as unknown.
     ///
     /// # Errors
     /// As [`StateTable::apply`].
