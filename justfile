@@ -51,7 +51,7 @@ build:
 
 # The tests of the table against a second DynamoDB engine, moto's
 second-engine:
-    {{ python }} tests/clients/second_engine.py cargo test --workspace --locked --test table
+    {{ python }} tests/clients/second_engine.py cargo test --workspace --locked --test table --test state
 
 # The built command with other people's clients, and the commands of the documentation
 clients *arguments: build

@@ -27,6 +27,9 @@ use clap::CommandFactory;
 
 use crate::cli::Cli;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = match usage::parse(std::env::args_os()) {
         Ok(cli) => cli,

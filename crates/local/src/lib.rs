@@ -87,8 +87,8 @@ impl Local {
         let has_lost_events = dynamodb.has_lost_events();
         history::prepare(&dynamodb.url(), history, keeps_states, has_lost_events, config.clock.now()).await?;
         dynamodb.begin();
-        let functions = Invoker::new(&config, reachable(address), &dynamodb.url()).await?;
-        let state = Arc::new(SystemState::new(config, Arc::clone(&door), functions, table, dynamodb.journal()));
+        let functions = Invoker::new(&config, reachable(address), &dynamodb).await?;
+        let state = Arc::new(SystemState::new(config, Arc::clone(&door), functions, table, &dynamodb));
         let stop = CancellationToken::new();
         let routed = Arc::clone(&state);
         let handle = move |client, request| router::route(Arc::clone(&routed), client, request);

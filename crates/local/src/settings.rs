@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use entity_stream_auth::ApiKeys;
 use entity_stream_connections::Table;
 use entity_stream_runtime::Environment;
@@ -36,6 +37,11 @@ pub fn aws_config(endpoint: &str) -> aws_config::SdkConfig {
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .endpoint_url(endpoint)
         .build()
+}
+
+/// The same for an endpoint in this process, which requests reach by this client.
+pub(crate) fn aws_config_with(endpoint: &str, client: SharedHttpClient) -> aws_config::SdkConfig {
+    aws_config(endpoint).into_builder().http_client(client).build()
 }
 
 pub(crate) fn table(dynamodb_url: &str) -> Table {

@@ -6,9 +6,9 @@ use tokio_util::task::TaskTracker;
 use crate::bus::Bus;
 use crate::config::Config;
 use crate::door::Door;
+use crate::dynamodb::DynamoDb;
 use crate::functions::Invoker;
 use crate::gateway::{Connections, Tarpit};
-use crate::journal::Journal;
 use crate::simulation::SimulationSwitch;
 
 /// The state that the parts of the running system share.
@@ -28,15 +28,9 @@ pub(crate) struct SystemState {
 }
 
 impl SystemState {
-    pub(crate) fn new(
-        config: Config,
-        door: Arc<Door>,
-        functions: Invoker,
-        table: Table,
-        journal: Option<Journal>,
-    ) -> Self {
+    pub(crate) fn new(config: Config, door: Arc<Door>, functions: Invoker, table: Table, dynamodb: &DynamoDb) -> Self {
         let functions = Arc::new(functions);
-        let bus = Bus::start(Arc::clone(&functions), &config, journal);
+        let bus = Bus::start(Arc::clone(&functions), &config, dynamodb);
         let refusals = Tarpit::new(config.refusal_delay);
         Self {
             config,

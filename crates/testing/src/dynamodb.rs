@@ -15,6 +15,11 @@ pub fn dynamodb_url() -> &'static str {
     &URL
 }
 
+/// True if the tests run against a second engine.
+pub fn is_second_engine() -> bool {
+    std::env::var(VARIABLE).is_ok_and(|url| !url.is_empty())
+}
+
 /// Serves the embedded engine from a thread that lives as long as the process. The listener queues early connections until
 /// the server runs.
 fn start_embedded() -> String {

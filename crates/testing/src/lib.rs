@@ -14,7 +14,7 @@ mod sample;
 pub mod tokens;
 
 pub use aws::aws_config;
-pub use dynamodb::dynamodb_url;
+pub use dynamodb::{dynamodb_url, is_second_engine};
 pub use endpoint::{Asked, Endpoint, Reply};
 pub use hands::Hands;
 pub use sample::sample;

@@ -154,8 +154,9 @@ impl<'a> EntityUpdate<'a> {
         // A repetition that is not recognised any more is not newer than a change of the same time. Its first attempt may have told
         // no client.
         let is_late = self.at < state.newest || (self.may_be_repeated && self.at == state.newest);
-        let before = if self.may_be_repeated { FormerState::Unknown } else { before };
+        // The mark says what was there, so that the next repetition, which recognises this one, knows it.
         let mark = self.mark.with(is_late, matches!(before, FormerState::Absent));
+        let before = if self.may_be_repeated { FormerState::Unknown } else { before };
         let mut is_bounded = false;
         let mut is_changed = match (self.change_type(), is_late) {
             (ChangeType::EntityUpdated, _) | (ChangeType::EntityCreated, true) => {
@@ -253,7 +254,8 @@ impl<'a> EntityUpdate<'a> {
         let is_newer = match &known {
             // Perhaps a repetition that is not recognised any more.
             Some(EntityAttribute { value, .. }) if is_late && value.at == at && value.json.as_deref() == json => false,
-            Some(EntityAttribute { value, .. }) if self.may_be_repeated && value.at >= at => false,
+            // A change that is not late was never applied: its first attempt would have made it late.
+            Some(EntityAttribute { value, .. }) if is_late && self.may_be_repeated && value.at >= at => false,
             Some(known) if known.value.json.is_some() => at >= known.value.at,
             // An attribute that was removed comes back with a later change, however old its own time is.
             Some(known) => self.at >= known.value.at.max(state.replaced),

@@ -8,6 +8,7 @@
 mod changes;
 mod client;
 mod concurrency;
+mod crashes;
 mod erasing;
 mod index;
 mod layout;

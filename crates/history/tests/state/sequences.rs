@@ -3,14 +3,12 @@ use fastrand::Rng;
 
 use crate::changes::RandomChange;
 use crate::model::ModelEntity;
-use crate::support::{TestStates, at};
-
-const SEEDS: u64 = 150;
+use crate::support::{TestStates, at, seeds};
 
 /// Changes one after the other, some of them repeated at once or after the next one: the state is the model's after each of them.
 #[tokio::test]
 async fn the_state_is_that_of_a_model_after_each_change() {
-    for seed in 0..SEEDS {
+    for seed in seeds(150) {
         let mut rng = Rng::with_seed(seed);
         let t = TestStates::create().await;
         let mut model = ModelEntity::default();

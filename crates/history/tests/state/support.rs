@@ -1,11 +1,12 @@
 //! A table, events, and what their changes did.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use entity_stream_history::{Applied, EntityKey, EntityState, HistoryTable, StateTable};
 use entity_stream_protocol::{EntityChange, EntityStates, EpochMillis, Event, Revision, Tenant};
-use entity_stream_testing::{aws_config, dynamodb_url};
+use entity_stream_testing::{aws_config, dynamodb_url, is_second_engine};
 use serde_json::{Value, json};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -53,6 +54,11 @@ impl TestStates {
     pub(crate) async fn data(&self, id: &str, now: EpochMillis) -> Option<String> {
         self.state(id, now).await?.data().map(|data| data.get().to_owned())
     }
+}
+
+/// The seeds of a random test. The second engine takes several times as long for a request, so it gets a fifth of them.
+pub(crate) fn seeds(count: u64) -> Range<u64> {
+    0..if is_second_engine() { count / 5 } else { count }
 }
 
 pub(crate) fn tenant() -> Tenant {

@@ -20,18 +20,19 @@ use super::dead_letters::{DeadLetter, DeadLetters};
 use super::fair_queue::{DueEvents, FairQueue, InvocationLimits, QueueFull};
 use super::queued_event::{FailedInvocation, QueueKey, QueuedEvent, is_continuation, queue_of};
 use crate::config::Config;
+use crate::dynamodb::{DynamoDb, Engine};
 use crate::functions::{Function, InvokeError, Invoker};
 use crate::journal::Journal;
 
 const LIMITS: InvocationLimits = InvocationLimits {
-    busy: 16,
-    busy_by_tenant: 8,
+    busy: 8,
+    busy_by_tenant: 4,
     running: 256,
     running_by_tenant: 32,
     batch_events: 32,
     batch_bytes: 512 * 1024,
 };
-/// The time after which an invocation counts as one that waits: for slow clients, or for a machine that is busy otherwise.
+/// The time after which an invocation counts as one that waits for slow clients, unless the tables are congested.
 const SLOW: Duration = Duration::from_millis(250);
 /// The age of a tenant's oldest waiting event from which on the tenant's publishers are kept waiting.
 const AT_EASE: Duration = Duration::from_secs(1);
@@ -57,13 +58,15 @@ struct Shared {
     under_way: watch::Sender<usize>,
     /// True while the system stops: it accepts no further events.
     draining: AtomicBool,
+    /// The tables, which all invocations wait for.
+    tables: Arc<Engine>,
     /// Tells the next start how many events were lost, if this process is killed.
     journal: Option<Journal>,
 }
 
 impl Bus {
     /// Starts a task that watches the backlog.
-    pub(crate) fn start(functions: Arc<Invoker>, config: &Config, journal: Option<Journal>) -> Self {
+    pub(crate) fn start(functions: Arc<Invoker>, config: &Config, dynamodb: &DynamoDb) -> Self {
         let bus = Self(Arc::new(Shared {
             functions,
             dead_letters: DeadLetters::default(),
@@ -74,7 +77,8 @@ impl Bus {
             stopped: CancellationToken::new(),
             under_way: watch::Sender::new(0),
             draining: AtomicBool::new(false),
-            journal,
+            tables: Arc::clone(dynamodb.engine()),
+            journal: dynamodb.journal(),
         }));
         tokio::spawn(watch_backlog(Arc::downgrade(&bus.0)));
         bus
@@ -168,13 +172,15 @@ impl Bus {
             self.0.timeout
         ));
         let mut slowed = false;
-        let result = tokio::select! {
-            result = &mut invocation => result,
-            () = sleep(SLOW) => {
-                slowed = true;
-                self.queue().slowed(&queue);
-                self.invoke();
-                invocation.await
+        let result = loop {
+            tokio::select! {
+                result = &mut invocation => break result,
+                // More invocations would help no one while all wait for the tables.
+                () = sleep(SLOW), if !slowed => if !self.0.tables.is_congested() {
+                    slowed = true;
+                    self.queue().slowed(&queue);
+                    self.invoke();
+                }
             }
         };
         match result {

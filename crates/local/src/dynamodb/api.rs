@@ -5,9 +5,9 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
-use dynoxide::Database;
 use dynoxide::auth_material::{AuthMaterial, validate};
 
+use super::engine::Engine;
 use super::operations;
 use crate::aws_error::answer;
 use crate::door::Door;
@@ -22,7 +22,7 @@ const MALFORMED: &str = r#"{"__type":"com.amazon.coral.service#SerializationExce
 const UNKNOWN: &str = r#"{"__type":"com.amazon.coral.service#UnknownOperationException"}"#;
 
 /// Answers a request. Signatures have to be present, and are not verified.
-pub(super) async fn handle(door: Arc<Door>, database: Database, request: Request) -> Response<Body> {
+pub(super) async fn handle(door: Arc<Door>, engine: Arc<Engine>, request: Request) -> Response<Body> {
     let (head, body) = request.into_parts();
     if head.uri.path() != "/" || !matches!(head.method, Method::GET | Method::POST) {
         return checked(StatusCode::NOT_FOUND, JSON, "<UnknownOperationException/>\n".to_owned());
@@ -53,7 +53,7 @@ pub(super) async fn handle(door: Arc<Door>, database: Database, request: Request
         return refuse(&refusal);
     }
     let Ok(text) = std::str::from_utf8(&body.bytes) else { return refuse(MALFORMED) };
-    match operation.run(&database, text) {
+    match engine.run(operation, text).await {
         Ok(json) => checked(StatusCode::OK, content_type, json),
         Err(error) => {
             tracing::debug!(operation = operation.name, %error, "the table refused a request");

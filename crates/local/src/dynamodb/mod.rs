@@ -3,6 +3,8 @@
 //! The engine is the library `dynoxide`. Its own server would accept every host and every origin.
 
 mod api;
+mod connector;
+mod engine;
 mod operations;
 
 use std::net::SocketAddr;
@@ -14,6 +16,8 @@ use dynoxide::Database;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::AbortOnDropHandle;
 
+pub(crate) use self::connector::EngineConnector;
+pub(crate) use self::engine::Engine;
 use crate::data_file::DataFile;
 use crate::door::Door;
 use crate::error::StartError;
@@ -29,6 +33,8 @@ const EXPIRY: Duration = Duration::from_secs(5 * 60);
 #[derive(Debug)]
 pub(crate) struct DynamoDb {
     address: SocketAddr,
+    door: Arc<Door>,
+    engine: Arc<Engine>,
     /// Stops the port when it is dropped.
     stop: DropGuard,
     server: AbortOnDropHandle<()>,
@@ -46,16 +52,26 @@ impl DynamoDb {
             None => (None, in_memory()?),
         };
         let stop = CancellationToken::new();
-        let expiring = database.clone();
-        let expiry = AbortOnDropHandle::new(tokio::spawn(delete_expired(expiring)));
-        let served = Arc::clone(&door);
-        let handle = move |_, request| api::handle(Arc::clone(&served), database.clone(), request);
-        let server = AbortOnDropHandle::new(tokio::spawn(door.serve(listeners, stop.clone(), handle)));
-        Ok(Self { address, stop: stop.drop_guard(), server, data, _expiry: expiry })
+        let engine = Arc::new(Engine::new(database));
+        let expiry = AbortOnDropHandle::new(tokio::spawn(delete_expired(Arc::clone(&engine))));
+        let (served, serving) = (Arc::clone(&door), Arc::clone(&engine));
+        let handle = move |_, request| api::handle(Arc::clone(&served), Arc::clone(&serving), request);
+        let server = AbortOnDropHandle::new(tokio::spawn(Arc::clone(&door).serve(listeners, stop.clone(), handle)));
+        Ok(Self { address, door, engine, stop: stop.drop_guard(), server, data, _expiry: expiry })
     }
 
     pub(crate) fn url(&self) -> String {
         format!("http://{}", loopback::reachable(self.address))
+    }
+
+    /// The engine, whose load the event bus watches.
+    pub(crate) fn engine(&self) -> &Arc<Engine> {
+        &self.engine
+    }
+
+    /// The way of the functions in this process to the tables.
+    pub(crate) fn connector(&self) -> EngineConnector {
+        EngineConnector { door: Arc::clone(&self.door), engine: Arc::clone(&self.engine) }
     }
 
     /// Writes the number of undelivered events, if the tables are in a file.
@@ -88,11 +104,11 @@ impl DynamoDb {
 }
 
 /// Deletes expired items now and then, as DynamoDB does. Every read ignores them anyway.
-async fn delete_expired(database: Database) {
+async fn delete_expired(engine: Arc<Engine>) {
     loop {
         tokio::time::sleep(EXPIRY).await;
-        let expiring = database.clone();
-        match tokio::task::spawn_blocking(move || expiring.sweep_ttl()).await {
+        let expiring = Arc::clone(&engine);
+        match tokio::task::spawn_blocking(move || expiring.delete_expired()).await {
             Ok(Ok(items)) => tracing::debug!(items, "expired items are deleted"),
             Ok(Err(error)) => tracing::warn!(%error, "expired items cannot be deleted"),
             Err(error) => tracing::warn!(%error, "expired items cannot be deleted"),

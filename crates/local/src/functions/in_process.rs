@@ -21,8 +21,9 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::function::{Function, InvokeError};
 use crate::config::Config;
+use crate::dynamodb::DynamoDb;
 use crate::error::StartError;
-use crate::settings::{aws_config, environment};
+use crate::settings::{aws_config, aws_config_with, environment};
 
 /// The functions' handlers in this process, fed with the JSON that Lambda would give them.
 #[derive(Debug)]
@@ -35,7 +36,7 @@ pub(crate) struct InProcess {
 }
 
 impl InProcess {
-    pub(crate) async fn new(config: &Config, address: SocketAddr, dynamodb_url: &str) -> Result<Self, StartError> {
+    pub(crate) async fn new(config: &Config, address: SocketAddr, dynamodb: &DynamoDb) -> Result<Self, StartError> {
         let environment = environment(config, address);
         let connect = ConnectConfig::read(&environment);
         let default = DefaultConfig::read(&environment);
@@ -48,7 +49,7 @@ impl InProcess {
         }
         let default = default?;
         let mut aws = AwsServices {
-            dynamodb: aws_config(dynamodb_url),
+            dynamodb: aws_config_with(&dynamodb.url(), dynamodb.connector().into_client()),
             ..AwsServices::all(aws_config(&format!("http://{address}")))
         };
         // A secret with an ARN is in a real account. The local system reads it with the credentials of this machine.

@@ -14,6 +14,7 @@ pub(crate) use self::function::{Function, InvokeError};
 use self::in_process::InProcess;
 use self::invoke_api::InvokeApi;
 use crate::config::{Config, FunctionHost};
+use crate::dynamodb::DynamoDb;
 use crate::error::StartError;
 
 /// The four functions.
@@ -24,9 +25,9 @@ pub(crate) enum Invoker {
 }
 
 impl Invoker {
-    pub(crate) async fn new(config: &Config, address: SocketAddr, dynamodb_url: &str) -> Result<Self, StartError> {
+    pub(crate) async fn new(config: &Config, address: SocketAddr, dynamodb: &DynamoDb) -> Result<Self, StartError> {
         Ok(match &config.functions {
-            FunctionHost::InProcess => Self::InProcess(Box::new(InProcess::new(config, address, dynamodb_url).await?)),
+            FunctionHost::InProcess => Self::InProcess(Box::new(InProcess::new(config, address, dynamodb).await?)),
             FunctionHost::Lambda { endpoint, names } => {
                 Self::InvokeApi(Box::new(InvokeApi::new(endpoint, names.clone())?))
             }
