@@ -26,7 +26,7 @@ pub(super) async fn run(
     let Some(said) = Unverified::read(&token) else {
         bail!("this is not a token: expected three parts of URL-safe base64 with dots between them, without `Bearer`");
     };
-    let names = ClaimNames::of(environment);
+    let names = ClaimNames::of(environment)?;
     let own = said.tenants(names.paths());
     let judge = Judge::new(environment, source).await?;
     terminal::line(explain(&said, &names, now))?;

@@ -29,7 +29,7 @@ pub(crate) struct NewToken {
 impl NewToken {
     /// Fails if the functions could not accept the token. This needs no secret.
     pub(crate) fn check(&self, environment: &Environment) -> anyhow::Result<()> {
-        let names = ClaimNames::of(environment);
+        let names = ClaimNames::of(environment)?;
         let valid = (1..=SUBJECT_BYTES).contains(&self.subject.len());
         ensure!(valid, "--subject must be a name of 1 to {SUBJECT_BYTES} bytes");
         let is_of_a_key = self.subject.starts_with(API_KEY_SUBJECT);
@@ -53,7 +53,7 @@ impl NewToken {
         environment: &Environment,
         now: EpochMillis,
     ) -> anyhow::Result<String> {
-        let names = ClaimNames::of(environment);
+        let names = ClaimNames::of(environment)?;
         let mut claims = Map::new();
         claims.extend(self.more.into_iter().map(|claim| (claim.name, claim.value)));
         let tenants: Vec<&str> = self.tenants.iter().map(Tenant::as_str).collect();
@@ -114,11 +114,11 @@ mod tests {
         ]);
         let now = EpochMillis::new(1_000_000_000);
         let token = new(Role::TenantAdmin, &["A", "b", "a"]).sign(&secret(), &environment, now).unwrap();
-        let verifier = Verifier::new(TokenKeys::Secret(secret()), ClaimNames::of(&environment).paths().clone())
+        let verifier = Verifier::new(TokenKeys::Secret(secret()), ClaimNames::of(&environment).unwrap().paths().clone())
             .with_issuer(Some("https://issuer".to_owned()))
-            .with_audience(Some("stream".to_owned()));
+            .with_audiences(vec!["stream".to_owned()]);
         let token = AccessToken::new(&token).unwrap();
-        let identity = verifier.verify(&token, now).await.unwrap();
+        let identity = verifier.verify(&token, now).await.unwrap().identity;
         assert_eq!((identity.subject.as_str(), identity.role, identity.tenants.len()), ("me", Role::TenantAdmin, 2));
         let end = now.plus(Duration::from_secs(3600));
         assert_eq!(identity.expires_at, Some(end));

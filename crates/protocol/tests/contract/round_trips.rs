@@ -1,7 +1,7 @@
 //! Reading is the inverse of writing, for every message in both directions.
 
 use entity_stream_protocol::{
-    AccessToken, Action, Answer, ChangeType, ClientMessage, CloudEvent, EntityChange, EpochMillis, ErrorCode, Event,
+    AccessToken, Action, Answer, ChangeType, ClientMessage, CloudEvent, DpopProof, EntityChange, EpochMillis, ErrorCode, Event,
     EventMessage, EventType, Filter, Format, GatewayError, MessageForm, NotRecovered, Recovery, Rejection, RequestId,
     ServerMessage, StateNotice, Subscribe,
 };
@@ -33,9 +33,15 @@ fn client_message() -> impl Strategy<Value = ClientMessage> {
         1 => Just(Action::Sync),
         1 => any::<String>()
             .prop_filter_map("it is empty", |token| AccessToken::new(&token))
-            .prop_map(Action::Authenticate),
+            .prop_flat_map(|token| (Just(token), prop::option::of(proof())))
+            .prop_map(|(token, proof)| Action::Authenticate { token, proof }),
+        1 => proof().prop_map(|proof| Action::DpopBind { proof }),
     ];
     (action, request_id()).prop_map(|(action, request_id)| ClientMessage { action, request_id })
+}
+
+fn proof() -> impl Strategy<Value = DpopProof> {
+    any::<String>().prop_filter_map("it is empty", |proof| DpopProof::new(&proof))
 }
 
 fn subscribe() -> impl Strategy<Value = Subscribe> {
