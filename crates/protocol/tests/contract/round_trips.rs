@@ -275,7 +275,7 @@ proptest! {
     #[test]
     fn any_object_is_read_or_refused(
         message_type in prop::option::of(prop_oneof![
-            prop::sample::select(vec!["entityUpdated", "entityLeft", "entitySnapshot", "subscribed", "snapshot", "pong", "synced", "authenticated", "error", "events"])
+            prop::sample::select(vec!["entityUpdated", "entityLeft", "entitySnapshot", "subscribed", "snapshot", "pong", "synced", "authenticated", "dpop_verified", "error", "events"])
                 .prop_map(str::to_owned),
             any::<String>(),
         ]),
