@@ -89,7 +89,8 @@ impl Authentication {
             return Answer::Error(message.reject(ErrorCode::InvalidMessage, text));
         };
         if is_late(caller, now) {
-            return refuse(message, &TableError::ProofRequired);
+            let text = "the proof came more than 5 seconds after the opening of the connection, which is closed; connect again";
+            return Answer::Error(message.reject(ErrorCode::NotConnected, text));
         }
         if grant.until.is_some_and(|until| until <= now) {
             return refuse_token(caller, message, &Refused { reason: Refusal::Expired, subject: Some(grant.subject) });

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 use std::io::{IsTerminal, Read};
 
 use anyhow::{Context, bail, ensure};
-use entity_stream_auth::{Refusal, Role, Unverified};
+use entity_stream_auth::{Refusal, Role, Unverified, Verified};
 use entity_stream_protocol::{EpochMillis, Tenant};
 use entity_stream_runtime::Environment;
 
@@ -38,8 +38,12 @@ pub(super) async fn run(
     let mut refusals = BTreeSet::new();
     for tenant in asked(tenants, &own)? {
         match judge.admit(&token, &tenant, now).await {
-            Ok(identity) => {
+            Ok(Verified { identity, binding }) => {
                 let all = tenants.is_empty() && identity.role == Role::SuperAdmin;
+                let condition = match binding {
+                    Some(_) => format!("{condition}, if the client proves that it has the key (DPoP)"),
+                    None => condition.to_owned(),
+                };
                 let scope = if all { "every tenant".to_owned() } else { format!("the tenant {tenant}") };
                 terminal::line(format!("The functions would accept it for {scope}{condition}."))?;
             }

@@ -34,6 +34,7 @@ impl Invitation {
             role: Role::User,
             tenants: BTreeSet::from([tenant.clone()]),
             lifetime: Lifetime::DAY,
+            bound_to: None,
             more: Vec::new(),
         };
         Ok(Self { fresh, token: Some(token.sign(&key, environment, now)?) })

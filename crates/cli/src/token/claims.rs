@@ -50,7 +50,7 @@ pub(crate) struct Claim {
 impl Claim {
     /// Fails if the claim has an option of its own.
     pub(crate) fn check(&self, names: &ClaimNames) -> anyhow::Result<()> {
-        let taken = ["sub", "iat", "exp", "iss", "aud", names.tenant(), names.role()];
+        let taken = ["sub", "iat", "exp", "iss", "aud", "cnf", names.tenant(), names.role()];
         let name = self.name.as_str();
         ensure!(!taken.contains(&name), "--claim: another option sets `{name}`");
         Ok(())

@@ -266,3 +266,49 @@ async fn an_identity_providers_token_is_checked_with_its_keys() {
     let ended = run_with(&["token", "--tenant", "demo"], &environment, "").await;
     assert!(ended.stderr.contains("only its identity provider can sign tokens"), "{ended:?}");
 }
+
+#[tokio::test]
+async fn a_bound_token_comes_with_its_key() {
+    let directory = tempfile::tempdir().unwrap();
+    let key = directory.path().join("key.pem");
+    let (key, environment) = (key.to_str().unwrap(), [("JWT_SECRET", SECRET)]);
+    let first = mint(&["--tenant", "demo", "--dpop", key], &environment).await;
+    let second = mint(&["--tenant", "demo", "--dpop", key], &environment).await;
+    let claims = |token: &str| -> Value {
+        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap()).unwrap()
+    };
+    assert_eq!(claims(&first)["cnf"]["jkt"].as_str().unwrap().len(), 43);
+    assert_eq!(claims(&first)["cnf"], claims(&second)["cnf"], "the key in the file is used again");
+    let ended = inspect(&first, &[], &environment).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(
+        ended.stdout.contains("accept it for the tenant demo, if the client proves that it has the key (DPoP)."),
+        "{ended:?}"
+    );
+    std::fs::write(key, "not a key").unwrap();
+    let ended = run_with(&["token", "--tenant", "demo", "--dpop", key], &environment, "").await;
+    assert!(ended.code == Some(1) && ended.stderr.contains("P-256"), "{ended:?}");
+}
+
+#[tokio::test]
+async fn several_audiences_are_those_of_the_functions() {
+    let environment = [("JWT_SECRET", SECRET), ("JWT_AUDIENCE", "stream, web")];
+    let token = mint(&["--tenant", "demo"], &environment).await;
+    let ended = inspect(&token, &[], &environment).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let other = mint(&["--tenant", "demo", "--audience", "other"], &environment).await;
+    let ended = inspect(&other, &[], &environment).await;
+    assert!(ended.code == Some(1) && ended.stderr.contains("JWT_AUDIENCE asks for \"stream, web\""), "{ended:?}");
+}
+
+#[tokio::test]
+async fn roles_have_the_names_of_the_provider() {
+    let claims = json!({ "sub": "a", "roles": [{ "name": "editor" }], "tenant": "demo", "exp": 4_102_444_800_u64 });
+    let token = signed(&Header::default(), &claims, SECRET);
+    let named = [("JWT_SECRET", SECRET), ("JWT_ROLE_CLAIM", "roles"), ("JWT_ROLES", "editor=user")];
+    assert_eq!(inspect(&token, &[], &named).await.code, Some(0));
+    assert_eq!(inspect(&token, &[], &named[..2]).await.code, Some(1));
+    let wrong = [("JWT_SECRET", SECRET), ("JWT_ROLES", "editor=root")];
+    let ended = inspect(&token, &[], &wrong).await;
+    assert!(ended.code == Some(1) && ended.stderr.contains("JWT_ROLES is invalid"), "{ended:?}");
+}
