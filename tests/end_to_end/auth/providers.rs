@@ -24,125 +24,36 @@ use crate::harness::tokens::{SECRET, in_seconds, token};
 
 /// A provider: its settings, and the claims of a token for the tenant `smartcity`.
 struct Provider {
-    name: &'static str,
-    settings: &'static [(&'static str, &'static str)],
-    claims: fn() -> Value,
+    name: String,
+    settings: Vec<(String, String)>,
+    claims: Map<String, Value>,
 }
 
-const PROVIDERS: [Provider; 7] = [
-    Provider {
-        name: "Keycloak",
-        settings: &[
-            ("JWT_ISSUER", "https://id.example.com/realms/city"),
-            ("JWT_AUDIENCE", "entity-stream"),
-            ("JWT_TENANT_CLAIMS", "tenant"),
-            ("JWT_ROLE_CLAIM", "realm_access.roles"),
-        ],
-        claims: || {
-            json!({
-                "iss": "https://id.example.com/realms/city", "aud": ["entity-stream", "account"], "azp": "dashboard",
-                "sub": "5f0c3c1e-6f0b-4f0e-9a55-0d3d5b0f7a11", "typ": "Bearer", "tenant": "smartcity",
-                "realm_access": { "roles": ["offline_access", "uma_authorization", "user"] },
-            })
-        },
-    },
-    Provider {
-        name: "Keyrock",
-        settings: &[
-            ("JWT_TENANT_CLAIMS", "organizations"),
-            ("JWT_ROLE_CLAIM", "roles"),
-            ("JWT_ROLES", "Provider=tenant_admin,viewer=user"),
-        ],
-        claims: || {
-            json!({
-                "sub": "6e396def-3fa9-4ff9-84eb-266c13e93964", "displayName": "alice", "app_id": "3dc9a4f4",
-                "app_azf_domain": "", "isGravatarEnabled": false,
-                "organizations": [{ "id": "23386aaf", "name": "smartcity", "roles": [] }],
-                "roles": [{ "id": "4d4dd9a0", "name": "viewer" }, { "id": "purchaser", "name": "Purchaser" }],
-            })
-        },
-    },
-    Provider {
-        name: "Cognito, access token",
-        settings: &[
-            ("JWT_ISSUER", "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Ab1Cd2Ef3"),
-            ("JWT_AUDIENCE", "4h1example5client,7k2other9client"),
-            ("JWT_TENANT_CLAIMS", "tenant"),
-            ("JWT_ROLE_CLAIM", "cognito:groups"),
-            ("JWT_ROLES", "viewers=user,operators=tenant_admin"),
-        ],
-        claims: || {
-            json!({
-                "iss": "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Ab1Cd2Ef3", "client_id": "7k2other9client",
-                "sub": "a1b2c3d4-0000-4000-8000-000000000001", "token_use": "access", "scope": "openid",
-                "cognito:groups": ["viewers"], "tenant": "smartcity", "username": "alice",
-            })
-        },
-    },
-    Provider {
-        name: "Cognito, id token",
-        settings: &[
-            ("JWT_ISSUER", "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Ab1Cd2Ef3"),
-            ("JWT_AUDIENCE", "4h1example5client"),
-            ("JWT_TENANT_CLAIMS", "custom:tenant"),
-            ("JWT_ROLE_CLAIM", "cognito:groups"),
-            ("JWT_ROLES", "viewers=user,operators=tenant_admin"),
-        ],
-        claims: || {
-            json!({
-                "iss": "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Ab1Cd2Ef3", "aud": "4h1example5client",
-                "sub": "a1b2c3d4-0000-4000-8000-000000000001", "token_use": "id", "cognito:username": "alice",
-                "cognito:groups": ["operators"], "custom:tenant": "smartcity",
-            })
-        },
-    },
-    Provider {
-        name: "Auth0",
-        settings: &[
-            ("JWT_ISSUER", "https://city.eu.auth0.com/"),
-            ("JWT_AUDIENCE", "https://stream.example.com"),
-            ("JWT_TENANT_CLAIMS", "https://stream.example.com/tenant"),
-            ("JWT_ROLE_CLAIM", "https://stream.example.com/roles"),
-        ],
-        claims: || {
-            json!({
-                "iss": "https://city.eu.auth0.com/", "sub": "auth0|66f0c2a1b3",
-                "aud": ["https://stream.example.com", "https://city.eu.auth0.com/userinfo"], "azp": "Xb3example",
-                "https://stream.example.com/tenant": "smartcity", "https://stream.example.com/roles": ["user"],
-            })
-        },
-    },
-    Provider {
-        name: "Entra ID",
-        settings: &[
-            ("JWT_ISSUER", "https://login.microsoftonline.com/11111111-2222-3333-4444-555555555555/v2.0"),
-            ("JWT_AUDIENCE", "66666666-7777-8888-9999-000000000000"),
-            ("JWT_TENANT_CLAIMS", "extn.tenant"),
-            ("JWT_ROLE_CLAIM", "roles"),
-            ("JWT_ROLES", "Stream.Read=user,Stream.Admin=tenant_admin"),
-        ],
-        claims: || {
-            json!({
-                "iss": "https://login.microsoftonline.com/11111111-2222-3333-4444-555555555555/v2.0", "ver": "2.0",
-                "aud": "66666666-7777-8888-9999-000000000000", "sub": "AAAAexample", "roles": ["Stream.Read"],
-                "tid": "11111111-2222-3333-4444-555555555555", "extn.tenant": ["smartcity"],
-            })
-        },
-    },
-    Provider {
-        name: "GeonicDB",
-        settings: &[("JWT_ROLES", "api_key=user,oauth_client=user")],
-        claims: || {
-            json!({
-                "sub": "user-1", "role": "tenant_admin", "tenantId": "5b8f7f3e-1111-4222-8333-944455556666",
-                "tenantName": "smartcity",
-            })
-        },
-    },
-];
+/// The sections of the page that have settings.
+fn providers() -> Vec<Provider> {
+    let page = include_str!("../../../docs/identity.md");
+    let sections: Vec<_> = page.split("\n## ").skip(1).filter(|section| section.contains("```sh\n")).collect();
+    assert_eq!(sections.len(), 7);
+    let provider = |section: &&str| {
+        let block = |language: &str| {
+            section.split_once(&format!("```{language}\n")).unwrap().1.split_once("```").unwrap().0
+        };
+        let setting = |line: &str| {
+            let (name, value) = line.strip_prefix("export ").unwrap().split_once('=').unwrap();
+            (name.to_owned(), value.trim_matches('\'').to_owned())
+        };
+        Provider {
+            name: section.lines().next().unwrap().to_owned(),
+            settings: block("sh").lines().map(setting).collect(),
+            claims: serde_json::from_str(block("json")).unwrap(),
+        }
+    };
+    sections.iter().map(provider).collect()
+}
 
 fn setting<'a>(provider: &'a Provider, name: &str) -> Option<&'a str> {
-    provider.settings.iter().find(|(key, _)| *key == name).map(|(_, value)| *value)
+    let set = provider.settings.iter().find(|(key, value)| key == name && !value.is_empty());
+    set.map(|(_, value)| value.as_str())
 }
 
 /// A text, or the name of an object.
@@ -200,11 +111,11 @@ fn accepted(provider: &Provider, claims: &Map<String, Value>, tenant: &str) -> b
 }
 
 async fn verdict(provider: &Provider, claims: &Map<String, Value>, tenant: &str) -> Result<(), Refusal> {
-    let settings = provider.settings;
+    let settings = provider.settings.clone();
     let environment = Environment::new(move |name| match name {
         "AUTH_ENABLED" => Some("true".to_owned()),
         "JWT_SECRET" => Some(SECRET.to_owned()),
-        _ => settings.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()),
+        _ => settings.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone()),
     });
     let config = TokenConfig::read(&environment).unwrap().unwrap();
     let verifier = AwsServices::all(aws_config("http://localhost:0")).verifier(config).await.unwrap();
@@ -214,14 +125,14 @@ async fn verdict(provider: &Provider, claims: &Map<String, Value>, tenant: &str)
 }
 
 fn sample(provider: &Provider) -> Map<String, Value> {
-    let Value::Object(mut claims) = (provider.claims)() else { panic!("claims are an object") };
+    let mut claims = provider.claims.clone();
     claims.insert("exp".to_owned(), json!(in_seconds(600)));
     claims
 }
 
 #[tokio::test]
 async fn a_token_of_each_provider_is_accepted_for_its_tenant_only() {
-    for provider in &PROVIDERS {
+    for provider in &providers() {
         let claims = sample(provider);
         assert_eq!(verdict(provider, &claims, "smartcity").await, Ok(()), "{}", provider.name);
         assert_eq!(verdict(provider, &claims, "other").await, Err(Refusal::Tenant), "{}", provider.name);
@@ -270,7 +181,7 @@ fn change() -> impl Strategy<Value = (prop::sample::Index, Option<Value>)> {
 fn tokens_are_accepted_exactly_according_to_the_rule() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let names = ["iss", "aud", "client_id", "exp", "sub", "role", "roles", "tenant", "tenantId", "tenantName"];
-    for provider in &PROVIDERS {
+    for provider in &providers() {
         let claims = sample(provider);
         let mut known: Vec<String> = claims.keys().cloned().chain(names.map(str::to_owned)).collect();
         known.sort();

@@ -312,3 +312,32 @@ async fn roles_have_the_names_of_the_provider() {
     let ended = inspect(&token, &[], &wrong).await;
     assert!(ended.code == Some(1) && ended.stderr.contains("JWT_ROLES is invalid"), "{ended:?}");
 }
+
+/// The page has the claims of a token of each provider, and what the command says about it.
+#[tokio::test]
+async fn the_page_shows_what_the_command_says_of_each_providers_token() {
+    let page = include_str!("../../../../docs/identity.md");
+    let mut sections = 0;
+    for section in page.split("\n## ").filter(|section| section.contains("```sh\n")) {
+        let block =
+            |language: &str| section.split_once(&format!("```{language}\n")).unwrap().1.split_once("```").unwrap().0;
+        let settings = block("sh").lines().map(|line| line.strip_prefix("export ").unwrap().split_once('=').unwrap());
+        let settings: Vec<_> = settings.map(|(name, value)| (name, value.trim_matches('\''))).collect();
+        let part = |text: &str| URL_SAFE_NO_PAD.encode(text);
+        let token = format!("{}.{}.c2lnbmF0dXJl", part(r#"{"alg":"RS256","kid":"k"}"#), part(block("json")));
+        let ended = inspect(&token, &[], &settings).await;
+        assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{ended:?}");
+        let said = ended.stdout.split_once("In short").unwrap().1;
+        // How far away a time is depends on the time of the test.
+        let said: Vec<String> = said
+            .lines()
+            .map(|line| match line.split_once("Z (") {
+                Some((time, _)) => format!("{time}Z (…)"),
+                None => line.to_owned(),
+            })
+            .collect();
+        assert_eq!(said.join("\n").trim(), block("text").trim_start_matches("In short").trim(), "{section}");
+        sections += 1;
+    }
+    assert_eq!(sections, 7);
+}
