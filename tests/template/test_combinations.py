@@ -16,6 +16,7 @@ VALUES = {
     "AuthEnabled": ["true", "false"],
     "JwtSecretArn": ["", "arn:aws:secretsmanager:eu-west-1:123456789012:secret:mine-AbCdEf"],
     "JwtJwksUrl": ["", "https://id.example.com/jwks"],
+    "JwtIssuer": ["", "https://id.example.com"],
     "AuthInBand": ["true", "false"],
     "EventBusName": ["default", "city", "aws.partner/example.com/city"],
     "EventSource": ["", "com.example.broker"],

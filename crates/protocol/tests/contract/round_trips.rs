@@ -83,6 +83,7 @@ fn answer() -> impl Strategy<Value = Answer> {
         (position(), request_id()).prop_map(|(position, request_id)| Answer::Synced { position, request_id }),
         (name(), request_id()).prop_map(|(subscription, request_id)| Answer::Unsubscribed { subscription, request_id }),
         request_id().prop_map(|request_id| Answer::Pong { request_id }),
+        request_id().prop_map(|request_id| Answer::DpopVerified { request_id }),
         (expires_at, request_id())
             .prop_map(|(expires_at, request_id)| Answer::Authenticated { expires_at, request_id }),
         rejection.prop_map(Answer::Error),
