@@ -123,9 +123,11 @@ impl JwksCache {
             _ => present.set.claims(token, header),
         };
         let is_late = last.succeeded && last.began >= asked;
-        verdict.map_err(|NotVerified { reason, is_certain }| {
-            if is_certain || is_late { reason } else { Refusal::UnknownKeyForNow }
-        })
+        verdict.map_err(
+            |NotVerified { reason, is_certain }| {
+                if is_certain || is_late { reason } else { Refusal::UnknownKeyForNow }
+            },
+        )
     }
 }
 

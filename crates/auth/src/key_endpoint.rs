@@ -36,7 +36,10 @@ pub(crate) struct KeyEndpoint {
 enum Place {
     Keys(Uri),
     /// The issuer, as its tokens name it, and the URL of its configuration.
-    Issuer { issuer: String, configuration: Uri },
+    Issuer {
+        issuer: String,
+        configuration: Uri,
+    },
 }
 
 /// The part of an issuer's configuration that counts.
@@ -85,7 +88,9 @@ impl KeyEndpoint {
             .map_err(|error| format!("not an OpenID Connect configuration: {}", InvalidJson::new(&error)))?;
         // Source: OpenID Connect Discovery 1.0, section 4.3.
         if found.issuer != issuer {
-            return Err("the OpenID Connect configuration is of another issuer; write JWT_ISSUER exactly as it does".to_owned());
+            return Err(
+                "the OpenID Connect configuration is of another issuer; write JWT_ISSUER exactly as it does".to_owned()
+            );
         }
         let keys = secure(&found.jwks_uri).filter(|keys| keys.scheme() == configuration.scheme() || is_https(keys));
         keys.ok_or_else(|| "the jwks_uri of the OpenID Connect configuration is not an https URL".to_owned())

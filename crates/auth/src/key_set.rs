@@ -69,7 +69,8 @@ impl KeySet {
             Some(_) => published.id.is_none(),
             None => true,
         };
-        let mut keys = fitting.iter().filter(may_have_signed).take(MOST_KEYS).map(|published| &published.key).peekable();
+        let mut keys =
+            fitting.iter().filter(may_have_signed).take(MOST_KEYS).map(|published| &published.key).peekable();
         if keys.peek().is_none() {
             let is_of_another_type = header.kid.is_none() || self.0.iter().any(|published| published.id == header.kid);
             return Err(unsure(if is_of_another_type { Refusal::Algorithm } else { Refusal::UnknownKey }));

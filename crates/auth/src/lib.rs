@@ -39,5 +39,5 @@ pub use role_names::{InvalidRoleNames, RoleNames};
 pub use rotation::{RotatingSecret, SigningSecrets};
 pub use secret::{SECRET_BYTES, ShortSecret, SigningSecret};
 pub use token_keys::TokenKeys;
-pub use verifier::{SUBJECT_BYTES, Verifier};
 pub use verified::Verified;
+pub use verifier::{SUBJECT_BYTES, Verifier};

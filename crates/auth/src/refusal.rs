@@ -173,7 +173,9 @@ impl Refusal {
             Self::Origin => "pages of this origin may not connect",
             Self::ProofRequired => "DPoP proof required",
             Self::Proof => "the DPoP proof is not valid",
-            Self::Confirmation => "the token is bound by its cnf in another way than DPoP: send a bearer or a DPoP token",
+            Self::Confirmation => {
+                "the token is bound by its cnf in another way than DPoP: send a bearer or a DPoP token"
+            }
             Self::QueryToken => {
                 "the URL has a token: send it in Authorization: Bearer, or after the sub-protocol access_token"
             }

@@ -39,7 +39,11 @@ pub(crate) fn signed_claims<'a>(
 }
 
 /// The claims of a signed text that this key verifies. The key has to fit the algorithm.
-pub(crate) fn signed_by(text: &str, algorithm: Algorithm, key: &VerificationKey) -> Result<Map<String, Value>, Refusal> {
+pub(crate) fn signed_by(
+    text: &str,
+    algorithm: Algorithm,
+    key: &VerificationKey,
+) -> Result<Map<String, Value>, Refusal> {
     // The validation accepts only algorithms of the family of its key.
     let mut validation = Validation::new(algorithm);
     validation.algorithms.clone_from(&key.algorithms);

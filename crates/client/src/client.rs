@@ -72,7 +72,9 @@ impl Client {
     {
         let settings = &self.0;
         let at_opening = if settings.since.is_some() { &[] } else { settings.subscriptions.as_slice() };
-        let socket = connection::handshake(Box::new(transport), settings.request(at_opening), settings.possession.as_deref()).await?;
+        let socket =
+            connection::handshake(Box::new(transport), settings.request(at_opening), settings.possession.as_deref())
+                .await?;
         Ok(EntityStream::over(Arc::clone(&self.0), socket))
     }
 

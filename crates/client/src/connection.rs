@@ -8,11 +8,11 @@ use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::handshake::client::{Request, Response};
 use tokio_tungstenite::tungstenite::http::{HeaderValue, header};
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async_tls_with_config};
 
 use crate::credential::ClientCredential;
@@ -82,7 +82,8 @@ pub(crate) async fn handshake(
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     }
     let config = WebSocketConfig::default().max_message_size(Some(LARGEST_MESSAGE)).read_buffer_size(READ_BUFFER);
-    let (mut socket, _) = client_async_tls_with_config(request, transport, Some(config), None).await.map_err(failed_by)?;
+    let (mut socket, _) =
+        client_async_tls_with_config(request, transport, Some(config), None).await.map_err(failed_by)?;
     if let Some(possession) = possession {
         bind(&mut socket, possession, &url).await?;
     }

@@ -68,7 +68,8 @@ impl DpopKey {
     pub fn to_pem(&self) -> Result<String, InvalidDpopKey> {
         let der = self.pair.to_pkcs8v1().map_err(|_| InvalidDpopKey)?;
         let base64 = STANDARD.encode(der.as_ref());
-        let lines: Vec<&str> = (0..base64.len()).step_by(LINE).filter_map(|at| base64.get(at..base64.len().min(at + LINE))).collect();
+        let lines: Vec<&str> =
+            (0..base64.len()).step_by(LINE).filter_map(|at| base64.get(at..base64.len().min(at + LINE))).collect();
         Ok(format!("{BEGIN}\n{}\n{END}\n", lines.join("\n")))
     }
 
@@ -153,10 +154,7 @@ mod tests {
     /// The key of RFC 9449, section 4.1, as its private half is in the examples of RFC 7515, appendix A.3.
     #[test]
     fn the_thumbprint_is_that_of_the_standard() {
-        let point = [
-            "l8tFrhx-34tV3hRICRDY9zCkDlpBhF42UQUfWVAWBFs",
-            "9VE4jf_Ok_o64zbTTlcuNJajHmt6v9TDVrU0CdvGRDA",
-        ];
+        let point = ["l8tFrhx-34tV3hRICRDY9zCkDlpBhF42UQUfWVAWBFs", "9VE4jf_Ok_o64zbTTlcuNJajHmt6v9TDVrU0CdvGRDA"];
         let required = format!(r#"{{"crv":"P-256","kty":"EC","x":"{}","y":"{}"}}"#, point[0], point[1]);
         assert_eq!(hash(&required), "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I");
     }

@@ -35,9 +35,7 @@ impl Table {
             .expression_attribute_values(":requestId", string(request_id));
         match put.send().await {
             Ok(_) => Ok(true),
-            Err(error)
-                if error.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception) =>
-            {
+            Err(error) if error.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception) => {
                 Ok(false)
             }
             Err(error) => Err(TableError::dynamo("PutItem")(error)),

@@ -61,11 +61,7 @@ impl DefaultRoute {
             history: config.history.map(|history| Arc::new(HistoryReader::new(aws.history(history)))),
             states: config.entity_state.map(|states| aws.entity_states(states)),
             management_api: aws.management_api(config.endpoint),
-            authentication: Authentication {
-                verifier,
-                most_connections: config.most_connections,
-                table,
-            },
+            authentication: Authentication { verifier, most_connections: config.most_connections, table },
             acknowledgement: config.acknowledgement,
             clock,
             readings: Arc::new(Semaphore::new(READINGS)),

@@ -65,10 +65,8 @@ async fn the_issuer_alone_is_enough() {
 #[tokio::test]
 async fn a_slash_at_the_end_of_the_issuer_belongs_to_it() {
     let key = ProviderKey::ec("one");
-    let endpoint = issuer(key_set([&key]), |url| {
-        json!({ "issuer": format!("{url}/"), "jwks_uri": format!("{url}/certs") })
-    })
-    .await;
+    let endpoint =
+        issuer(key_set([&key]), |url| json!({ "issuer": format!("{url}/"), "jwks_uri": format!("{url}/certs") })).await;
     let token = key.token(&claims("demo"));
     assert_eq!(verify(&verifier(&format!("{}/realm/", endpoint.url)), &token).await, Ok(()));
     let without = verifier(&format!("{}/realm", endpoint.url));
@@ -111,10 +109,13 @@ async fn an_issuer_that_does_not_answer_delays_a_client_by_one_time_out() {
 
 #[test]
 fn issuers_are_https_urls() {
-    for issuer in ["", "demo", "http://id.example.com", "https://", "https://id.example.com?x", "https://id.example.com#x"] {
+    for issuer in
+        ["", "demo", "http://id.example.com", "https://", "https://id.example.com?x", "https://id.example.com#x"]
+    {
         assert!(JwksCache::discover(issuer).is_err(), "{issuer:?}");
     }
-    for issuer in ["https://id.example.com", "https://id.example.com/realms/demo/", "http://localhost:8080/realms/demo"] {
+    for issuer in ["https://id.example.com", "https://id.example.com/realms/demo/", "http://localhost:8080/realms/demo"]
+    {
         assert!(JwksCache::discover(issuer).is_ok(), "{issuer}");
     }
 }

@@ -170,7 +170,9 @@ async fn every_fault_of_a_proof_is_named() {
         assert!(message.starts_with(reason), "{reason}: {message}");
     }
     // None of them has used up anything: the same client binds with a proof that names the token and the stage.
-    let last = claim(json!({ "ath": hash(&bound), "htu": format!("http://{host}/local/?x#y"), "iat": in_seconds(0) as f64 + 0.5 }));
+    let last = claim(
+        json!({ "ath": hash(&bound), "htu": format!("http://{host}/local/?x#y"), "iat": in_seconds(0) as f64 + 0.5 }),
+    );
     assert_eq!(client.ask(&bind(&last)).await["type"], "dpop_verified");
 }
 
@@ -183,7 +185,8 @@ async fn a_proof_is_used_once_on_any_connection() {
     let proof = key.proof(&json!({}), &json!({ "htu": system.url(""), "jti": "the same" }));
     assert_eq!(first.ask(&bind(&proof)).await["type"], "dpop_verified");
     for _ in 0..2 {
-        refused_with(&mut second, &bind(&proof), "the DPoP proof was used before: create a new one with another jti").await;
+        refused_with(&mut second, &bind(&proof), "the DPoP proof was used before: create a new one with another jti")
+            .await;
     }
     // The proof of another key may have the same id.
     let mut third = open(&system, "demo", &bound_to(&other)).await.unwrap();
@@ -198,7 +201,8 @@ async fn a_connection_that_does_not_bind_in_time_is_closed_by_the_next_message()
     let settings = &[("AUTH_IN_BAND", "true")];
     let system = System::start_with(Config { clock: hands.clock(), ..guarded_config(settings) }).await;
     let key = ProviderKey::ec("a");
-    for late in [json!({ "action": "ping" }), json!({ "action": "subscribe" }), bind("x"), bind(&proof(&system, &key))] {
+    for late in [json!({ "action": "ping" }), json!({ "action": "subscribe" }), bind("x"), bind(&proof(&system, &key))]
+    {
         let mut pending = open(&system, "demo", &bound_to(&key)).await.unwrap();
         hands.forward(4);
         assert_eq!(pending.ask(&json!({ "action": "ping" })).await["type"], "pong", "still in time");

@@ -102,10 +102,8 @@ async fn a_rotation_gives_no_valid_token_a_final_refusal() {
                 // Forged tokens use up the looks at the same time.
                 let stranger = token(&ProviderKey::ec("stranger"), naming);
                 let valid = token(key, naming);
-                let (verdict, _) = tokio::join!(
-                    verify(&verifier, &valid),
-                    join_all((0..20).map(|_| verify(&verifier, &stranger)))
-                );
+                let (verdict, _) =
+                    tokio::join!(verify(&verifier, &valid), join_all((0..20).map(|_| verify(&verifier, &stranger))));
                 assert!(
                     matches!(verdict, Ok(()) | Err(Refusal::UnknownKeyForNow)),
                     "{naming:?}: {outage:?} {verdict:?}"

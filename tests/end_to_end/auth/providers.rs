@@ -13,9 +13,9 @@ use std::collections::BTreeMap;
 
 use entity_stream_auth::Refusal;
 use entity_stream_clock::Clock;
+use entity_stream_local::aws_config;
 use entity_stream_protocol::Tenant;
 use entity_stream_runtime::{AwsServices, Environment, TokenConfig};
-use entity_stream_local::aws_config;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Map, Value, json};
@@ -35,9 +35,8 @@ fn providers() -> Vec<Provider> {
     let sections: Vec<_> = page.split("\n## ").skip(1).filter(|section| section.contains("```sh\n")).collect();
     assert_eq!(sections.len(), 7);
     let provider = |section: &&str| {
-        let block = |language: &str| {
-            section.split_once(&format!("```{language}\n")).unwrap().1.split_once("```").unwrap().0
-        };
+        let block =
+            |language: &str| section.split_once(&format!("```{language}\n")).unwrap().1.split_once("```").unwrap().0;
         let setting = |line: &str| {
             let (name, value) = line.strip_prefix("export ").unwrap().split_once('=').unwrap();
             (name.to_owned(), value.trim_matches('\'').to_owned())
@@ -64,7 +63,12 @@ fn text(value: &Value) -> Option<&str> {
 /// The rule, written a second time.
 fn accepted(provider: &Provider, claims: &Map<String, Value>, tenant: &str) -> bool {
     let list = |name: &str, default: &str| -> Vec<String> {
-        setting(provider, name).unwrap_or(default).split(',').filter(|entry| !entry.is_empty()).map(str::to_owned).collect()
+        setting(provider, name)
+            .unwrap_or(default)
+            .split(',')
+            .filter(|entry| !entry.is_empty())
+            .map(str::to_owned)
+            .collect()
     };
     let many = |value: Option<Value>| match value {
         Some(Value::Array(several)) => several,
@@ -199,7 +203,14 @@ fn tokens_are_accepted_exactly_according_to_the_rule() {
                 };
             }
             let verdict = runtime.block_on(verdict(provider, &claims, tenant));
-            prop_assert_eq!(verdict.is_ok(), accepted(provider, &claims, tenant), "{} {:?}: {:?}", provider.name, claims, verdict);
+            prop_assert_eq!(
+                verdict.is_ok(),
+                accepted(provider, &claims, tenant),
+                "{} {:?}: {:?}",
+                provider.name,
+                claims,
+                verdict
+            );
             Ok(())
         });
         result.unwrap();

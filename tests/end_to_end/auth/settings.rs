@@ -34,9 +34,15 @@ async fn settings_that_make_no_sense_are_named() {
         (&[("JWT_SECRET", SECRET), ("AUTH_IN_BAND", "yes")], "AUTH_IN_BAND is invalid: expected true if"),
         (&[("JWT_ISSUER", "entity-stream")], "JWT_ISSUER is invalid: expected the iss claim"),
         (&[("JWT_ISSUER", "http://id.example.com")], "JWT_ISSUER is invalid: expected the iss claim"),
-        (&[("JWT_SECRET", SECRET), ("JWT_ROLES", "editor=root")], "JWT_ROLES is invalid: expected comma-separated pairs"),
+        (
+            &[("JWT_SECRET", SECRET), ("JWT_ROLES", "editor=root")],
+            "JWT_ROLES is invalid: expected comma-separated pairs",
+        ),
         (&[("JWT_SECRET", SECRET), ("AUTH_QUERY_TOKEN", "no")], "AUTH_QUERY_TOKEN is invalid: expected false if"),
-        (&[("JWT_SECRET", SECRET), ("PUBLIC_TENANTS", "demo,*")], "PUBLIC_TENANTS is invalid: expected comma-separated"),
+        (
+            &[("JWT_SECRET", SECRET), ("PUBLIC_TENANTS", "demo,*")],
+            "PUBLIC_TENANTS is invalid: expected comma-separated",
+        ),
         (&[("JWT_SECRET", "0123456789abcdef")], "JWT_SECRET is invalid: expected the secret"),
         (
             &[("JWT_SECRET", SECRET), ("ALLOWED_ORIGINS", "*")],

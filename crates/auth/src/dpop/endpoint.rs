@@ -29,7 +29,9 @@ impl ProofEndpoint {
             Some("wss" | "https") => 443,
             _ => return false,
         };
-        let Some(authority) = uri.authority().filter(|authority| !authority.as_str().contains('@')) else { return false };
+        let Some(authority) = uri.authority().filter(|authority| !authority.as_str().contains('@')) else {
+            return false;
+        };
         let port = authority.port_u16().unwrap_or(default_port);
         authority.host().eq_ignore_ascii_case(&self.host)
             && port == self.port.unwrap_or(default_port)

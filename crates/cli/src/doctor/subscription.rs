@@ -22,9 +22,7 @@ pub(super) async fn check(
     if let Err(error) = subscribed(stream).await {
         let reason = explain(&error, credential);
         diagnosis.add(match error.kind() {
-            ErrorKind::CredentialRefused => {
-                Finding::failed(Check::Credential, reason).advise(credential_advice)
-            }
+            ErrorKind::CredentialRefused => Finding::failed(Check::Credential, reason).advise(credential_advice),
             // The local system decides after the handshake. API Gateway answers the handshake with 429 or 503.
             ErrorKind::Unavailable if is_refused_for_now(&error) => Finding::failed(Check::Credential, reason).advise(
                 "set EVENT_STREAMING_ENABLED=true for the functions if streaming is off; otherwise try again later",

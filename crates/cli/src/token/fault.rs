@@ -9,14 +9,20 @@ use super::explanation::{listed, moment};
 use crate::terminal::printable;
 
 /// The likely reason for which a server refuses a token, from what the token says. `None` if it is not a token.
-pub(crate) fn likely_fault(token: &str, tenant: &Tenant, environment: &Environment, now: EpochMillis) -> Option<String> {
+pub(crate) fn likely_fault(
+    token: &str,
+    tenant: &Tenant,
+    environment: &Environment,
+    now: EpochMillis,
+) -> Option<String> {
     let said = Unverified::read(token)?;
     let claim = |name: &str| said.claims.get(name).map_or_else(|| "missing".to_owned(), Value::to_string);
     let time = |name: &str| said.claims.get(name).and_then(Value::as_f64);
     let now_in_seconds = now.millis() as f64 / 1000.0;
     let shown = |name: &str| moment(&said.claims, name, now).unwrap_or_default();
     let issuer = environment.optional(JWT_ISSUER);
-    let is_foreign = issuer.as_deref().is_some_and(|issuer| said.claims.get("iss").and_then(Value::as_str) != Some(issuer));
+    let is_foreign =
+        issuer.as_deref().is_some_and(|issuer| said.claims.get("iss").and_then(Value::as_str) != Some(issuer));
     let fault = if time("exp").is_some_and(|exp| exp <= now_in_seconds) {
         format!("the token has expired: its exp is {}; get a fresh one", shown("exp"))
     } else if time("nbf").is_some_and(|nbf| nbf > now_in_seconds) {
@@ -38,7 +44,9 @@ pub(crate) fn likely_fault(token: &str, tenant: &Tenant, environment: &Environme
         }
         .unwrap_or_else(|| {
             let (iss, aud) = (claim("iss"), claim("aud"));
-            format!("its iss is {iss} and its aud {aud}: compare them with JWT_ISSUER and JWT_AUDIENCE of the functions")
+            format!(
+                "its iss is {iss} and its aud {aud}: compare them with JWT_ISSUER and JWT_AUDIENCE of the functions"
+            )
         })
     };
     Some(printable(&fault).into_owned())

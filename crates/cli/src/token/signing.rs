@@ -35,7 +35,10 @@ impl NewToken {
         let valid = (1..=SUBJECT_BYTES).contains(&self.subject.len());
         ensure!(valid, "--subject must be a name of 1 to {SUBJECT_BYTES} bytes");
         let is_of_an_address = self.subject.starts_with(ADDRESS_SUBJECT);
-        ensure!(!is_of_an_address, "--subject must not begin with {ADDRESS_SUBJECT}, which is for clients without a credential");
+        ensure!(
+            !is_of_an_address,
+            "--subject must not begin with {ADDRESS_SUBJECT}, which is for clients without a credential"
+        );
         let is_of_a_key = self.subject.starts_with(API_KEY_SUBJECT);
         ensure!(!is_of_a_key, "--subject must not begin with {API_KEY_SUBJECT}, which is for API keys");
         ensure!(
@@ -108,7 +111,14 @@ mod tests {
 
     fn new(role: Role, tenants: &[&str]) -> NewToken {
         let tenants = tenants.iter().map(|tenant| Tenant::parse(tenant).unwrap()).collect();
-        NewToken { subject: "me".to_owned(), role, tenants, lifetime: "1h".parse().unwrap(), bound_to: None, more: vec![] }
+        NewToken {
+            subject: "me".to_owned(),
+            role,
+            tenants,
+            lifetime: "1h".parse().unwrap(),
+            bound_to: None,
+            more: vec![],
+        }
     }
 
     fn environment(pairs: &'static [(&str, &str)]) -> Environment {
@@ -130,9 +140,10 @@ mod tests {
         ]);
         let now = EpochMillis::new(1_000_000_000);
         let token = new(Role::TenantAdmin, &["A", "b", "a"]).sign(&secret(), &environment, now).unwrap();
-        let verifier = Verifier::new(TokenKeys::Secret(secret()), ClaimNames::of(&environment).unwrap().paths().clone())
-            .with_issuer(Some("https://issuer".to_owned()))
-            .with_audiences(vec!["stream".to_owned()]);
+        let verifier =
+            Verifier::new(TokenKeys::Secret(secret()), ClaimNames::of(&environment).unwrap().paths().clone())
+                .with_issuer(Some("https://issuer".to_owned()))
+                .with_audiences(vec!["stream".to_owned()]);
         let token = AccessToken::new(&token).unwrap();
         let identity = verifier.verify(&token, now).await.unwrap().identity;
         assert_eq!((identity.subject.as_str(), identity.role, identity.tenants.len()), ("me", Role::TenantAdmin, 2));

@@ -163,8 +163,7 @@ async fn a_listener_proves_that_it_has_the_key_of_its_token() {
     let token = mint(&key).await;
     mint(&other).await;
     let arguments = ["listen", "demo", "--url", &banner.websocket, "--count", "1"];
-    let mut listener =
-        start_with(&arguments, &[("ENTITY_STREAM_TOKEN", &token), ("ENTITY_STREAM_DPOP_KEY", &key)]);
+    let mut listener = start_with(&arguments, &[("ENTITY_STREAM_TOKEN", &token), ("ENTITY_STREAM_DPOP_KEY", &key)]);
     listener.says("listening to demo").await;
     publish(&banner, "demo", "urn:1").await;
     assert!(listener.line().await.ends_with(" Room urn:1"));

@@ -41,7 +41,9 @@ async fn each_connection_begins_with_another_proof() {
 #[tokio::test]
 async fn a_refused_proof_ends_the_stream_and_a_failure_does_not() {
     let server = Server::start().await;
-    for (code, is_final) in [("unauthorized", true), ("limit_exceeded", true), ("internal", false), ("not_connected", false)] {
+    for (code, is_final) in
+        [("unauthorized", true), ("limit_exceeded", true), ("internal", false), ("not_connected", false)]
+    {
         let mut stream = server.client().bound_token("a.b.c", key()).connect().unwrap();
         let serve = async {
             let mut peer = server.accept().await;

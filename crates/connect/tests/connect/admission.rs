@@ -110,7 +110,10 @@ async fn a_token_that_is_bound_to_a_key_waits_for_the_proof() {
     assert_eq!(setting.status(event.clone()).await, 200);
     let connection = setting.registered(&event).await.unwrap();
     let Authorisation::Unproved(unproved) = &connection.authorisation else { panic!("{connection:?}") };
-    assert_eq!((unproved.grant.subject.as_str(), unproved.key.as_str()), ("alice", claims["cnf"]["jkt"].as_str().unwrap()));
+    assert_eq!(
+        (unproved.grant.subject.as_str(), unproved.key.as_str()),
+        ("alice", claims["cnf"]["jkt"].as_str().unwrap())
+    );
     setting.table.forget(&connection.id).await.unwrap();
     claims["cnf"] = json!({ "x5t#S256": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I" });
     let response = setting.invoke(handshake(&[("Authorization", &bearer(&token(&claims)))])).await;

@@ -77,8 +77,7 @@ pub enum Action {
 
 impl Action {
     /// The names of all actions on the wire.
-    const NAMES: [&str; 7] =
-        ["subscribe", "unsubscribe", "snapshot", "ping", "sync", "authenticate", "dpop_bind"];
+    const NAMES: [&str; 7] = ["subscribe", "unsubscribe", "snapshot", "ping", "sync", "authenticate", "dpop_bind"];
 
     fn name(&self) -> &'static str {
         let [subscribe, unsubscribe, snapshot, ping, sync, authenticate, dpop_bind] = Self::NAMES;

@@ -236,12 +236,11 @@ fn both_accept_the_samples() {
     ] {
         assert_valid("client-message", &message);
         // The answer to `snapshot` has this name already.
-        let schema =
-            message["action"].as_str().map(|action| match action {
-                "snapshot" => "next-snapshot",
-                "dpop_bind" => "dpop-bind",
-                action => action,
-            });
+        let schema = message["action"].as_str().map(|action| match action {
+            "snapshot" => "next-snapshot",
+            "dpop_bind" => "dpop-bind",
+            action => action,
+        });
         assert_valid(schema.unwrap(), &message);
         ClientMessage::parse(&message.to_string()).unwrap();
     }

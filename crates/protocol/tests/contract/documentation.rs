@@ -65,9 +65,10 @@ fn schema(example: &Value) -> Option<&'static str> {
         Some("entityCreated" | "entityUpdated" | "entityDeleted") => Some("entity-change"),
         Some("entityLeft") => Some("entity-left"),
         Some("entitySnapshot") => Some("entity-snapshot"),
-        Some("subscribed" | "snapshot" | "unsubscribed" | "pong" | "synced" | "authenticated" | "dpop_verified" | "error" | "events") => {
-            Some("server-message")
-        }
+        Some(
+            "subscribed" | "snapshot" | "unsubscribed" | "pong" | "synced" | "authenticated" | "dpop_verified"
+            | "error" | "events",
+        ) => Some("server-message"),
         _ if has("action") => Some("client-message"),
         _ if has("connectionId") && has("message") => Some("gateway-error"),
         _ if has("entityId") => Some("entity-change"),
@@ -135,7 +136,17 @@ fn every_message_of_the_contract_reads_back() {
         assert!(examples.iter().any(|example| example["action"] == action), "{action} has an example");
     }
     let messages = ["entityCreated", "entityUpdated", "entityDeleted", "entityLeft", "entitySnapshot"];
-    let answers = ["subscribed", "snapshot", "unsubscribed", "pong", "synced", "authenticated", "dpop_verified", "error", "events"];
+    let answers = [
+        "subscribed",
+        "snapshot",
+        "unsubscribed",
+        "pong",
+        "synced",
+        "authenticated",
+        "dpop_verified",
+        "error",
+        "events",
+    ];
     for answer in messages.into_iter().chain(answers) {
         assert!(examples.iter().any(|example| example["type"] == answer), "{answer} has an example");
     }

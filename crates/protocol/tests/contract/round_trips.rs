@@ -1,9 +1,9 @@
 //! Reading is the inverse of writing, for every message in both directions.
 
 use entity_stream_protocol::{
-    AccessToken, Action, Answer, ChangeType, ClientMessage, CloudEvent, DpopProof, EntityChange, EpochMillis, ErrorCode, Event,
-    EventMessage, EventType, Filter, Format, GatewayError, MessageForm, NotRecovered, Recovery, Rejection, RequestId,
-    ServerMessage, StateNotice, Subscribe,
+    AccessToken, Action, Answer, ChangeType, ClientMessage, CloudEvent, DpopProof, EntityChange, EpochMillis,
+    ErrorCode, Event, EventMessage, EventType, Filter, Format, GatewayError, MessageForm, NotRecovered, Recovery,
+    Rejection, RequestId, ServerMessage, StateNotice, Subscribe,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};

@@ -7,9 +7,7 @@ use super::history::HistoryConfig;
 use super::reader::Reader;
 use super::resources;
 use super::tokens::TokenConfig;
-use crate::environment::{
-    AUTH_ENABLED, Environment, SUBSCRIBE_ACK, WS_API_ENDPOINT, WS_CONNECTIONS_TABLE,
-};
+use crate::environment::{AUTH_ENABLED, Environment, SUBSCRIBE_ACK, WS_API_ENDPOINT, WS_CONNECTIONS_TABLE};
 
 /// The configuration of the `$default` function.
 #[derive(Clone, Debug)]
