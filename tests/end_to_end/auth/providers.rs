@@ -88,13 +88,14 @@ fn accepted(provider: &Provider, claims: &Map<String, Value>, tenant: &str) -> b
     let named = many(aud.cloned());
     let all_are_texts = named.iter().all(Value::is_string);
     let is_meant = named.iter().any(|one| audiences.iter().any(|audience| one == audience));
-    if !audiences.is_empty() && !(is_meant && all_are_texts) {
+    let is_for_us = is_meant && all_are_texts;
+    if !audiences.is_empty() && !is_for_us {
         return false;
     }
-    if !claims.get("exp").and_then(Value::as_i64).is_some_and(|exp| exp > in_seconds(0)) {
+    if claims.get("exp").and_then(Value::as_i64).is_none_or(|exp| exp <= in_seconds(0)) {
         return false;
     }
-    if !claims.get("sub").and_then(Value::as_str).is_some_and(|sub| !sub.is_empty()) {
+    if claims.get("sub").and_then(Value::as_str).is_none_or(str::is_empty) {
         return false;
     }
     let roles: BTreeMap<String, String> = list("JWT_ROLES", "")
