@@ -24,7 +24,7 @@ impl ProofEndpoint {
     pub(super) fn is_named_by(&self, htu: &str) -> bool {
         let end = htu.find(['?', '#']).unwrap_or(htu.len());
         let Ok(uri) = htu[..end].parse::<Uri>() else { return false };
-        let default_port = match uri.scheme_str() {
+        let default_port = match uri.scheme_str().map(str::to_ascii_lowercase).as_deref() {
             Some("ws" | "http") => 80,
             Some("wss" | "https") => 443,
             _ => return false,
