@@ -44,8 +44,12 @@ fuzz_target!(|text: &str| {
             Action::Sync => {
                 Answer::Synced { position: Position::new(EpochMillis::new(0), 0), request_id: message.request_id }
             }
-            Action::Authenticate(token) => {
+            Action::Authenticate { token, .. } => {
                 assert!(!format!("{token:?}").contains(token.expose()) || token.expose().len() < 16);
+                return;
+            }
+            Action::DpopBind { proof } => {
+                assert!(!format!("{proof:?}").contains(proof.expose()) || proof.expose().len() < 16);
                 return;
             }
         },

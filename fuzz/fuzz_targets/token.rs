@@ -4,7 +4,7 @@
 
 use std::sync::LazyLock;
 
-use entity_stream_auth::{ClaimPath, ClaimPaths, TokenKeys, SUBJECT_BYTES, SigningSecret, Unverified, Verifier};
+use entity_stream_auth::{ClaimPath, ClaimPaths, SUBJECT_BYTES, SigningSecret, TokenKeys, Unverified, Verified, Verifier};
 use entity_stream_protocol::{AccessToken, EpochMillis};
 use futures_util::FutureExt;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
@@ -19,6 +19,7 @@ static VERIFIER: LazyLock<Verifier> = LazyLock::new(|| {
     let paths = ClaimPaths {
         tenant: ["tenant", "app.tenants", "custom:tenant"].map(ClaimPath::new).to_vec(),
         role: ClaimPath::new("realm_access.roles"),
+        ..ClaimPaths::default()
     };
     Verifier::new(TokenKeys::Secret(secret), paths)
 });
@@ -37,7 +38,7 @@ fuzz_target!(|text: &str| {
     let Ok(claims) = serde_json::from_str::<Map<String, Value>>(text) else { return };
     let token = encode(&Header::new(Algorithm::HS256), &claims, &EncodingKey::from_secret(SECRET));
     let token = token.expect("claims are JSON");
-    if let Some(identity) = verify(&token) {
+    if let Some(Verified { identity, .. }) = verify(&token) {
         assert!(identity.expires_at.is_some_and(|expires_at| expires_at > *NOW));
         assert!((1..=SUBJECT_BYTES).contains(&identity.subject.len()));
         assert!(claims.contains_key("exp"));

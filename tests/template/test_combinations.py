@@ -16,6 +16,7 @@ VALUES = {
     "AuthEnabled": ["true", "false"],
     "JwtSecretArn": ["", "arn:aws:secretsmanager:eu-west-1:123456789012:secret:mine-AbCdEf"],
     "JwtJwksUrl": ["", "https://id.example.com/jwks"],
+    "JwtIssuer": ["", "https://id.example.com"],
     "AuthInBand": ["true", "false"],
     "EventBusName": ["default", "city", "aws.partner/example.com/city"],
     "EventSource": ["", "com.example.broker"],
@@ -155,8 +156,8 @@ def test_a_reference_without_a_target_is_found():
     broken.text = broken.text | {"Resources": broken.resources}
     found, _ = unresolved(broken)
     assert found and all("Resources.Probe refers to SigningSecret" in each for each in found)
-    # Without authentication, with a secret of one's own, and with an identity provider.
-    assert len(found) == 7
+    # Without authentication, with a secret of one's own, with the keys of an identity provider, and with its discovery.
+    assert len(found) == 15
 
 
 def test_nothing_exists_without_streaming_in_any_combination(template):

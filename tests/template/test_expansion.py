@@ -17,6 +17,7 @@ VARIANTS = {
     "without authentication": {"AuthEnabled": "false"},
     "a secret of one's own": {"JwtSecretArn": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:mine-AbCdEf"},
     "an identity provider": {"JwtJwksUrl": "https://id.example.com/jwks", "JwtIssuer": "https://id.example.com"},
+    "an identity provider whose keys are discovered": {"JwtIssuer": "https://id.example.com"},
     "authentication in the first message": {"AuthInBand": "true"},
     "in-band without authentication": {"AuthInBand": "true", "AuthEnabled": "false"},
     "one source": {"EventSource": "com.example.broker", "EventBusName": "city"},

@@ -94,8 +94,8 @@ export function settings(options: EntityStreamOptions): Settings {
   if (authenticate !== 'handshake' && authenticate !== 'first-message') {
     throw new TypeError('authenticate has to be "handshake" or "first-message"');
   }
-  if (typeof options.tenant !== 'string' || !/^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/.test(options.tenant)) {
-    throw new TypeError('tenant has to be 1 to 63 characters of A-Z a-z 0-9 _ -, beginning with a letter or a digit');
+  if (typeof options.tenant !== 'string' || !/^[A-Za-z0-9_][A-Za-z0-9_-]{0,62}$/.test(options.tenant)) {
+    throw new TypeError('tenant has to be 1 to 63 characters of A-Z a-z 0-9 _ -, beginning with a letter, a digit or _');
   }
   if (options.groupId !== undefined && !/^[A-Za-z0-9_.-]{1,128}$/.test(options.groupId)) {
     throw new TypeError('groupId has to be 1 to 128 characters of A-Z a-z 0-9 _ - .');

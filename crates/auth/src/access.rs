@@ -1,7 +1,7 @@
 use entity_stream_protocol::{EpochMillis, Tenant};
 
 use crate::credential::access_token;
-use crate::{ApiKeys, Credential, Identity, Refusal, Refused, Verifier};
+use crate::{ApiKeys, Credential, Identity, Refusal, Refused, Verified, Verifier};
 
 /// Verifies credentials and decides on access to a tenant.
 #[derive(Clone, Debug)]
@@ -19,31 +19,46 @@ impl Authenticator {
     /// The identity that a credential proves, if it gives access to the tenant.
     ///
     /// # Errors
-    /// [`Refused`]: the reason to log and to answer with, and the subject if it is known.
+    /// [`Refused`]: the reason to log and to answer with, and the subject if it is known. [`Refusal::ProofRequired`] for a token
+    /// that is bound to a key.
     pub async fn admit(&self, credential: &Credential, tenant: &Tenant, now: EpochMillis) -> Result<Identity, Refused> {
-        let identity = match credential {
+        self.verify(credential, tenant, now).await?.bearer()
+    }
+
+    /// The identity that a credential names, if it gives access to the tenant, and the key of which the client owes a proof.
+    ///
+    /// # Errors
+    /// [`Refused`]: the reason to log and to answer with, and the subject if it is known.
+    pub async fn verify(
+        &self,
+        credential: &Credential,
+        tenant: &Tenant,
+        now: EpochMillis,
+    ) -> Result<Verified, Refused> {
+        let verified = match credential {
             Credential::Token(token) => self.verifier.verify(token, now).await?,
-            Credential::ApiKey { name, key } => self.api_keys.verify(name, key, now).await?,
+            Credential::ApiKey { name, key } => self.api_keys.verify(name, key, now).await?.into(),
         };
-        of_tenant(identity, tenant)
+        of_tenant(verified, tenant)
     }
 }
 
 impl Verifier {
-    /// The identity that a token in a message proves, if it gives access to the tenant. Functions that take only tokens
-    /// use this method: they have no code for API keys, and need neither their table nor a permission for it.
+    /// The identity that a token in a message names, if it gives access to the tenant, and the key of which the client owes a
+    /// proof. Functions that take only tokens use this method: they have no code for API keys, and need neither their table nor a
+    /// permission for it.
     ///
     /// # Errors
     /// [`Refused`]: the reason to log and to answer with, and the subject if it is known.
-    pub async fn admit(&self, token: &str, tenant: &Tenant, now: EpochMillis) -> Result<Identity, Refused> {
+    pub async fn admit(&self, token: &str, tenant: &Tenant, now: EpochMillis) -> Result<Verified, Refused> {
         of_tenant(self.verify(&access_token(token)?, now).await?, tenant)
     }
 }
 
-fn of_tenant(identity: Identity, tenant: &Tenant) -> Result<Identity, Refused> {
-    if identity.may_listen_to(tenant) {
-        Ok(identity)
+fn of_tenant(verified: Verified, tenant: &Tenant) -> Result<Verified, Refused> {
+    if verified.identity.may_listen_to(tenant) {
+        Ok(verified)
     } else {
-        Err(Refused { reason: Refusal::Tenant, subject: Some(identity.subject) })
+        Err(Refused { reason: Refusal::Tenant, subject: Some(verified.identity.subject) })
     }
 }

@@ -3,6 +3,7 @@ use std::collections::BTreeSet;
 use entity_stream_protocol::Tenant;
 use serde_json::{Map, Value};
 
+use crate::role_names::RoleNames;
 use crate::{Refusal, Role};
 
 /// The path of a claim: its name, or the names of nested objects joined by dots, such as `realm_access.roles`. Names may
@@ -41,35 +42,43 @@ fn find<'a>(claims: &'a Map<String, Value>, path: &str) -> Option<&'a Value> {
 /// The claims that contain the tenant and the role.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClaimPaths {
-    /// The claims of the tenant; the first one present counts.
+    /// The claims of the tenant; each one counts.
     pub tenant: Vec<ClaimPath>,
     /// The claim of the role.
     pub role: ClaimPath,
+    /// The roles that the values of that claim stand for.
+    pub roles: RoleNames,
 }
 
 impl Default for ClaimPaths {
     fn default() -> Self {
-        Self { tenant: ["tenant", "tenantId", "tenantName"].map(ClaimPath::new).to_vec(), role: ClaimPath::new("role") }
+        Self {
+            tenant: ["tenant", "tenantId", "tenantName"].map(ClaimPath::new).to_vec(),
+            role: ClaimPath::new("role"),
+            roles: RoleNames::default(),
+        }
     }
 }
 
 impl ClaimPaths {
-    /// The tenants in the first claim that is present, a string or an array of strings. Ignores invalid tenant names, which
-    /// give access to no tenant.
+    /// The tenants in all the claims, each a name or an array of names. Ignores texts that are not names of tenants.
     pub(crate) fn tenants(&self, claims: &Map<String, Value>) -> BTreeSet<Tenant> {
-        let first = self.tenant.iter().find_map(|path| path.find(claims));
-        strings(first).filter_map(|name| Tenant::parse(name).ok()).collect()
+        let values = self.tenant.iter().filter_map(|path| path.find(claims));
+        values.flat_map(names).filter_map(|name| Tenant::parse(name).ok()).collect()
     }
 
-    /// The role in a string, or the highest known role in an array. Identity providers add other roles to such arrays.
+    /// The role of a name, or the highest known role in an array of names. Identity providers add other roles to such arrays.
     pub(crate) fn role(&self, claims: &Map<String, Value>) -> Result<Role, Refusal> {
-        strings(self.role.find(claims)).filter_map(|name| name.parse().ok()).max().ok_or(Refusal::Role)
+        let names = self.role.find(claims).into_iter().flat_map(names);
+        names.filter_map(|name| self.roles.role(name)).max().ok_or(Refusal::Role)
     }
 }
 
-fn strings(value: Option<&Value>) -> impl Iterator<Item = &str> {
-    let several = value.and_then(Value::as_array).into_iter().flatten();
-    value.into_iter().chain(several).filter_map(Value::as_str)
+/// The name in a value, or the names in an array. A name is a text, or the `name` of an object, as Keyrock writes roles and
+/// organisations.
+fn names(value: &Value) -> impl Iterator<Item = &str> {
+    let entries = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
+    entries.iter().filter_map(|entry| entry.as_str().or_else(|| entry.get("name")?.as_str()))
 }
 
 #[cfg(test)]
@@ -88,11 +97,12 @@ mod tests {
     }
 
     #[test]
-    fn the_first_claim_that_is_present_counts() {
+    fn each_claim_counts() {
         let paths = ["tenant", "tenantId"];
-        assert_eq!(tenants(&paths, &json!({ "tenant": "A", "tenantId": "b" })), ["a"]);
+        assert_eq!(tenants(&paths, &json!({ "tenant": "A", "tenantId": "b" })), ["a", "b"]);
         assert_eq!(tenants(&paths, &json!({ "tenant": null, "tenantId": ["b", "c"] })), ["b", "c"]);
-        assert_eq!(tenants(&paths, &json!({ "tenant": 7, "tenantId": "b" })), [""; 0], "present, though useless");
+        assert_eq!(tenants(&paths, &json!({ "tenant": 7, "tenantId": "b" })), ["b"]);
+        assert_eq!(tenants(&paths, &json!({ "tenantName": "c" })), [""; 0], "it is not among the claims");
         assert_eq!(tenants(&paths, &json!({})), [""; 0]);
     }
 
@@ -115,6 +125,18 @@ mod tests {
     }
 
     #[test]
+    fn roles_are_found_as_keyrock_writes_them_and_under_other_names() {
+        let keyrock = json!({ "roles": [{ "id": "4d4d", "name": "Provider" }, { "id": "5e5e", "name": "editor" }] });
+        assert_eq!(role("roles", &keyrock), Err(Refusal::Role));
+        let roles = RoleNames::parse("editor=user,Provider=tenant_admin").unwrap();
+        let paths = ClaimPaths { role: ClaimPath::new("roles"), roles, ..ClaimPaths::default() };
+        assert_eq!(paths.role(keyrock.as_object().unwrap()), Ok(Role::TenantAdmin));
+        let organisations = json!({ "organizations": [{ "id": "a", "name": "smartcity" }, { "id": "b" }] });
+        assert_eq!(tenants(&["organizations"], &organisations), ["smartcity"]);
+        assert_eq!(role("roles", &json!({ "roles": { "id": "1", "name": "user" } })), Ok(Role::User));
+    }
+
+    #[test]
     fn a_role_that_is_unknown_missing_or_no_text_is_refused() {
         for claims in [
             json!({}),
@@ -124,6 +146,8 @@ mod tests {
             json!({ "role": [] }),
             json!({ "role": ["x"] }),
             json!({ "role": { "user": true } }),
+            json!({ "role": { "name": ["user"] } }),
+            json!({ "role": [["user"], { "id": "user" }] }),
         ] {
             assert_eq!(role("role", &claims), Err(Refusal::Role), "{claims}");
         }

@@ -52,6 +52,9 @@ impl fmt::Display for Role {
 /// The prefix of the subject of an API key. No subject of a token may have it.
 pub const API_KEY_SUBJECT: &str = "key:";
 
+/// The prefix of the subject of a client without a credential: its address follows. No subject of a token may have it.
+pub const ADDRESS_SUBJECT: &str = "address:";
+
 /// The identity behind a verified credential.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {

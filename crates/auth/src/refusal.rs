@@ -53,9 +53,18 @@ pub enum Refusal {
     /// The table of API keys cannot be read.
     #[error("API keys unavailable")]
     ApiKeysUnavailable,
-    /// The token is bound to a key of the client's (`cnf`), and proofs of possession are not supported.
+    /// The token is bound to a key of the client's, and there is no proof of it.
     #[error("proof required")]
     ProofRequired,
+    /// The proof of possession of the key is not valid.
+    #[error("invalid proof")]
+    Proof,
+    /// The token is bound in another way than to a key of which there are proofs (`cnf` without `jkt`).
+    #[error("unsupported confirmation")]
+    Confirmation,
+    /// The token is in the URL, where the deployment takes none.
+    #[error("token in the URL")]
+    QueryToken,
     /// The subject has as many connections to this tenant as it may have.
     #[error("too many connections")]
     TooManyConnections,
@@ -75,7 +84,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// All reasons.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 26] = [
         Self::NoCredential,
         Self::MalformedCredential,
         Self::CredentialTooLong,
@@ -94,6 +103,9 @@ impl Refusal {
         Self::ApiKey,
         Self::ApiKeysUnavailable,
         Self::ProofRequired,
+        Self::Proof,
+        Self::Confirmation,
+        Self::QueryToken,
         Self::TooManyConnections,
         Self::Tenant,
         Self::AnotherSubject,
@@ -122,6 +134,9 @@ impl Refusal {
             Self::ApiKey => "api_key",
             Self::ApiKeysUnavailable => "api_keys_unavailable",
             Self::ProofRequired => "proof_required",
+            Self::Proof => "proof",
+            Self::Confirmation => "confirmation",
+            Self::QueryToken => "query_token",
             Self::TooManyConnections => "too_many_connections",
             Self::Tenant => "tenant",
             Self::AnotherSubject => "another_subject",
@@ -156,8 +171,13 @@ impl Refusal {
             Self::AnotherSubject => "a connection is renewed by its own subject",
             Self::LateRenewal => "the connection's token had already expired: connect again with a fresh one",
             Self::Origin => "pages of this origin may not connect",
-            Self::ProofRequired => {
-                "the token is bound to a key (cnf), which this service does not support: send a bearer token"
+            Self::ProofRequired => "DPoP proof required",
+            Self::Proof => "the DPoP proof is not valid",
+            Self::Confirmation => {
+                "the token is bound by its cnf in another way than DPoP: send a bearer or a DPoP token"
+            }
+            Self::QueryToken => {
+                "the URL has a token: send it in Authorization: Bearer, or after the sub-protocol access_token"
             }
             Self::TooManyConnections => {
                 "this identity has too many connections to this tenant: close some, or try again later"
@@ -210,6 +230,14 @@ mod tests {
         for refusal in Refusal::ALL {
             assert!(page.contains(&format!("| {} |", refusal.message())), "the message of {refusal:?} is missing");
             assert!(page.contains(&format!("| `{}` |", refusal.reason())), "the reason of {refusal:?} is missing");
+        }
+    }
+
+    #[test]
+    fn every_reason_of_a_refused_proof_is_explained() {
+        let page = include_str!("../../../docs/troubleshooting.md");
+        for reason in crate::InvalidProof::ALL {
+            assert!(page.contains(&format!("| {reason} |")), "{reason} is missing");
         }
     }
 

@@ -1,11 +1,12 @@
-use entity_stream_protocol::EpochMillis;
+use entity_stream_protocol::{AccessToken, EpochMillis};
 use jsonwebtoken::{Algorithm, DecodingKey, Header};
+use serde_json::{Map, Value};
 
 use crate::jwks::JwksCache;
 use crate::refusal::Refusal;
 use crate::rotation::{RotatingSecret, SigningSecrets};
 use crate::secret::SigningSecret;
-use crate::verification_key::VerificationKey;
+use crate::verification_key::{VerificationKey, signed_claims};
 
 /// The keys that verify tokens.
 #[derive(Clone, Debug)]
@@ -19,15 +20,21 @@ pub enum TokenKeys {
 }
 
 impl TokenKeys {
-    /// The keys for a token with this header. The token is valid if one of them verifies it.
-    pub(crate) async fn find(&self, header: &Header, now: EpochMillis) -> Result<Vec<VerificationKey>, Refusal> {
+    /// The claims of a token with this header, if one of the keys verifies its signature.
+    pub(crate) async fn claims(
+        &self,
+        token: &AccessToken,
+        header: &Header,
+        now: EpochMillis,
+    ) -> Result<Map<String, Value>, Refusal> {
         match self {
-            Self::Secret(secret) => Ok(vec![key_of(secret)]),
+            Self::Secret(secret) => signed_claims(token, header.alg, &[key_of(secret)]),
             Self::Rotating(rotating) => {
                 let SigningSecrets { current, previous } = rotating.secrets(now).await;
-                Ok([Some(current), previous].iter().flatten().map(key_of).collect())
+                let keys: Vec<_> = [Some(current), previous].iter().flatten().map(key_of).collect();
+                signed_claims(token, header.alg, &keys)
             }
-            Self::Jwks(cache) => Ok(vec![cache.key_for(header.kid.as_deref()).await?]),
+            Self::Jwks(cache) => cache.claims(token, header).await,
         }
     }
 }

@@ -213,6 +213,7 @@ impl<'a> Audience<'a> {
         candidates: &mut Vec<Candidate>,
         turn: &WorkTurn<'_>,
     ) -> bool {
+        let now = self.clock.now();
         let mut verdicts = self.verdicts.lock().unwrap_or_else(PoisonError::into_inner);
         while let Some(interest) = interests.as_slice().first() {
             let mut verdict = |want: &Want| verdicts.matching(entity_id, &want.filter, || turn.is_over());
@@ -220,7 +221,9 @@ impl<'a> Audience<'a> {
             let Some(events) = interest.wants.iter().map(&mut verdict).collect::<Option<Vec<_>>>() else {
                 return false;
             };
-            candidates.extend(interests.next().and_then(|interest| candidate(interest, events)));
+            // The client of a connection that may still be proved receives nothing.
+            let interest = interests.next().filter(|interest| !interest.may_be_proved(now));
+            candidates.extend(interest.and_then(|interest| candidate(interest, events)));
             if turn.is_over() {
                 return interests.as_slice().is_empty();
             }

@@ -8,6 +8,7 @@ use anyhow::{Context, anyhow};
 use entity_stream_auth::ApiKeyName;
 use entity_stream_client::{ClientCredential, InvalidCredential};
 
+use crate::dpop_key_file::read_dpop_key;
 use crate::refusal::explain;
 
 const API_KEY: &str = "ENTITY_STREAM_API_KEY";
@@ -20,6 +21,9 @@ pub(crate) struct CredentialArgs {
     /// The token to authenticate with; prefer the variable, which other processes cannot read
     #[arg(long, value_name = "TOKEN", env = "ENTITY_STREAM_TOKEN", hide_env_values = true)]
     token: Option<Token>,
+    /// The private key (PEM) to which the token is bound; `entity-stream token --dpop` creates one
+    #[arg(long, value_name = "FILE", env = "ENTITY_STREAM_DPOP_KEY")]
+    dpop_key: Option<PathBuf>,
     /// Authenticate with the API key of this name instead; set ENTITY_STREAM_API_KEY or --api-key-file
     #[arg(long, value_name = "NAME")]
     api_key: Option<ApiKeyName>,
@@ -29,12 +33,20 @@ pub(crate) struct CredentialArgs {
 }
 
 impl CredentialArgs {
+    /// The token, if it is the credential.
+    pub(crate) fn token(&self) -> Option<&Token> {
+        self.token.as_ref().filter(|token| self.api_key.is_none() && !token.expose().is_empty())
+    }
+
     /// The credential, if there is one.
     pub(crate) fn credential(self) -> anyhow::Result<Option<ClientCredential>> {
         let credential = match (self.api_key, self.token) {
             (Some(name), _) => ClientCredential::api_key(&name.to_string(), &key(self.api_key_file.as_deref())?),
             // An empty variable counts as an absent one.
-            (None, Some(token)) if !token.expose().is_empty() => ClientCredential::token(token.expose()),
+            (None, Some(token)) if !token.expose().is_empty() => match self.dpop_key {
+                Some(path) => ClientCredential::bound_token(token.expose(), read_dpop_key(&path)?),
+                None => ClientCredential::token(token.expose()),
+            },
             (None, _) => return Ok(None),
         };
         credential.map(Some).map_err(|error: InvalidCredential| anyhow!(explain(&error.into(), None)))
@@ -92,7 +104,7 @@ mod tests {
 
     #[test]
     fn an_empty_variable_is_no_credential() {
-        let args = CredentialArgs { token: " ".parse().ok(), api_key: None, api_key_file: None };
+        let args = CredentialArgs { token: " ".parse().ok(), dpop_key: None, api_key: None, api_key_file: None };
         assert!(args.credential().unwrap().is_none());
     }
 }

@@ -9,6 +9,7 @@ mod client;
 mod commands;
 mod credential;
 mod doctor;
+mod dpop_key_file;
 mod interrupt;
 mod lifetime;
 mod listen;

@@ -7,6 +7,7 @@ use tokio_tungstenite::tungstenite::http::HeaderValue;
 
 use crate::connection;
 use crate::credential::{ClientCredential, CredentialKind, InvalidCredential};
+use crate::dpop_key::DpopKey;
 use crate::entities::Entities;
 use crate::error::ClientError;
 use crate::settings::Settings;
@@ -71,7 +72,9 @@ impl Client {
     {
         let settings = &self.0;
         let at_opening = if settings.since.is_some() { &[] } else { settings.subscriptions.as_slice() };
-        let socket = connection::handshake(Box::new(transport), settings.request(at_opening)).await?;
+        let socket =
+            connection::handshake(Box::new(transport), settings.request(at_opening), settings.possession.as_deref())
+                .await?;
         Ok(EntityStream::over(Arc::clone(&self.0), socket))
     }
 
@@ -195,6 +198,12 @@ impl ClientBuilder {
         self
     }
 
+    /// Sends this token in the handshake, which is bound to this key (DPoP), and proves on each connection that it has the key.
+    pub fn bound_token(mut self, token: &str, key: DpopKey) -> Self {
+        self.credential = ClientCredential::bound_token(token, key).map(Some);
+        self
+    }
+
     /// Sends this API key in the handshake.
     pub fn api_key(mut self, name: &str, key: &str) -> Self {
         self.credential = ClientCredential::api_key(name, key).map(Some);
@@ -247,6 +256,7 @@ impl ClientBuilder {
         let credential = self.credential?;
         let user_agent = HeaderValue::from_static(self.user_agent);
         let handshake = connection::request(&url, credential.as_ref(), &user_agent)?;
+        let possession = credential.as_ref().and_then(|credential| credential.possession().cloned());
         let credential = credential.as_ref().map(ClientCredential::kind);
         let (subscriptions, since, reconnects) = (self.subscriptions, self.since, self.reconnects);
         let snapshots = self.snapshots;
@@ -257,6 +267,7 @@ impl ClientBuilder {
             is_member,
             since,
             credential,
+            possession,
             handshake,
             reconnects,
         })))

@@ -1,18 +1,22 @@
+use std::sync::Arc;
 use std::time::Duration;
 
-use entity_stream_protocol::{CloseCode, RefusalBody};
-use futures_util::StreamExt;
+use entity_stream_protocol::{
+    Action, Answer, ClientMessage, CloseCode, GatewayError, RefusalBody, Rejection, RequestId, ServerMessage,
+};
+use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::handshake::client::{Request, Response};
 use tokio_tungstenite::tungstenite::http::{HeaderValue, header};
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async_tls_with_config};
 
 use crate::credential::ClientCredential;
+use crate::dpop_key::Possession;
 use crate::error::{ClientError, HandshakeRefusal};
 use crate::stream_url::{InvalidStreamUrl, StreamUrl};
 use crate::text::repeatable;
@@ -25,6 +29,9 @@ const READ_BUFFER: usize = 8 * 1024;
 const FAREWELL: Duration = Duration::from_secs(1);
 /// The header of responses in which API Gateway itself refuses a request.
 const GATEWAY_ERROR: &str = "x-amzn-errortype";
+
+/// The `requestId` of the proof of possession.
+const REQUEST_ID: &str = "bind";
 
 /// A byte stream to the server.
 pub(crate) trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
@@ -51,22 +58,62 @@ pub(crate) fn request(
 }
 
 /// Opens a connection to the request's host.
-pub(crate) async fn open(host: String, port: u16, request: Request) -> Result<OpenSocket, ClientError> {
+pub(crate) async fn open(
+    host: String,
+    port: u16,
+    request: Request,
+    possession: Option<Arc<Possession>>,
+) -> Result<OpenSocket, ClientError> {
     let stream = TcpStream::connect((host.as_str(), port)).await.map_err(ClientError::Network)?;
     // Messages are small, and each waits for an answer.
     stream.set_nodelay(true).map_err(ClientError::Network)?;
-    handshake(Box::new(stream), request).await
+    handshake(Box::new(stream), request, possession.as_deref()).await
 }
 
-/// TLS, if the request's URL asks for it, and the handshake of WebSocket.
-pub(crate) async fn handshake(transport: Box<dyn ByteStream>, request: Request) -> Result<OpenSocket, ClientError> {
+/// TLS, if the request's URL asks for it, the handshake of WebSocket, and the proof of possession of a key.
+pub(crate) async fn handshake(
+    transport: Box<dyn ByteStream>,
+    request: Request,
+    possession: Option<&Possession>,
+) -> Result<OpenSocket, ClientError> {
+    let url = request.uri().to_string();
     if rustls::crypto::CryptoProvider::get_default().is_none() {
         // It fails if another thread has just installed one, which serves as well.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     }
     let config = WebSocketConfig::default().max_message_size(Some(LARGEST_MESSAGE)).read_buffer_size(READ_BUFFER);
-    let (socket, _) = client_async_tls_with_config(request, transport, Some(config), None).await.map_err(failed_by)?;
+    let (mut socket, _) =
+        client_async_tls_with_config(request, transport, Some(config), None).await.map_err(failed_by)?;
+    if let Some(possession) = possession {
+        bind(&mut socket, possession, &url).await?;
+    }
     Ok(socket)
+}
+
+/// Proves that the client has the key of its token. Until then the server sends nothing but the answer.
+async fn bind(socket: &mut OpenSocket, possession: &Possession, url: &str) -> Result<(), ClientError> {
+    let proof = possession.prove(url).map_err(|error| ClientError::Network(std::io::Error::other(error)))?;
+    let message = ClientMessage { action: Action::DpopBind { proof }, request_id: RequestId::parse(REQUEST_ID).ok() };
+    socket.send(Message::text(message.to_json())).await.map_err(lost_by)?;
+    loop {
+        match socket.next().await {
+            Some(Ok(Message::Text(text))) => match ServerMessage::parse(text.as_str()) {
+                Ok(ServerMessage::Answer(Answer::DpopVerified { .. })) => return Ok(()),
+                Ok(ServerMessage::Answer(Answer::Error(Rejection { code, message, subscription, .. }))) => {
+                    return Err(ClientError::Rejected { code, message: repeatable(&message), subscription });
+                }
+                Ok(ServerMessage::GatewayError(GatewayError { message, .. })) => {
+                    return Err(ClientError::Gateway(repeatable(&message)));
+                }
+                Ok(_) => {}
+                Err(_) => return Err(ClientError::Protocol("the answer to dpop_bind is not a message".to_owned())),
+            },
+            Some(Ok(Message::Close(frame))) => return Err(closed(frame.as_ref())),
+            Some(Ok(_)) => {}
+            Some(Err(error)) => return Err(lost_by(error)),
+            None => return Err(lost()),
+        }
+    }
 }
 
 /// Closes a connection in order, so that the server need not notice by itself.

@@ -1,8 +1,11 @@
 use std::fmt;
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
+
+use crate::dpop_key::{DpopKey, Possession};
 
 /// The credential that a client sends in the handshake: a token, or an API key with its name. `Debug` does not show it.
 #[derive(Clone)]
@@ -10,6 +13,8 @@ pub struct ClientCredential {
     kind: CredentialKind,
     /// The value of the `Authorization` header.
     header: HeaderValue,
+    /// The key to which the token is bound.
+    possession: Option<Arc<Possession>>,
 }
 
 /// The kind of a credential.
@@ -43,7 +48,17 @@ impl ClientCredential {
     pub fn token(token: &str) -> Result<Self, InvalidCredential> {
         let token = token.trim();
         let header = header("Bearer", token).filter(|_| is_graphic(token));
-        header.map(|header| Self { kind: CredentialKind::Token, header }).ok_or(InvalidCredential::Token)
+        let credential = header.map(|header| Self { kind: CredentialKind::Token, header, possession: None });
+        credential.ok_or(InvalidCredential::Token)
+    }
+
+    /// A JSON Web Token that is bound to this key (DPoP). The client proves on each connection that it has the key.
+    ///
+    /// # Errors
+    /// As for [`ClientCredential::token`].
+    pub fn bound_token(token: &str, key: DpopKey) -> Result<Self, InvalidCredential> {
+        let credential = Self::token(token)?;
+        Ok(Self { possession: Some(Arc::new(Possession::new(token.trim(), key))), ..credential })
     }
 
     /// An API key and its name. White space around the key is ignored.
@@ -56,12 +71,18 @@ impl ClientCredential {
             return Err(InvalidCredential::KeyName);
         }
         let header = header("Basic", &STANDARD.encode(format!("{name}:{key}"))).filter(|_| is_graphic(key));
-        header.map(|header| Self { kind: CredentialKind::ApiKey, header }).ok_or(InvalidCredential::Key)
+        let credential = header.map(|header| Self { kind: CredentialKind::ApiKey, header, possession: None });
+        credential.ok_or(InvalidCredential::Key)
     }
 
     /// The kind: a token or an API key.
     pub fn kind(&self) -> CredentialKind {
         self.kind
+    }
+
+    /// The key to which the token is bound, if it is bound to one.
+    pub(crate) fn possession(&self) -> Option<&Arc<Possession>> {
+        self.possession.as_ref()
     }
 
     /// The value of the `Authorization` header.

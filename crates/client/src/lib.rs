@@ -126,11 +126,15 @@
 //! The client sends a token or an API key in the `Authorization` header of the handshake, never in the URL, and no error
 //! or `Debug` shows it. The WebSocket library writes whole requests to the `log` crate at the level `trace`; do not record
 //! that level of `tungstenite`.
+//!
+//! A token that is bound to a key of the client's (DPoP) needs [`ClientBuilder::bound_token`]. The client then proves on each
+//! connection that it has the key.
 
 mod bookmark;
 mod client;
 mod connection;
 mod credential;
+mod dpop_key;
 mod entities;
 mod error;
 mod event;
@@ -152,6 +156,7 @@ mod text;
 pub use bookmark::Bookmark;
 pub use client::{Client, ClientBuilder};
 pub use credential::{ClientCredential, CredentialKind, InvalidCredential};
+pub use dpop_key::{DpopKey, InvalidDpopKey, NoRandomNumbers};
 pub use entities::{Entities, EntitiesItem, Entity};
 pub use entity_stream_protocol::{
     ChangeType, CloseCode, EntityTypes, ErrorCode, EventMessage, EventType, Filter, FilterFields, Format, GroupId,

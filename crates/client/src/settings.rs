@@ -1,10 +1,12 @@
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 
 use entity_stream_protocol::{Since, Subscription, SubscriptionName};
 use tokio_tungstenite::tungstenite::handshake::client::Request;
 
 use crate::credential::CredentialKind;
+use crate::dpop_key::Possession;
 use crate::stream_url::StreamUrl;
 
 /// The valid arguments of a client. Its streams share them.
@@ -19,6 +21,8 @@ pub(crate) struct Settings {
     /// The place in the history at which a stream begins.
     pub(crate) since: Option<Since>,
     pub(crate) credential: Option<CredentialKind>,
+    /// The key to which the token is bound.
+    pub(crate) possession: Option<Arc<Possession>>,
     /// The request of the handshake, without the subscriptions in its URL. It holds the credential.
     pub(crate) handshake: Request,
     pub(crate) reconnects: bool,

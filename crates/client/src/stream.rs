@@ -175,7 +175,8 @@ impl EntityStream {
             (StreamState::Connecting { .. }, Link::None) => {
                 let (host, port) = self.settings.url.host();
                 let (host, request) = (host.to_owned(), self.settings.request(&self.machine.url_subscriptions(now)));
-                self.link = Link::Opening(connection::open(host, port, request).boxed());
+                self.link =
+                    Link::Opening(connection::open(host, port, request, self.settings.possession.clone()).boxed());
             }
             (StreamState::Waiting { .. } | StreamState::Closed, Link::Opening(_) | Link::Open(_)) => {
                 self.outgoing.clear();

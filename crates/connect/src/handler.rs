@@ -48,6 +48,8 @@ impl Connect {
             admission: Admission {
                 authenticator,
                 in_band: config.in_band,
+                query_token: config.query_token,
+                public_tenants: config.public_tenants,
                 origins: config.origins,
                 most_connections: config.most_connections,
             },
@@ -101,7 +103,7 @@ impl Connect {
         self.admission.check_origin(handshake)?;
         let tenant = ConnectQuery::tenant(|name| handshake.query(name))?;
         tracing::Span::current().record("tenant", tenant.as_str());
-        let authorisation = self.admission.authorise(handshake, &tenant, self.clock.now()).await?;
+        let authorisation = self.admission.authorise((handshake, &caller.source_ip), &tenant, self.clock.now()).await?;
         let slot = Slot::new(&tenant, &authorisation, &caller.connection_id, caller.connected_at);
         Ok(Admitted { authorisation, slot })
     }

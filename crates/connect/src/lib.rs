@@ -15,6 +15,7 @@
 //!
 //! The function never posts to its own connection: `@connections` answers 410 until the function has returned.
 
+mod address;
 mod admission;
 mod handler;
 mod handshake;

@@ -75,6 +75,7 @@ impl Table {
     /// # Errors
     /// [`TableError::NotConnected`] if the connection is not registered or its record has expired at `now`;
     /// [`TableError::NotAuthorised`] if it has not authenticated yet, or its authorisation has expired;
+    /// [`TableError::ProofRequired`] if it has yet to prove that it has the key of its token;
     /// [`TableError::TooManySubscriptions`], [`TableError::TooManyScopes`] or [`TableError::LimitExceeded`] if its subscriptions
     /// would exceed a limit; [`TableError::ResumedRecently`], [`TableError::AnotherSession`] or
     /// [`TableError::NotForGroups`] for `since`;
@@ -90,9 +91,7 @@ impl Table {
     ) -> Result<Change, TableError> {
         let is_repeated = AtomicBool::new(false);
         self.change(id, now, |connection| {
-            if !connection.authorisation.is_valid(now) {
-                return Err(TableError::NotAuthorised);
-            }
+            connection.authorisation.check(now)?;
             if let Some(since) = since {
                 ask_for_the_past(connection, since, now, is_repeated.swap(true, Ordering::Relaxed))?;
             }
@@ -115,9 +114,7 @@ impl Table {
         now: EpochMillis,
     ) -> Result<Connection, TableError> {
         let change = self.change(id, now, |connection| {
-            if !connection.authorisation.is_valid(now) {
-                return Err(TableError::NotAuthorised);
-            }
+            connection.authorisation.check(now)?;
             if !name.is_default() && connection.subscription(name).is_none() {
                 return Err(TableError::NotSubscribed);
             }
@@ -128,7 +125,10 @@ impl Table {
     }
 
     /// Authorises a connection that has not authenticated yet, or renews an authorisation that has not expired. The change
-    /// covers the connection and all its interests at once. The subscriptions stay the same.
+    /// covers the connection and all its interests at once. The subscriptions stay the same. The caller checks the proof that an
+    /// unproved connection owes.
+    ///
+    /// A client without a credential may take the place of its address, but not as a member of a group: the group is another one.
     ///
     /// # Errors
     /// [`TableError::NotAuthorised`] if the authorisation has expired and can no longer be renewed;
@@ -145,7 +145,8 @@ impl Table {
                 if !connection.authorisation.is_valid(now) {
                     return Err(TableError::NotAuthorised);
                 }
-                if held.subject != grant.subject {
+                let may_change = held.is_public() && connection.group.is_none();
+                if held.subject != grant.subject && !may_change {
                     return Err(TableError::AnotherSubject);
                 }
             }

@@ -12,6 +12,9 @@ pub enum TableError {
     /// The connection has not authenticated yet, or its authorisation has expired.
     #[error("the connection is not authorised")]
     NotAuthorised,
+    /// The client has not yet proved that it has the key of its token.
+    #[error("the connection waits for a proof")]
+    ProofRequired,
     /// The connection belongs to another subject.
     #[error("the connection belongs to another subject")]
     AnotherSubject,

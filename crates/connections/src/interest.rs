@@ -1,14 +1,14 @@
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use entity_stream_protocol::limits::INTEREST_BYTES;
+use entity_stream_protocol::limits::{INTEREST_BYTES, PROOF_TIME};
 use entity_stream_protocol::{ConnectionId, EpochMillis, Format, GroupId};
 
 use crate::attributes::{
-    AUTHORISED_UNTIL, BATCH, CONNECTED_AT, EXPIRES_AT, FORMAT, GROUP, Item, NAMED, PK, SK, SUBSCRIPTIONS, get_string,
-    get_time, item_bytes, number, string,
+    AUTHORISED_UNTIL, BATCH, CONNECTED_AT, EXPIRES_AT, FORMAT, GROUP, Item, NAMED, PENDING, PK, SK, SUBSCRIPTIONS,
+    get_string, get_time, item_bytes, number, string,
 };
-use crate::authorisation::read_until;
+use crate::authorisation::{Authorisation, read_until};
 use crate::connection::Connection;
 use crate::group::GroupHash;
 use crate::keys::{Scope, interest_hash, interest_key};
@@ -35,6 +35,8 @@ pub struct Interest {
     /// The end of the authorisation, if it ends before the connection. A renewal changes it, so read the connection item
     /// before you act on an expired authorisation.
     pub authorised_until: Option<EpochMillis>,
+    /// True if the client has yet to prove that it has the key of its token. The authorisation then counts as expired.
+    pub awaits_proof: bool,
     pub(crate) key: (String, String),
 }
 
@@ -47,6 +49,11 @@ impl Interest {
     /// The age of the connection at `now`.
     pub fn connection_age(&self, now: EpochMillis) -> Duration {
         now.since(self.connected_at)
+    }
+
+    /// True if the client may still prove that it has the key of its token, so that the connection is to be left alone.
+    pub fn may_be_proved(&self, now: EpochMillis) -> bool {
+        self.awaits_proof && self.connection_age(now) < PROOF_TIME
     }
 
     /// Reads an item that [`interest_item`] wrote; `None` for any other item.
@@ -69,6 +76,7 @@ impl Interest {
             },
             connected_at: get_time(item, CONNECTED_AT)?,
             authorised_until: read_until(item)?,
+            awaits_proof: item.contains_key(PENDING),
             key: (
                 get_string(item, PK)?.to_owned(),
                 get_string(item, SK).filter(|key| interest_hash(key).is_some())?.to_owned(),
@@ -126,6 +134,10 @@ pub(crate) fn interest_item(stored: &StoredConnection, scope: &Scope) -> Item {
     }
     if stored.is_named() {
         item.insert(NAMED.to_owned(), AttributeValue::Bool(true));
+    }
+    if let Authorisation::Unproved(_) = connection.authorisation {
+        item.insert(PENDING.to_owned(), AttributeValue::Bool(true));
+        item.insert(AUTHORISED_UNTIL.to_owned(), number(connection.connected_at.millis()));
     }
     if let Some(until) = connection.authorisation.until() {
         item.insert(AUTHORISED_UNTIL.to_owned(), number(until.millis()));

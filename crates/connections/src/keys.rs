@@ -53,6 +53,11 @@ pub(crate) fn subject_key(tenant: &Tenant, subject: &str) -> Item {
     key(format!("S#{tenant}#{subject}"), "S".to_owned())
 }
 
+/// The key of a proof of possession that was used. The id has a fixed length and no `#`.
+pub(crate) fn proof_key(id: &str) -> Item {
+    key(format!("P#{id}"), "P".to_owned())
+}
+
 /// The key of a consumer group. Without authentication it belongs to no subject.
 pub(crate) fn group_key(tenant: &Tenant, group: &GroupId, subject: Option<&str>) -> Item {
     let subject = subject.map(|subject| format!("#{subject}")).unwrap_or_default();

@@ -6,6 +6,7 @@
 //! | interest | `T#{tenant}#*`, `T#{tenant}#{entityType}` or `I#{tenant}#{SHA-256 of the entity id}` | `{hash}#{connectionId}` |
 //! | consumer group | `G#{tenant}#{name}`, and `#{subject}` if there is one | `G` |
 //! | slots of a subject | `S#{tenant}#{subject}` | `S` |
+//! | used proof of possession | `P#{hash of the key and the proof's id}` | `P` |
 //!
 //! A connection has one interest item for each scope of its subscriptions: for each id that they name or that their pattern
 //! spells out, for each type, or for everything, under `*`. The item lists the subscriptions that want the scope. A connection
@@ -49,10 +50,11 @@ mod register;
 mod schema;
 mod stored_connection;
 mod table;
+mod used_proof;
 mod want;
 
 pub use attributes::{PARTITION_KEY, SORT_KEY, TTL_ATTRIBUTE};
-pub use authorisation::{Authorisation, Grant};
+pub use authorisation::{Authorisation, Grant, UnprovedGrant};
 pub use change::Change;
 pub use connection::Connection;
 pub use error::TableError;

@@ -42,7 +42,7 @@ impl StoredConnection {
     pub(crate) fn scopes(connection: &Connection) -> BTreeSet<Scope> {
         match connection.authorisation {
             Authorisation::Pending => BTreeSet::new(),
-            Authorisation::Open | Authorisation::Granted(_) => {
+            Authorisation::Open | Authorisation::Unproved(_) | Authorisation::Granted(_) => {
                 connection.subscriptions.iter().flat_map(scopes_of).collect()
             }
         }

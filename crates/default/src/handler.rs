@@ -2,6 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lambda_events::apigw::{ApiGatewayProxyResponse, ApiGatewayWebsocketProxyRequest};
+use entity_stream_auth::Refusal;
 use entity_stream_clock::Clock;
 use entity_stream_connections::{Connection, Table, TableError};
 use entity_stream_delivery::ManagementApi;
@@ -60,12 +61,7 @@ impl DefaultRoute {
             history: config.history.map(|history| Arc::new(HistoryReader::new(aws.history(history)))),
             states: config.entity_state.map(|states| aws.entity_states(states)),
             management_api: aws.management_api(config.endpoint),
-            authentication: Authentication {
-                verifier,
-                in_band: config.in_band,
-                most_connections: config.most_connections,
-                table,
-            },
+            authentication: Authentication { verifier, most_connections: config.most_connections, table },
             acknowledgement: config.acknowledgement,
             clock,
             readings: Arc::new(Semaphore::new(READINGS)),
@@ -87,7 +83,8 @@ impl DefaultRoute {
             let body = event.payload.body.as_deref().unwrap_or_default();
             if let Some(reply) = self.handle_message(&caller, body).await {
                 reply.deliver(&self.management_api, &caller.connection_id, self.clock.now()).await?;
-                if matches!(reply.answer, Answer::Error(_)) {
+                // A ping of a connection that waits for a proof is answered, as a mock would.
+                if matches!(reply.answer, Answer::Error(_) | Answer::Pong { .. }) {
                     let closed = timeout(CLOSE_TIME, self.close_if_overdue(&caller, arrived)).await;
                     if closed.is_err() {
                         tracing::warn!("the connection could not be closed in time");
@@ -145,29 +142,34 @@ impl DefaultRoute {
                     Err(error) => Some(refuse(message, &error).into()),
                 }
             }
-            Action::Authenticate(token) => {
-                Some(self.authentication.authenticate(caller, message, token, self.clock.now()).await.into())
+            Action::Authenticate { token, proof } => {
+                let credential = (token, proof.as_ref());
+                Some(self.authentication.authenticate(caller, message, credential, self.clock.now()).await.into())
+            }
+            Action::DpopBind { proof } => {
+                Some(self.authentication.bind(caller, message, proof, self.clock.now()).await.into())
             }
         }
     }
 
     async fn ping(&self, caller: &Caller, message: &ClientMessage) -> Answer {
         match self.authentication.check(caller, self.clock.now()).await {
-            Ok(()) => Answer::Pong { request_id: message.request_id.clone() },
+            Ok(()) | Err(TableError::ProofRequired) => Answer::Pong { request_id: message.request_id.clone() },
             Err(error) => refuse(message, &error),
         }
     }
 
     /// Creates the answer to a malformed message. A client that has not yet authenticated only learns that it must, except
-    /// about a malformed `authenticate`.
+    /// about a malformed `authenticate` or `dpop_bind`.
     async fn reject(&self, caller: &Caller, rejection: Rejection) -> Rejection {
-        if rejection.action.as_deref() == Some("authenticate") {
+        if matches!(rejection.action.as_deref(), Some("authenticate" | "dpop_bind")) {
             return rejection;
         }
+        let unauthorised =
+            |text: &str| Rejection { code: ErrorCode::Unauthorized, message: text.to_owned(), ..rejection.clone() };
         match self.authentication.check(caller, self.clock.now()).await {
-            Err(TableError::NotAuthorised) => {
-                Rejection { code: ErrorCode::Unauthorized, message: NOT_AUTHORISED.to_owned(), ..rejection }
-            }
+            Err(TableError::NotAuthorised) => unauthorised(NOT_AUTHORISED),
+            Err(TableError::ProofRequired) => unauthorised(Refusal::ProofRequired.message()),
             // The message is malformed even if the table cannot be read.
             Ok(()) | Err(_) => rejection,
         }
@@ -183,10 +185,10 @@ impl DefaultRoute {
         let now = self.clock.now();
         let request_id = message.request_id.clone();
         match self.table.find(&caller.connection_id, now).await {
-            Ok(Some(connection)) if connection.authorisation.is_valid(now) => {
-                Answer::Synced { position: history.table().position_of(now), request_id }
-            }
-            Ok(Some(_)) => refuse(message, &TableError::NotAuthorised),
+            Ok(Some(connection)) => match connection.authorisation.check(now) {
+                Ok(()) => Answer::Synced { position: history.table().position_of(now), request_id },
+                Err(error) => refuse(message, &error),
+            },
             Ok(None) => refuse(message, &TableError::NotConnected),
             Err(error) => refuse(message, &error),
         }
@@ -208,7 +210,7 @@ impl DefaultRoute {
             Ok(true) => {
                 let closed = self.management_api.close(&caller.connection_id).await;
                 let error = closed.err().map(tracing::field::display);
-                tracing::info!(error, "closing a connection that did not authenticate in time");
+                tracing::info!(error, "closing a connection that did not authenticate or prove its key in time");
             }
             Err(error) => tracing::warn!(%error, "the authorisation of the connection cannot be read"),
         }

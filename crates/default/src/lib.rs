@@ -15,6 +15,7 @@ mod authentication;
 mod current_entity;
 mod handler;
 mod past;
+mod proof;
 mod refusal;
 mod replay;
 mod reply;

@@ -1,4 +1,4 @@
-use entity_stream_auth::{Refusal, Refused};
+use entity_stream_auth::{InvalidProof, Refusal, Refused};
 use entity_stream_connections::TableError;
 use entity_stream_protocol::{Answer, ClientMessage, ErrorCode};
 use entity_stream_runtime::{Caller, note_refusal};
@@ -24,6 +24,10 @@ pub(crate) fn refuse(message: &ClientMessage, error: &TableError) -> Answer {
         TableError::NotAuthorised => {
             tracing::info!("message refused: the connection is not authorised");
             (ErrorCode::Unauthorized, NOT_AUTHORISED)
+        }
+        TableError::ProofRequired => {
+            tracing::info!("message refused: the connection waits for a proof");
+            (ErrorCode::Unauthorized, Refusal::ProofRequired.message())
         }
         TableError::AnotherSubject => (ErrorCode::Forbidden, Refusal::AnotherSubject.message()),
         TableError::LimitExceeded => (ErrorCode::LimitExceeded, INTERESTS_TOO_LARGE),
@@ -82,6 +86,13 @@ pub(crate) fn refuse_token(caller: &Caller, message: &ClientMessage, refused: &R
     Answer::Error(message.reject(code, refused.reason.message()))
 }
 
+/// Logs and counts the refusal of a proof, and creates the answer with its reason.
+pub(crate) fn refuse_proof(caller: &Caller, message: &ClientMessage, reason: InvalidProof, subject: String) -> Answer {
+    note_refusal(&Refused { reason: Refusal::Proof, subject: Some(subject) }, caller);
+    tracing::info!(%reason, "the proof is refused");
+    Answer::Error(message.reject(ErrorCode::Unauthorized, reason.to_string()))
+}
+
 /// True if the secret, the identity provider or the table of API keys failed. An unknown key is no such fault: any client can
 /// send a token that names one.
 fn is_our_fault(reason: Refusal) -> bool {
@@ -125,6 +136,7 @@ mod tests {
         for error in [
             TableError::NotConnected,
             TableError::NotAuthorised,
+            TableError::ProofRequired,
             TableError::AnotherSubject,
             TableError::LimitExceeded,
             TableError::Contended,

@@ -123,8 +123,10 @@ impl DefaultRoute {
         };
         let now = self.clock.now();
         let connection = match self.table.find(&caller.connection_id, now).await {
-            Ok(Some(connection)) if connection.authorisation.is_valid(now) => connection,
-            Ok(Some(_)) => return refuse(message, &TableError::NotAuthorised).into(),
+            Ok(Some(connection)) => match connection.authorisation.check(now) {
+                Ok(()) => connection,
+                Err(error) => return refuse(message, &error).into(),
+            },
             Ok(None) => return refuse(message, &TableError::NotConnected).into(),
             Err(error) => return refuse(message, &error).into(),
         };

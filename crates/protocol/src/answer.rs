@@ -84,6 +84,13 @@ pub enum Answer {
         #[serde(skip_serializing_if = "Option::is_none")]
         request_id: Option<RequestId>,
     },
+    /// The client has proved that it has the key of its token, and the connection is authorised.
+    #[serde(rename = "dpop_verified")]
+    DpopVerified {
+        /// The id of the request.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        request_id: Option<RequestId>,
+    },
     /// The server rejected the message, which changed nothing.
     Error(Rejection),
 }
@@ -103,6 +110,7 @@ impl Answer {
             | Self::Pong { request_id }
             | Self::Synced { request_id, .. }
             | Self::Authenticated { request_id, .. }
+            | Self::DpopVerified { request_id }
             | Self::Error(Rejection { request_id, .. }) => request_id.as_ref(),
         }
     }
@@ -235,6 +243,11 @@ mod tests {
                 r#"{"type":"authenticated","expiresAt":"2026-11-20T22:00:00Z","requestId":"1"}"#,
             ),
             (Answer::Authenticated { expires_at: None, request_id: None }, r#"{"type":"authenticated"}"#),
+            (Answer::DpopVerified { request_id: None }, r#"{"type":"dpop_verified"}"#),
+            (
+                Answer::DpopVerified { request_id: RequestId::parse("b").ok() },
+                r#"{"type":"dpop_verified","requestId":"b"}"#,
+            ),
             (
                 Answer::Error(rejection),
                 r#"{"type":"error","code":"unknown_action","message":"no","action":"x","requestId":"1"}"#,

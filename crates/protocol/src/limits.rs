@@ -57,6 +57,14 @@ pub const REPLAYED_EVENTS: usize = 1_000;
 pub const REPLAYED_FRAMES: usize = 300;
 /// The most of the history that one `since` reads, in bytes.
 pub const HISTORY_BYTES: usize = 16 * 1024 * 1024;
+/// The time from the opening of a connection with a token that is bound to a key to its proof.
+pub const PROOF_TIME: Duration = Duration::from_secs(5);
+/// The most that the time of a proof may differ from the server's.
+pub const PROOF_AGE: Duration = Duration::from_secs(60);
+/// The largest proof, in bytes.
+pub const PROOF_BYTES: usize = 8 * 1024;
+/// The longest `jti` of a proof, in bytes.
+pub const PROOF_ID_BYTES: usize = 256;
 /// The shortest time between two `since` of one connection.
 pub const RESUME_INTERVAL: Duration = Duration::from_secs(10);
 /// The longest token of a snapshot, in characters. All of them are ASCII.

@@ -81,9 +81,10 @@ impl<'a> ServerMessage<'a> {
         Ok(match message_type.as_deref() {
             Some(name) if is_event(name) && specversion.is_some() => Self::CloudEvent(serde_json::from_str(frame)?),
             Some(name) if is_event(name) => Self::Event(serde_json::from_str(frame)?),
-            Some("subscribed" | "unsubscribed" | "snapshot" | "pong" | "synced" | "authenticated" | "error") => {
-                Self::Answer(serde_json::from_str(frame)?)
-            }
+            Some(
+                "subscribed" | "unsubscribed" | "snapshot" | "pong" | "synced" | "authenticated" | "dpop_verified"
+                | "error",
+            ) => Self::Answer(serde_json::from_str(frame)?),
             None if message.is_some() => Self::GatewayError(serde_json::from_str(frame)?),
             _ => Self::Other(serde_json::from_str(frame)?),
         })

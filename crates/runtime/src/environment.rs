@@ -52,7 +52,7 @@ pub const AUTH_ENABLED: Variable =
 /// The secret that signs tokens, for local use.
 pub const JWT_SECRET: Variable = Variable {
     name: "JWT_SECRET",
-    expected: "the secret that signs tokens, at least 32 bytes (for local use; on AWS, set JWT_SECRET_ARN)",
+    expected: "the secret that signs tokens, at least 32 bytes (for local use; on AWS, set JWT_SECRET_ARN); the JWT secret that Keyrock generates has 16, so give Keyrock's application a longer one",
 };
 /// The Secrets Manager secret that signs tokens.
 pub const JWT_SECRET_ARN: Variable = Variable {
@@ -63,19 +63,41 @@ pub const JWT_SECRET_ARN: Variable = Variable {
 pub const JWT_JWKS_URL: Variable =
     Variable { name: "JWT_JWKS_URL", expected: "the https URL of the identity provider's public keys (JWKS)" };
 /// The only issuer whose tokens are accepted.
-pub const JWT_ISSUER: Variable = Variable { name: "JWT_ISSUER", expected: "the iss claim that every token must have" };
-/// The only audience whose tokens are accepted.
-pub const JWT_AUDIENCE: Variable =
-    Variable { name: "JWT_AUDIENCE", expected: "the aud claim that every token must have" };
+///
+/// If it is the only variable about keys, the issuer's OpenID Connect configuration names them.
+pub const JWT_ISSUER: Variable = Variable {
+    name: "JWT_ISSUER",
+    expected: "the iss claim that every token must have; without JWT_SECRET, JWT_SECRET_ARN and JWT_JWKS_URL, the https URL of an OpenID Connect provider, whose keys are found by discovery",
+};
+/// The only audiences whose tokens are accepted.
+pub const JWT_AUDIENCE: Variable = Variable {
+    name: "JWT_AUDIENCE",
+    expected: "comma-separated audiences; the aud claim of every token, or its client_id if it has no aud, must name one of them",
+};
 /// The claims that hold the tenant.
 pub const JWT_TENANT_CLAIMS: Variable = Variable {
     name: "JWT_TENANT_CLAIMS",
-    expected: "comma-separated names of the claims that hold the tenant; the first claim that is present counts (default tenant,tenantId,tenantName)",
+    expected: "comma-separated names of the claims that hold tenants; each of them counts (default tenant,tenantId,tenantName)",
 };
 /// The claim that holds the role.
 pub const JWT_ROLE_CLAIM: Variable = Variable {
     name: "JWT_ROLE_CLAIM",
     expected: "the name of the claim that holds the role, with dots between the names of nested objects (default role)",
+};
+/// The roles that the roles of an identity provider stand for.
+pub const JWT_ROLES: Variable = Variable {
+    name: "JWT_ROLES",
+    expected: "comma-separated pairs of a role in tokens and the role that it stands for, super_admin, tenant_admin or user, such as editor=user,ops=tenant_admin",
+};
+/// Lets clients send their token in the URL.
+pub const AUTH_QUERY_TOKEN: Variable = Variable {
+    name: "AUTH_QUERY_TOKEN",
+    expected: "false if handshakes with a token in the URL are refused, or true (default true)",
+};
+/// The tenants that need no credential.
+pub const PUBLIC_TENANTS: Variable = Variable {
+    name: "PUBLIC_TENANTS",
+    expected: "comma-separated tenants to which clients may listen without a credential, each 1 to 63 of A-Z a-z 0-9 _ - (default none)",
 };
 /// Lets clients authenticate with their first message.
 pub const AUTH_IN_BAND: Variable = Variable {
@@ -127,7 +149,7 @@ pub const AWS_LAMBDA_LOG_LEVEL: Variable =
     Variable { name: "AWS_LAMBDA_LOG_LEVEL", expected: "error, warn, info, debug or trace; RUST_LOG overrides it" };
 
 /// Every variable that the functions read. Tests compare this list with the documentation and the template.
-pub const ALL: [Variable; 26] = [
+pub const ALL: [Variable; 29] = [
     EVENT_STREAMING_ENABLED,
     WS_CONNECTIONS_TABLE,
     WS_HISTORY_TABLE,
@@ -144,6 +166,9 @@ pub const ALL: [Variable; 26] = [
     JWT_AUDIENCE,
     JWT_TENANT_CLAIMS,
     JWT_ROLE_CLAIM,
+    JWT_ROLES,
+    AUTH_QUERY_TOKEN,
+    PUBLIC_TENANTS,
     AUTH_IN_BAND,
     SUBSCRIBE_ACK,
     ALLOWED_ORIGINS,

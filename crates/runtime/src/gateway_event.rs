@@ -15,6 +15,10 @@ pub struct Caller {
     pub request_id: String,
     /// The IP address of the client.
     pub source_ip: String,
+    /// The host to which the client connected, with its port if it is not the default port.
+    pub domain_name: String,
+    /// The stage of the API.
+    pub stage: String,
 }
 
 impl Caller {
@@ -31,6 +35,8 @@ impl Caller {
             connected_at: EpochMillis::new(context.connected_at),
             request_id: context.request_id.clone().unwrap_or_default(),
             source_ip: context.identity.source_ip.clone().unwrap_or_default(),
+            domain_name: context.domain_name.clone().unwrap_or_default(),
+            stage: context.stage.clone().unwrap_or_default(),
         })
     }
 

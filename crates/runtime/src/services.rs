@@ -81,7 +81,7 @@ impl AwsServices {
             KeySource::Jwks(cache) => TokenKeys::Jwks(cache),
             KeySource::SecretArn(arn) => TokenKeys::Rotating(self.rotating_secret(arn).await?),
         };
-        Ok(Verifier::new(keys, config.claims).with_issuer(config.issuer).with_audience(config.audience))
+        Ok(Verifier::new(keys, config.claims).with_issuer(config.issuer).with_audiences(config.audiences))
     }
 
     /// Reads the secret of `JWT_SECRET_ARN`, which is read again while the function runs.

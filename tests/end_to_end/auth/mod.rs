@@ -2,13 +2,18 @@
 
 mod access;
 mod api_keys;
+mod discovery;
+mod dpop;
 mod expiry;
 mod forged;
 mod groups;
 mod in_band;
 mod jwks;
+mod key_rotation;
 mod origins;
 mod property;
+mod providers;
+mod public_tenants;
 mod quota;
 mod refusals;
 mod rotation;

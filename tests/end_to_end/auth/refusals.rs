@@ -18,7 +18,7 @@ use crate::harness::{Hands, System};
 fn verifier() -> Verifier {
     Verifier::new(TokenKeys::Secret(SigningSecret::new(SECRET).unwrap()), ClaimPaths::default())
         .with_issuer(Some("https://issuer".to_owned()))
-        .with_audience(Some("stream".to_owned()))
+        .with_audiences(vec!["stream".to_owned()])
 }
 
 fn with(field: &str, value: Value) -> Value {

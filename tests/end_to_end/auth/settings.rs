@@ -32,6 +32,18 @@ async fn settings_that_make_no_sense_are_named() {
         ),
         (&[("JWT_JWKS_URL", "http://issuer.example.com")], "JWT_JWKS_URL is invalid: expected the https URL"),
         (&[("JWT_SECRET", SECRET), ("AUTH_IN_BAND", "yes")], "AUTH_IN_BAND is invalid: expected true if"),
+        (&[("JWT_ISSUER", "entity-stream")], "JWT_ISSUER is invalid: expected the iss claim"),
+        (&[("JWT_ISSUER", "http://id.example.com")], "JWT_ISSUER is invalid: expected the iss claim"),
+        (
+            &[("JWT_SECRET", SECRET), ("JWT_ROLES", "editor=root")],
+            "JWT_ROLES is invalid: expected comma-separated pairs",
+        ),
+        (&[("JWT_SECRET", SECRET), ("AUTH_QUERY_TOKEN", "no")], "AUTH_QUERY_TOKEN is invalid: expected false if"),
+        (
+            &[("JWT_SECRET", SECRET), ("PUBLIC_TENANTS", "demo,*")],
+            "PUBLIC_TENANTS is invalid: expected comma-separated",
+        ),
+        (&[("JWT_SECRET", "0123456789abcdef")], "JWT_SECRET is invalid: expected the secret"),
         (
             &[("JWT_SECRET", SECRET), ("ALLOWED_ORIGINS", "*")],
             "ALLOWED_ORIGINS is invalid: expected comma-separated origins such as https://app.example.com",
@@ -42,7 +54,7 @@ async fn settings_that_make_no_sense_are_named() {
     }
 }
 
-/// The faults are in the configurations of different functions. `AUTH_IN_BAND`, which two functions read, is listed once.
+/// The faults are in the configurations of different functions. `JWT_SECRET`, which two functions read, is listed once.
 #[tokio::test]
 async fn the_faults_of_all_functions_are_reported_together() {
     let error = problem(&[

@@ -9,7 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use entity_stream_runtime::Environment;
 pub(crate) use entity_stream_testing::tokens::{SECRET, claims, in_seconds, sign, token, user, user_until};
-use jsonwebtoken::jwk::Jwk;
+use jsonwebtoken::jwk::{Jwk, ThumbprintHash};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
 
@@ -58,6 +58,44 @@ impl ProviderKey {
         // The RSAPrivateKey inside: what comes before it, version, algorithm and lengths, has 26 bytes at this size.
         let pkcs1 = &pkcs8.as_ref()[26..];
         Self { id, algorithm: Algorithm::RS256, key: EncodingKey::from_rsa_der(pkcs1) }
+    }
+
+    /// A key of each kind.
+    pub(crate) fn of_each_kind(ids: [&'static str; 4]) -> [Self; 4] {
+        let [rsa, ec, ec_384, ed] = ids;
+        [Self::rsa(rsa), Self::ec(ec), Self::ec_384(ec_384), Self::ed(ed)]
+    }
+
+    /// Signs claims without naming the key.
+    pub(crate) fn nameless_token(&self, claims: &Value) -> String {
+        encode(&Header::new(self.algorithm), claims, &self.key).unwrap()
+    }
+
+    /// A proof of possession with this key in its header. `header` and `claims` replace or, if null, remove members.
+    pub(crate) fn proof(&self, header: &Value, claims: &Value) -> String {
+        let mut jwk = self.jwk();
+        jwk.as_object_mut().unwrap().retain(|member, _| !["kid", "use"].contains(&member.as_str()));
+        let mut parts = [
+            json!({ "typ": "dpop+jwt", "alg": self.algorithm, "jwk": jwk }),
+            json!({ "jti": format!("{:032x}", fastrand::u128(..)), "htm": "GET", "iat": in_seconds(0) }),
+        ];
+        for (part, changes) in parts.iter_mut().zip([header, claims]) {
+            for (member, value) in changes.as_object().unwrap() {
+                part[member] = value.clone();
+            }
+            part.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+        }
+        let [header, claims] = parts.map(|part| URL_SAFE_NO_PAD.encode(part.to_string()));
+        let signed = format!("{header}.{claims}");
+        let algorithm = self.algorithm;
+        let signature = jsonwebtoken::crypto::sign(signed.as_bytes(), &self.key, algorithm).unwrap();
+        format!("{signed}.{signature}")
+    }
+
+    /// The thumbprint of its public half.
+    pub(crate) fn thumbprint(&self) -> String {
+        let jwk: Jwk = serde_json::from_value(self.jwk()).unwrap();
+        jwk.thumbprint(ThumbprintHash::SHA256).unwrap()
     }
 
     /// Its public half.

@@ -17,7 +17,7 @@ pub(super) fn json(connections: &[Connection]) -> Value {
 fn one(connection: &Connection) -> Value {
     let (state, role) = match &connection.authorisation {
         Authorisation::Open => ("open", None),
-        Authorisation::Pending => ("pending", None),
+        Authorisation::Pending | Authorisation::Unproved(_) => ("pending", None),
         Authorisation::Granted(grant) => ("granted", Some(&grant.role)),
     };
     json!({
@@ -45,7 +45,7 @@ fn row(connection: &Connection, now: EpochMillis) -> [String; 9] {
     let none = || "-".to_owned();
     let role = match &connection.authorisation {
         Authorisation::Granted(grant) => cell(&grant.role),
-        Authorisation::Open | Authorisation::Pending => none(),
+        Authorisation::Open | Authorisation::Pending | Authorisation::Unproved(_) => none(),
     };
     [
         connection.id.to_string(),
@@ -63,7 +63,7 @@ fn row(connection: &Connection, now: EpochMillis) -> [String; 9] {
 fn authorised(authorisation: &Authorisation, now: EpochMillis) -> String {
     match (authorisation, authorisation.until()) {
         (Authorisation::Open, _) => "not required".to_owned(),
-        (Authorisation::Pending, _) => "pending".to_owned(),
+        (Authorisation::Pending | Authorisation::Unproved(_), _) => "pending".to_owned(),
         (Authorisation::Granted(_), None) => "no expiry".to_owned(),
         (Authorisation::Granted(_), Some(until)) if until <= now => {
             format!("expired {} ago", roughly(now.since(until)))

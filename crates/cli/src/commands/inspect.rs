@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 use std::io::{IsTerminal, Read};
 
 use anyhow::{Context, bail, ensure};
-use entity_stream_auth::{Refusal, Role, Unverified};
+use entity_stream_auth::{Refusal, Role, Unverified, Verified};
 use entity_stream_protocol::{EpochMillis, Tenant};
 use entity_stream_runtime::Environment;
 
@@ -26,7 +26,7 @@ pub(super) async fn run(
     let Some(said) = Unverified::read(&token) else {
         bail!("this is not a token: expected three parts of URL-safe base64 with dots between them, without `Bearer`");
     };
-    let names = ClaimNames::of(environment);
+    let names = ClaimNames::of(environment)?;
     let own = said.tenants(names.paths());
     let judge = Judge::new(environment, source).await?;
     terminal::line(explain(&said, &names, now))?;
@@ -38,8 +38,12 @@ pub(super) async fn run(
     let mut refusals = BTreeSet::new();
     for tenant in asked(tenants, &own)? {
         match judge.admit(&token, &tenant, now).await {
-            Ok(identity) => {
+            Ok(Verified { identity, binding }) => {
                 let all = tenants.is_empty() && identity.role == Role::SuperAdmin;
+                let condition = match binding {
+                    Some(_) => format!("{condition}, if the client proves that it has the key (DPoP)"),
+                    None => condition.to_owned(),
+                };
                 let scope = if all { "every tenant".to_owned() } else { format!("the tenant {tenant}") };
                 terminal::line(format!("The functions would accept it for {scope}{condition}."))?;
             }

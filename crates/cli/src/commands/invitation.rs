@@ -2,10 +2,10 @@ use std::collections::BTreeSet;
 use std::fmt::{self, Write};
 
 use anyhow::Context;
-use entity_stream_auth::{Role, SigningSecret};
+use entity_stream_auth::{JwksCache, Role, SigningSecret};
 use entity_stream_protocol::{EpochMillis, Tenant};
 use entity_stream_runtime::Environment;
-use entity_stream_runtime::environment::{AUTH_ENABLED, JWT_JWKS_URL, JWT_SECRET, JWT_SECRET_ARN};
+use entity_stream_runtime::environment::{AUTH_ENABLED, JWT_ISSUER, JWT_JWKS_URL, JWT_SECRET, JWT_SECRET_ARN};
 
 use crate::lifetime::Lifetime;
 use crate::token::{NewToken, fresh_secret, overlay};
@@ -22,7 +22,10 @@ impl Invitation {
     /// An invitation that uses the environment's key, or else a new secret.
     pub(crate) fn new(environment: &Environment, tenant: &Tenant, now: EpochMillis) -> anyhow::Result<Self> {
         let secret = environment.optional(JWT_SECRET);
-        if environment.optional(JWT_SECRET_ARN).is_some() || environment.optional(JWT_JWKS_URL).is_some() {
+        let is_discovered = secret.is_none()
+            && environment.optional(JWT_ISSUER).is_some_and(|issuer| JwksCache::discover(&issuer).is_ok());
+        let has_other_key = [JWT_SECRET_ARN, JWT_JWKS_URL].iter().any(|key| environment.optional(*key).is_some());
+        if has_other_key || is_discovered {
             // A deployed system might accept the token too, so it must not be shown.
             return Ok(Self::without_token());
         }
@@ -34,6 +37,7 @@ impl Invitation {
             role: Role::User,
             tenants: BTreeSet::from([tenant.clone()]),
             lifetime: Lifetime::DAY,
+            bound_to: None,
             more: Vec::new(),
         };
         Ok(Self { fresh, token: Some(token.sign(&key, environment, now)?) })

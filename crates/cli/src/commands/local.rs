@@ -40,7 +40,7 @@ Examples:
 Environment:
   EVENT_STREAMING_ENABLED   true to stream events, false to refuse connections [default: true]
   AUTH_ENABLED              true to require a token for connections [default: false]
-  JWT_SECRET, JWT_SECRET_ARN, JWT_JWKS_URL, JWT_ISSUER, JWT_AUDIENCE, JWT_TENANT_CLAIMS, JWT_ROLE_CLAIM,
+  JWT_SECRET, JWT_SECRET_ARN, JWT_JWKS_URL, JWT_ISSUER, JWT_AUDIENCE, JWT_TENANT_CLAIMS, JWT_ROLE_CLAIM, JWT_ROLES,
   AUTH_IN_BAND, SUBSCRIBE_ACK, ALLOWED_ORIGINS, MAX_CONNECTIONS_PER_SUBJECT, BROADCAST_CONCURRENCY,
   BROADCAST_SPLIT_AT
                             the same as for the functions on AWS
@@ -72,7 +72,7 @@ pub(crate) struct Args {
     /// The refusal of a client: a close with 1008, or a status in the handshake as on API Gateway
     #[arg(long, value_name = "FORM", value_enum, default_value_t = RefusalMode::Close)]
     refuse_with: RefusalMode,
-    /// Require tokens, and print one; generate a secret unless JWT_SECRET, JWT_SECRET_ARN or JWT_JWKS_URL is set
+    /// Require tokens, and print one; generate a secret unless JWT_SECRET, JWT_SECRET_ARN or JWT_JWKS_URL is set, or JWT_ISSUER is a URL
     #[arg(long, conflicts_with = "lambda_endpoint")]
     auth: bool,
     /// Publish simulated changes of this tenant's rooms, sensors, vehicles and depots

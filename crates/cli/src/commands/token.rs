@@ -1,3 +1,5 @@
+use std::path::PathBuf;
+
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use entity_stream_auth::Role;
 use entity_stream_clock::Clock;
@@ -7,6 +9,7 @@ use entity_stream_runtime::environment::{JWT_AUDIENCE, JWT_ISSUER};
 
 use crate::commands::inspect;
 use crate::credential::Token;
+use crate::dpop_key_file::read_or_create_dpop_key;
 use crate::lifetime::Lifetime;
 use crate::token::{Claim, NewToken, SecretSource, overlay};
 use crate::{logs, terminal};
@@ -27,6 +30,7 @@ Examples:
   export ENTITY_STREAM_TOKEN=$(entity-stream token --tenant demo)
   entity-stream token --tenant demo --tenant city \\
       --role tenant_admin --expires-in 15m
+  entity-stream token --tenant demo --dpop key.pem
   entity-stream token --role super_admin --secret-arn \"$ARN\"
   entity-stream token --inspect --tenant demo
   entity-stream token --inspect - < token.txt
@@ -36,6 +40,7 @@ Environment:
   JWT_JWKS_URL                        with --inspect: the URL of the identity provider's public keys
   JWT_ISSUER, JWT_AUDIENCE            the defaults of --issuer and --audience
   JWT_TENANT_CLAIMS, JWT_ROLE_CLAIM   the claims for the tenant and the role
+  JWT_ROLES                           with --inspect: the names of roles
   ENTITY_STREAM_TOKEN                 the token that --inspect explains if it has no argument"
 )]
 pub(crate) struct Args {
@@ -57,12 +62,15 @@ pub(crate) struct Args {
     /// The audience, aud; with --inspect, the required one [env: JWT_AUDIENCE]
     #[arg(long, value_name = "AUDIENCE")]
     audience: Option<String>,
+    /// Bind the token to the private key in this file (DPoP); creates the file with a new key if it does not exist
+    #[arg(long, value_name = "FILE")]
+    dpop: Option<PathBuf>,
     /// An additional claim with a JSON or text value; repeat the option for several claims
     #[arg(long, value_name = "NAME=VALUE")]
     claim: Vec<Claim>,
     /// Explain this token instead, the one on standard input if `-`, or the one in ENTITY_STREAM_TOKEN
     #[arg(long, value_name = "TOKEN", num_args = 0..=1, default_missing_value = "",
-        conflicts_with_all = ["role", "subject", "expires_in", "claim"])]
+        conflicts_with_all = ["role", "subject", "expires_in", "dpop", "claim"])]
     inspect: Option<Token>,
     #[command(flatten)]
     source: SecretSource,
@@ -101,9 +109,12 @@ async fn mint(args: Args, environment: &Environment, now: EpochMillis) -> anyhow
         role: args.role.unwrap_or(Role::User),
         tenants: args.tenant.into_iter().collect(),
         lifetime: args.expires_in.unwrap_or(Lifetime::HOUR),
+        bound_to: None,
         more: args.claim,
     };
     token.check(environment)?;
+    let key = args.dpop.as_deref().map(read_or_create_dpop_key).transpose()?;
+    let token = NewToken { bound_to: key.map(|key| key.thumbprint().to_owned()), ..token };
     let secret = args.source.secret(environment).await?;
     terminal::raw_line(&token.sign(&secret, environment, now)?)
 }

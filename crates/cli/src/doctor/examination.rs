@@ -1,13 +1,17 @@
 use std::time::Duration;
 
-use entity_stream_client::ClientCredential;
+use entity_stream_client::{ClientCredential, CredentialKind};
+use entity_stream_clock::Clock;
 use entity_stream_protocol::{EntityType, Filter, Tenant};
+use entity_stream_runtime::Environment;
 
 use crate::bus::Target;
 use crate::client;
+use crate::credential::Token;
 use crate::doctor::diagnosis::{Check, Diagnosis, Finding};
 use crate::doctor::entity_state::Probe;
 use crate::doctor::{delivery, entity_state, network, ping, resume, subscription};
+use crate::token::likely_fault;
 
 /// The type of the entities whose changes are published. Clients without a filter receive them.
 const ENTITY_TYPE: &str = "EntityStreamDoctor";
@@ -19,6 +23,8 @@ pub(crate) struct Doctor {
     pub(crate) url: String,
     /// The credential to send.
     pub(crate) credential: Option<ClientCredential>,
+    /// The token that is the credential, to explain why it is refused.
+    pub(crate) token: Option<Token>,
     /// The bus to publish to. `None` to publish nothing.
     pub(crate) target: Option<Target>,
     /// The time that a change may take to arrive.
@@ -26,6 +32,25 @@ pub(crate) struct Doctor {
 }
 
 impl Doctor {
+    /// The remedy if the credential is missing or not accepted.
+    fn credential_advice(&self, tenant: &Tenant) -> String {
+        match self.credential.as_ref().map(ClientCredential::kind) {
+            None => {
+                "set ENTITY_STREAM_TOKEN; `entity-stream token --tenant NAME` creates a token if you have the signing secret"
+                    .to_owned()
+            }
+            Some(CredentialKind::Token) => {
+                let token = self.token.as_ref().map(Token::expose).unwrap_or_default();
+                let fault = likely_fault(token, tenant, &Environment::process(), Clock::system().now());
+                let fault = fault.map(|fault| format!("{fault}. ")).unwrap_or_default();
+                format!("{fault}`entity-stream token --inspect` explains a token, given the JWT_… settings of the functions")
+            }
+            Some(CredentialKind::ApiKey) => {
+                "`entity-stream keys list` lists the keys with their tenants and their expiry".to_owned()
+            }
+        }
+    }
+
     /// Checks one tenant's stream, up to the first step that fails.
     pub(crate) async fn check(&self, tenant: &Tenant, diagnosis: &mut Diagnosis) -> anyhow::Result<()> {
         let entity_type = EntityType::parse(ENTITY_TYPE)?;
@@ -34,8 +59,9 @@ impl Doctor {
         let builder = client::builder(&self.url, tenant, self.credential.as_ref()).filter(filter).reconnect(false);
         let client = client::build(builder.clone())?;
         let anonymous = client::build(builder.clone().credential(None))?;
-        let Some(mut stream) = network::check(&client, diagnosis).await? else { return Ok(()) };
-        if subscription::check(&mut stream, &client, &anonymous, diagnosis).await?
+        let advice = self.credential_advice(tenant);
+        let Some(mut stream) = network::check(&client, &advice, diagnosis).await? else { return Ok(()) };
+        if subscription::check(&mut stream, (&client, &anonymous), &advice, diagnosis).await?
             && ping::check(&mut stream, diagnosis).await?
         {
             match &self.target {

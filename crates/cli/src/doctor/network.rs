@@ -14,10 +14,14 @@ const CONNECT: Duration = Duration::from_secs(5);
 const HANDSHAKE: Duration = Duration::from_secs(35);
 
 /// Opens a WebSocket step by step: the name, an address, TLS and the handshake.
-pub(super) async fn check(client: &Client, diagnosis: &mut Diagnosis) -> anyhow::Result<Option<EntityStream>> {
+pub(super) async fn check(
+    client: &Client,
+    credential_advice: &str,
+    diagnosis: &mut Diagnosis,
+) -> anyhow::Result<Option<EntityStream>> {
     let Some(addresses) = resolve(client.url(), diagnosis).await? else { return Ok(None) };
     let Some(transport) = connect(client.url(), &addresses, diagnosis).await? else { return Ok(None) };
-    handshake(client, transport, diagnosis).await
+    handshake((client, credential_advice), transport, diagnosis).await
 }
 
 async fn resolve(url: &StreamUrl, diagnosis: &mut Diagnosis) -> anyhow::Result<Option<Vec<SocketAddr>>> {
@@ -69,7 +73,7 @@ async fn connect(
 }
 
 async fn handshake(
-    client: &Client,
+    (client, credential_advice): (&Client, &str),
     transport: TcpStream,
     diagnosis: &mut Diagnosis,
 ) -> anyhow::Result<Option<EntityStream>> {
@@ -96,7 +100,7 @@ async fn handshake(
             diagnosis.add(Finding::passed(Check::Handshake, "the WebSocket is open").took(took))?;
             return Ok(Some(stream));
         }
-        Ok(Err(error)) => failed(&error, client.credential()),
+        Ok(Err(error)) => failed(&error, client.credential(), credential_advice),
         Err(_) => Finding::failed(Check::Handshake, format!("no answer in {} seconds", HANDSHAKE.as_secs()))
             .advise("read the log of the connect function"),
     };
@@ -105,10 +109,10 @@ async fn handshake(
 }
 
 /// The finding for a handshake that failed, with the remedy.
-fn failed(error: &ClientError, credential: Option<CredentialKind>) -> Finding {
+fn failed(error: &ClientError, credential: Option<CredentialKind>, credential_advice: &str) -> Finding {
     let (check, advice) = match (error, error.kind()) {
         (_, ErrorKind::RequestRefused) => (Check::Handshake, "correct the value that the reason names"),
-        (_, ErrorKind::CredentialRefused) => (Check::Credential, credential_advice(credential)),
+        (_, ErrorKind::CredentialRefused) => (Check::Credential, credential_advice),
         (ClientError::Handshake(HandshakeRefusal { status: 403 | 404, .. }), _) => (
             Check::Handshake,
             "the URL ends with the stage and nothing else, as in wss://HOST/prod; locally it ends with the port",
@@ -129,17 +133,4 @@ fn failed(error: &ClientError, credential: Option<CredentialKind>) -> Finding {
         _ => (Check::Handshake, "check --url: wss:// is for endpoints with TLS, ws:// for endpoints without it"),
     };
     Finding::failed(check, explain(error, credential)).advise(advice)
-}
-
-/// The remedy if a credential is missing or not accepted.
-pub(super) fn credential_advice(credential: Option<CredentialKind>) -> &'static str {
-    match credential {
-        None => {
-            "set ENTITY_STREAM_TOKEN; `entity-stream token --tenant NAME` creates a token if you have the signing secret"
-        }
-        Some(CredentialKind::Token) => {
-            "`entity-stream token --inspect` explains a token, given the JWT_… settings of the functions"
-        }
-        Some(CredentialKind::ApiKey) => "`entity-stream keys list` lists the keys with their tenants and their expiry",
-    }
 }

@@ -4,7 +4,6 @@ use entity_stream_client::{Client, ClientError, CloseCode, EntityStream, ErrorKi
 use tokio::time::{Instant, timeout};
 
 use crate::doctor::diagnosis::{Check, Diagnosis, Finding};
-use crate::doctor::network::credential_advice;
 use crate::refusal::{explain, noun};
 
 /// The time that the check without a credential may take.
@@ -14,8 +13,8 @@ const PROBE: Duration = Duration::from_secs(35);
 /// the same client without a credential. Returns whether the filter is in force.
 pub(super) async fn check(
     stream: &mut EntityStream,
-    client: &Client,
-    anonymous: &Client,
+    (client, anonymous): (&Client, &Client),
+    credential_advice: &str,
     diagnosis: &mut Diagnosis,
 ) -> anyhow::Result<bool> {
     let started = Instant::now();
@@ -23,9 +22,7 @@ pub(super) async fn check(
     if let Err(error) = subscribed(stream).await {
         let reason = explain(&error, credential);
         diagnosis.add(match error.kind() {
-            ErrorKind::CredentialRefused => {
-                Finding::failed(Check::Credential, reason).advise(credential_advice(credential))
-            }
+            ErrorKind::CredentialRefused => Finding::failed(Check::Credential, reason).advise(credential_advice),
             // The local system decides after the handshake. API Gateway answers the handshake with 429 or 503.
             ErrorKind::Unavailable if is_refused_for_now(&error) => Finding::failed(Check::Credential, reason).advise(
                 "set EVENT_STREAMING_ENABLED=true for the functions if streaming is off; otherwise try again later",

@@ -11,8 +11,8 @@ use serde_json::Value;
 pub(crate) struct ClaimNames(ClaimPaths);
 
 impl ClaimNames {
-    pub(crate) fn of(environment: &Environment) -> Self {
-        Self(claim_paths(environment))
+    pub(crate) fn of(environment: &Environment) -> anyhow::Result<Self> {
+        Ok(Self(claim_paths(environment)?))
     }
 
     /// The claim for tenants of new tokens. The functions look for a name with dots as it is, before they follow a path.
@@ -50,7 +50,7 @@ pub(crate) struct Claim {
 impl Claim {
     /// Fails if the claim has an option of its own.
     pub(crate) fn check(&self, names: &ClaimNames) -> anyhow::Result<()> {
-        let taken = ["sub", "iat", "exp", "iss", "aud", names.tenant(), names.role()];
+        let taken = ["sub", "iat", "exp", "iss", "aud", "cnf", names.tenant(), names.role()];
         let name = self.name.as_str();
         ensure!(!taken.contains(&name), "--claim: another option sets `{name}`");
         Ok(())
@@ -92,13 +92,14 @@ mod tests {
 
     #[test]
     fn claims_have_their_configured_names() {
-        let usual = ClaimNames::of(&Environment::new(|_| None));
+        let usual = ClaimNames::of(&Environment::new(|_| None)).unwrap();
         assert_eq!((usual.tenant(), usual.role(), usual.paths()), ("tenant", "role", &ClaimPaths::default()));
         let other = ClaimNames::of(&Environment::new(|name| match name {
             "JWT_TENANT_CLAIMS" => Some(" custom:tenant, tenant".to_owned()),
             "JWT_ROLE_CLAIM" => Some("realm_access.roles".to_owned()),
             _ => None,
-        }));
+        }))
+        .unwrap();
         assert_eq!((other.tenant(), other.role()), ("custom:tenant", "realm_access.roles"));
         assert_eq!(other.paths().tenant, [ClaimPath::new("custom:tenant"), ClaimPath::new("tenant")]);
         assert!("tenant=x".parse::<Claim>().unwrap().check(&other).is_ok());

@@ -77,7 +77,7 @@ fn section(text: &mut String, title: &str, content: &Map<String, Value>) {
 
 /// A time in a claim: `2026-11-20T22:00:00Z (in 43 min)`.
 // A float that is too large becomes the largest number.
-fn moment(claims: &Map<String, Value>, name: &str, now: EpochMillis) -> Option<String> {
+pub(super) fn moment(claims: &Map<String, Value>, name: &str, now: EpochMillis) -> Option<String> {
     let Some(seconds) = claims.get(name)?.as_f64().filter(|seconds| *seconds >= 0.0) else {
         return Some("not a time".to_owned());
     };

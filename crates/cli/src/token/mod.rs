@@ -2,6 +2,7 @@
 
 mod claims;
 mod explanation;
+mod fault;
 mod overlay;
 mod secret;
 mod signing;
@@ -9,6 +10,7 @@ mod verdict;
 
 pub(crate) use claims::{Claim, ClaimNames};
 pub(crate) use explanation::{explain, listed, reason};
+pub(crate) use fault::likely_fault;
 pub(crate) use overlay::overlay;
 pub(crate) use secret::{SecretSource, fresh_secret};
 pub(crate) use signing::NewToken;

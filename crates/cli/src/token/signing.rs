@@ -1,12 +1,12 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context, ensure};
-use entity_stream_auth::{API_KEY_SUBJECT, Role, SUBJECT_BYTES, SigningSecret};
+use entity_stream_auth::{ADDRESS_SUBJECT, API_KEY_SUBJECT, Role, SUBJECT_BYTES, SigningSecret};
 use entity_stream_protocol::{EpochMillis, Tenant};
 use entity_stream_runtime::Environment;
 use entity_stream_runtime::environment::{JWT_AUDIENCE, JWT_ISSUER};
 use jsonwebtoken::{EncodingKey, Header, encode};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::lifetime::Lifetime;
 use crate::token::claims::{Claim, ClaimNames};
@@ -22,6 +22,8 @@ pub(crate) struct NewToken {
     pub(crate) tenants: BTreeSet<Tenant>,
     /// The lifetime, from now.
     pub(crate) lifetime: Lifetime,
+    /// The thumbprint of the key to which the token is bound.
+    pub(crate) bound_to: Option<String>,
     /// Additional claims.
     pub(crate) more: Vec<Claim>,
 }
@@ -29,9 +31,14 @@ pub(crate) struct NewToken {
 impl NewToken {
     /// Fails if the functions could not accept the token. This needs no secret.
     pub(crate) fn check(&self, environment: &Environment) -> anyhow::Result<()> {
-        let names = ClaimNames::of(environment);
+        let names = ClaimNames::of(environment)?;
         let valid = (1..=SUBJECT_BYTES).contains(&self.subject.len());
         ensure!(valid, "--subject must be a name of 1 to {SUBJECT_BYTES} bytes");
+        let is_of_an_address = self.subject.starts_with(ADDRESS_SUBJECT);
+        ensure!(
+            !is_of_an_address,
+            "--subject must not begin with {ADDRESS_SUBJECT}, which is for clients without a credential"
+        );
         let is_of_a_key = self.subject.starts_with(API_KEY_SUBJECT);
         ensure!(!is_of_a_key, "--subject must not begin with {API_KEY_SUBJECT}, which is for API keys");
         ensure!(
@@ -53,7 +60,7 @@ impl NewToken {
         environment: &Environment,
         now: EpochMillis,
     ) -> anyhow::Result<String> {
-        let names = ClaimNames::of(environment);
+        let names = ClaimNames::of(environment)?;
         let mut claims = Map::new();
         claims.extend(self.more.into_iter().map(|claim| (claim.name, claim.value)));
         let tenants: Vec<&str> = self.tenants.iter().map(Tenant::as_str).collect();
@@ -69,11 +76,23 @@ impl NewToken {
             ("iat", Some(now.seconds().into())),
             ("exp", Some(self.lifetime.from(now).seconds().into())),
             ("iss", environment.optional(JWT_ISSUER).map(Value::from)),
-            ("aud", environment.optional(JWT_AUDIENCE).map(Value::from)),
+            ("aud", audiences(environment)),
+            ("cnf", self.bound_to.map(|key| json!({ "jkt": key }))),
         ];
         claims.extend(set.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
         // The default is HS256, which every verifier with a secret allows.
         encode(&Header::default(), &claims, &EncodingKey::from_secret(secret.expose())).context("cannot sign the token")
+    }
+}
+
+/// The audiences that the functions accept: one as a text, several as an array.
+fn audiences(environment: &Environment) -> Option<Value> {
+    let list = environment.optional(JWT_AUDIENCE)?;
+    let audiences: Vec<&str> = list.split(',').map(str::trim).filter(|audience| !audience.is_empty()).collect();
+    match audiences.as_slice() {
+        [] => None,
+        [audience] => Some((*audience).into()),
+        audiences => Some(audiences.into()),
     }
 }
 
@@ -92,7 +111,14 @@ mod tests {
 
     fn new(role: Role, tenants: &[&str]) -> NewToken {
         let tenants = tenants.iter().map(|tenant| Tenant::parse(tenant).unwrap()).collect();
-        NewToken { subject: "me".to_owned(), role, tenants, lifetime: "1h".parse().unwrap(), more: vec![] }
+        NewToken {
+            subject: "me".to_owned(),
+            role,
+            tenants,
+            lifetime: "1h".parse().unwrap(),
+            bound_to: None,
+            more: vec![],
+        }
     }
 
     fn environment(pairs: &'static [(&str, &str)]) -> Environment {
@@ -114,11 +140,12 @@ mod tests {
         ]);
         let now = EpochMillis::new(1_000_000_000);
         let token = new(Role::TenantAdmin, &["A", "b", "a"]).sign(&secret(), &environment, now).unwrap();
-        let verifier = Verifier::new(TokenKeys::Secret(secret()), ClaimNames::of(&environment).paths().clone())
-            .with_issuer(Some("https://issuer".to_owned()))
-            .with_audience(Some("stream".to_owned()));
+        let verifier =
+            Verifier::new(TokenKeys::Secret(secret()), ClaimNames::of(&environment).unwrap().paths().clone())
+                .with_issuer(Some("https://issuer".to_owned()))
+                .with_audiences(vec!["stream".to_owned()]);
         let token = AccessToken::new(&token).unwrap();
-        let identity = verifier.verify(&token, now).await.unwrap();
+        let identity = verifier.verify(&token, now).await.unwrap().identity;
         assert_eq!((identity.subject.as_str(), identity.role, identity.tenants.len()), ("me", Role::TenantAdmin, 2));
         let end = now.plus(Duration::from_secs(3600));
         assert_eq!(identity.expires_at, Some(end));

@@ -1,5 +1,5 @@
 use anyhow::Context;
-use entity_stream_auth::{Identity, Refusal, Unverified, Verifier};
+use entity_stream_auth::{Refusal, Unverified, Verified, Verifier};
 use entity_stream_local::aws_config;
 use entity_stream_protocol::{EpochMillis, Tenant};
 use entity_stream_runtime::environment::{AUTH_ENABLED, JWT_JWKS_URL, JWT_SECRET, JWT_SECRET_ARN};
@@ -61,7 +61,7 @@ impl Judge {
     }
 
     /// The verdict on this token for this tenant.
-    pub(crate) async fn admit(&self, token: &str, tenant: &Tenant, now: EpochMillis) -> Result<Identity, Refusal> {
+    pub(crate) async fn admit(&self, token: &str, tenant: &Tenant, now: EpochMillis) -> Result<Verified, Refusal> {
         let verdict = self.verifier.admit(token, tenant, now).await.map_err(|refused| refused.reason);
         match (&self.key, verdict) {
             (Key::StandIn(secret), Err(refusal @ (Refusal::Signature | Refusal::Algorithm))) => {

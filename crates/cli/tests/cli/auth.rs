@@ -148,3 +148,34 @@ async fn a_key_that_is_set_is_used_and_not_shown() {
     let theirs = banner(&mut system).await;
     assert!(theirs.secret.is_none() && theirs.command.contains("ENTITY_STREAM_TOKEN=... "), "{theirs:?}");
 }
+
+#[tokio::test]
+async fn a_listener_proves_that_it_has_the_key_of_its_token() {
+    let mut system = start_with(&AUTH, &[]);
+    let banner = banner(&mut system).await;
+    let secret = banner.secret.as_deref().expect("it is fresh");
+    let directory = tempfile::tempdir().unwrap();
+    let [key, other] = ["key.pem", "other.pem"].map(|name| directory.path().join(name).to_str().unwrap().to_owned());
+    let mint = async |key: &str| {
+        let ended = run_with(&["token", "--tenant", "demo", "--dpop", key], &[("JWT_SECRET", secret)], "").await;
+        ended.stdout.trim().to_owned()
+    };
+    let token = mint(&key).await;
+    mint(&other).await;
+    let arguments = ["listen", "demo", "--url", &banner.websocket, "--count", "1"];
+    let mut listener = start_with(&arguments, &[("ENTITY_STREAM_TOKEN", &token), ("ENTITY_STREAM_DPOP_KEY", &key)]);
+    listener.says("listening to demo").await;
+    publish(&banner, "demo", "urn:1").await;
+    assert!(listener.line().await.ends_with(" Room urn:1"));
+    assert_eq!(listener.exit().await.code(), Some(0));
+
+    let refused = run_with(&arguments, &[("ENTITY_STREAM_TOKEN", &token)], "").await;
+    assert!(refused.code == Some(1) && refused.stderr.contains("DPoP proof required"), "{refused:?}");
+    let settings = [("ENTITY_STREAM_TOKEN", token.as_str()), ("ENTITY_STREAM_DPOP_KEY", other.as_str())];
+    let refused = run_with(&arguments, &settings, "").await;
+    let expected = "the DPoP proof is signed with another key than that of the token";
+    assert!(refused.code == Some(1) && refused.stderr.contains(expected), "{refused:?}");
+    let doctor = ["doctor", "demo", "--url", &banner.websocket, "--dpop-key", &key];
+    let ended = run_with(&doctor, &[("ENTITY_STREAM_TOKEN", &token)], "").await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+}

@@ -266,3 +266,78 @@ async fn an_identity_providers_token_is_checked_with_its_keys() {
     let ended = run_with(&["token", "--tenant", "demo"], &environment, "").await;
     assert!(ended.stderr.contains("only its identity provider can sign tokens"), "{ended:?}");
 }
+
+#[tokio::test]
+async fn a_bound_token_comes_with_its_key() {
+    let directory = tempfile::tempdir().unwrap();
+    let key = directory.path().join("key.pem");
+    let (key, environment) = (key.to_str().unwrap(), [("JWT_SECRET", SECRET)]);
+    let first = mint(&["--tenant", "demo", "--dpop", key], &environment).await;
+    let second = mint(&["--tenant", "demo", "--dpop", key], &environment).await;
+    let claims = |token: &str| -> Value {
+        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap()).unwrap()
+    };
+    assert_eq!(claims(&first)["cnf"]["jkt"].as_str().unwrap().len(), 43);
+    assert_eq!(claims(&first)["cnf"], claims(&second)["cnf"], "the key in the file is used again");
+    let ended = inspect(&first, &[], &environment).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(
+        ended.stdout.contains("accept it for the tenant demo, if the client proves that it has the key (DPoP)."),
+        "{ended:?}"
+    );
+    std::fs::write(key, "not a key").unwrap();
+    let ended = run_with(&["token", "--tenant", "demo", "--dpop", key], &environment, "").await;
+    assert!(ended.code == Some(1) && ended.stderr.contains("P-256"), "{ended:?}");
+}
+
+#[tokio::test]
+async fn several_audiences_are_those_of_the_functions() {
+    let environment = [("JWT_SECRET", SECRET), ("JWT_AUDIENCE", "stream, web")];
+    let token = mint(&["--tenant", "demo"], &environment).await;
+    let ended = inspect(&token, &[], &environment).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let other = mint(&["--tenant", "demo", "--audience", "other"], &environment).await;
+    let ended = inspect(&other, &[], &environment).await;
+    assert!(ended.code == Some(1) && ended.stderr.contains("JWT_AUDIENCE asks for \"stream, web\""), "{ended:?}");
+}
+
+#[tokio::test]
+async fn roles_have_the_names_of_the_provider() {
+    let claims = json!({ "sub": "a", "roles": [{ "name": "editor" }], "tenant": "demo", "exp": 4_102_444_800_u64 });
+    let token = signed(&Header::default(), &claims, SECRET);
+    let named = [("JWT_SECRET", SECRET), ("JWT_ROLE_CLAIM", "roles"), ("JWT_ROLES", "editor=user")];
+    assert_eq!(inspect(&token, &[], &named).await.code, Some(0));
+    assert_eq!(inspect(&token, &[], &named[..2]).await.code, Some(1));
+    let wrong = [("JWT_SECRET", SECRET), ("JWT_ROLES", "editor=root")];
+    let ended = inspect(&token, &[], &wrong).await;
+    assert!(ended.code == Some(1) && ended.stderr.contains("JWT_ROLES is invalid"), "{ended:?}");
+}
+
+/// The page has the claims of a token of each provider, and what the command says about it.
+#[tokio::test]
+async fn the_page_shows_what_the_command_says_of_each_providers_token() {
+    let page = include_str!("../../../../docs/identity.md");
+    let mut sections = 0;
+    for section in page.split("\n## ").filter(|section| section.contains("```sh\n")) {
+        let block =
+            |language: &str| section.split_once(&format!("```{language}\n")).unwrap().1.split_once("```").unwrap().0;
+        let settings = block("sh").lines().map(|line| line.strip_prefix("export ").unwrap().split_once('=').unwrap());
+        let settings: Vec<_> = settings.map(|(name, value)| (name, value.trim_matches('\''))).collect();
+        let part = |text: &str| URL_SAFE_NO_PAD.encode(text);
+        let token = format!("{}.{}.c2lnbmF0dXJl", part(r#"{"alg":"RS256","kid":"k"}"#), part(block("json")));
+        let ended = inspect(&token, &[], &settings).await;
+        assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{ended:?}");
+        let said = ended.stdout.split_once("In short").unwrap().1;
+        // How far away a time is depends on the time of the test.
+        let said: Vec<String> = said
+            .lines()
+            .map(|line| match line.split_once("Z (") {
+                Some((time, _)) => format!("{time}Z (…)"),
+                None => line.to_owned(),
+            })
+            .collect();
+        assert_eq!(said.join("\n").trim(), block("text").trim_start_matches("In short").trim(), "{section}");
+        sections += 1;
+    }
+    assert_eq!(sections, 7);
+}

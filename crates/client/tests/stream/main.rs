@@ -5,6 +5,7 @@
 mod connecting;
 mod entities;
 mod listening;
+mod possession;
 mod refusals;
 mod resuming;
 mod server;

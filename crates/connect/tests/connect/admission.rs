@@ -102,10 +102,20 @@ async fn the_handshake_is_checked_in_order() {
 }
 
 #[tokio::test]
-async fn a_token_that_needs_a_proof_is_refused() {
+async fn a_token_that_is_bound_to_a_key_waits_for_the_proof() {
     let setting = Setting::new(&[GUARDED]).await;
     let mut claims = claims("demo");
     claims["cnf"] = json!({ "jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I" });
+    let event = handshake(&[("Authorization", &bearer(&token(&claims)))]);
+    assert_eq!(setting.status(event.clone()).await, 200);
+    let connection = setting.registered(&event).await.unwrap();
+    let Authorisation::Unproved(unproved) = &connection.authorisation else { panic!("{connection:?}") };
+    assert_eq!(
+        (unproved.grant.subject.as_str(), unproved.key.as_str()),
+        ("alice", claims["cnf"]["jkt"].as_str().unwrap())
+    );
+    setting.table.forget(&connection.id).await.unwrap();
+    claims["cnf"] = json!({ "x5t#S256": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I" });
     let response = setting.invoke(handshake(&[("Authorization", &bearer(&token(&claims)))])).await;
     assert_eq!(response["statusCode"], 401, "{response}");
     assert!(response["body"].as_str().unwrap().contains("cnf"), "{response}");

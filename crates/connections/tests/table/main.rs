@@ -19,6 +19,7 @@ mod limits;
 mod list;
 mod model;
 mod pages;
+mod proofs;
 mod quota;
 mod races;
 mod ranges;

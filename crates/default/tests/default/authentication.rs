@@ -64,7 +64,8 @@ async fn a_token_that_needs_a_proof_is_refused() {
     claims["cnf"] = json!({ "jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I" });
     let answer = setting.ask(&connection, &authenticate(&token(&claims))).await;
     assert_eq!(answer["code"], json!(ErrorCode::Unauthorized), "{answer}");
-    assert!(answer["message"].as_str().unwrap().contains("cnf"), "{answer}");
+    assert_eq!(answer["message"], "DPoP proof required", "{answer}");
+    assert_eq!(setting.registered(&connection).await.unwrap().authorisation, Authorisation::Pending);
 }
 
 #[tokio::test]

@@ -36,7 +36,7 @@ fn describe(connection: &table::Connection, user_agent: Option<&str>) -> Value {
         "format": connection.format.as_str(),
         "group": connection.group.as_ref().map(|group| group.as_str()),
         "connectedAt": timestamp(connection.connected_at.millis()).strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string(),
-        "pending": connection.authorisation == table::Authorisation::Pending,
+        "pending": !connection.authorisation.is_decided(),
         "userAgent": user_agent,
     })
 }

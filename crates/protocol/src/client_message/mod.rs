@@ -10,6 +10,7 @@ use serde::{Serialize, Serializer};
 pub use subscribe::Subscribe;
 
 use crate::access_token::AccessToken;
+use crate::dpop_proof::DpopProof;
 use crate::error_code::ErrorCode;
 use crate::json::to_json;
 use crate::rejection::Rejection;
@@ -57,23 +58,37 @@ pub enum Action {
     /// Keep the connection alive, and learn a position from which to resume.
     Sync,
     /// Renew the connection's authorisation with a fresh token.
-    #[serde(serialize_with = "expose")]
-    Authenticate(AccessToken),
+    Authenticate {
+        /// The token.
+        #[serde(serialize_with = "expose_token")]
+        token: AccessToken,
+        /// The proof that the client has the key to which the token is bound, if it is bound to one.
+        #[serde(serialize_with = "expose_proof", skip_serializing_if = "Option::is_none")]
+        proof: Option<DpopProof>,
+    },
+    /// Prove that the client has the key to which the token of the handshake is bound.
+    #[serde(rename = "dpop_bind")]
+    DpopBind {
+        /// The proof.
+        #[serde(serialize_with = "expose_only_proof")]
+        proof: DpopProof,
+    },
 }
 
 impl Action {
     /// The names of all actions on the wire.
-    const NAMES: [&str; 6] = ["subscribe", "unsubscribe", "snapshot", "ping", "sync", "authenticate"];
+    const NAMES: [&str; 7] = ["subscribe", "unsubscribe", "snapshot", "ping", "sync", "authenticate", "dpop_bind"];
 
     fn name(&self) -> &'static str {
-        let [subscribe, unsubscribe, snapshot, ping, sync, authenticate] = Self::NAMES;
+        let [subscribe, unsubscribe, snapshot, ping, sync, authenticate, dpop_bind] = Self::NAMES;
         match self {
             Self::Subscribe(_) => subscribe,
             Self::Unsubscribe { .. } => unsubscribe,
             Self::Snapshot { .. } => snapshot,
             Self::Ping => ping,
             Self::Sync => sync,
-            Self::Authenticate(_) => authenticate,
+            Self::Authenticate { .. } => authenticate,
+            Self::DpopBind { .. } => dpop_bind,
         }
     }
 }
@@ -85,12 +100,18 @@ impl From<Subscriptions> for Action {
     }
 }
 
-fn expose<S: Serializer>(token: &AccessToken, serializer: S) -> Result<S::Ok, S::Error> {
-    #[derive(Serialize)]
-    struct TokenField<'a> {
-        token: &'a str,
-    }
-    TokenField { token: token.expose() }.serialize(serializer)
+fn expose_token<S: Serializer>(token: &AccessToken, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(token.expose())
+}
+
+fn expose_only_proof<S: Serializer>(proof: &DpopProof, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(proof.expose())
+}
+
+// serde chooses the signature.
+#[expect(clippy::ref_option, reason = "serde passes a reference to the field")]
+fn expose_proof<S: Serializer>(proof: &Option<DpopProof>, serializer: S) -> Result<S::Ok, S::Error> {
+    proof.as_ref().map(DpopProof::expose).serialize(serializer)
 }
 
 impl ClientMessage {
@@ -113,7 +134,8 @@ impl ClientMessage {
             | Action::Snapshot { .. }
             | Action::Ping
             | Action::Sync
-            | Action::Authenticate(_) => return None,
+            | Action::Authenticate { .. }
+            | Action::DpopBind { .. } => return None,
         };
         Some(name).filter(|name| !name.is_default())
     }

@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 use super::subscription_fields::{Fields, SubscriptionField, name, read};
 use super::{Action, ClientMessage, Reason, Subscribe};
 use crate::access_token::AccessToken;
+use crate::dpop_proof::DpopProof;
 use crate::error_code::ErrorCode;
 use crate::invalid_json::InvalidJson;
 use crate::limits::{MESSAGE_BYTES, REQUEST_ID_LENGTH, SUBSCRIPTIONS};
@@ -28,6 +29,7 @@ enum MessageField {
     Action,
     RequestId,
     Token,
+    Proof,
     Subscriptions,
     Since,
     Next,
@@ -152,7 +154,13 @@ fn read_other(name: Option<&str>, fields: &HashMap<MessageField, Value>) -> Resu
         Some("authenticate") => {
             let token = fields.get(&MessageField::Token).and_then(Value::as_str).and_then(AccessToken::new);
             let message = "token is missing or not a string; send the token as token";
-            token.map(Action::Authenticate).ok_or_else(|| (ErrorCode::InvalidMessage, message.to_owned()))
+            let token = token.ok_or_else(|| (ErrorCode::InvalidMessage, message.to_owned()))?;
+            Ok(Action::Authenticate { token, proof: read_proof(fields)? })
+        }
+        Some("dpop_bind") => {
+            let message = "proof is missing; send the DPoP proof as proof";
+            let proof = read_proof(fields)?.ok_or_else(|| (ErrorCode::InvalidMessage, message.to_owned()))?;
+            Ok(Action::DpopBind { proof })
         }
         Some(_) => Err((ErrorCode::UnknownAction, format!("unknown action; send one of {}", names()))),
         None => {
@@ -160,6 +168,16 @@ fn read_other(name: Option<&str>, fields: &HashMap<MessageField, Value>) -> Resu
             Err((ErrorCode::InvalidMessage, message))
         }
     }
+}
+
+/// Reads the proof of possession of a key.
+fn read_proof(fields: &HashMap<MessageField, Value>) -> Result<Option<DpopProof>, Reason> {
+    let proof = match fields.get(&MessageField::Proof) {
+        None | Some(Value::Null) => return Ok(None),
+        Some(proof) => proof.as_str().and_then(DpopProof::new),
+    };
+    let message = "proof is empty or not a string; send the DPoP proof as proof";
+    proof.map(Some).ok_or_else(|| (ErrorCode::InvalidMessage, message.to_owned()))
 }
 
 fn subscription_fields(object: &str) -> Result<HashMap<SubscriptionField, Value>, Reason> {
@@ -291,6 +309,11 @@ mod tests {
         assert_eq!(code(r#"{"action":"fly"}"#), ErrorCode::UnknownAction);
         assert_eq!(code(r#"{"action":"ping","requestId":7}"#), ErrorCode::InvalidMessage);
         assert_eq!(code(r#"{"action":"authenticate"}"#), ErrorCode::InvalidMessage);
+        assert_eq!(code(r#"{"action":"authenticate","token":"a","proof":7}"#), ErrorCode::InvalidMessage);
+        for proof in ["", r#","proof":null"#, r#","proof":"""#, r#","proof":["a"]"#] {
+            let message = format!(r#"{{"action":"dpop_bind"{proof}}}"#);
+            assert_eq!(code(&message), ErrorCode::InvalidMessage, "{message}");
+        }
         assert_eq!(code(r#"{"action":"subscribe","entityTypes":"Room"}"#), ErrorCode::InvalidEntityTypes);
         assert_eq!(code(r#"{"action":"subscribe","entityTypes":[1]}"#), ErrorCode::InvalidEntityTypes);
         assert_eq!(code(r#"{"action":"subscribe","idPattern":1}"#), ErrorCode::InvalidIdPattern);
@@ -324,6 +347,8 @@ mod tests {
     fn debug_hides_the_token() {
         let message = ClientMessage::parse(r#"{"action":"authenticate","token":"eyJsecret"}"#).unwrap();
         assert!(!format!("{message:?}").contains("eyJsecret"));
+        let bound = ClientMessage::parse(r#"{"action":"dpop_bind","proof":"eyJsecret"}"#).unwrap();
+        assert!(!format!("{bound:?}").contains("eyJsecret"));
         let bad = ClientMessage::parse(r#"{"action":"authenticate","token":["eyJsecret"]}"#).unwrap_err();
         assert!(!format!("{bad:?}").contains("eyJsecret"));
     }

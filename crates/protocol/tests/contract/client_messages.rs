@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::history::since;
 use crate::schemas::{assert_valid, is_valid};
 
-const ACTIONS: [&str; 6] = ["subscribe", "unsubscribe", "snapshot", "ping", "sync", "authenticate"];
+const ACTIONS: [&str; 7] = ["subscribe", "unsubscribe", "snapshot", "ping", "sync", "authenticate", "dpop_bind"];
 
 const SUBSCRIPTION: [&str; 14] = [
     "subscription",
@@ -230,11 +230,17 @@ fn both_accept_the_samples() {
         json!({ "action": "sync" }),
         json!({ "action": "sync", "requestId": "5" }),
         json!({ "action": "authenticate", "token": "eyJ" }),
+        json!({ "action": "authenticate", "token": "eyJ", "proof": null }),
+        json!({ "action": "authenticate", "token": "eyJ", "proof": "eyK" }),
+        json!({ "action": "dpop_bind", "proof": "eyK", "requestId": "1" }),
     ] {
         assert_valid("client-message", &message);
         // The answer to `snapshot` has this name already.
-        let schema =
-            message["action"].as_str().map(|action| if action == "snapshot" { "next-snapshot" } else { action });
+        let schema = message["action"].as_str().map(|action| match action {
+            "snapshot" => "next-snapshot",
+            "dpop_bind" => "dpop-bind",
+            action => action,
+        });
         assert_valid(schema.unwrap(), &message);
         ClientMessage::parse(&message.to_string()).unwrap();
     }
@@ -251,6 +257,11 @@ fn both_refuse_invalid_messages() {
         json!({ "action": "ping", "requestId": 7 }),
         json!({ "action": "ping", "requestId": "x".repeat(129) }),
         json!({ "action": "authenticate" }),
+        json!({ "action": "authenticate", "token": "eyJ", "proof": "" }),
+        json!({ "action": "authenticate", "token": "eyJ", "proof": 7 }),
+        json!({ "action": "dpop_bind" }),
+        json!({ "action": "dpop_bind", "proof": null }),
+        json!({ "action": "dpop_bind", "proof": "" }),
         json!({ "action": "authenticate", "token": "" }),
         json!({ "action": "authenticate", "token": null }),
         json!({ "action": "subscribe", "entityTypes": "Room" }),

@@ -65,9 +65,10 @@ fn schema(example: &Value) -> Option<&'static str> {
         Some("entityCreated" | "entityUpdated" | "entityDeleted") => Some("entity-change"),
         Some("entityLeft") => Some("entity-left"),
         Some("entitySnapshot") => Some("entity-snapshot"),
-        Some("subscribed" | "snapshot" | "unsubscribed" | "pong" | "synced" | "authenticated" | "error" | "events") => {
-            Some("server-message")
-        }
+        Some(
+            "subscribed" | "snapshot" | "unsubscribed" | "pong" | "synced" | "authenticated" | "dpop_verified"
+            | "error" | "events",
+        ) => Some("server-message"),
         _ if has("action") => Some("client-message"),
         _ if has("connectionId") && has("message") => Some("gateway-error"),
         _ if has("entityId") => Some("entity-change"),
@@ -131,11 +132,21 @@ fn every_message_of_the_contract_reads_back() {
     let examples =
         blocks(&page).into_iter().chain(inline(&page)).map(|text| serde_json::from_str::<Value>(text).unwrap());
     let examples: Vec<Value> = examples.filter(|example| reads_back("docs/protocol.md", example)).collect();
-    for action in ["subscribe", "unsubscribe", "snapshot", "ping", "sync", "authenticate"] {
+    for action in ["subscribe", "unsubscribe", "snapshot", "ping", "sync", "authenticate", "dpop_bind"] {
         assert!(examples.iter().any(|example| example["action"] == action), "{action} has an example");
     }
     let messages = ["entityCreated", "entityUpdated", "entityDeleted", "entityLeft", "entitySnapshot"];
-    let answers = ["subscribed", "snapshot", "unsubscribed", "pong", "synced", "authenticated", "error", "events"];
+    let answers = [
+        "subscribed",
+        "snapshot",
+        "unsubscribed",
+        "pong",
+        "synced",
+        "authenticated",
+        "dpop_verified",
+        "error",
+        "events",
+    ];
     for answer in messages.into_iter().chain(answers) {
         assert!(examples.iter().any(|example| example["type"] == answer), "{answer} has an example");
     }

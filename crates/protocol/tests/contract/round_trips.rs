@@ -1,9 +1,9 @@
 //! Reading is the inverse of writing, for every message in both directions.
 
 use entity_stream_protocol::{
-    AccessToken, Action, Answer, ChangeType, ClientMessage, CloudEvent, EntityChange, EpochMillis, ErrorCode, Event,
-    EventMessage, EventType, Filter, Format, GatewayError, MessageForm, NotRecovered, Recovery, Rejection, RequestId,
-    ServerMessage, StateNotice, Subscribe,
+    AccessToken, Action, Answer, ChangeType, ClientMessage, CloudEvent, DpopProof, EntityChange, EpochMillis,
+    ErrorCode, Event, EventMessage, EventType, Filter, Format, GatewayError, MessageForm, NotRecovered, Recovery,
+    Rejection, RequestId, ServerMessage, StateNotice, Subscribe,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -33,9 +33,15 @@ fn client_message() -> impl Strategy<Value = ClientMessage> {
         1 => Just(Action::Sync),
         1 => any::<String>()
             .prop_filter_map("it is empty", |token| AccessToken::new(&token))
-            .prop_map(Action::Authenticate),
+            .prop_flat_map(|token| (Just(token), prop::option::of(proof())))
+            .prop_map(|(token, proof)| Action::Authenticate { token, proof }),
+        1 => proof().prop_map(|proof| Action::DpopBind { proof }),
     ];
     (action, request_id()).prop_map(|(action, request_id)| ClientMessage { action, request_id })
+}
+
+fn proof() -> impl Strategy<Value = DpopProof> {
+    any::<String>().prop_filter_map("it is empty", |proof| DpopProof::new(&proof))
 }
 
 fn subscribe() -> impl Strategy<Value = Subscribe> {
@@ -77,6 +83,7 @@ fn answer() -> impl Strategy<Value = Answer> {
         (position(), request_id()).prop_map(|(position, request_id)| Answer::Synced { position, request_id }),
         (name(), request_id()).prop_map(|(subscription, request_id)| Answer::Unsubscribed { subscription, request_id }),
         request_id().prop_map(|request_id| Answer::Pong { request_id }),
+        request_id().prop_map(|request_id| Answer::DpopVerified { request_id }),
         (expires_at, request_id())
             .prop_map(|(expires_at, request_id)| Answer::Authenticated { expires_at, request_id }),
         rejection.prop_map(Answer::Error),
@@ -269,7 +276,7 @@ proptest! {
     #[test]
     fn any_object_is_read_or_refused(
         message_type in prop::option::of(prop_oneof![
-            prop::sample::select(vec!["entityUpdated", "entityLeft", "entitySnapshot", "subscribed", "snapshot", "pong", "synced", "authenticated", "error", "events"])
+            prop::sample::select(vec!["entityUpdated", "entityLeft", "entitySnapshot", "subscribed", "snapshot", "pong", "synced", "authenticated", "dpop_verified", "error", "events"])
                 .prop_map(str::to_owned),
             any::<String>(),
         ]),

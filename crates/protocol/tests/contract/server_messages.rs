@@ -51,6 +51,7 @@ proptest! {
         }
         assert_is_described(&Answer::Unsubscribed { subscription, request_id: request_id.clone() });
         assert_is_described(&Answer::Pong { request_id: request_id.clone() });
+        assert_is_described(&Answer::DpopVerified { request_id: request_id.clone() });
         assert_is_described(&Answer::Authenticated { expires_at: until.map(EpochMillis::new), request_id });
     }
 

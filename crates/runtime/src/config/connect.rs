@@ -1,12 +1,15 @@
+use std::collections::BTreeSet;
+
 use entity_stream_auth::AllowedOrigins;
+use entity_stream_protocol::Tenant;
 
 use super::fault::{ConfigFault, InvalidConfig};
 use super::reader::Reader;
 use super::resources;
 use super::tokens::TokenConfig;
 use crate::environment::{
-    ALLOWED_ORIGINS, AUTH_ENABLED, AUTH_IN_BAND, ENTITY_STATE, Environment, WS_API_KEYS_TABLE, WS_CONNECTIONS_TABLE,
-    WS_HISTORY_TABLE,
+    ALLOWED_ORIGINS, AUTH_ENABLED, AUTH_IN_BAND, AUTH_QUERY_TOKEN, ENTITY_STATE, Environment, PUBLIC_TENANTS,
+    WS_API_KEYS_TABLE, WS_CONNECTIONS_TABLE, WS_HISTORY_TABLE,
 };
 
 /// The configuration of the `$connect` function.
@@ -20,9 +23,13 @@ pub struct ConnectConfig {
     pub access: Option<AccessConfig>,
     /// Lets clients connect without a credential and authenticate with their first message.
     pub in_band: bool,
+    /// Lets clients send their token in the URL.
+    pub query_token: bool,
+    /// The tenants to which clients may listen without a credential.
+    pub public_tenants: BTreeSet<Tenant>,
     /// The origins whose pages may connect; `None` accepts every page.
     pub origins: Option<AllowedOrigins>,
-    /// The most connections of one subject to one tenant.
+    /// The most connections of one subject, or of one address without a credential, to one tenant.
     pub most_connections: usize,
     /// The name or ARN of the table of connections.
     pub connections_table: String,
@@ -50,6 +57,10 @@ impl ConnectConfig {
         let has_table = reader.text(WS_HISTORY_TABLE).is_some();
         let access = AccessConfig::read_with(&mut reader);
         let in_band = reader.optional_flag(AUTH_IN_BAND);
+        let query_token = reader.optional(AUTH_QUERY_TOKEN, |text| text.parse::<bool>().ok());
+        let public_tenants = reader.optional(PUBLIC_TENANTS, |list| {
+            list.split(',').map(|name| Tenant::parse(name.trim()).ok()).collect::<Option<BTreeSet<_>>>()
+        });
         let origins = reader.optional(ALLOWED_ORIGINS, |list| AllowedOrigins::parse(&list).ok());
         let most_connections = reader.most_connections();
         reader.finish(|| {
@@ -58,6 +69,8 @@ impl ConnectConfig {
                 keeps_states: keeps_states?.unwrap_or(has_table),
                 access: access?,
                 in_band: in_band?,
+                query_token: query_token?.unwrap_or(true),
+                public_tenants: public_tenants?.unwrap_or_default(),
                 origins: origins?,
                 most_connections: most_connections?,
                 connections_table: connections_table?,

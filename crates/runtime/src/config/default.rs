@@ -7,17 +7,13 @@ use super::history::HistoryConfig;
 use super::reader::Reader;
 use super::resources;
 use super::tokens::TokenConfig;
-use crate::environment::{
-    AUTH_ENABLED, AUTH_IN_BAND, Environment, SUBSCRIBE_ACK, WS_API_ENDPOINT, WS_CONNECTIONS_TABLE,
-};
+use crate::environment::{AUTH_ENABLED, Environment, SUBSCRIBE_ACK, WS_API_ENDPOINT, WS_CONNECTIONS_TABLE};
 
 /// The configuration of the `$default` function.
 #[derive(Clone, Debug)]
 pub struct DefaultConfig {
     /// The rules for the tokens in messages; `None` accepts no tokens.
     pub tokens: Option<TokenConfig>,
-    /// Lets clients connect without a credential and authenticate with their first message.
-    pub in_band: bool,
     /// Which messages are answered if a connection's URL does not say it.
     pub acknowledgement: Acknowledgement,
     /// The most connections of one subject to one tenant.
@@ -45,13 +41,11 @@ impl DefaultConfig {
         let endpoint = reader.required(WS_API_ENDPOINT, |url| Endpoint::parse(&url).ok());
         let enabled = reader.flag(AUTH_ENABLED);
         let tokens = TokenConfig::read_with(&mut reader, enabled);
-        let in_band = reader.optional_flag(AUTH_IN_BAND);
         let acknowledgement = reader.optional(SUBSCRIBE_ACK, |text| Acknowledgement::parse(&text).ok());
         let most_connections = reader.most_connections();
         reader.finish(|| {
             Ok(Self {
                 tokens: tokens?,
-                in_band: in_band?,
                 acknowledgement: acknowledgement?.unwrap_or_default(),
                 most_connections: most_connections?,
                 connections_table: connections_table?,

@@ -1,13 +1,13 @@
-use entity_stream_auth::{ClaimPath, ClaimPaths, JwksCache, SigningSecret};
+use entity_stream_auth::{ClaimPath, ClaimPaths, JwksCache, RoleNames, SigningSecret};
 
 use super::fault::{ConfigFault, InvalidConfig};
 use super::reader::Reader;
 use crate::environment::{
-    AUTH_ENABLED, Environment, JWT_AUDIENCE, JWT_ISSUER, JWT_JWKS_URL, JWT_ROLE_CLAIM, JWT_SECRET, JWT_SECRET_ARN,
-    JWT_TENANT_CLAIMS, Variable,
+    AUTH_ENABLED, Environment, JWT_AUDIENCE, JWT_ISSUER, JWT_JWKS_URL, JWT_ROLE_CLAIM, JWT_ROLES, JWT_SECRET,
+    JWT_SECRET_ARN, JWT_TENANT_CLAIMS, Variable,
 };
 
-/// The variables of which exactly one names the keys.
+/// The variables of which exactly one names the keys. Without any of them, `JWT_ISSUER` does.
 const KEY_SOURCES: [Variable; 3] = [JWT_SECRET, JWT_SECRET_ARN, JWT_JWKS_URL];
 
 /// The rules for tokens.
@@ -17,8 +17,8 @@ pub struct TokenConfig {
     pub keys: KeySource,
     /// The only issuer whose tokens are accepted.
     pub issuer: Option<String>,
-    /// The only audience whose tokens are accepted.
-    pub audience: Option<String>,
+    /// The only audiences whose tokens are accepted; any if there is none.
+    pub audiences: Vec<String>,
     /// The claims that hold the tenant and the role.
     pub claims: ClaimPaths,
 }
@@ -30,7 +30,7 @@ pub enum KeySource {
     Secret(SigningSecret),
     /// Secrets Manager holds the secret under this ARN.
     SecretArn(String),
-    /// An identity provider publishes the keys.
+    /// An identity provider publishes the keys, at a URL or by discovery.
     Jwks(JwksCache),
 }
 
@@ -51,21 +51,24 @@ impl TokenConfig {
         enabled: Result<bool, ConfigFault>,
     ) -> Result<Option<Self>, ConfigFault> {
         // Without a valid flag, the other variables are judged only if the deployment sets one of the keys.
-        let has_keys = KEY_SOURCES.iter().any(|source| reader.text(*source).is_some());
+        let has_keys = KEY_SOURCES.iter().chain([&JWT_ISSUER]).any(|source| reader.text(*source).is_some());
         if !enabled.as_ref().copied().unwrap_or(has_keys) {
             return enabled.map(|_| None);
         }
         let keys = key_source(reader);
-        let (issuer, audience) = (reader.text(JWT_ISSUER), reader.text(JWT_AUDIENCE));
+        let (issuer, audiences) = (reader.text(JWT_ISSUER), list(reader, JWT_AUDIENCE));
         let claims = claims(reader);
         enabled?;
-        Ok(Some(Self { keys: keys?, issuer, audience, claims }))
+        Ok(Some(Self { keys: keys?, issuer, audiences, claims: claims? }))
     }
 }
 
 /// Reads exactly one of the sources. A second source is a fault, because it would be unclear which keys count.
 fn key_source(reader: &mut Reader<'_>) -> Result<KeySource, ConfigFault> {
     let found: Vec<_> = KEY_SOURCES.into_iter().filter(|source| reader.text(*source).is_some()).collect();
+    if found.is_empty() && reader.text(JWT_ISSUER).is_some() {
+        return reader.required(JWT_ISSUER, |issuer| JwksCache::discover(&issuer).ok()).map(KeySource::Jwks);
+    }
     if found.len() != 1 {
         return Err(reader.fault(ConfigFault::NotExactlyOne { expected: KEY_SOURCES.to_vec(), found }));
     }
@@ -78,16 +81,28 @@ fn key_source(reader: &mut Reader<'_>) -> Result<KeySource, ConfigFault> {
 }
 
 /// Reads the claims that hold the tenant and the role.
-pub fn claim_paths(environment: &Environment) -> ClaimPaths {
-    claims(&Reader::new(environment))
+///
+/// # Errors
+/// [`InvalidConfig`] if the names of roles are malformed.
+pub fn claim_paths(environment: &Environment) -> Result<ClaimPaths, InvalidConfig> {
+    let mut reader = Reader::new(environment);
+    let claims = claims(&mut reader);
+    reader.finish(|| claims)
 }
 
-fn claims(reader: &Reader<'_>) -> ClaimPaths {
+fn claims(reader: &mut Reader<'_>) -> Result<ClaimPaths, ConfigFault> {
     let default = ClaimPaths::default();
-    let list = reader.text(JWT_TENANT_CLAIMS).unwrap_or_default();
-    let named: Vec<_> = list.split(',').map(str::trim).filter(|path| !path.is_empty()).map(ClaimPath::new).collect();
-    ClaimPaths {
+    let named: Vec<_> = list(reader, JWT_TENANT_CLAIMS).into_iter().map(ClaimPath::new).collect();
+    let roles = reader.optional(JWT_ROLES, |list| RoleNames::parse(&list).ok());
+    Ok(ClaimPaths {
         tenant: if named.is_empty() { default.tenant } else { named },
         role: reader.text(JWT_ROLE_CLAIM).map_or(default.role, ClaimPath::new),
-    }
+        roles: roles?.unwrap_or_default(),
+    })
+}
+
+/// The entries of a comma-separated list; none if the variable is not set.
+fn list(reader: &Reader<'_>, variable: Variable) -> Vec<String> {
+    let text = reader.text(variable).unwrap_or_default();
+    text.split(',').map(str::trim).filter(|entry| !entry.is_empty()).map(str::to_owned).collect()
 }

@@ -14,7 +14,7 @@ import { Status } from './status.js';
 import { Store } from './store.js';
 import { Stream } from './stream.js';
 
-const TENANT = /^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/;
+const TENANT = /^[A-Za-z0-9_][A-Za-z0-9_-]{0,62}$/;
 const EVERY = 2000;
 
 const recalled = recall();
@@ -75,7 +75,7 @@ function connect() {
   const valid = TENANT.test(wanted);
   field.setAttribute('aria-invalid', String(!valid));
   if (!valid) {
-    stream.disconnect('A tenant is 1 to 63 of A-Z a-z 0-9 _ -, and starts with a letter or a digit.');
+    stream.disconnect('A tenant is 1 to 63 of A-Z a-z 0-9 _ -, and starts with a letter, a digit or _.');
     field.focus();
     return;
   }
