@@ -21,11 +21,18 @@ impl Authenticator {
     /// # Errors
     /// [`Refused`]: the reason to log and to answer with, and the subject if it is known.
     pub async fn admit(&self, credential: &Credential, tenant: &Tenant, now: EpochMillis) -> Result<Identity, Refused> {
-        let identity = match credential {
-            Credential::Token(token) => self.verifier.verify(token, now).await?,
-            Credential::ApiKey { name, key } => self.api_keys.verify(name, key, now).await?,
-        };
-        of_tenant(identity, tenant)
+        of_tenant(self.identify(credential, now).await?, tenant)
+    }
+
+    /// The identity that a credential proves, whatever it may do. [`Identity`] tells what that is.
+    ///
+    /// # Errors
+    /// [`Refused`]: the reason to log and to answer with, and the subject if it is known.
+    pub async fn identify(&self, credential: &Credential, now: EpochMillis) -> Result<Identity, Refused> {
+        match credential {
+            Credential::Token(token) => self.verifier.verify(token, now).await,
+            Credential::ApiKey { name, key } => self.api_keys.verify(name, key, now).await,
+        }
     }
 }
 
