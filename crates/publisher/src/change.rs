@@ -58,6 +58,7 @@ mod tests {
             entity_types: EntityTypes::One(EntityType::parse("Room").unwrap()),
             data: serde_json::value::to_raw_value(data).unwrap(),
             changed_attributes: Some(vec!["co2".to_owned()]),
+            context: None,
             timestamp: timestamp.map(str::to_owned),
         };
         change.to_json()
