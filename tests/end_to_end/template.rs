@@ -81,6 +81,7 @@ async fn system(template: &Value, lambda: &Endpoint) -> System {
         disconnect: function_of(template, "disconnect"),
         default: function_of(template, "default"),
         broadcast: function_of(template, "broadcast"),
+        ingest: function_of(template, "ingest"),
     };
     let functions = FunctionHost::Lambda { endpoint: lambda.url.clone(), names };
     System::start_with(Config { functions, ..config() }).await
