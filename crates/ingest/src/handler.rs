@@ -14,7 +14,7 @@ use tracing::Instrument;
 use crate::forwarding::{OutgoingEntity, forward};
 use crate::notification::{NotificationFacts, read_notification};
 use crate::notify_request::NotifyRequest;
-use crate::problem::Problem;
+use crate::problem::NotifyProblem;
 use crate::refused_entity::{EntityFault, RefusedEntity};
 use crate::tenant_rule::TenantRule;
 
@@ -112,42 +112,46 @@ impl Ingest {
     }
 
     /// Checks who sends: switch, target, credential, tenant and access, in this order.
-    async fn admit(&self, request: &NotifyRequest<'_>) -> Result<Admitted, Problem> {
+    async fn admit(&self, request: &NotifyRequest<'_>) -> Result<AdmittedSender, NotifyProblem> {
         if !self.is_enabled {
-            return Err(Problem::SwitchedOff);
+            return Err(NotifyProblem::SwitchedOff);
         }
         request.check_target()?;
         let identity = match &self.authenticator {
             Some(authenticator) => Some(self.identify(authenticator, request).await?),
             None => None,
         };
-        let tenant = self.tenants.tenant(request.headers()).map_err(Problem::Tenant)?;
+        let tenant = self.tenants.tenant(request.headers()).map_err(NotifyProblem::Tenant)?;
         tracing::Span::current().record("tenant", tenant.as_str());
         if let Some(identity) = identity.as_ref().filter(|identity| !identity.may_publish_to(&tenant)) {
             let is_listener = identity.role == Role::User;
             tracing::warn!(subject = identity.subject, source_ip = request.source_ip(), "refused: may not publish");
-            return Err(if is_listener { Problem::MayNotPublish } else { Problem::OtherTenant });
+            return Err(if is_listener { NotifyProblem::MayNotPublish } else { NotifyProblem::OtherTenant });
         }
-        Ok(Admitted { tenant, identity })
+        Ok(AdmittedSender { tenant, identity })
     }
 
-    async fn identify(&self, authenticator: &Authenticator, request: &NotifyRequest<'_>) -> Result<Identity, Problem> {
+    async fn identify(
+        &self,
+        authenticator: &Authenticator,
+        request: &NotifyRequest<'_>,
+    ) -> Result<Identity, NotifyProblem> {
         let places =
             HandshakeCredentials { authorization: request.authorization()?, ..HandshakeCredentials::default() };
         let refuse = |refused: Refused| {
             let reason = refused.reason.reason();
             metrics::counter!(REFUSALS, "reason" => reason).increment(1);
             tracing::warn!(reason, subject = refused.subject, source_ip = request.source_ip(), "refused");
-            Problem::Credential(refused.reason)
+            NotifyProblem::Credential(refused.reason)
         };
         let credential = places.find().and_then(|found| found.ok_or(Refusal::NoCredential));
         let credential = credential.map_err(|reason| refuse(reason.into()))?;
         let identified = timeout(CREDENTIAL_TIME, authenticator.identify(&credential, self.clock.now())).await;
-        identified.map_err(|_| Problem::TimedOut)?.map_err(refuse)
+        identified.map_err(|_| NotifyProblem::TimedOut)?.map_err(refuse)
     }
 
     /// Puts every entity on the bus that can be published.
-    async fn publish(&self, request: &NotifyRequest<'_>, admitted: &Admitted) -> Result<(), Problem> {
+    async fn publish(&self, request: &NotifyRequest<'_>, admitted: &AdmittedSender) -> Result<(), NotifyProblem> {
         let facts = NotificationFacts {
             tenant: admitted.tenant.clone(),
             service_paths: request.service_paths()?,
@@ -155,7 +159,7 @@ impl Ingest {
             link: request.text("link"),
             received_at: self.clock.now(),
         };
-        let changes = read_notification(&request.body()?, &facts).map_err(Problem::Notification)?;
+        let changes = read_notification(&request.body()?, &facts).map_err(NotifyProblem::Notification)?;
         let (mut outgoing, mut refused) = (Vec::with_capacity(changes.len()), Vec::new());
         for (index, change) in changes.into_iter().enumerate() {
             match change.and_then(|change| self.outgoing(index, change, admitted)) {
@@ -170,10 +174,10 @@ impl Ingest {
         refused.sort_by_key(|entity| entity.index);
         if let Some(reason) = forwarded.reason {
             tracing::error!(%reason, waiting, published, "the bus did not take all entities in time");
-            return Err(Problem::Unpublished { waiting, published });
+            return Err(NotifyProblem::Unpublished { waiting, published });
         }
         if !refused.is_empty() {
-            return Err(Problem::Entities { refused, published });
+            return Err(NotifyProblem::Entities { refused, published });
         }
         tracing::info!(published, "notification published");
         Ok(())
@@ -184,7 +188,7 @@ impl Ingest {
         &self,
         index: usize,
         change: EntityChange,
-        admitted: &Admitted,
+        admitted: &AdmittedSender,
     ) -> Result<OutgoingEntity, RefusedEntity> {
         let refused = |fault| RefusedEntity { index, id: Some(change.entity_id.clone()), fault };
         if !admitted.may_publish_into(&change.service_path) {
@@ -197,20 +201,20 @@ impl Ingest {
 }
 
 /// A sender that may publish to a tenant.
-struct Admitted {
+struct AdmittedSender {
     tenant: Tenant,
     /// `None` while authentication is off.
     identity: Option<Identity>,
 }
 
-impl Admitted {
+impl AdmittedSender {
     fn may_publish_into(&self, service_path: &str) -> bool {
         self.identity.as_ref().is_none_or(|identity| identity.may_publish_into(service_path))
     }
 }
 
 /// Logs and counts a problem. Neither has a value of an entity, nor a credential.
-fn note(problem: &Problem) {
+fn note(problem: &NotifyProblem) {
     let (problem_name, status) = (problem.name(), problem.status());
     if problem.is_our_fault() {
         metrics::counter!(INGEST_FAULTS).increment(1);

@@ -88,7 +88,7 @@ pub enum InvalidNotification {
 type EntityResult = Result<EntityChange, RefusedEntity>;
 
 /// How the entities of a notification are read.
-struct Reading<'a> {
+struct NotificationReading<'a> {
     entities: Vec<&'a RawValue>,
     read: fn(&'a RawValue) -> Result<EntityReport<'a>, EntityFault>,
     /// The kind of change, the time and the context of all entities that tell none of their own.
@@ -104,7 +104,7 @@ struct Reading<'a> {
 pub fn read_notification(body: &str, facts: &NotificationFacts) -> Result<Vec<EntityResult>, InvalidNotification> {
     let body: &RawValue = serde_json::from_str(body.trim_start_matches('\u{feff}'))
         .map_err(|error| entity_stream_protocol::InvalidJson::new(&error))?;
-    let reading = Reading::of(body, facts)?;
+    let reading = NotificationReading::of(body, facts)?;
     let (paths, entities) = (facts.service_paths.len(), reading.entities.len());
     if paths > 1 && paths != entities {
         return Err(InvalidNotification::ServicePaths { paths, entities });
@@ -112,7 +112,7 @@ pub fn read_notification(body: &str, facts: &NotificationFacts) -> Result<Vec<En
     Ok(reading.entities.iter().enumerate().map(|(index, entity)| reading.change(index, entity, facts)).collect())
 }
 
-impl<'a> Reading<'a> {
+impl<'a> NotificationReading<'a> {
     fn of(body: &'a RawValue, facts: &NotificationFacts) -> Result<Self, InvalidNotification> {
         let members = JsonMembers::read(body).ok_or(InvalidNotification::Unknown)?;
         let names = ["type", "@type", "data", "subscriptionId", "id", "notifiedAt", "@context", "contextResponses"];

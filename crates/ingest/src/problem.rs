@@ -22,7 +22,7 @@ const NAMED: usize = 20;
 
 /// The reason why a notification is not accepted as a whole.
 #[derive(Debug)]
-pub(crate) enum Problem {
+pub(crate) enum NotifyProblem {
     SwitchedOff,
     Path,
     Method,
@@ -69,7 +69,7 @@ struct EntityDetails<'a> {
     reason: String,
 }
 
-impl Problem {
+impl NotifyProblem {
     /// One word for logs, metrics and the `type` of the answer.
     pub(crate) fn name(&self) -> &'static str {
         match self {
@@ -207,7 +207,7 @@ mod tests {
     #[test]
     fn a_problem_names_what_is_wrong_and_when_to_try_again() {
         let refused = |index| RefusedEntity { index, id: Some(format!("urn:{index}")), fault: EntityFault::NoType };
-        let problem = Problem::Entities { refused: (0..30).map(refused).collect(), published: 7 };
+        let problem = NotifyProblem::Entities { refused: (0..30).map(refused).collect(), published: 7 };
         let answer = problem.answer();
         assert_eq!(
             (answer.status_code, answer.headers[CONTENT_TYPE].to_str().unwrap()),
@@ -221,29 +221,29 @@ mod tests {
         assert_eq!(body["refused"][1]["id"], "urn:1");
         assert!(body["refused"][1]["reason"].as_str().unwrap().contains("has no type"));
 
-        let busy = Problem::Unpublished { waiting: 3, published: 7 }.answer();
+        let busy = NotifyProblem::Unpublished { waiting: 3, published: 7 }.answer();
         assert_eq!((busy.status_code, &busy.headers[RETRY_AFTER]), (503, &RETRY_SECONDS));
-        assert_eq!(&Problem::Method.answer().headers[ALLOW], "POST");
-        assert!(Problem::Credential(Refusal::NoCredential).answer().headers.contains_key(WWW_AUTHENTICATE));
+        assert_eq!(&NotifyProblem::Method.answer().headers[ALLOW], "POST");
+        assert!(NotifyProblem::Credential(Refusal::NoCredential).answer().headers.contains_key(WWW_AUTHENTICATE));
     }
 
     #[test]
     fn every_problem_is_explained() {
         let page = include_str!("../../../docs/brokers.md");
         for problem in [
-            Problem::SwitchedOff,
-            Problem::Path,
-            Problem::Method,
-            Problem::Credential(Refusal::ApiKey),
-            Problem::MayNotPublish,
-            Problem::Tenant(UnknownTenant::Missing),
-            Problem::OtherTenant,
-            Problem::ServicePath,
-            Problem::Body,
-            Problem::Notification(InvalidNotification::Unknown),
-            Problem::Entities { refused: Vec::new(), published: 0 },
-            Problem::Unpublished { waiting: 1, published: 0 },
-            Problem::TimedOut,
+            NotifyProblem::SwitchedOff,
+            NotifyProblem::Path,
+            NotifyProblem::Method,
+            NotifyProblem::Credential(Refusal::ApiKey),
+            NotifyProblem::MayNotPublish,
+            NotifyProblem::Tenant(UnknownTenant::Missing),
+            NotifyProblem::OtherTenant,
+            NotifyProblem::ServicePath,
+            NotifyProblem::Body,
+            NotifyProblem::Notification(InvalidNotification::Unknown),
+            NotifyProblem::Entities { refused: Vec::new(), published: 0 },
+            NotifyProblem::Unpublished { waiting: 1, published: 0 },
+            NotifyProblem::TimedOut,
         ] {
             assert!(
                 page.contains(&format!("| `{}` |", problem.name())),
@@ -257,10 +257,11 @@ mod tests {
     fn no_sender_can_make_a_fault_of_ours() {
         for refusal in Refusal::ALL {
             let ours = matches!(refusal, Refusal::KeysUnavailable | Refusal::ApiKeysUnavailable);
-            assert_eq!(Problem::Credential(refusal).is_our_fault(), ours);
+            assert_eq!(NotifyProblem::Credential(refusal).is_our_fault(), ours);
         }
         assert!(
-            !Problem::Notification(InvalidNotification::Unknown).is_our_fault() && Problem::TimedOut.is_our_fault()
+            !NotifyProblem::Notification(InvalidNotification::Unknown).is_our_fault()
+                && NotifyProblem::TimedOut.is_our_fault()
         );
     }
 }
