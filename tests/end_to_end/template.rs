@@ -198,7 +198,7 @@ fn the_times_are_the_same() {
     let times = Times::default();
     let seconds = |function: &str| properties(&template, &function_of(&template, function))["Timeout"].as_u64();
     assert_eq!(seconds("broadcast"), Some(times.broadcast_timeout.as_secs()));
-    for function in ["connect", "disconnect", "default"] {
+    for function in ["connect", "disconnect", "default", "ingest"] {
         assert_eq!(seconds(function), Some(times.integration_timeout.as_secs()), "{function}");
     }
     for (name, integration) in of_type(&template, "AWS::ApiGatewayV2::Integration") {

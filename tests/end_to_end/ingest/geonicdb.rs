@@ -59,11 +59,13 @@ async fn an_oversized_event_has_empty_data() {
 async fn a_replayed_event_has_its_context() {
     let system = System::start().await;
     let mut client = system.connect("tenant=city").await;
-    accepted(&system, &NGSI_LD, ld(&[json!({ "id": "urn:1", "type": "Room", "@context": ["https://c"], "a": 1 })]))
-        .await;
+    let synced = client.ask(&json!({ "action": "sync", "requestId": "s" })).await;
+    let entity = json!({ "id": "urn:1", "type": "Room", "@context": ["https://c"], "a": 1 });
+    accepted(&system, &NGSI_LD, ld(&[entity])).await;
     assert_eq!(client.json().await["@context"], json!(["https://c"]));
     let mut late = system.connect("tenant=city&subscribe=none").await;
-    late.send(r#"{"action":"subscribe","since":{"seconds":60},"requestId":"1"}"#).await;
+    let since = json!({ "action": "subscribe", "since": { "position": synced["position"] }, "requestId": "1" });
+    late.send(since.to_string()).await;
     let event = late.json().await;
     assert_eq!((&event["replayed"], &event["@context"]), (&json!(true), &json!(["https://c"])), "{event}");
 }
