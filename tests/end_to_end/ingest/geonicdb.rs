@@ -59,13 +59,13 @@ async fn an_oversized_event_has_empty_data() {
 async fn a_replayed_event_has_its_context() {
     let system = System::start().await;
     let mut client = system.connect("tenant=city").await;
-    let synced = client.ask(&json!({ "action": "sync", "requestId": "s" })).await;
+    let subscribed = client.ask(&json!({ "action": "subscribe", "requestId": "s" })).await;
     let entity = json!({ "id": "urn:1", "type": "Room", "@context": ["https://c"], "a": 1 });
     accepted(&system, &NGSI_LD, ld(&[entity])).await;
     assert_eq!(client.json().await["@context"], json!(["https://c"]));
     let mut late = system.connect("tenant=city&subscribe=none").await;
-    let since = json!({ "action": "subscribe", "since": { "position": synced["position"] }, "requestId": "1" });
-    late.send(since.to_string()).await;
+    let since = json!({ "position": subscribed["position"], "session": subscribed["session"] });
+    late.send(json!({ "action": "subscribe", "since": since, "requestId": "1" }).to_string()).await;
     let event = late.json().await;
     assert_eq!((&event["replayed"], &event["@context"]), (&json!(true), &json!(["https://c"])), "{event}");
 }
