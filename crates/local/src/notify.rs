@@ -24,6 +24,10 @@ use crate::state::SystemState;
 /// The path without its slash.
 pub(crate) const PATH: &str = "notify";
 
+/// The notifications that are published at the same time. Each of them holds sockets: the sender's, and those of its requests to
+/// the bus. If senders held all of them, no notification would reach the bus.
+pub(crate) const AT_ONCE: usize = 64;
+
 const PROBLEM_JSON: &str = "application/problem+json";
 /// The types whose bodies Lambda passes as text. It passes all others in base64.
 const TEXTS: [&str; 4] = ["application/json", "application/xml", "application/javascript", "text/"];
@@ -44,8 +48,11 @@ pub(crate) async fn handle(state: &SystemState, client: SocketAddr, request: Req
     let (parts, body) = request.into_parts();
     let body = match state.door.read(body, NOTIFICATION_BYTES).await {
         Ok(body) => body,
+        Err(BodyError::NoRoom) => return busy(),
         Err(error) => return refuse_body(error),
     };
+    // After the body, so that slow senders hold no place.
+    let Ok(_place) = state.notifications.try_acquire() else { return busy() };
     let event = event(state, client, &parts, &body.bytes).to_string();
     drop(body);
     match state.functions.invoke(Function::Ingest, event.into(), state.config.times.integration_timeout).await {
@@ -130,29 +137,29 @@ fn respond(result: &[u8]) -> Option<Response<Body>> {
     Some(response)
 }
 
-/// The answer to a body that was not read, in the form of the function's own.
+/// The answer of a system that has no room for another notification.
+fn busy() -> Response<Body> {
+    let detail = "the local system publishes as many notifications as it can; send the notification again";
+    let mut response = problem(StatusCode::SERVICE_UNAVAILABLE, "busy", "Try again", detail);
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+    response
+}
+
+/// The answer to a body that was not read.
 fn refuse_body(error: BodyError) -> Response<Body> {
     let (status, name, detail) = match error {
         BodyError::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too-large", "the body has at most 6 MB"),
         BodyError::TooSlow => (StatusCode::REQUEST_TIMEOUT, "body", "the body did not arrive in time"),
-        BodyError::Broken => (StatusCode::BAD_REQUEST, "body", "the body is incomplete"),
-        BodyError::NoRoom => (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "busy",
-            "the local system holds too many bytes of other requests; send the notification again",
-        ),
+        BodyError::Broken | BodyError::NoRoom => (StatusCode::BAD_REQUEST, "body", "the body is incomplete"),
     };
-    let body = json!({
-        "type": format!("urn:entity-stream:problem:{name}"),
-        "title": "The body was not read",
-        "status": status.as_u16(),
-        "detail": detail,
-    });
-    let mut response = answer(status, PROBLEM_JSON, body.to_string());
-    if status == StatusCode::SERVICE_UNAVAILABLE {
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
-    }
-    response
+    problem(status, name, "The body was not read", detail)
+}
+
+/// A problem in the form of the function's own.
+fn problem(status: StatusCode, name: &str, title: &str, detail: &str) -> Response<Body> {
+    let kind = format!("urn:entity-stream:problem:{name}");
+    let body = json!({ "type": kind, "title": title, "status": status.as_u16(), "detail": detail });
+    answer(status, PROBLEM_JSON, body.to_string())
 }
 
 #[cfg(test)]

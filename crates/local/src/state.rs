@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use entity_stream_connections::Table;
+use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use crate::bus::Bus;
@@ -9,6 +10,7 @@ use crate::door::Door;
 use crate::functions::Invoker;
 use crate::gateway::{Connections, Tarpit};
 use crate::journal::Journal;
+use crate::notify;
 use crate::simulation::SimulationSwitch;
 
 /// The state that the parts of the running system share.
@@ -19,6 +21,8 @@ pub(crate) struct SystemState {
     pub(crate) functions: Arc<Invoker>,
     pub(crate) connections: Connections,
     pub(crate) bus: Bus,
+    /// The places for notifications of brokers.
+    pub(crate) notifications: Semaphore,
     /// The registered connections, for the monitor page.
     pub(crate) table: Table,
     pub(crate) simulation: SimulationSwitch,
@@ -45,6 +49,7 @@ impl SystemState {
             functions,
             connections: Connections::default(),
             bus,
+            notifications: Semaphore::new(notify::AT_ONCE),
             table,
             simulation: SimulationSwitch::default(),
             sessions: TaskTracker::new(),
