@@ -201,6 +201,9 @@ pub struct SocketLimits {
     pub write_timeout: Duration,
     /// The bytes of messages that wait for one WebSocket client.
     pub outgoing_bytes: usize,
+    /// The notifications of brokers that are published at the same time. Each of them holds sockets: the sender's, and those of
+    /// its requests to the bus. If senders held all of them, no notification would reach the bus.
+    pub notifications: usize,
 }
 
 impl Default for SocketLimits {
@@ -213,6 +216,7 @@ impl Default for SocketLimits {
             body_bytes: 64 * 1024 * 1024,
             write_timeout: Duration::from_secs(30),
             outgoing_bytes: 2 * 1024 * 1024,
+            notifications: 64,
         }
     }
 }

@@ -24,10 +24,6 @@ use crate::state::SystemState;
 /// The path without its slash.
 pub(crate) const PATH: &str = "notify";
 
-/// The notifications that are published at the same time. Each of them holds sockets: the sender's, and those of its requests to
-/// the bus. If senders held all of them, no notification would reach the bus.
-pub(crate) const AT_ONCE: usize = 64;
-
 const PROBLEM_JSON: &str = "application/problem+json";
 /// The types whose bodies Lambda passes as text. It passes all others in base64.
 const TEXTS: [&str; 4] = ["application/json", "application/xml", "application/javascript", "text/"];

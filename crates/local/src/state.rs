@@ -10,7 +10,6 @@ use crate::door::Door;
 use crate::functions::Invoker;
 use crate::gateway::{Connections, Tarpit};
 use crate::journal::Journal;
-use crate::notify;
 use crate::simulation::SimulationSwitch;
 
 /// The state that the parts of the running system share.
@@ -41,6 +40,7 @@ impl SystemState {
     ) -> Self {
         let functions = Arc::new(functions);
         let bus = Bus::start(Arc::clone(&functions), &config, journal);
+        let notifications = Semaphore::new(config.sockets.notifications);
         let refusals = Tarpit::new(config.refusal_delay);
         Self {
             config,
@@ -49,7 +49,7 @@ impl SystemState {
             functions,
             connections: Connections::default(),
             bus,
-            notifications: Semaphore::new(notify::AT_ONCE),
+            notifications,
             table,
             simulation: SimulationSwitch::default(),
             sessions: TaskTracker::new(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use entity_stream_local::{Config, QueueCapacity};
+use entity_stream_local::{Config, QueueCapacity, SocketLimits};
 use futures_util::future::join_all;
 use serde_json::json;
 
@@ -34,6 +34,15 @@ async fn notifications_at_once_all_arrive() {
     let expected = all(30);
     let (statuses, ()) = tokio::join!(join_all(senders), received(&mut client, &expected));
     assert!(statuses.iter().all(|status| *status == 204), "{statuses:?}");
+}
+
+#[tokio::test]
+async fn a_system_that_publishes_as_many_as_it_can_says_so_at_once() {
+    let sockets = SocketLimits { notifications: 0, ..SocketLimits::default() };
+    let system = System::start_with(Config { sockets, ..config() }).await;
+    let answer = notify(&system, &ORION, ten(1)).await;
+    assert_eq!((answer.status, answer.header("retry-after")), (503, Some("5")));
+    assert_eq!(super::name_and_detail(&answer).0, "busy");
 }
 
 #[tokio::test]
