@@ -131,7 +131,7 @@ impl NotifyProblem {
     fn detail(&self) -> String {
         match self {
             Self::SwitchedOff => "INGEST_ENABLED and EVENT_STREAMING_ENABLED have to be true".to_owned(),
-            Self::Path => format!("send notifications to {}", NOTIFY_PATH),
+            Self::Path => format!("send notifications to {NOTIFY_PATH}"),
             Self::Method => "send notifications with POST".to_owned(),
             Self::Credential(Refusal::NoCredential) => {
                 "authentication is required: send an API key in Authorization: Basic, or a token in Authorization: Bearer"
