@@ -14,7 +14,7 @@ fn told(event: &Value) -> Value {
     event
 }
 
-fn envelope(kind: &str, id: &str, entity_type: &str, data: Value, timestamp: &str) -> Value {
+fn envelope(kind: &str, id: &str, entity_type: &str, data: &Value, timestamp: &str) -> Value {
     json!({
         "type": kind, "tenant": "city", "servicePath": "/", "entityId": id, "entityType": entity_type, "data": data,
         "timestamp": timestamp,
@@ -35,7 +35,7 @@ async fn orion_in_each_of_its_formats() {
     });
     accepted(&system, &ORION, v2(&[created])).await;
     let data = json!({ "temperature": attribute, "dateModified": time });
-    assert_eq!(told(&client.json().await), envelope("entityCreated", "Room1", "Room", data, modified));
+    assert_eq!(told(&client.json().await), envelope("entityCreated", "Room1", "Room", &data, modified));
 
     let metadata = json!({
         "actionType": { "type": "Text", "value": "update" }, "previousValue": { "type": "Number", "value": 23.5 },
@@ -105,7 +105,7 @@ async fn ngsi_ld_in_each_of_its_representations() {
         let mut entity = json!({ "id": "urn:ngsi-ld:Vehicle:A4567", "type": "Vehicle" });
         entity.as_object_mut().unwrap().extend(attributes.as_object().unwrap().clone());
         accepted(&system, &NGSI_LD, ld(&[entity])).await;
-        let expected = envelope("entityUpdated", "urn:ngsi-ld:Vehicle:A4567", "Vehicle", attributes, notified);
+        let expected = envelope("entityUpdated", "urn:ngsi-ld:Vehicle:A4567", "Vehicle", &attributes, notified);
         assert_eq!(told(&client.json().await), expected);
     }
 }
