@@ -1,6 +1,7 @@
 //! Brokers that send 100 notifications of 10 entities a second.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::{Request, StatusCode, header};
@@ -10,6 +11,7 @@ use hyper_util::client::legacy::Client as HttpClient;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{interval, sleep};
 
@@ -18,22 +20,26 @@ use crate::harness::{Client, System};
 /// The time between two notifications.
 const PACE: Duration = Duration::from_millis(10);
 const ENTITIES: usize = 10;
+/// The notifications that the broker sends at the same time. The others wait in its queue.
+const WORKERS: usize = 100;
 
 /// The seconds for which notifications are sent. The long checks have a minute of them.
 fn seconds() -> usize {
     std::env::var("ENTITY_STREAM_NOTIFY_SECONDS").ok().and_then(|number| number.parse().ok()).unwrap_or(2)
 }
 
-/// A broker. It keeps its connections, as brokers do.
+/// A broker. It keeps its connections and has a queue, as brokers do.
 #[derive(Clone)]
 struct Broker {
     client: HttpClient<HttpConnector, Full<Bytes>>,
     url: String,
+    workers: Arc<Semaphore>,
 }
 
 impl Broker {
     /// Sends a notification until it is accepted. Returns how often it was not.
-    async fn send(self, number: usize) -> usize {
+    async fn send(&self, number: usize) -> usize {
+        let _worker = self.workers.acquire().await.unwrap();
         let body = Bytes::from(notification(number));
         let mut refused = 0;
         while let Some(pause) = self.try_to_send(body.clone()).await {
@@ -97,12 +103,17 @@ async fn a_hundred_notifications_a_second_all_arrive() {
     let (system, number) = (System::start().await, seconds() * 100);
     let mut client = system.connect("tenant=city&batch=true").await;
     let url = format!("{}/notify", system.local.http_url());
-    let broker = Broker { client: HttpClient::builder(TokioExecutor::new()).build_http(), url };
+    let broker = Broker {
+        client: HttpClient::builder(TokioExecutor::new()).build_http(),
+        url,
+        workers: Arc::new(Semaphore::new(WORKERS)),
+    };
     let sending = async {
         let (mut notifications, mut pace) = (JoinSet::new(), interval(PACE));
         for number in 0..number {
             pace.tick().await;
-            notifications.spawn(broker.clone().send(number));
+            let broker = broker.clone();
+            notifications.spawn(async move { broker.send(number).await });
         }
         notifications.join_all().await
     };

@@ -202,7 +202,8 @@ pub struct SocketLimits {
     /// The bytes of messages that wait for one WebSocket client.
     pub outgoing_bytes: usize,
     /// The notifications of brokers that are published at the same time. Each of them holds sockets: the sender's, and those of
-    /// its requests to the bus. If senders held all of them, no notification would reach the bus.
+    /// its requests to the bus. If senders held all of them, no notification would reach the bus. And many that are published
+    /// together are all published in part, and sent again as a whole.
     pub notifications: usize,
 }
 
@@ -216,7 +217,7 @@ impl Default for SocketLimits {
             body_bytes: 64 * 1024 * 1024,
             write_timeout: Duration::from_secs(30),
             outgoing_bytes: 2 * 1024 * 1024,
-            notifications: 64,
+            notifications: 16,
         }
     }
 }

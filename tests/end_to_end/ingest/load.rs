@@ -30,8 +30,8 @@ async fn received(client: &mut Client, expected: &BTreeSet<String>) {
 async fn notifications_at_once_all_arrive() {
     let system = System::start().await;
     let mut client = system.connect("tenant=city").await;
-    let senders = (0..30).map(async |number| notify(&system, &ORION, ten(number)).await.status);
-    let expected = all(30);
+    let senders = (0..12).map(async |number| notify(&system, &ORION, ten(number)).await.status);
+    let expected = all(12);
     let (statuses, ()) = tokio::join!(join_all(senders), received(&mut client, &expected));
     assert!(statuses.iter().all(|status| *status == 204), "{statuses:?}");
 }
@@ -51,7 +51,7 @@ async fn beyond_the_capacity_a_sender_is_told_when_to_come_back_and_nothing_is_l
     let queue = QueueCapacity { events: 40, ..QueueCapacity::default() };
     let system = System::start_with(Config { queue, ..config() }).await;
     let mut client = system.connect("tenant=city").await;
-    let senders = (0..60).map(async |number| {
+    let senders = (0..25).map(async |number| {
         let mut refused = 0;
         loop {
             let answer = notify(&system, &ORION, ten(number)).await;
@@ -62,9 +62,9 @@ async fn beyond_the_capacity_a_sender_is_told_when_to_come_back_and_nothing_is_l
             }
             refused += 1;
             // A sender waits for longer. The queue has room again at once.
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            tokio::time::sleep(Duration::from_millis(200)).await;
         }
     });
-    let expected = all(60);
+    let expected = all(25);
     tokio::join!(join_all(senders), received(&mut client, &expected));
 }
