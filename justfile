@@ -89,6 +89,10 @@ resumes schedules="3000000":
     ENTITY_STREAM_FUNCTION_SCHEDULES=5000 cargo test --locked --workspace --test at_scale resume_schedules
     ENTITY_STREAM_SNAPSHOT_ENTITIES=20000 cargo test --locked --workspace --test end_to_end a_snapshot_of_many
 
+# A hundred notifications of brokers a second, for so many seconds; `just test` sends them for two
+notifications seconds="60":
+    ENTITY_STREAM_NOTIFY_SECONDS={{ seconds }} cargo test --locked --workspace --test at_scale notifications
+
 # In one command: with `-p`, Cargo would build the dependencies again with the features of each package.
 
 # All benchmarks; BENCHMARKS.md has their figures

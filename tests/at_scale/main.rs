@@ -7,6 +7,7 @@ mod crash;
 mod faults;
 mod flow;
 mod groups;
+mod notifications;
 mod races;
 mod receivers;
 mod resume_cuts;

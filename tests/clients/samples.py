@@ -30,7 +30,7 @@ class Sample:
             first = event[0] if isinstance(event, list) else event
             assert (first["id"] in dead_letters) == bool(undeliverable)
         else:
-            status = int(self.promise.split()[0].strip(",")) if function == "connect" else 200
+            status = int(self.promise.split()[0].strip(",")) if function in ("connect", "ingest") else 200
             assert answer["statusCode"] == status, answer
             selects = "sec-websocket-protocol" in json.dumps(answer).lower()
             assert ("selects `access_token`" in self.promise) == selects, answer

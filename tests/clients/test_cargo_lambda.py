@@ -1,4 +1,4 @@
-"""The four function binaries under `cargo lambda watch`, behind the local gateway."""
+"""The five function binaries under `cargo lambda watch`, behind the local gateway."""
 
 import json
 import os
@@ -75,6 +75,7 @@ def deployed():
             lambda_port,
             EVENT_STREAMING_ENABLED="true",
             AUTH_ENABLED="false",
+            INGEST_ENABLED="true",
             WS_CONNECTIONS_TABLE=system.table(),
             WS_API_ENDPOINT=f"{system.url}/local",
             DEAD_LETTER_QUEUE_URL=f"{system.url}/000000000000/entity-stream-dead-letters",

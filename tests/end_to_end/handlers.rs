@@ -3,10 +3,21 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use entity_stream_clock::Clock;
+use entity_stream_ingest::Ingest;
+use entity_stream_local::aws_config;
 use entity_stream_protocol::{ConnectionId, ErrorCode, Filter};
+use entity_stream_runtime::{AwsServices, Environment, IngestConfig};
 use serde_json::{Value, json};
 
 use crate::harness::{Endpoint, Functions, Hands, Reply, System, lambda_event, result};
+
+/// Settings with authentication.
+const GUARDED: &[(&str, &str)] = &[
+    ("AUTH_ENABLED", "true"),
+    ("JWT_SECRET", "a secret of at least thirty-two bytes"),
+    ("WS_API_KEYS_TABLE", "entity-stream-api-keys"),
+];
 
 /// The samples of one function by name.
 fn samples(function: &str) -> BTreeMap<String, String> {
@@ -217,4 +228,39 @@ async fn a_payload_that_is_not_an_event_is_a_dead_letter() {
         assert_eq!(report.undeliverable, 1, "{payload}");
     }
     assert_eq!(system.dead_letters().await.len(), 6);
+}
+
+#[tokio::test]
+async fn ingest() {
+    let system = System::start().await;
+    let mut client = system.connect("tenant=smartcity").await;
+    let aws = AwsServices::all(aws_config(&system.local.http_url()));
+    for (settings, is_guarded) in [(&[("AUTH_ENABLED", "false")][..], false), (GUARDED, true)] {
+        let environment = Environment::new(move |name| {
+            let fixed = [("INGEST_ENABLED", "true"), ("EVENT_STREAMING_ENABLED", "true")];
+            settings.iter().chain(&fixed).find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+        });
+        let config = IngestConfig::read(&environment).unwrap();
+        let ingest = Ingest::new(config, &aws, Clock::system()).await.unwrap();
+        for (name, event) in samples("ingest") {
+            let expected = match name.as_str() {
+                "method-get" => 405,
+                "path-unknown" => 404,
+                _ if is_guarded => 401,
+                "ngsi-v2" | "ngsi-ld" | "ngsi-ld-base64" | "no-entities" => 204,
+                "tenant-missing" | "not-a-notification" | "entity-without-type" => 400,
+                other => panic!("events/ingest/{other}.json has no expectation"),
+            };
+            let response = result(&ingest.handle(lambda_event(&event)).await.unwrap());
+            assert_eq!(response["statusCode"], expected, "{name}: {response}");
+            if name.starts_with("ngsi-") && expected == 204 {
+                let event = client.json().await;
+                assert_eq!(
+                    (&event["entityId"], &event["changedAttributes"]),
+                    (&json!("urn:ngsi-ld:Room:001"), &json!(["temperature"]))
+                );
+            }
+        }
+    }
+    client.nothing_more(&system).await;
 }

@@ -31,6 +31,7 @@ async fn the_functions_names_can_be_chosen() {
         disconnect: "my-disconnect".into(),
         default: "my-default".into(),
         broadcast: "my-broadcast".into(),
+        ingest: "my-ingest".into(),
     };
     let functions = FunctionHost::Lambda { endpoint: format!("{}/", lambda.url), names };
     let system = System::start_with(Config { functions, ..config() }).await;
@@ -38,10 +39,18 @@ async fn the_functions_names_can_be_chosen() {
     client.send("x").await;
     system.publish(&crate::harness::room("demo", "r")).await;
     client.close().await;
-    crate::harness::until("all four are invoked", async || lambda.asked().len() == 4).await;
+    let notified = crate::harness::request(
+        "POST",
+        &format!("{}/notify", system.local.http_url()),
+        &[("content-type", "application/json")],
+        "{}",
+    )
+    .await;
+    assert_eq!(notified.status, 200, "the answer of the function");
+    crate::harness::until("all five are invoked", async || lambda.asked().len() == 5).await;
     let mut paths: Vec<String> = lambda.asked().into_iter().map(|asked| asked.path).collect();
     paths.sort();
-    let expected = ["my-broadcast", "my-connect", "my-default", "my-disconnect"];
+    let expected = ["my-broadcast", "my-connect", "my-default", "my-disconnect", "my-ingest"];
     assert_eq!(paths, expected.map(|name| format!("/2015-03-31/functions/{name}/invocations")));
     assert!(lambda.asked().iter().all(|asked| asked.method == "POST"));
 }

@@ -19,6 +19,7 @@ mod hanging;
 #[expect(dead_code, reason = "the tests at scale need more of it")]
 mod harness;
 mod history;
+mod ingest;
 mod invoke_api;
 mod logs;
 mod management;

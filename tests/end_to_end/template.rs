@@ -81,6 +81,7 @@ async fn system(template: &Value, lambda: &Endpoint) -> System {
         disconnect: function_of(template, "disconnect"),
         default: function_of(template, "default"),
         broadcast: function_of(template, "broadcast"),
+        ingest: function_of(template, "ingest"),
     };
     let functions = FunctionHost::Lambda { endpoint: lambda.url.clone(), names };
     System::start_with(Config { functions, ..config() }).await
@@ -197,7 +198,7 @@ fn the_times_are_the_same() {
     let times = Times::default();
     let seconds = |function: &str| properties(&template, &function_of(&template, function))["Timeout"].as_u64();
     assert_eq!(seconds("broadcast"), Some(times.broadcast_timeout.as_secs()));
-    for function in ["connect", "disconnect", "default"] {
+    for function in ["connect", "disconnect", "default", "ingest"] {
         assert_eq!(seconds(function), Some(times.integration_timeout.as_secs()), "{function}");
     }
     for (name, integration) in of_type(&template, "AWS::ApiGatewayV2::Integration") {

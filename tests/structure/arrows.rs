@@ -10,7 +10,7 @@ use crate::workspace::{Crate, this};
 /// The crates that hold the product's concepts, above the protocol.
 const ROOMS: [&str; 6] = ["auth", "connections", "dead-letters", "delivery", "history", "publisher"];
 /// One Lambda function each.
-const FUNCTIONS: [&str; 4] = ["connect", "default", "disconnect", "broadcast"];
+const FUNCTIONS: [&str; 5] = ["connect", "default", "disconnect", "broadcast", "ingest"];
 
 /// The crates that a crate may use, or nothing if the crate has no place in the table.
 fn allowed(name: &str) -> Option<Vec<&'static str>> {

@@ -12,6 +12,9 @@ from test_expansion import VARIANTS, enabled
 
 NAMESPACE, DIMENSION = "EntityStream", "FunctionName"
 
+# They exist only with ingest, which a partner's bus does not have.
+INGEST = {"IngestFaultsAlarm", "RefusedNotificationsAlarm"}
+
 
 def alarms(stack: Stack) -> dict[str, Alarm]:
     return {name: Alarm(each) for name, each in stack.of_type("AWS::CloudWatch::Alarm").items()}
@@ -106,6 +109,15 @@ class Services:
             "all deliveries are refused": ({self.ours("Rejected", "Broadcast"): 3}, {"NothingDeliveredAlarm"}),
             "some deliveries fail": ({self.ours("Failed", "Broadcast"): 3, self.ours("Delivered", "Broadcast"): 90}, set()),
             "clients are refused": ({metric(NAMESPACE, "Refusals", FunctionName="<ConnectFunction>", reason="expired"): 9}, set()),
+            "a notification does not reach the bus": ({self.ours("IngestFaults", "Ingest"): 1}, {"IngestFaultsAlarm"}),
+            "a notification fails": ({self.function("Errors", "Ingest"): 1}, {"IngestFaultsAlarm"}),
+            "notifications are throttled by Lambda": ({self.function("Throttles", "Ingest"): 1}, {"IngestFaultsAlarm"}),
+            "a broker sends what cannot be published": (
+                {self.ours("RefusedNotifications", "Ingest"): 1}, {"RefusedNotificationsAlarm"},
+            ),
+            "a stranger sends notifications": (
+                {metric(NAMESPACE, "Refusals", FunctionName="<IngestFunction>", reason="no_credential"): 9}, set(),
+            ),
             "all is well": (
                 {
                     self.ours("Delivered", "Broadcast"): 900, self.ours("Connections", "Connect"): 20,
@@ -122,13 +134,15 @@ class Services:
 @pytest.mark.parametrize("signal", Services().signals())
 def test_a_signal_rings_its_alarms_and_no_other(signal, bus):
     minute, expected = Services(bus).signals()[signal]
+    if bus.startswith("aws.partner/"):
+        expected = expected - INGEST
     series = Series({which: [value] * 5 for which, value in minute.items()})
-    assert {name for name, alarm in alarms(enabled(EventBusName=bus)).items() if alarm.rings(series)} == expected
+    assert {name for name, alarm in alarms(enabled(EventBusName=bus, IngestEnabled="true")).items() if alarm.rings(series)} == expected
 
 
 def test_every_alarm_has_a_signal(on):
     rung = set().union(*(expected for _, expected in Services().signals().values()))
-    assert rung == set(alarms(on))
+    assert rung == set(alarms(enabled(IngestEnabled="true"))) == set(alarms(on)) | INGEST
 
 
 def test_without_any_data_no_alarm_rings(on):
@@ -184,7 +198,7 @@ def test_silence_rings_only_if_it_is_asked_for(on):
 
 
 def our_code() -> str:
-    crates = ("broadcast", "connect", "default", "history", "runtime")
+    crates = ("broadcast", "connect", "default", "history", "ingest", "runtime")
     files = [file for crate in crates for file in sorted((REPOSITORY / "crates" / crate / "src").glob("**/*.rs"))]
     return "".join(file.read_text() for file in files)
 

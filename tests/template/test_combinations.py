@@ -20,6 +20,7 @@ VALUES = {
     "AuthInBand": ["true", "false"],
     "EventBusName": ["default", "city", "aws.partner/example.com/city"],
     "EventSource": ["", "com.example.broker"],
+    "IngestEnabled": ["true", "false"],
     "HistoryMinutes": ["60", "0"],
     "EntityState": ["true", "false"],
     "BroadcastReservedConcurrency": ["", "20"],

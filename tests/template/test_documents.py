@@ -52,7 +52,7 @@ def test_every_parameter_that_is_mentioned_exists():
 
 
 def test_every_alarm_is_explained():
-    alarms = set(Stack(EventStreamingEnabled="true", SilenceAlarmHours="1").of_type("AWS::CloudWatch::Alarm"))
+    alarms = set(Stack(EventStreamingEnabled="true", IngestEnabled="true", SilenceAlarmHours="1").of_type("AWS::CloudWatch::Alarm"))
     assert {row[0].strip("`") for row in rows("operating.md", "Alarms")} == alarms
     text = (DOCS / "operating.md").read_text()
     assert set(re.findall(r"^### (\w+Alarm)$", text, re.MULTILINE)) == alarms
@@ -74,7 +74,7 @@ def test_every_metric_is_explained():
     documented = {row[0].split("`")[1] for row in rows("operating.md", "Metrics")}
     code = "".join(file.read_text() for file in sorted((REPOSITORY / "crates").glob("*/src/**/*.rs")))
     counted = set(re.findall(r'counter!\("(\w+)"', code)) | set(re.findall(r'\("(\w+)", summary\.\w+\)', code))
-    counted |= set(re.findall(r'^const \w+: &str = "((?:Refusals|Connections|EventAge|HandshakeFaults|MessageFaults))";', code, re.MULTILINE))
+    counted |= set(re.findall(r'^const \w+: &str = "((?:Refusals|Connections|EventAge|HandshakeFaults|MessageFaults|IngestFaults|Notifications|RefusedNotifications|Ingested))";', code, re.MULTILINE))
     assert documented == counted
 
 

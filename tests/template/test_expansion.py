@@ -26,6 +26,10 @@ VARIANTS = {
     "neither history nor entity state": {"HistoryMinutes": "0", "EntityState": "false"},
     "entity state for a year": {"EntityStateDays": "365"},
     "a history of a day": {"HistoryMinutes": "1440"},
+    "notifications of brokers": {"IngestEnabled": "true", "IngestTenantMap": "urn:ngsi-ld:tenant:default=city,a=b"},
+    "notifications with an identity provider": {"IngestEnabled": "true", "JwtJwksUrl": "https://id.example.com/jwks"},
+    "notifications for one source": {"IngestEnabled": "true", "EventSource": "com.example.broker", "EventBusName": "city"},
+    "notifications and a partner's bus": {"IngestEnabled": "true", "EventBusName": "aws.partner/example.com/city"},
     "reserved concurrency": {"BroadcastReservedConcurrency": "20", "BroadcastConcurrency": "128", "BroadcastSplitAt": "9000"},
     "no access logs": {"ApiGatewayLogging": "off"},
     "access logs by a role that exists": {"ApiGatewayLogging": "account-role"},
@@ -267,6 +271,43 @@ def test_the_template_and_the_functions_accept_the_same_days_of_entity_state():
     for days in ("0", "366", "-1", "a week", ""):
         with pytest.raises(AssertionError, match="EntityStateDays cannot be"):
             enabled(EntityStateDays=days)
+
+
+def test_ingest_is_a_function_behind_a_url(on):
+    added, removed = changed(IngestEnabled="true")
+    assert removed == set() and added == {
+        "IngestFunction", "IngestRole", "IngestLogs", "IngestUrl", "IngestUrlPermission", "IngestPermission",
+        "IngestFaultsAlarm", "RefusedNotificationsAlarm",
+    }  # fmt: skip
+    stack = enabled(IngestEnabled="true", EventSource="com.example.broker", EventBusName="city")
+    assert stack.outputs["NotifyUrl"] == "<IngestUrl>.FunctionUrlnotify", "the attribute ends with a slash"
+    assert stack.resources["IngestUrl"]["Properties"] == {"TargetFunctionArn": "<IngestFunction>.Arn", "AuthType": "NONE"}
+    # Everyone may call the URL, and only the URL.
+    for name, action, condition in (
+        ("IngestUrlPermission", "lambda:InvokeFunctionUrl", {"FunctionUrlAuthType": "NONE"}),
+        ("IngestPermission", "lambda:InvokeFunction", {"InvokedViaFunctionUrl": True}),
+    ):
+        permission = stack.resources[name]["Properties"]
+        assert permission == {"Action": action, "FunctionName": "<IngestFunction>", "Principal": "*"} | condition
+    variables = stack.resources["IngestFunction"]["Properties"]["Environment"]["Variables"]
+    assert (variables["INGEST_SOURCE"], variables["EVENT_BUS_NAME"]) == ("com.example.broker", "city")
+    (statement,) = [each for each in stack.resources["IngestRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
+                    if each["Sid"] == "Publish"]  # fmt: skip
+    assert statement["Resource"] == "arn:aws:events:eu-west-1:123456789012:event-bus/city"
+
+
+def test_without_authentication_or_with_a_partners_bus_there_is_no_ingest():
+    for parameters in ({"AuthEnabled": "false"}, {"EventBusName": "aws.partner/example.com/city"}):
+        assert enabled(IngestEnabled="true", **parameters).resources.keys() == enabled(**parameters).resources.keys()
+    (rule,) = [rule for name, rule in source()["Rules"].items() if name == "IngestNeedsAuthentication"]
+    assert rule["RuleCondition"] == {"Fn::Equals": [{"Ref": "IngestEnabled"}, "true"]}
+    assert rule["Assertions"][0]["Assert"] == {"Fn::Equals": [{"Ref": "AuthEnabled"}, "true"]}
+
+
+@pytest.mark.parametrize("value", ["city", "=city", "a=b c", "a=b,", "a=" + "x" * 64])
+def test_a_tenant_map_that_cannot_work_is_refused(value):
+    with pytest.raises(AssertionError, match="IngestTenantMap cannot be"):
+        enabled(IngestEnabled="true", IngestTenantMap=value)
 
 
 def test_keys_and_the_secret_are_retained(on):

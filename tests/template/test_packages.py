@@ -23,7 +23,7 @@ TOOLS = Path(sys.executable).parent
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target"))
 BUILD = TARGET / "ci" / "sam-build"
 
-FUNCTIONS = ["connect", "disconnect", "default", "broadcast"]
+FUNCTIONS = ["connect", "disconnect", "default", "broadcast", "ingest"]
 MEGABYTE = 1_000_000
 
 # The glibc version of Amazon Linux 2023.
@@ -36,7 +36,7 @@ def built() -> dict[str, Path]:
     for that; cross-compiling would need zig."""
     shutil.rmtree(BUILD, ignore_errors=True)
     architecture = "arm64" if platform.machine() == "aarch64" else "x86_64"
-    overrides = f"EventStreamingEnabled=true Architecture={architecture}"
+    overrides = f"EventStreamingEnabled=true IngestEnabled=true Architecture={architecture}"
     command = [TOOLS / "sam", "build", "--build-dir", BUILD]
     environment = environment_without_aws(
         PATH=f"{TOOLS}{os.pathsep}{os.environ['PATH']}",
@@ -67,6 +67,7 @@ def variables(local) -> dict[str, str]:
     return {
         "EVENT_STREAMING_ENABLED": "true",
         "AUTH_ENABLED": "false",
+        "INGEST_ENABLED": "true",
         "WS_CONNECTIONS_TABLE": local.table(),
         "WS_HISTORY_TABLE": local.history_table(),
         "WS_API_ENDPOINT": f"{local.url}/local",

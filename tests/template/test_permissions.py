@@ -22,6 +22,12 @@ from samples import EVENTS, samples
 from stack import REPOSITORY, Stack
 from test_packages import FUNCTIONS, built, local, variables  # noqa: F401
 
+@pytest.fixture(scope="module")
+def on() -> Stack:
+    """The stack with all functions."""
+    return Stack(EventStreamingEnabled="true", IngestEnabled="true")
+
+
 SERVICES = {"dynamodb": "dynamodb", "sqs": "sqs", "events": "events", "secretsmanager": "secretsmanager"}
 
 # The calls that Lambda itself makes with a function's role.
@@ -121,6 +127,10 @@ def recorded(built, local, variables):  # noqa: F811
         [BINARY, "keys", "create", "robot", "--tenant", "smartcity", "--dynamodb-url", local.dynamodb_url],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
+    publisher = subprocess.run(
+        [BINARY, "keys", "create", "orion", "--role", "publisher", "--tenant", "smartcity", "--dynamodb-url", local.dynamodb_url],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
     recorder = Recorder(local.dynamodb_url)
     guarded = {"AUTH_ENABLED": "true", "JWT_SECRET": "0123456789abcdef" * 2, "WS_API_KEYS_TABLE": local.api_keys_table()}
     operations = {}
@@ -137,6 +147,9 @@ def recorded(built, local, variables):  # noqa: F811
                 if name == "connect" and settings:
                     for key in (created.stdout.strip(), "es_wrong"):
                         process.invoke(handshake_with_key("robot", key))
+                if name == "ingest" and settings:
+                    for key in (publisher.stdout.strip(), "es_wrong"):
+                        process.invoke(notification_with_key("orion", key))
                 process.stop()
             operations[name] = {table: set(found) for table, found in recorder.operations.items()}
         return operations
@@ -148,6 +161,12 @@ def two_events() -> bytes:
     """Events that `broadcast` writes into the history with one call."""
     event = json.loads((EVENTS / "broadcast" / "updated.json").read_text())
     return json.dumps([event | {"id": "one"}, event | {"id": "two"}]).encode()
+
+
+def notification_with_key(name: str, key: str) -> bytes:
+    event = json.loads((EVENTS / "ingest" / "ngsi-v2.json").read_text())
+    event["headers"]["authorization"] = "Basic " + base64.b64encode(f"{name}:{key}".encode()).decode()
+    return json.dumps(event).encode()
 
 
 def handshake_with_key(name: str, key: str) -> bytes:
@@ -169,11 +188,12 @@ def test_a_role_allows_the_recorded_operations_on_each_table(on, recorded, local
     assert found.get(local.api_keys_table(), set()) == allowed_on(on, function, "ApiKeysTable")
 
 
-def test_only_connect_reads_api_keys(on):
-    assert allowed_on(on, "connect", "ApiKeysTable") == {"GetItem", "UpdateItem"}
+def test_only_connect_and_ingest_read_api_keys(on):
+    for function in ("connect", "ingest"):
+        assert allowed_on(on, function, "ApiKeysTable") == {"GetItem", "UpdateItem"}
     # This operation is in the binary of `connect` for the API keys only.
     assert "GetItem" not in allowed_on(on, "connect", "ConnectionsTable")
-    for function in set(FUNCTIONS) - {"connect"}:
+    for function in set(FUNCTIONS) - {"connect", "ingest"}:
         assert not allowed_on(on, function, "ApiKeysTable")
 
 
@@ -182,7 +202,7 @@ def test_broadcast_writes_the_history_as_its_role_allows(on, recorded, local):  
 
 
 def past(**parameters: str) -> Stack:
-    return Stack(EventStreamingEnabled="true", **parameters)
+    return Stack(EventStreamingEnabled="true", IngestEnabled="true", **parameters)
 
 
 def test_one_function_writes_the_history_and_another_reads_it(on):
@@ -237,7 +257,8 @@ def test_only_functions_that_close_connections_may_close_them(on, function):
 
 def test_without_authentication_no_function_reads_secrets_or_keys():
     stack = Stack(EventStreamingEnabled="true", AuthEnabled="false")
-    for function in FUNCTIONS:
+    # Without authentication there is no ingest.
+    for function in set(FUNCTIONS) - {"ingest"}:
         assert "secretsmanager:GetSecretValue" not in allowed(stack, function)
     assert not allowed_on(stack, "connect", "ApiKeysTable")
     given = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:mine-AbCdEf"

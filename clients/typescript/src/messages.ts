@@ -20,6 +20,8 @@ export interface EntityEvent {
   data?: Record<string, unknown>;
   /** Present on updates only, if the publisher sent it. */
   changedAttributes?: string[];
+  /** The JSON-LD context of the names in `data`, if the publisher sent one. */
+  '@context'?: string | object;
   /** The publisher's time of the change. Order events by this time and not by their arrival. */
   timestamp: string;
   /** The event was too large to be delivered with its `data`. */

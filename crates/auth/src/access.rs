@@ -35,11 +35,23 @@ impl Authenticator {
         tenant: &Tenant,
         now: EpochMillis,
     ) -> Result<Verified, Refused> {
-        let verified = match credential {
-            Credential::Token(token) => self.verifier.verify(token, now).await?,
-            Credential::ApiKey { name, key } => self.api_keys.verify(name, key, now).await?.into(),
-        };
-        of_tenant(verified, tenant)
+        of_tenant(self.verified(credential, now).await?, tenant)
+    }
+
+    /// The identity that a credential proves, whatever it may do. [`Identity`] tells what that is.
+    ///
+    /// # Errors
+    /// [`Refused`]: the reason to log and to answer with, and the subject if it is known. [`Refusal::ProofRequired`] for a token
+    /// that is bound to a key.
+    pub async fn identify(&self, credential: &Credential, now: EpochMillis) -> Result<Identity, Refused> {
+        self.verified(credential, now).await?.bearer()
+    }
+
+    async fn verified(&self, credential: &Credential, now: EpochMillis) -> Result<Verified, Refused> {
+        match credential {
+            Credential::Token(token) => self.verifier.verify(token, now).await,
+            Credential::ApiKey { name, key } => Ok(self.api_keys.verify(name, key, now).await?.into()),
+        }
     }
 }
 

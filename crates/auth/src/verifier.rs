@@ -93,6 +93,7 @@ impl Verifier {
             role: self.claims.role(claims)?,
             tenants: self.claims.tenants(claims),
             expires_at: Some(expires_at),
+            service_path: None,
         })
     }
 }

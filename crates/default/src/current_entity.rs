@@ -44,6 +44,7 @@ fn change_of(state: &EntityState, tenant: &Tenant) -> EntityChange {
         entity_types: state.entity_types.clone(),
         data: state.data().unwrap_or_else(empty_object),
         changed_attributes: None,
+        context: None,
         timestamp: state.last.timestamp.clone(),
     }
 }

@@ -33,7 +33,7 @@ pub struct Config {
     pub refusal_delay: RefusalDelay,
     /// The time in which accepted events are delivered when the system stops.
     pub drain: Duration,
-    /// The host of the four functions.
+    /// The host of the five functions.
     pub functions: FunctionHost,
     /// `EVENT_STREAMING_ENABLED`, as the functions that run in-process see it.
     pub event_streaming_enabled: bool,
@@ -97,7 +97,7 @@ pub enum RefuseWith {
     Status,
 }
 
-/// The host of the four functions.
+/// The host of the five functions.
 #[derive(Clone, Debug, Default)]
 pub enum FunctionHost {
     /// In this process: the same handlers, fed with the same JSON.
@@ -112,7 +112,7 @@ pub enum FunctionHost {
     },
 }
 
-/// The names under which the four functions are invoked.
+/// The names under which the five functions are invoked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FunctionNames {
     /// `$connect`'s function.
@@ -123,6 +123,8 @@ pub struct FunctionNames {
     pub default: String,
     /// The event rule's target.
     pub broadcast: String,
+    /// The function that takes the notifications of brokers.
+    pub ingest: String,
 }
 
 impl Default for FunctionNames {
@@ -133,6 +135,7 @@ impl Default for FunctionNames {
             disconnect: "disconnect".to_owned(),
             default: "default".to_owned(),
             broadcast: "broadcast".to_owned(),
+            ingest: "ingest".to_owned(),
         }
     }
 }
@@ -198,6 +201,10 @@ pub struct SocketLimits {
     pub write_timeout: Duration,
     /// The bytes of messages that wait for one WebSocket client.
     pub outgoing_bytes: usize,
+    /// The notifications of brokers that are published at the same time. Each of them holds sockets: the sender's, and those of
+    /// its requests to the bus. If senders held all of them, no notification would reach the bus. And many that are published
+    /// together are all published in part, and sent again as a whole.
+    pub notifications: usize,
 }
 
 impl Default for SocketLimits {
@@ -210,6 +217,7 @@ impl Default for SocketLimits {
             body_bytes: 64 * 1024 * 1024,
             write_timeout: Duration::from_secs(30),
             outgoing_bytes: 2 * 1024 * 1024,
+            notifications: 16,
         }
     }
 }

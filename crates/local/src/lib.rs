@@ -1,6 +1,6 @@
 //! The whole system in one process. `entity-stream local` runs it, and the end-to-end tests start it on free ports.
 //!
-//! The four functions and their AWS clients are the deployed ones. This crate replaces the cloud around them, behind the
+//! The five functions and their AWS clients are the deployed ones. This crate replaces the cloud around them, behind the
 //! same wire formats: API Gateway's WebSocket front door and its `@connections` API, EventBridge's `PutEvents` with
 //! Lambda's retries and dead letters, and DynamoDB (the embedded engine `dynoxide`). It reproduces AWS's documented and
 //! observed behaviour; the modules name the parts that are not known.
@@ -19,6 +19,7 @@ mod history;
 mod journal;
 mod loopback;
 mod monitor;
+mod notify;
 mod router;
 mod settings;
 mod simulation;
@@ -147,5 +148,6 @@ impl Local {
 /// A stage is part of paths, beside those that are the local system's own.
 fn check_stage(stage: &str) -> Result<(), StartError> {
     let is_name = !stage.is_empty() && stage.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
-    if is_name && stage != config::RESERVED { Ok(()) } else { Err(StartError::Stage(stage.to_owned())) }
+    let is_path = [config::RESERVED, notify::PATH].contains(&stage);
+    if is_name && !is_path { Ok(()) } else { Err(StartError::Stage(stage.to_owned())) }
 }

@@ -15,6 +15,7 @@ use crate::config::RESERVED;
 use crate::functions::lambda_api;
 use crate::gateway;
 use crate::monitor;
+use crate::notify;
 use crate::state::SystemState;
 
 /// Answers a request to the main port.
@@ -25,6 +26,7 @@ pub(crate) async fn route(state: Arc<SystemState>, client: SocketAddr, request: 
     match path[..] {
         [RESERVED, "health"] => json(StatusCode::OK, &json!({ "status": "ok", "backlog": state.bus.backlog() })),
         [RESERVED, ref rest @ ..] => monitor::handle(&state, rest, request).await,
+        [notify::PATH] => notify::handle(&state, client, request).await,
         [] if monitor::wants_page(&request) => monitor::page(),
         ["@connections", id] => gateway::management::handle(&state, id, request).await,
         [first, "@connections", id] if first == stage => gateway::management::handle(&state, id, request).await,

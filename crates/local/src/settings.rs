@@ -8,8 +8,8 @@ use entity_stream_auth::ApiKeys;
 use entity_stream_connections::Table;
 use entity_stream_runtime::Environment;
 use entity_stream_runtime::environment::{
-    AUTH_ENABLED, DEAD_LETTER_QUEUE_URL, EVENT_BUS_NAME, EVENT_STREAMING_ENABLED, WS_API_ENDPOINT, WS_API_KEYS_TABLE,
-    WS_CONNECTIONS_TABLE, WS_HISTORY_TABLE,
+    AUTH_ENABLED, DEAD_LETTER_QUEUE_URL, EVENT_BUS_NAME, EVENT_STREAMING_ENABLED, INGEST_ENABLED, WS_API_ENDPOINT,
+    WS_API_KEYS_TABLE, WS_CONNECTIONS_TABLE, WS_HISTORY_TABLE,
 };
 
 use crate::config::Config;
@@ -67,6 +67,8 @@ pub(crate) fn environment(config: &Config, address: SocketAddr) -> Environment {
     let others = config.environment.clone();
     Environment::new(move |name| {
         let fixed = values.iter().find(|(variable, _)| variable.name == name);
-        fixed.map(|(_, value)| value.clone()).or_else(|| others.lookup(name))
+        let value = fixed.map(|(_, value)| value.clone()).or_else(|| others.lookup(name));
+        // Other than on AWS, a page of another origin or another machine cannot reach it unless the user says so.
+        value.or_else(|| (name == INGEST_ENABLED.name).then(|| "true".to_owned()))
     })
 }

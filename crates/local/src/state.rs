@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use entity_stream_connections::Table;
+use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use crate::bus::Bus;
@@ -19,6 +20,8 @@ pub(crate) struct SystemState {
     pub(crate) functions: Arc<Invoker>,
     pub(crate) connections: Connections,
     pub(crate) bus: Bus,
+    /// The places for notifications of brokers.
+    pub(crate) notifications: Semaphore,
     /// The registered connections, for the monitor page.
     pub(crate) table: Table,
     pub(crate) simulation: SimulationSwitch,
@@ -31,6 +34,7 @@ impl SystemState {
     pub(crate) fn new(config: Config, door: Arc<Door>, functions: Invoker, table: Table, dynamodb: &DynamoDb) -> Self {
         let functions = Arc::new(functions);
         let bus = Bus::start(Arc::clone(&functions), &config, dynamodb);
+        let notifications = Semaphore::new(config.sockets.notifications);
         let refusals = Tarpit::new(config.refusal_delay);
         Self {
             config,
@@ -39,6 +43,7 @@ impl SystemState {
             functions,
             connections: Connections::default(),
             bus,
+            notifications,
             table,
             simulation: SimulationSwitch::default(),
             sessions: TaskTracker::new(),

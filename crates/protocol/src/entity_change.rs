@@ -8,7 +8,7 @@ use crate::change_type::ChangeType;
 use crate::entity_types::EntityTypes;
 use crate::invalid_json::InvalidJson;
 use crate::json::to_json;
-use crate::limits::{ENTITY_ID_LENGTH, SERVICE_PATH_LENGTH, TIMESTAMP_LENGTH};
+use crate::limits::{CONTEXT_BYTES, ENTITY_ID_LENGTH, SERVICE_PATH_LENGTH, TIMESTAMP_LENGTH};
 use crate::tenant::{InvalidTenant, Tenant};
 
 /// One change of one entity: the `detail` of an EventBridge event.
@@ -34,6 +34,9 @@ pub struct EntityChange {
     /// The names of the attributes that changed. Only updates have them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub changed_attributes: Option<Vec<String>>,
+    /// The JSON-LD context of the names in `data`: a string, an array or an object of at most 8 KB, byte for byte as published.
+    #[serde(rename = "@context", skip_serializing_if = "Option::is_none")]
+    pub context: Option<Box<RawValue>>,
     /// The time of the change, as the publisher wrote it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timestamp: Option<String>,
@@ -65,6 +68,9 @@ pub enum UndeliverableChange {
     /// The timestamp is too long.
     #[error("detail.timestamp has at most {TIMESTAMP_LENGTH} characters")]
     Timestamp,
+    /// The context has another type, or is too long.
+    #[error("detail.@context is a string, an array or an object of at most {CONTEXT_BYTES} bytes")]
+    Context,
     /// `data` is not an object.
     #[error("detail.data is a JSON object")]
     Data,
@@ -84,6 +90,8 @@ struct DetailFields {
     data: Option<Box<RawValue>>,
     #[serde(default)]
     changed_attributes: Option<Vec<String>>,
+    #[serde(default, rename = "@context")]
+    context: Option<Box<RawValue>>,
     #[serde(default)]
     timestamp: Option<String>,
 }
@@ -111,6 +119,11 @@ impl EntityChange {
         if is_longer(fields.timestamp.as_deref(), TIMESTAMP_LENGTH) {
             return Err(UndeliverableChange::Timestamp);
         }
+        let is_context =
+            |context: &RawValue| context.get().starts_with(['"', '[', '{']) && context.get().len() <= CONTEXT_BYTES;
+        if fields.context.as_deref().is_some_and(|context| !is_context(context)) {
+            return Err(UndeliverableChange::Context);
+        }
         // serde reads `null` as `None`.
         let data = match fields.data {
             Some(data) if data.get().starts_with('{') => data,
@@ -125,6 +138,7 @@ impl EntityChange {
             entity_types: fields.entity_type,
             data,
             changed_attributes: fields.changed_attributes.filter(|_| fields.change_type == ChangeType::EntityUpdated),
+            context: fields.context,
             timestamp: fields.timestamp,
         })
     }
@@ -193,6 +207,14 @@ mod tests {
         let types = |n: usize| full.replace("\"T\"", &serde_json::json!(vec!["T"; n]).to_string());
         assert!(EntityChange::parse(&types(50)).is_ok());
         assert!(reason(&types(51)).contains("at most 50"), "{}", reason(&types(51)));
+        let with = |context: &str| full.replace('}', &format!(r#","@context":{context}}}"#));
+        let long = |bytes: usize| format!("\"{}\"", "x".repeat(bytes - 2));
+        for context in ["null", r#"["https://c",{"a":"urn:a"}]"#, r#"{"a":"urn:a"}"#, &long(8 * 1024)] {
+            assert!(EntityChange::parse(&with(context)).is_ok(), "{context}");
+        }
+        for context in ["7", "true", &long(8 * 1024 + 1)] {
+            assert!(reason(&with(context)).contains("detail.@context"));
+        }
         for (field, length) in [("servicePath", 1024), ("timestamp", 64)] {
             let with = |n: usize| full.replace('}', &format!(r#","{field}":"{}"}}"#, "é".repeat(n)));
             assert!(EntityChange::parse(&with(length)).is_ok());
@@ -206,7 +228,7 @@ mod tests {
     fn the_error_repeats_no_value() {
         const SECRET: &str = "4111-1111-1111-1111";
         let names = FIELDS.map(|(field, ..)| field);
-        for field in names.into_iter().chain(["data"]) {
+        for field in names.into_iter().chain(["data", "@context"]) {
             for value in [
                 serde_json::json!(SECRET),
                 serde_json::json!([SECRET, 7]),
@@ -249,6 +271,9 @@ mod tests {
         let detail =
             format!(r#"{{"type":"entityUpdated","tenant":"t","entityId":"i","entityType":"T","data":{data}}}"#);
         assert_eq!(EntityChange::parse(&detail).unwrap().data.get(), data);
+        let context = r#"["https://c.example.org/\u00e9" , {"a":"urn:a"}]"#;
+        let detail = detail.replacen('{', &format!(r#"{{"@context":{context},"#), 1);
+        assert_eq!(EntityChange::parse(&detail).unwrap().context.unwrap().get(), context);
     }
 
     proptest! {

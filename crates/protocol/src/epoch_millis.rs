@@ -33,6 +33,13 @@ impl EpochMillis {
         jiff::Timestamp::from_second(seconds).unwrap_or(jiff::Timestamp::MAX).strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
     }
 
+    /// The moment in RFC 3339, to the millisecond, in UTC.
+    pub fn to_rfc3339_millis(self) -> String {
+        let millis = i64::try_from(self.millis()).unwrap_or(i64::MAX);
+        let time = jiff::Timestamp::from_millisecond(millis).unwrap_or(jiff::Timestamp::MAX);
+        time.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
+    }
+
     /// Reads a time in RFC 3339. `None` if the text has another form; a time before 1970 becomes 1970.
     pub fn from_rfc3339(text: &str) -> Option<Self> {
         let millis = parse_rfc3339(text)?.as_millis();

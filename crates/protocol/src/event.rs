@@ -239,6 +239,8 @@ impl Event {
             data_bytes: None,
             changed_attributes: changed_attributes.map(Cow::Borrowed),
             previous: None,
+            // A message without attributes has no names to explain.
+            context: self.change.context.as_deref().filter(|_| !form.has_left).map(Cow::Borrowed),
             timestamp: self.change.timestamp.as_deref().unwrap_or(&self.time).into(),
             subscriptions: (!form.subscriptions.is_empty()).then_some(Cow::Borrowed(form.subscriptions.as_slice())),
             position: self.position.clone(),
@@ -270,8 +272,8 @@ mod tests {
     use super::*;
     use crate::entity_states::FormerState;
     use crate::limits::{
-        ENTITY_ID_LENGTH, ENTITY_TYPE_LENGTH, ENTITY_TYPES, EVENT_ID_BYTES, POSITION_LENGTH, SERVICE_PATH_LENGTH,
-        TENANT_LENGTH, TIMESTAMP_LENGTH,
+        CONTEXT_BYTES, ENTITY_ID_LENGTH, ENTITY_TYPE_LENGTH, ENTITY_TYPES, EVENT_ID_BYTES, POSITION_LENGTH,
+        SERVICE_PATH_LENGTH, TENANT_LENGTH, TIMESTAMP_LENGTH,
     };
     use crate::subscription_name::SubscriptionName;
     use crate::view::{Representation, View};
@@ -287,6 +289,22 @@ mod tests {
             event(detail).message(&Format::Json.into()),
             r#"{"type":"entityUpdated","id":"9c1e","tenant":"smartcity","servicePath":"/","entityId":"urn:1","entityType":"Room","data":{"z":1.0,"a":12345678901234567890},"changedAttributes":["z"],"timestamp":"2024-01-01T00:00:00Z"}"#
         );
+    }
+
+    #[test]
+    fn an_event_carries_its_context_byte_for_byte() {
+        let context = r#"["https://c.example.org" ,"https://d"]"#;
+        let detail = format!(
+            r#"{{"type":"entityUpdated","tenant":"t","entityId":"i","entityType":"T","data":{{"a":1}},"@context":{context}}}"#
+        );
+        for message in [
+            event(&detail).message(&Format::Json.into()),
+            event(&detail).truncated_message(&Format::CloudEvents.into()),
+        ] {
+            assert!(message.contains(&format!(r#","@context":{context},"timestamp""#)), "{message}");
+        }
+        let left = MessageForm { has_left: true, ..MessageForm::default() };
+        assert!(!event(&detail).message(&left).contains("@context"));
     }
 
     #[test]
@@ -434,6 +452,7 @@ mod tests {
             "entityType": vec![longest(ENTITY_TYPE_LENGTH); ENTITY_TYPES],
             "servicePath": longest(SERVICE_PATH_LENGTH),
             "timestamp": longest(TIMESTAMP_LENGTH),
+            "@context": "x".repeat(CONTEXT_BYTES - 2),
             "changedAttributes": (0..40_000).map(|i| format!("attribute{i}")).collect::<Vec<_>>(),
         });
         let change = EntityChange::parse(&detail.to_string()).unwrap();

@@ -49,6 +49,15 @@ pub struct EventMessage<'a> {
     /// The former values of the attributes that changed, a JSON object, in views that show changes.
     #[serde(default, borrow, deserialize_with = "borrowed", skip_serializing_if = "Option::is_none")]
     pub previous: Option<Cow<'a, RawValue>>,
+    /// The JSON-LD context of the names in `data`, byte for byte as published.
+    #[serde(
+        rename = "@context",
+        default,
+        borrow,
+        deserialize_with = "borrowed",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub context: Option<Cow<'a, RawValue>>,
     /// The time of the change: the publisher's text, which may have any form, or else the bus's time in RFC 3339.
     #[serde(borrow)]
     pub timestamp: Cow<'a, str>,
@@ -97,6 +106,7 @@ impl EventMessage<'_> {
             data_bytes: self.data_bytes,
             changed_attributes: self.changed_attributes.map(|names| Cow::Owned(names.into_owned())),
             previous: self.previous.map(|previous| Cow::Owned(previous.into_owned())),
+            context: self.context.map(|context| Cow::Owned(context.into_owned())),
             timestamp: owned(self.timestamp),
             subscriptions: self.subscriptions.map(|names| Cow::Owned(names.into_owned())),
             position: self.position,

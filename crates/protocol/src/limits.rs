@@ -33,6 +33,8 @@ pub const ENTITY_TYPES: usize = 50;
 pub const EVENT_ID_BYTES: usize = 256;
 /// The longest `servicePath`, in characters. NGSI brokers allow 10 levels of 50.
 pub const SERVICE_PATH_LENGTH: usize = 1024;
+/// The longest `@context` of an event, in bytes of its JSON. A truncated message still carries it.
+pub const CONTEXT_BYTES: usize = 8 * 1024;
 /// The longest `timestamp`, in characters.
 pub const TIMESTAMP_LENGTH: usize = 64;
 /// The longest entity id, in characters. NGSI brokers allow 256; URIs can be longer.

@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use entity_stream_protocol::{EntityChange, UndeliverableChange, is_rfc3339};
 
 use crate::entry::BusEntry;
@@ -29,7 +31,7 @@ impl BusEntry {
     ///
     /// # Errors
     /// [`UnpublishableChange`] if the contract, or the limits of EventBridge, do not allow the change.
-    pub fn change(source: &'static str, detail: String) -> Result<Self, UnpublishableChange> {
+    pub fn change(source: impl Into<Cow<'static, str>>, detail: String) -> Result<Self, UnpublishableChange> {
         let change = EntityChange::parse(&detail)?;
         if !change.timestamp.as_deref().is_none_or(is_rfc3339) {
             return Err(UnpublishableChange::Timestamp);
@@ -58,6 +60,7 @@ mod tests {
             entity_types: EntityTypes::One(EntityType::parse("Room").unwrap()),
             data: serde_json::value::to_raw_value(data).unwrap(),
             changed_attributes: Some(vec!["co2".to_owned()]),
+            context: None,
             timestamp: timestamp.map(str::to_owned),
         };
         change.to_json()

@@ -139,6 +139,26 @@ pub const EVENT_BUS_NAME: Variable = Variable {
     name: "EVENT_BUS_NAME",
     expected: "the name or ARN of the event bus, which takes the events that one invocation of a broadcast cannot finish",
 };
+/// Accepts the notifications of brokers.
+pub const INGEST_ENABLED: Variable = Variable {
+    name: "INGEST_ENABLED",
+    expected: "true to accept the notifications of brokers, or false (default false; true in the local system)",
+};
+/// The tenant of notifications that name none.
+pub const INGEST_DEFAULT_TENANT: Variable = Variable {
+    name: "INGEST_DEFAULT_TENANT",
+    expected: "the tenant of notifications without NGSILD-Tenant and Fiware-Service (default none: they are refused)",
+};
+/// The tenants for the names that brokers use.
+pub const INGEST_TENANT_MAP: Variable = Variable {
+    name: "INGEST_TENANT_MAP",
+    expected: "comma-separated names of brokers' tenants with the tenant of each, such as urn:ngsi-ld:tenant:default=city",
+};
+/// The source of the events of notifications.
+pub const INGEST_SOURCE: Variable = Variable {
+    name: "INGEST_SOURCE",
+    expected: "the source of the events of notifications (default entity-stream.ingest)",
+};
 /// The level of the logs.
 pub const RUST_LOG: Variable = Variable {
     name: "RUST_LOG",
@@ -149,7 +169,7 @@ pub const AWS_LAMBDA_LOG_LEVEL: Variable =
     Variable { name: "AWS_LAMBDA_LOG_LEVEL", expected: "error, warn, info, debug or trace; RUST_LOG overrides it" };
 
 /// Every variable that the functions read. Tests compare this list with the documentation and the template.
-pub const ALL: [Variable; 29] = [
+pub const ALL: [Variable; 33] = [
     EVENT_STREAMING_ENABLED,
     WS_CONNECTIONS_TABLE,
     WS_HISTORY_TABLE,
@@ -177,6 +197,10 @@ pub const ALL: [Variable; 29] = [
     BROADCAST_CONCURRENCY,
     BROADCAST_SPLIT_AT,
     EVENT_BUS_NAME,
+    INGEST_ENABLED,
+    INGEST_DEFAULT_TENANT,
+    INGEST_TENANT_MAP,
+    INGEST_SOURCE,
     RUST_LOG,
     AWS_LAMBDA_LOG_LEVEL,
 ];

@@ -18,7 +18,7 @@ mod services;
 
 pub use config::{
     AccessConfig, BroadcastConfig, ConfigFault, ConnectConfig, DefaultConfig, DisconnectConfig, EntityStateConfig,
-    HistoryConfig, InvalidConfig, KeySource, TokenConfig, claim_paths,
+    HistoryConfig, IngestConfig, InvalidConfig, KeySource, TokenConfig, claim_paths,
 };
 pub use environment::Environment;
 pub use event::read_event;

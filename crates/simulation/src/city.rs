@@ -138,6 +138,7 @@ impl City {
             entity_types: self.types[entity.kind as usize].clone(),
             changed_attributes: (change_type == ChangeType::EntityUpdated).then(names),
             data: data(self.form.format, shown).map_err(|error| UndeliverableChange::from(InvalidJson::from(error)))?,
+            context: None,
             timestamp: Some(format!("{now:.3}")),
         };
         BusEntry::change(self.source, change.to_json())

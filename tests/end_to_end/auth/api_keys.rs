@@ -20,6 +20,7 @@ fn record(name: &str, role: Role, tenants: &[&str], created_at: EpochMillis) -> 
         name: name.parse().unwrap(),
         role,
         tenants: tenants.iter().map(|tenant| Tenant::parse(tenant).unwrap()).collect(),
+        service_path: None,
         created_at,
         last_used_at: None,
         expires_at: None,

@@ -93,6 +93,7 @@ async fn an_expired_key_has_another_reason_than_a_wrong_key() {
         name: "robot".parse().unwrap(),
         role: Role::User,
         tenants: [demo.clone()].into(),
+        service_path: None,
         created_at: now,
         last_used_at: None,
         expires_at: Some(now.plus(Duration::from_secs(60))),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use entity_stream_protocol::{EpochMillis, Tenant};
+use entity_stream_protocol::{EpochMillis, ServicePathPattern, Tenant};
 
 use super::key::ApiKey;
 use super::name::ApiKeyName;
@@ -14,6 +14,7 @@ pub(super) const KEY_NAME: &str = "keyName";
 const HASH: &str = "hash";
 const ROLE: &str = "role";
 const TENANTS: &str = "tenants";
+const SERVICE_PATH: &str = "servicePath";
 const CREATED_AT: &str = "createdAt";
 pub(super) const LAST_USED_AT: &str = "lastUsedAt";
 const VALID_UNTIL: &str = "validUntil";
@@ -27,6 +28,8 @@ pub struct ApiKeyRecord {
     pub role: Role,
     /// The tenants that the key grants access to.
     pub tenants: BTreeSet<Tenant>,
+    /// The service paths into which the key may publish; `None` for every path.
+    pub service_path: Option<ServicePathPattern>,
     /// The time of creation.
     pub created_at: EpochMillis,
     /// The time of the last use, to the hour; `None` before the first use.
@@ -53,6 +56,9 @@ impl StoredKey {
         item.insert(HASH.to_owned(), AttributeValue::S(hash.clone()));
         item.insert(ROLE.to_owned(), AttributeValue::S(record.role.to_string()));
         item.insert(TENANTS.to_owned(), AttributeValue::L(tenants));
+        if let Some(path) = &record.service_path {
+            item.insert(SERVICE_PATH.to_owned(), AttributeValue::S(path.as_str().to_owned()));
+        }
         item.insert(CREATED_AT.to_owned(), number(record.created_at));
         let times = [(LAST_USED_AT, record.last_used_at), (VALID_UNTIL, record.expires_at)];
         item.extend(times.into_iter().filter_map(|(name, time)| Some((name.to_owned(), number(time?)))));
@@ -65,11 +71,17 @@ impl StoredKey {
         let time = |name: &str| Some(EpochMillis::new(item.get(name)?.as_n().ok()?.parse().ok()?));
         // A time that is there but cannot be read must not count as "never".
         let optional_time = |name: &str| if item.contains_key(name) { time(name).map(Some) } else { Some(None) };
+        // Nor must a service path that cannot be read count as every path.
+        let service_path = match item.contains_key(SERVICE_PATH) {
+            true => Some(ServicePathPattern::parse(text(SERVICE_PATH)?).ok()?),
+            false => None,
+        };
         let tenants = item.get(TENANTS)?.as_l().ok()?.iter();
         let record = ApiKeyRecord {
             name: text(KEY_NAME)?.parse().ok()?,
             role: text(ROLE)?.parse().ok()?,
             tenants: tenants.map(|tenant| Tenant::parse(tenant.as_s().ok()?).ok()).collect::<Option<_>>()?,
+            service_path,
             created_at: time(CREATED_AT)?,
             last_used_at: optional_time(LAST_USED_AT)?,
             expires_at: optional_time(VALID_UNTIL)?,
@@ -96,6 +108,7 @@ mod tests {
             name: "robot".parse().unwrap(),
             role: Role::TenantAdmin,
             tenants: ["a", "b"].map(|name| Tenant::parse(name).unwrap()).into(),
+            service_path: None,
             created_at: EpochMillis::new(1),
             last_used_at: Some(EpochMillis::new(2)),
             expires_at: Some(EpochMillis::new(3)),
@@ -110,6 +123,21 @@ mod tests {
             (stored.record.last_used_at, stored.record.expires_at) = times;
             let read = StoredKey::from_item(&stored.to_item()).unwrap();
             assert_eq!((read.record, read.hash), (stored.record.clone(), stored.hash.clone()));
+        }
+    }
+
+    #[test]
+    fn a_service_path_is_kept_and_a_damaged_one_is_not_every_path() {
+        let mut stored = stored();
+        stored.record.service_path = Some(ServicePathPattern::parse("/madrid/#").unwrap());
+        let item = stored.to_item();
+        assert_eq!(StoredKey::from_item(&item).unwrap().record, stored.record);
+        for damaged in
+            [AttributeValue::S("madrid".to_owned()), AttributeValue::S(String::new()), AttributeValue::Null(true)]
+        {
+            let mut item = item.clone();
+            item.insert(SERVICE_PATH.to_owned(), damaged);
+            assert!(StoredKey::from_item(&item).is_none());
         }
     }
 

@@ -103,7 +103,13 @@ impl ApiKeys {
             return Err(Refused { reason: Refusal::Expired, subject: Some(subject) });
         }
         self.note_use(&record, now).await;
-        Ok(Identity { subject, role: record.role, tenants: record.tenants, expires_at: record.expires_at })
+        Ok(Identity {
+            subject,
+            role: record.role,
+            tenants: record.tenants,
+            expires_at: record.expires_at,
+            service_path: record.service_path,
+        })
     }
 
     async fn note_use(&self, record: &ApiKeyRecord, now: EpochMillis) {

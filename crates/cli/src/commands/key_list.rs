@@ -1,5 +1,5 @@
 use entity_stream_auth::{ApiKeyRecord, Role};
-use entity_stream_protocol::{EpochMillis, Tenant};
+use entity_stream_protocol::{EpochMillis, ServicePathPattern, Tenant};
 use serde_json::{Value, json};
 
 use crate::commands::columns::columns;
@@ -16,6 +16,7 @@ pub(super) fn json(keys: &[ApiKeyRecord]) -> Value {
             "name": key.name.as_str(),
             "role": key.role.as_str(),
             "tenants": key.tenants.iter().map(Tenant::as_str).collect::<Vec<_>>(),
+            "servicePath": key.service_path.as_ref().map(ServicePathPattern::as_str),
             "createdAt": time(Some(key.created_at)),
             "lastUsedAt": time(key.last_used_at),
             "expiresAt": time(key.expires_at),
@@ -30,7 +31,10 @@ pub(super) fn table(keys: &[ApiKeyRecord], now: EpochMillis) -> String {
 }
 
 fn row(key: &ApiKeyRecord, now: EpochMillis) -> [String; 6] {
-    let tenants = if key.role == Role::SuperAdmin { "all".to_owned() } else { listed(&key.tenants) };
+    let mut tenants = if key.role == Role::SuperAdmin { "all".to_owned() } else { listed(&key.tenants) };
+    if let Some(path) = &key.service_path {
+        tenants = format!("{tenants} in {}", path.as_str());
+    }
     let ago = |time: EpochMillis| format!("{} ago", roughly(now.since(time)));
     let expires = match key.expires_at {
         None => "never".to_owned(),
@@ -56,6 +60,7 @@ mod tests {
             name: name.parse().unwrap(),
             role,
             tenants: tenants.iter().map(|tenant| Tenant::parse(tenant).unwrap()).collect::<BTreeSet<_>>(),
+            service_path: (role == Role::Publisher).then(|| ServicePathPattern::parse("/a/#").unwrap()),
             created_at: EpochMillis::new(0),
             last_used_at,
             expires_at,
@@ -66,16 +71,18 @@ mod tests {
             // Tenants do not limit a super admin.
             key("longer.name", Role::SuperAdmin, &["demo"], None, None),
             key("old", Role::TenantAdmin, &["demo"], at(5), at(7)),
+            key("orion", Role::Publisher, &["demo"], None, None),
         ]
     }
 
     #[test]
     fn people_get_columns() {
         let expected = "\
-NAME         ROLE          TENANTS     CREATED   LAST USED  EXPIRES
-a            user          city, demo  10 h ago  recently   in 30 h
-longer.name  super_admin   all         10 h ago  never      never
-old          tenant_admin  demo        10 h ago  5 h ago    expired 3 h ago";
+NAME         ROLE          TENANTS       CREATED   LAST USED  EXPIRES
+a            user          city, demo    10 h ago  recently   in 30 h
+longer.name  super_admin   all           10 h ago  never      never
+old          tenant_admin  demo          10 h ago  5 h ago    expired 3 h ago
+orion        publisher     demo in /a/#  10 h ago  never      never";
         assert_eq!(table(&keys(), EpochMillis::new(10 * HOUR)), expected);
     }
 
@@ -85,6 +92,7 @@ old          tenant_admin  demo        10 h ago  5 h ago    expired 3 h ago";
         assert_eq!(json[0]["tenants"], serde_json::json!(["city", "demo"]));
         assert_eq!(json[0]["createdAt"], "1970-01-01T00:00:00Z");
         assert_eq!(json[0]["expiresAt"], "1970-01-02T16:00:00Z");
+        assert_eq!((&json[3]["servicePath"], &json[0]["servicePath"]), (&"/a/#".into(), &Value::Null));
         assert_eq!((&json[1]["lastUsedAt"], &json[1]["role"]), (&Value::Null, &"super_admin".into()));
     }
 }

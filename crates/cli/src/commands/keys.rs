@@ -2,7 +2,7 @@ use anyhow::{Context, ensure};
 use entity_stream_auth::{API_KEY_SUBJECT, ApiKeyError, ApiKeyName, ApiKeyRecord, ApiKeys, Role};
 use entity_stream_clock::Clock;
 use entity_stream_connections::Table;
-use entity_stream_protocol::{EpochMillis, Tenant};
+use entity_stream_protocol::{EpochMillis, InvalidServicePathPattern, ServicePathPattern, Tenant};
 
 use crate::commands::closing::{LOCAL_API, close_all, management_api};
 use crate::commands::key_list::{json, table};
@@ -40,17 +40,23 @@ enum KeysCommand {
 #[command(after_help = "\
 Examples:
   KEY=$(entity-stream keys create dashboard --tenant demo)
+  KEY=$(entity-stream keys create orion --role publisher --tenant demo)
   entity-stream keys create exporter --role super_admin \\
       --expires-in 90d --keys-table api-keys-prod")]
 struct CreateKey {
     /// The key's name: 1 to 64 letters, digits, `_`, `-` or `.`
     name: ApiKeyName,
-    /// A tenant that the key may listen to; repeat the option for several tenants
+    /// A tenant that the key may listen or publish to; repeat the option for several tenants
     #[arg(long, value_name = "TENANT")]
     tenant: Vec<Tenant>,
-    /// The role: user, tenant_admin, or super_admin for all tenants, which takes no --tenant
+    /// The role: user, which listens; publisher, which publishes brokers' notifications and does not listen; tenant_admin,
+    /// which does both; or super_admin for all tenants, which takes no --tenant
     #[arg(long, value_name = "ROLE", value_parser = role(), default_value = "user", hide_possible_values = true)]
     role: Role,
+    /// The service path into which a publisher may publish, such as /madrid, or /madrid/# with everything below [default: every
+    /// path]
+    #[arg(long, value_name = "PATH", value_parser = service_path)]
+    service_path: Option<ServicePathPattern>,
     /// The lifetime, such as 90d [default: until the key is revoked]
     #[arg(long, value_name = "TIME")]
     expires_in: Option<Lifetime>,
@@ -134,10 +140,15 @@ impl CreateKey {
             bounded,
             "--tenant does not limit a super_admin, who may listen to all tenants; leave it out, or pass --role tenant_admin"
         );
+        ensure!(
+            self.service_path.is_none() || self.role == Role::Publisher,
+            "--service-path limits a publisher; leave it out, or pass --role publisher"
+        );
         let record = ApiKeyRecord {
             name: self.name.clone(),
             role: self.role,
             tenants: self.tenant.iter().cloned().collect(),
+            service_path: self.service_path.clone(),
             created_at: now,
             last_used_at: None,
             expires_at: self.expires_in.map(|lifetime| lifetime.from(now)),
@@ -181,6 +192,10 @@ impl RevokeKey {
         ));
         Ok(())
     }
+}
+
+fn service_path(text: &str) -> Result<ServicePathPattern, InvalidServicePathPattern> {
+    ServicePathPattern::parse(text)
 }
 
 async fn keys(place: TablePlace<'_>) -> anyhow::Result<ApiKeys> {

@@ -121,6 +121,9 @@ struct Functions {
     /// The name of the function for the event rule at that URL
     #[arg(long, value_name = "NAME", default_value = "broadcast", requires = "lambda_endpoint")]
     broadcast_function: String,
+    /// The name of the function for brokers' notifications at that URL
+    #[arg(long, value_name = "NAME", default_value = "ingest", requires = "lambda_endpoint")]
+    ingest_function: String,
 }
 
 /// The options for behaviour that API Gateway fixes.
@@ -228,6 +231,7 @@ fn config(args: &Args, environment: &Environment) -> anyhow::Result<Config> {
                     disconnect: args.functions.disconnect_function.clone(),
                     default: args.functions.default_function.clone(),
                     broadcast: args.functions.broadcast_function.clone(),
+                    ingest: args.functions.ingest_function.clone(),
                 },
             },
         },

@@ -128,6 +128,7 @@ fn entry(args: &Args) -> anyhow::Result<BusEntry> {
         entity_types,
         data,
         changed_attributes: Some(args.changed_attribute.clone()).filter(|names| !names.is_empty()),
+        context: None,
         timestamp: args.timestamp.clone(),
     };
     BusEntry::change(SOURCE, change.to_json()).context("the event cannot be delivered")

@@ -47,7 +47,7 @@ pub(crate) struct Args {
     /// The tenant of the token; repeat the option for several tenants
     #[arg(long, value_name = "TENANT")]
     tenant: Vec<Tenant>,
-    /// The role: user, tenant_admin, or super_admin for all tenants, which needs no --tenant [default: user]
+    /// The role: publisher, user, tenant_admin, or super_admin for all tenants, which needs no --tenant [default: user]
     #[arg(long, value_name = "ROLE", value_parser = role(), hide_possible_values = true)]
     role: Option<Role>,
     /// The subject [default: your user name]
@@ -78,7 +78,7 @@ pub(crate) struct Args {
 
 /// Reads a role.
 pub(super) fn role() -> impl TypedValueParser<Value = Role> {
-    let roles = [Role::User, Role::TenantAdmin, Role::SuperAdmin];
+    let roles = [Role::Publisher, Role::User, Role::TenantAdmin, Role::SuperAdmin];
     PossibleValuesParser::new(roles.map(Role::as_str)).try_map(|name| name.parse::<Role>())
 }
 

@@ -63,6 +63,7 @@ pub(super) fn entry(tenant: &Tenant, entity_type: EntityType, entity_id: &str) -
         entity_types: EntityTypes::One(entity_type),
         data: RawValue::from_string("{}".to_owned())?,
         changed_attributes: None,
+        context: None,
         timestamp: None,
     };
     Ok(BusEntry::change(SOURCE, change.to_json())?)

@@ -46,6 +46,7 @@ impl Probe {
             entity_types: EntityTypes::One(self.entity_type.clone()),
             data: RawValue::from_string(data.to_owned())?,
             changed_attributes: None,
+            context: None,
             timestamp: None,
         };
         Ok(BusEntry::change(SOURCE, change.to_json())?)

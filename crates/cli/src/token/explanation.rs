@@ -58,7 +58,7 @@ pub(crate) fn reason(refusal: Refusal, token: &Unverified, environment: &Environ
         }
         Refusal::UnknownKey => format!("its kid is not among the keys of {}", JWT_JWKS_URL.name),
         Refusal::KeysUnavailable => format!("the keys of {} cannot be fetched", JWT_JWKS_URL.name),
-        Refusal::Role => "a role is super_admin, tenant_admin or user".to_owned(),
+        Refusal::Role => "a role is super_admin, tenant_admin, user or publisher".to_owned(),
         Refusal::NoExpiry => "exp or nbf is missing, or is not a time".to_owned(),
         Refusal::Subject => {
             format!("sub is missing or too long, or begins with {API_KEY_SUBJECT}, which is for API keys")

@@ -45,7 +45,11 @@ async fn a_mistake_is_explained() {
         (vec!["local", "--auth", "--lambda-endpoint", "http://localhost:9000"], 2, "cannot be used with"),
         (vec!["token", "--tenant", "demo"], 1, "set JWT_SECRET (`entity-stream local --auth` prints one)"),
         (vec!["token"], 1, "--tenant is missing; only --role super_admin"),
-        (vec!["token", "--tenant", "demo", "--role", "root"], 2, "[possible values: user, tenant_admin, super_admin]"),
+        (
+            vec!["token", "--tenant", "demo", "--role", "root"],
+            2,
+            "[possible values: publisher, user, tenant_admin, super_admin]",
+        ),
         (vec!["token", "--tenant", "demo", "--expires-in", "10"], 2, "such as 30s, 15m, 1h or 90d"),
         (vec!["token", "--tenant", "demo", "--claim", "x"], 2, "expected name=value"),
         (vec!["token", "--tenant", "demo", "--claim", "exp=1"], 1, "another option sets `exp`"),

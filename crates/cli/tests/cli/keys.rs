@@ -130,7 +130,11 @@ async fn the_list_has_everything_but_keys_and_hashes() {
 
     let listed: Value = serde_json::from_str(&keys(&system, &["list", "--output", "json"]).await.stdout).unwrap();
     let names: Vec<_> = listed[0].as_object().unwrap().keys().cloned().collect();
-    assert_eq!(names, ["createdAt", "expiresAt", "lastUsedAt", "name", "role", "tenants"], "and no hash");
+    assert_eq!(
+        names,
+        ["createdAt", "expiresAt", "lastUsedAt", "name", "role", "servicePath", "tenants"],
+        "and no hash"
+    );
     assert_eq!((&listed[0]["name"], &listed[0]["role"]), (&json!("admin"), &json!("super_admin")));
     assert!(listed[0]["lastUsedAt"].is_string() && listed[0]["expiresAt"].is_null());
     assert_eq!((&listed[1]["tenants"], &listed[1]["lastUsedAt"]), (&json!(["a", "b"]), &Value::Null));
@@ -140,6 +144,23 @@ async fn the_list_has_everything_but_keys_and_hashes() {
     assert_eq!(rows.len(), 3, "{table}");
     assert_eq!((rows[1][0], rows[1][1], rows[1][2]), ("admin", "super_admin", "all"), "{table}");
     assert!(table.contains("in 89 days") && !table.contains("es_"), "{table}");
+}
+
+#[tokio::test]
+async fn a_publisher_has_a_service_path_and_does_not_listen() {
+    let system = guarded().await;
+    let limited = ["create", "orion", "--tenant", "demo", "--role", "publisher", "--service-path", "/madrid/#"];
+    let key = keys(&system, &limited).await.stdout;
+    assert_eq!(connect(&system, "demo", "orion", key.trim()).await, 403);
+    let table = keys(&system, &["list"]).await.stdout;
+    assert!(table.contains("publisher") && table.contains("demo in /madrid/#"), "{table}");
+    for (arguments, reason) in [
+        (&["--role", "publisher", "--service-path", "madrid"], "begins with a slash"),
+        (&["--role", "user", "--service-path", "/madrid"], "--service-path limits a publisher"),
+    ] {
+        let ended = keys(&system, &[&["create", "other", "--tenant", "demo"], &arguments[..]].concat()).await;
+        assert!(ended.code != Some(0) && ended.stderr.contains(reason), "{ended:?}");
+    }
 }
 
 #[tokio::test]

@@ -108,7 +108,7 @@ async fn a_token_that_functions_would_refuse_is_refused_with_the_reason() {
         (&with("exp", seconds_ago(3 * 3600).into()), &[], &[], "expired"),
         (&with("nbf", (seconds_ago(0) + 300).into()), &[], &[], "not valid yet"),
         (&with("exp", Value::Null), &[], &[], "no expiry"),
-        (&with("role", "root".into()), &[], &[], "a role is super_admin, tenant_admin or user"),
+        (&with("role", "root".into()), &[], &[], "a role is super_admin, tenant_admin, user or publisher"),
         (&with("tenant", "a#b".into()), &[], &[], "it names no tenant in tenant, tenantId or tenantName"),
         (&good_token, &["--tenant", "city"], &[], "it is not for the tenant city, but for demo"),
         (&good_token, &["--issuer", "y"], &[], "its iss is \"x\", and JWT_ISSUER asks for \"y\""),

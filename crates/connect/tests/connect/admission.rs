@@ -130,6 +130,7 @@ async fn an_api_key_grants_its_tenants_to_its_name() {
         name: "robot".parse().unwrap(),
         role: Role::User,
         tenants: [Tenant::parse("demo").unwrap()].into(),
+        service_path: None,
         created_at: EpochMillis::new(in_seconds(0) * 1000),
         last_used_at: None,
         expires_at: None,

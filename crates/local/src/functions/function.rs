@@ -1,12 +1,13 @@
 use std::time::Duration;
 
-/// One of the four functions.
+/// One of the five functions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Function {
     Connect,
     Disconnect,
     Default,
     Broadcast,
+    Ingest,
 }
 
 /// Why an invocation gave no result.

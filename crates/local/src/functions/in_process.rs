@@ -10,9 +10,10 @@ use entity_stream_clock::Clock;
 use entity_stream_connect::Connect;
 use entity_stream_default::DefaultRoute;
 use entity_stream_disconnect::Disconnect;
+use entity_stream_ingest::Ingest;
 use entity_stream_runtime::{
-    AwsServices, BroadcastConfig, ConnectConfig, DefaultConfig, DisconnectConfig, Failure, InvalidConfig, KeySource,
-    read_event,
+    AwsServices, BroadcastConfig, ConnectConfig, DefaultConfig, DisconnectConfig, Failure, IngestConfig, InvalidConfig,
+    KeySource, read_event,
 };
 use lambda_runtime::{Context, LambdaEvent};
 use serde::Serialize;
@@ -32,6 +33,7 @@ pub(crate) struct InProcess {
     disconnect: Arc<Disconnect>,
     default: Arc<DefaultRoute>,
     broadcast: Arc<Broadcast>,
+    ingest: Arc<Ingest>,
     clock: Clock,
 }
 
@@ -42,8 +44,14 @@ impl InProcess {
         let default = DefaultConfig::read(&environment);
         let disconnect = DisconnectConfig::read(&environment);
         let broadcast = BroadcastConfig::read(&environment);
-        let errors =
-            [connect.as_ref().err(), default.as_ref().err(), disconnect.as_ref().err(), broadcast.as_ref().err()];
+        let ingest = IngestConfig::read(&environment);
+        let errors = [
+            connect.as_ref().err(),
+            default.as_ref().err(),
+            disconnect.as_ref().err(),
+            broadcast.as_ref().err(),
+            ingest.as_ref().err(),
+        ];
         if let Some(invalid) = InvalidConfig::merged(errors.into_iter().flatten()) {
             return Err(invalid.into());
         }
@@ -62,6 +70,7 @@ impl InProcess {
             disconnect: Arc::new(Disconnect::new(disconnect?, &aws)),
             default: Arc::new(DefaultRoute::new(default, &aws, clock.clone()).await?),
             broadcast: Arc::new(Broadcast::new(broadcast?, &aws, clock.clone())),
+            ingest: Arc::new(Ingest::new(ingest?, &aws, clock.clone()).await?),
             clock,
         })
     }
@@ -92,6 +101,10 @@ impl InProcess {
             Function::Broadcast => {
                 let broadcast = Arc::clone(&self.broadcast);
                 run(payload, context, async move |event| broadcast.handle(event).await).await
+            }
+            Function::Ingest => {
+                let ingest = Arc::clone(&self.ingest);
+                run(payload, context, async move |event| ingest.handle(event).await).await
             }
         }
     }

@@ -50,6 +50,7 @@ impl InvokeApi {
             Function::Disconnect => &self.names.disconnect,
             Function::Default => &self.names.default,
             Function::Broadcast => &self.names.broadcast,
+            Function::Ingest => &self.names.ingest,
         };
         let unavailable = |error: &dyn std::fmt::Display| {
             InvokeError::Unavailable(format!("function {name:?} at {} cannot be invoked: {error}", self.endpoint))

@@ -1,4 +1,4 @@
-//! Invoking the four functions, in this process or through Lambda's Invoke API. Either way they get JSON and answer JSON.
+//! Invoking the five functions, in this process or through Lambda's Invoke API. Either way they get JSON and answer JSON.
 
 mod function;
 mod in_process;
@@ -17,7 +17,7 @@ use crate::config::{Config, FunctionHost};
 use crate::dynamodb::DynamoDb;
 use crate::error::StartError;
 
-/// The four functions.
+/// The five functions.
 #[derive(Debug)]
 pub(crate) enum Invoker {
     InProcess(Box<InProcess>),

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::key_values::bare;
-use super::members::{JsonMembers, object, text};
+use super::members::{JsonMembers, json_object, json_text};
 use super::representation::Representation;
 use crate::json::to_json;
 use crate::limits::{ATTRIBUTE_NAME_LENGTH, VIEW_ATTRIBUTES};
@@ -150,7 +150,7 @@ impl View {
         let mut is_changed = false;
         let mut shown = Vec::with_capacity(members.len());
         for (key, value) in members {
-            let name = text(key)?;
+            let name = json_text(key)?;
             let is_attribute = !NOT_ATTRIBUTES.contains(&name.as_ref());
             if is_attribute && !self.attributes.is_empty() && !self.attributes.contains(name.as_ref()) {
                 is_changed = true;
@@ -161,6 +161,6 @@ impl View {
             is_changed |= bare.is_some();
             shown.push((key.get(), bare.unwrap_or(Cow::Borrowed(value.get()))));
         }
-        if is_changed { RawValue::from_string(object(shown)).ok() } else { None }
+        if is_changed { RawValue::from_string(json_object(shown)).ok() } else { None }
     }
 }

@@ -9,7 +9,7 @@ use std::collections::HashSet;
 
 use serde_json::value::RawValue;
 
-use super::members::{JsonMembers, object, text};
+use super::members::{JsonMembers, json_object, json_text};
 
 /// The types of NGSI-LD attributes, each with the member that holds its value.
 const NGSI_LD: [(&str, &str); 8] = [
@@ -76,8 +76,8 @@ fn dataset<'a>(instances: &[AttributeInstance<'a>]) -> Option<Cow<'a, str>> {
     if !instances.iter().all(|instance| seen.insert(name(instance))) {
         return None;
     }
-    let values = object(instances.iter().map(|instance| (name(instance), instance.value.get())));
-    Some(Cow::Owned(object([(r#""dataset""#, values)])))
+    let values = json_object(instances.iter().map(|instance| (name(instance), instance.value.get())));
+    Some(Cow::Owned(json_object([(r#""dataset""#, values)])))
 }
 
 impl<'a> AttributeInstance<'a> {
@@ -85,11 +85,11 @@ impl<'a> AttributeInstance<'a> {
         let members = JsonMembers::read(attribute)?;
         let [dataset, attribute_type, values @ ..] = members.values(MEMBERS);
         // A `datasetId` that is no text names no instance.
-        if dataset.is_some_and(|dataset| text(dataset).is_none()) {
+        if dataset.is_some_and(|dataset| json_text(dataset).is_none()) {
             return None;
         }
         let attribute_type = match attribute_type {
-            Some(name) => Some(text(name)?),
+            Some(name) => Some(json_text(name)?),
             None => None,
         };
         let value_of = |member: &str| {

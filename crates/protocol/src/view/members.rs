@@ -6,20 +6,20 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 /// The members of a JSON object in their order. Names and values keep their bytes.
-pub(super) struct JsonMembers<'a>(pub(super) Vec<(&'a RawValue, &'a RawValue)>);
+pub struct JsonMembers<'a>(pub Vec<(&'a RawValue, &'a RawValue)>);
 
 impl<'a> JsonMembers<'a> {
     /// Reads the outermost level of an object. Any other value is `None`.
-    pub(super) fn read(value: &'a RawValue) -> Option<Self> {
+    pub fn read(value: &'a RawValue) -> Option<Self> {
         if value.get().starts_with('{') { serde_json::from_str(value.get()).ok() } else { None }
     }
 
     /// The values of some names, in their order. A name that is repeated has its last value, as in most readers of JSON. Each
     /// member is visited once, because an escaped name takes long to read.
-    pub(super) fn values<const N: usize>(&self, names: [&str; N]) -> [Option<&'a RawValue>; N] {
+    pub fn values<const N: usize>(&self, names: [&str; N]) -> [Option<&'a RawValue>; N] {
         let mut values = [None; N];
         for (key, value) in &self.0 {
-            let Some(name) = text(key) else { continue };
+            let Some(name) = json_text(key) else { continue };
             if let Some((_, found)) = names.iter().zip(&mut values).find(|(wanted, _)| **wanted == name) {
                 *found = Some(*value);
             }
@@ -29,14 +29,14 @@ impl<'a> JsonMembers<'a> {
 }
 
 /// The text of a JSON string. Any other value is `None`.
-pub(super) fn text(value: &RawValue) -> Option<Cow<'_, str>> {
+pub fn json_text(value: &RawValue) -> Option<Cow<'_, str>> {
     let quoted = value.get();
     let inner = quoted.strip_prefix('"')?.strip_suffix('"')?;
     if inner.contains('\\') { serde_json::from_str(quoted).ok().map(Cow::Owned) } else { Some(Cow::Borrowed(inner)) }
 }
 
 /// Writes an object of names and values that are JSON already.
-pub(super) fn object<K: AsRef<str>, V: AsRef<str>>(members: impl IntoIterator<Item = (K, V)>) -> String {
+pub fn json_object<K: AsRef<str>, V: AsRef<str>>(members: impl IntoIterator<Item = (K, V)>) -> String {
     let mut json = String::from("{");
     for (name, value) in members {
         if json.len() > 1 {

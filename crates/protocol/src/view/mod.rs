@@ -6,4 +6,5 @@ mod members;
 mod representation;
 
 pub use event_view::{InvalidView, View};
+pub use members::{JsonMembers, json_object, json_text};
 pub use representation::Representation;

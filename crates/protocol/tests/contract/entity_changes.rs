@@ -34,7 +34,8 @@ fn field() -> impl Strategy<Value = Value> {
 fn right() -> Map<String, Value> {
     let detail = json!({
         "type": "entityUpdated", "tenant": "Demo", "servicePath": "/a", "entityId": "urn:1", "entityType": "Room",
-        "data": { "x": 1 }, "changedAttributes": ["x"], "timestamp": "2026-01-02T03:04:05Z"
+        "data": { "x": 1 }, "changedAttributes": ["x"], "timestamp": "2026-01-02T03:04:05Z",
+        "@context": "https://example.org/context.jsonld"
     });
     detail.as_object().unwrap().clone()
 }

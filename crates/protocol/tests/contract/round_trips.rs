@@ -110,13 +110,14 @@ pub(crate) fn entity_type() -> impl Strategy<Value = Value> {
 pub(crate) fn entity_change() -> impl Strategy<Value = EntityChange> {
     let change_type = prop::sample::select(ChangeType::ALL.to_vec());
     let names = prop::option::of(prop::collection::vec(any::<String>(), 0..4));
-    let texts = (any::<Option<String>>(), "\\PC{1,20}", prop::option::of("\\PC{0,30}"));
+    let context = prop::option::of(prop_oneof![any::<String>().prop_map(Value::String), json_object()]);
+    let texts = (any::<Option<String>>(), "\\PC{1,20}", prop::option::of("\\PC{0,30}"), context);
     (change_type, "[a-z0-9]{1,9}", texts, entity_type(), prop::option::of(json_object()), names).prop_filter_map(
         "a text is too long",
-        |(change_type, tenant, (service_path, entity_id, timestamp), entity_type, data, names)| {
+        |(change_type, tenant, (service_path, entity_id, timestamp, context), entity_type, data, names)| {
             let detail = json!({
                 "type": change_type, "tenant": tenant, "servicePath": service_path, "entityId": entity_id,
-                "entityType": entity_type, "data": data, "changedAttributes": names, "timestamp": timestamp,
+                "entityType": entity_type, "data": data, "changedAttributes": names, "timestamp": timestamp, "@context": context,
             });
             EntityChange::parse(&detail.to_string()).ok()
         },
@@ -219,6 +220,7 @@ proptest! {
                 truncated,
                 data_bytes: truncated.then_some(change.data.get().len().try_into().unwrap()),
                 changed_attributes: change.changed_attributes.as_deref().filter(|_| is_change).map(std::borrow::Cow::Borrowed),
+                context: change.context.as_deref().filter(|_| !form.has_left).map(std::borrow::Cow::Borrowed),
                 timestamp: change.timestamp.as_deref().unwrap_or("2026-01-02T03:04:05Z").into(),
                 subscriptions: Some(form.subscriptions.as_slice().into()).filter(|_| !form.subscriptions.is_empty()),
                 position: position.clone(),

@@ -35,7 +35,7 @@ pub struct ConnectConfig {
     pub connections_table: String,
 }
 
-/// The credentials that the `$connect` function accepts.
+/// The credentials that the functions for handshakes and for notifications accept.
 #[derive(Clone, Debug)]
 pub struct AccessConfig {
     /// The rules for tokens.
@@ -80,7 +80,7 @@ impl ConnectConfig {
 }
 
 impl AccessConfig {
-    fn read_with(reader: &mut Reader<'_>) -> Result<Option<Self>, ConfigFault> {
+    pub(super) fn read_with(reader: &mut Reader<'_>) -> Result<Option<Self>, ConfigFault> {
         let enabled = reader.flag(AUTH_ENABLED);
         let tokens = TokenConfig::read_with(reader, enabled.clone());
         let api_keys_table = match enabled {

@@ -1,0 +1,144 @@
+//! The entities of NGSI-LD notifications, normalized, concise and simplified.
+//!
+//! NGSI-LD has no member that tells what happened to an entity, so it is read from what the subscription asks for:
+//!
+//! - `deletedAt` is a deletion.
+//! - With system attributes (`sysAttrs`), an entity whose `createdAt` is its newest time is new.
+//! - With `showChanges`, the attributes with former values changed. An attribute that was added has none; with system attributes
+//!   its `createdAt` tells it.
+//! - An attribute with the value `urn:ngsi-ld:null` was deleted. Without `showChanges`, the others may have changed as well.
+
+use std::borrow::Cow;
+
+use entity_stream_protocol::{ChangeType, json_text, micros_of_rfc3339};
+use serde_json::value::RawValue;
+
+use crate::entity_report::{EntityReport, id, members, types};
+use crate::ngsi_ld_attribute::LdAttribute;
+use crate::refused_entity::EntityFault;
+use crate::uncertain_time::{newest, time};
+
+/// The system attributes of an entity.
+#[derive(Default)]
+struct SystemTimes<'a> {
+    created: Option<Cow<'a, str>>,
+    modified: Option<Cow<'a, str>>,
+    deleted: Option<Cow<'a, str>>,
+    is_deleted: bool,
+}
+
+/// The attributes of an entity, and what they tell together.
+#[derive(Default)]
+struct Attributes<'a> {
+    shown: Vec<(&'a str, Cow<'a, str>)>,
+    names: Vec<String>,
+    /// True if the subscription asks for changes.
+    tells_changes: bool,
+    with_former: Vec<String>,
+    removed: Vec<String>,
+    created: Vec<(String, Cow<'a, str>)>,
+    modified: Vec<Cow<'a, str>>,
+    observed: Vec<Cow<'a, str>>,
+    measured: Option<Cow<'a, str>>,
+}
+
+/// Reads an entity.
+pub(crate) fn read(entity: &RawValue) -> Result<EntityReport<'_>, EntityFault> {
+    let (mut entity_id, mut entity_type, mut context) = (None, None, None);
+    let (mut system, mut attributes) = (SystemTimes::default(), Attributes::default());
+    for (key, value) in members(entity)? {
+        let name = json_text(key);
+        match name.as_deref() {
+            Some("id" | "@id") => entity_id = Some(value),
+            Some("type" | "@type") => entity_type = Some(value),
+            Some("@context") => context = Some(value),
+            Some("deletedAt") => {
+                system.is_deleted = value.get() != "null";
+                system.deleted = time(value);
+            }
+            // They are no attributes, but clients that ask the broker for an entity get them too.
+            Some("createdAt") => {
+                system.created = time(value);
+                attributes.shown.push((key.get(), Cow::Borrowed(value.get())));
+            }
+            Some("modifiedAt") => {
+                system.modified = time(value);
+                attributes.shown.push((key.get(), Cow::Borrowed(value.get())));
+            }
+            _ => attributes.add(key, name.unwrap_or_default(), value),
+        }
+    }
+    let is_new = system.is_new(&attributes.modified);
+    let changed = attributes.changed(system.modified.as_deref());
+    let Attributes { shown, modified, observed, measured, .. } = attributes;
+    let modified = system.modified.or_else(|| newest(modified));
+    Ok(EntityReport {
+        change_type: match (system.is_deleted, is_new) {
+            (true, _) => Some(ChangeType::EntityDeleted),
+            (false, true) => Some(ChangeType::EntityCreated),
+            (false, false) => None,
+        },
+        id: id(entity_id)?,
+        types: types(entity_type)?,
+        attributes: shown,
+        changed,
+        timestamp: if system.is_deleted { system.deleted } else { modified.or(measured) },
+        observed: newest(observed).filter(|_| !system.is_deleted),
+        service_path: None,
+        context,
+    })
+}
+
+impl SystemTimes<'_> {
+    /// True if nothing has changed since the entity was created.
+    fn is_new(&self, modified: &[Cow<'_, str>]) -> bool {
+        let Some(created) = self.created.as_deref().and_then(micros_of_rfc3339) else { return false };
+        let Some(last) = self.modified.as_deref().and_then(micros_of_rfc3339) else { return false };
+        last <= created && modified.iter().filter_map(|time| micros_of_rfc3339(time)).all(|time| time <= created)
+    }
+}
+
+impl<'a> Attributes<'a> {
+    fn add(&mut self, key: &'a RawValue, name: Cow<'a, str>, value: &'a RawValue) {
+        let attribute = LdAttribute::read(value);
+        let name = name.into_owned();
+        if name == "TimeInstant" {
+            self.measured = time(value);
+        }
+        self.tells_changes |= attribute.has_former;
+        match attribute.json {
+            Some(json) => {
+                self.shown.push((key.get(), json));
+                if attribute.has_former {
+                    self.with_former.push(name.clone());
+                } else if let Some(created) = attribute.created {
+                    self.created.push((name.clone(), created));
+                }
+                self.names.push(name);
+            }
+            None => self.removed.push(name),
+        }
+        self.modified.extend(attribute.modified);
+        self.observed.extend(attribute.observed);
+    }
+
+    /// The names of the attributes that changed, if the entity tells them.
+    fn changed(&mut self, modified: Option<&str>) -> Option<Vec<String>> {
+        let removed = std::mem::take(&mut self.removed);
+        let mut names = match (self.tells_changes, removed.is_empty()) {
+            (false, true) => return None,
+            // Any of the others may have changed in the same request.
+            (false, false) => std::mem::take(&mut self.names),
+            (true, _) => {
+                let modified = modified.and_then(micros_of_rfc3339);
+                let added = self.created.drain(..).filter(|(_, created)| {
+                    modified.zip(micros_of_rfc3339(created)).is_some_and(|(modified, created)| created >= modified)
+                });
+                let added: Vec<String> = added.map(|(name, _)| name).collect();
+                std::mem::take(&mut self.with_former).into_iter().chain(added).collect()
+            }
+        };
+        names.extend(removed);
+        Some(names)
+    }
+}

@@ -1,0 +1,163 @@
+use std::borrow::Cow;
+
+use entity_stream_protocol::{JsonMembers, json_text};
+use serde_json::value::RawValue;
+
+use crate::null_marker::is_null_marker;
+use crate::uncertain_time::{newest, time};
+
+/// The types of NGSI-LD attributes.
+const TYPES: [&str; 9] = [
+    "Property",
+    "GeoProperty",
+    "Relationship",
+    "LanguageProperty",
+    "VocabProperty",
+    "JsonProperty",
+    "ListProperty",
+    "ListRelationship",
+    "TemporalProperty",
+];
+/// The members that hold the value of an attribute.
+const VALUES: [&str; 8] = ["value", "object", "languageMap", "vocab", "vocabMap", "json", "valueList", "objectList"];
+/// The members that hold its former value, if the subscription asks for changes (`showChanges`).
+const FORMER_VALUES: [&str; 8] = [
+    "previousValue",
+    "previousObject",
+    "previousLanguageMap",
+    "previousVocab",
+    "previousVocabMap",
+    "previousJson",
+    "previousValueList",
+    "previousObjectList",
+];
+
+/// An attribute of NGSI-LD, with all its instances.
+///
+/// Source: ETSI GS CIM 009, clauses 4.5.1 to 4.5.24 (representations) and 5.8.6 (notifications).
+#[derive(Default)]
+pub(crate) struct LdAttribute<'a> {
+    /// The JSON without the instances that were deleted. `None`: the attribute was deleted.
+    pub(crate) json: Option<Cow<'a, str>>,
+    /// True if it has a former value.
+    pub(crate) has_former: bool,
+    pub(crate) created: Option<Cow<'a, str>>,
+    pub(crate) modified: Option<Cow<'a, str>>,
+    pub(crate) observed: Option<Cow<'a, str>>,
+}
+
+impl<'a> LdAttribute<'a> {
+    /// Reads an attribute in any representation.
+    pub(crate) fn read(attribute: &'a RawValue) -> Self {
+        let text = attribute.get();
+        if text.starts_with('{') {
+            return Self::instance(attribute);
+        }
+        if is_null_marker(attribute) {
+            return Self::default();
+        }
+        let whole = Self { json: Some(Cow::Borrowed(text)), ..Self::default() };
+        // An array with an object may be the instances of an attribute, or a value.
+        if !text.starts_with('[') || !text.contains('{') {
+            return whole;
+        }
+        let Ok(elements) = serde_json::from_str::<Vec<&RawValue>>(text) else { return whole };
+        let instances: Vec<Self> = elements.into_iter().map(Self::instance).collect();
+        let kept: Vec<&str> = instances.iter().filter_map(|instance| instance.json.as_deref()).collect();
+        let json = match kept.len() {
+            0 => None,
+            number if number == instances.len() => Some(Cow::Borrowed(text)),
+            _ => Some(Cow::Owned(format!("[{}]", kept.join(",")))),
+        };
+        let has_former = instances.iter().any(|instance| instance.has_former || instance.json.is_none());
+        let mut times = (Vec::new(), Vec::new(), Vec::new());
+        for instance in instances {
+            times.0.extend(instance.created);
+            times.1.extend(instance.modified);
+            times.2.extend(instance.observed);
+        }
+        Self { json, has_former, created: newest(times.0), modified: newest(times.1), observed: newest(times.2) }
+    }
+
+    /// Reads one instance. A value that is no attribute tells nothing.
+    fn instance(instance: &'a RawValue) -> Self {
+        let mut read = Self { json: Some(Cow::Borrowed(instance.get())), ..Self::default() };
+        let Some(members) = JsonMembers::read(instance) else { return read };
+        let (mut has_type, mut value, mut is_deleted, mut has_former) = (false, None, false, false);
+        for (key, member) in members.0 {
+            let Some(name) = json_text(key) else { continue };
+            match name.as_ref() {
+                "type" => has_type = json_text(member).is_some_and(|name| TYPES.contains(&name.as_ref())),
+                "deletedAt" => is_deleted = true,
+                "createdAt" => read.created = time(member),
+                "modifiedAt" => read.modified = time(member),
+                "observedAt" => read.observed = time(member),
+                name if VALUES.contains(&name) => value = Some(member),
+                name if FORMER_VALUES.contains(&name) => has_former = true,
+                _ => {}
+            }
+        }
+        if !has_type && value.is_none() {
+            return Self { json: read.json, ..Self::default() };
+        }
+        if has_type && is_deleted || value.is_some_and(is_null_marker) {
+            read.json = None;
+        }
+        read.has_former = has_former;
+        read
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> (Option<String>, bool) {
+        let attribute = LdAttribute::read(serde_json::from_str(text).unwrap());
+        (attribute.json.map(Cow::into_owned), attribute.has_former)
+    }
+
+    #[test]
+    fn an_attribute_stays_as_it_is_unless_it_was_deleted() {
+        for text in [
+            r#"{"type":"Property","value":1.0}"#,
+            r#"{"value" : 12345678901234567890}"#,
+            r#"[{"type":"Property","value":1,"datasetId":"urn:a"},{"type":"Property","value":2}]"#,
+            r#"{"deletedAt":"2026-01-02T03:04:05Z"}"#,
+            r#"["a",{"b":"urn:ngsi-ld:null"}]"#,
+            "7",
+            "\"text\"",
+            "[]",
+            "{}",
+            "null",
+        ] {
+            assert_eq!(read(text), (Some(text.to_owned()), false), "{text}");
+        }
+        for text in [
+            r#""urn:ngsi-ld:null""#,
+            r#"{"type":"Property","value":"urn:ngsi-ld:null","previousValue":1}"#,
+            r#"{"type":"Relationship","object":"urn:ngsi-ld:null"}"#,
+            r#"{"type":"LanguageProperty","languageMap":{"@none":"urn:ngsi-ld:null"}}"#,
+            r#"{"type":"LanguageProperty","languageMap":"urn:ngsi-ld:null"}"#,
+            r#"{"value":"urn:ngsi-ld:null"}"#,
+            r#"{"type":"Property","deletedAt":"2026-01-02T03:04:05Z"}"#,
+            r#"[{"type":"Property","value":"urn:ngsi-ld:null","datasetId":"urn:a"}]"#,
+        ] {
+            assert_eq!(read(text).0, None, "{text}");
+        }
+    }
+
+    #[test]
+    fn instances_that_were_deleted_go_and_the_others_stay() {
+        let text =
+            r#"[{"type":"Property","value":"urn:ngsi-ld:null","datasetId":"urn:a"},{"type":"Property","value":2.0}]"#;
+        assert_eq!(read(text), (Some(r#"[{"type":"Property","value":2.0}]"#.to_owned()), true));
+    }
+
+    #[test]
+    fn a_former_value_belongs_to_an_attribute() {
+        assert!(read(r#"{"type":"Property","value":2,"previousValue":1}"#).1);
+        assert!(read(r#"{"object":"urn:b","previousObject":"urn:a"}"#).1);
+        assert!(!read(r#"{"previousValue":1}"#).1, "a bare value");
+    }
+}

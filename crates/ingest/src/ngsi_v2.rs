@@ -1,0 +1,133 @@
+//! The entities of NGSIv2 notifications, normalized and `keyValues`.
+//!
+//! Builtin attributes and metadata tell more than the entity, if the subscription asks for them:
+//!
+//! | builtin | tells |
+//! |---|---|
+//! | attribute `alterationType` | the kind of change; `entityUpdate` stands for an update without a change |
+//! | metadata `actionType`, `previousValue` | which attributes changed, and how |
+//! | attribute `dateModified`, metadata `dateModified` | the time of the change |
+//! | attribute and metadata `TimeInstant` of IoT agents | the time of the measurement |
+//! | attribute `servicePath` | the service path |
+//!
+//! Source: "Orion API", sections "Builtin attributes" and "Builtin metadata"; "Notification messages".
+
+use std::borrow::Cow;
+
+use entity_stream_protocol::{ChangeType, JsonMembers, json_text};
+use serde_json::value::RawValue;
+
+use crate::entity_report::{EntityReport, id, members, types};
+use crate::refused_entity::EntityFault;
+use crate::trigger::change_type_of;
+use crate::uncertain_time::{newest, time};
+
+/// Orion's name for an update that changed nothing.
+const WITHOUT_CHANGE: &str = "entityUpdate";
+
+/// What the metadata of an attribute tell.
+#[derive(Default)]
+struct AttributeHints<'a> {
+    /// `actionType`: the attribute was part of the request that caused the notification.
+    action: Option<Cow<'a, str>>,
+    /// The value is the one that the attribute had before.
+    is_same: bool,
+    modified: Option<Cow<'a, str>>,
+    measured: Option<Cow<'a, str>>,
+}
+
+/// Reads an entity.
+pub(crate) fn read(entity: &RawValue) -> Result<EntityReport<'_>, EntityFault> {
+    let (mut entity_id, mut entity_type, mut alteration, mut service_path) = (None, None, None, None);
+    let (mut modified, mut measured) = (None, None);
+    let (mut attributes, mut changed, mut tells_actions) = (Vec::new(), Vec::new(), false);
+    let (mut attributes_modified, mut attributes_measured) = (Vec::new(), Vec::new());
+    for (key, value) in members(entity)? {
+        let name = json_text(key);
+        match name.as_deref() {
+            Some("id") => entity_id = Some(value),
+            Some("type") => entity_type = Some(value),
+            Some("alterationType") if builtin(value).is_some_and(|kind| change_type_of(&kind).is_some()) => {
+                alteration = builtin(value);
+            }
+            Some("servicePath") if builtin(value).is_some_and(|path| path.starts_with('/')) => {
+                service_path = builtin(value).map(Cow::into_owned);
+            }
+            _ => {
+                match name.as_deref() {
+                    Some("dateModified") => modified = time(value),
+                    Some("TimeInstant") => measured = time(value),
+                    _ => {}
+                }
+                let hints = AttributeHints::read(value);
+                attributes_modified.extend(hints.modified);
+                attributes_measured.extend(hints.measured);
+                let name = name.unwrap_or_default();
+                match hints.action.as_deref() {
+                    Some("delete") => {
+                        tells_actions = true;
+                        changed.push(name.into_owned());
+                        // The broker repeats the last value.
+                        continue;
+                    }
+                    Some(action) => {
+                        tells_actions = true;
+                        if action == "append" || !hints.is_same {
+                            changed.push(name.into_owned());
+                        }
+                    }
+                    None => {}
+                }
+                attributes.push((key.get(), Cow::Borrowed(value.get())));
+            }
+        }
+    }
+    let change_type = alteration.as_deref().and_then(change_type_of);
+    let is_deleted = change_type == Some(ChangeType::EntityDeleted);
+    let times = modified.or_else(|| newest(attributes_modified)).or(measured).or_else(|| newest(attributes_measured));
+    Ok(EntityReport {
+        change_type,
+        id: id(entity_id)?,
+        types: types(entity_type)?,
+        attributes,
+        changed: match alteration.as_deref() {
+            _ if tells_actions => Some(changed),
+            Some(WITHOUT_CHANGE) => Some(Vec::new()),
+            _ => None,
+        },
+        // These are the times of the last change before a deletion.
+        timestamp: times.filter(|_| !is_deleted),
+        observed: None,
+        service_path,
+        context: None,
+    })
+}
+
+/// The text of a builtin attribute: `"text"`, or `{"type":"Text","value":"text"}`.
+fn builtin(value: &RawValue) -> Option<Cow<'_, str>> {
+    match JsonMembers::read(value) {
+        Some(members) => json_text(members.values(["value"])[0]?),
+        None => json_text(value),
+    }
+}
+
+impl<'a> AttributeHints<'a> {
+    fn read(attribute: &'a RawValue) -> Self {
+        // Most attributes have empty metadata, or none.
+        if !["actionType", "dateModified", "TimeInstant"].iter().any(|name| attribute.get().contains(name)) {
+            return Self::default();
+        }
+        let Some(members) = JsonMembers::read(attribute) else { return Self::default() };
+        let [value, metadata] = members.values(["value", "metadata"]);
+        let Some(metadata) = metadata.and_then(JsonMembers::read) else { return Self::default() };
+        let [action, previous, modified, measured] =
+            metadata.values(["actionType", "previousValue", "dateModified", "TimeInstant"]);
+        let previous = previous.and_then(JsonMembers::read).and_then(|previous| previous.values(["value"])[0]);
+        Self {
+            action: action.and_then(builtin),
+            is_same: previous.zip(value).is_some_and(|(before, now)| before.get() == now.get()),
+            modified: modified.and_then(time),
+            measured: measured.and_then(time),
+        }
+    }
+}

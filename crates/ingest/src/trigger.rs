@@ -1,0 +1,55 @@
+//! What caused a notification, where the broker says it.
+
+use entity_stream_protocol::ChangeType;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+/// The kind of change that a name of NGSI-LD (`entityCreated`) or of Orion (`entityCreate`) stands for. The names of changes of
+/// attributes stand for updates.
+pub(crate) fn change_type_of(name: &str) -> Option<ChangeType> {
+    match name {
+        "entityCreated" | "entityCreate" => Some(ChangeType::EntityCreated),
+        "entityDeleted" | "entityDelete" => Some(ChangeType::EntityDeleted),
+        "entityUpdated" | "entityUpdate" | "entityChange" | "attributeCreated" | "attributeUpdated"
+        | "attributeDeleted" => Some(ChangeType::EntityUpdated),
+        _ => None,
+    }
+}
+
+/// Reads `notificationTrigger` or `triggerReason`: a name, or an array of names. Several different kinds tell nothing, because
+/// some brokers repeat the list of the subscription.
+pub(crate) fn change_type(trigger: &RawValue) -> Option<ChangeType> {
+    let names: Value = serde_json::from_str(trigger.get()).ok()?;
+    match &names {
+        Value::String(name) => change_type_of(name),
+        Value::Array(names) => {
+            let mut kinds = names.iter().map(|name| name.as_str().and_then(change_type_of));
+            let first = kinds.next()??;
+            kinds.all(|kind| kind == Some(first)).then_some(first)
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trigger_is_a_name_or_names_of_one_kind() {
+        for (trigger, expected) in [
+            (r#""entityCreated""#, Some(ChangeType::EntityCreated)),
+            (r#""entityDelete""#, Some(ChangeType::EntityDeleted)),
+            (r#"["attributeUpdated","entityUpdated"]"#, Some(ChangeType::EntityUpdated)),
+            (r#"["entityDeleted"]"#, Some(ChangeType::EntityDeleted)),
+            (r#"["entityCreated","entityDeleted"]"#, None),
+            (r#""newlyMatching""#, None),
+            ("[]", None),
+            ("[7]", None),
+            ("7", None),
+        ] {
+            let raw: &RawValue = serde_json::from_str(trigger).unwrap();
+            assert_eq!(change_type(raw), expected, "{trigger}");
+        }
+    }
+}

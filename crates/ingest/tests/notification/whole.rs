@@ -1,0 +1,75 @@
+//! What is refused, as a whole or by the entity.
+
+use entity_stream_ingest::{MOST_ENTITIES, RefusedEntity};
+use serde_json::json;
+
+use crate::read;
+
+#[test]
+fn a_body_that_is_no_notification_is_refused_by_name() {
+    for (body, reason) in [
+        ("", "not JSON"),
+        ("{", "not JSON"),
+        ("[]", "no notification"),
+        ("7", "no notification"),
+        (r#"{"id":"Room1","type":"Room"}"#, "no notification"),
+        (r#"{"data":[]}"#, "no notification"),
+        (r#"{"subscriptionId":"1"}"#, "has no data"),
+        (r#"{"type":"Notification"}"#, "has no data"),
+        (r#"{"subscriptionId":"1","data":7}"#, "has no data"),
+        (r#"{"subscriptionId":"1","data":[[23,70]]}"#, "values and unique"),
+        (r#"{"subscriptionId":"1","originator":"x","contextResponses":[]}"#, "NGSIv1"),
+        (r#"{"type":"Notification","data":{"type":"FeatureCollection","features":[]}}"#, "GeoJSON"),
+        (r#"{"type":"FeatureCollection","features":[],"subscriptionId":"1"}"#, "GeoJSON"),
+        (r#"{"type":"ContextSourceNotification","data":[],"triggerReason":"updated"}"#, "context sources"),
+    ] {
+        let error = read(body).unwrap_err().to_string();
+        assert!(error.contains(reason), "{body}: {error}");
+    }
+    let many = |count: usize| json!({ "subscriptionId": "1", "data": vec![json!({}); count] }).to_string();
+    assert!(read(&many(MOST_ENTITIES)).is_ok());
+    assert!(read(&many(MOST_ENTITIES + 1)).unwrap_err().to_string().contains("more than 1000 entities"));
+    assert!(read("\u{feff}{\"subscriptionId\":\"1\",\"data\":[]}").unwrap().is_empty(), "an empty list is no fault");
+}
+
+#[test]
+fn an_entity_is_refused_by_its_name_and_the_others_are_read() {
+    let body = r#"{"subscriptionId":"1","data":[{"id":"a","type":"T"},{"id":"b"},{"type":"T"},7,{"id":5,"type":"T"},
+        {"id":"f","type":""},{"id":"g","type":[]},{"id":"h","type":"T"}]}"#;
+    let changes = read(body).unwrap();
+    assert!(changes[0].is_ok() && changes[7].is_ok());
+    let refused: Vec<&RefusedEntity> = changes.iter().filter_map(|change| change.as_ref().err()).collect();
+    let told: Vec<_> =
+        refused.iter().map(|entity| (entity.index, entity.id.as_deref(), entity.fault.to_string())).collect();
+    for ((index, id, reason), expected) in told.iter().zip([
+        (1, Some("b"), "no type"),
+        (2, None, "no id"),
+        (3, None, "not a JSON object"),
+        (4, None, "no id"),
+        (5, Some("f"), "type is"),
+        (6, Some("g"), "type is"),
+    ]) {
+        assert_eq!((*index, *id), (expected.0, expected.1));
+        assert!(reason.contains(expected.2), "{reason}");
+    }
+    assert_eq!(told.len(), 6);
+}
+
+#[test]
+fn no_error_repeats_a_value() {
+    const SECRET: &str = "4111-1111";
+    for body in [
+        format!(r#"{{"subscriptionId":"1","data":"{SECRET}"}}"#),
+        format!(r#"{{"type":"{SECRET}","data":[]}}"#),
+        format!(r#"{{"subscriptionId":"1","data":[{{"id":"a","type":{{"x":"{SECRET}"}}}}]}}"#),
+        format!(r#"{{"subscriptionId":"1","data":[{{"id":["{SECRET}"],"type":"T"}}]}}"#),
+        format!(r#"{{"subscriptionId":"1","data":[{SECRET}]}}"#),
+        format!(r#""{SECRET}"#),
+    ] {
+        let told = match read(&body) {
+            Ok(changes) => format!("{:?}", changes[0].as_ref().unwrap_err()),
+            Err(error) => format!("{error} {error:?}"),
+        };
+        assert!(!told.contains("4111"), "{told}");
+    }
+}
