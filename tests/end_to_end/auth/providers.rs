@@ -3,7 +3,7 @@
 //! The rule. A token is accepted for a tenant if
 //!
 //! 1. `iss` equals `JWT_ISSUER`;
-//! 2. `aud`, or `client_id` in a token without `aud`, names one of `JWT_AUDIENCE`, if that is set;
+//! 2. `aud`, or `client_id` as a text in a token without `aud`, names one of `JWT_AUDIENCE`, if that is set;
 //! 3. `exp` is in the future, and `sub` is a text;
 //! 4. one of the values in `JWT_ROLE_CLAIM`, a text or the `name` of an object, alone or in an array, is a role by `JWT_ROLES` or by
 //!    its own name;
@@ -84,8 +84,10 @@ fn accepted(provider: &Provider, claims: &Map<String, Value>, tenant: &str) -> b
         return false;
     }
     let audiences = list("JWT_AUDIENCE", "");
-    let aud = claims.get("aud").filter(|aud| !aud.is_null()).or_else(|| claims.get("client_id"));
-    let named = many(aud.cloned());
+    let named = match claims.get("aud").filter(|aud| !aud.is_null()) {
+        Some(aud) => many(Some(aud.clone())),
+        None => claims.get("client_id").filter(|client| client.is_string()).cloned().into_iter().collect(),
+    };
     let all_are_texts = named.iter().all(Value::is_string);
     let is_meant = named.iter().any(|one| audiences.iter().any(|audience| one == audience));
     let is_for_us = is_meant && all_are_texts;

@@ -11,7 +11,7 @@ use crate::subscriptions::{name, subscriptions};
 
 fn assert_is_described(answer: &Answer) {
     let message: Value = serde_json::from_str(&answer.to_json()).unwrap();
-    let schema = message["type"].as_str().unwrap();
+    let schema = &message["type"].as_str().unwrap().replace('_', "-");
     assert_valid("server-message", &message);
     assert_valid(schema, &message);
     assert_described(schema, &message);
