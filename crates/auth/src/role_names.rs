@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use crate::Role;
 
 /// The roles of an identity provider and the roles that they stand for here. A name that is not among them counts as a role of
-/// its own name: `user`, `tenant_admin` or `super_admin`.
+/// its own name: `user`, `tenant_admin`, `super_admin` or `publisher`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RoleNames(BTreeMap<String, Role>);
 

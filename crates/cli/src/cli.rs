@@ -40,6 +40,19 @@ mod tests {
     }
 
     #[test]
+    fn the_readme_lists_each_command() {
+        let readme = include_str!("../../../README.md");
+        let (_, section) = readme.split_once("\n## Commands\n").unwrap();
+        let rows = section.split("\n## ").next().unwrap().lines().filter(|line| line.starts_with("| `"));
+        let mut listed: Vec<_> = rows.filter_map(|row| row.split('`').nth(1)).skip(1).collect();
+        let definition = Cli::command();
+        let mut commands: Vec<_> = definition.get_subcommands().map(clap::Command::get_name).collect();
+        listed.sort_unstable();
+        commands.sort_unstable();
+        assert_eq!(listed, commands);
+    }
+
+    #[test]
     fn no_token_is_shown() {
         let cli = Cli::try_parse_from(["entity-stream", "listen", "demo", "--token", "eyJsecret"]).unwrap();
         assert!(!format!("{cli:?}").contains("eyJsecret"));

@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use anyhow::{Context, anyhow};
-use entity_stream_auth::ApiKeyName;
+use entity_stream_auth::{ApiKeyName, Unverified};
 use entity_stream_client::{ClientCredential, InvalidCredential};
 
 use crate::dpop_key_file::read_dpop_key;
 use crate::refusal::explain;
+use crate::terminal;
+use crate::token::is_bound;
 
 const API_KEY: &str = "ENTITY_STREAM_API_KEY";
 
@@ -21,7 +23,8 @@ pub(crate) struct CredentialArgs {
     /// The token to authenticate with; prefer the variable, which other processes cannot read
     #[arg(long, value_name = "TOKEN", env = "ENTITY_STREAM_TOKEN", hide_env_values = true)]
     token: Option<Token>,
-    /// The private key (PEM) to which the token is bound; `entity-stream token --dpop` creates one
+    /// The private key (PEM) to which the token is bound; `entity-stream token --dpop` creates one. Not used, with a warning, if
+    /// the token is not bound to a key (cnf.jkt)
     #[arg(long, value_name = "FILE", env = "ENTITY_STREAM_DPOP_KEY")]
     dpop_key: Option<PathBuf>,
     /// Authenticate with the API key of this name instead; set ENTITY_STREAM_API_KEY or --api-key-file
@@ -38,13 +41,23 @@ impl CredentialArgs {
         self.token.as_ref().filter(|token| self.api_key.is_none() && !token.expose().is_empty())
     }
 
-    /// The credential, if there is one.
+    /// True if there is a key for proofs of possession.
+    pub(crate) fn has_key(&self) -> bool {
+        self.dpop_key.is_some()
+    }
+
+    /// The credential, if there is one. Warns if the key is not used.
     pub(crate) fn credential(self) -> anyhow::Result<Option<ClientCredential>> {
         let credential = match (self.api_key, self.token) {
             (Some(name), _) => ClientCredential::api_key(&name.to_string(), &key(self.api_key_file.as_deref())?),
             // An empty variable counts as an absent one.
             (None, Some(token)) if !token.expose().is_empty() => match self.dpop_key {
-                Some(path) => ClientCredential::bound_token(token.expose(), read_dpop_key(&path)?),
+                Some(path) if token.is_bound() => ClientCredential::bound_token(token.expose(), read_dpop_key(&path)?),
+                // A server refuses a proof beside such a token.
+                Some(_) => {
+                    terminal::note("warning: the token is not bound to a key (cnf.jkt); --dpop-key is not used");
+                    ClientCredential::token(token.expose())
+                }
                 None => ClientCredential::token(token.expose()),
             },
             (None, _) => return Ok(None),
@@ -88,6 +101,11 @@ impl Token {
     /// The token itself.
     pub(crate) fn expose(&self) -> &str {
         &self.0
+    }
+
+    /// True if it is a token that says that it is bound to a key.
+    fn is_bound(&self) -> bool {
+        Unverified::read(&self.0).is_some_and(|token| is_bound(&token))
     }
 }
 

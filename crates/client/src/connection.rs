@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use entity_stream_protocol::{
-    Action, Answer, ClientMessage, CloseCode, GatewayError, RefusalBody, Rejection, RequestId, ServerMessage,
+    Action, Answer, ClientMessage, CloseCode, ErrorCode, GatewayError, RefusalBody, Rejection, RequestId, ServerMessage,
 };
 use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -100,7 +100,12 @@ async fn bind(socket: &mut OpenSocket, possession: &Possession, url: &str) -> Re
             Some(Ok(Message::Text(text))) => match ServerMessage::parse(text.as_str()) {
                 Ok(ServerMessage::Answer(Answer::DpopVerified { .. })) => return Ok(()),
                 Ok(ServerMessage::Answer(Answer::Error(Rejection { code, message, subscription, .. }))) => {
-                    return Err(ClientError::Rejected { code, message: repeatable(&message), subscription });
+                    let message = repeatable(&message);
+                    return Err(match code {
+                        // The connection counts for its subject from the proof on. The limit of connections is the only one here.
+                        ErrorCode::LimitExceeded => ClientError::TooManyConnections(message),
+                        code => ClientError::Rejected { code, message, subscription },
+                    });
                 }
                 Ok(ServerMessage::GatewayError(GatewayError { message, .. })) => {
                     return Err(ClientError::Gateway(repeatable(&message)));

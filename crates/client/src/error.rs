@@ -73,6 +73,9 @@ pub enum ClientError {
     /// The server refused to look for missed events again so soon. The stream keeps its place, and waits before the next attempt.
     #[error("the server looks for missed events once in 10 seconds: {0}")]
     TooSoon(String),
+    /// The subject of a bound token has too many connections. A bearer token is refused in the handshake instead, with 429.
+    #[error("the server refuses the connection for now: {0}")]
+    TooManyConnections(String),
     /// API Gateway failed to pass a request on to its function.
     #[error("the gateway says: {0}")]
     Gateway(String),
@@ -158,7 +161,7 @@ impl ClientError {
                 ErrorCode::Unauthorized | ErrorCode::Forbidden => ErrorKind::CredentialRefused,
                 _ => ErrorKind::RequestRefused,
             },
-            Self::Gateway(_) | Self::TooSoon(_) => ErrorKind::Unavailable,
+            Self::Gateway(_) | Self::TooSoon(_) | Self::TooManyConnections(_) => ErrorKind::Unavailable,
             Self::Timeout(_) => ErrorKind::Timeout,
         }
     }

@@ -177,21 +177,31 @@ impl DefaultRoute {
 
     /// Tells a client its place in the history, if its connection is still registered.
     async fn sync(&self, caller: &Caller, message: &ClientMessage) -> Answer {
-        let Some(history) = &self.history else {
-            let text = "this service keeps no history; send ping to keep the connection alive";
-            return Answer::Error(message.reject(ErrorCode::NotAvailable, text));
-        };
         // A connection that is registered later has been registered at this time too.
         let now = self.clock.now();
-        let request_id = message.request_id.clone();
-        match self.table.find(&caller.connection_id, now).await {
-            Ok(Some(connection)) => match connection.authorisation.check(now) {
-                Ok(()) => Answer::Synced { position: history.table().position_of(now), request_id },
-                Err(error) => refuse(message, &error),
-            },
-            Ok(None) => refuse(message, &TableError::NotConnected),
-            Err(error) => refuse(message, &error),
+        match (self.authorised(caller, message, now).await, &self.history) {
+            (Err(refusal), _) => refusal,
+            (Ok(_), Some(history)) => {
+                Answer::Synced { position: history.table().position_of(now), request_id: message.request_id.clone() }
+            }
+            (Ok(_), None) => {
+                let text = "this service keeps no history; send ping to keep the connection alive";
+                Answer::Error(message.reject(ErrorCode::NotAvailable, text))
+            }
         }
+    }
+
+    /// The connection of a message, if it may listen now. What the service offers is told only to those that may.
+    pub(crate) async fn authorised(
+        &self,
+        caller: &Caller,
+        message: &ClientMessage,
+        now: EpochMillis,
+    ) -> Result<Connection, Answer> {
+        let connection = self.table.find(&caller.connection_id, now).await.map_err(|error| refuse(message, &error))?;
+        let connection = connection.ok_or_else(|| refuse(message, &TableError::NotConnected))?;
+        connection.authorisation.check(now).map_err(|error| refuse(message, &error))?;
+        Ok(connection)
     }
 
     /// Logs a change of the subscriptions, and returns whether the client wants an answer.

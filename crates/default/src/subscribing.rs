@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use entity_stream_connections::{Connection, TableError};
+use entity_stream_connections::Connection;
 use entity_stream_history::HistoryError;
 use entity_stream_protocol::{
     Answer, ClientMessage, ErrorCode, NotRecovered, Recovery, SnapshotToken, Subscribe, Subscription, SubscriptionName,
@@ -37,17 +37,19 @@ impl DefaultRoute {
     ) -> Option<Reply> {
         let (until, began) = (Instant::now() + READING_TIME, self.clock.now());
         let (asked, since) = (subscriptions.as_slice(), since.as_ref());
-        if self.states.is_none() && (!snapshots.is_empty() || asked.iter().any(follows_states)) {
-            return Some(Answer::Error(message.reject(ErrorCode::NotAvailable, NO_STATES)).into());
-        }
-        if !snapshots.is_empty() {
-            match self.table.find(&caller.connection_id, began).await {
-                Ok(Some(Connection { group: Some(_), .. })) => {
-                    return Some(Answer::Error(message.reject(ErrorCode::NotAvailable, NO_SNAPSHOT_FOR_GROUPS)).into());
-                }
-                // A connection that is not registered is refused below.
-                Ok(_) => {}
-                Err(error) => return Some(refuse(message, &error).into()),
+        let has_no_states = self.states.is_none() && asked.iter().any(follows_states);
+        if has_no_states || !snapshots.is_empty() {
+            let connection = match self.authorised(caller, message, began).await {
+                Ok(connection) => connection,
+                Err(refusal) => return Some(refusal.into()),
+            };
+            let text = match connection.group {
+                _ if self.states.is_none() => Some(NO_STATES),
+                Some(_) => Some(NO_SNAPSHOT_FOR_GROUPS),
+                None => None,
+            };
+            if let Some(text) = text {
+                return Some(Answer::Error(message.reject(ErrorCode::NotAvailable, text)).into());
             }
         }
         let change = match self.table.subscribe(&caller.connection_id, asked, since, began).await {
@@ -118,17 +120,13 @@ impl DefaultRoute {
     /// Reads the next part of a snapshot.
     pub(crate) async fn snapshot(&self, caller: &Caller, message: &ClientMessage, next: &SnapshotToken) -> Reply {
         let until = Instant::now() + READING_TIME;
+        let now = self.clock.now();
+        let connection = match self.authorised(caller, message, now).await {
+            Ok(connection) => connection,
+            Err(refusal) => return refusal.into(),
+        };
         let Some(states) = &self.states else {
             return Answer::Error(message.reject(ErrorCode::NotAvailable, NO_STATES)).into();
-        };
-        let now = self.clock.now();
-        let connection = match self.table.find(&caller.connection_id, now).await {
-            Ok(Some(connection)) => match connection.authorisation.check(now) {
-                Ok(()) => connection,
-                Err(error) => return refuse(message, &error).into(),
-            },
-            Ok(None) => return refuse(message, &TableError::NotConnected).into(),
-            Err(error) => return refuse(message, &error).into(),
         };
         if connection.group.is_some() {
             return Answer::Error(message.reject(ErrorCode::NotAvailable, NO_SNAPSHOT_FOR_GROUPS)).into();

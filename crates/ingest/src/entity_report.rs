@@ -8,14 +8,18 @@ use crate::refused_entity::EntityFault;
 /// An entity of a notification, in the terms of a change. Names and values are JSON, byte for byte as the broker wrote them.
 #[derive(Debug)]
 pub(crate) struct EntityReport<'a> {
-    /// The kind of change, if the entity tells it.
+    /// The kind of change, if the entity tells it for certain.
     pub(crate) change_type: Option<ChangeType>,
+    /// True if the entity's times suggest that it is new.
+    pub(crate) looks_new: bool,
     pub(crate) id: String,
     pub(crate) types: EntityTypes,
     pub(crate) attributes: Vec<(&'a str, Cow<'a, str>)>,
     /// The names of the attributes that changed, if the entity tells them.
     pub(crate) changed: Option<Vec<String>>,
-    /// The time of the change, if the entity tells it.
+    /// The time of the deletion, if the entity tells it.
+    pub(crate) deleted_at: Option<Cow<'a, str>>,
+    /// The time of the last change, if the entity tells it.
     pub(crate) timestamp: Option<Cow<'a, str>>,
     /// A time that is worth less than that of the notification.
     pub(crate) observed: Option<Cow<'a, str>>,

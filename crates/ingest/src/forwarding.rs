@@ -2,8 +2,6 @@
 //!
 //! Invariant: each entity is published, refused, or waiting, and is counted once.
 
-use std::time::Duration;
-
 use entity_stream_publisher::limits::REQUEST_ENTRIES;
 use entity_stream_publisher::{BusEntry, PublishError, Publisher};
 use futures_util::future::join_all;
@@ -11,8 +9,6 @@ use tokio::time::Instant;
 
 use crate::refused_entity::{EntityFault, RefusedEntity};
 
-/// The time to put a notification on the bus, repetitions included. Brokers wait five seconds or longer for an answer.
-const TIME: Duration = Duration::from_secs(4);
 /// The requests to the bus at the same time. A thousand entities are a hundred requests.
 const LANES: usize = 4;
 
@@ -42,9 +38,8 @@ pub(crate) struct Forwarded {
     pub(crate) reason: Option<PublishError>,
 }
 
-/// Publishes entities, some requests at a time, until the bus has decided on each or the time is over.
-pub(crate) async fn forward(publisher: &Publisher, entities: Vec<OutgoingEntity>) -> Forwarded {
-    let deadline = Instant::now() + TIME;
+/// Publishes entities, some requests at a time, until the bus has decided on each or the deadline is over.
+pub(crate) async fn forward(publisher: &Publisher, entities: Vec<OutgoingEntity>, deadline: Instant) -> Forwarded {
     let requests = entities.len().div_ceil(REQUEST_ENTRIES);
     let lane = requests.div_ceil(LANES).max(1) * REQUEST_ENTRIES;
     let results = join_all(entities.chunks(lane).map(|lane| publisher.publish(lane, deadline))).await;

@@ -8,7 +8,7 @@ use entity_stream_protocol::{EntityChange, Tenant};
 use entity_stream_publisher::{BusEntry, Publisher};
 use entity_stream_runtime::{AwsServices, Failure, IngestConfig, SecretError};
 use lambda_runtime::LambdaEvent;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;
 
 use crate::forwarding::{OutgoingEntity, forward};
@@ -20,8 +20,9 @@ use crate::tenant_rule::TenantRule;
 
 /// The `source` of the events, unless the deployment streams the events of one source only.
 const SOURCE: &str = "entity-stream.ingest";
-/// The time to check a credential.
-const CREDENTIAL_TIME: Duration = Duration::from_secs(4);
+/// The time to answer: to check the credential and to put all entities on the bus, repetitions included. Orion waits for five
+/// seconds by default.
+const ANSWER_TIME: Duration = Duration::from_secs(4);
 
 /// The metric that counts notifications of which every entity is on the bus.
 const NOTIFICATIONS: &str = "Notifications";
@@ -87,14 +88,15 @@ impl Ingest {
     }
 
     async fn answer(&self, request: &NotifyRequest<'_>) -> ApiGatewayV2httpResponse {
-        let admitted = match self.admit(request).await {
+        let deadline = Instant::now() + ANSWER_TIME;
+        let admitted = match self.admit(request, deadline).await {
             Ok(admitted) => admitted,
             Err(problem) => {
                 note(&problem);
                 return problem.answer();
             }
         };
-        match self.publish(request, &admitted).await {
+        match self.publish(request, &admitted, deadline).await {
             Ok(()) => {
                 metrics::counter!(NOTIFICATIONS).increment(1);
                 let mut response = ApiGatewayV2httpResponse::default();
@@ -112,13 +114,13 @@ impl Ingest {
     }
 
     /// Checks who sends: switch, target, credential, tenant and access, in this order.
-    async fn admit(&self, request: &NotifyRequest<'_>) -> Result<AdmittedSender, NotifyProblem> {
+    async fn admit(&self, request: &NotifyRequest<'_>, deadline: Instant) -> Result<AdmittedSender, NotifyProblem> {
         if !self.is_enabled {
             return Err(NotifyProblem::SwitchedOff);
         }
         request.check_target()?;
         let identity = match &self.authenticator {
-            Some(authenticator) => Some(self.identify(authenticator, request).await?),
+            Some(authenticator) => Some(self.identify(authenticator, request, deadline).await?),
             None => None,
         };
         let tenant = self.tenants.tenant(request.headers()).map_err(NotifyProblem::Tenant)?;
@@ -135,6 +137,7 @@ impl Ingest {
         &self,
         authenticator: &Authenticator,
         request: &NotifyRequest<'_>,
+        deadline: Instant,
     ) -> Result<Identity, NotifyProblem> {
         let places =
             HandshakeCredentials { authorization: request.authorization()?, ..HandshakeCredentials::default() };
@@ -146,12 +149,17 @@ impl Ingest {
         };
         let credential = places.find().and_then(|found| found.ok_or(Refusal::NoCredential));
         let credential = credential.map_err(|reason| refuse(reason.into()))?;
-        let identified = timeout(CREDENTIAL_TIME, authenticator.identify(&credential, self.clock.now())).await;
+        let identified = timeout_at(deadline, authenticator.identify(&credential, self.clock.now())).await;
         identified.map_err(|_| NotifyProblem::TimedOut)?.map_err(refuse)
     }
 
     /// Puts every entity on the bus that can be published.
-    async fn publish(&self, request: &NotifyRequest<'_>, admitted: &AdmittedSender) -> Result<(), NotifyProblem> {
+    async fn publish(
+        &self,
+        request: &NotifyRequest<'_>,
+        admitted: &AdmittedSender,
+        deadline: Instant,
+    ) -> Result<(), NotifyProblem> {
         let facts = NotificationFacts {
             tenant: admitted.tenant.clone(),
             service_paths: request.service_paths()?,
@@ -167,7 +175,7 @@ impl Ingest {
                 Err(entity) => refused.push(entity),
             }
         }
-        let forwarded = forward(&self.publisher, outgoing).await;
+        let forwarded = forward(&self.publisher, outgoing, deadline).await;
         let (published, waiting) = (forwarded.published, forwarded.waiting);
         metrics::counter!(INGESTED).increment(published as u64);
         refused.extend(forwarded.refused);

@@ -7,7 +7,7 @@
 //! - **Writes**: an event for each entity of the notification, at least once.
 //! - **Answers**: 204 if every entity is on the bus. 4xx with a problem (RFC 9457) if the notification, or some of its entities,
 //!   are refused; the other entities are on the bus. 503 with `Retry-After` if the bus did not take all of them, or the
-//!   credential cannot be checked now; the sender repeats the notification. The answer takes 8 seconds at most.
+//!   credential cannot be checked now; the sender repeats the notification. The answer takes 4 seconds at most.
 //! - **Fails** never: every problem is an answer.
 //!
 //! The modules `ngsi_v2` and `ngsi_ld` know a format each and have no I/O. `notification` tells the formats apart.
@@ -15,6 +15,7 @@
 mod entity_report;
 mod forwarding;
 mod handler;
+mod ld_instances;
 mod limits;
 mod link;
 mod ngsi_ld;

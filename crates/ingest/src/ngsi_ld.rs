@@ -3,10 +3,12 @@
 //! NGSI-LD has no member that tells what happened to an entity, so it is read from what the subscription asks for:
 //!
 //! - `deletedAt` is a deletion.
-//! - With system attributes (`sysAttrs`), an entity whose `createdAt` is its newest time is new.
+//! - With system attributes (`sysAttrs`), an entity whose `createdAt` is its newest time looks new. A trigger of the notification
+//!   knows better.
 //! - With `showChanges`, the attributes with former values changed. An attribute that was added has none; with system attributes
 //!   its `createdAt` tells it.
-//! - An attribute with the value `urn:ngsi-ld:null` was deleted. Without `showChanges`, the others may have changed as well.
+//! - An attribute, or an instance of it, with the value `urn:ngsi-ld:null` was deleted. Without `showChanges`, the others may have
+//!   changed as well.
 
 use std::borrow::Cow;
 
@@ -34,8 +36,10 @@ struct Attributes<'a> {
     names: Vec<String>,
     /// True if the subscription asks for changes.
     tells_changes: bool,
-    with_former: Vec<String>,
+    /// The attributes with a former value, and those that lost an instance.
+    certain: Vec<String>,
     removed: Vec<String>,
+    lost_instance: bool,
     created: Vec<(String, Cow<'a, str>)>,
     modified: Vec<Cow<'a, str>>,
     observed: Vec<Cow<'a, str>>,
@@ -73,17 +77,15 @@ pub(crate) fn read(entity: &RawValue) -> Result<EntityReport<'_>, EntityFault> {
     let Attributes { shown, modified, observed, measured, .. } = attributes;
     let modified = system.modified.or_else(|| newest(modified));
     Ok(EntityReport {
-        change_type: match (system.is_deleted, is_new) {
-            (true, _) => Some(ChangeType::EntityDeleted),
-            (false, true) => Some(ChangeType::EntityCreated),
-            (false, false) => None,
-        },
+        change_type: system.is_deleted.then_some(ChangeType::EntityDeleted),
+        looks_new: is_new,
         id: id(entity_id)?,
         types: types(entity_type)?,
         attributes: shown,
         changed,
-        timestamp: if system.is_deleted { system.deleted } else { modified.or(measured) },
-        observed: newest(observed).filter(|_| !system.is_deleted),
+        deleted_at: system.deleted,
+        timestamp: modified.or(measured),
+        observed: newest(observed),
         service_path: None,
         context,
     })
@@ -106,11 +108,12 @@ impl<'a> Attributes<'a> {
             self.measured = time(value);
         }
         self.tells_changes |= attribute.has_former;
+        self.lost_instance |= attribute.lost_instance;
         match attribute.json {
             Some(json) => {
                 self.shown.push((key.get(), json));
-                if attribute.has_former {
-                    self.with_former.push(name.clone());
+                if attribute.has_former || attribute.lost_instance {
+                    self.certain.push(name.clone());
                 } else if let Some(created) = attribute.created {
                     self.created.push((name.clone(), created));
                 }
@@ -125,17 +128,18 @@ impl<'a> Attributes<'a> {
     /// The names of the attributes that changed, if the entity tells them.
     fn changed(&mut self, modified: Option<&str>) -> Option<Vec<String>> {
         let removed = std::mem::take(&mut self.removed);
-        let mut names = match (self.tells_changes, removed.is_empty()) {
-            (false, true) => return None,
+        let tells_deletion = self.lost_instance || !removed.is_empty();
+        let mut names = match (self.tells_changes, tells_deletion) {
+            (false, false) => return None,
             // Any of the others may have changed in the same request.
-            (false, false) => std::mem::take(&mut self.names),
+            (false, true) => std::mem::take(&mut self.names),
             (true, _) => {
                 let modified = modified.and_then(micros_of_rfc3339);
                 let added = self.created.drain(..).filter(|(_, created)| {
                     modified.zip(micros_of_rfc3339(created)).is_some_and(|(modified, created)| created >= modified)
                 });
                 let added: Vec<String> = added.map(|(name, _)| name).collect();
-                std::mem::take(&mut self.with_former).into_iter().chain(added).collect()
+                std::mem::take(&mut self.certain).into_iter().chain(added).collect()
             }
         };
         names.extend(removed);

@@ -3,6 +3,7 @@ use std::borrow::Cow;
 use entity_stream_protocol::{JsonMembers, json_text};
 use serde_json::value::RawValue;
 
+use crate::ld_instances::LdInstances;
 use crate::null_marker::is_null_marker;
 use crate::uncertain_time::{newest, time};
 
@@ -41,6 +42,8 @@ pub(crate) struct LdAttribute<'a> {
     pub(crate) json: Option<Cow<'a, str>>,
     /// True if it has a former value.
     pub(crate) has_former: bool,
+    /// True if some of its instances were deleted, and others were not.
+    pub(crate) lost_instance: bool,
     pub(crate) created: Option<Cow<'a, str>>,
     pub(crate) modified: Option<Cow<'a, str>>,
     pub(crate) observed: Option<Cow<'a, str>>,
@@ -57,26 +60,24 @@ impl<'a> LdAttribute<'a> {
             return Self::default();
         }
         let whole = Self { json: Some(Cow::Borrowed(text)), ..Self::default() };
-        // An array with an object may be the instances of an attribute, or a value.
-        if !text.starts_with('[') || !text.contains('{') {
-            return whole;
-        }
-        let Ok(elements) = serde_json::from_str::<Vec<&RawValue>>(text) else { return whole };
-        let instances: Vec<Self> = elements.into_iter().map(Self::instance).collect();
+        let Some(LdInstances(instances)) = LdInstances::read(attribute) else { return whole };
+        let instances: Vec<Self> = instances.into_iter().map(Self::instance).collect();
         let kept: Vec<&str> = instances.iter().filter_map(|instance| instance.json.as_deref()).collect();
         let json = match kept.len() {
             0 => None,
             number if number == instances.len() => Some(Cow::Borrowed(text)),
             _ => Some(Cow::Owned(format!("[{}]", kept.join(",")))),
         };
-        let has_former = instances.iter().any(|instance| instance.has_former || instance.json.is_none());
+        let lost_instance = !kept.is_empty() && kept.len() < instances.len();
+        let has_former = instances.iter().any(|instance| instance.has_former);
         let mut times = (Vec::new(), Vec::new(), Vec::new());
         for instance in instances {
             times.0.extend(instance.created);
             times.1.extend(instance.modified);
             times.2.extend(instance.observed);
         }
-        Self { json, has_former, created: newest(times.0), modified: newest(times.1), observed: newest(times.2) }
+        let (created, modified, observed) = (newest(times.0), newest(times.1), newest(times.2));
+        Self { json, has_former, lost_instance, created, modified, observed }
     }
 
     /// Reads one instance. A value that is no attribute tells nothing.
@@ -125,9 +126,11 @@ mod tests {
             r#"[{"type":"Property","value":1,"datasetId":"urn:a"},{"type":"Property","value":2}]"#,
             r#"{"deletedAt":"2026-01-02T03:04:05Z"}"#,
             r#"["a",{"b":"urn:ngsi-ld:null"}]"#,
+            r#"[{"type":"Property","value":"urn:ngsi-ld:null"},7]"#,
             "7",
             "\"text\"",
             "[]",
+            "[ ]",
             "{}",
             "null",
         ] {
@@ -151,7 +154,13 @@ mod tests {
     fn instances_that_were_deleted_go_and_the_others_stay() {
         let text =
             r#"[{"type":"Property","value":"urn:ngsi-ld:null","datasetId":"urn:a"},{"type":"Property","value":2.0}]"#;
-        assert_eq!(read(text), (Some(r#"[{"type":"Property","value":2.0}]"#.to_owned()), true));
+        assert_eq!(
+            read(text),
+            (Some(r#"[{"type":"Property","value":2.0}]"#.to_owned()), false),
+            "it has no former value"
+        );
+        let attribute = LdAttribute::read(serde_json::from_str(text).unwrap());
+        assert!(attribute.lost_instance);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! | builtin | tells |
 //! |---|---|
 //! | attribute `alterationType` | the kind of change; `entityUpdate` stands for an update without a change |
-//! | metadata `actionType`, `previousValue` | which attributes changed, and how |
+//! | metadata `actionType`, `previousValue` | which attributes changed, and how. Orion has no action for a deleted attribute |
 //! | attribute `dateModified`, metadata `dateModified` | the time of the change |
 //! | attribute and metadata `TimeInstant` of IoT agents | the time of the measurement |
 //! | attribute `servicePath` | the service path |
@@ -14,7 +14,7 @@
 
 use std::borrow::Cow;
 
-use entity_stream_protocol::{ChangeType, JsonMembers, json_text};
+use entity_stream_protocol::{JsonMembers, json_text};
 use serde_json::value::RawValue;
 
 use crate::entity_report::{EntityReport, id, members, types};
@@ -24,13 +24,15 @@ use crate::uncertain_time::{newest, time};
 
 /// Orion's name for an update that changed nothing.
 const WITHOUT_CHANGE: &str = "entityUpdate";
+/// Orion's name for an update that changed values, types or metadata.
+const WITH_CHANGE: &str = "entityChange";
 
 /// What the metadata of an attribute tell.
 #[derive(Default)]
 struct AttributeHints<'a> {
     /// `actionType`: the attribute was part of the request that caused the notification.
     action: Option<Cow<'a, str>>,
-    /// The value is the one that the attribute had before.
+    /// Value and type are those that the attribute had before. Its metadata may have changed.
     is_same: bool,
     modified: Option<Cow<'a, str>>,
     measured: Option<Cow<'a, str>>,
@@ -40,7 +42,7 @@ struct AttributeHints<'a> {
 pub(crate) fn read(entity: &RawValue) -> Result<EntityReport<'_>, EntityFault> {
     let (mut entity_id, mut entity_type, mut alteration, mut service_path) = (None, None, None, None);
     let (mut modified, mut measured) = (None, None);
-    let (mut attributes, mut changed, mut tells_actions) = (Vec::new(), Vec::new(), false);
+    let (mut attributes, mut changed, mut unchanged) = (Vec::new(), Vec::new(), Vec::new());
     let (mut attributes_modified, mut attributes_measured) = (Vec::new(), Vec::new());
     for (key, value) in members(entity)? {
         let name = json_text(key);
@@ -65,17 +67,13 @@ pub(crate) fn read(entity: &RawValue) -> Result<EntityReport<'_>, EntityFault> {
                 let name = name.unwrap_or_default();
                 match hints.action.as_deref() {
                     Some("delete") => {
-                        tells_actions = true;
                         changed.push(name.into_owned());
                         // The broker repeats the last value.
                         continue;
                     }
-                    Some(action) => {
-                        tells_actions = true;
-                        if action == "append" || !hints.is_same {
-                            changed.push(name.into_owned());
-                        }
-                    }
+                    Some("append") => changed.push(name.into_owned()),
+                    Some(_) if hints.is_same => unchanged.push(name.into_owned()),
+                    Some(_) => changed.push(name.into_owned()),
                     None => {}
                 }
                 attributes.push((key.get(), Cow::Borrowed(value.get())));
@@ -83,20 +81,23 @@ pub(crate) fn read(entity: &RawValue) -> Result<EntityReport<'_>, EntityFault> {
         }
     }
     let change_type = alteration.as_deref().and_then(change_type_of);
-    let is_deleted = change_type == Some(ChangeType::EntityDeleted);
     let times = modified.or_else(|| newest(attributes_modified)).or(measured).or_else(|| newest(attributes_measured));
     Ok(EntityReport {
         change_type,
+        looks_new: false,
         id: id(entity_id)?,
         types: types(entity_type)?,
         attributes,
         changed: match alteration.as_deref() {
-            _ if tells_actions => Some(changed),
+            _ if !changed.is_empty() => Some(changed),
+            // No value tells the change, so it is in the metadata of these.
+            Some(WITH_CHANGE) if !unchanged.is_empty() => Some(unchanged),
             Some(WITHOUT_CHANGE) => Some(Vec::new()),
+            _ if !unchanged.is_empty() => Some(Vec::new()),
             _ => None,
         },
-        // These are the times of the last change before a deletion.
-        timestamp: times.filter(|_| !is_deleted),
+        deleted_at: None,
+        timestamp: times,
         observed: None,
         service_path,
         context: None,
@@ -118,14 +119,18 @@ impl<'a> AttributeHints<'a> {
             return Self::default();
         }
         let Some(members) = JsonMembers::read(attribute) else { return Self::default() };
-        let [value, metadata] = members.values(["value", "metadata"]);
+        let [value, kind, metadata] = members.values(["value", "type", "metadata"]);
         let Some(metadata) = metadata.and_then(JsonMembers::read) else { return Self::default() };
         let [action, previous, modified, measured] =
             metadata.values(["actionType", "previousValue", "dateModified", "TimeInstant"]);
-        let previous = previous.and_then(JsonMembers::read).and_then(|previous| previous.values(["value"])[0]);
+        let previous = previous.and_then(JsonMembers::read).map(|previous| previous.values(["value", "type"]));
+        let [former_value, former_kind] = previous.unwrap_or_default();
+        let is_equal = |before: Option<&RawValue>, now: Option<&RawValue>| {
+            before.zip(now).map(|(before, now)| before.get() == now.get())
+        };
         Self {
             action: action.and_then(builtin),
-            is_same: previous.zip(value).is_some_and(|(before, now)| before.get() == now.get()),
+            is_same: is_equal(former_value, value) == Some(true) && is_equal(former_kind, kind) != Some(false),
             modified: modified.and_then(time),
             measured: measured.and_then(time),
         }

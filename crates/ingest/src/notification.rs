@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use entity_stream_protocol::limits::CONTEXT_BYTES;
 use entity_stream_protocol::{ChangeType, EntityChange, EpochMillis, JsonMembers, Tenant, json_text};
 use serde_json::value::RawValue;
 
@@ -10,7 +11,7 @@ use crate::limits::MOST_ENTITIES;
 use crate::link::linked_context;
 use crate::refused_entity::{EntityFault, RefusedEntity};
 use crate::trigger::change_type;
-use crate::uncertain_time::time;
+use crate::uncertain_time::{newest, time};
 use crate::{ngsi_ld, ngsi_v2};
 
 /// The types of NGSI-LD notifications, short and expanded.
@@ -72,6 +73,12 @@ pub enum InvalidNotification {
     /// There are too many entities.
     #[error("the notification has more than {MOST_ENTITIES} entities; send several notifications")]
     TooMany,
+    /// The context of all entities is larger than an event may have.
+    #[error(
+        "the notification's @context has more than {CONTEXT_BYTES} bytes: publish the context at an address, and name that in the \
+         subscription"
+    )]
+    Context,
     /// The service paths cannot be assigned.
     #[error(
         "Fiware-ServicePath names {paths} paths for {entities} entities: expected one path, or one for each entity"
@@ -141,12 +148,17 @@ impl<'a> NotificationReading<'a> {
         if entities.len() > MOST_ENTITIES {
             return Err(InvalidNotification::TooMany);
         }
+        let context = context.map(ToOwned::to_owned).or_else(|| linked_context(facts.link.as_deref()?));
+        // Each entity without its own gets a copy, of which an event of this size would be refused anyway.
+        if context.as_ref().is_some_and(|context| context.get().len() > CONTEXT_BYTES) {
+            return Err(InvalidNotification::Context);
+        }
         Ok(Self {
             entities,
             read: if is_ld { ngsi_ld::read } else { ngsi_v2::read },
             trigger: trigger.and_then(change_type).or_else(|| reason.and_then(change_type)),
             notified_at: notified_at.and_then(time),
-            context: context.map(ToOwned::to_owned).or_else(|| linked_context(facts.link.as_deref()?)),
+            context,
         })
     }
 
@@ -156,9 +168,10 @@ impl<'a> NotificationReading<'a> {
             Err(fault) => return Err(RefusedEntity { index, id: id_of(entity), fault }),
         };
         let of_header = facts.service_paths.get(index).or_else(|| facts.service_paths.first());
-        let change_type = report.change_type.or(self.trigger).unwrap_or(ChangeType::EntityUpdated);
+        let guess = if report.looks_new { ChangeType::EntityCreated } else { ChangeType::EntityUpdated };
+        let change_type = report.change_type.or(self.trigger).unwrap_or(guess);
+        let timestamp = self.timestamp(change_type, &report, facts);
         let data = RawValue::from_string(report.data()).unwrap_or_else(|_| entity_stream_protocol::empty_object());
-        let told = report.timestamp.as_deref().or(self.notified_at.as_deref()).or(report.observed.as_deref());
         Ok(EntityChange {
             change_type,
             tenant: facts.tenant.clone(),
@@ -168,8 +181,27 @@ impl<'a> NotificationReading<'a> {
             data,
             changed_attributes: report.changed.filter(|_| change_type == ChangeType::EntityUpdated),
             context: report.context.map(ToOwned::to_owned).or_else(|| self.context.clone()),
-            timestamp: Some(told.map_or_else(|| facts.received_at.to_rfc3339_millis(), str::to_owned)),
+            timestamp: Some(timestamp),
         })
+    }
+
+    /// The time of a change. The entity's own time of a deletion is that of its last change: a deletion is not older than that, and
+    /// not older than the notification, whichever clock is ahead.
+    fn timestamp(&self, change_type: ChangeType, report: &EntityReport<'_>, facts: &NotificationFacts) -> String {
+        let received = || Cow::Owned(facts.received_at.to_rfc3339_millis());
+        let (notified, observed) = (self.notified_at.as_deref(), report.observed.as_deref());
+        let own = report.timestamp.as_deref();
+        let time = match (change_type, report.deleted_at.as_deref()) {
+            (ChangeType::EntityDeleted, Some(deleted)) => Cow::Borrowed(deleted),
+            (ChangeType::EntityDeleted, None) => {
+                // An update without any better time had that of its observations.
+                let last = own.or(if notified.is_none() { observed } else { None });
+                let told = notified.map_or_else(received, Cow::Borrowed);
+                newest(last.map(Cow::Borrowed).into_iter().chain([told])).unwrap_or_else(received)
+            }
+            _ => own.or(notified).or(observed).map_or_else(received, Cow::Borrowed),
+        };
+        time.into_owned()
     }
 }
 

@@ -1,10 +1,13 @@
 //! The answers to requests that fail: problem details (RFC 9457).
 
+use std::borrow::Cow;
+
 use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use aws_lambda_events::encodings::Body;
 use aws_lambda_events::http::HeaderValue;
 use aws_lambda_events::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use entity_stream_auth::Refusal;
+use entity_stream_protocol::limits::ENTITY_ID_LENGTH;
 use serde::Serialize;
 
 use crate::limits::NOTIFY_PATH;
@@ -65,8 +68,22 @@ struct ProblemDetails<'a> {
 struct EntityDetails<'a> {
     index: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<&'a str>,
+    id: Option<Cow<'a, str>>,
     reason: String,
+}
+
+impl<'a> EntityDetails<'a> {
+    fn of(entity: &'a RefusedEntity) -> Self {
+        Self { index: entity.index, id: entity.id.as_deref().map(shortened), reason: entity.fault.to_string() }
+    }
+}
+
+/// An id of at most the length that an event may have. A longer one ends with an ellipsis.
+fn shortened(id: &str) -> Cow<'_, str> {
+    match id.char_indices().nth(ENTITY_ID_LENGTH) {
+        Some((end, _)) => Cow::Owned(format!("{}…", &id[..end])),
+        None => Cow::Borrowed(id),
+    }
 }
 
 impl NotifyProblem {
@@ -166,18 +183,13 @@ impl NotifyProblem {
             Self::Unpublished { published, .. } => (&[][..], Some(*published)),
             _ => (&[][..], None),
         };
-        let entity = |entity: &RefusedEntity| (entity.index, entity.id.clone(), entity.fault.to_string());
-        let named: Vec<_> = refused.iter().take(NAMED).map(entity).collect();
         let details = ProblemDetails {
             kind: format!("urn:entity-stream:problem:{}", self.name()),
             title: self.title(),
             status: self.status(),
             detail: self.detail(),
             published,
-            refused: named
-                .iter()
-                .map(|(index, id, reason)| EntityDetails { index: *index, id: id.as_deref(), reason: reason.clone() })
-                .collect(),
+            refused: refused.iter().take(NAMED).map(EntityDetails::of).collect(),
         };
         // Texts and numbers always serialise.
         serde_json::to_string(&details).unwrap_or_default()
@@ -225,6 +237,19 @@ mod tests {
         assert_eq!((busy.status_code, &busy.headers[RETRY_AFTER]), (503, &RETRY_SECONDS));
         assert_eq!(&NotifyProblem::Method.answer().headers[ALLOW], "POST");
         assert!(NotifyProblem::Credential(Refusal::NoCredential).answer().headers.contains_key(WWW_AUTHENTICATE));
+    }
+
+    #[test]
+    fn an_id_that_no_event_may_have_is_cut() {
+        let named = |id: String| {
+            let refused = vec![RefusedEntity { index: 0, id: Some(id), fault: EntityFault::NoType }];
+            let body: serde_json::Value =
+                serde_json::from_str(&NotifyProblem::Entities { refused, published: 0 }.body()).unwrap();
+            body["refused"][0]["id"].as_str().unwrap().to_owned()
+        };
+        let longest = "é".repeat(ENTITY_ID_LENGTH);
+        assert_eq!(named(longest.clone()), longest);
+        assert_eq!(named("é".repeat(1024 * 1024)), longest + "…");
     }
 
     #[test]

@@ -5,13 +5,12 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 /// The kind of change that a name of NGSI-LD (`entityCreated`) or of Orion (`entityCreate`) stands for. The names of changes of
-/// attributes stand for updates.
+/// attributes (`attributeCreated`) tell nothing, because the attributes of a new entity are new as well.
 pub(crate) fn change_type_of(name: &str) -> Option<ChangeType> {
     match name {
         "entityCreated" | "entityCreate" => Some(ChangeType::EntityCreated),
         "entityDeleted" | "entityDelete" => Some(ChangeType::EntityDeleted),
-        "entityUpdated" | "entityUpdate" | "entityChange" | "attributeCreated" | "attributeUpdated"
-        | "attributeDeleted" => Some(ChangeType::EntityUpdated),
+        "entityUpdated" | "entityUpdate" | "entityChange" => Some(ChangeType::EntityUpdated),
         _ => None,
     }
 }
@@ -40,7 +39,9 @@ mod tests {
         for (trigger, expected) in [
             (r#""entityCreated""#, Some(ChangeType::EntityCreated)),
             (r#""entityDelete""#, Some(ChangeType::EntityDeleted)),
-            (r#"["attributeUpdated","entityUpdated"]"#, Some(ChangeType::EntityUpdated)),
+            (r#"["entityUpdated","entityChange"]"#, Some(ChangeType::EntityUpdated)),
+            (r#"["attributeUpdated","entityUpdated"]"#, None),
+            (r#""attributeCreated""#, None),
             (r#"["entityDeleted"]"#, Some(ChangeType::EntityDeleted)),
             (r#"["entityCreated","entityDeleted"]"#, None),
             (r#""newlyMatching""#, None),

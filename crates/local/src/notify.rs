@@ -53,7 +53,10 @@ pub(crate) async fn handle(state: &SystemState, client: SocketAddr, request: Req
     drop(body);
     match state.functions.invoke(Function::Ingest, event.into(), state.config.times.integration_timeout).await {
         Ok(result) => respond(&result).unwrap_or_else(failed),
-        Err(InvokeError::Throttled(_)) => answer(StatusCode::TOO_MANY_REQUESTS, "application/json", Body::empty()),
+        Err(InvokeError::Throttled(_)) => {
+            let body = r#"{"Message":"Rate Exceeded."}"#;
+            with_retry(answer(StatusCode::TOO_MANY_REQUESTS, "application/json", body))
+        }
         Err(error) => {
             tracing::error!(%error, "the ingest function failed");
             failed()
@@ -136,7 +139,11 @@ fn respond(result: &[u8]) -> Option<Response<Body>> {
 /// The answer of a system that has no room for another notification.
 fn busy() -> Response<Body> {
     let detail = "the local system publishes as many notifications as it can; send the notification again";
-    let mut response = problem(StatusCode::SERVICE_UNAVAILABLE, "busy", "Try again", detail);
+    with_retry(problem(StatusCode::SERVICE_UNAVAILABLE, "busy", "Try again", detail))
+}
+
+/// Tells the sender when to come back.
+fn with_retry(mut response: Response<Body>) -> Response<Body> {
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
     response
 }

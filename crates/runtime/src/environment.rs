@@ -87,7 +87,7 @@ pub const JWT_ROLE_CLAIM: Variable = Variable {
 /// The roles that the roles of an identity provider stand for.
 pub const JWT_ROLES: Variable = Variable {
     name: "JWT_ROLES",
-    expected: "comma-separated pairs of a role in tokens and the role that it stands for, super_admin, tenant_admin or user, such as editor=user,ops=tenant_admin",
+    expected: "comma-separated pairs of a role in tokens and the role that it stands for, super_admin, tenant_admin, user or publisher, such as editor=user,ops=tenant_admin",
 };
 /// Lets clients send their token in the URL.
 pub const AUTH_QUERY_TOKEN: Variable = Variable {

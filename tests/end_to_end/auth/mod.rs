@@ -4,6 +4,7 @@ mod access;
 mod api_keys;
 mod discovery;
 mod dpop;
+mod dpop_instances;
 mod expiry;
 mod forged;
 mod groups;

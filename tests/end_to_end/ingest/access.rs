@@ -23,7 +23,7 @@ pub(crate) async fn open_system(settings: &'static [(&'static str, &'static str)
 }
 
 /// Creates a key, and returns the value of `Authorization`.
-async fn key(system: &System, name: &str, role: Role, tenants: &[&str], path: Option<&str>) -> String {
+pub(super) async fn key(system: &System, name: &str, role: Role, tenants: &[&str], path: Option<&str>) -> String {
     let keys = ApiKeys::new(aws_sdk_dynamodb::Client::new(&aws_config(&system.local.dynamodb_url())), API_KEYS_TABLE);
     let record = ApiKeyRecord {
         name: name.parse().unwrap(),

@@ -1,5 +1,8 @@
 //! Notifications that went wrong in relays, and what is right.
 
+use std::time::Duration;
+
+use entity_stream_clock::Clock;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -115,6 +118,22 @@ async fn a_deletion_is_a_deletion() {
     accepted(&system, &NGSI_LD, ld(&[deleted])).await;
     let event = client.json().await;
     assert_eq!((&event["type"], &event["timestamp"]), (&json!("entityDeleted"), &json!("2026-01-02T03:04:05.5Z")));
+}
+
+#[tokio::test]
+async fn a_deletion_is_not_late_if_the_brokers_clock_is_ahead() {
+    let system = System::start().await;
+    let mut client = system.connect("tenant=city").await;
+    let ahead = Clock::system().now().plus(Duration::from_secs(60)).to_rfc3339_millis();
+    for alteration in ["entityCreate", "entityChange"] {
+        let entity = json!({ "id": "r", "type": "Room", "x": 1, "dateModified": ahead, "alterationType": alteration });
+        accepted(&system, &ORION, v2(&[entity])).await;
+        assert_eq!(client.json().await["timestamp"], json!(ahead));
+    }
+    let deleted = json!({ "id": "r", "type": "Room", "x": 1, "dateModified": ahead, "alterationType": "entityDelete" });
+    accepted(&system, &ORION, v2(&[deleted])).await;
+    let event = client.json().await;
+    assert_eq!((&event["type"], &event["late"]), (&json!("entityDeleted"), &Value::Null), "{event}");
 }
 
 #[tokio::test]

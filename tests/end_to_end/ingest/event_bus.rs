@@ -1,14 +1,18 @@
 //! The function before a bus that fails.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
+use entity_stream_auth::Role;
 use entity_stream_clock::Clock;
 use entity_stream_ingest::Ingest;
-use entity_stream_local::aws_config;
+use entity_stream_local::{API_KEYS_TABLE, aws_config};
 use entity_stream_runtime::{AwsServices, Environment, IngestConfig};
 use serde_json::{Value, json};
 
 use super::v2;
+use crate::auth::guarded;
+use crate::harness::tokens::SECRET;
 use crate::harness::{Asked, Endpoint, Reply, lambda_event, result};
 
 async fn ingest(bus: &Endpoint, settings: &'static [(&'static str, &'static str)]) -> Ingest {
@@ -21,8 +25,12 @@ async fn ingest(bus: &Endpoint, settings: &'static [(&'static str, &'static str)
 }
 
 async fn notified(ingest: &Ingest, body: &str) -> Value {
+    notified_with(ingest, &json!({ "fiware-service": "city" }), body).await
+}
+
+async fn notified_with(ingest: &Ingest, headers: &Value, body: &str) -> Value {
     let event = json!({
-        "version": "2.0", "rawPath": "/notify", "headers": { "fiware-service": "city" },
+        "version": "2.0", "rawPath": "/notify", "headers": headers,
         "requestContext": { "http": { "method": "POST", "path": "/notify" } }, "body": body, "isBase64Encoded": false,
     });
     result(&ingest.handle(lambda_event(&event.to_string())).await.unwrap())
@@ -80,6 +88,30 @@ async fn a_bus_that_stays_busy_is_a_503_with_the_number_of_entities_that_wait() 
     assert_eq!((&result["statusCode"], &result["headers"]["retry-after"]), (&json!(503), &json!("5")));
     assert_eq!(problem["published"], 9);
     assert!(problem["detail"].as_str().unwrap().starts_with("1 of the entities"), "{problem}");
+}
+
+#[tokio::test]
+async fn a_slow_table_of_keys_and_a_slow_bus_have_one_deadline() {
+    let system = guarded(&[]).await;
+    let key = super::access::key(&system, "orion", Role::Publisher, &["city"], None).await;
+    let table = system.local.dynamodb_url();
+    let services = Endpoint::new(move |request| {
+        match request.headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default() {
+            "DynamoDB_20120810.GetItem" => Reply::After(Duration::from_secs(2), Box::new(Reply::From(table.clone()))),
+            target if target.starts_with("DynamoDB") => Reply::From(table.clone()),
+            _ => Reply::Never,
+        }
+    })
+    .await;
+    let settings = &[("AUTH_ENABLED", "true"), ("JWT_SECRET", SECRET), ("WS_API_KEYS_TABLE", API_KEYS_TABLE)];
+    let ingest = ingest(&services, settings).await;
+    let started = Instant::now();
+    let headers = json!({ "fiware-service": "city", "authorization": key });
+    let result = notified_with(&ingest, &headers, &rooms(1)).await;
+    let taken = started.elapsed();
+    assert_eq!(result["statusCode"], 503, "{result}");
+    assert!(result["body"].as_str().unwrap().contains(":unpublished"), "the credential was checked: {result}");
+    assert!(taken < Duration::from_millis(5500), "a broker has given up after {taken:?}");
 }
 
 #[tokio::test]

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use entity_stream_local::{Config, QueueCapacity, SocketLimits};
+use entity_stream_local::{Config, FunctionHost, FunctionNames, QueueCapacity, SocketLimits};
 use futures_util::future::join_all;
 use serde_json::json;
 
 use super::{ORION, notify, v2};
-use crate::harness::{Client, System, config};
+use crate::harness::{Client, Endpoint, Reply, System, config};
 
 fn ten(notification: usize) -> String {
     v2(&(0..10).map(|i| json!({ "id": format!("{notification}-{i}"), "type": "Room", "n": i })).collect::<Vec<_>>())
@@ -43,6 +43,15 @@ async fn a_system_that_publishes_as_many_as_it_can_says_so_at_once() {
     let answer = notify(&system, &ORION, ten(1)).await;
     assert_eq!((answer.status, answer.header("retry-after")), (503, Some("5")));
     assert_eq!(super::name_and_detail(&answer).0, "busy");
+}
+
+#[tokio::test]
+async fn a_throttled_function_is_a_429_that_says_when_to_come_back() {
+    let lambda = Endpoint::script([Reply::status(429)]).await;
+    let functions = FunctionHost::Lambda { endpoint: lambda.url.clone(), names: FunctionNames::default() };
+    let system = System::start_with(Config { functions, ..config() }).await;
+    let answer = notify(&system, &ORION, ten(1)).await;
+    assert_eq!((answer.status, answer.header("retry-after")), (429, Some("5")));
 }
 
 #[tokio::test]

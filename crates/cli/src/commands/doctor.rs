@@ -54,10 +54,10 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     logs::start(logs::OF_A_TOOL)?;
-    let token = args.credential.token().cloned();
+    let (token, has_key) = (args.credential.token().cloned(), args.credential.has_key());
     let credential = args.credential.credential()?;
     let mut diagnosis = Diagnosis::new(args.output);
-    let mut doctor = Doctor { url: args.url, credential, token, target: None, patience: args.timeout };
+    let mut doctor = Doctor { url: args.url, credential, token, has_key, target: None, patience: args.timeout };
     for tenant in &args.tenants {
         let client = client::build(client::builder(&doctor.url, tenant, doctor.credential.as_ref()))?;
         client::warn_if_exposed(&client);

@@ -40,8 +40,11 @@ Examples:
 Environment:
   EVENT_STREAMING_ENABLED   true to stream events, false to refuse connections [default: true]
   AUTH_ENABLED              true to require a token for connections [default: false]
-  JWT_SECRET, JWT_SECRET_ARN, JWT_JWKS_URL, JWT_ISSUER, JWT_AUDIENCE, JWT_TENANT_CLAIMS, JWT_ROLE_CLAIM, JWT_ROLES,
-  AUTH_IN_BAND, SUBSCRIBE_ACK, ALLOWED_ORIGINS, MAX_CONNECTIONS_PER_SUBJECT, BROADCAST_CONCURRENCY,
+  INGEST_ENABLED            true to accept the notifications of brokers [default: true]
+  JWT_SECRET, JWT_SECRET_ARN, JWT_JWKS_URL, JWT_ISSUER, JWT_AUDIENCE, JWT_TENANT_CLAIMS,
+  JWT_ROLE_CLAIM, JWT_ROLES, AUTH_QUERY_TOKEN, PUBLIC_TENANTS, AUTH_IN_BAND, SUBSCRIBE_ACK,
+  ALLOWED_ORIGINS, MAX_CONNECTIONS_PER_SUBJECT, HISTORY_MINUTES, ENTITY_STATE, ENTITY_STATE_DAYS,
+  INGEST_DEFAULT_TENANT, INGEST_TENANT_MAP, INGEST_SOURCE, BROADCAST_CONCURRENCY,
   BROADCAST_SPLIT_AT
                             the same as for the functions on AWS
   RUST_LOG                  the level or the directives of the log [default: info for Entity Stream]")]
@@ -270,10 +273,26 @@ fn host(text: &str) -> Result<IpAddr, String> {
 
 #[cfg(test)]
 mod tests {
+    use clap::{CommandFactory, Parser};
+    use entity_stream_runtime::environment::{
+        ALL, AWS_LAMBDA_LOG_LEVEL, DEAD_LETTER_QUEUE_URL, EVENT_BUS_NAME, WS_API_ENDPOINT, WS_API_KEYS_TABLE,
+        WS_CONNECTIONS_TABLE, WS_HISTORY_TABLE,
+    };
+
     use super::*;
     use crate::cli::Cli;
     use crate::commands::Command;
-    use clap::Parser;
+
+    /// The variables of the functions that a user cannot set: the local system sets them, and Lambda sets the last.
+    const NOT_FOR_USERS: [Variable; 7] = [
+        WS_CONNECTIONS_TABLE,
+        WS_HISTORY_TABLE,
+        WS_API_KEYS_TABLE,
+        WS_API_ENDPOINT,
+        DEAD_LETTER_QUEUE_URL,
+        EVENT_BUS_NAME,
+        AWS_LAMBDA_LOG_LEVEL,
+    ];
 
     fn parse(args: &[&str], environment: &'static [(&str, &str)]) -> anyhow::Result<Config> {
         let cli = Cli::try_parse_from(["entity-stream", "local"].iter().chain(args))?;
@@ -295,6 +314,21 @@ mod tests {
         let Ok(lambda) = parse(&["--lambda-endpoint", "http://localhost:9000"], &[]) else { panic!() };
         let FunctionHost::Lambda { names, .. } = lambda.functions else { panic!() };
         assert_eq!(names, FunctionNames::default());
+    }
+
+    #[test]
+    fn the_help_lists_each_variable_that_a_user_may_set() {
+        let definition = Cli::command();
+        let help = definition.find_subcommand("local").unwrap().get_after_help().unwrap().to_string();
+        let (_, environment) = help.split_once("Environment:").unwrap();
+        let is_name =
+            |word: &&str| word.contains('_') && word.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');
+        let mut listed: Vec<_> = environment.split([' ', ',', '\n']).filter(is_name).collect();
+        let settable = ALL.iter().filter(|variable| !NOT_FOR_USERS.contains(variable));
+        let mut settable: Vec<_> = settable.map(|variable| variable.name).collect();
+        listed.sort_unstable();
+        settable.sort_unstable();
+        assert_eq!(listed, settable);
     }
 
     #[test]

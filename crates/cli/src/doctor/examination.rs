@@ -25,6 +25,8 @@ pub(crate) struct Doctor {
     pub(crate) credential: Option<ClientCredential>,
     /// The token that is the credential, to explain why it is refused.
     pub(crate) token: Option<Token>,
+    /// True if there is a key for proofs of possession.
+    pub(crate) has_key: bool,
     /// The bus to publish to. `None` to publish nothing.
     pub(crate) target: Option<Target>,
     /// The time that a change may take to arrive.
@@ -41,7 +43,7 @@ impl Doctor {
             }
             Some(CredentialKind::Token) => {
                 let token = self.token.as_ref().map(Token::expose).unwrap_or_default();
-                let fault = likely_fault(token, tenant, &Environment::process(), Clock::system().now());
+                let fault = likely_fault(token, self.has_key, tenant, &Environment::process(), Clock::system().now());
                 let fault = fault.map(|fault| format!("{fault}. ")).unwrap_or_default();
                 format!("{fault}`entity-stream token --inspect` explains a token, given the JWT_… settings of the functions")
             }

@@ -117,7 +117,7 @@ fn failed(error: &ClientError, credential: Option<CredentialKind>, credential_ad
             Check::Handshake,
             "the URL ends with the stage and nothing else, as in wss://HOST/prod; locally it ends with the port",
         ),
-        (ClientError::Handshake(HandshakeRefusal { status: 429, .. }), _) => (
+        (ClientError::Handshake(HandshakeRefusal { status: 429, .. }) | ClientError::TooManyConnections(_), _) => (
             Check::Handshake,
             "the subject has too many connections, or the account's rate of new ones is exhausted; try again later",
         ),
@@ -126,6 +126,9 @@ fn failed(error: &ClientError, credential: Option<CredentialKind>, credential_ad
         }
         (ClientError::Handshake(_), ErrorKind::Unavailable) => {
             (Check::Handshake, "the connect function fails; read its log")
+        }
+        (ClientError::Rejected { .. } | ClientError::Gateway(_), ErrorKind::Unavailable) => {
+            (Check::Handshake, "the default function, which checks the proof of possession, fails; read its log")
         }
         (ClientError::Handshake(_), _) => {
             (Check::Handshake, "check --url: another service than Entity Stream answers there")

@@ -37,9 +37,15 @@ pub(super) async fn check(
     diagnosis.add(match credential.map(noun) {
         None => Finding::passed(Check::Credential, "not required: every client may listen"),
         Some(noun) if is_open(anonymous).await => {
-            let finding =
-                Finding::warning(Check::Credential, format!("the {noun} was not checked: every client may listen"));
-            finding.advise("set AUTH_ENABLED=true for the functions, unless the stream is meant to be public")
+            // The server may have checked it: in a public tenant, a client with a credential is judged by it.
+            let finding = Finding::warning(
+                Check::Credential,
+                format!("a client with the {noun} may listen, and clients without one may listen too"),
+            );
+            finding.advise(
+                "set AUTH_ENABLED=true for the functions, and leave the tenant out of PUBLIC_TENANTS, unless it is meant \
+                 to be public",
+            )
         }
         Some(noun) => {
             Finding::passed(Check::Credential, format!("the {noun} is accepted, and clients without one are refused"))

@@ -4,13 +4,16 @@ use entity_stream_runtime::Environment;
 use entity_stream_runtime::environment::JWT_ISSUER;
 use serde_json::Value;
 
+use super::bound::is_bound;
 use super::claims::ClaimNames;
 use super::explanation::{listed, moment};
 use crate::terminal::printable;
 
-/// The likely reason for which a server refuses a token, from what the token says. `None` if it is not a token.
+/// The likely reason for which a server refuses a token, from what the token says. `None` if it is not a token. `has_key` says
+/// whether the client has a key for proofs of possession.
 pub(crate) fn likely_fault(
     token: &str,
+    has_key: bool,
     tenant: &Tenant,
     environment: &Environment,
     now: EpochMillis,
@@ -27,6 +30,9 @@ pub(crate) fn likely_fault(
         format!("the token has expired: its exp is {}; get a fresh one", shown("exp"))
     } else if time("nbf").is_some_and(|nbf| nbf > now_in_seconds) {
         format!("the token is not valid yet: its nbf is {}; compare the clocks", shown("nbf"))
+    } else if is_bound(&said) && !has_key {
+        // No server accepts such a client. The settings below may be those of another server.
+        "the token is bound to a key: pass --dpop-key FILE".to_owned()
     } else if is_foreign {
         let issuer = issuer.unwrap_or_default();
         format!("the token is of another issuer: its iss is {}, and JWT_ISSUER is \"{issuer}\"", claim("iss"))
@@ -74,13 +80,17 @@ mod tests {
             ("tenant", json!(null), "the token names no tenant in tenant, tenantId or tenantName"),
             ("role", json!("root"), "the token has no known role in role"),
             ("aud", json!("web"), "its iss is \"https://id\" and its aud \"web\""),
+            ("cnf", json!({ "jkt": "T" }), "the token is bound to a key: pass --dpop-key FILE"),
+            ("cnf", json!(null), "its iss is"),
         ] {
             let mut claims = good.clone();
             claims[name] = value;
             let token = format!("{}.{}.", URL_SAFE_NO_PAD.encode("{}"), URL_SAFE_NO_PAD.encode(claims.to_string()));
-            let fault = likely_fault(&token, &Tenant::parse("demo").unwrap(), &environment, now).unwrap();
-            assert!(fault.starts_with(beginning), "{name}: {fault}");
+            let fault =
+                |has_key| likely_fault(&token, has_key, &Tenant::parse("demo").unwrap(), &environment, now).unwrap();
+            assert!(fault(false).starts_with(beginning), "{name}: {}", fault(false));
+            assert!(!fault(true).contains("--dpop-key"), "{name}: {}", fault(true));
         }
-        assert_eq!(likely_fault("x", &Tenant::parse("demo").unwrap(), &environment, now), None);
+        assert_eq!(likely_fault("x", false, &Tenant::parse("demo").unwrap(), &environment, now), None);
     }
 }

@@ -1,5 +1,6 @@
 //! Signs tokens and explains them.
 
+mod bound;
 mod claims;
 mod explanation;
 mod fault;
@@ -8,6 +9,7 @@ mod secret;
 mod signing;
 mod verdict;
 
+pub(crate) use bound::is_bound;
 pub(crate) use claims::{Claim, ClaimNames};
 pub(crate) use explanation::{explain, listed, reason};
 pub(crate) use fault::likely_fault;

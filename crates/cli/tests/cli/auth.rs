@@ -179,3 +179,17 @@ async fn a_listener_proves_that_it_has_the_key_of_its_token() {
     let ended = run_with(&doctor, &[("ENTITY_STREAM_TOKEN", &token)], "").await;
     assert_eq!(ended.code, Some(0), "{ended:?}");
 }
+
+#[tokio::test]
+async fn a_key_is_not_used_for_a_token_that_is_not_bound() {
+    let mut system = start_with(&AUTH, &[]);
+    let banner = banner(&mut system).await;
+    let token = banner.command.split(['=', ' ']).nth(1).unwrap();
+    let settings = [("ENTITY_STREAM_TOKEN", token), ("ENTITY_STREAM_DPOP_KEY", "/no/such/key.pem")];
+    let mut listener = start_with(&["listen", "demo", "--url", &banner.websocket, "--count", "1"], &settings);
+    listener.says("warning: the token is not bound to a key (cnf.jkt); --dpop-key is not used").await;
+    listener.says("listening to demo").await;
+    publish(&banner, "demo", "urn:1").await;
+    assert!(listener.line().await.ends_with(" Room urn:1"));
+    assert_eq!(listener.exit().await.code(), Some(0));
+}

@@ -16,7 +16,7 @@ use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::harness::{Ended, listen, run, run_with, system, system_with};
+use crate::harness::{Ended, listen, run, run_with, start_with, system, system_with};
 use crate::server::WebSocketServer;
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
@@ -210,6 +210,38 @@ async fn a_credential_that_the_server_ignores_is_a_warning() {
     assert_eq!(steps(&report)[3], ("credential", "warning"), "{ended:?}");
     assert!(report["ok"] == true && ended.stdout.contains("AUTH_ENABLED=true"), "{ended:?}");
     assert!(!format!("{ended:?}").contains("eyJwhatever"));
+}
+
+#[tokio::test]
+async fn a_token_that_a_public_tenant_does_not_need_is_a_warning() {
+    let system = guarded(&[("PUBLIC_TENANTS", "demo")], RefuseWith::Status).await;
+    let good = token("demo").await;
+    let (ended, report) = doctor(&system.websocket_url(), &[], &[("ENTITY_STREAM_TOKEN", &good)]).await;
+    assert_eq!(steps(&report)[3], ("credential", "warning"), "{ended:?}");
+    let step = &report["tenants"][0]["steps"][3];
+    // The server has checked it, which the doctor cannot know.
+    assert!(step["detail"].as_str().unwrap().contains("clients without one may listen too"), "{step}");
+    assert!(step["advice"].as_str().unwrap().contains("PUBLIC_TENANTS"), "{step}");
+    assert!(!step.to_string().contains("not checked"), "{step}");
+    assert_eq!(report["ok"], true);
+}
+
+#[tokio::test]
+async fn a_bound_token_without_its_key_is_named() {
+    let system = guarded(&[("MAX_CONNECTIONS_PER_SUBJECT", "1")], RefuseWith::Status).await;
+    let url = system.websocket_url();
+    let directory = tempfile::tempdir().unwrap();
+    let key = directory.path().join("key.pem").to_str().unwrap().to_owned();
+    let ended = run_with(&["token", "--tenant", "demo", "--dpop", &key], &[("JWT_SECRET", SECRET)], "").await;
+    let bound = [("ENTITY_STREAM_TOKEN", ended.stdout.trim())];
+    let (_, report) = doctor(&url, &[], &bound).await;
+    assert_fails_at(&report, "credential", "DPoP proof required", "the token is bound to a key: pass --dpop-key FILE");
+
+    // With the key, the subject's only connection is the fault.
+    let mut listener = start_with(&["listen", "demo", "--url", &url, "--dpop-key", &key], &bound);
+    listener.says("listening to demo").await;
+    let (_, report) = doctor(&url, &["--dpop-key", &key], &bound).await;
+    assert_fails_at(&report, "handshake", "too many connections", "the subject has too many connections");
 }
 
 #[tokio::test]

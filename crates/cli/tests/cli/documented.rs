@@ -1,10 +1,10 @@
-//! The Rust example of `docs/publishing.md`, which is a part of this file.
+//! The Rust example of `docs/publishing.md`, which is a part of this file, and the event of `README.md`.
 
 use aws_sdk_eventbridge::Client;
 use entity_stream_local::aws_config;
 use serde_json::{Value, json};
 
-use crate::harness::{listen, system};
+use crate::harness::{listen, run, system};
 
 /// Publishes one change.
 async fn publish(client: &aws_sdk_eventbridge::Client, detail: &serde_json::Value) -> Result<String, String> {
@@ -37,4 +37,24 @@ async fn the_function_publishes() {
     let event: Value = serde_json::from_str(&listener.line().await).unwrap();
     assert_eq!(event["id"], id);
     assert!(publish(&client, &json!("no object")).await.unwrap_err().contains("MalformedDetail"));
+}
+
+#[tokio::test]
+async fn the_readme_shows_the_event_that_arrives() {
+    let readme = include_str!("../../../../README.md");
+    let (_, rest) = readme.split_once("The client receives:\n\n```json\n").unwrap();
+    let mut shown: Value = serde_json::from_str(rest.split("```").next().unwrap()).unwrap();
+    let system = system().await;
+    let mut listener = listen(&system, "demo", &["--output", "json", "--count", "1"]).await;
+    let (data, url) = (shown["data"].to_string(), system.http_url());
+    let entity = ["publish", "demo", "--type", "entityUpdated", "--entity-type", "Room"];
+    let change = ["--entity-id", "urn:ngsi-ld:Room:001", "--data", &data, "--changed-attribute", "temperature"];
+    let ended = run(&[&entity[..], &change, &["--endpoint-url", &url]].concat()).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let mut event: Value = serde_json::from_str(&listener.line().await).unwrap();
+    for name in ["id", "timestamp", "position", "version"] {
+        let [shown, received] = [&mut shown, &mut event].map(|object| object[name].take());
+        assert_eq!((shown.is_string(), shown.is_u64()), (received.is_string(), received.is_u64()), "{name}");
+    }
+    assert_eq!(shown, event);
 }

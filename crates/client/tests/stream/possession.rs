@@ -1,6 +1,6 @@
 //! Tokens that are bound to a key.
 
-use entity_stream_client::{DpopKey, ErrorKind, StreamItem};
+use entity_stream_client::{ClientError, DpopKey, ErrorKind, StreamItem};
 use serde_json::{Value, json};
 
 use crate::server::Server;
@@ -42,7 +42,7 @@ async fn each_connection_begins_with_another_proof() {
 async fn a_refused_proof_ends_the_stream_and_a_failure_does_not() {
     let server = Server::start().await;
     for (code, is_final) in
-        [("unauthorized", true), ("limit_exceeded", true), ("internal", false), ("not_connected", false)]
+        [("unauthorized", true), ("limit_exceeded", false), ("internal", false), ("not_connected", false)]
     {
         let mut stream = server.client().bound_token("a.b.c", key()).connect().unwrap();
         let serve = async {
@@ -57,7 +57,10 @@ async fn a_refused_proof_ends_the_stream_and_a_failure_does_not() {
             assert!(!format!("{error:?}").contains("a.b.c"));
         } else {
             let (item, _peer) = tokio::join!(next(&mut stream), serve);
-            assert!(matches!(item, StreamItem::Disconnected { was_subscribed: false, .. }), "{code}: {item:?}");
+            let StreamItem::Disconnected { error, was_subscribed: false, .. } = item else {
+                panic!("{code}: {item:?}");
+            };
+            assert_eq!(matches!(error, ClientError::TooManyConnections(_)), code == "limit_exceeded", "{error:?}");
         }
     }
 }

@@ -151,9 +151,10 @@ impl<'a> EntityUpdate<'a> {
             },
         };
         let mut state = former.clone().unwrap_or_else(|| self.unknown_entity(now));
-        // A repetition that is not recognised any more is not newer than a change of the same time. Its first attempt may have told
-        // no client.
-        let is_late = self.at < state.newest || (self.may_be_repeated && self.at == state.newest);
+        // A repetition that is not recognised any more is not newer than a change of the same time. If the state remembers fewer changes
+        // than it can, it remembers all of them, so this is none. The first attempt of a repetition may have told no client.
+        let may_be_forgotten = self.may_be_repeated && state.recent.len() >= RECENT;
+        let is_late = self.at < state.newest || (may_be_forgotten && self.at == state.newest);
         // The mark says what was there, so that the next repetition, which recognises this one, knows it.
         let mark = self.mark.with(is_late, matches!(before, FormerState::Absent));
         let before = if self.may_be_repeated { FormerState::Unknown } else { before };

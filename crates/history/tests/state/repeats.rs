@@ -98,6 +98,25 @@ async fn a_repetition_with_the_time_of_newer_changes_sets_nothing_back() {
     assert_eq!(t.data("e", at(300)).await.unwrap(), r#"{"a":10}"#);
 }
 
+/// Events of a publisher without timestamps have the bus's whole seconds. The state of the second one could not be written at first.
+#[tokio::test]
+async fn a_change_with_the_time_of_another_that_is_applied_after_a_minute_counts() {
+    for (kind, data, left) in [
+        ("entityUpdated", r#"{"a":21}"#, Some(r#"{"a":21}"#)),
+        ("entityDeleted", "{}", None),
+        ("entityCreated", r#"{"b":1}"#, Some(r#"{"b":1}"#)),
+    ] {
+        let t = TestStates::create().await;
+        t.known(&raw("1", "entityCreated", r#"{"a":20}"#, 100), at(100)).await;
+        let second = raw("2", kind, data, 100);
+        let Applied::Known { revision, .. } = t.table.apply(&second, at(100), at(60_000)).await.unwrap() else {
+            panic!("the entity is small")
+        };
+        assert!(!revision.is_late, "{kind}");
+        assert_eq!(t.data("e", at(60_000)).await.as_deref(), left, "{kind}");
+    }
+}
+
 /// Small changes of an entity that is nearly too large. The quick way does not know its size.
 #[tokio::test]
 async fn small_changes_never_make_an_item_too_large() {

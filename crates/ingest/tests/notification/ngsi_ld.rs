@@ -100,6 +100,25 @@ fn a_deleted_attribute_is_gone_and_named() {
 }
 
 #[test]
+fn a_deleted_instance_hides_no_other_change() {
+    let instances = |deleted: &str| {
+        format!(
+            r#","speed":[{{"type":"Property","value":"urn:ngsi-ld:null","datasetId":"urn:a"{deleted}}},{{"type":"Property","value":2}}]"#
+        )
+    };
+    let other = r#","brand":{"type":"Property","value":"Mercedes"}"#;
+    let without = change(&vehicle(&[&instances(""), other].concat()));
+    assert_eq!(without["data"]["speed"], json!([{ "type": "Property", "value": 2 }]));
+    assert_eq!(
+        without["changedAttributes"],
+        json!(["speed", "brand"]),
+        "the other may have changed in the same request"
+    );
+    let with_changes = change(&vehicle(&[&instances(r#","previousValue":1"#), other].concat()));
+    assert_eq!(with_changes["changedAttributes"], json!(["speed"]));
+}
+
+#[test]
 fn system_attributes_tell_a_creation_and_the_time() {
     let times = |created: &str, modified: &str, attribute: &str| {
         let change = change(&vehicle(&format!(
@@ -134,12 +153,48 @@ fn a_trigger_beside_the_entities_tells_the_kind_of_change() {
         ("notificationTrigger", r#"["entityDeleted"]"#, "entityDeleted"),
         ("notificationTrigger", r#"["entityCreated","entityUpdated","entityDeleted"]"#, "entityUpdated"),
         ("notificationTrigger", r#"["attributeUpdated"]"#, "entityUpdated"),
+        ("notificationTrigger", r#""attributeDeleted""#, "entityUpdated"),
         ("triggerReason", r#""entityCreated""#, "entityCreated"),
         ("triggerReason", r#""newlyMatching""#, "entityUpdated"),
     ] {
         let body = vehicle(r#","a":1"#).replacen('{', &format!(r#"{{"{member}":{value},"#), 1);
         assert_eq!(change(&body)["type"], kind, "{member} {value}");
     }
+}
+
+#[test]
+fn the_times_of_an_entity_only_suggest_a_creation() {
+    let new = r#","createdAt":"2026-01-02T03:03:59Z","modifiedAt":"2026-01-02T03:03:59Z""#;
+    let kind = |members: &str, trigger: &str| {
+        change(&vehicle(members).replacen('{', &format!(r#"{{"triggerReason":{trigger},"#), 1))["type"].clone()
+    };
+    assert_eq!(kind(new, r#""entityDeleted""#), "entityDeleted");
+    assert_eq!(kind(new, r#""entityUpdated""#), "entityUpdated");
+    assert_eq!(kind(&format!(r#"{new},"deletedAt":"2026-01-02T03:03:59Z""#), r#""entityUpdated""#), "entityDeleted");
+    for trigger in [r#""attributeCreated""#, r#"["entityCreated","entityUpdated"]"#, r#""newlyMatching""#] {
+        assert_eq!(kind(new, trigger), "entityCreated", "{trigger} does not tell");
+    }
+}
+
+#[test]
+fn a_deletion_is_not_older_than_the_last_change() {
+    let deleted = |modified: &str| {
+        vehicle(&format!(
+            r#","modifiedAt":"{modified}","a":{{"type":"Property","value":1,"observedAt":"2026-01-02T03:09:00Z"}}"#
+        ))
+        .replacen('{', r#"{"triggerReason":"entityDeleted","#, 1)
+    };
+    let (older, newer) = ("2026-01-02T03:03:59Z", "2026-01-02T03:05:00.5Z");
+    assert_eq!(change(&deleted(older))["timestamp"], NOTIFIED);
+    assert_eq!(change(&deleted(newer))["timestamp"], newer, "the clock of the entity is ahead");
+    let unnotified = |body: String| body.replace(&format!("\"notifiedAt\":\"{NOTIFIED}\","), "");
+    assert_eq!(change(&unnotified(deleted(older)))["timestamp"], RECEIVED);
+    assert_eq!(change(&unnotified(deleted(newer)))["timestamp"], newer);
+    let observed = unnotified(deleted("never"));
+    assert_eq!(change(&observed)["timestamp"], "2026-01-02T03:09:00Z", "its updates had this time");
+    assert_eq!(change(&deleted("never"))["timestamp"], NOTIFIED);
+    let undated = deleted(newer).replace("\"modifiedAt\"", "\"deletedAt\":true,\"modifiedAt\"");
+    assert_eq!(change(&undated)["timestamp"], newer);
 }
 
 #[test]

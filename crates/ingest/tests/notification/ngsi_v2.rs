@@ -82,6 +82,37 @@ fn metadata_tell_which_attributes_changed() {
 }
 
 #[test]
+fn a_change_of_type_or_metadata_is_named() {
+    let entity = |kind: &str, alteration: &str| {
+        room(&format!(
+            r#""a":{{"type":"{kind}","value":5,"metadata":{{"actionType":{{"type":"Text","value":"update"}},
+                "previousValue":{{"type":"Number","value":5}},"unit":{{"type":"Text","value":"CEL"}}}}}},
+                "b":{{"type":"Number","value":1,"metadata":{{}}}},"alterationType":"{alteration}""#
+        ))
+    };
+    let names = |kind: &str, alteration: &str| change(&entity(kind, alteration))["changedAttributes"].clone();
+    assert_eq!(names("Integer", "entityUpdate"), json!(["a"]), "its type");
+    assert_eq!(names("Number", "entityChange"), json!(["a"]), "the metadata, because something has changed");
+    assert_eq!(names("Number", "entityUpdate"), json!([]));
+}
+
+#[test]
+fn a_deletion_is_not_older_than_the_last_change() {
+    let modified = |time: &str| format!(r#""dateModified":{{"type":"DateTime","value":"{time}"}}"#);
+    let (older, newer) = ("2026-01-01T00:00:00.123Z", "2026-01-02T03:04:07.00Z");
+    let orion = |time: &str| room(&format!(r#"{},"alterationType":"entityDelete""#, modified(time)));
+    assert_eq!(change(&orion(older))["timestamp"], RECEIVED);
+    assert_eq!(change(&orion(newer))["timestamp"], newer, "the broker's clock is ahead");
+    let by_trigger = |time: &str| room(&modified(time)).replacen('{', r#"{"triggerReason":"entityDeleted","#, 1);
+    assert_eq!(change(&by_trigger(older))["timestamp"], RECEIVED);
+    let measured =
+        room(r#""TimeInstant":"2026-01-01T00:00:00Z""#).replacen('{', r#"{"triggerReason":"entityDeleted","#, 1);
+    assert_eq!(change(&measured)["timestamp"], RECEIVED);
+    let notified = by_trigger(older).replacen('{', r#"{"notifiedAt":"2026-01-01T00:00:05Z","#, 1);
+    assert_eq!(change(&notified)["timestamp"], "2026-01-01T00:00:05Z");
+}
+
+#[test]
 fn the_time_is_the_brokers_with_its_fraction() {
     let time = |members: &str| change(&room(members))["timestamp"].clone();
     let modified = r#""dateModified":{"type":"DateTime","value":"2026-01-01T00:00:00.123Z","metadata":{}}"#;

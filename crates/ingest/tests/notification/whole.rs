@@ -1,9 +1,10 @@
 //! What is refused, as a whole or by the entity.
 
-use entity_stream_ingest::{MOST_ENTITIES, RefusedEntity};
+use entity_stream_ingest::{MOST_ENTITIES, NotificationFacts, RefusedEntity, read_notification};
+use entity_stream_protocol::limits::CONTEXT_BYTES;
 use serde_json::json;
 
-use crate::read;
+use crate::{facts, read};
 
 #[test]
 fn a_body_that_is_no_notification_is_refused_by_name() {
@@ -30,6 +31,20 @@ fn a_body_that_is_no_notification_is_refused_by_name() {
     assert!(read(&many(MOST_ENTITIES)).is_ok());
     assert!(read(&many(MOST_ENTITIES + 1)).unwrap_err().to_string().contains("more than 1000 entities"));
     assert!(read("\u{feff}{\"subscriptionId\":\"1\",\"data\":[]}").unwrap().is_empty(), "an empty list is no fault");
+}
+
+#[test]
+fn a_context_that_no_event_may_have_is_not_copied_to_each_entity() {
+    let body = |bytes: usize| {
+        let context = "x".repeat(bytes - 2);
+        json!({ "type": "Notification", "@context": context, "data": [{ "id": "a", "type": "T" }] }).to_string()
+    };
+    assert!(read(&body(CONTEXT_BYTES)).is_ok());
+    assert!(read(&body(CONTEXT_BYTES + 1)).unwrap_err().to_string().contains("@context has more than 8192 bytes"));
+    let link = format!(r#"<https://c/{}>; rel="http://www.w3.org/ns/json-ld#context""#, "x".repeat(CONTEXT_BYTES));
+    let facts = NotificationFacts { link: Some(link), ..facts() };
+    let linked = read_notification(r#"{"type":"Notification","data":[]}"#, &facts).unwrap_err();
+    assert!(linked.to_string().contains("@context"), "{linked}");
 }
 
 #[test]

@@ -34,6 +34,8 @@ const LIMITS: InvocationLimits = InvocationLimits {
 };
 /// The time after which an invocation counts as one that waits for slow clients, unless the tables are congested.
 const SLOW: Duration = Duration::from_millis(250);
+/// The time after which it counts as one in any case: the tables answer sooner, and slow clients of one tenant must not hold up another.
+const VERY_SLOW: Duration = Duration::from_secs(2);
 /// The age of a tenant's oldest waiting event from which on the tenant's publishers are kept waiting.
 const AT_EASE: Duration = Duration::from_secs(1);
 /// The longest that a publisher is kept waiting.
@@ -171,12 +173,12 @@ impl Bus {
             payload(&events),
             self.0.timeout
         ));
-        let mut slowed = false;
+        let (mut slowed, began) = (false, Instant::now());
         let result = loop {
             tokio::select! {
                 result = &mut invocation => break result,
                 // More invocations would help no one while all wait for the tables.
-                () = sleep(SLOW), if !slowed => if !self.0.tables.is_congested() {
+                () = sleep(SLOW), if !slowed => if !self.0.tables.is_congested() || began.elapsed() >= VERY_SLOW {
                     slowed = true;
                     self.queue().slowed(&queue);
                     self.invoke();

@@ -11,6 +11,7 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
 use axum::body::Body;
 use http_body_util::BodyExt;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::api;
 use super::engine::Engine;
@@ -41,6 +42,43 @@ impl EngineConnector {
 
 impl HttpConnector for EngineConnector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        HttpConnectorFuture::new(self.clone().send(request))
+        // In a task of its own: the engine hands its turn to the request that has waited longest, and a caller that does not poll its
+        // request, because it waits for something else, would keep the turn from all others.
+        let sending = AbortOnDropHandle::new(tokio::spawn(self.clone().send(request)));
+        HttpConnectorFuture::new(async move {
+            sending.await.unwrap_or_else(|error| Err(ConnectorError::other(error.into(), None)))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use aws_sdk_dynamodb::Client;
+    use dynoxide::Database;
+    use futures_util::poll;
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::settings::aws_config_with;
+
+    #[tokio::test]
+    async fn a_request_that_nobody_polls_holds_up_no_other() {
+        let engine = Arc::new(Engine::new(Database::memory().unwrap()));
+        let door = Arc::new(Door::new(&Config::default()));
+        let connector = EngineConnector { door, engine: Arc::clone(&engine) };
+        let client = Client::new(&aws_config_with("http://localhost", connector.into_client()));
+        let turn = engine.hold().await;
+        let mut unpolled = std::pin::pin!(client.list_tables().send());
+        while engine.waiting() == 0 {
+            assert!(poll!(unpolled.as_mut()).is_pending());
+            tokio::task::yield_now().await;
+        }
+        drop(turn);
+        let other = timeout(Duration::from_secs(10), client.list_tables().send()).await;
+        other.expect("it does not wait for the first").unwrap();
+        unpolled.await.unwrap();
     }
 }

@@ -6,8 +6,8 @@
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use dynoxide::{Database, Result};
-use tokio::sync::Mutex;
+use dynoxide::{Database, DynoxideError, Result};
+use tokio::sync::Semaphore;
 
 use super::operations::Operation;
 
@@ -17,7 +17,7 @@ const CONGESTED: usize = 32;
 /// The engine.
 pub(crate) struct Engine {
     database: Database,
-    turns: Mutex<()>,
+    turns: Semaphore,
     waiting: AtomicUsize,
 }
 
@@ -29,20 +29,38 @@ impl fmt::Debug for Engine {
 
 impl Engine {
     pub(super) fn new(database: Database) -> Self {
-        Self { database, turns: Mutex::default(), waiting: AtomicUsize::new(0) }
+        Self { database, turns: Semaphore::new(1), waiting: AtomicUsize::new(0) }
     }
 
     /// Runs an operation with a request in JSON, once it is its turn. Returns the response in JSON.
     pub(super) async fn run(&self, operation: &Operation, body: &str) -> Result<String> {
         let waits = Waits::new(&self.waiting);
-        let _turn = self.turns.lock().await;
+        let turn = self.turns.acquire().await;
         drop(waits);
+        let _turn = turn.map_err(|_| DynoxideError::InternalServerError("the tables are closed".to_owned()))?;
         operation.run(&self.database, body)
+    }
+
+    /// Refuses all requests from now on, once the one in the engine has ended.
+    pub(super) async fn close(&self) {
+        // It fails if it is closed already.
+        let _turn = self.turns.acquire().await;
+        self.turns.close();
     }
 
     /// True while many requests wait.
     pub(crate) fn is_congested(&self) -> bool {
         self.waiting.load(Ordering::Relaxed) >= CONGESTED
+    }
+
+    #[cfg(test)]
+    pub(super) async fn hold(&self) -> tokio::sync::SemaphorePermit<'_> {
+        self.turns.acquire().await.unwrap()
+    }
+
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
     }
 
     /// Deletes expired items. The engine makes breaks for other requests by itself.
@@ -77,7 +95,7 @@ mod tests {
     #[tokio::test]
     async fn requests_wait_for_their_turn_and_those_that_are_given_up_do_not_count() {
         let engine = Arc::new(Engine::new(Database::memory().unwrap()));
-        let turn = engine.turns.lock().await;
+        let turn = engine.hold().await;
         let list = || {
             let engine = Arc::clone(&engine);
             tokio::spawn(async move { engine.run(operations::find("ListTables").unwrap(), "{}").await })
@@ -87,17 +105,19 @@ mod tests {
             tokio::task::yield_now().await;
         }
         let given_up = list();
-        while engine.waiting.load(Ordering::Relaxed) <= CONGESTED {
+        while engine.waiting() <= CONGESTED {
             tokio::task::yield_now().await;
         }
         given_up.abort();
         assert!(given_up.await.unwrap_err().is_cancelled());
-        assert_eq!(engine.waiting.load(Ordering::Relaxed), CONGESTED);
+        assert_eq!(engine.waiting(), CONGESTED);
         drop(turn);
         for request in requests {
             assert_eq!(request.await.unwrap().unwrap(), r#"{"TableNames":[]}"#);
         }
         assert!(!engine.is_congested());
-        assert_eq!(engine.waiting.load(Ordering::Relaxed), 0);
+        assert_eq!(engine.waiting(), 0);
+        engine.close().await;
+        assert!(matches!(list().await.unwrap(), Err(DynoxideError::InternalServerError(_))));
     }
 }

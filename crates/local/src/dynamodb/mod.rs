@@ -91,12 +91,14 @@ impl DynamoDb {
         }
     }
 
-    /// Stops serving. Kept-alive connections of the functions' clients are cut off: their last requests are done.
+    /// Stops serving. Kept-alive connections of other programs are cut off.
     /// `is_complete` says that every accepted event was delivered.
     pub(crate) async fn stop(self, is_complete: bool) {
         drop(self.stop);
         // Dropping the server aborts it if it takes longer.
         let _ = tokio::time::timeout(FAREWELL, self.server).await;
+        // A function that has not ended by now writes nothing after the data is released.
+        self.engine.close().await;
         if let Some(data) = self.data {
             data.close(is_complete);
         }
