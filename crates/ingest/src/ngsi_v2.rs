@@ -24,8 +24,6 @@ use crate::uncertain_time::{newest, time};
 
 /// Orion's name for an update that changed nothing.
 const WITHOUT_CHANGE: &str = "entityUpdate";
-/// Orion's name for an update that changed values, types or metadata.
-const WITH_CHANGE: &str = "entityChange";
 
 /// What the metadata of an attribute tell.
 #[derive(Default)]
@@ -90,10 +88,9 @@ pub(crate) fn read(entity: &RawValue) -> Result<EntityReport<'_>, EntityFault> {
         attributes,
         changed: match alteration.as_deref() {
             _ if !changed.is_empty() => Some(changed),
-            // No value tells the change, so it is in the metadata of these.
-            Some(WITH_CHANGE) if !unchanged.is_empty() => Some(unchanged),
             Some(WITHOUT_CHANGE) => Some(Vec::new()),
-            _ if !unchanged.is_empty() => Some(Vec::new()),
+            // No value tells the change, so it is in the metadata of these, unless the subscription asks for updates without one.
+            _ if !unchanged.is_empty() => Some(unchanged),
             _ => None,
         },
         deleted_at: None,

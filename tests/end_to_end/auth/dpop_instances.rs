@@ -25,6 +25,8 @@ async fn bind((functions, api, connection): &(Functions, Endpoint, Connection), 
     let mut event: Value = serde_json::from_str(DEPLOYED).unwrap();
     event["body"] = json!(json!({ "action": "dpop_bind", "proof": proof }).to_string());
     event["requestContext"]["connectionId"] = json!(connection.id.as_str());
+    // A request with the same id is a repetition of the SDK, and may use the proof again.
+    event["requestContext"]["requestId"] = json!(format!("{:032x}", fastrand::u128(..)));
     event["requestContext"]["connectedAt"] = json!(connection.connected_at.millis());
     functions.default.handle(lambda_event(&event.to_string())).await.unwrap();
     let posts = api.asked().into_iter().filter(|asked| asked.method == "POST");

@@ -15,7 +15,7 @@
 
 use std::collections::BTreeMap;
 
-use entity_stream_protocol::{ChangeType, EntityStates, EpochMillis, Event, FormerState, Revision};
+use entity_stream_protocol::{ChangeType, EntityStates, EpochMillis, Event, FormerState, Revision, micros_of_rfc3339};
 use serde_json::value::RawValue;
 
 use super::change_time::ChangeTime;
@@ -153,7 +153,9 @@ impl<'a> EntityUpdate<'a> {
         let mut state = former.clone().unwrap_or_else(|| self.unknown_entity(now));
         // A repetition that is not recognised any more is not newer than a change of the same time. If the state remembers fewer changes
         // than it can, it remembers all of them, so this is none. The first attempt of a repetition may have told no client.
-        let may_be_forgotten = self.may_be_repeated && state.recent.len() >= RECENT;
+        // One that came to the bus before the last change is older, too.
+        let came_before = micros_of_rfc3339(self.event.time()) < micros_of_rfc3339(&state.last.time);
+        let may_be_forgotten = self.may_be_repeated && (state.recent.len() >= RECENT || came_before);
         let is_late = self.at < state.newest || (may_be_forgotten && self.at == state.newest);
         // The mark says what was there, so that the next repetition, which recognises this one, knows it.
         let mark = self.mark.with(is_late, matches!(before, FormerState::Absent));

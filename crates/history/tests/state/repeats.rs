@@ -1,5 +1,5 @@
 use entity_stream_history::Applied;
-use entity_stream_protocol::FormerState;
+use entity_stream_protocol::{Event, FormerState};
 use serde_json::json;
 
 use crate::sequences::{after, previous};
@@ -115,6 +115,22 @@ async fn a_change_with_the_time_of_another_that_is_applied_after_a_minute_counts
         assert!(!revision.is_late, "{kind}");
         assert_eq!(t.data("e", at(60_000)).await.as_deref(), left, "{kind}");
     }
+}
+
+/// The same, but the entity has changed once more meanwhile.
+#[tokio::test]
+async fn a_change_that_came_to_the_bus_before_the_last_one_sets_nothing_back() {
+    let t = TestStates::create().await;
+    let change =
+        |id: &str, time: &str, data: &str| Event::new(id, time, raw(id, "entityUpdated", data, 100).change().clone());
+    t.known(&raw("1", "entityCreated", r#"{"a":20}"#, 100), at(100)).await;
+    t.known(&change("3", "2026-09-21T14:13:22Z", r#"{"a":22}"#), at(2_000)).await;
+    let second = change("2", "2026-09-21T14:13:21Z", r#"{"a":21}"#);
+    let Applied::Known { revision, .. } = t.table.apply(&second, at(1_000), at(61_000)).await.unwrap() else {
+        panic!("the entity is small")
+    };
+    assert!(revision.is_late);
+    assert_eq!(t.data("e", at(61_000)).await.unwrap(), r#"{"a":22}"#);
 }
 
 /// Small changes of an entity that is nearly too large. The quick way does not know its size.

@@ -94,6 +94,8 @@ fn a_change_of_type_or_metadata_is_named() {
     assert_eq!(names("Integer", "entityUpdate"), json!(["a"]), "its type");
     assert_eq!(names("Number", "entityChange"), json!(["a"]), "the metadata, because something has changed");
     assert_eq!(names("Number", "entityUpdate"), json!([]));
+    let without = entity("Number", "x").replace(r#","alterationType":"x""#, "");
+    assert_eq!(change(&without)["changedAttributes"], json!(["a"]), "Orion notifies only of changes by default");
 }
 
 #[test]

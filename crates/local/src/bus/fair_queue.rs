@@ -185,6 +185,11 @@ impl FairQueue {
         self.change(queue, |tenant| tenant.busy -= 1);
     }
 
+    /// The number of invocations that have left their places.
+    pub(crate) fn without_place(&self) -> usize {
+        self.running - self.busy
+    }
+
     /// An invocation has ended. `slowed` tells whether it had left its place.
     pub(crate) fn ended(&mut self, queue: &QueueKey, slowed: bool) {
         let place = usize::from(!slowed);

@@ -34,7 +34,7 @@ const LIMITS: InvocationLimits = InvocationLimits {
 };
 /// The time after which an invocation counts as one that waits for slow clients, unless the tables are congested.
 const SLOW: Duration = Duration::from_millis(250);
-/// The time after which it counts as one in any case: the tables answer sooner, and slow clients of one tenant must not hold up another.
+/// The time after which it may count as one all the same.
 const VERY_SLOW: Duration = Duration::from_secs(2);
 /// The age of a tenant's oldest waiting event from which on the tenant's publishers are kept waiting.
 const AT_EASE: Duration = Duration::from_secs(1);
@@ -177,8 +177,7 @@ impl Bus {
         let result = loop {
             tokio::select! {
                 result = &mut invocation => break result,
-                // More invocations would help no one while all wait for the tables.
-                () = sleep(SLOW), if !slowed => if !self.0.tables.is_congested() || began.elapsed() >= VERY_SLOW {
+                () = sleep(SLOW), if !slowed => if self.leaves_place(began.elapsed()) {
                     slowed = true;
                     self.queue().slowed(&queue);
                     self.invoke();
@@ -191,6 +190,10 @@ impl Bus {
         }
         self.queue().ended(&queue, slowed);
         self.invoke();
+    }
+
+    fn leaves_place(&self, elapsed: Duration) -> bool {
+        leaves_place(elapsed, self.0.tables.is_congested(), self.queue().without_place())
     }
 
     /// Retries an event after a while, or makes it a dead letter.
@@ -248,6 +251,12 @@ impl Bus {
     }
 }
 
+/// Whether an invocation that is slow leaves its place to another. More invocations help no one while all wait for the tables. But
+/// slow clients of one tenant must not hold up another: then only as many leave their places as there are places.
+fn leaves_place(elapsed: Duration, is_congested: bool, without_place: usize) -> bool {
+    !is_congested || (elapsed >= VERY_SLOW && without_place < LIMITS.busy)
+}
+
 /// Looks at the backlog as long as the bus exists.
 async fn watch_backlog(bus: Weak<Shared>) {
     let (mut looks, mut log) = (interval(LOOK), BacklogLog::default());
@@ -272,4 +281,17 @@ fn payload(events: &[QueuedEvent]) -> Bytes {
     }
     payload.put_u8(b']');
     payload.freeze()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn congested_tables_get_at_most_twice_the_usual_invocations() {
+        let very_slow = [SLOW, VERY_SLOW].map(|elapsed| leaves_place(elapsed, true, 0));
+        assert_eq!(very_slow, [false, true]);
+        assert!(leaves_place(SLOW, false, LIMITS.running), "slow clients alone do not count");
+        assert!(leaves_place(VERY_SLOW, true, LIMITS.busy - 1) && !leaves_place(VERY_SLOW, true, LIMITS.busy));
+    }
 }

@@ -63,9 +63,9 @@ impl Engine {
         self.waiting.load(Ordering::Relaxed)
     }
 
-    /// Deletes expired items. The engine makes breaks for other requests by itself.
+    /// Deletes expired items, if the tables are not closed. The engine makes breaks for other requests by itself.
     pub(super) fn delete_expired(&self) -> Result<usize> {
-        self.database.sweep_ttl()
+        if self.turns.is_closed() { Ok(0) } else { self.database.sweep_ttl() }
     }
 }
 

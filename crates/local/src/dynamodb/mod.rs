@@ -41,7 +41,7 @@ pub(crate) struct DynamoDb {
     /// Released after the last write.
     data: Option<DataFile>,
     /// Deletes expired items.
-    _expiry: AbortOnDropHandle<()>,
+    expiry: AbortOnDropHandle<()>,
 }
 
 impl DynamoDb {
@@ -57,7 +57,7 @@ impl DynamoDb {
         let (served, serving) = (Arc::clone(&door), Arc::clone(&engine));
         let handle = move |_, request| api::handle(Arc::clone(&served), Arc::clone(&serving), request);
         let server = AbortOnDropHandle::new(tokio::spawn(Arc::clone(&door).serve(listeners, stop.clone(), handle)));
-        Ok(Self { address, door, engine, stop: stop.drop_guard(), server, data, _expiry: expiry })
+        Ok(Self { address, door, engine, stop: stop.drop_guard(), server, data, expiry })
     }
 
     pub(crate) fn url(&self) -> String {
@@ -97,7 +97,8 @@ impl DynamoDb {
         drop(self.stop);
         // Dropping the server aborts it if it takes longer.
         let _ = tokio::time::timeout(FAREWELL, self.server).await;
-        // A function that has not ended by now writes nothing after the data is released.
+        // What has not ended by now, such as a function, writes nothing after the data is released.
+        drop(self.expiry);
         self.engine.close().await;
         if let Some(data) = self.data {
             data.close(is_complete);
