@@ -3,7 +3,9 @@
 #![no_main]
 
 use entity_stream_protocol::limits::{FILTER_IDS, FILTER_TEXT_BYTES, FILTER_TYPES, MESSAGE_BYTES, SUBSCRIPTIONS};
-use entity_stream_protocol::{Action, Answer, ClientMessage, EpochMillis, Position, Recovery, ServerMessage, Since};
+use entity_stream_protocol::{
+    Action, Answer, ClientMessage, EpochMillis, Position, Recovery, ServerMessage, Since, Subscribe,
+};
 use libfuzzer_sys::fuzz_target;
 
 /// The longest message of an error. It names the field and the rule, and repeats no long part of the input.
@@ -17,7 +19,7 @@ fuzz_target!(|text: &str| {
     }
     let answer = match message {
         Ok(message) => match message.action {
-            Action::Subscribe { subscriptions, since } => {
+            Action::Subscribe(Subscribe { subscriptions, snapshots, since }) => {
                 assert!((1..=SUBSCRIPTIONS).contains(&subscriptions.as_slice().len()));
                 for subscription in subscriptions.as_slice() {
                     let filter = &subscription.filter;
@@ -35,10 +37,23 @@ fuzz_target!(|text: &str| {
                 {
                     assert!(*position >= Position::new(time, 0) && *position <= Position::new(time, u64::MAX));
                 }
-                Answer::Subscribed { subscriptions, position, session, recovery, request_id: message.request_id }
+                let snapshot = (!snapshots.is_empty()).then_some(0);
+                let request_id = message.request_id;
+                Answer::Subscribed {
+                    subscriptions,
+                    position,
+                    session,
+                    recovery,
+                    snapshot,
+                    snapshot_next: None,
+                    request_id,
+                }
             }
             Action::Unsubscribe { subscription } => {
                 Answer::Unsubscribed { subscription, request_id: message.request_id }
+            }
+            Action::Snapshot { next } => {
+                Answer::Snapshot { snapshot: 0, snapshot_next: Some(next), request_id: message.request_id }
             }
             Action::Ping => Answer::Pong { request_id: message.request_id },
             Action::Sync => {
