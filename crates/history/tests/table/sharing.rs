@@ -105,7 +105,8 @@ async fn a_read_goes_on_without_the_request_that_began_it() {
     assert!(timeout(Duration::ZERO, &mut third).await.is_err());
     drop((first, second));
     assert_eq!(ids(&third.await.unwrap()), ["one"]);
-    assert!(t.queries.take().len() <= 2 * PART);
+    // The second and the third share a read, unless the first read ended between them. None begins anew because a request is gone.
+    assert!(t.queries.take().len() <= 3 * PART);
 }
 
 /// Requests with different times, some of which give up, while events are written. Each has every event that was written before it.
