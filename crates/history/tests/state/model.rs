@@ -41,7 +41,7 @@ impl ModelEntity {
         }
         match (change.kind, is_late) {
             (Kind::Deleted, false) => {
-                self.values.clear();
+                self.clear(at);
                 (self.is_deleted, self.unknown, self.replaced) = (true, None, Some(at));
             }
             (Kind::Deleted, true) => {
@@ -55,7 +55,7 @@ impl ModelEntity {
                 }
             }
             (Kind::Created, false) => {
-                self.values.clear();
+                self.clear(at);
                 (self.is_deleted, self.replaced) = (false, Some(at));
                 self.merge(change);
                 self.unknown = change.data.is_empty().then_some(at);
@@ -87,6 +87,12 @@ impl ModelEntity {
             self.counted += 1;
         }
         is_late
+    }
+
+    /// Removes everything at this time.
+    fn clear(&mut self, at: i64) {
+        self.values.retain(|_, (value, _)| value.is_some());
+        self.values.values_mut().for_each(|value| *value = (None, at));
     }
 
     /// Nothing that is older than the last creation or deletion comes back.
