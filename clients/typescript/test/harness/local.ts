@@ -16,6 +16,7 @@ export const PATIENCE_MS = 30_000;
 export interface Change {
   entityType: string;
   entityId: string;
+  type?: 'entityCreated' | 'entityUpdated' | 'entityDeleted';
   data?: object;
 }
 
