@@ -97,7 +97,7 @@ export class Connection {
    * Sends a request and resolves with its answer. `answered` is called before any later frame is processed. The
    * continuation of the promise may run after that.
    */
-  request(action: string, fields: object, answered: (answer: Frame) => void = () => {}): Promise<Frame> {
+  request(action: string, fields: object, answered: (answer: Frame) => unknown = () => {}): Promise<Frame> {
     return new Promise((resolve, reject) => {
       if (this.end) return reject(this.end);
       const requestId = String((this.requests += 1));

@@ -80,15 +80,15 @@ export class Subscriptions {
       if (wires.length === 0) return false;
       const since = this.bookmark;
       if (since) link.resume();
-      let step!: BookmarkStep;
+      let isJoined = false;
       await link.connection.request('subscribe', subscribeFields(wires, false, since), (answer) => {
-        step = this.resumption.accepted(answer).step;
         for (const { name } of wires) link.names.add(name);
+        isJoined = promote();
+        if (!isJoined) return;
+        this.resumption.proceed(this.resumption.accepted(answer).step);
+        link.takesPositions = true;
       });
-      if (!promote()) return false;
-      this.resumption.proceed(step);
-      link.takesPositions = true;
-      return true;
+      return isJoined;
     });
   }
 
@@ -179,7 +179,9 @@ export class Subscriptions {
           this.registry.accept([wire]);
           link.names.add(wire.name);
           link.fresh.clear();
-          if (!wire.snapshot) this.resumption.proceed(step);
+          if (wire.snapshot) return;
+          this.resumption.proceed(step);
+          link.takesPositions = true;
         });
         resolve(filterInForce(answer, wire.name));
         if (verdict) this.judge(link, verdict, [wire.receiver]);
@@ -202,7 +204,7 @@ export class Subscriptions {
     const { name } = change.wire;
     link.takesPositions = false;
     try {
-      await link.connection.request('unsubscribe', { subscription: name });
+      await link.connection.request('unsubscribe', { subscription: name }, () => (link.takesPositions = true));
     } catch (error) {
       // The server does not have it, or keeps it until the connection ends. Its events have no receiver.
       if (!(error instanceof RequestError)) throw error;
@@ -210,8 +212,8 @@ export class Subscriptions {
     link.names.delete(name);
     // Events that the group has assigned to this connection are still under way.
     if (this.isMember) await link.connection.quiet(QUIET_MS, this.settings.drainMs);
-    this.registry.removed(change);
     link.takesPositions = true;
+    this.registry.removed(change);
   }
 
   /** Receives the rest of a snapshot. */

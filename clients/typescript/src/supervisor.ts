@@ -125,8 +125,8 @@ export class Supervisor {
         if (signal.aborted) return;
         if (refused && refused.token === token) throw refused.error;
         const link = await this.open(token, signal);
-        refused = undefined;
         const opened = await this.openSubscriptions(link, signal);
+        refused = undefined;
         // The server has refused every subscription, or none is wanted any more.
         if (!opened) continue;
         this.watch(link);
