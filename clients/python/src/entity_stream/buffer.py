@@ -69,14 +69,17 @@ class Buffer(Generic[T]):
 
     async def next(self, most: int = 1) -> list[T]:
         """Waits for items. Returns none at the end, and raises the error of the end once."""
-        while True:
-            if taken := self.take(most):
-                return taken
+        await self.wait()
+        return self.take(most)
+
+    async def wait(self) -> None:
+        """Waits until there are items, or the end. Raises the error of the end once."""
+        while not self._items:
             if self._is_finished:
                 error, self._error = self._error, None
                 if error is not None:
                     raise error
-                return []
+                return
             waiter = asyncio.get_running_loop().create_future()
             self._waiting.append(waiter)
             try:

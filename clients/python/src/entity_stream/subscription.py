@@ -106,9 +106,9 @@ class Subscription(AsyncIterator[EntityEvent]):
         return self
 
     async def __anext__(self) -> EntityEvent:
-        async for item in self.items():
-            if isinstance(item, EntityEvent):
-                return item
+        while taken := await self._buffered().next():
+            if isinstance(taken[0], EntityEvent):
+                return taken[0]
         raise StopAsyncIteration
 
     async def items(self) -> AsyncIterator[Item]:
@@ -116,14 +116,8 @@ class Subscription(AsyncIterator[EntityEvent]):
 
         All loops over one subscription share its buffer: each item goes to one of them.
         """
-        while taken := await self.next_items(1):
+        while taken := await self._buffered().next():
             yield taken[0]
-
-    async def next_items(self, most: int) -> list[Item]:
-        """Waits for at least one item. Returns none at the end."""
-        if self._buffer is None:
-            raise TypeError("a subscription with on_item has no buffer; leave on_item out to use a loop")
-        return await self._buffer.next(most)
 
     async def __aenter__(self) -> Subscription:
         return self
@@ -135,6 +129,11 @@ class Subscription(AsyncIterator[EntityEvent]):
 
     def __repr__(self) -> str:
         return f"<Subscription {self._name!r} {'closed' if self._is_over else 'open'}>"
+
+    def _buffered(self) -> Buffer[Item]:
+        if self._buffer is None:
+            raise TypeError("a subscription with on_item has no buffer; leave on_item out to use a loop")
+        return self._buffer
 
     def _take(self, item: Item) -> None:
         if self._on_item is not None:

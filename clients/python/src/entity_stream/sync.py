@@ -106,7 +106,10 @@ class Subscription(_Closing):
         if not self._taken:
             if self._thread.is_stopped:
                 return None
-            self._taken = self._thread.run(self._subscription.next_items(_BATCH), timeout)
+            buffer = self._subscription._buffered()
+            # In two steps: a wait that ends with its time limit takes nothing.
+            self._thread.run(buffer.wait(), timeout)
+            self._taken = self._thread.call(lambda: buffer.take(_BATCH))
             self._taken.reverse()
         return self._taken.pop() if self._taken else None
 
@@ -174,9 +177,11 @@ class Entities(_Closing, Mapping[str, Entity]):
 
     def _snapshot(self) -> dict[str, Entity]:
         """The mapping at this moment. The stream's thread may change it at the next."""
-        if self._thread.is_stopped:
-            return dict(self._entities)
-        return self._thread.call(lambda: dict(self._entities))
+        # The index is replaced as a whole and never changed.
+        index = self._entities._by_id
+        if index is not None or self._thread.is_stopped:
+            return index if index is not None else self._entities._index()
+        return self._thread.call(self._entities._index)
 
 
 class EntityStream(_Closing):
