@@ -84,12 +84,13 @@ class Buffer(Generic[T]):
             self._waiting.append(waiter)
             try:
                 await waiter
-            finally:
+            except asyncio.CancelledError:
                 # A loop that was cancelled leaves the item to the next one.
                 if waiter in self._waiting:
                     self._waiting.remove(waiter)
-                elif waiter.cancelled() and self._items:
+                elif self._items or self._is_finished:
                     self._wake()
+                raise
 
     def _drop_oldest(self) -> None:
         for index, (_, counts) in enumerate(self._items):
