@@ -43,7 +43,7 @@ doc:
 tools:
     .ci/tools
 
-# The command and the functions, with the features of `cargo run`
+# The command, the functions and the scripted server, with the features of `cargo run`
 build:
     cargo build --locked
 

@@ -27,6 +27,8 @@ fn allowed(name: &str) -> Option<Vec<&'static str>> {
         "cli" => [&["local", "client", "simulation", "runtime"], &ROOMS[..], &protocol].concat(),
         // For tests only: no crate may have it among its dependencies, and every crate among its dev-dependencies.
         "testing" => protocol.to_vec(),
+        // It shares no code with a client, so that they do not make the same mistake.
+        "conformance" => Vec::new(),
         // It has no code but tests.
         "tests" => Vec::new(),
         _ => return None,
