@@ -7,6 +7,7 @@ import inspect
 import logging
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
+from functools import partial
 from random import Random
 from typing import Any, TypeVar
 
@@ -22,11 +23,14 @@ from .filter import FRAME_BYTES
 from .settings import Settings
 
 T = TypeVar("T")
+#: Close code, reason and HTTP status.
+_End = tuple[int | None, str, int | None]
 
 #: Far above the largest message of API Gateway, 128 KB.
 _MESSAGE_BYTES = 16 * 1024 * 1024
 _FAREWELL = 2.0
 
+_log = logging.getLogger("entity_stream")
 # The logger of websockets prints headers and messages, and they have tokens and values.
 _silent = logging.Logger("entity_stream.silent", logging.CRITICAL + 1)
 
@@ -37,7 +41,7 @@ class Shell:
     def __init__(self, settings: Settings, handle: Callable[[Effect], None]) -> None:
         self.machine = Machine(settings, SystemClock(), Random())
         self._settings, self._handle = settings, handle
-        self._links: dict[int, tuple[asyncio.Task[None], asyncio.Queue[str | None]]] = {}
+        self._links: dict[int, tuple[asyncio.Task[_End], asyncio.Queue[str | None]]] = {}
         self._opened: set[int] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
@@ -70,6 +74,8 @@ class Shell:
         """Waits until all connections are closed."""
         while self._links:
             await asyncio.wait([task for task, _ in self._links.values()])
+            # The callbacks of the tasks come after those of this wait.
+            await asyncio.sleep(0)
         for task in list(self._tasks):
             if task is not asyncio.current_task():
                 task.cancel()
@@ -94,6 +100,7 @@ class Shell:
         if isinstance(effect, Open):
             queue: asyncio.Queue[str | None] = asyncio.Queue()
             task = asyncio.get_running_loop().create_task(self._link(effect.link, effect.token, queue))
+            task.add_done_callback(partial(self._link_ended, effect.link))
             self._links[effect.link] = task, queue
         elif isinstance(effect, Send):
             self._put(effect.link, effect.text)
@@ -145,19 +152,20 @@ class Shell:
             return self.call(lambda: self.machine.token_fetched(fetch, value))
         self.call(lambda: self.machine.token_failed(fetch, error))
 
-    async def _link(self, link: int, token: str | None, queue: asyncio.Queue[str | None]) -> None:
-        end: tuple[int | None, str, int | None] = (1006, "", None)
-        try:
-            end = await self._use(link, token, queue)
-        except asyncio.CancelledError:
-            if task := asyncio.current_task():
-                getattr(task, "uncancel", lambda: None)()
-        finally:
-            self._opened.discard(link)
-            self._links.pop(link, None)
-            self.call(lambda: self.machine.closed(link, *end))
+    def _link_ended(self, link: int, task: asyncio.Task[_End]) -> None:
+        # A callback of the task, because a task that is cancelled before it began runs no code of its own.
+        self._opened.discard(link)
+        self._links.pop(link, None)
+        end: _End = (None, "", None)
+        if not task.cancelled():
+            if error := task.exception():
+                # Its text may have a value of an entity.
+                _log.error("a connection ended with %s", type(error).__name__)
+            else:
+                end = task.result()
+        self.call(lambda: self.machine.closed(link, *end))
 
-    async def _use(self, link: int, token: str | None, queue: asyncio.Queue[str | None]) -> tuple[int | None, str, int | None]:
+    async def _link(self, link: int, token: str | None, queue: asyncio.Queue[str | None]) -> _End:
         """Opens a connection and reads it to its end. Returns close code, reason and HTTP status."""
         protocols = None if token is None else [Subprotocol("access_token"), Subprotocol(token)]
         try:
