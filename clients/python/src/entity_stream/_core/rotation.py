@@ -3,7 +3,8 @@
 Invariants:
 - The old connection stays the active one until the server has acknowledged all subscriptions on the new one. Events that
   arrive on both are dropped as repeats.
-- The new connection asks for what was published after the stream's own position, so no event falls between the two.
+- The new connection asks for what was published after the stream's own position, so no event falls between the two. If the
+  server does not promise that, only the old connection has those events, and a failure of it is a gap.
 - No request about subscriptions is under way while the new connection subscribes.
 """
 
@@ -13,9 +14,10 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..errors import AuthenticationError, EntityStreamError
+from ..events import Recovered
 from .effects import Trouble
 from .link import Kind, Link, Phase
-from .resumption import Step
+from .resumption import Bookmark, Step
 
 if TYPE_CHECKING:
     from .machine import Machine
@@ -28,6 +30,8 @@ class Rotation:
         self._machine = machine
         self._fetch: tuple[int, float] | None = None
         self._next: Link | None = None
+        #: The old connection that alone may bring events, and the place before them.
+        self._doubtful: tuple[int, Bookmark] | None = None
 
     @property
     def is_subscribing(self) -> bool:
@@ -97,9 +101,13 @@ class Rotation:
         self._next = None
         machine.main = link
         self.plan(link)
-        step, _ = machine.resumption.accepted(answer)
-        # Nothing was missed, because the old connection was open all the time.
-        machine.resumption.proceed(Step(step.bookmark, begins_anew=False))
+        step, verdict = machine.resumption.accepted(answer)
+        own, new = machine.resumption.bookmark, step.bookmark
+        if own is not None and new is not None and not isinstance(verdict, Recovered):
+            # Events before the new position may be under way on the old connection, and nowhere else.
+            new = Bookmark(own.position, new.session)
+            self._doubtful = (old.id, new)
+        machine.resumption.proceed(Step(new, begins_anew=own is None))
         machine.leaving.drain(old)
         machine.proceed()
 
@@ -109,6 +117,9 @@ class Rotation:
             self._next = None
             self._failed(error)
             self._machine.requests.send_next()
+        elif self._doubtful is not None and self._doubtful[0] == link.id and self._machine.main is not None:
+            self._machine.resumption.bookmark = self._doubtful[1]
+            self._machine.fail_link(self._machine.main, error)
 
     def give_up(self) -> None:
         """No subscription is left to restore."""
