@@ -1,0 +1,1 @@
+"""The behaviour of the client, without I/O and without a clock."""

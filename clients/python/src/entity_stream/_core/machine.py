@@ -1,0 +1,330 @@
+"""The state machine of one stream, without I/O and without a clock of its own.
+
+The shell calls the methods for what happens, takes `effects` after each of them, and calls `elapsed` at `deadline()`.
+
+Invariants:
+- A stream with subscriptions that has not failed has a connection, an attempt to open one, or a time for the next attempt.
+  Each of them has a deadline, so a stream never waits for ever.
+- `elapsed` at the deadline moves the deadline into the future. A shell that sleeps until it never spins.
+- An event is not delivered twice to the same subscription.
+- Each call of the program is settled once.
+- A refused token is not sent again.
+- After `closed`, nothing more is delivered, opened or sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from random import Random
+
+from ..errors import AuthenticationError, ClosedError, ConnectionFailed, EntityStreamError
+from ..settings import Settings
+from .backoff import Backoff
+from .clock import Clock
+from .effects import (
+    Close,
+    Effect,
+    Ended,
+    FetchToken,
+    Offline,
+    Open,
+    Settled,
+    StateChange,
+    StreamState,
+    Trouble,
+)
+from .keepalive import KeepAlive
+from .leaving import Leaving
+from .link import Link, Phase
+from .opening import Opening
+from .outbox import Outbox
+from .receiving import Receiving
+from .refusal import end_error, is_final
+from .renewal import Renewal
+from .requests import Requests
+from .resumption import Resumption
+from .rotation import Rotation
+from .seen import SeenEvents
+from .snapshotting import Snapshotting
+from .subscriptions import SubscriptionSet
+from .tokens import TokenClock, checked_token
+
+#: A time, and what is due at it.
+Timer = tuple[float, Callable[[], None]]
+
+
+class Machine:
+    """The state machine. Its parts share this object."""
+
+    def __init__(self, settings: Settings, clock: Clock, random: Random) -> None:
+        self.settings, self.clock, self.random = settings, clock, random
+        self.effects: list[Effect] = []
+        self.state = StreamState.IDLE
+        self.links: dict[int, Link] = {}
+        #: The connection that has the requests, or the attempt to open it.
+        self.main: Link | None = None
+        self.refused: tuple[str | None, AuthenticationError] | None = None
+        self.subscriptions = SubscriptionSet()
+        self.resumption = Resumption()
+        self.seen = SeenEvents()
+        self.token_clock = TokenClock()
+        self.backoff = Backoff(settings.backoff_min, settings.backoff_max, random)
+        self.outbox = Outbox(self)
+        self.requests = Requests(self)
+        self.snapshotting = Snapshotting(self)
+        self.opening = Opening(self)
+        self.receiving = Receiving(self)
+        self.keepalive = KeepAlive(self)
+        self.renewal = Renewal(self)
+        self.rotation = Rotation(self)
+        self.leaving = Leaving(self)
+        self._counts = 0
+        self._fetch: tuple[int, float] | None = None
+        self._retry_at: float | None = None
+        self._is_closing = False
+
+    # What the shell reports.
+
+    def opened(self, link_id: int) -> None:
+        """The handshake of a connection has succeeded."""
+        link = self.links.get(link_id)
+        if link is not None and link.phase is Phase.CONNECTING:
+            self.opening.opened(link)
+
+    def received(self, link_id: int, text: str) -> None:
+        """The server sent a text frame."""
+        link = self.links.get(link_id)
+        if link is not None:
+            self.receiving.frame(link, text)
+
+    def closed(self, link_id: int, code: int | None, reason: str = "", status: int | None = None) -> None:
+        """A connection has ended, or could not be opened."""
+        link = self.links.pop(link_id, None)
+        if link is None:
+            return
+        opened = link.phase is not Phase.CONNECTING
+        if not link.is_over:
+            self.requests.blame(link, code, reason)
+            has_token = link.token is not None or self.settings.api_key is not None
+            error = end_error(opened=opened, code=code, reason=reason, status=status, has_token=has_token)
+            self.lose(link, error)
+        self._finish_closing()
+
+    def token_fetched(self, fetch: int, value: object) -> None:
+        """`get_token` has returned."""
+        try:
+            token = checked_token(value)
+        except AuthenticationError as error:
+            return self.token_failed(fetch, error)
+        if self._fetch is not None and self._fetch[0] == fetch:
+            self._fetch = None
+            self._connect(token)
+        else:
+            self.rotation.token_fetched(fetch, token)
+            self.renewal.token_fetched(fetch, token)
+
+    def token_failed(self, fetch: int, error: EntityStreamError) -> None:
+        """`get_token` has failed."""
+        if self._fetch is not None and self._fetch[0] == fetch:
+            self._fetch = None
+            self.attempt_failed(error, None)
+        else:
+            self.rotation.token_failed(fetch, error)
+            self.renewal.token_failed(fetch, error)
+
+    def wake(self) -> None:
+        """The network is back: connect now, or check the connection."""
+        if self._retry_at is not None:
+            self._retry_at = None
+            self._attempt()
+        elif self.main is not None and self.main.phase is Phase.STREAMING:
+            self.keepalive.ping(self.main)
+
+    def close(self) -> None:
+        """The program wants no more."""
+        if self._is_closing or self.state is StreamState.CLOSED:
+            return
+        self._is_closing = True
+        self._fetch = self._retry_at = self.main = None
+        self.rotation.abort()
+        self.requests.abandon(ClosedError())
+        links = list(self.links.values())
+        if self.settings.group_id is None:
+            self._end(None)
+        for link in links:
+            self.leaving.leave(link)
+        self._finish_closing()
+
+    @property
+    def is_closing(self) -> bool:
+        """True once the program has closed the stream."""
+        return self._is_closing
+
+    # Time.
+
+    def deadline(self) -> float | None:
+        """The time of the next call of `elapsed`."""
+        return min((at for at, _ in self._timers()), default=None)
+
+    def elapsed(self) -> None:
+        """The deadline may have passed."""
+        now = self.clock.monotonic()
+        for _ in range(1000):
+            due = next((action for at, action in self._timers() if at <= now), None)
+            if due is None:
+                return
+            due()
+
+    def _timers(self) -> Iterator[Timer]:
+        if self._fetch is not None:
+            fetch, until = self._fetch
+            yield until, lambda: self.token_failed(fetch, self.token_timeout())
+        if self._retry_at is not None:
+            yield self._retry_at, self.wake
+        for link in list(self.links.values()):
+            yield from self.keepalive.timers(link)
+            yield from self.renewal.timers(link)
+            yield from self.leaving.timers(link)
+        yield from self.rotation.timers()
+        yield from self.requests.timers()
+        yield from self.snapshotting.timers()
+
+    # What the parts use.
+
+    def emit(self, effect: Effect) -> None:
+        if self.state is not StreamState.CLOSED or isinstance(effect, (Close, Settled)):
+            self.effects.append(effect)
+
+    def next_id(self) -> int:
+        self._counts += 1
+        return self._counts
+
+    def fetch_token(self) -> int:
+        fetch = self.next_id()
+        self.emit(FetchToken(fetch))
+        return fetch
+
+    def token_timeout(self) -> ConnectionFailed:
+        seconds = self.settings.connect_timeout
+        return ConnectionFailed("token_unavailable", f"get_token returned nothing in {seconds:g} s")
+
+    def open_link(self, token: str | None) -> Link:
+        open_by = self.clock.monotonic() + self.settings.connect_timeout
+        link = Link(self.next_id(), token, Phase.CONNECTING, open_by)
+        self.links[link.id] = link
+        is_in_band = self.settings.authenticate == "first-message"
+        self.emit(Open(link.id, None if is_in_band else token))
+        return link
+
+    def close_link(self, link: Link) -> None:
+        """Closes a connection in order. It stays until the server has closed it too."""
+        if not link.is_over:
+            link.phase = Phase.CLOSING
+            link.messages.clear()
+            self.emit(Close(link.id))
+
+    def fail_link(self, link: Link, error: EntityStreamError, least: float = 0.0) -> None:
+        """A connection is of no use any more. The next attempt follows after `least` seconds or more."""
+        if not link.is_over:
+            self.close_link(link)
+            self.lose(link, error, least)
+
+    def change(self, state: StreamState, **details: object) -> None:
+        self.state = state
+        self.effects.append(StateChange(state, **details))  # type: ignore[arg-type]
+
+    def proceed(self) -> None:
+        """Does what the subscriptions need: connects, sends a request, or disconnects."""
+        if self._is_closing or self.state is StreamState.CLOSED:
+            return
+        if not self.subscriptions.is_wanted:
+            self.idle()
+        elif self.main is not None:
+            self.requests.send_next()
+        elif self._fetch is None and self._retry_at is None:
+            self._attempt()
+
+    def idle(self) -> None:
+        """No subscription is left: closes the connection."""
+        main, self.main = self.main, None
+        self._fetch = self._retry_at = None
+        self.rotation.abort()
+        self.snapshotting.lost()
+        self.requests.connection_ended()
+        self.resumption.forget()
+        if main is not None:
+            self._offline()
+            self.leaving.leave(main)
+        if self.state not in (StreamState.IDLE, StreamState.FAILED):
+            self.change(StreamState.IDLE)
+
+    def lose(self, link: Link, error: EntityStreamError, least: float = 0.0) -> None:
+        """A connection has ended, or is of no use any more."""
+        if link is not self.main:
+            self.rotation.lost(link, error)
+            return
+        self.main = None
+        self.rotation.abort()
+        self.snapshotting.lost()
+        self.requests.connection_ended()
+        if link.subscribed_at is not None:
+            if self.clock.monotonic() - link.subscribed_at >= self.settings.stable_after:
+                self.backoff.reset()
+            self.resumption.lost()
+        self._offline()
+        self.attempt_failed(error, link.token, least)
+
+    def attempt_failed(self, error: EntityStreamError, token: str | None, least: float = 0.0) -> None:
+        """Plans the next attempt, or fails for good."""
+        if not self.subscriptions.is_wanted:
+            return self.idle()
+        refusal = error if isinstance(error, AuthenticationError) and error.code == "refused" else None
+        if is_final(error) or (refusal and (self.refused or self.settings.get_token is None)):
+            return self.fail(error)
+        # The token may have expired on its way, so a refusal gets one more attempt with another token.
+        if refusal:
+            self.refused = (token, refusal)
+        retry_in = max(self.backoff.next(), least)
+        self._retry_at = self.clock.monotonic() + retry_in
+        self.change(StreamState.WAITING, error=error, retry_in=retry_in)
+        self.emit(Trouble(error))
+
+    def fail(self, error: EntityStreamError) -> None:
+        """Another attempt would fail as well."""
+        self.refused = None
+        self.requests.abandon(error)
+        for subscription in list(self.subscriptions.all.values()):
+            self.requests.drop(subscription, error)
+        self.resumption.forget()
+        self.change(StreamState.FAILED, error=error)
+        self.emit(Trouble(error))
+
+    # Attempts.
+
+    def _attempt(self) -> None:
+        self.change(StreamState.CONNECTING)
+        if self.settings.get_token is None:
+            self._connect(None)
+        else:
+            self._fetch = (self.fetch_token(), self.clock.monotonic() + self.settings.connect_timeout)
+
+    def _connect(self, token: str | None) -> None:
+        if self.refused is not None and self.refused[0] == token:
+            self.attempt_failed(self.refused[1], token)
+        else:
+            self.main = self.open_link(token)
+
+    def _offline(self) -> None:
+        if self.seen.online.is_online:
+            self.seen.online.offline(self.clock.monotonic())
+            self.emit(Offline())
+
+    def _end(self, error: EntityStreamError | None) -> None:
+        for subscription in list(self.subscriptions.all.values()):
+            self.effects.append(Ended(subscription.key, error))
+        self.subscriptions.all.clear()
+        self.change(StreamState.CLOSED)
+
+    def _finish_closing(self) -> None:
+        if self._is_closing and self.state is not StreamState.CLOSED and not self.links:
+            self._end(None)

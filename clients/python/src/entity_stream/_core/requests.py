@@ -1,0 +1,263 @@
+"""Requests about subscriptions on an open connection.
+
+Invariants: see `subscriptions`. A request that makes the server close the connection fails; the stream does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ClosedError, EntityStreamError, RequestError
+from ..events import Recovered, Verdict
+from ..filter import Filter
+from .effects import Deliver, Ended, Settled
+from .link import Kind, Link, Message, Phase
+from .opening import RESUME_INTERVAL
+from .refusal import fault_error
+from .subscriptions import Add, Remove, Replace, Subscription
+
+if TYPE_CHECKING:
+    from .machine import Machine
+
+
+class Requests:
+    """Adds, replaces and removes subscriptions, one after the other."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+        self._set = machine.subscriptions
+        self._pause_until: float | None = None
+
+    # What the program asks for.
+
+    def add(self, filter: Filter, name: str | None, *, snapshot: bool, since: float | None) -> tuple[int, int]:
+        """Adds a subscription. Returns its key and the number of the call."""
+        machine = self._machine
+        wire = self._set.new_name(name)
+        now = machine.clock.monotonic()
+        subscription = Subscription(machine.next_id(), wire, filter, snapshot, since, now, owes_snapshot=snapshot)
+        self._set.all[subscription.key] = subscription
+        call = machine.next_id()
+        self._set.queue.append(Add(subscription, call))
+        machine.proceed()
+        return subscription.key, call
+
+    def update(self, key: int, filter: Filter) -> int:
+        """Replaces the filter of a subscription."""
+        machine, call = self._machine, self._machine.next_id()
+        subscription = self._set.all.get(key)
+        if subscription is None or subscription.is_closed:
+            machine.emit(Settled(call, ClosedError("the subscription")))
+            return call
+        base = subscription.wire.rpartition(".")[0] or subscription.wire
+        self._set.queue.append(Replace(subscription, filter, self._set.new_name(base), call))
+        machine.proceed()
+        return call
+
+    def remove(self, key: int) -> int:
+        """Ends a subscription."""
+        machine, call = self._machine, self._machine.next_id()
+        subscription = self._set.all.get(key)
+        if subscription is None or subscription.is_closed:
+            machine.emit(Settled(call, None))
+            return call
+        subscription.is_closed = True
+        under_way = self._under_way()
+        for request in list(self._set.queue):
+            if isinstance(request, (Add, Replace)) and request.subscription is subscription and request not in under_way:
+                self._set.discard([request])
+                machine.emit(Settled(request.call, ClosedError("the subscription")))
+        is_known = self._is_known(subscription)
+        if not is_known or not self._set.is_wanted:
+            self.drop(subscription, None)
+            machine.emit(Settled(call, None))
+        else:
+            # A member of a group takes what is assigned to it until it has unsubscribed.
+            ends = subscription.key if machine.settings.group_id is not None else None
+            if ends is None:
+                machine.emit(Ended(subscription.key, None))
+            self._set.queue.append(Remove(subscription.wire, [call], ends))
+        machine.proceed()
+        return call
+
+    # What the connection needs.
+
+    def send_next(self) -> None:
+        """Sends the next request, if the connection is free for it."""
+        machine, link = self._machine, self._machine.main
+        if link is None or not self.is_free(link):
+            return
+        if machine.rotation.takes_turn():
+            return
+        if self._set.queue and self._pause_until is None:
+            self._send(link)
+
+    def is_free(self, link: Link) -> bool:
+        """True if no request about subscriptions is under way on the active connection."""
+        is_busy = link.awaits(Kind.CHANGE, Kind.SNAPSHOT) or self._machine.snapshotting.is_under_way
+        return link.phase is Phase.STREAMING and not is_busy and not self._machine.rotation.is_subscribing
+
+    def _send(self, link: Link) -> None:
+        machine, request = self._machine, self._set.queue[0]
+        fields: dict[str, Any]
+        if isinstance(request, Add):
+            subscription = request.subscription
+            fields = subscription.to_wire(snapshot=subscription.wants_snapshot)
+            if since := subscription.rewind(machine.clock.monotonic()):
+                fields["since"] = since
+            subscription.replayed = 0
+            link.names[subscription.wire] = subscription
+        elif isinstance(request, Replace):
+            fields = {"subscription": request.wire, **request.filter.to_wire()}
+            link.names[request.wire] = request.subscription
+        else:
+            fields = {"subscription": request.wire}
+        action = "unsubscribe" if isinstance(request, Remove) else "subscribe"
+        machine.outbox.request(link, Kind.CHANGE, action, fields, request=request)
+
+    def answered(self, link: Link, message: Message, answer: Mapping[str, Any]) -> None:
+        """The server has accepted a request."""
+        machine, request = self._machine, message.request
+        if request is None:
+            return
+        self._set.discard([request])
+        if isinstance(request, Remove):
+            self.removed(request)
+            return machine.proceed()
+        subscription = request.subscription
+        step, verdict = machine.resumption.accepted(answer)
+        if isinstance(request, Replace):
+            old, subscription.wire, subscription.filter = subscription.wire, request.wire, request.filter
+            self._rename_removals(old, request.wire)
+            self._set.queue.appendleft(Remove(old, [request.call]))
+        else:
+            self.in_force(subscription)
+            machine.emit(Settled(request.call, None))
+        if verdict is not None:
+            machine.emit(Deliver(subscription.key, self.own(verdict, subscription)))
+        if isinstance(request, Add) and subscription.wants_snapshot:
+            machine.snapshotting.begin(link, [subscription], answer, step)
+        else:
+            machine.resumption.proceed(step)
+        machine.proceed()
+
+    def own(self, verdict: Verdict, subscription: Subscription) -> Verdict:
+        """The verdict with the number of past events of this subscription."""
+        return Recovered(subscription.replayed) if isinstance(verdict, Recovered) else verdict
+
+    def in_force(self, subscription: Subscription) -> None:
+        """The server has accepted this subscription."""
+        subscription.is_accepted, subscription.since = True, None
+
+    def removed(self, request: Remove) -> None:
+        """The server does not have this name any more."""
+        for call in request.calls:
+            self._machine.emit(Settled(call, None))
+        subscription = self._set.of_name(request.wire)
+        if subscription is not None and subscription.is_closed:
+            if request.ends is not None:
+                self._machine.emit(Ended(request.ends, None))
+            self._forget(subscription)
+
+    def refused(self, link: Link, message: Message, error: EntityStreamError) -> None:
+        """The server has refused a request."""
+        machine, request = self._machine, message.request
+        if request is None:
+            return
+        if not isinstance(error, RequestError):
+            return machine.fail_link(link, error)
+        if isinstance(request, Remove):
+            self._set.discard([request])
+            self.removed(request)
+        elif (
+            isinstance(request, Add)
+            and error.code == "limit_exceeded"
+            and request.subscription.since is not None
+            and not request.was_too_soon
+        ):
+            request.was_too_soon = True
+            self._pause_until = machine.clock.monotonic() + RESUME_INTERVAL
+        else:
+            self.refuse(request, error)
+        machine.proceed()
+
+    def refuse(self, request: Add | Replace, error: EntityStreamError) -> None:
+        """Gives up a request."""
+        self._set.discard([request])
+        self._machine.emit(Settled(request.call, error))
+        if isinstance(request, Add):
+            self.drop(request.subscription, error)
+
+    def drop(self, subscription: Subscription, error: EntityStreamError | None) -> None:
+        """A subscription is over, and the server does not have it or will lose it with the connection."""
+        if subscription.key in self._set.all:
+            self._machine.emit(Ended(subscription.key, error))
+            self._forget(subscription)
+
+    def abandon(self, error: EntityStreamError) -> None:
+        """Fails all requests that wait. Removals succeed: no connection has the names any more."""
+        for request in list(self._set.queue):
+            if isinstance(request, Remove):
+                self.removed(request)
+            else:
+                self._machine.emit(Settled(request.call, error))
+        self._set.queue.clear()
+        self._pause_until = None
+
+    def blame(self, link: Link, code: int | None, reason: str) -> None:
+        """Fails the requests because of which the server has closed the connection."""
+        for message in list(link.messages.values()):
+            error = fault_error(code, reason, message.action)
+            if error is None:
+                return
+            if message.kind is Kind.OPEN:
+                for each in link.opening:
+                    self.refuse(each, error)
+            elif isinstance(message.request, (Add, Replace)):
+                self.refuse(message.request, error)
+
+    def connection_ended(self) -> None:
+        """Names that only the lost connection had are gone. Requests that were under way come again."""
+        self._pause_until = None
+        for request in list(self._set.queue):
+            if isinstance(request, Remove):
+                self._set.discard([request])
+                self.removed(request)
+        for subscription in list(self._set.all.values()):
+            if subscription.is_closed:
+                self.drop(subscription, None)
+
+    def timers(self) -> Iterator[tuple[float, Callable[[], None]]]:
+        if self._pause_until is not None:
+            yield self._pause_until, self._resume
+
+    def _resume(self) -> None:
+        self._pause_until = None
+        self.send_next()
+
+    def _rename_removals(self, old: str, new: str) -> None:
+        """The program has closed the subscription meanwhile: the new name has to go."""
+        for request in self._set.queue:
+            if isinstance(request, Remove) and request.wire == old:
+                request.wire = new
+
+    def _under_way(self) -> list[object]:
+        main = self._machine.main
+        if main is None:
+            return []
+        return [*main.opening, *(message.request for message in main.messages.values() if message.kind is Kind.CHANGE)]
+
+    def _is_known(self, subscription: Subscription) -> bool:
+        """True if the server has the subscription, or may have it soon."""
+        main = self._machine.main
+        return main is not None and not main.is_over and subscription.wire in main.names
+
+    def _forget(self, subscription: Subscription) -> None:
+        subscription.is_closed = True
+        self._set.all.pop(subscription.key, None)
+        self._set.free_name(subscription.wire)
+        waiting = [each for each in self._set.queue if not isinstance(each, Remove) and each.subscription is subscription]
+        self._set.discard(waiting)
+        for each in waiting:
+            self._machine.emit(Settled(each.call, ClosedError("the subscription")))

@@ -1,0 +1,127 @@
+"""The subscriptions of one stream, and the requests about them that wait.
+
+Invariants:
+- `Subscription.wire` and `.filter` are what the server has accepted, or will be asked for first. An answer of the server
+  changes them, never a call of the program.
+- Requests take effect in their order. At most one is under way, because a server may handle two messages of one connection
+  at the same time.
+- A request leaves the queue once: it is accepted, is refused, or the program gave it up.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..filter import Filter
+
+
+@dataclass(eq=False)
+class Subscription:
+    """A subscription of the program."""
+
+    key: int
+    wire: str
+    filter: Filter
+    wants_snapshot: bool = False
+    #: The seconds before `asked_at` from which the subscription wants events, until its first answer.
+    since: float | None = None
+    asked_at: float = 0.0
+    is_accepted: bool = False
+    #: A snapshot is owed until it is complete, also if the stream resumes in between.
+    owes_snapshot: bool = False
+    is_closed: bool = False
+    replayed: int = 0
+
+    def rewind(self, now: float) -> dict[str, Any] | None:
+        """The `since` of its first message."""
+        return None if self.since is None else {"seconds": int(self.since) + int(now - self.asked_at)}
+
+    def to_wire(self, *, snapshot: bool) -> dict[str, Any]:
+        fields = {"subscription": self.wire, **self.filter.to_wire()}
+        return {**fields, "snapshot": True} if snapshot else fields
+
+
+@dataclass(eq=False)
+class Add:
+    """Add a subscription."""
+
+    subscription: Subscription
+    call: int
+    was_too_soon: bool = False
+
+
+@dataclass(eq=False)
+class Replace:
+    """Add the new filter of a subscription under another name. The removal of the old name follows."""
+
+    subscription: Subscription
+    filter: Filter
+    wire: str
+    call: int
+
+
+@dataclass(eq=False)
+class Remove:
+    """Remove a name. The calls succeed with the answer, or with the end of the connection."""
+
+    wire: str
+    calls: list[int] = field(default_factory=list)
+    #: The subscription that ends with the removal.
+    ends: int | None = None
+
+
+Request = Add | Replace | Remove
+
+
+class SubscriptionSet:
+    """The subscriptions and the queue of requests."""
+
+    def __init__(self) -> None:
+        self.all: dict[int, Subscription] = {}
+        self.queue: deque[Request] = deque()
+        self._names: set[str] = set()
+        self._count = 0
+
+    def new_name(self, base: str | None) -> str:
+        """A name that no subscription of this stream has had."""
+        if base is not None and base not in self._names:
+            self._names.add(base)
+            return base
+        while True:
+            self._count += 1
+            name = f"{base[:56]}.{self._count}" if base is not None else f"s{self._count}"
+            if name not in self._names:
+                self._names.add(name)
+                return name
+
+    def has_name(self, name: str) -> bool:
+        """True if a subscription that is not closed has this name."""
+        names = {each.wire for each in self.all.values() if not each.is_closed}
+        return name in names or any(isinstance(each, Replace) and each.wire == name for each in self.queue)
+
+    def free_name(self, name: str) -> None:
+        """A closed subscription no longer needs its name."""
+        self._names.discard(name)
+
+    def accepted(self) -> list[Subscription]:
+        """The subscriptions that every new connection restores."""
+        return [each for each in self.all.values() if each.is_accepted and not each.is_closed]
+
+    def additions(self) -> list[Add]:
+        """The additions that wait, in their order."""
+        return [each for each in self.queue if isinstance(each, Add)]
+
+    @property
+    def is_wanted(self) -> bool:
+        """True if a connection is needed."""
+        return any(not each.is_closed for each in self.all.values())
+
+    def discard(self, requests: Iterable[Request]) -> None:
+        gone = set(map(id, requests))
+        self.queue = deque(each for each in self.queue if id(each) not in gone)
+
+    def of_name(self, wire: object) -> Subscription | None:
+        return next((each for each in self.all.values() if each.wire == wire), None)

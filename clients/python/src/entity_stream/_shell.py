@@ -1,0 +1,214 @@
+"""Carries out what the core wants, with asyncio and websockets. It decides nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from functools import partial
+from random import Random
+from typing import Any, TypeVar
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
+from websockets.typing import Subprotocol
+
+from ._core.clock import SystemClock
+from ._core.effects import Close, Effect, FetchToken, Open, Send
+from ._core.machine import Machine
+from .errors import ConnectionFailed, EntityStreamError
+from .filter import FRAME_BYTES
+from .settings import Settings
+
+T = TypeVar("T")
+#: Close code, reason and HTTP status.
+_End = tuple[int | None, str, int | None]
+
+#: Far above the largest message of API Gateway, 128 KB.
+_MESSAGE_BYTES = 16 * 1024 * 1024
+_FAREWELL = 2.0
+
+_log = logging.getLogger("entity_stream")
+# The logger of websockets prints headers and messages, and they have tokens and values.
+_silent = logging.Logger("entity_stream.silent", logging.CRITICAL + 1)
+
+
+class Shell:
+    """The tasks, the timer and the connections of one stream."""
+
+    def __init__(self, settings: Settings, handle: Callable[[Effect], None]) -> None:
+        self.machine = Machine(settings, SystemClock(), Random())
+        self._settings, self._handle = settings, handle
+        self._links: dict[int, tuple[asyncio.Task[_End], asyncio.Queue[str | None]]] = {}
+        self._opened: set[int] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_pumping = False
+
+    def call(self, function: Callable[[], T]) -> T:
+        """Calls the core, and carries out what it wants."""
+        result = function()
+        self._pump()
+        return result
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Carries nothing out until the end, so that the caller can first remember the numbers of its calls."""
+        was_pumping, self._is_pumping = self._is_pumping, True
+        try:
+            yield
+        finally:
+            self._is_pumping = was_pumping
+        self._pump()
+
+    def start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Starts a task that ends with the stream at the latest."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def finished(self) -> None:
+        """Waits until all connections are closed."""
+        while self._links:
+            await asyncio.wait([task for task, _ in self._links.values()])
+            # The callbacks of the tasks come after those of this wait.
+            await asyncio.sleep(0)
+        for task in list(self._tasks):
+            if task is not asyncio.current_task():
+                task.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _pump(self) -> None:
+        """Carries out the effects in their order, also those that a callback of the program causes."""
+        if self._is_pumping:
+            return
+        self._is_pumping = True
+        try:
+            while self.machine.effects:
+                effects, self.machine.effects = self.machine.effects, []
+                for effect in effects:
+                    self._carry_out(effect)
+        finally:
+            self._is_pumping = False
+        self._set_timer()
+
+    def _carry_out(self, effect: Effect) -> None:
+        if isinstance(effect, Open):
+            queue: asyncio.Queue[str | None] = asyncio.Queue()
+            task = asyncio.get_running_loop().create_task(self._link(effect.link, effect.token, queue))
+            task.add_done_callback(partial(self._link_ended, effect.link))
+            self._links[effect.link] = task, queue
+        elif isinstance(effect, Send):
+            self._put(effect.link, effect.text)
+        elif isinstance(effect, Close):
+            if effect.link in self._opened:
+                self._put(effect.link, None)
+            elif effect.link in self._links:
+                self._links[effect.link][0].cancel()
+        elif isinstance(effect, FetchToken):
+            self.start(self._fetch(effect.fetch))
+        else:
+            self._handle(effect)
+
+    def _received(self, link: int, text: str) -> None:
+        self.call(lambda: self.machine.received(link, text))
+
+    def _put(self, link: int, text: str | None) -> None:
+        if link in self._links:
+            self._links[link][1].put_nowait(text)
+
+    def _set_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        deadline = self.machine.deadline()
+        if deadline is not None and deadline != float("inf"):
+            delay = max(0.0, deadline - self.machine.clock.monotonic())
+            self._timer = asyncio.get_running_loop().call_later(delay, lambda: self.call(self.machine.elapsed))
+
+    async def _fetch(self, fetch: int) -> None:
+        get_token = self._settings.get_token
+        error: EntityStreamError
+        try:
+            if get_token is None:
+                value = None
+            elif inspect.iscoroutinefunction(get_token):
+                value = await get_token()
+            else:
+                # It may wait for the network, and the loop has other work.
+                value = await asyncio.to_thread(get_token)
+                if inspect.isawaitable(value):
+                    value = await value
+        except EntityStreamError as raised:
+            error = raised
+        except Exception as raised:
+            # Its text may have a credential.
+            error = ConnectionFailed("token_unavailable", f"get_token raised {type(raised).__name__}")
+        else:
+            return self.call(lambda: self.machine.token_fetched(fetch, value))
+        self.call(lambda: self.machine.token_failed(fetch, error))
+
+    def _link_ended(self, link: int, task: asyncio.Task[_End]) -> None:
+        # A callback of the task, because a task that is cancelled before it began runs no code of its own.
+        self._opened.discard(link)
+        self._links.pop(link, None)
+        end: _End = (None, "", None)
+        if not task.cancelled():
+            if error := task.exception():
+                # Its text may have a value of an entity.
+                _log.error("a connection ended with %s", type(error).__name__)
+            else:
+                end = task.result()
+        self.call(lambda: self.machine.closed(link, *end))
+
+    async def _link(self, link: int, token: str | None, queue: asyncio.Queue[str | None]) -> _End:
+        """Opens a connection and reads it to its end. Returns close code, reason and HTTP status."""
+        protocols = None if token is None else [Subprotocol("access_token"), Subprotocol(token)]
+        try:
+            socket = await connect(
+                self._settings.target(),
+                subprotocols=protocols,
+                additional_headers=self._settings.headers(),
+                logger=_silent,
+                open_timeout=None,
+                ping_interval=None,
+                close_timeout=_FAREWELL,
+                max_size=_MESSAGE_BYTES,
+            )
+        except InvalidStatus as refusal:
+            body = refusal.response.body or b""
+            return None, body[:200].decode("utf-8", "replace").strip(), refusal.response.status_code
+        except OSError as failure:
+            return None, failure.strerror or type(failure).__name__, None
+        except (WebSocketException, ValueError, EOFError) as failure:
+            return None, type(failure).__name__, None
+        writer = asyncio.get_running_loop().create_task(_write(socket, queue))
+        self._opened.add(link)
+        try:
+            self.call(lambda: self.machine.opened(link))
+            async for message in socket:
+                if isinstance(message, str):
+                    self._received(link, message)
+        except ConnectionClosed:
+            pass
+        finally:
+            writer.cancel()
+        return socket.close_code, socket.close_reason or "", None
+
+
+async def _write(socket: ClientConnection, queue: asyncio.Queue[str | None]) -> None:
+    try:
+        while (text := await queue.get()) is not None:
+            if len(text) * 4 <= FRAME_BYTES or len(text.encode()) <= FRAME_BYTES:
+                await socket.send(text)
+            else:
+                # API Gateway takes larger messages only in several frames.
+                size = FRAME_BYTES // 4
+                await socket.send([text[start : start + size] for start in range(0, len(text), size)])
+        await socket.close()
+    except ConnectionClosed:
+        pass

@@ -1,0 +1,111 @@
+"""The bounded buffer of a loop.
+
+Invariant: a loop receives the items in their order, and then the end. If the buffer is full, either the oldest item gives
+way, or the loop receives what is there and then an `OverflowError`. Items that the program asked for, such as the entities of
+a snapshot, always find room.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Generic, Literal, TypeVar
+
+from .errors import EntityStreamError, OverflowError
+
+T = TypeVar("T")
+Overflow = Literal["drop-oldest", "fail"]
+
+
+class Buffer(Generic[T]):
+    """The items that wait for a loop."""
+
+    def __init__(self, capacity: int, overflow: Overflow, on_overflow: Callable[[OverflowError], None]) -> None:
+        if isinstance(capacity, bool) or not isinstance(capacity, int) or capacity < 1:
+            raise ValueError("capacity has to be at least 1")
+        if overflow not in ("drop-oldest", "fail"):
+            raise ValueError('overflow has to be "drop-oldest" or "fail"')
+        self._capacity, self._overflow, self._on_overflow = capacity, overflow, on_overflow
+        #: The items, and whether each of them counts.
+        self._items: deque[tuple[T, bool]] = deque()
+        self._counting = 0
+        self._is_overflowing = False
+        self._is_finished = False
+        self._error: EntityStreamError | None = None
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        #: The number of items that were dropped for newer ones.
+        self.dropped = 0
+
+    def push(self, item: T, *, counts: bool = True) -> None:
+        """Adds an item."""
+        if self._is_finished:
+            return
+        if counts and self._counting >= self._capacity:
+            if self._overflow == "fail":
+                return self.finish(OverflowError(self._capacity))
+            self._drop_oldest()
+        self._items.append((item, counts))
+        self._counting += counts
+        self._wake()
+
+    def finish(self, error: EntityStreamError | None) -> None:
+        """Ends the buffer. The loop still receives what is there, and then the error."""
+        if not self._is_finished:
+            self._is_finished, self._error = True, error
+            while self._waiting:
+                self._wake()
+
+    def take(self, most: int) -> list[T]:
+        """Takes what is there, without waiting."""
+        taken: list[T] = []
+        while self._items and len(taken) < most:
+            item, counts = self._items.popleft()
+            self._counting -= counts
+            taken.append(item)
+        if not self._items:
+            self._is_overflowing = False
+        return taken
+
+    async def next(self, most: int = 1) -> list[T]:
+        """Waits for items. Returns none at the end, and raises the error of the end once."""
+        await self.wait()
+        return self.take(most)
+
+    async def wait(self) -> None:
+        """Waits until there are items, or the end. Raises the error of the end once."""
+        while not self._items:
+            if self._is_finished:
+                error, self._error = self._error, None
+                if error is not None:
+                    raise error
+                return
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiting.append(waiter)
+            try:
+                await waiter
+            except asyncio.CancelledError:
+                # A loop that was cancelled leaves the item to the next one.
+                if waiter in self._waiting:
+                    self._waiting.remove(waiter)
+                elif self._items or self._is_finished:
+                    self._wake()
+                raise
+
+    def _drop_oldest(self) -> None:
+        for index, (_, counts) in enumerate(self._items):
+            if counts:
+                del self._items[index]
+                break
+        self._counting -= 1
+        self.dropped += 1
+        if not self._is_overflowing:
+            self._is_overflowing = True
+            self._on_overflow(OverflowError(self._capacity))
+
+    def _wake(self) -> None:
+        while self._waiting:
+            waiter = self._waiting.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                return

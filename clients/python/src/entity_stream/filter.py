@@ -1,0 +1,119 @@
+"""The filter and the view of a subscription."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal, TypedDict
+
+from .errors import RequestError
+
+#: The largest frame that API Gateway takes, in bytes.
+FRAME_BYTES = 32 * 1024
+
+#: The fields that have another name on the wire.
+_WIRE_NAMES = {
+    "entity_types": "entityTypes",
+    "entity_ids": "entityIds",
+    "id_pattern": "idPattern",
+    "notification_trigger": "notificationTrigger",
+    "watched_attributes": "watchedAttributes",
+    "q": "q",
+    "geo_q": "geoQ",
+    "service_path": "servicePath",
+    "attributes": "attributes",
+    "representation": "representation",
+    "whole_entity": "wholeEntity",
+    "show_changes": "showChanges",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filter:
+    """Selects changes, and the view in which they arrive. A field that is `None` does not restrict.
+
+    The fields are those of a subscription in docs/protocol.md, in Python's spelling.
+    """
+
+    #: Entity types; a change of any of them matches.
+    entity_types: Sequence[str] | None = None
+    #: Exact entity ids.
+    entity_ids: Sequence[str] | None = None
+    #: A regular expression (Rust's syntax) that is found in the entity id.
+    id_pattern: str | None = None
+    #: The kinds of change, for example `["entityCreated", "entityDeleted"]`.
+    notification_trigger: Sequence[str] | None = None
+    #: An update matches only if it changes one of these attributes.
+    watched_attributes: Sequence[str] | None = None
+    #: A query in NGSI-LD's language, for example `temperature>25`.
+    q: str | None = None
+    #: A geo-query of NGSI-LD, for example `{"georel": "near;maxDistance==2000", "geometry": "Point", …}`.
+    geo_q: Mapping[str, Any] | None = None
+    #: A `Fiware-ServicePath`, with `#` at its end for everything below.
+    service_path: str | None = None
+    #: Only these attributes are in `data`.
+    attributes: Sequence[str] | None = None
+    #: `keyValues`: each attribute is its bare value.
+    representation: Literal["normalized", "keyValues"] | None = None
+    #: `data` has all attributes as last known.
+    whole_entity: bool | None = None
+    #: Events have the former values of the changed attributes in `previous`.
+    show_changes: bool | None = None
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, str) and field.name in _LISTS:
+                raise TypeError(f"{field.name} has to be a list of strings, not one string")
+            # Copies, so that later changes of the caller's object have no effect.
+            if field.name in _LISTS and value is not None:
+                object.__setattr__(self, field.name, tuple(value))
+            elif field.name == "geo_q" and value is not None:
+                object.__setattr__(self, field.name, json.loads(json.dumps(value)))
+
+    def to_wire(self) -> dict[str, Any]:
+        """The fields of a subscription in the wire contract."""
+        values = ((wire, getattr(self, name)) for name, wire in _WIRE_NAMES.items())
+        chosen = {wire: list(value) if isinstance(value, tuple) else value for wire, value in values if _restricts(value)}
+        return chosen
+
+    def for_entities(self) -> Filter:
+        """The same filter for a collection of entities, which needs whole entities and every change of them."""
+        return replace(self, whole_entity=True, show_changes=None, notification_trigger=None, watched_attributes=None)
+
+    def check_size(self) -> None:
+        """Raises `RequestError` if the filter cannot be sent."""
+        size = len(json.dumps(self.to_wire(), ensure_ascii=False).encode()) + 256
+        if size > FRAME_BYTES:
+            message = f"the filter makes a message of {size} bytes; the server takes {FRAME_BYTES}. Use fewer or shorter entries"
+            raise RequestError("limit_exceeded", message, "subscribe")
+
+
+_LISTS = {"entity_types", "entity_ids", "notification_trigger", "watched_attributes", "attributes"}
+
+
+def _restricts(value: object) -> bool:
+    return value is not None and value is not False and value != () and value != ""
+
+
+class EntitiesFields(TypedDict, total=False):
+    """The fields of a `Filter` that a collection of entities has, as keyword arguments."""
+
+    entity_types: Sequence[str] | None
+    entity_ids: Sequence[str] | None
+    id_pattern: str | None
+    q: str | None
+    geo_q: Mapping[str, Any] | None
+    service_path: str | None
+    attributes: Sequence[str] | None
+    representation: Literal["normalized", "keyValues"] | None
+
+
+class FilterFields(EntitiesFields, total=False):
+    """The fields of a `Filter`, as keyword arguments."""
+
+    notification_trigger: Sequence[str] | None
+    watched_attributes: Sequence[str] | None
+    whole_entity: bool | None
+    show_changes: bool | None

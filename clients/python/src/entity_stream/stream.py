@@ -1,0 +1,212 @@
+"""The stream of a tenant's changes, for asyncio."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from ._core.effects import (
+    Deliver,
+    Effect,
+    Ended,
+    Offline,
+    Online,
+    Settled,
+    StateChange,
+    StreamState,
+    Told,
+    Trouble,
+)
+from ._shell import Shell
+from .buffer import Buffer, Overflow
+from .entities import Entities, Load
+from .entity import Change
+from .errors import ClosedError, EntityStreamError
+from .events import Item, Verdict
+from .filter import EntitiesFields, Filter, FilterFields
+from .settings import Settings, StreamOptions
+from .subscription import Call, Subscription, chosen_filter
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+log = logging.getLogger("entity_stream")
+
+
+class EntityStream:
+    """Streams the changes of a tenant's entities over one connection, for any number of subscriptions.
+
+    The first `subscribe` connects the stream, and `aclose` ends it; so does the end of `async with`. The options after
+    `tenant` are those of `Settings`, by keyword; all times are in seconds. An unknown option raises `TypeError`.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        tenant: str,
+        *,
+        on_state: Callable[[StateChange], None] | None = None,
+        on_error: Callable[[EntityStreamError], None] | None = None,
+        on_verdict: Callable[[Verdict], None] | None = None,
+        **options: Unpack[StreamOptions],
+    ) -> None:
+        self._settings = Settings(url=url, tenant=tenant, **options)
+        self._on_state, self._on_error, self._on_verdict = on_state, on_error, on_verdict
+        self._shell = Shell(self._settings, self._handle)
+        self._subscriptions: dict[int, Subscription] = {}
+        self._calls: dict[int, Call] = {}
+        self._collections: set[Entities] = set()
+        self._is_online = False
+
+    @property
+    def state(self) -> StreamState:
+        """The state of the stream."""
+        return self._shell.machine.state
+
+    def subscribe(
+        self,
+        filter: Filter | None = None,
+        *,
+        name: str | None = None,
+        snapshot: bool = False,
+        since: float | None = None,
+        capacity: int = 1000,
+        overflow: Overflow = "drop-oldest",
+        on_item: Callable[[Item], None] | None = None,
+        **fields: Unpack[FilterFields],
+    ) -> Subscription:
+        """Subscribes to the changes that match a filter: a `Filter`, or its fields as keyword arguments.
+
+        It returns at once; await `ready` of the result. With `snapshot`, the entities that match now come first. With
+        `since`, the events of so many past seconds come first. `capacity` and `overflow` are about the buffer of its loop.
+        With `on_item` each item is given to this function instead.
+        """
+        chosen = chosen_filter(filter, fields)
+        buffer = Buffer[Item](capacity, overflow, self._report) if on_item is None else None
+        return self._add(chosen, name, snapshot, since, buffer, on_item)
+
+    def entities(
+        self,
+        filter: Filter | None = None,
+        *,
+        name: str | None = None,
+        load: Load | None = None,
+        whole_entity: bool = True,
+        on_change: Callable[[Change], None] | None = None,
+        **fields: Unpack[EntitiesFields],
+    ) -> Entities:
+        """The entities that match a filter, kept up to date. Await `ready` of the result.
+
+        The service's snapshot fills the collection. With `load` this function does: it is called after the subscription is in
+        force, and after each gap that was not recovered, and returns the entities of a broker. `whole_entity=False` is for
+        services without entity state: the collection then merges the attributes of each event.
+        """
+        if not whole_entity and load is None:
+            raise ValueError("whole_entity=False needs load: without entity state the service has no snapshot")
+        chosen = Entities.filter_of(chosen_filter(filter, fields), whole=whole_entity)
+        tenant, start = self._settings.tenant.lower(), self._shell.start
+        entities = Entities(tenant, load, on_change, self._report, start, merges=not whole_entity)
+        subscription = self._add(chosen, name, load is None, None, None, entities._take)
+        entities._begin(subscription, is_online=self._is_online)
+        self._collections.add(entities)
+        return entities
+
+    def wake(self) -> None:
+        """Call it when the network is back: the stream connects at once, or checks its connection."""
+        self._shell.call(self._shell.machine.wake)
+
+    async def aclose(self) -> None:
+        """Ends the stream. A member of a group first leaves it, and takes the events that are already assigned to it."""
+        self._shell.call(self._shell.machine.close)
+        await self._shell.finished()
+
+    async def __aenter__(self) -> EntityStream:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        return f"<EntityStream {self._settings.tenant!r} {self.state}>"
+
+    def _add(
+        self,
+        filter: Filter,
+        name: str | None,
+        snapshot: bool,
+        since: float | None,
+        buffer: Buffer[Item] | None,
+        on_item: Callable[[Item], None] | None,
+    ) -> Subscription:
+        machine = self._shell.machine
+        if self.state is StreamState.CLOSED or machine.is_closing:
+            raise ClosedError()
+        filter.check_size()
+        if name is not None and not re.fullmatch(r"[A-Za-z0-9_.:-]{1,64}", name):
+            raise ValueError("name has to be 1 to 64 characters of A-Z a-z 0-9 _ - . :")
+        if name is not None and machine.subscriptions.has_name(name):
+            raise ValueError("another subscription of the stream has this name")
+        if (snapshot or since is not None) and self._settings.group_id is not None:
+            raise ValueError("a member of a group has no snapshot and no since")
+        if since is not None and (isinstance(since, bool) or not since >= 0):
+            raise ValueError("since has to be a number of seconds, at least 0")
+        subscription = Subscription(self, filter, buffer, on_item)
+        add = machine.requests.add
+        with self._shell.paused():
+            key, call = self._shell.call(lambda: add(filter, name, snapshot=snapshot, since=since))
+            subscription._key, subscription._name = key, machine.subscriptions.all[key].wire
+            self._subscriptions[key], self._calls[call] = subscription, subscription._ready
+        return subscription
+
+    async def _update(self, subscription: Subscription, filter: Filter) -> None:
+        await self._call(lambda: self._shell.machine.requests.update(subscription._key, filter))
+
+    async def _remove(self, subscription: Subscription) -> None:
+        await self._call(lambda: self._shell.machine.requests.remove(subscription._key))
+
+    async def _call(self, ask: Callable[[], int]) -> None:
+        answer = Call()
+        with self._shell.paused():
+            self._calls[self._shell.call(ask)] = answer
+        await answer
+
+    def _handle(self, effect: Effect) -> None:
+        if isinstance(effect, Deliver):
+            if subscription := self._subscriptions.get(effect.subscription):
+                self._guarded(subscription._take, effect.item)
+        elif isinstance(effect, Settled):
+            if call := self._calls.pop(effect.call, None):
+                call.settle(effect.error)
+        elif isinstance(effect, Ended):
+            if subscription := self._subscriptions.pop(effect.subscription, None):
+                subscription._end(effect.error)
+                self._collections -= {each for each in self._collections if each._ended(subscription, effect.error)}
+        elif isinstance(effect, (Online, Offline)):
+            self._is_online = isinstance(effect, Online)
+            for collection in self._collections:
+                collection._connection(self._is_online)
+        elif isinstance(effect, StateChange):
+            log.debug("state: %s", effect.state)
+            self._guarded(self._on_state, effect)
+        elif isinstance(effect, Told):
+            self._guarded(self._on_verdict, effect.verdict)
+        elif isinstance(effect, Trouble):
+            self._report(effect.error)
+
+    def _report(self, error: EntityStreamError) -> None:
+        log.warning("%s: %s", error.code, error)
+        self._guarded(self._on_error, error)
+
+    def _guarded(self, callback: Callable[[Any], None] | None, value: object) -> None:
+        """Calls a function of the program. Its error concerns only the program."""
+        try:
+            if callback is not None:
+                callback(value)
+        except Exception as error:
+            # Its text may have a value of an entity.
+            log.error("a callback raised %s", type(error).__name__)

@@ -1,0 +1,166 @@
+"""A subscription of a program."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from .buffer import Buffer
+from .errors import ClosedError, EntityStreamError
+from .events import EntityEvent, Item, SnapshotComplete
+from .filter import EntitiesFields, Filter, FilterFields
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from .stream import EntityStream
+
+
+class Call(Awaitable[None]):
+    """The answer to a call. It can be awaited any number of times, and by several tasks."""
+
+    def __init__(self) -> None:
+        self._future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        # Nobody has to await it: the loop over the events raises the error as well.
+        self._future.add_done_callback(lambda future: future.cancelled() or future.exception())
+
+    def __await__(self) -> Generator[Any, None, None]:
+        return asyncio.shield(self._future).__await__()
+
+    @property
+    def is_done(self) -> bool:
+        """True if the call has succeeded."""
+        return self._future.done() and self._future.exception() is None
+
+    def settle(self, error: EntityStreamError | None) -> None:
+        if self._future.done():
+            return
+        if error is None:
+            self._future.set_result(None)
+        else:
+            self._future.set_exception(error)
+
+
+class Subscription(AsyncIterator[EntityEvent]):
+    """The events that match a filter. `EntityStream.subscribe` makes it; it is in force once it is `ready`.
+
+    `async for event in subscription` yields events and, if the subscription begins with a snapshot, its entities first. The
+    loop ends when the subscription or the stream is closed, and raises when the server refuses the filter or the stream
+    fails. `items()` yields verdicts about gaps as well.
+    """
+
+    def __init__(
+        self,
+        stream: EntityStream,
+        filter: Filter,
+        buffer: Buffer[Item] | None,
+        on_item: Callable[[Item], None] | None,
+    ) -> None:
+        self._stream, self._filter, self._buffer, self._on_item = stream, filter, buffer, on_item
+        self._key = 0
+        self._name = ""
+        self._ready = Call()
+        self._is_over = False
+
+    @property
+    def name(self) -> str:
+        """The name that the caller chose, or that the client made."""
+        return self._name
+
+    @property
+    def filter(self) -> Filter:
+        """The filter in force, or the one that was asked for first."""
+        return self._filter
+
+    @property
+    def ready(self) -> Call:
+        """Await it: from then on, every matching change that is published is delivered."""
+        return self._ready
+
+    async def wait_ready(self, timeout: float | None = None) -> None:
+        """Waits until the subscription is in force. Raises `TimeoutError` after `timeout` seconds."""
+        await wait_for(self._ready, timeout)
+
+    async def update(self, filter: Filter | None = None, **fields: Unpack[FilterFields]) -> None:
+        """Exchanges the filter. No event that matches both is lost or comes twice.
+
+        If the server refuses the new filter, this raises, and the old one stays in force.
+        """
+        new = chosen_filter(filter, fields)
+        new.check_size()
+        await self._stream._update(self, new)
+        self._filter = new
+
+    async def aclose(self) -> None:
+        """Ends the subscription. Its loops end after what has arrived."""
+        await self._stream._remove(self)
+
+    @property
+    def dropped(self) -> int:
+        """The number of items that were dropped because the loop was too slow."""
+        return self._buffer.dropped if self._buffer is not None else 0
+
+    def __aiter__(self) -> Subscription:
+        return self
+
+    async def __anext__(self) -> EntityEvent:
+        while taken := await self._buffered().next():
+            if isinstance(taken[0], EntityEvent):
+                return taken[0]
+        raise StopAsyncIteration
+
+    async def items(self) -> AsyncIterator[Item]:
+        """Yields the events, the entities of snapshots, and what is told about them.
+
+        All loops over one subscription share its buffer: each item goes to one of them.
+        """
+        while taken := await self._buffered().next():
+            yield taken[0]
+
+    async def __aenter__(self) -> Subscription:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        return f"<Subscription {self._name!r} {'closed' if self._is_over else 'open'}>"
+
+    def _buffered(self) -> Buffer[Item]:
+        if self._buffer is None:
+            raise TypeError("a subscription with on_item has no buffer; leave on_item out to use a loop")
+        return self._buffer
+
+    def _take(self, item: Item) -> None:
+        if self._on_item is not None:
+            self._on_item(item)
+        if self._buffer is not None:
+            is_asked_for = isinstance(item, SnapshotComplete) or (isinstance(item, EntityEvent) and item.is_snapshot)
+            self._buffer.push(item, counts=not is_asked_for)
+
+    def _end(self, error: EntityStreamError | None) -> None:
+        self._is_over = True
+        self._ready.settle(error or ClosedError("the subscription"))
+        if self._buffer is not None:
+            self._buffer.finish(error)
+
+
+def chosen_filter(filter: Filter | None, fields: FilterFields | EntitiesFields) -> Filter:
+    """The filter of a call, which gives an object or keyword arguments."""
+    if filter is not None and fields:
+        raise TypeError("give a Filter or keyword arguments, not both")
+    if filter is not None and not isinstance(filter, Filter):
+        raise TypeError("the filter has to be a Filter")
+    return filter if filter is not None else Filter(**fields)
+
+
+async def wait_for(call: Awaitable[None], timeout: float | None) -> None:
+    """Waits for a call, for some seconds at most."""
+    try:
+        await asyncio.wait_for(asyncio.ensure_future(call), timeout)
+    except asyncio.TimeoutError:
+        raise TimeoutError(f"not ready in {timeout:g} s") from None

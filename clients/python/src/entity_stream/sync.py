@@ -1,0 +1,274 @@
+"""The same client for scripts and notebooks: it blocks. It also works where a loop already runs, as in Jupyter.
+
+Callbacks (`on_item`, `on_change`, `on_state`, `on_error`, `on_verdict`) run in the stream's own thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Literal
+
+from . import stream as _stream
+from ._core.effects import StateChange, StreamState
+from ._thread import LoopThread
+from .buffer import Buffer, Overflow
+from .entities import Entities as _Entities
+from .entities import Load
+from .entity import Change, Entity
+from .errors import EntityStreamError
+from .events import EntityEvent, Item, Verdict
+from .filter import EntitiesFields, Filter, FilterFields
+from .settings import StreamOptions
+from .subscription import Subscription as _Subscription
+
+if TYPE_CHECKING:
+    import pandas
+    from typing_extensions import Unpack
+
+__all__ = ["Entities", "EntityStream", "Subscription"]
+
+#: The items that a loop takes from the stream's thread at once.
+_BATCH = 256
+
+
+class _Closing:
+    """Ends with its `with` block."""
+
+    def close(self) -> None:
+        raise NotImplementedError
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class Subscription(_Closing):
+    """The events that match a filter, for a `for` loop."""
+
+    def __init__(self, thread: LoopThread, subscription: _Subscription) -> None:
+        self._thread, self._subscription = thread, subscription
+        self._taken: list[Item] = []
+
+    @property
+    def name(self) -> str:
+        """The name that the caller chose, or that the client made."""
+        return self._subscription.name
+
+    @property
+    def filter(self) -> Filter:
+        """The filter in force, or the one that was asked for first."""
+        return self._subscription.filter
+
+    @property
+    def dropped(self) -> int:
+        """The number of items that were dropped because the loop was too slow."""
+        return self._subscription.dropped
+
+    def wait_ready(self, timeout: float | None = None) -> None:
+        """Waits until the subscription is in force. Raises `TimeoutError` after `timeout` seconds."""
+        self._thread.run(self._subscription.wait_ready(), timeout)
+
+    def update(self, filter: Filter | None = None, *, timeout: float | None = None, **fields: Unpack[FilterFields]) -> None:
+        """Exchanges the filter. If the server refuses the new one, this raises, and the old one stays in force."""
+        self._thread.run(self._subscription.update(filter, **fields), timeout)
+
+    def next(self, timeout: float | None = None) -> EntityEvent | None:
+        """The next event; `None` at the end. Raises `TimeoutError` after `timeout` seconds."""
+        while (item := self._next_item(timeout)) is not None:
+            if isinstance(item, EntityEvent):
+                return item
+        return None
+
+    def __iter__(self) -> Iterator[EntityEvent]:
+        for item in self.items():
+            if isinstance(item, EntityEvent):
+                yield item
+
+    def items(self) -> Iterator[Item]:
+        """Yields the events, the entities of snapshots, and what is told about them."""
+        while (item := self._next_item(None)) is not None:
+            yield item
+
+    def close(self) -> None:
+        """Ends the subscription. Its loops end after what has arrived."""
+        if not self._thread.is_stopped:
+            self._thread.run(self._subscription.aclose())
+
+    def __enter__(self) -> Subscription:
+        return self
+
+    def __repr__(self) -> str:
+        return repr(self._subscription)
+
+    def _next_item(self, timeout: float | None) -> Item | None:
+        if not self._taken:
+            if self._thread.is_stopped:
+                return None
+            buffer = self._subscription._buffered()
+            # In two steps: a wait that ends with its time limit takes nothing.
+            self._thread.run(buffer.wait(), timeout)
+            self._taken = self._thread.call(lambda: buffer.take(_BATCH))
+            self._taken.reverse()
+        return self._taken.pop() if self._taken else None
+
+
+class Entities(_Closing, Mapping[str, Entity]):
+    """The entities that match a filter, by their ids, kept up to date by the stream's thread."""
+
+    def __init__(self, thread: LoopThread, entities: _Entities) -> None:
+        self._thread, self._entities = thread, entities
+
+    def wait_ready(self, timeout: float | None = None) -> None:
+        """Waits until the collection is complete. Raises `TimeoutError` after `timeout` seconds."""
+        self._thread.run(self._entities.wait_ready(), timeout)
+
+    @property
+    def is_complete(self) -> bool:
+        """True if the collection holds every entity that matches, and is connected."""
+        return self._entities.is_complete
+
+    def __getitem__(self, entity_id: str) -> Entity:
+        return self._snapshot()[entity_id]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._snapshot())
+
+    def __len__(self) -> int:
+        return len(self._snapshot())
+
+    def all(self) -> list[Entity]:
+        """All entities, in the order of their ids and service paths."""
+        if self._thread.is_stopped:
+            return self._entities.all()
+        return self._thread.call(self._entities.all)
+
+    def to_dataframe(self) -> pandas.DataFrame:
+        """A row for each entity and a column for each attribute, with the bare values. It needs pandas."""
+        if self._thread.is_stopped:
+            return self._entities.to_dataframe()
+        return self._thread.call(self._entities.to_dataframe)
+
+    def changes(self, *, capacity: int = 1000, overflow: Overflow = "drop-oldest") -> Iterator[Change]:
+        """Yields an `added` change for each entity that is there already, and then each change."""
+        buffer: Buffer[Change] = self._thread.call(lambda: self._entities._open_buffer(capacity, overflow))
+        try:
+            while not self._thread.is_stopped and (taken := self._thread.run(buffer.next(_BATCH))):
+                yield from taken
+        finally:
+            self._entities._buffers.discard(buffer)
+
+    def close(self) -> None:
+        """Ends the collection. It keeps what it has."""
+        if not self._thread.is_stopped:
+            self._thread.run(self._entities.aclose())
+
+    def __enter__(self) -> Entities:
+        return self
+
+    def __repr__(self) -> str:
+        return repr(self._entities)
+
+    __hash__ = object.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def _snapshot(self) -> dict[str, Entity]:
+        """The mapping at this moment. The stream's thread may change it at the next."""
+        # The index is replaced as a whole and never changed.
+        index = self._entities._by_id
+        if index is not None or self._thread.is_stopped:
+            return index if index is not None else self._entities._index()
+        return self._thread.call(self._entities._index)
+
+
+class EntityStream(_Closing):
+    """Streams the changes of a tenant's entities. See `entity_stream.EntityStream`, which has the same options."""
+
+    def __init__(
+        self,
+        url: str,
+        tenant: str,
+        *,
+        on_state: Callable[[StateChange], None] | None = None,
+        on_error: Callable[[EntityStreamError], None] | None = None,
+        on_verdict: Callable[[Verdict], None] | None = None,
+        **options: Unpack[StreamOptions],
+    ) -> None:
+        self._stream = _stream.EntityStream(
+            url, tenant, on_state=on_state, on_error=on_error, on_verdict=on_verdict, **options
+        )
+        self._thread = LoopThread()
+
+    @property
+    def state(self) -> StreamState:
+        """The state of the stream."""
+        return self._stream.state
+
+    def subscribe(
+        self,
+        filter: Filter | None = None,
+        *,
+        name: str | None = None,
+        snapshot: bool = False,
+        since: float | None = None,
+        capacity: int = 1000,
+        overflow: Literal["drop-oldest", "fail"] = "drop-oldest",
+        on_item: Callable[[Item], None] | None = None,
+        **fields: Unpack[FilterFields],
+    ) -> Subscription:
+        """Subscribes to the changes that match a filter: a `Filter`, or its fields as keyword arguments.
+
+        With `snapshot`, the entities that match now come first. With `since`, the events of so many past seconds come first.
+        """
+        made = self._thread.call(
+            lambda: self._stream.subscribe(
+                filter,
+                name=name,
+                snapshot=snapshot,
+                since=since,
+                capacity=capacity,
+                overflow=overflow,
+                on_item=on_item,
+                **fields,
+            )
+        )
+        return Subscription(self._thread, made)
+
+    def entities(
+        self,
+        filter: Filter | None = None,
+        *,
+        name: str | None = None,
+        load: Load | None = None,
+        whole_entity: bool = True,
+        on_change: Callable[[Change], None] | None = None,
+        **fields: Unpack[EntitiesFields],
+    ) -> Entities:
+        """The entities that match a filter, kept up to date. See `entity_stream.EntityStream.entities`."""
+        made = self._thread.call(
+            lambda: self._stream.entities(
+                filter, name=name, load=load, whole_entity=whole_entity, on_change=on_change, **fields
+            )
+        )
+        return Entities(self._thread, made)
+
+    def wake(self) -> None:
+        """Call it when the network is back: the stream connects at once, or checks its connection."""
+        self._thread.call(self._stream.wake)
+
+    def close(self) -> None:
+        """Ends the stream and its thread."""
+        if not self._thread.is_stopped:
+            try:
+                self._thread.run(self._stream.aclose())
+            finally:
+                self._thread.stop()
+
+    def __enter__(self) -> EntityStream:
+        return self
+
+    def __repr__(self) -> str:
+        return repr(self._stream)

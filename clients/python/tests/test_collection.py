@@ -1,0 +1,204 @@
+"""The collection, the buffer, and what programs see of entities."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from random import Random
+from typing import Any
+
+import pytest
+
+from entity_stream import Entity, EntityEvent, Filter, OverflowError, RequestError
+from entity_stream._core.collection import Collection
+from entity_stream._core.seen import SeenEvents
+from entity_stream.buffer import Buffer
+from entity_stream.dataframe import bare_value
+
+
+def event(kind: str, entity: str, version: int | None, **fields: Any) -> EntityEvent:
+    fields.setdefault("data", {"v": version})
+    return EntityEvent(type=kind, id="e", tenant="demo", service_path="/", entity_id=entity, entity_type="Room", version=version, **fields)
+
+
+def state(collection: Collection) -> dict[str, int | None]:
+    return {entity.id: entity.version for entity in collection.entities()}
+
+
+def test_the_order_of_messages_makes_no_difference():
+    messages = [
+        event("entityCreated", "a", 1),
+        event("entityUpdated", "a", 2),
+        event("entityDeleted", "a", 3),
+        event("entityCreated", "a", 4),
+        event("entityLeft", "a", 5, data=None),
+        event("entityUpdated", "a", 6),
+    ]
+    for order in itertools.permutations(messages):
+        collection = Collection()
+        collection.connected(0)
+        for message in order:
+            collection.apply(message, 0)
+            collection.apply(message, 0)
+        assert state(collection) == {"a": 6}
+
+
+def test_changes_lead_from_each_state_to_the_next():
+    random = Random(5)
+    collection = Collection()
+    told: dict[str, Entity] = {}
+    now = 0.0
+    for step in range(20_000):
+        now += random.random() * 10
+        if random.random() < 0.01:
+            collection.disconnected(now)
+            collection.connected(now)
+        if random.random() < 0.01:
+            changes = collection.snapshot_complete(now)
+        else:
+            kind = random.choice(["entityCreated", "entityUpdated", "entityDeleted", "entityLeft", "entitySnapshot"])
+            version = random.choice([None, step, step - random.randrange(50)])
+            change = collection.apply(event(kind, random.choice("abcdef"), version), now)
+            changes = [change] if change else []
+        for each in changes:
+            assert told.get(each.entity.id) == each.before
+            if each.after is None:
+                del told[each.entity.id]
+            else:
+                told[each.entity.id] = each.after
+        assert told == {entity.id: entity for entity in collection.entities()}
+
+
+def test_what_a_complete_snapshot_lacks_is_gone():
+    collection = Collection()
+    collection.connected(0)
+    for name in "abc":
+        collection.apply(event("entitySnapshot", name, 1), 0)
+    assert collection.snapshot_complete(0) == []
+    collection.disconnected(1)
+    assert not collection.is_complete
+    collection.connected(2)
+    collection.apply(event("entityUpdated", "b", 2), 2)
+    collection.apply(event("entitySnapshot", "c", 1), 2)
+    removed = collection.snapshot_complete(2)
+    assert [(change.kind, change.entity.id) for change in removed] == [("removed", "a")]
+    assert collection.apply(event("entityUpdated", "a", 1), 3) is None
+    assert collection.apply(event("entityUpdated", "a", 2), 3) is not None
+
+
+def test_the_end_of_an_entity_is_remembered_for_a_quarter_of_an_hour():
+    collection = Collection()
+    collection.connected(0)
+    collection.apply(event("entityDeleted", "a", 5), 0)
+    collection.disconnected(60)
+    collection.connected(7200)
+    assert collection.apply(event("entityUpdated", "a", 4), 7200) is None
+    assert collection.apply(event("entityUpdated", "a", 4), 7200 + 900) is not None
+
+
+def test_attributes_are_merged_and_removed():
+    collection = Collection(merges=True)
+    collection.connected(0)
+    collection.apply(event("entityCreated", "a", None, data={"x": 1, "y": 2}), 0)
+    collection.apply(event("entityUpdated", "a", None, data={"x": 3}, changed_attributes=("x", "y")), 0)
+    collection.apply(event("entityUpdated", "a", None, data={}, truncated=True), 0)
+    (entity,) = collection.entities()
+    assert (dict(entity.data), entity.is_partial) == ({"x": 3}, True)
+
+
+def test_a_load_keeps_what_events_have_changed_meanwhile():
+    def loaded(name: str, value: int) -> Entity:
+        return Entity(tenant="demo", service_path="/", id=name, type="Room", data={"v": value})
+
+    collection = Collection()
+    collection.connected(0)
+    collection.apply(event("entityCreated", "old", 1), 0)
+    collection.load_begins()
+    collection.apply(event("entityUpdated", "a", 7), 0)
+    collection.apply(event("entityDeleted", "b", 7), 0)
+    changes = collection.loaded([loaded("a", 1), loaded("b", 1), loaded("c", 1)], 0)
+    assert [(change.kind, change.entity.id) for change in changes] == [("added", "c"), ("removed", "old")]
+    assert {entity.id: entity.data["v"] for entity in collection.entities()} == {"a": 7, "c": 1}
+
+
+def test_events_are_known_for_a_quarter_of_an_hour_online():
+    seen = SeenEvents(pairs=3)
+    seen.online.online(0)
+    assert seen.new_for("a", [1, 2], 0) == [1, 2]
+    assert seen.new_for("a", [2, 3], 0) == [3]
+    seen.online.offline(60)
+    seen.online.online(9000)
+    assert seen.new_for("a", [1], 9000) == []
+    assert seen.new_for("b", [1], 9000) == [1]
+    assert len(seen) == 3
+    assert seen.new_for("a", [1], 9000) == [1]
+    assert seen.new_for("b", [1], 9000 + 901) == [1]
+
+
+def test_a_full_buffer_drops_the_oldest_or_fails():
+    async def check() -> None:
+        reported: list[OverflowError] = []
+        buffer = Buffer[int](2, "drop-oldest", reported.append)
+        buffer.push(0, counts=False)
+        for number in range(1, 6):
+            buffer.push(number)
+        assert (await buffer.next(10), buffer.dropped, len(reported)) == ([0, 4, 5], 3, 1)
+        buffer = Buffer[int](2, "fail", reported.append)
+        for number in range(5):
+            buffer.push(number)
+        assert [await buffer.next(), await buffer.next()] == [[0], [1]]
+        with pytest.raises(OverflowError):
+            await buffer.next()
+        assert await buffer.next() == []
+
+    asyncio.run(check())
+
+
+def test_a_cancelled_loop_loses_nothing():
+    async def check() -> None:
+        buffer = Buffer[int](10, "fail", print)
+        first, second = (asyncio.create_task(buffer.next()) for _ in range(2))
+        await asyncio.sleep(0)
+        buffer.push(1)
+        first.cancel()
+        assert await asyncio.wait_for(second, 1) == [1]
+
+    asyncio.run(check())
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value"),
+    [
+        ({"type": "Property", "value": 23.5, "unitCode": "CEL"}, 23.5),
+        ({"type": "Relationship", "object": "urn:b"}, "urn:b"),
+        ({"type": "LanguageProperty", "languageMap": {"en": "a"}}, {"en": "a"}),
+        ({"value": 3}, 3),
+        ({"type": "Point", "coordinates": [1, 2]}, {"type": "Point", "coordinates": [1, 2]}),
+        (5, 5),
+        (None, None),
+        ([1], [1]),
+    ],
+)
+def test_an_attribute_becomes_its_bare_value(attribute: Any, value: Any):
+    assert bare_value(attribute) == value
+
+
+def test_filters():
+    assert Filter(entity_types=["Room"], q="a>1", whole_entity=True, id_pattern="").to_wire() == {
+        "entityTypes": ["Room"],
+        "q": "a>1",
+        "wholeEntity": True,
+    }
+    with pytest.raises(TypeError, match="entity_types has to be a list"):
+        Filter(entity_types="Room")
+    with pytest.raises(TypeError, match="entityTypes"):
+        Filter(entityTypes=["Room"])  # type: ignore[call-arg]
+    with pytest.raises(RequestError, match="32768"):
+        Filter(entity_types=["字" * 256] * 49).check_size()
+    assert Filter(watched_attributes=["a"], show_changes=True).for_entities() == Filter(whole_entity=True)
+
+
+def test_a_repr_shows_no_value():
+    shown = repr(event("entityUpdated", "a", 1, data={"name": "secret"}, previous={"name": "secret"}))
+    assert "secret" not in shown
+    assert "secret" not in repr(Entity(tenant="d", service_path="/", id="a", type="R", data={"name": "secret"}))
