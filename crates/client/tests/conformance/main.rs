@@ -1,6 +1,6 @@
 //! The conformance suite of all clients: this client against the scripted server, with every scenario.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that panics has failed, and says where")]
+#![expect(clippy::unwrap_used, reason = "a test that panics has failed, and says where")]
 
 mod arguments;
 mod program;

@@ -189,7 +189,7 @@ impl Program {
         }
     }
 
-    fn settle(&mut self, is_settled: impl Fn(&OpenCall) -> bool, result: Result<(), String>) {
+    fn settle(&mut self, is_settled: impl Fn(&OpenCall) -> bool, result: &Result<(), String>) {
         for call in self.calls.extract_if(.., |call| is_settled(call)).collect::<Vec<_>>() {
             if result.is_err() {
                 self.wire_names.retain(|name| *name != call.wire_name);
@@ -221,7 +221,7 @@ impl Program {
                 self.note(|record| record.states.push("connected"));
                 let ended = self.ended;
                 let is_open = |call: &OpenCall| call.made_in < ended || call.waits_since == Some(ended);
-                self.settle(is_open, Ok(()));
+                self.settle(is_open, &Ok(()));
             }
             StreamItem::Event(event) => {
                 let names = event.subscriptions().iter().map(ToString::to_string).collect();
@@ -236,11 +236,11 @@ impl Program {
             }),
             StreamItem::Accepted(request) => {
                 let names = wire_names(request);
-                self.settle(|call| names.contains(&call.wire_name), Ok(()));
+                self.settle(|call| names.contains(&call.wire_name), &Ok(()));
             }
             StreamItem::Refused { request, error } => {
                 let names = wire_names(request);
-                self.settle(|call| names.contains(&call.wire_name), Err(code(error, true, true)));
+                self.settle(|call| names.contains(&call.wire_name), &Err(code(error, true, true)));
                 if matches!(self.stream.as_ref().map(EntityStream::state), Some(StreamState::Waiting { .. })) {
                     self.ended += 1;
                 }
