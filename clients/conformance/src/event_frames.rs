@@ -78,9 +78,11 @@ impl ScriptedEvent {
             "entityType": self.entity_type,
             "timestamp": "2026-01-02T03:04:05Z",
         });
-        if self.change != "entitySnapshot" {
-            message["id"] = json!(self.event);
-        }
+        // The id of a snapshot names the entity and its version.
+        message["id"] = match self.change.as_str() {
+            "entitySnapshot" => json!(format!("snapshot-{}-{entity}", self.version.unwrap_or_default())),
+            _ => json!(self.event),
+        };
         if self.change != "entityLeft" {
             message["data"] = self.data.clone().unwrap_or_else(|| json!({}));
         }

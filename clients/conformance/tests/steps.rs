@@ -62,7 +62,7 @@ async fn a_subscription_is_read_answered_and_gets_events() {
             json!({ "read": { "action": "subscribe", "subscription": "a" }, "absent": ["since"] }),
             json!({ "answer": { "type": "subscribed", "position": "p1", "session": "s" } }),
             json!({ "event": "e1", "type": "Hall", "position": "p2", "version": 3, "data": { "a": 1 } }),
-            json!({ "frame": [{ "event": "e2", "to": ["b"] }, { "event": "x", "change": "entitySnapshot" }] }),
+            json!({ "frame": [{ "event": "e2", "to": ["b"] }, { "event": "x", "change": "entitySnapshot", "version": 7 }] }),
             json!({ "raw": "{" }),
         ],
     )
@@ -78,7 +78,8 @@ async fn a_subscription_is_read_answered_and_gets_events() {
     );
     let frame = received(&mut socket).await;
     assert_eq!(frame["events"][0]["subscriptions"], json!(["b"]));
-    assert_eq!((&frame["events"][1]["type"], frame["events"][1].get("id")), (&json!("entitySnapshot"), None));
+    assert_eq!(frame["events"][1]["type"], "entitySnapshot");
+    assert_eq!(frame["events"][1]["id"], "snapshot-7-urn:ngsi-ld:Room:1");
     assert_eq!(socket.next().await.unwrap().unwrap(), Message::text("{"));
 }
 

@@ -1,19 +1,25 @@
 use std::collections::BTreeSet;
+use std::fmt;
+use std::future::Future;
 use std::sync::Arc;
 
 use entity_stream_protocol::{Filter, Format, GroupId, Since, Subscription, SubscriptionName, Tenant};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 
+use crate::behaviour::Behaviour;
 use crate::connection;
 use crate::credential::{ClientCredential, CredentialKind, InvalidCredential};
 use crate::dpop_key::DpopKey;
-use crate::entities::Entities;
+use crate::entities::{Entities, EntityCollection};
 use crate::error::ClientError;
+use crate::link::Opening;
 use crate::settings::Settings;
 use crate::stream::EntityStream;
 use crate::stream_url::StreamUrl;
 use crate::subscription_limits::{self, InvalidSubscriptions};
+use crate::timing::Timing;
+use crate::token_source::{TokenMemory, TokenSource};
 
 const USER_AGENT: &str = concat!("entity-stream-client/", env!("CARGO_PKG_VERSION"));
 
@@ -34,6 +40,8 @@ pub struct ClientBuilder {
     group: Option<GroupId>,
     credential: Result<Option<ClientCredential>, InvalidCredential>,
     reconnects: bool,
+    timing: Timing,
+    token_source: Option<TokenSource>,
     user_agent: &'static str,
 }
 
@@ -50,6 +58,8 @@ impl Client {
             group: None,
             credential: Ok(None),
             reconnects: true,
+            timing: Timing::DEFAULT,
+            token_source: None,
             user_agent: USER_AGENT,
         }
     }
@@ -72,10 +82,10 @@ impl Client {
     {
         let settings = &self.0;
         let at_opening = if settings.since.is_some() { &[] } else { settings.subscriptions.as_slice() };
-        let socket =
-            connection::handshake(Box::new(transport), settings.request(at_opening), settings.possession.as_deref())
-                .await?;
-        Ok(EntityStream::over(Arc::clone(&self.0), socket))
+        let memory = Arc::new(TokenMemory::default());
+        let opening = Opening { settings: Arc::clone(settings), memory: Arc::clone(&memory), refused: None };
+        let opened = opening.over(Box::new(transport), settings.request(at_opening)).await?;
+        Ok(EntityStream::over(Arc::clone(&self.0), memory, opened))
     }
 
     /// The entities that match, kept up to date: a collection over a stream of its own. It connects as soon as it is
@@ -110,17 +120,15 @@ impl Client {
     /// An error of [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) if the client is a member of a group, or the
     /// subscription is too large for a message.
     pub fn entities(&self, entities: impl Into<Subscription>) -> Result<Entities, ClientError> {
-        if self.0.is_member {
+        if self.0.behaviour.is_member {
             return Err(ClientError::SnapshotInGroup);
         }
-        let Subscription { name, filter, view } = entities.into();
-        let shows_changes = view.shows_changes();
-        let subscription =
-            Subscription { name, filter: filter.of_entities(), view: view.with_state(true, shows_changes) };
+        let collection = EntityCollection::new(entities);
+        let subscription = collection.subscription().clone();
         let (subscriptions, snapshots) = (vec![subscription.clone()], BTreeSet::from([subscription.name]));
         subscription_limits::check(&subscriptions)?;
         let settings = Settings { subscriptions, snapshots, since: None, ..Settings::clone(&self.0) };
-        Ok(Entities::new(EntityStream::new(Arc::new(settings))))
+        Ok(Entities::new(EntityStream::new(Arc::new(settings)), collection))
     }
 
     /// The URL of the stream.
@@ -223,6 +231,47 @@ impl ClientBuilder {
         self
     }
 
+    /// Sets the times of the stream.
+    pub fn timing(mut self, timing: Timing) -> Self {
+        self.timing = timing;
+        self
+    }
+
+    /// Sends the tokens of this function, in place of a token that is always the same. The stream calls it before each connection,
+    /// and before the end of a token: it renews the token over the open connection, which loses no event. A token that the server
+    /// has refused is not sent again: the stream asks for another one once, and then ends.
+    ///
+    /// The function returns a JSON Web Token without `Bearer`. An error is temporary: the stream tries again.
+    ///
+    /// ```no_run
+    /// use entity_stream_client::Client;
+    ///
+    /// # async fn log_in() -> Result<String, std::io::Error> { Ok(String::new()) }
+    /// let builder = Client::builder("wss://stream.example.com/prod", "demo").token_source(|| async { log_in().await });
+    /// # drop(builder);
+    /// ```
+    pub fn token_source<F, T, E>(mut self, source: F) -> Self
+    where
+        F: Fn() -> T + Send + Sync + 'static,
+        T: Future<Output = Result<String, E>> + Send + 'static,
+        E: fmt::Display,
+    {
+        self.token_source = Some(TokenSource::new(source, None));
+        self
+    }
+
+    /// The same with tokens that are bound to this key (DPoP). The client proves on each connection, and with each renewal, that it has
+    /// the key.
+    pub fn bound_token_source<F, T, E>(mut self, source: F, key: DpopKey) -> Self
+    where
+        F: Fn() -> T + Send + Sync + 'static,
+        T: Future<Output = Result<String, E>> + Send + 'static,
+        E: fmt::Display,
+    {
+        self.token_source = Some(TokenSource::new(source, Some(key)));
+        self
+    }
+
     /// Sends this `User-Agent`, in visible ASCII characters.
     ///
     /// # Panics
@@ -258,18 +307,25 @@ impl ClientBuilder {
         let handshake = connection::request(&url, credential.as_ref(), &user_agent)?;
         let possession = credential.as_ref().and_then(|credential| credential.possession().cloned());
         let credential = credential.as_ref().map(ClientCredential::kind);
-        let (subscriptions, since, reconnects) = (self.subscriptions, self.since, self.reconnects);
-        let snapshots = self.snapshots;
+        let kind = self.token_source.as_ref().map(|_| CredentialKind::Token);
+        let credential = kind.or(credential);
+        let (subscriptions, since, snapshots) = (self.subscriptions, self.since, self.snapshots);
+        let behaviour = Behaviour {
+            reconnects: self.reconnects,
+            is_member,
+            has_token_source: self.token_source.is_some(),
+            timing: self.timing,
+        };
         Ok(Client(Arc::new(Settings {
             url,
             subscriptions,
             snapshots,
-            is_member,
             since,
             credential,
             possession,
             handshake,
-            reconnects,
+            behaviour,
+            token_source: self.token_source,
         })))
     }
 

@@ -1,4 +1,3 @@
-use std::sync::Arc;
 use std::time::Duration;
 
 use entity_stream_protocol::{
@@ -57,17 +56,12 @@ pub(crate) fn request(
     Ok(request)
 }
 
-/// Opens a connection to the request's host.
-pub(crate) async fn open(
-    host: String,
-    port: u16,
-    request: Request,
-    possession: Option<Arc<Possession>>,
-) -> Result<OpenSocket, ClientError> {
-    let stream = TcpStream::connect((host.as_str(), port)).await.map_err(ClientError::Network)?;
+/// Opens a TCP connection.
+pub(crate) async fn dial(host: &str, port: u16) -> Result<TcpStream, ClientError> {
+    let stream = TcpStream::connect((host, port)).await.map_err(ClientError::Network)?;
     // Messages are small, and each waits for an answer.
     stream.set_nodelay(true).map_err(ClientError::Network)?;
-    handshake(Box::new(stream), request, possession.as_deref()).await
+    Ok(stream)
 }
 
 /// TLS, if the request's URL asks for it, the handshake of WebSocket, and the proof of possession of a key.

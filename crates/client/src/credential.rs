@@ -57,6 +57,11 @@ impl ClientCredential {
     /// # Errors
     /// As for [`ClientCredential::token`].
     pub fn bound_token(token: &str, key: DpopKey) -> Result<Self, InvalidCredential> {
+        Self::token_of_key(token, Arc::new(key))
+    }
+
+    /// The same with a key that other tokens are bound to as well.
+    pub(crate) fn token_of_key(token: &str, key: Arc<DpopKey>) -> Result<Self, InvalidCredential> {
         let credential = Self::token(token)?;
         Ok(Self { possession: Some(Arc::new(Possession::new(token.trim(), key))), ..credential })
     }

@@ -2,6 +2,7 @@
 //! Source: RFC 9449, with the rules of `docs/protocol.md`.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -97,13 +98,13 @@ impl fmt::Debug for DpopKey {
 /// A token and the key to which it is bound.
 #[derive(Debug)]
 pub(crate) struct Possession {
-    key: DpopKey,
+    key: Arc<DpopKey>,
     /// The hash of the token.
     token: String,
 }
 
 impl Possession {
-    pub(crate) fn new(token: &str, key: DpopKey) -> Self {
+    pub(crate) fn new(token: &str, key: Arc<DpopKey>) -> Self {
         Self { key, token: hash(token) }
     }
 
@@ -170,7 +171,7 @@ mod tests {
 
     #[test]
     fn each_proof_is_another_one() {
-        let possession = Possession::new("a.b.c", DpopKey::generate().unwrap());
+        let possession = Possession::new("a.b.c", Arc::new(DpopKey::generate().unwrap()));
         let [one, other] = [0; 2].map(|_| possession.prove("wss://host/live?tenant=demo").unwrap());
         assert_ne!(one, other);
         let claims = one.expose().split('.').nth(1).unwrap();

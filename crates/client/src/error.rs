@@ -42,6 +42,15 @@ pub enum ClientError {
     /// The credential cannot be sent.
     #[error(transparent)]
     Credential(#[from] InvalidCredential),
+    /// The [token source](crate::ClientBuilder::token_source) failed. The text is the program's own.
+    #[error("no token: {0}")]
+    TokenUnavailable(String),
+    /// The token source returned the token that the server has refused.
+    #[error("the server refused the token, and the token source returned the same one again")]
+    TokenRefusedAgain,
+    /// The token of the connection ended, and there was no other one in time.
+    #[error("the token expired before the token source returned another one")]
+    TokenExpired,
     /// The network or the operating system failed.
     #[error("{0}")]
     Network(#[source] io::Error),
@@ -148,6 +157,9 @@ impl ClientError {
             | Self::SnapshotInGroup
             | Self::Subscriptions(_)
             | Self::Credential(_) => ErrorKind::InvalidArgument,
+            Self::TokenUnavailable(_) => ErrorKind::Unavailable,
+            Self::TokenRefusedAgain => ErrorKind::CredentialRefused,
+            Self::TokenExpired => ErrorKind::Disconnected,
             Self::Network(_) => ErrorKind::Network,
             Self::Tls(_) => ErrorKind::Tls,
             Self::Handshake(refusal) => refusal.kind(),

@@ -67,6 +67,11 @@ pub enum StreamItem {
         /// The id of the ping. `None` if the server does not return it: a gateway that answers by itself may leave it out.
         request_id: Option<RequestId>,
     },
+    /// The token source failed, or the server refused its token. The connection keeps its token until the end of that.
+    TokenNotRenewed {
+        /// The reason.
+        error: ClientError,
+    },
     /// A sentence about a frame of the server that changes nothing, for people.
     Notice(String),
     /// The connection failed. The verdict after the next [`StreamItem::Subscribed`] tells whether events were missed.

@@ -130,6 +130,8 @@
 //! A token that is bound to a key of the client's (DPoP) needs [`ClientBuilder::bound_token`]. The client then proves on each
 //! connection that it has the key.
 
+mod backoff;
+mod behaviour;
 mod bookmark;
 mod client;
 mod connection;
@@ -139,8 +141,10 @@ mod entities;
 mod error;
 mod event;
 mod item;
+mod link;
 mod machine;
 mod online_time;
+mod renewal;
 mod resumption;
 mod seen;
 mod settings;
@@ -152,12 +156,14 @@ mod subscription_limits;
 mod subscription_request;
 mod subscription_set;
 mod text;
+mod timing;
+mod token_source;
 
 pub use bookmark::Bookmark;
 pub use client::{Client, ClientBuilder};
 pub use credential::{ClientCredential, CredentialKind, InvalidCredential};
 pub use dpop_key::{DpopKey, InvalidDpopKey, NoRandomNumbers};
-pub use entities::{Entities, EntitiesItem, Entity};
+pub use entities::{Entities, EntitiesItem, Entity, EntityCollection};
 pub use entity_stream_protocol::{
     ChangeType, CloseCode, EntityTypes, ErrorCode, EventMessage, EventType, Filter, FilterFields, Format, GroupId,
     InvalidFilter, InvalidSubscriptionName, InvalidView, NotRecovered, Position, Representation, Session, Since,
@@ -171,3 +177,4 @@ pub use stream::EntityStream;
 pub use stream_url::{InvalidStreamUrl, StreamUrl};
 pub use subscription_limits::InvalidSubscriptions;
 pub use subscription_request::SubscriptionRequest;
+pub use timing::Timing;

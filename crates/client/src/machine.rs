@@ -11,21 +11,26 @@
 //!   deadline never spins.
 //! - No input leaves `Closed`, and a stream hands out one error at most, which is the last item.
 //! - An event is not handed out again for the same subscriptions.
-//! - A request about subscriptions that the server refuses never ends a stream that reconnects.
+//! - A request about subscriptions that the server refuses never ends a stream that reconnects. The same holds for a request whose
+//!   message makes the server close the connection.
+//! - A stream with a token source ends only after the server has refused two tokens in a row, or the source has returned the refused
+//!   one again.
 //! - The bookmark is never ahead of the items that were handed out, and every matching event before it was handed out or announced
 //!   as possibly missed.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::{Duration, SystemTime};
 
-use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use entity_stream_protocol::limits::RESUME_INTERVAL;
-use entity_stream_protocol::{Action, ClientMessage, RequestId, Since, Subscribe, Subscription, SubscriptionName};
+use entity_stream_protocol::{Action, ClientMessage, CloseCode, RequestId, Since, Subscription, SubscriptionName};
 use tokio::time::Instant;
 
+use crate::backoff::Backoff;
+use crate::behaviour::Behaviour;
 use crate::bookmark::Bookmark;
 use crate::error::{ClientError, ErrorKind};
 use crate::item::StreamItem;
+use crate::renewal::{FreshToken, Renewal, RenewalDeadline};
 use crate::resumption::{BookmarkStep, Resumption};
 use crate::seen::{SeenEvents, SeenLimits};
 use crate::snapshots::{SnapshotStep, Snapshots};
@@ -34,23 +39,11 @@ use crate::subscription_limits::{InvalidSubscriptions, subscribe};
 use crate::subscription_request::SubscriptionRequest;
 use crate::subscription_set::SubscriptionSet;
 
-/// The time that name resolution, TCP, TLS and the handshake may take. API Gateway holds a handshake for 29 seconds at
-/// most.
-const CONNECT: Duration = Duration::from_secs(40);
-/// The time that the server may take to answer.
-const ANSWER: Duration = Duration::from_secs(30);
-/// The time between two pings. API Gateway closes a connection that is silent for twice as long.
-const PING: Duration = Duration::from_secs(5 * 60);
-/// A connection that was subscribed for this long was stable: the next delay is the shortest again.
-const STABLE: Duration = Duration::from_secs(60);
-/// The delays before the client connects again. The jitter adds up to as much again, so they are 0.5 to 30 seconds.
-const DELAYS: ExponentialBuilder = ExponentialBuilder::new()
-    .with_jitter()
-    .with_min_delay(Duration::from_millis(500))
-    .with_max_delay(LONGEST_DELAY)
-    .without_max_times();
-/// The longest delay without its jitter.
-const LONGEST_DELAY: Duration = Duration::from_secs(15);
+pub(crate) use rotation::ReplacementInput;
+
+use departure::Departure;
+use rotation::{Rotation, asks_for_past};
+
 /// The events, once for each subscription that they match, that are remembered to drop repeats: 15 minutes of 100 events a
 /// second.
 const REMEMBERED_EVENTS: SeenLimits = SeenLimits { pairs: 100_000, time: Duration::from_secs(15 * 60) };
@@ -72,6 +65,10 @@ pub(crate) enum Input {
     Ping(RequestId),
     /// The program wants other subscriptions.
     Request(SubscriptionRequest),
+    /// The token source returned a fresh token. `None` if it returned the same one.
+    Token(Result<Option<FreshToken>, ClientError>),
+    /// The network may be back.
+    Wake,
     /// The program wants no more.
     Close,
 }
@@ -88,9 +85,8 @@ struct QueuedItem {
 pub(crate) struct Machine {
     state: StreamState,
     subscriptions: SubscriptionSet,
-    reconnects: bool,
-    delays: ExponentialBuilder,
-    next_delays: ExponentialBackoff,
+    behaviour: Behaviour,
+    backoff: Backoff,
     seen: SeenEvents,
     repeats: u64,
     resumption: Resumption,
@@ -98,33 +94,49 @@ pub(crate) struct Machine {
     items: VecDeque<QueuedItem>,
     /// True if the program waits for the answer to its own ping.
     program_pinged: bool,
+    /// True if a connection has subscribed.
+    has_subscribed: bool,
+    /// True if the server refused the last token, until a connection has subscribed.
+    is_refused: bool,
+    renewal: Renewal,
+    rotation: Rotation,
+    departure: Option<Departure>,
 }
 
 impl Machine {
     /// A stream that opens its first connection as soon as it is driven, and begins at this place of the history.
-    pub(crate) fn new(subscriptions: Vec<Subscription>, since: Option<Since>, reconnects: bool, now: Instant) -> Self {
-        Self::with_delays(subscriptions, since, reconnects, DELAYS, now)
-    }
-
-    fn with_delays(
+    pub(crate) fn new(
         subscriptions: Vec<Subscription>,
         since: Option<Since>,
-        reconnects: bool,
-        delays: ExponentialBuilder,
+        behaviour: Behaviour,
+        now: Instant,
+    ) -> Self {
+        Self::with_random(subscriptions, since, behaviour, fastrand::Rng::new(), now)
+    }
+
+    fn with_random(
+        subscriptions: Vec<Subscription>,
+        since: Option<Since>,
+        behaviour: Behaviour,
+        random: fastrand::Rng,
         now: Instant,
     ) -> Self {
         Self {
             state: StreamState::Waiting { until: now },
             subscriptions: SubscriptionSet::new(subscriptions),
-            reconnects,
-            delays,
-            next_delays: delays.build(),
+            backoff: Backoff::new(&behaviour.timing, random),
+            behaviour,
             seen: SeenEvents::new(REMEMBERED_EVENTS),
             repeats: 0,
             resumption: Resumption::new(since, now),
             snapshots: Snapshots::default(),
             items: VecDeque::new(),
             program_pinged: false,
+            has_subscribed: false,
+            is_refused: false,
+            renewal: Renewal::default(),
+            rotation: Rotation::default(),
+            departure: None,
         }
     }
 
@@ -176,6 +188,28 @@ impl Machine {
         self.state
     }
 
+    /// The time of the next [`Input::Elapsed`]. `None` after the end.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        let departure = self.departure.as_ref().map(Departure::deadline);
+        let others = [self.rotation_deadline(), self.renewal.deadline(), departure];
+        others.into_iter().chain([self.state.deadline()]).flatten().min()
+    }
+
+    /// True if the server refused the last token, and another one is needed.
+    pub(crate) fn needs_other_token(&self) -> bool {
+        self.is_refused
+    }
+
+    /// True if the driver has to fetch a token for the open connection.
+    pub(crate) fn wants_token(&self) -> bool {
+        self.renewal.wants_token()
+    }
+
+    /// The connection that opens next has a token that lasts for this time.
+    pub(crate) fn use_token(&mut self, left: Option<Duration>, now: Instant) {
+        self.renewal.begin(left, self.behaviour.timing.renew_before, now);
+    }
+
     /// The number of repeated events that were dropped.
     pub(crate) fn repeats(&self) -> u64 {
         self.repeats
@@ -184,13 +218,20 @@ impl Machine {
     /// Takes an input, and returns the frame to send. An input that does not fit the state has no effect.
     pub(crate) fn step(&mut self, input: Input, now: Instant) -> Option<ClientMessage> {
         match (input, self.state) {
+            (Input::Elapsed, StreamState::Closed) => {
+                self.elapse_departure(now);
+                None
+            }
             (_, StreamState::Closed) => None,
             (Input::Close, _) => {
                 self.state = StreamState::Closed;
+                self.stop_rotation();
+                self.renewal.stop();
+                self.departure = None;
                 None
             }
             (Input::Opened, StreamState::Connecting { .. }) => {
-                self.state = StreamState::Subscribing { until: now + ANSWER };
+                self.state = StreamState::Subscribing { until: now + self.behaviour.timing.answer };
                 self.seen.online(now);
                 self.hand_out(StreamItem::Connected);
                 Some(ClientMessage { action: self.opening_action(now), request_id: RequestId::parse(REQUEST_ID).ok() })
@@ -209,16 +250,42 @@ impl Machine {
             }
             (Input::Ping(request_id), StreamState::Streaming { since, answer_by, accept_by, snapshot_at, .. }) => {
                 self.program_pinged = true;
-                let answer_by = answer_by.or(Some(now + ANSWER));
-                self.state = StreamState::Streaming { since, ping_at: now + PING, answer_by, accept_by, snapshot_at };
+                let answer_by = answer_by.or(Some(now + self.behaviour.timing.pong));
+                self.state = StreamState::Streaming {
+                    since,
+                    ping_at: now + self.behaviour.timing.ping,
+                    answer_by,
+                    accept_by,
+                    snapshot_at,
+                };
                 Some(ClientMessage { action: Action::Ping, request_id: Some(request_id) })
             }
             (Input::Request(request), _) => {
                 self.subscriptions.push(request);
                 self.send_next(now)
             }
-            (Input::Elapsed, _) if self.state.deadline().is_some_and(|deadline| now >= deadline) => self.elapse(now),
-            (Input::Opened | Input::Failed(_) | Input::Received(..) | Input::Elapsed | Input::Ping(_), _) => None,
+            (Input::Token(fetched), _) => self.renew(fetched, now),
+            (Input::Wake, StreamState::Waiting { .. }) => {
+                self.state = StreamState::Waiting { until: now };
+                None
+            }
+            (Input::Wake, StreamState::Streaming { answer_by: None, .. }) => Some(self.ping(now)),
+            (Input::Elapsed, _) => {
+                self.elapse_departure(now);
+                self.elapse_rotation(now);
+                match self.renewal.elapse(now) {
+                    Some(RenewalDeadline::Expired) => {
+                        self.disconnect(ClientError::TokenExpired, now);
+                        None
+                    }
+                    Some(RenewalDeadline::Unanswered) => {
+                        self.disconnect(ClientError::Timeout(self.behaviour.timing.answer), now);
+                        None
+                    }
+                    Some(RenewalDeadline::WantsToken) | None => self.elapse(now),
+                }
+            }
+            (Input::Opened | Input::Failed(_) | Input::Received(..) | Input::Ping(_) | Input::Wake, _) => None,
         }
     }
 
@@ -226,27 +293,56 @@ impl Machine {
     fn opening_action(&mut self, now: Instant) -> Action {
         let snapshots = self.subscriptions.snapshots_at_opening();
         let action = subscribe(self.subscriptions.at_opening(), snapshots, self.resumption.since(now));
-        self.resumption.opened(matches!(action, Some(Action::Subscribe(Subscribe { since: Some(_), .. }))));
+        self.resumption.opened(asks_for_past(action.as_ref()));
         // Without subscriptions, the answer to a ping shows that the server accepts the connection.
         action.unwrap_or(Action::Ping)
     }
 
+    fn elapse_departure(&mut self, now: Instant) {
+        self.departure = self.departure.take().filter(|departure| now < departure.deadline());
+    }
+
+    /// The driver fetched a token, or failed to.
+    fn renew(&mut self, fetched: Result<Option<FreshToken>, ClientError>, now: Instant) -> Option<ClientMessage> {
+        match fetched {
+            Ok(Some(fresh)) => return self.renewal.fetched(fresh, self.behaviour.timing.answer, now),
+            Ok(None) => self.renewal.not_fetched(now),
+            // A text that is no token is one the next time too.
+            Err(error) if error.is_temporary() => {
+                self.renewal.not_fetched(now);
+                self.hand_out(StreamItem::TokenNotRenewed { error });
+            }
+            Err(error) => {
+                self.renewal.refused();
+                self.hand_out(StreamItem::TokenNotRenewed { error });
+            }
+        }
+        None
+    }
+
+    /// Takes the step of the state, if it is due.
     fn elapse(&mut self, now: Instant) -> Option<ClientMessage> {
+        if self.state.deadline().is_none_or(|deadline| now < deadline) {
+            return None;
+        }
+        let timing = self.behaviour.timing;
         match &mut self.state {
-            StreamState::Connecting { .. } => self.disconnect(ClientError::Timeout(CONNECT), now),
+            StreamState::Connecting { .. } => self.disconnect(ClientError::Timeout(timing.connect), now),
             StreamState::Streaming { answer_by, accept_by, snapshot_at, .. } => {
                 let is_due = |at: Option<Instant>| at.is_some_and(|at| now >= at);
-                if is_due(*answer_by) || is_due(*accept_by) {
-                    self.disconnect(ClientError::Timeout(ANSWER), now);
+                if is_due(*answer_by) {
+                    self.disconnect(ClientError::Timeout(timing.pong), now);
+                } else if is_due(*accept_by) {
+                    self.disconnect(ClientError::Timeout(timing.answer), now);
                 } else if is_due(*snapshot_at) {
                     return self.send_snapshot_request(now);
                 } else {
                     return Some(self.ping(now));
                 }
             }
-            StreamState::Subscribing { .. } => self.disconnect(ClientError::Timeout(ANSWER), now),
+            StreamState::Subscribing { .. } => self.disconnect(ClientError::Timeout(timing.answer), now),
             StreamState::Waiting { .. } => {
-                self.state = StreamState::Connecting { until: now + CONNECT };
+                self.state = StreamState::Connecting { until: now + timing.connect };
                 self.subscriptions.open();
             }
             StreamState::Closed => {}
@@ -258,7 +354,7 @@ impl Machine {
     /// which it is worth to resume.
     fn ping(&mut self, now: Instant) -> ClientMessage {
         if let StreamState::Streaming { ping_at, answer_by, .. } = &mut self.state {
-            (*ping_at, *answer_by) = (now + PING, Some(now + ANSWER));
+            (*ping_at, *answer_by) = (now + self.behaviour.timing.ping, Some(now + self.behaviour.timing.pong));
         }
         let action = if self.resumption.bookmark().is_some() { Action::Sync } else { Action::Ping };
         ClientMessage { action, request_id: None }
@@ -289,7 +385,9 @@ impl Machine {
     /// Sends the next request about subscriptions, if the connection is free for it.
     fn send_next(&mut self, now: Instant) -> Option<ClientMessage> {
         let message = match self.state {
-            StreamState::Streaming { .. } if !self.snapshots.is_under_way() => self.subscriptions.next_message(),
+            StreamState::Streaming { .. } if !self.snapshots.is_under_way() && !self.wants_replacement() => {
+                self.subscriptions.next_message()
+            }
             _ => None,
         };
         self.send_request(message, now)
@@ -314,24 +412,51 @@ impl Machine {
 
     fn send_request(&mut self, message: Option<(Action, RequestId)>, now: Instant) -> Option<ClientMessage> {
         if let (Some(_), StreamState::Streaming { accept_by, .. }) = (&message, &mut self.state) {
-            *accept_by = Some(now + ANSWER);
+            *accept_by = Some(now + self.behaviour.timing.answer);
         }
         message.map(|(action, id)| ClientMessage { action, request_id: Some(id) })
     }
 
-    /// Gives up a request that kept the connection from opening. `None` if there is none, or the error is no fault of it.
+    /// Gives up a request that kept the connection from opening, or made the server close it. `None` if there is none, or the error is
+    /// no fault of it.
     fn give_up_request(&mut self, error: &ClientError) -> Option<SubscriptionRequest> {
-        let at_fault = match error {
-            ClientError::Rejected { subscription, .. } => subscription.as_ref(),
+        if !self.behaviour.reconnects {
+            return None;
+        }
+        match error {
+            ClientError::Rejected { subscription, .. } if error.kind() == ErrorKind::RequestRefused => {
+                self.subscriptions.give_up(subscription.as_ref())
+            }
+            error if error.kind() == ErrorKind::RequestRefused => self.subscriptions.give_up(None),
+            ClientError::Closed { code, .. } if is_fault_of_message(*code) => {
+                self.subscriptions.give_up_message().or_else(|| self.subscriptions.give_up(None))
+            }
             _ => None,
-        };
-        let can_reopen = self.reconnects && error.kind() == ErrorKind::RequestRefused;
-        if can_reopen { self.subscriptions.give_up(at_fault) } else { None }
+        }
+    }
+
+    /// Returns whether another attempt is of no use.
+    fn is_final(&mut self, error: &ClientError) -> bool {
+        match error {
+            _ if !self.behaviour.reconnects => true,
+            // The first message would close every connection.
+            ClientError::Closed { code, .. } if is_fault_of_message(*code) => {
+                !self.has_subscribed && matches!(self.state, StreamState::Subscribing { .. })
+            }
+            ClientError::TokenRefusedAgain => true,
+            // The token may have expired on its way.
+            error if error.kind() == ErrorKind::CredentialRefused && self.behaviour.has_token_source => {
+                std::mem::replace(&mut self.is_refused, true)
+            }
+            error => !error.is_temporary(),
+        }
     }
 
     /// Ends the connection: for ever if the error is permanent, else until the next attempt.
     fn disconnect(&mut self, error: ClientError, now: Instant) {
         self.program_pinged = false;
+        self.stop_rotation();
+        self.renewal.stop();
         self.seen.offline(now);
         let given_up = self.give_up_request(&error);
         self.subscriptions.lost();
@@ -346,16 +471,15 @@ impl Machine {
                 false => self.resumption.lost(),
             }
         }
-        if given_up.is_none() && (!self.reconnects || !error.is_temporary()) {
+        if given_up.is_none() && self.is_final(&error) {
             self.state = StreamState::Closed;
             self.items.push_back(QueuedItem { item: Some(Err(error)), step: None });
             return;
         }
-        if subscribed_since.is_some_and(|since| now - since >= STABLE) {
-            self.next_delays = self.delays.build();
+        if subscribed_since.is_some_and(|since| now - since >= self.behaviour.timing.stable) {
+            self.backoff.reset();
         }
-        // The delays do not end.
-        let delay = self.next_delays.next().unwrap_or(LONGEST_DELAY);
+        let delay = self.backoff.next();
         let least = if matches!(error, ClientError::TooSoon(_)) { RESUME_INTERVAL } else { Duration::ZERO };
         let retry_in = delay.max(least);
         self.state = StreamState::Waiting { until: now + retry_in };
@@ -366,6 +490,13 @@ impl Machine {
     }
 }
 
+/// The codes of connections that the same message would close again (RFC 6455, section 7.4.1).
+fn is_fault_of_message(code: CloseCode) -> bool {
+    matches!(u16::from(code), 1003 | 1007 | 1009)
+}
+
+mod departure;
 mod receive;
+mod rotation;
 #[cfg(test)]
 mod tests;

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use entity_stream_protocol::{Since, Subscription, SubscriptionName};
 use tokio_tungstenite::tungstenite::handshake::client::Request;
 
+use crate::behaviour::Behaviour;
 use crate::credential::CredentialKind;
 use crate::dpop_key::Possession;
 use crate::stream_url::StreamUrl;
+use crate::token_source::TokenSource;
 
 /// The valid arguments of a client. Its streams share them.
 #[derive(Clone)]
@@ -16,8 +18,6 @@ pub(crate) struct Settings {
     pub(crate) subscriptions: Vec<Subscription>,
     /// The names of those that begin with a snapshot.
     pub(crate) snapshots: BTreeSet<SubscriptionName>,
-    /// True if the streams are members of a group.
-    pub(crate) is_member: bool,
     /// The place in the history at which a stream begins.
     pub(crate) since: Option<Since>,
     pub(crate) credential: Option<CredentialKind>,
@@ -25,7 +25,9 @@ pub(crate) struct Settings {
     pub(crate) possession: Option<Arc<Possession>>,
     /// The request of the handshake, without the subscriptions in its URL. It holds the credential.
     pub(crate) handshake: Request,
-    pub(crate) reconnects: bool,
+    pub(crate) behaviour: Behaviour,
+    /// The function that returns the token of each connection.
+    pub(crate) token_source: Option<TokenSource>,
 }
 
 impl Settings {

@@ -1,4 +1,3 @@
-use std::collections::VecDeque;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -6,21 +5,22 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::SystemTime;
 
-use entity_stream_protocol::{ClientMessage, RequestId, Subscription, SubscriptionName};
+use entity_stream_protocol::{RequestId, Subscription, SubscriptionName};
 use futures_util::future::BoxFuture;
-use futures_util::{FutureExt, SinkExt, Stream, StreamExt};
+use futures_util::{FutureExt, Stream, StreamExt};
 use tokio::time::{Instant, Sleep, sleep_until};
-use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::bookmark::Bookmark;
-use crate::connection::{self, OpenSocket};
 use crate::error::ClientError;
 use crate::item::StreamItem;
-use crate::machine::{Input, Machine};
+use crate::link::{Link, LinkNews, OpenedConnection, Opening};
+use crate::machine::{Input, Machine, ReplacementInput};
+use crate::renewal::FreshToken;
 use crate::settings::Settings;
 use crate::state::StreamState;
 use crate::subscription_limits::InvalidSubscriptions;
 use crate::subscription_request::SubscriptionRequest;
+use crate::token_source::{TokenMemory, fresh_token};
 
 /// A stream of the changes of one tenant, across connections.
 ///
@@ -33,35 +33,47 @@ pub struct EntityStream {
     settings: Arc<Settings>,
     machine: Machine,
     link: Link,
-    /// Frames that the socket has not taken yet.
-    outgoing: VecDeque<Message>,
-    /// The close handshake of the last connection.
-    farewell: Option<BoxFuture<'static, ()>>,
+    /// The connection that replaces the present one before its end.
+    replacement: Link,
+    /// The connection that was replaced, or that leaves its group.
+    retired: Link,
+    memory: Arc<TokenMemory>,
+    /// The renewal of the token of the present connection.
+    fetching: Option<BoxFuture<'static, Result<Option<FreshToken>, ClientError>>>,
+    /// The close handshakes of earlier connections.
+    farewells: Vec<BoxFuture<'static, ()>>,
     timer: Option<Pin<Box<Sleep>>>,
-}
-
-/// The connection of a stream.
-enum Link {
-    None,
-    Opening(BoxFuture<'static, Result<OpenSocket, ClientError>>),
-    Open(Box<OpenSocket>),
 }
 
 impl EntityStream {
     pub(crate) fn new(settings: Arc<Settings>) -> Self {
+        Self::with_memory(settings, Arc::default())
+    }
+
+    fn with_memory(settings: Arc<Settings>, memory: Arc<TokenMemory>) -> Self {
         let (subscriptions, since) = (settings.subscriptions.clone(), settings.since.clone());
-        let mut machine = Machine::new(subscriptions, since, settings.reconnects, Instant::now());
+        let mut machine = Machine::new(subscriptions, since, settings.behaviour, Instant::now());
         machine.begin_with_snapshots(settings.snapshots.clone());
-        Self { machine, settings, link: Link::None, outgoing: VecDeque::new(), farewell: None, timer: None }
+        Self {
+            machine,
+            settings,
+            link: Link::None,
+            replacement: Link::None,
+            retired: Link::None,
+            memory,
+            fetching: None,
+            farewells: Vec::new(),
+            timer: None,
+        }
     }
 
     /// A stream whose first connection is open.
-    pub(crate) fn over(settings: Arc<Settings>, socket: OpenSocket) -> Self {
-        let mut stream = Self::new(settings);
-        // From `Waiting` to `Connecting`.
+    pub(crate) fn over(settings: Arc<Settings>, memory: Arc<TokenMemory>, opened: OpenedConnection) -> Self {
+        let mut stream = Self::with_memory(settings, memory);
+        // From `Waiting` to `Connecting`. The link is there already, so that the step opens no other one.
+        stream.link = Link::open(opened.socket);
         stream.step(Input::Elapsed);
-        stream.link = Link::Open(Box::new(socket));
-        stream.step(Input::Opened);
+        stream.news(LinkNews::Opened(opened.token_left));
         stream
     }
 
@@ -158,72 +170,150 @@ impl EntityStream {
         self.machine.repeats()
     }
 
-    /// Closes the connection in order, within a second. Dropping the stream cuts the connection off instead.
+    /// Tells the stream that the network may be back, or that the machine has slept: the next attempt to connect begins at once,
+    /// and an open connection has to show that it is alive.
+    pub fn wake(&mut self) {
+        self.step(Input::Wake);
+    }
+
+    /// Wants no more events. A member of a group leaves it: the server has assigned events to this stream, which it still hands out
+    /// before it ends, within [`Timing::drain`](crate::Timing::drain). Any other stream ends at once.
+    pub fn leave(&mut self) {
+        let message = self.machine.leave(Instant::now());
+        if self.machine.is_departing() && message.is_some() {
+            self.retire();
+            self.retired.send(message.as_ref());
+        }
+        self.tidy();
+    }
+
+    /// Closes the connection in order, within a second. Dropping the stream cuts the connection off instead. A member of a group
+    /// calls [`leave`](Self::leave) first, and takes the items until the end: events that the server has assigned to it are lost
+    /// otherwise.
     pub async fn close(mut self) {
         self.step(Input::Close);
-        if let Some(farewell) = self.farewell.take() {
-            farewell.await;
-        }
+        futures_util::future::join_all(self.farewells).await;
     }
 
-    /// Takes an input, and then brings the connection in line with the state.
+    /// The connection is no longer the stream's.
+    fn retire(&mut self) {
+        self.farewells.extend(self.retired.end());
+        self.retired = std::mem::replace(&mut self.link, Link::None);
+    }
+
+    /// Takes an input, and then brings the connections in line with the state.
     fn step(&mut self, input: Input) {
-        let now = Instant::now();
-        let sent = self.machine.step(input, now);
-        self.outgoing.extend(sent.as_ref().map(ClientMessage::to_json).map(Message::text));
-        match (self.machine.state(), &self.link) {
-            (StreamState::Connecting { .. }, Link::None) => {
-                let (host, port) = self.settings.url.host();
-                let (host, request) = (host.to_owned(), self.settings.request(&self.machine.url_subscriptions(now)));
-                self.link =
-                    Link::Opening(connection::open(host, port, request, self.settings.possession.clone()).boxed());
-            }
-            (StreamState::Waiting { .. } | StreamState::Closed, Link::Opening(_) | Link::Open(_)) => {
-                self.outgoing.clear();
-                if let Link::Open(socket) = std::mem::replace(&mut self.link, Link::None) {
-                    self.farewell = Some(connection::farewell(*socket).boxed());
-                }
-            }
+        let sent = self.machine.step(input, Instant::now());
+        self.link.send(sent.as_ref());
+        self.tidy();
+    }
+
+    fn tidy(&mut self) {
+        match self.machine.state() {
+            StreamState::Connecting { .. } if self.link.is_none() => self.link = self.open(),
+            StreamState::Waiting { .. } | StreamState::Closed => self.farewells.extend(self.link.end()),
             _ => {}
         }
+        match self.machine.wants_replacement() {
+            true if self.replacement.is_none() => self.replacement = self.open(),
+            true => {}
+            false => self.farewells.extend(self.replacement.end()),
+        }
+        if !self.machine.is_departing() {
+            self.farewells.extend(self.retired.end());
+        }
+        match (self.machine.wants_token(), &self.settings.token_source) {
+            (true, Some(source)) if self.fetching.is_none() => {
+                let (url, limit) = (self.settings.url.uri().to_string(), self.settings.behaviour.timing.connect);
+                self.fetching = Some(fresh_token(source.clone(), Arc::clone(&self.memory), url, limit).boxed());
+            }
+            (true, _) => {}
+            (false, _) => self.fetching = None,
+        }
     }
 
-    /// Lets the connection work until it waits for the network. The result is the input that it brought.
-    fn poll_link(&mut self, cx: &mut Context<'_>) -> Poll<Input> {
-        let socket = match &mut self.link {
-            Link::None => return Poll::Pending,
-            Link::Opening(opening) => {
-                return Poll::Ready(match ready!(opening.poll_unpin(cx)) {
-                    Ok(socket) => {
-                        self.link = Link::Open(Box::new(socket));
-                        Input::Opened
-                    }
-                    Err(error) => Input::Failed(error),
-                });
+    /// An attempt to open a connection.
+    fn open(&self) -> Link {
+        let refused = self.machine.needs_other_token().then(|| self.memory.last()).flatten();
+        let opening = Opening { settings: Arc::clone(&self.settings), memory: Arc::clone(&self.memory), refused };
+        Link::opening(opening, self.settings.request(&self.machine.url_subscriptions(Instant::now())))
+    }
+
+    /// Takes what the connection brought.
+    fn news(&mut self, news: LinkNews) {
+        let input = match news {
+            LinkNews::Opened(token_left) => {
+                self.machine.use_token(token_left, Instant::now());
+                Input::Opened
             }
-            Link::Open(socket) => socket,
+            LinkNews::Failed(error) => Input::Failed(error),
+            LinkNews::Received(text) => Input::Received(text, time_of_day()),
         };
-        let sent = poll_send(socket, &mut self.outgoing, cx);
-        // Reading comes before the error of a write: the server may have said why it closed.
-        loop {
-            return Poll::Ready(match socket.poll_next_unpin(cx) {
-                Poll::Ready(Some(Ok(Message::Text(text)))) => Input::Received(text.as_str().to_owned(), time_of_day()),
-                Poll::Ready(Some(Ok(Message::Close(frame)))) => Input::Failed(connection::closed(frame.as_ref())),
-                // The library answers the pings of WebSocket.
-                Poll::Ready(Some(Ok(_))) => continue,
-                Poll::Ready(Some(Err(error))) => Input::Failed(connection::lost_by(error)),
-                Poll::Ready(None) => Input::Failed(connection::lost()),
-                Poll::Pending => match sent {
-                    Poll::Ready(Err(error)) => Input::Failed(connection::lost_by(error)),
-                    Poll::Ready(Ok(())) | Poll::Pending => return Poll::Pending,
-                },
-            });
+        self.step(input);
+    }
+
+    /// Takes what the next connection brought.
+    fn replacement_news(&mut self, news: LinkNews) {
+        let input = match news {
+            LinkNews::Opened(token_left) => ReplacementInput::Opened(token_left),
+            LinkNews::Failed(error) => ReplacementInput::Failed(error),
+            LinkNews::Received(text) => ReplacementInput::Received(text),
+        };
+        let effects = self.machine.step_replacement(input, Instant::now());
+        if effects.replaces {
+            self.retire();
+            self.retired.send(effects.farewell.as_ref());
+            self.link = std::mem::replace(&mut self.replacement, Link::None);
+            self.link.send(effects.send.as_ref());
+        } else {
+            self.replacement.send(effects.send.as_ref());
         }
+        self.tidy();
+    }
+
+    /// Takes what the former connection brought.
+    fn retired_news(&mut self, news: LinkNews) {
+        match news {
+            LinkNews::Received(text) => {
+                let message = self.machine.receive_retired(&text, Instant::now());
+                self.retired.send(message.as_ref());
+            }
+            LinkNews::Opened(_) => {}
+            LinkNews::Failed(_) => self.machine.retired_ended(),
+        }
+        self.tidy();
+    }
+
+    /// Lets everything work until it waits for the network, the token source or the time.
+    fn poll_work(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.farewells.retain_mut(|farewell| farewell.poll_unpin(cx).is_pending());
+        // The former connection comes first: its events are older. The deadline comes last: an answer that has arrived is in
+        // time, even if the caller was slow to poll.
+        if let Poll::Ready(news) = self.retired.poll(cx) {
+            self.retired_news(news);
+            return Poll::Ready(());
+        }
+        if let Poll::Ready(news) = self.link.poll(cx) {
+            self.news(news);
+            return Poll::Ready(());
+        }
+        if let Poll::Ready(news) = self.replacement.poll(cx) {
+            self.replacement_news(news);
+            return Poll::Ready(());
+        }
+        if let Some(Poll::Ready(fetched)) = self.fetching.as_mut().map(|fetching| fetching.poll_unpin(cx)) {
+            self.fetching = None;
+            self.step(Input::Token(fetched));
+            return Poll::Ready(());
+        }
+        ready!(self.poll_deadline(cx));
+        self.step(Input::Elapsed);
+        Poll::Ready(())
     }
 
     /// Waits for the deadline of the state.
     fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(deadline) = self.machine.state().deadline() else { return Poll::Pending };
+        let Some(deadline) = self.machine.deadline() else { return Poll::Pending };
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
         if timer.deadline() != deadline {
             timer.as_mut().reset(deadline);
@@ -237,45 +327,19 @@ fn time_of_day() -> SystemTime {
     SystemTime::now()
 }
 
-/// Sends as much as the socket accepts.
-fn poll_send(
-    socket: &mut OpenSocket,
-    outgoing: &mut VecDeque<Message>,
-    cx: &mut Context<'_>,
-) -> Poll<Result<(), Error>> {
-    while !outgoing.is_empty() {
-        ready!(socket.poll_ready_unpin(cx))?;
-        if let Some(message) = outgoing.pop_front() {
-            socket.start_send_unpin(message)?;
-        }
-    }
-    socket.poll_flush_unpin(cx)
-}
-
 impl Stream for EntityStream {
     type Item = Result<StreamItem, ClientError>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let stream = self.get_mut();
         loop {
-            if stream.farewell.as_mut().is_some_and(|farewell| farewell.poll_unpin(cx).is_ready()) {
-                stream.farewell = None;
-            }
             if let Some(item) = stream.machine.next_item() {
                 return Poll::Ready(Some(item));
             }
-            if stream.machine.state() == StreamState::Closed {
+            if stream.machine.state() == StreamState::Closed && !stream.machine.is_departing() {
                 return Poll::Ready(None);
             }
-            // The connection comes before the deadline: an answer that has arrived is in time, even if the caller was
-            // slow to poll.
-            match stream.poll_link(cx) {
-                Poll::Ready(input) => stream.step(input),
-                Poll::Pending => {
-                    ready!(stream.poll_deadline(cx));
-                    stream.step(Input::Elapsed);
-                }
-            }
+            ready!(stream.poll_work(cx));
         }
     }
 }

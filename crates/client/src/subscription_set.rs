@@ -152,6 +152,12 @@ impl SubscriptionSet {
         self.requests.remove(index)
     }
 
+    /// Gives up the request whose message is under way. `None` if none is.
+    pub(crate) fn give_up_message(&mut self) -> Option<SubscriptionRequest> {
+        self.under_way.take()?;
+        self.requests.pop_front()
+    }
+
     /// The next message to send. `None` if no request waits, or one is under way.
     pub(crate) fn next_message(&mut self) -> Option<(Action, RequestId)> {
         if self.under_way.is_some() {

@@ -4,13 +4,12 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use futures_util::{Stream, StreamExt};
-use tokio::time::Instant;
 
-use super::collection::{Collection, EntitiesChange};
+use super::entities_item::EntitiesItem;
 use super::entity::Entity;
+use super::entity_collection::EntityCollection;
 use crate::error::ClientError;
 use crate::item::StreamItem;
 use crate::state::StreamState;
@@ -30,42 +29,13 @@ use crate::stream::EntityStream;
 #[must_use = "a collection does nothing until it is polled"]
 pub struct Entities {
     stream: EntityStream,
-    collection: Collection,
+    collection: EntityCollection,
     items: VecDeque<EntitiesItem>,
 }
 
-/// A change of [`Entities`], or of its connection.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum EntitiesItem {
-    /// The entity is new in the collection: it was there when the collection began, it was created, or it matches now.
-    Added(Arc<Entity>),
-    /// The entity has changed.
-    Updated {
-        /// The entity before the change.
-        before: Arc<Entity>,
-        /// The entity now.
-        after: Arc<Entity>,
-    },
-    /// The entity does not match any more, or it is gone.
-    Removed(Arc<Entity>),
-    /// The collection holds every entity that matches. This comes once after each connection: with the end of its snapshot, or with
-    /// the last of the changes that the stream missed.
-    Complete,
-    /// The connection failed. The collection keeps what it holds. [`EntitiesItem::Complete`] follows when it is up to date again.
-    Disconnected {
-        /// The reason, which is temporary.
-        error: ClientError,
-        /// The time until the next attempt.
-        retry_in: Duration,
-    },
-    /// A sentence about a frame of the server that changes nothing, for people.
-    Notice(String),
-}
-
 impl Entities {
-    pub(crate) fn new(stream: EntityStream) -> Self {
-        Self { stream, collection: Collection::default(), items: VecDeque::new() }
+    pub(crate) fn new(stream: EntityStream, collection: EntityCollection) -> Self {
+        Self { stream, collection, items: VecDeque::new() }
     }
 
     /// The next change; `None` after the end. The collection has each change when it is handed out, and may have those that are
@@ -86,7 +56,7 @@ impl Entities {
 
     /// The entities with this id: one for each service path that has it.
     pub fn with_id<'a>(&'a self, id: &'a str) -> impl Iterator<Item = &'a Arc<Entity>> {
-        self.iter().filter(move |entity| entity.id() == id)
+        self.collection.with_id(id)
     }
 
     /// The number of entities.
@@ -115,42 +85,14 @@ impl Entities {
     }
 
     fn take(&mut self, item: StreamItem) {
-        let now = Instant::now();
+        self.items.extend(self.collection.take(&item));
         match item {
-            StreamItem::Connected => self.collection.connected(now),
-            StreamItem::Event(event) | StreamItem::Snapshot(event) => {
-                let change = self.collection.apply(event.message(), now);
-                self.items.extend(change.map(EntitiesItem::from));
-            }
-            StreamItem::SnapshotComplete { .. } => {
-                let removed = self.collection.snapshot_complete(now);
-                self.items.extend(removed.into_iter().map(EntitiesItem::from).chain([EntitiesItem::Complete]));
-            }
-            StreamItem::Recovered { .. } => {
-                self.collection.recovered();
-                self.items.push_back(EntitiesItem::Complete);
-            }
             StreamItem::Disconnected { error, retry_in, .. } => {
-                self.collection.disconnected(now);
                 self.items.push_back(EntitiesItem::Disconnected { error, retry_in });
             }
+            StreamItem::TokenNotRenewed { error } => self.items.push_back(EntitiesItem::Notice(error.to_string())),
             StreamItem::Notice(text) => self.items.push_back(EntitiesItem::Notice(text)),
-            // The snapshot follows, and the collection sends no requests.
-            StreamItem::Subscribed
-            | StreamItem::NotRecovered { .. }
-            | StreamItem::Accepted(_)
-            | StreamItem::Refused { .. }
-            | StreamItem::Pong { .. } => {}
-        }
-    }
-}
-
-impl From<EntitiesChange> for EntitiesItem {
-    fn from(change: EntitiesChange) -> Self {
-        match change {
-            EntitiesChange::Added(entity) => Self::Added(entity),
-            EntitiesChange::Updated { before, after } => Self::Updated { before, after },
-            EntitiesChange::Removed(entity) => Self::Removed(entity),
+            _ => {}
         }
     }
 }

@@ -2,10 +2,14 @@
 
 mod collection;
 mod collection_key;
+mod entities_item;
 mod entity;
+mod entity_collection;
 mod gone;
 mod live;
 mod members;
 
+pub use entities_item::EntitiesItem;
 pub use entity::Entity;
-pub use live::{Entities, EntitiesItem};
+pub use entity_collection::EntityCollection;
+pub use live::Entities;

@@ -6,7 +6,7 @@ use entity_stream_protocol::{
 };
 use tokio::time::Instant;
 
-use super::{ANSWER, Machine, PING, REQUEST_ID};
+use super::{Machine, REQUEST_ID};
 use crate::bookmark::Bookmark;
 use crate::error::{ClientError, ErrorKind};
 use crate::event::{ReceivedEvent, entries, names};
@@ -38,12 +38,12 @@ impl Machine {
         match message {
             ServerMessage::Events(messages) => {
                 for (entry, message) in entries(frame).into_iter().zip(messages) {
-                    self.receive_event(entry, message, now);
+                    self.receive_event(entry, message, true, now);
                 }
                 None
             }
             message @ (ServerMessage::Event(_) | ServerMessage::CloudEvent(_)) => {
-                self.receive_event(frame, message, now);
+                self.receive_event(frame, message, true, now);
                 None
             }
             ServerMessage::Answer(Answer::Error(rejection)) => self.rejected(rejection, is_subscribed, now),
@@ -61,8 +61,9 @@ impl Machine {
         }
     }
 
-    /// Takes one event. The connection opened with the default subscription or with none, so that every event of it matches.
-    fn receive_event(&mut self, text: &str, message: ServerMessage<'_>, now: Instant) {
+    /// Takes one event. The connection opened with the default subscription or with none, so that every event of it matches. Only the
+    /// stream's own connection tells positions, and not the next or the former one.
+    pub(super) fn receive_event(&mut self, text: &str, message: ServerMessage<'_>, tells_position: bool, now: Instant) {
         let (ServerMessage::Event(event) | ServerMessage::CloudEvent(CloudEvent { data: event, .. })) = message else {
             return;
         };
@@ -71,7 +72,7 @@ impl Machine {
             self.hand_out(StreamItem::Snapshot(Box::new(ReceivedEvent::new(text.to_owned(), event.into_owned()))));
             return;
         }
-        let step = event.position.clone().filter(|_| self.takes_positions()).map(BookmarkStep::Seen);
+        let step = event.position.clone().filter(|_| tells_position && self.takes_positions()).map(BookmarkStep::Seen);
         // An event without state comes again with one.
         let is_new = event.state.is_some() || self.seen.insert(&event.id, names(&event), now);
         let item = is_new.then(|| self.new_event(text, event));
@@ -82,8 +83,10 @@ impl Machine {
     /// A snapshot arrives before its answer, so each of its messages is a sign that the answer will come.
     fn extend_answer(&mut self, now: Instant) {
         match &mut self.state {
-            StreamState::Subscribing { until } => *until = now + ANSWER,
-            StreamState::Streaming { accept_by: Some(accept_by), .. } => *accept_by = now + ANSWER,
+            StreamState::Subscribing { until } => *until = now + self.behaviour.timing.answer,
+            StreamState::Streaming { accept_by: Some(accept_by), .. } => {
+                *accept_by = now + self.behaviour.timing.answer
+            }
             _ => {}
         }
     }
@@ -137,6 +140,10 @@ impl Machine {
             Answer::Unsubscribed { request_id, .. } if self.subscriptions.awaits(request_id.as_ref()) => {
                 self.accepted(None, None, now)
             }
+            Answer::Authenticated { request_id, .. } if self.renewal.awaits(request_id.as_ref()) => {
+                self.renewal.accepted(self.behaviour.timing.renew_before, now);
+                None
+            }
             Answer::Synced { position, .. } if self.takes_positions() => {
                 self.hand_out_with(None, Some(BookmarkStep::Seen(position)));
                 None
@@ -160,11 +167,13 @@ impl Machine {
     ) -> Option<ClientMessage> {
         self.state = StreamState::Streaming {
             since: now,
-            ping_at: now + PING,
+            ping_at: now + self.behaviour.timing.ping,
             answer_by: None,
             accept_by: None,
             snapshot_at: None,
         };
+        (self.has_subscribed, self.is_refused) = (true, false);
+        self.begin_rotation(now);
         self.snapshots.owe(self.subscriptions.new_snapshots_at_opening());
         self.subscriptions.opened();
         let begun = self.subscriptions.snapshots_at_opening();
@@ -261,6 +270,15 @@ impl Machine {
             return None;
         }
         let error = ClientError::Rejected { code: code.clone(), message, subscription };
+        if self.renewal.awaits(request_id.as_ref()) && error.kind() != ErrorKind::Disconnected {
+            // A server that cannot verify tokens at the moment may accept the next one.
+            match error.is_temporary() || code == ErrorCode::LimitExceeded {
+                true => self.renewal.not_fetched(now),
+                false => self.renewal.refused(),
+            }
+            self.hand_out(StreamItem::TokenNotRenewed { error });
+            return None;
+        }
         if self.snapshots.awaits(request_id.as_ref()) {
             return self.snapshot_rejected(&code, error, now);
         }
@@ -295,6 +313,6 @@ fn is_ours(request_id: Option<&RequestId>) -> bool {
     request_id.map(RequestId::as_str) == Some(REQUEST_ID)
 }
 
-fn bookmark(position: Option<Position>, session: Option<Session>) -> Option<Bookmark> {
+pub(super) fn bookmark(position: Option<Position>, session: Option<Session>) -> Option<Bookmark> {
     Some(Bookmark { position: position?, session: session? })
 }

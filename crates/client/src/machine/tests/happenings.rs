@@ -106,8 +106,9 @@ proptest! {
     #[test]
     fn no_sequence_of_happenings_breaks_an_invariant(happenings in happenings(), begins_with_snapshot: bool, reconnects: bool, seed: u64) {
         let mut now = Instant::now();
-        let delays = DELAYS.with_jitter_seed(seed);
-        let mut machine = Machine::with_delays(vec![Subscription::default()], None, reconnects, delays, now);
+        let random = fastrand::Rng::with_seed(seed);
+        let mut machine =
+            Machine::with_random(vec![Subscription::default()], None, behaviour(reconnects), random, now);
         if begins_with_snapshot {
             machine.begin_with_snapshots([SubscriptionName::DEFAULT].into());
         }
@@ -187,8 +188,8 @@ proptest! {
     #[test]
     fn without_a_server_the_attempts_go_on_at_a_bounded_rate(seed: u64) {
         let start = Instant::now();
-        let delays = DELAYS.with_jitter_seed(seed);
-        let mut machine = Machine::with_delays(vec![Subscription::default()], None, true, delays, start);
+        let random = fastrand::Rng::with_seed(seed);
+        let mut machine = Machine::with_random(vec![Subscription::default()], None, behaviour(true), random, start);
         let (mut now, mut attempts) = (start, 0);
         while now < start + Duration::from_secs(3600) {
             now = machine.state().deadline().unwrap();

@@ -204,7 +204,7 @@ fn a_quiet_stream_asks_for_a_position_and_a_server_without_history_for_a_ping() 
     let mut driven = with_history();
     driven.elapse();
     let unanswered = driven.elapse().item;
-    assert!(matches!(unanswered, Some(Ok(StreamItem::Disconnected { error: ClientError::Timeout(ANSWER), .. }))));
+    assert!(matches!(unanswered, Some(Ok(StreamItem::Disconnected { error: ClientError::Timeout(PONG), .. }))));
 }
 
 #[test]

@@ -1,0 +1,133 @@
+use std::fmt;
+use std::sync::Arc;
+
+use entity_stream_protocol::Subscription;
+use tokio::time::Instant;
+
+use super::collection::Collection;
+use super::entities_item::EntitiesItem;
+use super::entity::Entity;
+use crate::item::StreamItem;
+
+/// The entities that match one subscription of an [`EntityStream`](crate::EntityStream), which the program drives itself. So several
+/// collections and other subscriptions share one connection. [`Client::entities`](crate::Client::entities) is simpler for one
+/// collection.
+///
+/// The collection needs every item of the stream, in order.
+///
+/// ```no_run
+/// use entity_stream_client::{Client, ClientError, EntityCollection, Filter, Subscription, View};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), ClientError> {
+/// let of = |name: &str, kind| -> Result<Subscription, ClientError> {
+///     Ok(Subscription { name: name.parse()?, filter: Filter::new([kind], None)?, view: View::default() })
+/// };
+/// let (mut rooms, mut doors) = (EntityCollection::new(of("rooms", "Room")?), EntityCollection::new(of("doors", "Door")?));
+/// let mut stream = Client::builder("ws://localhost:3000", "demo").subscriptions([]).connect()?;
+/// stream.subscribe_with_snapshot([rooms.subscription().clone(), doors.subscription().clone()])?;
+/// while let Some(item) = stream.try_next().await? {
+///     for change in rooms.take(&item) {
+///         println!("{change:?}; {} rooms, {} doors", rooms.len(), doors.len());
+///     }
+///     doors.take(&item);
+/// }
+/// # Ok(())
+/// # }
+/// ```
+pub struct EntityCollection {
+    subscription: Subscription,
+    collection: Collection,
+    /// True if the collection was complete, so that a resume makes it complete again.
+    was_complete: bool,
+}
+
+impl EntityCollection {
+    /// A collection of the entities that match, with nothing in it. A [`Filter`](crate::Filter) selects the entities. A
+    /// [`Subscription`] can have a name and a view as well. The collection ignores the filter's `notificationTrigger` and
+    /// `watchedAttributes`.
+    pub fn new(entities: impl Into<Subscription>) -> Self {
+        let Subscription { name, filter, view } = entities.into();
+        let shows_changes = view.shows_changes();
+        let subscription =
+            Subscription { name, filter: filter.of_entities(), view: view.with_state(true, shows_changes) };
+        Self { subscription, collection: Collection::default(), was_complete: false }
+    }
+
+    /// The subscription that the stream needs for this collection, with a snapshot.
+    pub fn subscription(&self) -> &Subscription {
+        &self.subscription
+    }
+
+    /// Takes an item of the stream. Returns the changes that it makes, and [`EntitiesItem::Complete`].
+    pub fn take(&mut self, item: &StreamItem) -> Vec<EntitiesItem> {
+        let now = Instant::now();
+        match item {
+            StreamItem::Connected => self.collection.connected(now),
+            StreamItem::Event(event) | StreamItem::Snapshot(event) => {
+                if event.subscriptions().contains(&self.subscription.name) {
+                    let change = self.collection.apply(event.message(), now);
+                    return change.map(EntitiesItem::from).into_iter().collect();
+                }
+            }
+            StreamItem::SnapshotComplete { subscriptions, .. } => {
+                if subscriptions.contains(&self.subscription.name) {
+                    self.was_complete = true;
+                    let removed = self.collection.snapshot_complete(now).into_iter().map(EntitiesItem::from);
+                    return removed.chain([EntitiesItem::Complete]).collect();
+                }
+            }
+            StreamItem::Recovered { .. } => {
+                if self.was_complete {
+                    self.collection.recovered();
+                    return vec![EntitiesItem::Complete];
+                }
+            }
+            StreamItem::Disconnected { .. } => self.collection.disconnected(now),
+            // After `NotRecovered` the snapshot follows.
+            StreamItem::Subscribed
+            | StreamItem::NotRecovered { .. }
+            | StreamItem::Accepted(_)
+            | StreamItem::Refused { .. }
+            | StreamItem::Pong { .. }
+            | StreamItem::TokenNotRenewed { .. }
+            | StreamItem::Notice(_) => {}
+        }
+        Vec::new()
+    }
+
+    /// The entities, in the order of their ids.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Arc<Entity>> {
+        self.collection.iter()
+    }
+
+    /// The entities with this id: one for each service path that has it.
+    pub fn with_id<'a>(&'a self, id: &'a str) -> impl Iterator<Item = &'a Arc<Entity>> {
+        self.iter().filter(move |entity| entity.id() == id)
+    }
+
+    /// The number of entities.
+    pub fn len(&self) -> usize {
+        self.iter().len()
+    }
+
+    /// True if there are no entities.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// True if the collection holds every entity that matches, and is connected. It is false until the first snapshot is complete.
+    pub fn is_complete(&self) -> bool {
+        self.collection.is_complete()
+    }
+}
+
+impl fmt::Debug for EntityCollection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EntityCollection")
+            .field("subscription", &self.subscription.name)
+            .field("len", &self.len())
+            .field("is_complete", &self.is_complete())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,204 @@
+//! The renewal of the token of a connection, in band, without I/O.
+//!
+//! Invariants:
+//! - At most one renewal is under way: a token is fetched, or a message with it waits for its answer.
+//! - A renewal that fails changes nothing: the old token counts until its end.
+//! - All times are of a monotonic clock. They come from the life of the token, not from the time of day.
+
+use std::fmt;
+use std::time::Duration;
+
+use entity_stream_protocol::{AccessToken, Action, ClientMessage, DpopProof, RequestId};
+use tokio::time::Instant;
+
+/// The shortest time between two attempts.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// A token that the connection does not have yet.
+pub(crate) struct FreshToken {
+    pub(crate) token: AccessToken,
+    /// The proof that the client has the key of the token.
+    pub(crate) proof: Option<DpopProof>,
+    /// The rest of its life. `None` if it does not end, or does not tell.
+    pub(crate) left: Option<Duration>,
+}
+
+impl fmt::Debug for FreshToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FreshToken").field("left", &self.left).finish_non_exhaustive()
+    }
+}
+
+/// What the deadline of a renewal brings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RenewalDeadline {
+    /// A fresh token is wanted.
+    WantsToken,
+    /// The token has ended.
+    Expired,
+    /// The server has not answered.
+    Unanswered,
+}
+
+#[derive(Debug, Default)]
+enum RenewalStep {
+    /// The token does not end, or another attempt would fail as well.
+    #[default]
+    None,
+    Due(Instant),
+    Fetching,
+    Sent {
+        request_id: RequestId,
+        end: Option<Instant>,
+        answer_by: Instant,
+    },
+}
+
+/// The renewal of the token of one connection.
+#[derive(Debug, Default)]
+pub(crate) struct Renewal {
+    /// The end of the token.
+    end: Option<Instant>,
+    step: RenewalStep,
+    messages: u64,
+}
+
+impl Renewal {
+    /// A connection opened with a token that lasts for this time.
+    pub(crate) fn begin(&mut self, left: Option<Duration>, before: Duration, now: Instant) {
+        self.end = left.map(|left| now + left);
+        self.schedule(before, now);
+    }
+
+    /// The connection ended.
+    pub(crate) fn stop(&mut self) {
+        (self.end, self.step) = (None, RenewalStep::None);
+    }
+
+    fn schedule(&mut self, before: Duration, now: Instant) {
+        self.step = match self.end {
+            None => RenewalStep::None,
+            Some(end) => {
+                let left = end.saturating_duration_since(now);
+                RenewalStep::Due(end - before.min(left / 2))
+            }
+        };
+    }
+
+    /// True if the driver has to fetch a token.
+    pub(crate) fn wants_token(&self) -> bool {
+        matches!(self.step, RenewalStep::Fetching)
+    }
+
+    /// The time of the next step.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        let step = match &self.step {
+            RenewalStep::Due(at) | RenewalStep::Sent { answer_by: at, .. } => Some(*at),
+            RenewalStep::None | RenewalStep::Fetching => None,
+        };
+        step.into_iter().chain(self.end).min()
+    }
+
+    /// Takes the step that is due.
+    pub(crate) fn elapse(&mut self, now: Instant) -> Option<RenewalDeadline> {
+        match &self.step {
+            _ if self.end.is_some_and(|end| now >= end) => Some(RenewalDeadline::Expired),
+            RenewalStep::Due(at) if now >= *at => {
+                self.step = RenewalStep::Fetching;
+                Some(RenewalDeadline::WantsToken)
+            }
+            RenewalStep::Sent { answer_by, .. } if now >= *answer_by => Some(RenewalDeadline::Unanswered),
+            _ => None,
+        }
+    }
+
+    /// The driver fetched a token. Returns the message for the server.
+    pub(crate) fn fetched(&mut self, fresh: FreshToken, answer: Duration, now: Instant) -> Option<ClientMessage> {
+        if !self.wants_token() {
+            return None;
+        }
+        self.messages += 1;
+        let request_id = RequestId::parse(format!("token-{}", self.messages)).ok()?;
+        let FreshToken { token, proof, left } = fresh;
+        self.step = RenewalStep::Sent {
+            request_id: request_id.clone(),
+            end: left.map(|left| now + left),
+            answer_by: now + answer,
+        };
+        Some(ClientMessage { action: Action::Authenticate { token, proof }, request_id: Some(request_id) })
+    }
+
+    /// The driver got no token, or the one that the connection has. It tries again before the end of that one.
+    pub(crate) fn not_fetched(&mut self, now: Instant) {
+        let left = self.end.map_or(PAUSE, |end| end.saturating_duration_since(now));
+        self.step = RenewalStep::Due(now + (left / 3).max(PAUSE));
+    }
+
+    /// Returns whether this is the id of the message under way.
+    pub(crate) fn awaits(&self, id: Option<&RequestId>) -> bool {
+        matches!(&self.step, RenewalStep::Sent { request_id, .. } if Some(request_id) == id)
+    }
+
+    /// The server accepted the token.
+    pub(crate) fn accepted(&mut self, before: Duration, now: Instant) {
+        if let RenewalStep::Sent { end, .. } = std::mem::take(&mut self.step) {
+            self.end = end;
+            self.schedule(before, now);
+        }
+    }
+
+    /// The server refused the token. Another attempt would fail as well; the old token counts until its end.
+    pub(crate) fn refused(&mut self) {
+        self.step = RenewalStep::None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+    const ANSWER: Duration = Duration::from_secs(30);
+
+    fn fresh(left: Option<Duration>) -> FreshToken {
+        FreshToken { token: AccessToken::new("a.b.c").unwrap(), proof: None, left }
+    }
+
+    #[test]
+    fn a_token_is_renewed_before_its_end_or_at_half_its_life() {
+        for (life, due) in [(60 * MINUTE, 59 * MINUTE), (MINUTE, MINUTE / 2)] {
+            let (mut renewal, now) = (Renewal::default(), Instant::now());
+            renewal.begin(Some(life), MINUTE, now);
+            assert_eq!(renewal.deadline(), Some(now + due));
+            assert_eq!(renewal.elapse(now + due / 2), None);
+            assert_eq!(renewal.elapse(now + due), Some(RenewalDeadline::WantsToken));
+            let message = renewal.fetched(fresh(Some(life)), ANSWER, now + due).unwrap();
+            assert!(renewal.awaits(message.request_id.as_ref()));
+            renewal.accepted(MINUTE, now + due);
+            assert_eq!(renewal.deadline(), Some(now + 2 * due));
+        }
+    }
+
+    #[test]
+    fn a_failure_is_tried_again_and_a_refusal_is_not() {
+        let (mut renewal, now) = (Renewal::default(), Instant::now());
+        renewal.begin(Some(10 * MINUTE), MINUTE, now);
+        let due = now + 9 * MINUTE;
+        renewal.elapse(due);
+        renewal.not_fetched(due);
+        assert_eq!(renewal.deadline(), Some(due + MINUTE / 3));
+        renewal.elapse(due + MINUTE / 3);
+        renewal.fetched(fresh(None), ANSWER, due + MINUTE / 3);
+        renewal.refused();
+        assert_eq!(renewal.deadline(), Some(now + 10 * MINUTE));
+        assert_eq!(renewal.elapse(now + 10 * MINUTE), Some(RenewalDeadline::Expired));
+    }
+
+    #[test]
+    fn a_token_without_an_end_needs_no_renewal() {
+        let mut renewal = Renewal::default();
+        renewal.begin(None, MINUTE, Instant::now());
+        assert_eq!(renewal.deadline(), None);
+        assert!(!format!("{:?}", fresh(None)).contains("a.b.c"));
+    }
+}
