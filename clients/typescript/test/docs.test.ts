@@ -98,11 +98,14 @@ test('Documentation: the live map shows the city, and follows it', { timeout: 12
   const html = example.source.replace(/<script type="importmap">[^]*?<\/script>/, '').replace('<title>', '<link rel="icon" href="data:,"><title>');
   await page.goto(`${chromium.pages.url}${writeHtml('live-map', html)}`);
   const places = () => page.$$eval('.place', (all) => all.map((place) => [place.textContent, (place as SVGElement).style.transform]));
-  await until('ten entities on the map', async () => (await places()).length >= 10);
+  await until('thirty entities on the map', async () => (await places()).length >= 30);
   const before = new Map(await places() as [string, string][]);
   await until('one of them to move', async () => (await places()).some(([id, where]) => before.has(id!) && before.get(id!) !== where));
   assert.equal(await page.innerText('#state'), 'connected');
   assert((await page.$$('#latest li')).length >= 10);
+  const circles = await page.$$eval('circle', (all) => all.map((circle) => circle.getBoundingClientRect().toJSON() as DOMRect));
+  const isShown = ({ left, top, right, bottom }: DOMRect) => left >= 0 && top >= 0 && right <= 880 && bottom <= 800;
+  assert(circles.filter(isShown).length > circles.length * 0.8, JSON.stringify(circles));
   await page.screenshot({ path: path.join(PACKAGE, 'build/live-map.png') });
   assert.deepEqual(complaints, []);
 });
