@@ -243,7 +243,8 @@ export class Supervisor {
    * dropped as repeats.
    */
   private async rotate(old: Link): Promise<void> {
-    if (this.active !== old) return;
+    // A member that leaves its group still takes events for a while.
+    if (this.active !== old || this.stopping.signal.aborted) return;
     const rotation = (this.rotation = new AbortController());
     const { signal } = rotation;
     let next: Link | undefined;

@@ -77,6 +77,7 @@ async function runInChromium({ name, language, source }: Example, local: Local):
   return {
     shown: async () => said.join('\n') + (await page.innerText('body')),
     end: async () => {
+      await page.screenshot({ path: path.join(PACKAGE, `build/${name}.png`) });
       await browser.close();
       assert.deepEqual(complaints, []);
     },
