@@ -226,6 +226,7 @@ class Machine:
     def fail_link(self, link: Link, error: EntityStreamError, least: float = 0.0) -> None:
         """A connection is of no use any more. The next attempt follows after `least` seconds or more."""
         if not link.is_over:
+            link.is_lost = True
             self.close_link(link)
             self.lose(link, error, least)
 
