@@ -64,6 +64,7 @@ typescript: build
 
 # The Python client: types, lints, and its tests with the packages that it builds
 python *arguments: build
+    cd clients/python && {{ python_client }} -m ruff format --check src tests
     cd clients/python && {{ python_client }} -m ruff check src tests
     cd clients/python && {{ python_client }} -m mypy
     cd clients/python && {{ python_client }} -m pytest -n 4 {{ arguments }}

@@ -67,7 +67,9 @@ def test_both_have_the_licences_the_types_and_no_tests(built: Path):
 
 def test_the_links_of_the_readme_work_from_a_package_page():
     text = (PACKAGE / "README.md").read_text()
-    headings = {re.sub(r"[^a-z0-9 -]", "", each.lower()).replace(" ", "-") for each in re.findall(r"^#+ (.*)$", text, re.MULTILINE)}
+    headings = {
+        re.sub(r"[^a-z0-9 -]", "", each.lower()).replace(" ", "-") for each in re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    }
     for link in re.findall(r"\]\(([^)]+)\)", text):
         assert link.startswith("https://") or link.removeprefix("#") in headings, link
 
