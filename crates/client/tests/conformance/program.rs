@@ -128,6 +128,12 @@ impl Program {
         }
     }
 
+    /// Nothing is left to connect for.
+    fn idle(&mut self) {
+        self.stream = None;
+        self.note(|record| record.states.push("idle"));
+    }
+
     fn note(&self, change: impl FnOnce(&mut Record)) {
         self.record.send_modify(change);
     }
@@ -182,6 +188,9 @@ impl Program {
                 let name: SubscriptionName = self.record.borrow().names[&of].last().unwrap().parse().unwrap();
                 stream.unsubscribe(name.clone()).unwrap();
                 self.wire_names.retain(|other| *other != name);
+                if self.wire_names.is_empty() {
+                    self.idle();
+                }
             }
             Order::Wake => stream.wake(),
             Order::Close => stream.leave(),
@@ -245,9 +254,7 @@ impl Program {
                     self.ended += 1;
                 }
                 if self.wire_names.is_empty() {
-                    // Nothing is left to connect for.
-                    self.stream = None;
-                    self.note(|record| record.states.push("idle"));
+                    self.idle();
                 }
             }
             StreamItem::Disconnected { error, was_subscribed, .. } => {
