@@ -23,7 +23,7 @@ use std::time::{Duration, SystemTime};
 
 use entity_stream_protocol::limits::RESUME_INTERVAL;
 use entity_stream_protocol::{
-    Action, ClientMessage, CloseCode, RequestId, Since, Subscribe, Subscription, SubscriptionName,
+    AccessToken, Action, ClientMessage, CloseCode, RequestId, Since, Subscribe, Subscription, SubscriptionName,
 };
 use tokio::time::Instant;
 
@@ -33,7 +33,7 @@ use crate::conduct::StreamConduct;
 use crate::departure::Departure;
 use crate::error::{ClientError, ErrorKind};
 use crate::item::StreamItem;
-use crate::renewal::{FreshToken, Renewal, RenewalDeadline};
+use crate::renewal::{FreshToken, HeldToken, Renewal, RenewalDeadline};
 use crate::resumption::{BookmarkStep, Resumption};
 use crate::rotation::ConnectionRotation;
 use crate::seen::{SeenEvents, SeenLimits};
@@ -204,9 +204,14 @@ impl Machine {
         self.renewal.wants_token()
     }
 
-    /// The connection that opens next has a token that lasts for this time.
-    pub(crate) fn use_token(&mut self, left: Option<Duration>, now: Instant) {
-        self.renewal.begin(left, self.conduct.timing.renew_before, now);
+    /// The connection that opens next has this token.
+    pub(crate) fn use_token(&mut self, held: Option<HeldToken>, now: Instant) {
+        self.renewal.begin(held, self.conduct.timing.renew_before, now);
+    }
+
+    /// The token of the connection.
+    pub(crate) fn held_token(&self) -> Option<&AccessToken> {
+        self.renewal.held()
     }
 
     /// The number of repeated events that were dropped.
@@ -271,7 +276,9 @@ impl Machine {
             (Input::Wake, StreamState::Streaming { answer_by: None, .. }) => Some(self.ping(now)),
             (Input::Elapsed, _) => {
                 self.elapse_departure(now);
-                self.elapse_rotation(now);
+                if let Some(message) = self.elapse_rotation(now) {
+                    return Some(message);
+                }
                 match self.renewal.elapse(now) {
                     Some(RenewalDeadline::Expired) => {
                         self.disconnect(ClientError::TokenExpired, now);
@@ -472,6 +479,8 @@ impl Machine {
         }
         if given_up.is_none() && self.is_final(&error) {
             self.state = StreamState::Closed;
+            // The error is the last item.
+            self.departure = None;
             self.items.push_back(QueuedItem { item: Some(Err(error)), step: None });
             return;
         }
