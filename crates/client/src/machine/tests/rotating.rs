@@ -123,6 +123,7 @@ fn a_request_does_not_wait_for_a_rotation_that_has_failed() {
             if !driven.machine.wants_replacement() {
                 assert_eq!(text(sent), message);
             }
+            driven.receive(&json!({ "type": "pong" }).to_string());
         }
     }
 }

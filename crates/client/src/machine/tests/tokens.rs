@@ -3,6 +3,7 @@
 use entity_stream_protocol::AccessToken;
 
 use super::*;
+use crate::error::ErrorKind;
 use crate::renewal::{FreshToken, HeldToken};
 
 fn with_token_source() -> Driven {
