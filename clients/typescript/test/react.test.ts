@@ -122,6 +122,8 @@ check('a new filter uses the same connection, a new tenant opens another', async
   await component.until('ready', 'true');
   await until('the first connection to be forgotten', async () => (await local.connections()) === 1);
   assert.deepEqual(await component.sockets(), { all: 2, alive: 1 });
+  await local.publish('other', [{ entityType: 'Printer', entityId: 'urn:ngsi-ld:Printer:3' }]);
+  await component.untilShown('urn:ngsi-ld:Printer:3');
   await component.render({ enabled: false });
   await component.until('state', 'idle');
   await until('the connection to be forgotten', async () => (await local.connections()) === 0);
