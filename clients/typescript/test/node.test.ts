@@ -1,12 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { setTimeout as pause } from 'node:timers/promises';
-import { isDeepStrictEqual } from 'node:util';
-import { type DebugEntry, type Entities, EntityStream, type EntityStreamOptions, type LoadedEntity, dpopThumbprint, generateDpopKey } from '@entity-stream/client';
+import { type DebugEntry, EntityStream, type EntityStreamOptions, type LoadedEntity, dpopThumbprint, generateDpopKey } from '@entity-stream/client';
 import { WebSocket } from 'ws';
 import { nodeAlone, nodeWithWs } from './harness/environment.js';
 import { Local, until } from './harness/local.js';
-import { scenarios } from './scenarios.js';
+import { scenarios } from './scenarios/all.js';
 import { SECRET, mint } from './harness/tokens.js';
 
 assert(globalThis.WebSocket, 'Node.js 20 has a WebSocket with --experimental-websocket; `npm test` sets this flag');
@@ -244,38 +242,4 @@ check('a collection is seeded from a broker without a gap', {}, async (open, loc
   assert.deepEqual([...rooms].map(([id, { data }]) => [id, data['t']]).sort(), [['urn:changed', 5], ['urn:other', 9], ['urn:same', 3]]);
   assert.deepEqual(changes, ['added urn:changed', 'added urn:same', 'added urn:other']);
   assert.deepEqual(coldest.values.map(({ id }) => id), ['urn:same', 'urn:changed']);
-});
-
-test('Node.js: cuts and replacements leave a collection as the service knows it, and no event comes twice', { timeout: 120_000 }, async (context) => {
-  const local = await Local.start(['--simulate', 'demo', '--simulate-rate', '40', '--max-duration', '5s']);
-  const sockets = new Set<WebSocket>();
-  class Cut extends WebSocket {
-    constructor(url: string, protocols?: string[]) {
-      super(url, protocols);
-      sockets.add(this);
-      this.on('close', () => sockets.delete(this));
-    }
-  }
-  const stream = new EntityStream({ url: local.url, tenant: 'demo', WebSocket: Cut, rotateAfterMs: 1500, drainMs: 300, backoffMinMs: 50, backoffMaxMs: 1000 });
-  const witness = new EntityStream({ url: local.url, tenant: 'demo', WebSocket });
-  context.after(async () => {
-    await Promise.all([stream.close(), witness.close()]);
-    await local.kill();
-  });
-  const seen = new Set<string>();
-  const repeats: string[] = [];
-  stream.subscribe({ entityTypes: ['Vehicle'] }).on('event', ({ id }) => void (seen.has(id) ? repeats.push(id) : seen.add(id)));
-  const collections = [{}, { q: 'speed>30' }].map((filter) => stream.entities(filter));
-  await Promise.all(collections.map(({ ready }) => ready));
-  for (let cut = 0; cut < 8; cut += 1) {
-    await pause(500 + Math.random() * 1500);
-    for (const socket of sockets) socket.terminate();
-  }
-  const fresh = [{}, { q: 'speed>30' }].map((filter) => witness.entities(filter));
-  await Promise.all(fresh.map(({ ready }) => ready));
-  const state = (entities: Entities) => Object.fromEntries([...entities].sort().map(([id, { version, data }]) => [id, { version, data }]));
-  // Both change all the time, and one is ahead for a moment.
-  await until('the collections to be the same', () => collections.every((own, place) => own.isComplete && isDeepStrictEqual(state(own), state(fresh[place]!))));
-  assert(collections[0]!.size > 50 && seen.size > 20);
-  assert.deepEqual(repeats, []);
 });
