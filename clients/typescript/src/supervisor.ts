@@ -229,6 +229,8 @@ export class Supervisor {
       const error = await link.connection.ended;
       if (this.active !== link) continue;
       this.active = undefined;
+      // What arrives on it now is late, and the next connection asks for the past.
+      link.takesPositions = false;
       this.rotation?.abort();
       this.cancelIdle();
       this.cancelLater();
