@@ -32,7 +32,7 @@ class Receiving:
         machine.keepalive.heard(link)
         try:
             frame = machine.settings.parse(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             frame = None
         if isinstance(frame, dict):
             self._message(link, frame)

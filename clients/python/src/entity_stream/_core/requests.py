@@ -36,7 +36,7 @@ class Requests:
         machine = self._machine
         wire = self._set.new_name(name)
         now = machine.clock.monotonic()
-        subscription = Subscription(machine.next_id(), wire, filter, snapshot, since, now, owes_snapshot=snapshot)
+        subscription = Subscription(machine.next_id(), name, wire, filter, snapshot, since, now, owes_snapshot=snapshot)
         self._set.all[subscription.key] = subscription
         call = machine.next_id()
         self._set.queue.append(Add(subscription, call))
@@ -50,8 +50,7 @@ class Requests:
         if subscription is None or subscription.is_closed:
             machine.emit(Settled(call, ClosedError("the subscription")))
             return call
-        base = subscription.wire.rpartition(".")[0] or subscription.wire
-        self._set.queue.append(Replace(subscription, filter, self._set.new_name(base), call))
+        self._set.queue.append(Replace(subscription, filter, self._set.new_name(subscription.base), call))
         machine.proceed()
         return call
 
@@ -152,6 +151,7 @@ class Requests:
 
     def removed(self, request: Remove) -> None:
         """The server does not have this name any more."""
+        self._set.free_name(request.wire)
         for call in request.calls:
             self._machine.emit(Settled(call, None))
         subscription = self._set.of_name(request.wire)

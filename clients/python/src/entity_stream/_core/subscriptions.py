@@ -23,6 +23,8 @@ class Subscription:
     """A subscription of the program."""
 
     key: int
+    #: The name that the program chose.
+    base: str | None
     wire: str
     filter: Filter
     wants_snapshot: bool = False
@@ -86,7 +88,7 @@ class SubscriptionSet:
         self._count = 0
 
     def new_name(self, base: str | None) -> str:
-        """A name that no subscription of this stream has had."""
+        """A name that no subscription of this stream has, or has just had."""
         if base is not None and base not in self._names:
             self._names.add(base)
             return base
@@ -103,7 +105,7 @@ class SubscriptionSet:
         return name in names or any(isinstance(each, Replace) and each.wire == name for each in self.queue)
 
     def free_name(self, name: str) -> None:
-        """A closed subscription no longer needs its name."""
+        """The server does not have this name."""
         self._names.discard(name)
 
     def accepted(self) -> list[Subscription]:
