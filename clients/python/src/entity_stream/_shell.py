@@ -18,6 +18,7 @@ from websockets.typing import Subprotocol
 from ._core.clock import SystemClock
 from ._core.effects import Close, Effect, FetchToken, Open, Send
 from ._core.machine import Machine
+from ._place import place
 from .errors import ConnectionFailed, EntityStreamError
 from .filter import FRAME_BYTES
 from .settings import Settings
@@ -147,7 +148,7 @@ class Shell:
             error = raised
         except Exception as raised:
             # Its text may have a credential.
-            error = ConnectionFailed("token_unavailable", f"get_token raised {type(raised).__name__}")
+            error = ConnectionFailed("token_unavailable", f"get_token raised {place(raised)}")
         else:
             return self.call(lambda: self.machine.token_fetched(fetch, value))
         self.call(lambda: self.machine.token_failed(fetch, error))
@@ -160,7 +161,7 @@ class Shell:
         if not task.cancelled():
             if error := task.exception():
                 # Its text may have a value of an entity.
-                _log.error("a connection ended with %s", type(error).__name__)
+                _log.error("a connection ended with %s", place(error))
             else:
                 end = task.result()
         self.call(lambda: self.machine.closed(link, *end))

@@ -20,6 +20,7 @@ from ._core.effects import (
     Told,
     Trouble,
 )
+from ._place import place
 from ._shell import Shell
 from .buffer import Buffer, Overflow
 from .entities import Entities, Load
@@ -207,4 +208,4 @@ class EntityStream:
                 callback(value)
         except Exception as error:
             # Its text may have a value of an entity.
-            log.error("a callback raised %s", type(error).__name__)
+            log.error("a callback raised %s", place(error))
