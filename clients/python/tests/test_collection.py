@@ -1,4 +1,4 @@
-"""The collection, the buffer, and what programs see of entities."""
+"""The collection, the buffer, and the forms in which programs see entities."""
 
 from __future__ import annotations
 

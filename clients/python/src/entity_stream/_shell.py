@@ -1,4 +1,4 @@
-"""Carries out what the core wants, with asyncio and websockets. It decides nothing."""
+"""Carries out the effects of the core, with asyncio and websockets. It decides nothing."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Shell:
         self._sleep = Sleep(self.machine.clock.monotonic(), self.machine.clock.wall())
 
     def call(self, function: Callable[[], T]) -> T:
-        """Calls the core, and carries out what it wants."""
+        """Calls the core, and carries out its effects."""
         result = function()
         self._pump()
         return result

@@ -99,7 +99,7 @@ class Entities(Mapping[str, Entity]):
             self._buffers.discard(buffer)
 
     async def aclose(self) -> None:
-        """Ends the collection. It keeps what it has."""
+        """Ends the collection. It keeps its entities."""
         if self._loading is not None:
             self._loading.cancel()
         if self._subscription is not None:
@@ -119,7 +119,7 @@ class Entities(Mapping[str, Entity]):
     def __eq__(self, other: object) -> bool:
         return self is other
 
-    # What the stream reports.
+    # Reports of the stream.
 
     @staticmethod
     def filter_of(filter: Filter, *, whole: bool) -> Filter:

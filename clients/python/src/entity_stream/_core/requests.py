@@ -29,7 +29,7 @@ class Requests:
         self._set = machine.subscriptions
         self._pause_until: float | None = None
 
-    # What the program asks for.
+    # The calls of the program.
 
     def add(self, filter: Filter, name: str | None, *, snapshot: bool, since: float | None) -> tuple[int, int]:
         """Adds a subscription. Returns its key and the number of the call."""
@@ -72,7 +72,7 @@ class Requests:
             self.drop(subscription, None)
             machine.emit(Settled(call, None))
         else:
-            # A member of a group takes what is assigned to it until it has unsubscribed.
+            # A member of a group takes the events that are assigned to it until it has unsubscribed.
             ends = subscription.key if machine.settings.group_id is not None else None
             if ends is None:
                 machine.emit(Ended(subscription.key, None))
@@ -80,7 +80,7 @@ class Requests:
         machine.proceed()
         return call
 
-    # What the connection needs.
+    # The messages of the connection.
 
     def send_next(self) -> None:
         """Sends the next request, if the connection is free for it."""
