@@ -1,8 +1,8 @@
 """The bounded buffer of a loop.
 
 Invariant: a loop receives the items in their order, and then the end. If the buffer is full, either the oldest item gives
-way, or the loop receives the buffered items and then an `OverflowError`. Items that the program asked for, such as the entities of
-a snapshot, always find room.
+way, or the loop receives the buffered items and then an `OverflowError`. Items that the program asked for, such as the entities
+of a snapshot, always find room.
 """
 
 from __future__ import annotations

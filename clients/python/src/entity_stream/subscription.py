@@ -23,7 +23,7 @@ class Call(Awaitable[None]):
 
     def __init__(self) -> None:
         self._future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        # Nobody has to await it: the loop over the events raises the error as well.
+        # The program need not await it: the loop over the events raises the error as well.
         self._future.add_done_callback(lambda future: future.cancelled() or future.exception())
 
     def __await__(self) -> Generator[Any, None, None]:
