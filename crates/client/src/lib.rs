@@ -205,3 +205,8 @@ pub use stream_url::{InvalidStreamUrl, StreamUrl};
 pub use subscription_limits::InvalidSubscriptions;
 pub use subscription_request::SubscriptionRequest;
 pub use timing::StreamTiming;
+
+/// The example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -67,9 +67,11 @@ impl Machine {
                     false => ConnectionRotation::Due(now + BUSY),
                 };
             }
-            ConnectionRotation::Opening { .. } => self.replacement_failed(&ClientError::Timeout(timing.connect), now),
+            ConnectionRotation::Opening { .. } => {
+                self.replacement_failed(&ClientError::Timeout(timing.connect), now);
+            }
             ConnectionRotation::Subscribing { .. } => {
-                self.replacement_failed(&ClientError::Timeout(timing.answer), now)
+                self.replacement_failed(&ClientError::Timeout(timing.answer), now);
             }
         }
     }
@@ -123,7 +125,8 @@ impl Machine {
             ServerMessage::Answer(Answer::Subscribed { request_id, position, session, recovery, .. })
                 if request_id.as_ref().map(RequestId::as_str) == Some(REQUEST_ID) =>
             {
-                return self.replace(Bookmark::of(position, session), recovery, now);
+                let has_recovered = matches!(recovery, Some(Recovery::Recovered { .. }));
+                return self.replace(Bookmark::of(position, session), has_recovered, now);
             }
             ServerMessage::Answer(Answer::Error(rejection)) => {
                 let (code, message) = (rejection.code, crate::text::repeatable(&rejection.message));
@@ -137,12 +140,12 @@ impl Machine {
 
     /// The next connection has subscribed. The former one has brought every event until now, so nothing is missed, whatever the
     /// server says about the past.
-    fn replace(&mut self, new: Option<Bookmark>, recovery: Option<Recovery>, now: Instant) -> ReplacementEffects {
+    fn replace(&mut self, new: Option<Bookmark>, has_recovered: bool, now: Instant) -> ReplacementEffects {
         let ConnectionRotation::Subscribing { has_asked, token_left, .. } = std::mem::take(&mut self.rotation) else {
             return ReplacementEffects::default();
         };
         let step = match (new, self.resumption.bookmark()) {
-            (Some(new), Some(own)) if has_asked && !matches!(recovery, Some(Recovery::Recovered { .. })) => {
+            (Some(new), Some(own)) if has_asked && !has_recovered => {
                 // Events before the new position may be under way on the former connection.
                 BookmarkStep::Continues(Some(Bookmark { position: own.position.clone(), session: new.session }))
             }
