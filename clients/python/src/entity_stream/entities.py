@@ -37,7 +37,7 @@ class Entities(Mapping[str, Entity]):
         self,
         tenant: str,
         load: Load | None,
-        on_change: Callable[[Change], None] | None,
+        on_change: Callable[[Change], None],
         report: Callable[[EntityStreamError], None],
         start: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
         *,
@@ -232,10 +232,9 @@ class Entities(Mapping[str, Entity]):
         if changes:
             self._by_id = None
         for change in changes:
-            for buffer in self._buffers:
+            for buffer in list(self._buffers):
                 buffer.push(change)
-            if self._on_change is not None:
-                self._on_change(change)
+            self._on_change(change)
 
     def _index(self) -> dict[str, Entity]:
         if self._by_id is None:

@@ -168,7 +168,8 @@ class Entities(_Closing, Mapping[str, Entity]):
             while taken := _take(self._thread, buffer, None):
                 yield from taken
         finally:
-            self._entities._buffers.discard(buffer)
+            # The collector may end a loop that was left, in any thread.
+            self._thread.post(lambda: self._entities._buffers.discard(buffer))
 
     def close(self) -> None:
         """Ends the collection. It keeps its entities."""
