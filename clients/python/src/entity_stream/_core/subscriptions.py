@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from math import ceil
 from typing import Any
 
 from ..filter import Filter
@@ -39,7 +40,7 @@ class Subscription:
 
     def rewind(self, now: float) -> dict[str, Any] | None:
         """The `since` of its first message."""
-        return None if self.since is None else {"seconds": int(self.since) + int(now - self.asked_at)}
+        return None if self.since is None else {"seconds": ceil(self.since) + int(now - self.asked_at)}
 
     def to_wire(self, *, snapshot: bool) -> dict[str, Any]:
         fields = {"subscription": self.wire, **self.filter.to_wire()}
