@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from model import POSITION, Wire, subscribed
 
 from entity_stream import ClosedError, Filter, NotRecovered, Recovered, RequestError, StreamState
@@ -146,14 +148,36 @@ def test_a_closed_subscription_of_a_group_takes_its_events_until_the_answer():
     assert wire.program.ended[key] is None
 
 
-def test_deeply_nested_and_broken_frames_are_ignored():
+def test_frames_that_are_no_messages_are_ignored():
     wire = Wire()
     key, _ = wire.subscribe("a")
     subscribed(wire, "a")
-    for text in ("[" * 100_000, "nonsense", "[]", "5", '{"type": 5}', '{"type":"events","events":5}', '{"type":"entityUpdated"}'):
+    for text in ("[]", "5", '{"type": 5}', '{"type":"events","events":5}', '{"type":"entityUpdated"}'):
         wire.machine.received(wire.newest, text)
         wire.run()
     wire.send({"type": "events", "events": [5, {"type": "later"}, {"type": "entityUpdated"}]})
     wire.event("e1", ["a"], unknown={"a": 1})
     assert wire.ids(key) == ["e1"]
+    assert wire.state is StreamState.CONNECTED
+    assert wire.program.troubles == []
+
+
+def parse(text: str) -> object:
+    if "secret" in text:
+        raise KeyError(text)
+    return json.loads(text)
+
+
+def test_frames_that_cannot_be_read_are_told_and_skipped():
+    wire = Wire(parse=parse)
+    key, _ = wire.subscribe("a")
+    subscribed(wire, "a")
+    for text in ("[" * 100_000, "nonsense", '{"secret": 1}'):
+        wire.machine.received(wire.newest, text)
+        wire.run()
+    assert [error.code for error in wire.program.troubles] == ["unreadable"] * 3
+    assert not any("secret" in str(error) for error in wire.program.troubles)
+    wire.send({"type": "error", "code": [[]], "message": "m"})
+    wire.event("e1", ["a"], entityType={"deep": []})
+    assert [each.entity_type for each in wire.program.events[key]] == [""]
     assert wire.state is StreamState.CONNECTED

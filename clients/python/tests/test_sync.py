@@ -98,27 +98,6 @@ def test_it_works_where_a_loop_runs(local: LocalSystem, tenant: str):
     asyncio.run(notebook())
 
 
-def test_a_callback_must_not_wait_for_its_own_stream(local: LocalSystem, tenant: str):
-    errors: list[Exception] = []
-    with EntityStream(local.url, tenant) as stream:
-
-        def wrong(_: object) -> None:
-            try:
-                stream.subscribe()
-            except RuntimeError as error:
-                errors.append(error)
-
-        rooms = stream.subscribe(on_item=wrong)
-        rooms.wait_ready(PATIENCE)
-        local.publish(room(1, data={}), tenant=tenant)
-        end = time.monotonic() + PATIENCE
-        while not errors and time.monotonic() < end:
-            time.sleep(0.01)
-        assert "own stream" in str(errors[0])
-        with pytest.raises(TypeError, match="on_item"):
-            rooms.next()
-
-
 def test_a_failed_stream_ends_the_loop():
     def get_token() -> str:
         raise AuthenticationError("logged_out", "log in again")

@@ -104,7 +104,7 @@ def parse_event(frame: Mapping[str, Any]) -> tuple[EntityEvent, tuple[str, ...]]
         tenant=_text(frame.get("tenant")) or "",
         service_path=_text(frame.get("servicePath")) or "/",
         entity_id=entity_id,
-        entity_type=tuple(map(str, types)) if isinstance(types, list) else str(types or ""),
+        entity_type=_text(types) or _texts(types) or "",
         data=_object(frame.get("data")),
         changed_attributes=_texts(frame.get("changedAttributes")),
         previous=_object(frame.get("previous")),
