@@ -69,6 +69,12 @@ python *arguments: build
     cd clients/python && {{ python_client }} -m mypy
     cd clients/python && {{ python_client }} -m pytest -n 4 {{ arguments }}
 
+# Copies of a simulated city in three languages, whose connections drop again and again, for so many seconds
+mirrors seconds="600": build
+    cargo build --locked --workspace --example mirror
+    npm run pretest --prefix clients/typescript
+    ENTITY_STREAM_MIRROR_SECONDS={{ seconds }} {{ python }} -m pytest -s clients/conformance/mirrors
+
 # The template: lint, policies, and its expansion for every switch
 template *arguments: build
     {{ sam }} -m pytest tests/template -m 'not packages and not arm64' {{ arguments }}

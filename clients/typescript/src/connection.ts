@@ -1,11 +1,9 @@
 import { AuthenticationError, ConnectionError, RequestError, asError } from './errors.js';
-import { type Frame, type RequestErrorCode, isEvent, parseFrame } from './messages.js';
+import { type Frame, type RequestErrorCode, entitiesOf, parseFrame } from './messages.js';
 import type { Settings, WebSocketLike } from './options.js';
 import { endOf } from './refusal.js';
 import { after } from './timer.js';
 
-/** The largest message in bytes: a browser sends a message as one frame, and API Gateway takes frames of up to 32 KB. */
-export const MESSAGE_BYTES = 32 * 1024;
 /** The close codes that the same message would cause again (RFC 6455, section 7.4.1), and the errors for its request. */
 const FAULTS_OF_A_MESSAGE = new Map<number, RequestErrorCode>([
   [1003, 'invalid_message'],
@@ -16,6 +14,18 @@ const FAULTS_OF_A_MESSAGE = new Map<number, RequestErrorCode>([
 const NO_CLOSE_FRAME = 1006;
 /** The time limit for the server's answer to a close frame. */
 const FAREWELL_MS = 2000;
+
+/** The receiver of all that answers no request. */
+export interface ConnectionEvents {
+  /** A change of an entity, or an entity of a snapshot. */
+  entity(message: Frame): void;
+  /** The server has told its position in the history. */
+  synced(position: unknown): void;
+  /** The server keeps no history any more. */
+  withoutHistory(): void;
+  /** True if a position is known, so that it is worth to ask for a later one. */
+  hasPosition(): boolean;
+}
 
 interface Pending {
   action: string;
@@ -38,16 +48,18 @@ export class Connection {
   private resolveEnded!: (reason: AuthenticationError | ConnectionError) => void;
   private isOpen = false;
   private requests = 0;
+  /** The time of the last entity of a snapshot: those come before the answer. */
+  private snapshotAt = -Infinity;
   private cancelPing = () => {};
   private cancelPong: (() => void) | undefined;
 
-  /** Opens a connection. The handshake carries `token`; `receive` gets the events. */
+  /** Opens a connection. The handshake carries `token`. */
   constructor(
     private readonly settings: Settings,
-    url: string,
+    readonly url: string,
     token: string | undefined,
     hasToken: boolean,
-    private readonly receive: (event: Frame) => void,
+    private readonly events: ConnectionEvents,
   ) {
     this.ended = new Promise((resolve) => (this.resolveEnded = resolve));
     this.socket = open(settings, url, token);
@@ -85,17 +97,25 @@ export class Connection {
    * Sends a request and resolves with its answer. `answered` is called before any later frame is processed. The
    * continuation of the promise may run after that.
    */
-  request(action: string, fields: object, answered: () => void = () => {}): Promise<Frame> {
+  request(action: string, fields: object, answered: (answer: Frame) => unknown = () => {}): Promise<Frame> {
     return new Promise((resolve, reject) => {
       if (this.end) return reject(this.end);
       const requestId = String((this.requests += 1));
       const ms = this.settings.requestTimeoutMs;
-      const cancel = after(ms, () => this.fail(new ConnectionError('timeout', `no answer to ${action} in ${ms} ms`)));
+      let cancel = () => {};
+      const wait = (left: number) => {
+        cancel = after(left, () => {
+          const more = this.snapshotAt + ms - performance.now();
+          if (more > 0) wait(more);
+          else this.fail(new ConnectionError('timeout', `no answer to ${action} in ${ms} ms`));
+        });
+      };
+      wait(ms);
       this.pending.set(requestId, {
         action,
         answered: (frame) => {
           cancel();
-          answered();
+          answered(frame);
           resolve(frame);
         },
         failed: (error) => {
@@ -107,14 +127,14 @@ export class Connection {
     });
   }
 
-  /** Sends `ping`. The connection fails if the server does not answer in time. */
+  /** Sends `sync`, or `ping` to a server without a history. The connection fails if the server does not answer in time. */
   ping(): void {
     if (this.end || !this.isOpen) return;
     this.cancelPing();
     const ms = this.settings.pongTimeoutMs;
     // The time limit runs from the first unanswered ping, even if others follow.
     this.cancelPong ??= after(ms, () => this.fail(new ConnectionError('timeout', `no answer to ping in ${ms} ms`)));
-    this.send({ action: 'ping' });
+    this.send({ action: this.events.hasPosition() ? 'sync' : 'ping' });
     this.keepAlive();
   }
 
@@ -157,9 +177,11 @@ export class Connection {
     this.socket.addEventListener(type, listener as (event: unknown) => void);
   }
 
-  private send(message: object): void {
+  private send(message: { action: string; requestId?: string }): void {
+    const text = JSON.stringify(message);
+    this.settings.debug({ kind: 'sent', what: message.action, size: text.length });
     try {
-      this.socket.send(JSON.stringify(message));
+      this.socket.send(text);
     } catch {
       // The socket is closing. Its `close` event has the reason.
     }
@@ -201,16 +223,32 @@ export class Connection {
     this.cancelPong = undefined;
     const frame = parseFrame(data, this.settings.parse);
     if (!frame) return;
-    // A socket is read until it is closed: the server counts what it has sent as delivered.
-    if (isEvent(frame)) return this.receive(frame);
+    const { type, requestId } = frame;
+    this.settings.debug({ kind: 'received', what: typeof type === 'string' ? type : 'unknown', size: String(data).length });
+    const entities = entitiesOf(frame);
+    if (entities) {
+      // A socket is read until it is closed: the server counts what it has sent as delivered.
+      for (const entity of entities) {
+        if (entity['type'] === 'entitySnapshot') this.snapshotAt = performance.now();
+        this.events.entity(entity);
+      }
+      return;
+    }
     if (this.end) return;
-    if (frame['type'] === undefined) return this.gatewayFailed(frame);
-    const requestId = frame['requestId'];
+    if (type === 'synced') return this.events.synced(frame['position']);
+    if (type === undefined) return this.gatewayFailed(frame);
     const pending = typeof requestId === 'string' ? this.pending.get(requestId) : undefined;
-    if (!pending) return;
+    if (!pending) return this.complained(frame);
     this.pending.delete(requestId as string);
-    if (frame['type'] === 'error') pending.failed(requestError(frame, pending.action));
+    if (type === 'error') pending.failed(requestError(frame, pending.action));
     else pending.answered(frame);
+  }
+
+  /** Handles an error that answers no request of a caller: it is about `ping` or `sync`, or about the connection. */
+  private complained({ type, code, action }: Frame): void {
+    if (type !== 'error') return;
+    if (code === 'not_connected') this.fail(new ConnectionError('server_error', 'the server does not know the connection any more'));
+    else if (action === 'sync' && (code === 'not_available' || code === 'unknown_action')) this.events.withoutHistory();
   }
 
   /** Handles API Gateway's own error, such as `Internal server error`. It does not name the failed request. */
@@ -235,7 +273,9 @@ function requestError(frame: Frame, action: string): Error {
   const message = typeof frame['message'] === 'string' ? frame['message'] : 'the server gave no reason';
   // The token is valid, and can be accepted on a later connection.
   const later = action === 'authenticate' && (code === 'limit_exceeded' || code === 'conflict');
-  if (code === 'internal' || code === 'not_connected' || later) return new ConnectionError('server_error', message);
+  const again = code === 'internal' && action !== 'snapshot';
+  if (again || code === 'not_connected' || later) return new ConnectionError('server_error', message);
   if (code === 'unauthorized' || code === 'forbidden') return new AuthenticationError('refused', message);
-  return new RequestError(code, message, action);
+  const { subscription } = frame;
+  return new RequestError(code, message, action, typeof subscription === 'string' ? subscription : undefined);
 }

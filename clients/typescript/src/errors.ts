@@ -18,10 +18,13 @@ export class RequestError extends EntityStreamError {
   declare readonly code: RequestErrorCode;
   /** The action of the request, for example `subscribe`. */
   readonly action: string;
+  /** The name of the subscription at fault, if the server named one. */
+  readonly subscription: string | undefined;
 
-  constructor(code: RequestErrorCode, message: string, action: string) {
+  constructor(code: RequestErrorCode, message: string, action: string, subscription?: string) {
     super(code, message);
     this.action = action;
+    this.subscription = subscription;
   }
 }
 
@@ -61,6 +64,8 @@ export type ConnectionErrorCode =
   | 'timeout'
   /** `getToken` failed, or took too long. */
   | 'token_unavailable'
+  /** The function `load` of a live collection failed. It is called again. */
+  | 'load_failed'
   /** The server answered that it cannot serve at the moment. */
   | 'server_error';
 
@@ -84,6 +89,16 @@ export class ConnectionError extends EntityStreamError {
   }
 }
 
+/** The server refused to resume because the last time was a moment ago. @internal */
+export class TooSoonError extends ConnectionError {
+  /** The time in which a client may resume once. */
+  readonly waitMs = 10_000;
+
+  constructor(message: string) {
+    super('server_error', message);
+  }
+}
+
 /** The consumer of an iterator was too slow, and events were dropped. */
 export class OverflowError extends EntityStreamError {
   override name = 'OverflowError';
@@ -100,7 +115,7 @@ export class ClosedError extends EntityStreamError {
   declare readonly code: 'closed';
 
   constructor() {
-    super('closed', 'the stream has been closed');
+    super('closed', 'the stream or the subscription has been closed');
   }
 }
 

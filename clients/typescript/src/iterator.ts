@@ -1,31 +1,36 @@
 import { OverflowError } from './errors.js';
-import type { EntityEvent } from './messages.js';
 
 /** The buffer of a `for await` loop. */
 export interface IteratorOptions {
   /** The largest number of buffered events. The default is 1,000. */
   capacity?: number | undefined;
   /**
-   * The behaviour when the buffer is full. `drop-oldest`, the default, drops the oldest event and tells the stream's
-   * `error` listeners once per backlog. `fail` gives the loop the buffered events and then an `OverflowError`.
+   * The behaviour when the buffer is full. `drop-oldest`, the default, drops the oldest event and tells the `error`
+   * listeners of the subscription once per backlog. `fail` gives the loop the buffered events and then an `OverflowError`.
    */
   overflow?: 'drop-oldest' | 'fail' | undefined;
 }
 
-type Result = IteratorResult<EntityEvent, undefined>;
+/** Throws for an invalid option. */
+export function checkedIterator({ capacity = 1, overflow = 'fail' }: IteratorOptions): void {
+  if (!(capacity >= 1)) throw new RangeError(`capacity has to be at least 1; found ${capacity}`);
+  if (overflow !== 'fail' && overflow !== 'drop-oldest') throw new TypeError('overflow has to be "drop-oldest" or "fail"');
+}
 
-interface Waiting {
-  resolve(result: Result): void;
+type Result<Event> = IteratorResult<Event, undefined>;
+
+interface Waiting<Event> {
+  resolve(result: Result<Event>): void;
   reject(error: Error): void;
 }
 
-/** The future events of a stream, for a `for await` loop. */
-export class EventIterator implements AsyncIterableIterator<EntityEvent, undefined> {
+/** The future events of a subscription, for a `for await` loop. */
+export class EventIterator<Event> implements AsyncIterableIterator<Event, undefined> {
   /** The number of events that were dropped for newer ones. */
   dropped = 0;
-  private buffer: EntityEvent[] = [];
+  private buffer: Event[] = [];
   private overflowing = false;
-  private readonly waiting: Waiting[] = [];
+  private readonly waiting: Waiting<Event>[] = [];
   private end: { error: Error | undefined } | undefined;
   private readonly capacity: number;
   private readonly overflow: 'drop-oldest' | 'fail';
@@ -34,18 +39,17 @@ export class EventIterator implements AsyncIterableIterator<EntityEvent, undefin
   constructor(
     options: IteratorOptions,
     private readonly onOverflow: (error: OverflowError) => void,
-    private readonly onEnd: (iterator: EventIterator) => void,
+    private readonly onEnd: (iterator: EventIterator<Event>) => void,
   ) {
     this.capacity = options.capacity ?? 1000;
     this.overflow = options.overflow ?? 'drop-oldest';
-    if (!(this.capacity >= 1)) throw new RangeError(`capacity has to be at least 1; found ${this.capacity}`);
   }
 
-  next(): Promise<Result> {
-    const event = this.buffer.shift();
-    if (event) {
+  next(): Promise<Result<Event>> {
+    if (this.buffer.length > 0) {
+      const value = this.buffer.shift()!;
       if (this.buffer.length === 0) this.overflowing = false;
-      return Promise.resolve({ done: false, value: event });
+      return Promise.resolve({ done: false, value });
     }
     if (this.end) {
       const { error } = this.end;
@@ -56,7 +60,7 @@ export class EventIterator implements AsyncIterableIterator<EntityEvent, undefin
     return new Promise((resolve, reject) => this.waiting.push({ resolve, reject }));
   }
 
-  return(): Promise<Result> {
+  return(): Promise<Result<Event>> {
     this.buffer = [];
     this.finish(undefined);
     return Promise.resolve({ done: true, value: undefined });
@@ -67,7 +71,7 @@ export class EventIterator implements AsyncIterableIterator<EntityEvent, undefin
   }
 
   /** @internal */
-  push(event: EntityEvent): void {
+  push(event: Event): void {
     if (this.end) return;
     const waiting = this.waiting.shift();
     if (waiting) return waiting.resolve({ done: false, value: event });

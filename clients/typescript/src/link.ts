@@ -1,47 +1,64 @@
-import { Connection } from './connection.js';
+import { Connection, type ConnectionEvents } from './connection.js';
 import type { EntityStreamError } from './errors.js';
-import type { EntityEvent } from './messages.js';
-import { Intake } from './intake.js';
 import type { Settings } from './options.js';
 import { keepFresh } from './renewal.js';
-import type { Link, Subscription } from './subscription.js';
-import type { TokenClock } from './token.js';
-import { knownToBeValid, target } from './url.js';
+import { type TokenClock, proofFor } from './token.js';
+import { target } from './url.js';
+import type { SnapshotUnderWay } from './subscriptions.js';
 
-/** The receivers of a link's events and errors. */
-export interface LinkEvents {
-  event(event: EntityEvent): void;
+/** The time in which a connection may ask for past events once. */
+const RESUME_INTERVAL_MS = 10_000;
+
+/** One connection of a stream, with what the stream has to know of it. */
+export class Link {
+  connection!: Connection;
+  /** True if a position of this connection holds for all subscriptions: they are answered, and no request is under way. */
+  takesPositions = false;
+  /** The subscriptions that are in force on it. */
+  readonly names = new Set<string>();
+  /** Those that begin without the events before them. */
+  readonly fresh = new Set<number>();
+  /** The number of past events that were no repeats, in all and for each receiver. */
+  replayed = { all: 0, of: new Map<number, number>() };
+  /** The snapshot that the first answer began, or did not bring. */
+  snapshot: SnapshotUnderWay | undefined;
+  private resumedAt = -Infinity;
+
+  /** The time until it may ask for past events again, in milliseconds. */
+  get resumesInMs(): number {
+    return Math.max(0, this.resumedAt + RESUME_INTERVAL_MS - performance.now());
+  }
+
+  /** It asks for past events. */
+  resume(): void {
+    this.resumedAt = performance.now();
+    this.replayed = { all: 0, of: new Map() };
+  }
+}
+
+/** The surroundings of a link. */
+export interface LinkContext {
+  settings: Settings;
+  clock: TokenClock;
+  events(link: Link): ConnectionEvents;
   trouble(error: EntityStreamError): void;
 }
 
-/**
- * Opens a connection and authenticates it. Resolves once the accepted filter of `subscription` is in force on it. If the
- * server has not accepted a filter yet, resolves once all pending changes have been sent and answered. Closes the
- * connection if `signal` aborts.
- */
-export async function openLink(
-  settings: Settings,
-  token: string | undefined,
-  subscription: Subscription,
-  events: LinkEvents,
-  clock: TokenClock,
-  signal: AbortSignal,
-): Promise<Link> {
-  const { accepted } = subscription;
-  const { url, filtered } = target(settings, accepted ?? knownToBeValid(subscription.wanted ?? {}));
+/** Opens a connection and authenticates it. Closes it if `signal` aborts. */
+export async function openLink({ settings, clock, events, trouble }: LinkContext, token: string | undefined, signal: AbortSignal): Promise<Link> {
   const inBand = settings.authenticate === 'first-message' && token !== undefined;
-  const connection = new Connection(settings, url, inBand ? undefined : token, token !== undefined, (frame) => intake.take(frame));
-  // A filter in the URL is in force from the first moment. A filter that does not fit needs an acknowledgement first.
-  const link: Link = { connection, filter: filtered ? accepted : undefined, acknowledged: false };
-  const intake = new Intake(link, subscription, settings.groupId !== undefined, events.event);
+  const link = new Link();
+  const connection = new Connection(settings, target(settings), inBand ? undefined : token, token !== undefined, events(link));
+  link.connection = connection;
   const abort = () => void connection.close();
   signal.addEventListener('abort', abort);
   try {
     await connection.opened;
-    if (inBand) await connection.request('authenticate', { token });
-    if (accepted) await subscription.restore(link);
-    else await subscription.ask(() => link);
-    intake.release();
+    if (token !== undefined) {
+      const proof = await proofFor(settings, token, connection.url, clock);
+      if (inBand) await connection.request('authenticate', { token, ...(proof === undefined ? {} : { proof }) });
+      else if (proof !== undefined) await connection.request('dpop_bind', { proof });
+    }
   } catch (error) {
     const closed = connection.close();
     if (signal.aborted) await closed;
@@ -49,6 +66,6 @@ export async function openLink(
   } finally {
     signal.removeEventListener('abort', abort);
   }
-  if (token !== undefined) keepFresh(connection, token, settings, clock, events.trouble);
+  if (token !== undefined) keepFresh(connection, token, settings, clock, trouble);
   return link;
 }

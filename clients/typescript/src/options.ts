@@ -1,3 +1,6 @@
+import { refuseUnknown } from './unknown.js';
+import { checkedUrl } from './url.js';
+
 /** The parts of a WebSocket that this library uses. Browsers, Node.js 22 and the npm package `ws` all have them. */
 export interface WebSocketLike {
   send(data: string): void;
@@ -11,6 +14,18 @@ export type WebSocketConstructor = new (url: string, protocols?: string[]) => We
 
 /** Returns the token for the next connection. An empty result connects without a token. */
 export type GetToken = () => string | null | undefined | Promise<string | null | undefined>;
+
+/** A key to which tokens are bound (DPoP). The private key may be one that no script can read. */
+export interface DpopOptions {
+  keyPair: CryptoKeyPair;
+}
+
+/** An entry for the `debug` function. No entry has a token or a value of an entity. */
+export type DebugEntry =
+  /** A message was sent or received: its action or type, and its size in characters. */
+  | { kind: 'sent' | 'received'; what: string; size: number }
+  /** The stream has changed its state. */
+  | { kind: 'state'; what: string; error?: string | undefined };
 
 /** The options of a stream. Only `url` and `tenant` are required. All times are in milliseconds. */
 export interface EntityStreamOptions {
@@ -26,15 +41,19 @@ export interface EntityStreamOptions {
    * of a refusal, which they cannot read from API Gateway's handshake.
    */
   authenticate?: 'handshake' | 'first-message' | undefined;
+  /** The key to which the tokens are bound, if they are. `generateDpopKey` makes one. */
+  dpop?: DpopOptions | undefined;
   /** The consumer group that shares the stream. Each event goes to one member. */
   groupId?: string | undefined;
   /** The WebSocket class. The default is the platform's own; Node.js has one from version 22 on. */
   WebSocket?: WebSocketConstructor | undefined;
   /** Parses JSON. The default is `JSON.parse`. Pass another function if `data` has integers beyond 2^53. */
   parse?: ((text: string) => unknown) | undefined;
-  /** The time between two `ping` messages [5 minutes: API Gateway closes after 10 minutes of silence]. */
+  /** Called with each message that is sent or received, by kind and size, and with each state. */
+  debug?: ((entry: DebugEntry) => void) | undefined;
+  /** The time between two `sync` or `ping` messages [5 minutes: API Gateway closes after 10 minutes of silence]. */
   pingIntervalMs?: number | undefined;
-  /** The time limit for the answer to `ping` [10 s]. */
+  /** The time limit for the answer to `sync` or `ping` [10 s]. */
   pongTimeoutMs?: number | undefined;
   /** The time limit for opening a connection, and for `getToken` [15 s]. */
   connectTimeoutMs?: number | undefined;
@@ -52,8 +71,6 @@ export interface EntityStreamOptions {
   rotateAfterMs?: number | undefined;
   /** The time for which a replaced connection still receives events that are under way, and the longest time for leaving a group [10 s]. */
   drainMs?: number | undefined;
-  /** The number of event ids that are kept to drop repeats [10,000]. */
-  recentIds?: number | undefined;
 }
 
 const DEFAULTS = {
@@ -68,21 +85,28 @@ const DEFAULTS = {
   renewBeforeMs: 60_000,
   rotateAfterMs: 110 * 60_000,
   drainMs: 10_000,
-  recentIds: 10_000,
 };
+
+/** The names of all options. */
+const NAMES: readonly (keyof EntityStreamOptions)[] = [
+  'url', 'tenant', 'getToken', 'dpop', 'groupId', 'WebSocket', 'parse', 'debug', ...(Object.keys(DEFAULTS) as (keyof typeof DEFAULTS)[]),
+];
 
 /** Complete and checked options. */
 export type Settings = typeof DEFAULTS & {
-  url: URL;
+  url: string;
   tenant: string;
   getToken: GetToken | undefined;
+  dpop: DpopOptions | undefined;
   groupId: string | undefined;
   WebSocket: WebSocketConstructor;
   parse(text: string): unknown;
+  debug(entry: DebugEntry): void;
 };
 
 /** Completes and checks options. Throws at once for an invalid option. */
 export function settings(options: EntityStreamOptions): Settings {
+  refuseUnknown('a stream', options, NAMES);
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
   for (const [name, usual] of Object.entries(DEFAULTS)) {
     const value = given[name];
@@ -100,6 +124,9 @@ export function settings(options: EntityStreamOptions): Settings {
   if (options.groupId !== undefined && !/^[A-Za-z0-9_.-]{1,128}$/.test(options.groupId)) {
     throw new TypeError('groupId has to be 1 to 128 characters of A-Z a-z 0-9 _ - .');
   }
+  if (options.dpop !== undefined && !(options.dpop.keyPair?.privateKey && options.dpop.keyPair.publicKey)) {
+    throw new TypeError('dpop has to have a keyPair; generateDpopKey() makes one');
+  }
   const WebSocket = options.WebSocket ?? (globalThis as { WebSocket?: WebSocketConstructor }).WebSocket;
   if (!WebSocket) {
     throw new TypeError('this platform has no WebSocket: pass a class as the option WebSocket, for example from the npm package ws');
@@ -110,29 +137,25 @@ export function settings(options: EntityStreamOptions): Settings {
     url: checkedUrl(options.url),
     tenant: options.tenant,
     getToken: options.getToken,
+    dpop: options.dpop,
     authenticate,
     groupId: options.groupId,
     WebSocket,
     parse: options.parse ?? JSON.parse,
+    debug: careful(options.debug),
   };
 }
 
-/** Checks a URL. The errors do not repeat the URL, because it may contain a secret. */
-function checkedUrl(text: string): URL {
-  const example = 'ws://localhost:3000 or wss://a1b2c3.execute-api.eu-west-1.amazonaws.com/prod';
-  let url: URL;
-  try {
-    url = new URL(text);
-  } catch {
-    throw new TypeError(`url has to be a WebSocket URL such as ${example}`);
-  }
-  if (url.protocol !== 'ws:' && url.protocol !== 'wss:') throw new TypeError(`url has to begin with ws: or wss:, such as ${example}`);
-  if (url.username || url.password) throw new TypeError('url must not contain a user name or password; use getToken instead');
-  if (url.searchParams.has('token')) throw new TypeError('url must not contain a token, because URLs are often logged; use getToken instead');
-  if (url.searchParams.has('format')) throw new TypeError('url must not contain `format`; this client reads the default format');
-  for (const [name, option] of [['tenant', 'tenant'], ['group_id', 'groupId'], ['entityTypes', 'subscribe'], ['idPattern', 'subscribe']] as const) {
-    if (url.searchParams.has(name)) throw new TypeError(`url must not contain \`${name}\`; use ${option} instead`);
-  }
-  url.hash = '';
-  return url;
+/** A `debug` function whose errors the program sees as uncaught, and which cannot disturb the stream. */
+function careful(debug: EntityStreamOptions['debug']): Settings['debug'] {
+  if (!debug) return () => {};
+  return (entry) => {
+    try {
+      debug(entry);
+    } catch (error) {
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
+  };
 }

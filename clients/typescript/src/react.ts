@@ -1,116 +1,211 @@
-import { useCallback, useEffect, useRef, useState } from 'react';
-import {
-  ClosedError,
-  type EntityEvent,
-  EntityStream,
-  type EntityStreamError,
-  type EntityStreamOptions,
-  type Filter,
-  type StateChange,
-} from './index.js';
+'use client';
 
-/** The time for which events are gathered before the component renders again. */
-const FRAME_MS = 16;
+import { type ReactNode, createContext, createElement, useCallback, useContext, useEffect, useMemo, useRef, useState, useSyncExternalStore } from 'react';
+import type { Entity } from './entity.js';
+import type { EntityStreamError } from './errors.js';
+import { filterKey } from './filter.js';
+import type { EntitiesOptions } from './live.js';
+import type { EntityEvent, EntityFilter, Filter } from './messages.js';
+import type { EntityStreamOptions } from './options.js';
+import { FRAME_MS, IDLE, NOTHING, SharedStream } from './shared.js';
+import { EntityStream, type StateChange } from './stream.js';
+import type { NotRecovered } from './subscription.js';
+import type { ViewOptions } from './view.js';
 
-/** The options of a stream and of the hook. None of them needs to be memoised. */
-export interface UseEntityStreamOptions extends EntityStreamOptions {
-  /** The events to receive; by default every change of the tenant. A new filter uses the same connection. */
-  filter?: Filter | undefined;
-  /** `false` disconnects. */
+const Context = createContext<SharedStream | undefined>(undefined);
+
+/** The properties of {@link EntityStreamProvider}: a stream, or the options of one. */
+export type EntityStreamProviderProps = ({ stream: EntityStream } | (EntityStreamOptions & { stream?: undefined })) & { children?: ReactNode };
+
+/**
+ * Gives one stream to all components below it. With `stream` the program owns the stream. With the options of a stream, the provider
+ * makes it when the first component needs it, and closes it when the provider is unmounted. Options may be written inline: the
+ * provider compares their values, and uses the functions of the latest render.
+ */
+export function EntityStreamProvider({ children, ...given }: EntityStreamProviderProps): ReactNode {
+  const latest = useLatest(given);
+  const { stream } = given;
+  const key = stream ? '' : connectionKey(given as EntityStreamOptions);
+  const shared = useMemo(
+    () => (stream ? new SharedStream(() => stream, false) : new SharedStream(() => open(() => latest.current as EntityStreamOptions), true)),
+    // `key` has the values of the options.
+    [stream, key, latest],
+  );
+  useEffect(() => shared.retain(), [shared]);
+  return createElement(Context.Provider, { value: shared }, children);
+}
+
+/** The options of {@link useEntityStream}. None of them needs to be memoised. */
+export interface UseEntityStreamOptions<Data = Record<string, unknown>> {
+  /** `false` does not subscribe. */
   enabled?: boolean | undefined;
-  /** The number of events that `events` keeps. The default is 100. */
+  /** The number of events that `events` keeps [100]. */
   limit?: number | undefined;
   /** Called with every event, in the order of arrival. */
-  onEvent?: ((event: EntityEvent) => void) | undefined;
+  onEvent?: ((event: EntityEvent<Data>) => void) | undefined;
+  /** Called if events may be missing after a lost connection. */
+  onNotRecovered?: ((verdict: NotRecovered) => void) | undefined;
 }
 
 /** The result of {@link useEntityStream}. */
-export interface EntityStreamView {
+export interface EntityStreamView<Data = Record<string, unknown>> {
   /** The latest events, the newest first. */
-  events: readonly EntityEvent[];
-  /** The state of the stream, with its reason, or with the time of the next attempt. */
-  status: StateChange;
-  /** True if the server has acknowledged the subscription. */
-  isConnected: boolean;
-  /** The last error until it is resolved, for example a refused token or a refused filter. */
+  events: readonly EntityEvent<Data>[];
+  /** True if the server has accepted the filter. */
+  isReady: boolean;
+  /** The reason for which the subscription has ended, for example a refused filter or a refused token. */
   error: EntityStreamError | undefined;
   /** Empties `events`. */
   clear: () => void;
 }
 
-const IDLE: StateChange = { state: 'idle', previous: 'idle' };
-
-/**
- * Streams the changes of a tenant's entities to a component. The hook connects when the component is mounted and closes
- * the connection when the component is unmounted. Options may be written inline: the hook compares their values and not
- * their identity.
- */
-export function useEntityStream(options: UseEntityStreamOptions): EntityStreamView {
-  const { filter, enabled = true, limit = 100 } = options;
-  const [events, setEvents] = useState<readonly EntityEvent[]>([]);
-  const [status, setStatus] = useState<StateChange>(IDLE);
-  const [error, setError] = useState<EntityStreamError>();
+/** The events of a filter. Components with equal filters share one subscription. */
+export function useEntityStream<Data = Record<string, unknown>>(
+  filter: Filter = {},
+  options: UseEntityStreamOptions<Data> = {},
+): EntityStreamView<Data> {
+  const shared = useShared();
+  const { enabled = true, limit = 100 } = options;
+  const latest = useLatest({ filter, options });
+  const [events, setEvents] = useState<readonly EntityEvent<Data>[]>([]);
+  const [{ isReady, error }, setStatus] = useState<{ isReady: boolean; error?: EntityStreamError | undefined }>({ isReady: false });
   const clear = useCallback(() => setEvents([]), []);
-  const stream = useRef<EntityStream>(undefined);
-  // Callbacks use the options of the latest render.
-  const latest = useRef(options);
-  useEffect(() => {
-    latest.current = options;
-  });
-
-  const connection = connectionKey(options);
+  const key = filterKey(filter);
+  const attempts = useSyncExternalStore(shared.listen, () => shared.attempts, () => 0);
   useEffect(() => {
     if (!enabled) return undefined;
-    const { getToken } = latest.current;
-    const created = new EntityStream({
-      ...latest.current,
-      getToken: getToken && (() => latest.current.getToken?.()),
+    // Drops the events of the previous filter.
+    setEvents((events) => (events.length > 0 ? [] : events));
+    setStatus({ isReady: false });
+    const { shared: used, release } = shared.subscription(latest.current.filter);
+    const { subscription } = used;
+    const flushed = new Batch<EntityEvent<Data>>((newest) => {
+      const most = latest.current.options.limit ?? 100;
+      setEvents((events) => [...newest.reverse(), ...events].slice(0, most));
     });
-    stream.current = created;
-    let gathered: EntityEvent[] = [];
-    let flush: ReturnType<typeof setTimeout> | undefined;
-    // Drops the events of the previous tenant or server.
-    setEvents([]);
-    created.on('event', (event) => {
-      gathered.push(event);
-      const most = latest.current.limit ?? 100;
-      if (gathered.length > most) gathered.shift();
-      flush ??= setTimeout(() => {
-        const newest = gathered.reverse();
-        gathered = [];
-        flush = undefined;
-        setEvents((events) => [...newest, ...events].slice(0, most));
-      }, FRAME_MS);
-      latest.current.onEvent?.(event);
-    });
-    created.on('error', setError);
-    created.on('state', (change) => {
-      if (change.state === 'closed') return;
-      setStatus(change);
-      if (change.state === 'connected') setError(undefined);
-    });
+    const stops = [
+      subscription.on('event', (event) => {
+        flushed.add(event as EntityEvent<Data>, latest.current.options.limit ?? 100);
+        latest.current.options.onEvent?.(event as EntityEvent<Data>);
+      }),
+      subscription.on('notRecovered', (verdict) => latest.current.options.onNotRecovered?.(verdict)),
+      subscription.on('state', (state) => setStatus((before) => (state === 'active' ? { isReady: true } : { ...before, isReady: false }))),
+      subscription.on('error', (error) => setStatus({ isReady: subscription.state === 'active', error })),
+    ];
+    if (subscription.state === 'active') setStatus({ isReady: true });
     return () => {
-      clearTimeout(flush);
-      stream.current = undefined;
-      setStatus(IDLE);
-      void created.close();
+      flushed.cancel();
+      for (const stop of stops) stop();
+      release();
     };
-  }, [connection, enabled]);
-
-  const wanted = JSON.stringify([filter?.entityTypes ?? [], filter?.idPattern ?? '']);
-  useEffect(() => {
-    stream.current?.subscribe(latest.current.filter).then(
-      () => setError(undefined),
-      (error: EntityStreamError) => {
-        if (!(error instanceof ClosedError)) setError(error);
-      },
-    );
-  }, [connection, enabled, wanted]);
-
-  return { events: events.length > limit ? events.slice(0, limit) : events, status, isConnected: status.state === 'connected', error, clear };
+    // `key` has the value of the filter.
+  }, [shared, key, enabled, attempts, latest]);
+  return { events: events.length > limit ? events.slice(0, limit) : events, isReady: enabled && isReady, error, clear };
 }
 
-/** A key of the options that concern the connection. It contains only the presence of `getToken`, and no other function. */
-function connectionKey({ filter, enabled, limit, onEvent, WebSocket, parse, getToken, ...rest }: UseEntityStreamOptions): string {
-  return JSON.stringify([Object.entries(rest).sort(([a], [b]) => (a < b ? -1 : 1)), getToken !== undefined]);
+/** The options of {@link useEntities}. None of them needs to be memoised. */
+export interface UseEntitiesOptions<Data = Record<string, unknown>> extends ViewOptions<Data> {
+  /** `false` does not subscribe. */
+  enabled?: boolean | undefined;
+  /** Reads the entities from another source, as the option of `stream.entities`. Components with equal filters share the first one. */
+  load?: EntitiesOptions['load'];
+}
+
+/** The result of {@link useEntities}. */
+export interface EntitiesView<Data = Record<string, unknown>> {
+  /** The entities that match, in the order of `sort`. */
+  entities: readonly Entity<Data>[];
+  /** True if these are all, and the stream is connected. */
+  isComplete: boolean;
+  error: EntityStreamError | undefined;
+}
+
+/** The entities that match a filter, kept up to date. Components with equal filters share one collection. */
+export function useEntities<Data = Record<string, unknown>>(filter: EntityFilter = {}, options: UseEntitiesOptions<Data> = {}): EntitiesView<Data> {
+  const shared = useShared();
+  const { enabled = true, sort, filter: passes, limit } = options;
+  const latest = useLatest({ filter, options });
+  const key = filterKey(filter);
+  const attempts = useSyncExternalStore(shared.listen, () => shared.attempts, () => 0);
+  const subscribe = useCallback(
+    (changed: () => void) => {
+      if (!enabled) return () => {};
+      const { filter, options } = latest.current;
+      const load = options.load && ((signal: AbortSignal) => latest.current.options.load?.(signal) ?? []);
+      const { shared: store, release } = shared.entities(filter, { load });
+      const stop = store.listen(changed);
+      return () => {
+        stop();
+        release();
+      };
+    },
+    // `key` has the value of the filter.
+    [shared, key, enabled, attempts, latest],
+  );
+  const read = () => (enabled ? shared.snapshot(filter) : NOTHING);
+  const { entities, isComplete, error } = useSyncExternalStore(subscribe, read, () => NOTHING);
+  const shown = useMemo(() => select(entities as readonly Entity<Data>[], { sort, filter: passes, limit }), [entities, sort, passes, limit]);
+  return { entities: shown, isComplete, error };
+}
+
+/** The state of the connection. `retry` makes another attempt after the state `failed`, for example when the user has logged in. */
+export function useConnectionState(): StateChange & { retry: () => void } {
+  const shared = useShared();
+  const change = useSyncExternalStore(shared.listen, () => shared.state, () => IDLE);
+  return useMemo(() => ({ ...change, retry: shared.retry }), [change, shared]);
+}
+
+function useShared(): SharedStream {
+  const shared = useContext(Context);
+  if (!shared) throw new Error('this hook needs an <EntityStreamProvider> above its component');
+  return shared;
+}
+
+/** A reference to the value of the latest render. */
+function useLatest<T>(value: T): { readonly current: T } {
+  const latest = useRef(value);
+  useEffect(() => {
+    latest.current = value;
+  });
+  return latest;
+}
+
+function open(options: () => EntityStreamOptions): EntityStream {
+  const { getToken, ...rest } = options();
+  return new EntityStream({ ...rest, ...(getToken ? { getToken: () => options().getToken?.() } : {}) });
+}
+
+/** The values of the options that are no functions, and the presence of those that are. */
+function connectionKey(options: EntityStreamOptions): string {
+  const plain = Object.entries(options).map(([name, value]) => [name, typeof value === 'function' || name === 'dpop' ? value !== undefined : value]);
+  return JSON.stringify(plain.filter(([, value]) => value !== undefined).sort(([a], [b]) => (String(a) < String(b) ? -1 : 1)));
+}
+
+function select<Data>(entities: readonly Entity<Data>[], { sort, filter, limit }: ViewOptions<Data>): readonly Entity<Data>[] {
+  const passing = filter ? entities.filter(filter) : entities;
+  const sorted = sort ? [...passing].sort(sort) : passing;
+  return limit === undefined || sorted.length <= limit ? sorted : sorted.slice(0, limit);
+}
+
+/** Gathers values, and hands them out once per frame. */
+class Batch<T> {
+  private values: T[] = [];
+  private timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(private readonly flush: (values: T[]) => void) {}
+
+  add(value: T, most: number): void {
+    this.values.push(value);
+    if (this.values.length > most) this.values.shift();
+    this.timer ??= setTimeout(() => {
+      const { values } = this;
+      this.values = [];
+      this.timer = undefined;
+      this.flush(values);
+    }, FRAME_MS);
+  }
+
+  cancel(): void {
+    clearTimeout(this.timer);
+  }
 }

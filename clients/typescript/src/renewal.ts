@@ -2,7 +2,7 @@ import type { Connection } from './connection.js';
 import { AuthenticationError, EntityStreamError } from './errors.js';
 import type { Settings } from './options.js';
 import { after } from './timer.js';
-import { type TokenClock, fetchToken } from './token.js';
+import { type TokenClock, fetchToken, proofFor } from './token.js';
 
 /** The minimum time between two attempts to get a fresh token. */
 const PAUSE_MS = 1000;
@@ -46,7 +46,9 @@ export function keepFresh(
       if (over) return;
       // Many caches return the same token until shortly before its end.
       if (fresh !== undefined && fresh !== token) {
-        await connection.request('authenticate', { token: fresh });
+        const proof = await proofFor(settings, fresh, connection.url, clock);
+        if (over) return;
+        await connection.request('authenticate', { token: fresh, ...(proof === undefined ? {} : { proof }) });
         token = fresh;
         return schedule();
       }

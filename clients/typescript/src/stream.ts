@@ -1,12 +1,22 @@
-import { MESSAGE_BYTES } from './connection.js';
-import { ClosedError, type EntityStreamError, RequestError } from './errors.js';
+/// <reference lib="esnext.disposable" preserve="true" />
 import { Emitter } from './emitter.js';
-import { EventIterator, type IteratorOptions } from './iterator.js';
-import type { EntityEvent, Filter } from './messages.js';
+import { Entities } from './entities.js';
+import { ClosedError, type EntityStreamError } from './errors.js';
+import { checkedFilter, filterOfEntities } from './filter.js';
+import { checkedIterator } from './iterator.js';
+import { ENTITIES_OPTIONS, type EntitiesOptions } from './live.js';
+import type { Bookmark, EntityEvent, EntityFilter, Filter } from './messages.js';
+import { OnlineTime } from './online.js';
 import { type EntityStreamOptions, settings } from './options.js';
-import { RecentIds } from './recent.js';
-import { Subscription, requestBytes } from './subscription.js';
+import { Registry } from './registry.js';
+import { Resumption } from './resumption.js';
+import { Router } from './router.js';
+import { SeenEvents } from './seen.js';
+import { type NotRecovered, type Recovered, SUBSCRIBE_OPTIONS, type SubscribeOptions, Subscription, type SubscriptionHost } from './subscription.js';
+import { Subscriptions } from './subscriptions.js';
 import { type StateDetail, type StreamState, Supervisor } from './supervisor.js';
+import { TokenClock } from './token.js';
+import { refuseUnknown } from './unknown.js';
 import { onWake } from './wake.js';
 
 /** A change of a stream's state. */
@@ -17,10 +27,14 @@ export interface StateChange extends StateDetail {
 
 /** The events of a stream, by name. */
 export interface EntityStreamEvents {
-  /** An entity has changed. */
+  /** An entity has changed. An event comes once for each view of the subscriptions that match. */
   event: EntityEvent;
   /** The stream has changed its state. */
   state: StateChange;
+  /** After a lost connection: no event is missing. */
+  recovered: Recovered;
+  /** After a lost connection: events may be missing. */
+  notRecovered: NotRecovered;
   /**
    * An error occurred. The stream recovers from it by itself, unless its state is `failed`.
    */
@@ -28,29 +42,53 @@ export interface EntityStreamEvents {
 }
 
 /**
- * Streams the changes of a tenant's entities. The first `subscribe` connects the stream, and `close` ends the connection.
+ * Streams the changes of a tenant's entities over one connection, with any number of subscriptions. The first subscription connects
+ * the stream. Without a subscription it has no connection.
  */
-export class EntityStream implements AsyncIterable<EntityEvent> {
+export class EntityStream implements AsyncDisposable {
   private readonly emitter = new Emitter<EntityStreamEvents>();
-  private readonly iterators = new Set<EventIterator>();
-  private readonly subscription = new Subscription();
+  private readonly registry = new Registry();
+  private readonly resumption = new Resumption();
+  private readonly time = new OnlineTime();
   private readonly supervisor: Supervisor;
-  private readonly recent: RecentIds;
+  private readonly host: SubscriptionHost;
   private readonly stopWaking: () => void;
-  private readonly inGroup: boolean;
+  private readonly debug: ReturnType<typeof settings>['debug'];
   private current: StreamState = 'idle';
   private closing: Promise<void> | undefined;
 
   constructor(options: EntityStreamOptions) {
     const complete = settings(options);
-    this.recent = new RecentIds(complete.recentIds);
-    this.inGroup = complete.groupId !== undefined;
-    this.supervisor = new Supervisor(complete, this.subscription, {
-      event: (event) => this.deliver(event),
-      trouble: (error) => this.emitter.emit('error', error),
-      state: (state, detail) => this.change(state, detail),
+    this.debug = complete.debug;
+    const { registry, resumption } = this;
+    const router = new Router(registry, resumption, new SeenEvents(this.time), (event) => this.emitter.emit('event', event));
+    const subscriptions = new Subscriptions(registry, resumption, complete, (verdict, replayed) => {
+      if (verdict.recovered) this.emitter.emit('recovered', { replayed });
+      else this.emitter.emit('notRecovered', { reason: verdict.reason, missedSince: verdict.missedSince });
     });
-    this.stopWaking = onWake(() => this.supervisor.wake());
+    const trouble = (error: EntityStreamError) => this.emitter.emit('error', error);
+    const context = {
+      settings: complete,
+      clock: new TokenClock(),
+      trouble,
+      events: (link: Parameters<Router['take']>[0]) => ({
+        entity: (message: Parameters<Router['take']>[1]) => router.take(link, message),
+        synced: (position: unknown) => {
+          if (link.takesPositions) resumption.seen(position);
+        },
+        withoutHistory: () => resumption.withoutHistory(),
+        hasPosition: () => resumption.bookmark !== undefined,
+      }),
+    };
+    this.supervisor = new Supervisor(context, subscriptions, resumption, {
+      trouble,
+      state: (state, detail) => this.change(state, detail),
+      online: (isOnline) => (isOnline ? this.time.online() : this.time.offline()),
+    });
+    const isMember = complete.groupId !== undefined;
+    const isHeard = () => this.emitter.has('error') || this.emitter.has('state');
+    this.host = { registry, tenant: complete.tenant.toLowerCase(), isMember, isHeard, proceed: () => this.supervisor.proceed() };
+    this.stopWaking = onWake(() => this.wake());
   }
 
   /** The current state of the stream. */
@@ -58,106 +96,87 @@ export class EntityStream implements AsyncIterable<EntityEvent> {
     return this.current;
   }
 
-  /** Calls `listener` for each future `event`, `state` or `error`. Returns a function that removes the listener. */
+  /**
+   * The place of the stream in the history, for a program that stores it and passes it as `since` after a restart. `undefined` before
+   * the first answer, and with a service without a history.
+   */
+  get bookmark(): Bookmark | undefined {
+    return this.resumption.bookmark;
+  }
+
+  /** Calls `listener` for each future occurrence. Returns a function that removes the listener. */
   on<Name extends keyof EntityStreamEvents>(name: Name, listener: (value: EntityStreamEvents[Name]) => void): () => void {
     return this.emitter.on(name, listener);
   }
 
+  /** Calls `listener` for the next occurrence. */
+  once<Name extends keyof EntityStreamEvents>(name: Name, listener: (value: EntityStreamEvents[Name]) => void): () => void {
+    return this.emitter.once(name, listener);
+  }
+
+  off<Name extends keyof EntityStreamEvents>(name: Name, listener: (value: EntityStreamEvents[Name]) => void): void {
+    this.emitter.off(name, listener);
+  }
+
+  /** Subscribes to the changes that match. Without a filter, every change of the tenant matches. Connects if necessary. */
+  subscribe<Data = Record<string, unknown>>(filter: Filter = {}, options: SubscribeOptions = {}): Subscription<Data> {
+    refuseUnknown('a subscription', options, SUBSCRIBE_OPTIONS);
+    checkedIterator(options);
+    this.check(options, options.snapshot === true ? 'snapshots' : options.since ? 'past events' : undefined);
+    return new Subscription<Data>(this.host, checkedFilter(filter), options);
+  }
+
+  /** Keeps the entities that match in a collection, which follows their changes. Without a filter, those are all of the tenant. */
+  entities<Data = Record<string, unknown>>(filter: EntityFilter = {}, options: EntitiesOptions = {}): Entities<Data> {
+    refuseUnknown('a collection', options, ENTITIES_OPTIONS);
+    this.check(options, options.load ? undefined : 'snapshots; pass load');
+    return new Entities<Data>(this.host, filterOfEntities(filter), options, this.time);
+  }
+
   /**
-   * Replaces the filter. Without `filter` the stream receives every change of the tenant. Resolves with the filter of the
-   * server once it is in force; every matching change that is published from then on is delivered. Rejects with a
-   * `RequestError` if the server refuses the filter; the previous filter then stays in force. Rejects with the error of
-   * the stream if the stream becomes `failed` or `closed`.
+   * Tells the stream that the network may be back: it checks its connection, or tries again at once. In a browser it notices this by
+   * itself. React Native and Electron can call it when the application becomes active.
    */
-  subscribe(filter: Filter = {}): Promise<Filter> {
-    const { entityTypes, idPattern } = filter;
-    // Copies the filter, so that later changes of the object have no effect.
-    return this.ask({ ...(entityTypes?.length ? { entityTypes: [...entityTypes] } : {}), ...(idPattern ? { idPattern } : {}) });
-  }
-
-  /** Stops the events until the next `subscribe`. Resolves once the server has acknowledged it. */
-  async unsubscribe(): Promise<void> {
-    if (this.current === 'idle' || this.current === 'failed') return;
-    await this.ask(undefined);
-  }
-
-  /** Returns the future events for a `for await` loop, with a buffer of its own. */
-  events(options: IteratorOptions = {}): EventIterator {
-    const iterator = new EventIterator(
-      options,
-      (error) => this.emitter.emit('error', error),
-      (ended) => void this.iterators.delete(ended),
-    );
-    if (this.closing) iterator.finish(undefined);
-    else this.iterators.add(iterator);
-    return iterator;
-  }
-
-  /** Same as `events()`. The loop ends when the stream is closed, and throws when the stream has failed. */
-  [Symbol.asyncIterator](): EventIterator {
-    return this.events();
+  wake(): void {
+    this.supervisor.wake();
   }
 
   /**
-   * Ends the stream. Resolves when its connections are closed. A member of a group first leaves it: events that the server has
-   * already assigned to this stream still arrive until then, for `drainMs` at most.
+   * Ends the stream and its subscriptions. Resolves when its connections are closed. A member of a group first leaves it: events that
+   * the server has already assigned to this stream still arrive until then, for `drainMs` at most.
    */
   close(): Promise<void> {
     this.closing ??= this.shutDown();
     return this.closing;
   }
 
-  private ask(filter: Filter | undefined): Promise<Filter> {
-    if (this.closing) return Promise.reject(new ClosedError());
-    const bytes = filter && requestBytes(filter);
-    if (bytes && bytes > MESSAGE_BYTES) {
-      const message = `the filter makes a message of ${bytes} bytes; the server takes ${MESSAGE_BYTES}. Use fewer or shorter entity types`;
-      return Promise.reject(new RequestError('limit_exceeded', message, 'subscribe'));
-    }
-    const accepted = this.subscription.change(filter);
-    this.supervisor.proceed();
-    return accepted.then(async (filter) => {
-      // The caller then finds the state that belongs to the acknowledged filter.
-      if (this.current === 'connecting') {
-        await new Promise<void>((resolve) => {
-          const stop = this.on('state', () => (stop(), resolve()));
-        });
-      }
-      return filter;
-    });
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  private check({ name }: { name?: string | undefined }, notForGroups: string | undefined): void {
+    if (this.closing) throw new ClosedError();
+    if (this.host.isMember && notForGroups !== undefined) throw new TypeError(`a member of a group has no ${notForGroups}`);
+    if (name === undefined) return;
+    if (!/^[A-Za-z0-9_.:-]{1,64}$/.test(name)) throw new TypeError('name has to be 1 to 64 characters of A-Z a-z 0-9 _ - . :');
+    if (!this.registry.isFree(name)) throw new TypeError(`the stream has a subscription with the name \`${name}\` already`);
   }
 
   private async shutDown(): Promise<void> {
     this.stopWaking();
     const stopped = this.supervisor.stop();
-    this.subscription.abandon(new ClosedError());
     // The events that the group has assigned to this stream still arrive.
-    if (this.inGroup) await stopped;
+    if (this.host.isMember) await stopped;
+    this.registry.abandon(new ClosedError());
     this.change('closed', {});
-    this.endIterators(undefined);
     await stopped;
   }
 
   private change(state: StreamState, detail: StateDetail): void {
     const previous = this.current;
-    if (previous === 'closed') return;
+    if (previous === 'closed' || (state === previous && state === 'idle')) return;
     this.current = state;
-    if (state === 'failed') {
-      const heard = this.iterators.size > 0 || this.emitter.has('error') || this.emitter.has('state');
-      // Without a listener, the program would not notice that the stream has stopped.
-      if (!heard) console.error(detail.error);
-      this.endIterators(detail.error);
-    }
+    this.debug({ kind: 'state', what: state, ...(detail.error ? { error: detail.error.code } : {}) });
     this.emitter.emit('state', { state, previous, ...detail });
-  }
-
-  private endIterators(error: EntityStreamError | undefined): void {
-    for (const iterator of [...this.iterators]) iterator.finish(error);
-  }
-
-  private deliver(event: EntityEvent): void {
-    if (this.current === 'closed' || (event.id && !this.recent.isNew(event.id))) return;
-    this.emitter.emit('event', event);
-    for (const iterator of this.iterators) iterator.push(event);
   }
 }

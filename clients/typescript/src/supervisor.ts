@@ -1,10 +1,10 @@
 import { Backoff } from './backoff.js';
-import { AuthenticationError, ConnectionError, EntityStreamError, RequestError, asError } from './errors.js';
-import { type LinkEvents, openLink } from './link.js';
-import type { Settings } from './options.js';
-import type { Link, Subscription } from './subscription.js';
+import { AuthenticationError, ConnectionError, EntityStreamError, RequestError, TooSoonError, asError } from './errors.js';
+import { type Link, type LinkContext, openLink } from './link.js';
+import type { Resumption } from './resumption.js';
+import type { Opened, Subscriptions } from './subscriptions.js';
 import { after } from './timer.js';
-import { TokenClock, fetchToken } from './token.js';
+import { fetchToken } from './token.js';
 
 /** The state of a stream. */
 export type StreamState =
@@ -12,11 +12,11 @@ export type StreamState =
   | 'idle'
   /** An attempt to connect is under way. */
   | 'connecting'
-  /** The server has acknowledged the subscription. Matching changes that are published now are delivered. */
+  /** The server has acknowledged the subscriptions. Matching changes that are published now are delivered. */
   | 'connected'
   /** The last attempt or connection failed. The next attempt follows after a wait. */
   | 'waiting'
-  /** Another attempt would fail as well. `subscribe` makes another attempt. */
+  /** Another attempt would fail as well. All subscriptions have ended; the next one makes another attempt. */
   | 'failed'
   /** `close` was called. */
   | 'closed';
@@ -31,40 +31,54 @@ export interface StateDetail {
   missedSince?: Date;
 }
 
-export interface SupervisorEvents extends LinkEvents {
+export interface SupervisorEvents {
   state(state: StreamState, detail: StateDetail): void;
+  trouble(error: EntityStreamError): void;
+  /** A connection opened, or the last one ended. */
+  online(isOnline: boolean): void;
 }
 
-/** The silence after which a connection that has left its group gets no more events. */
-const QUIET_MS = 1000;
+/** The time for which a connection without subscriptions stays open, because the next one often follows at once. */
+const IDLE_MS = 1000;
 
-/** Keeps a subscription connected. It reconnects after failures and replaces connections before their end. */
+/**
+ * Keeps a stream connected. It reconnects after failures and replaces connections before their end.
+ *
+ * Invariants:
+ * - At most one `run` is under way. It ends only in the states `idle`, `failed` and `closed`.
+ * - Requests about subscriptions go to the active connection. Each connection in `links` is closed in the end.
+ */
 export class Supervisor {
   private readonly backoff: Backoff;
-  private readonly clock = new TokenClock();
   private readonly links = new Set<Link>();
   private active: Link | undefined;
   private running: Promise<void> | undefined;
   private rotation: AbortController | undefined;
+  /** The connection that was closed because it had no subscription. */
+  private unused: Link | undefined;
+  private cancelIdle = () => {};
+  private cancelLater = () => {};
   private readonly stopping = new AbortController();
 
   constructor(
-    private readonly settings: Settings,
-    private readonly subscription: Subscription,
+    private readonly context: LinkContext,
+    private readonly subscriptions: Subscriptions,
+    private readonly resumption: Resumption,
     private readonly events: SupervisorEvents,
   ) {
-    this.backoff = new Backoff(settings.backoffMinMs, settings.backoffMaxMs);
+    this.backoff = new Backoff(context.settings.backoffMinMs, context.settings.backoffMaxMs);
   }
 
-  /** Sends the pending changes of the subscription. Connects first if necessary. */
+  /** Sends the changes of the subscriptions. Connects first if necessary. */
   proceed(): void {
-    if (this.active) return this.ask(this.active);
+    const { registry } = this.subscriptions;
+    if (this.active) return this.work(this.active);
     // Without a subscription, no connection is needed, and the wait ends.
-    if (!this.subscription.isWanted) this.backoff.skip();
+    if (!registry.isWanted) this.backoff.skip();
     this.running ??= this.run().finally(() => {
       this.running = undefined;
       // A listener may have subscribed again when it received the last state.
-      if (this.subscription.isWanted && !this.stopping.signal.aborted) this.proceed();
+      if ((registry.isWanted || registry.hasChanges) && !this.stopping.signal.aborted) this.proceed();
     });
   }
 
@@ -78,27 +92,31 @@ export class Supervisor {
   async stop(): Promise<void> {
     this.stopping.abort();
     this.rotation?.abort();
+    this.cancelIdle();
+    this.cancelLater();
     this.backoff.skip();
     await Promise.all([...this.links].map((link) => this.leave(link)));
     await this.running;
   }
 
+  private get settings() {
+    return this.context.settings;
+  }
+
   /** Closes a connection. A member of a group first leaves it, and takes the events that are already assigned to it. */
-  private async leave({ connection, acknowledged }: Link): Promise<void> {
-    if (this.settings.groupId !== undefined && acknowledged) {
-      const left = await connection.request('unsubscribe', {}).catch(() => undefined);
-      if (left) await connection.quiet(QUIET_MS, this.settings.drainMs);
-    }
-    await connection.close();
+  private async leave(link: Link): Promise<void> {
+    if (this.settings.groupId !== undefined) await this.subscriptions.leave(link);
+    await link.connection.close();
   }
 
   private async run(): Promise<void> {
     const { signal } = this.stopping;
-    let missedSince: Date | undefined;
+    const { registry } = this.subscriptions;
     let refused: { token: string | undefined; error: AuthenticationError } | undefined;
     while (!signal.aborted) {
-      if (!this.subscription.isWanted) {
-        this.subscription.settleWithoutConnection();
+      registry.disconnected();
+      if (!registry.isWanted) {
+        this.resumption.forget();
         return this.events.state('idle', {});
       }
       this.events.state('connecting', {});
@@ -109,25 +127,29 @@ export class Supervisor {
         if (signal.aborted) return;
         if (refused && refused.token === token) throw refused.error;
         const link = await this.open(token, signal);
+        const opened = await this.openSubscriptions(link, signal);
         refused = undefined;
-        if (this.subscription.accepted) {
-          this.promote(link);
-          this.events.state('connected', missedSince ? { missedSince } : {});
-          ({ error, missedSince } = await this.untilLost());
-        } else {
-          // The server has refused every filter, or nothing is wanted any more. The next `subscribe` begins anew.
-          await link.connection.close();
-          continue;
-        }
+        // The server has refused every subscription, or none is wanted any more.
+        if (!opened) continue;
+        this.watch(link);
+        const { verdict } = opened;
+        const missedSince = verdict && !verdict.recovered ? verdict.missedSince : undefined;
+        this.events.state('connected', missedSince ? { missedSince } : {});
+        opened.tell();
+        this.work(link);
+        error = await this.untilLost();
+        if (this.unused === link) continue;
       } catch (thrown) {
         error = asError(thrown);
       }
+      this.events.online(false);
       if (signal.aborted) return;
-      if (!this.subscription.isWanted) continue;
+      if (!registry.isWanted) continue;
       const failure = error instanceof EntityStreamError ? error : new EntityStreamError('internal', error.message, { cause: error });
       const isRefusal = failure instanceof AuthenticationError && failure.code === 'refused';
       if (isFinal(failure) || (isRefusal && (refused || !this.settings.getToken))) {
-        this.subscription.abandon(failure);
+        registry.abandon(failure);
+        this.resumption.forget();
         this.events.state('failed', { error: failure });
         return this.events.trouble(failure);
       }
@@ -137,8 +159,25 @@ export class Supervisor {
     }
   }
 
+  private async openSubscriptions(link: Link, signal: AbortSignal): Promise<Opened | undefined> {
+    const abort = () => void link.connection.close();
+    signal.addEventListener('abort', abort);
+    try {
+      const opened = await this.subscriptions.open(link);
+      if (opened) this.active = link;
+      else await link.connection.close();
+      return opened;
+    } catch (error) {
+      void link.connection.close();
+      throw error;
+    } finally {
+      signal.removeEventListener('abort', abort);
+    }
+  }
+
   private async pause(error: EntityStreamError): Promise<void> {
-    const retryInMs = this.backoff.next();
+    const least = error instanceof TooSoonError ? error.waitMs : 0;
+    const retryInMs = Math.max(this.backoff.next(), least);
     const waited = this.backoff.wait(retryInMs);
     this.events.state('waiting', { error, retryInMs });
     this.events.trouble(error);
@@ -147,16 +186,16 @@ export class Supervisor {
   }
 
   private async open(token: string | undefined, signal: AbortSignal): Promise<Link> {
-    const link = await openLink(this.settings, token, this.subscription, this.events, this.clock, signal);
+    const link = await openLink(this.context, token, signal);
     this.links.add(link);
+    this.events.online(true);
     void link.connection.ended.then(() => this.links.delete(link));
     return link;
   }
 
-  /** Makes a connection the active one, which gets the requests and is watched. */
-  private promote(link: Link): void {
+  /** Watches the active connection: its age, and what becomes of its requests. */
+  private watch(link: Link): void {
     const { stableAfterMs, rotateAfterMs } = this.settings;
-    this.active = link;
     const cancelStable = after(stableAfterMs, () => this.backoff.reset());
     // Subtracts up to a tenth at random, so that clients that connected together do not reconnect together.
     const cancelRotation = after(rotateAfterMs * (1 - Math.random() / 10), () => void this.rotate(link));
@@ -164,56 +203,79 @@ export class Supervisor {
       cancelStable();
       cancelRotation();
     });
-    this.ask(link);
   }
 
-  private ask(link: Link): void {
-    this.subscription.ask(() => this.active).catch((error: AuthenticationError | ConnectionError) => link.connection.fail(error));
+  private work(link: Link): void {
+    this.cancelIdle();
+    this.cancelLater();
+    this.subscriptions.work(link, () => this.active === link).then(
+      () => {
+        if (this.active !== link) return;
+        const { registry } = this.subscriptions;
+        if (registry.hasChanges) this.cancelLater = after(link.resumesInMs, () => this.proceed());
+        else if (!registry.isWanted) this.cancelIdle = after(IDLE_MS, () => void this.leave((this.unused = link)));
+      },
+      (error: AuthenticationError | ConnectionError) => link.connection.fail(error),
+    );
   }
 
   /** Resolves with the reason when the active connection has ended without a replacement. */
-  private async untilLost(): Promise<{ error: Error; missedSince: Date }> {
+  private async untilLost(): Promise<Error> {
     for (;;) {
       const link = this.active;
-      if (!link) return { error: new ConnectionError('connection_lost', 'closed by this client'), missedSince: new Date() };
+      if (!link) return new ConnectionError('connection_lost', 'closed by this client');
       const error = await link.connection.ended;
       if (this.active !== link) continue;
       this.active = undefined;
       this.rotation?.abort();
+      this.cancelIdle();
+      this.cancelLater();
       // An event that the server sent after its last sign of life may be missing, whenever the loss was noticed.
-      return { error, missedSince: link.connection.heardAt };
+      this.resumption.lost(link.connection.heardAt);
+      for (const receiver of this.subscriptions.registry.receivers) receiver.lost();
+      return error;
     }
   }
 
   /**
    * Replaces a connection before the server ends it. The old connection is closed after the server has acknowledged the
-   * subscription of the new one. Until then it still receives events that are under way. Events that arrive on both are
+   * subscriptions of the new one. Until then it still receives events that are under way. Events that arrive on both are
    * dropped as repeats.
    */
   private async rotate(old: Link): Promise<void> {
-    if (this.active !== old || !this.subscription.accepted) return;
+    // A member that leaves its group still takes events for a while.
+    if (this.active !== old || this.stopping.signal.aborted) return;
     const rotation = (this.rotation = new AbortController());
     const { signal } = rotation;
     let next: Link | undefined;
+    const abort = () => void next?.connection.close();
+    signal.addEventListener('abort', abort);
     try {
       const token = await fetchToken(this.settings, signal);
       if (signal.aborted) return;
-      next = await this.open(token, signal);
-      await this.subscription.join(next);
-      if (!signal.aborted && this.active === old && this.subscription.covers(next)) {
-        this.promote(next);
+      const link = (next = await this.open(token, signal));
+      const isJoined = await this.subscriptions.join(link, () => {
+        if (signal.aborted || this.active !== old) return false;
+        this.active = link;
+        return true;
+      });
+      if (isJoined) {
+        this.watch(link);
+        this.work(link);
         // A member of a group takes events of its own until it leaves. Elsewhere both connections get the same events.
         const cancel = after(this.settings.groupId === undefined ? this.settings.drainMs : 0, () => void this.leave(old));
         void old.connection.ended.then(cancel);
         return;
       }
-      void next.connection.close();
+      void link.connection.close();
     } catch (thrown) {
       void next?.connection.close();
       if (signal.aborted) return;
       if (thrown instanceof EntityStreamError) this.events.trouble(thrown);
       // The reconnection after the end of the old connection handles a refused token.
       if (thrown instanceof AuthenticationError) return;
+    } finally {
+      signal.removeEventListener('abort', abort);
     }
     const cancel = after(this.settings.backoffMaxMs * (0.5 + Math.random() / 2), () => void this.rotate(old));
     void old.connection.ended.then(cancel);

@@ -1,4 +1,5 @@
 import { AuthenticationError, ConnectionError, EntityStreamError, asError } from './errors.js';
+import { prove } from './dpop.js';
 import type { Settings } from './options.js';
 import { within } from './timer.js';
 
@@ -32,25 +33,39 @@ export class TokenClock {
   /** The proven lag of this machine's clock, in milliseconds. */
   private lag = 0;
 
+  /** The time of day in milliseconds, as far as this token and those before it prove it. */
+  now(token: string): number {
+    const now = Date.now();
+    const { iat } = claims(token);
+    if (typeof iat === 'number') this.lag = Math.max(this.lag, iat * 1000 - now);
+    return now + this.lag;
+  }
+
   /** The remaining life of an accepted token in milliseconds, never more than its whole life; `undefined` if it is unknown. */
   left(token: string): number | undefined {
     const { exp, iat } = claims(token);
     if (typeof exp !== 'number') return undefined;
-    const now = Date.now();
     const life = typeof iat === 'number' && exp > iat ? (exp - iat) * 1000 : undefined;
-    if (typeof iat === 'number') this.lag = Math.max(this.lag, iat * 1000 - now);
-    const left = exp * 1000 - now - this.lag;
+    const left = exp * 1000 - this.now(token);
     // The clock is ahead: by its own time the token is over. Most tokens are new when they are used.
     if (left <= 0) return life;
     return life === undefined ? left : Math.min(left, life);
   }
 }
 
-function claims(token: string): { exp?: unknown; iat?: unknown } {
+/** A proof of possession for this token, or `undefined` if the token is certainly bound to no key. */
+export async function proofFor({ dpop }: Settings, token: string, url: string, clock: TokenClock): Promise<string | undefined> {
+  if (!dpop) return undefined;
+  const { cnf, exp } = claims(token);
+  if (exp !== undefined && cnf === undefined) return undefined;
+  return prove(dpop.keyPair, token, url, clock.now(token));
+}
+
+function claims(token: string): { exp?: unknown; iat?: unknown; cnf?: unknown } {
   try {
     const payload = token.split('.')[1]?.replaceAll('-', '+').replaceAll('_', '/') ?? '';
-    // Only numbers are read, so the bytes of `atob` need no decoding as UTF-8.
-    return (JSON.parse(atob(payload)) ?? {}) as { exp?: unknown; iat?: unknown };
+    // No text is read, so the bytes of `atob` need no decoding as UTF-8.
+    return (JSON.parse(atob(payload)) ?? {}) as { exp?: unknown; iat?: unknown; cnf?: unknown };
   } catch {
     return {};
   }

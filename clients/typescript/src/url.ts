@@ -1,48 +1,42 @@
-import type { Filter } from './messages.js';
-import type { Settings } from './options.js';
+// React Native has a `URL` without most of its members, so that URLs are read and written as text here.
 
-/** API Gateway's limit for a URL. */
-const URL_LENGTH = 4096;
+/** Parameters of the wire contract that the program says in another way, and those that only this client sets. */
+const TAKEN: Record<string, string> = {
+  token: 'because URLs are often logged; use getToken instead',
+  tenant: 'use the option tenant instead',
+  group_id: 'use the option groupId instead',
+  ...Object.fromEntries(['entityTypes', 'entityIds', 'idPattern', 'wholeEntity', 'showChanges'].map((name) => [name, 'use subscribe() instead'])),
+  ...Object.fromEntries(['subscribe', 'batch', 'format', 'ack'].map((name) => [name, 'this client sets it'])),
+};
+const EXAMPLE = 'ws://localhost:3000 or wss://a1b2c3.execute-api.eu-west-1.amazonaws.com/prod';
 
-/** The URL of a connection. */
-export interface Target {
-  url: string;
-  /** True if the URL contains the whole filter, so that it is in force from the first moment. */
-  filtered: boolean;
-}
-
-/**
- * Returns the URL of a connection that begins with this filter. The URL contains the filter only if it fits and no type
- * contains a comma, because commas separate the types in a URL.
- */
-export function target({ url, tenant, groupId }: Settings, filter: Filter): Target {
-  const types = filter.entityTypes ?? [];
-  const least = withQuery(url, { tenant, group_id: groupId });
-  const whole = withQuery(least, { entityTypes: types.join(','), idPattern: filter.idPattern });
-  const filtered = whole.href.length <= URL_LENGTH && !types.some((type) => type.includes(','));
-  return { url: (filtered ? whole : least).href, filtered };
-}
-
-function withQuery(base: URL, parameters: Record<string, string | undefined>): URL {
-  const url = new URL(base);
-  for (const [name, value] of Object.entries(parameters)) {
-    if (value) url.searchParams.set(name, value);
+/** Checks a URL, and returns it without its fragment. The errors do not repeat the URL, because it may contain a secret. */
+export function checkedUrl(text: string): string {
+  const parts = /^([a-z][a-z0-9+.-]*):\/\/([^/?#\s]+)([^?#\s]*)(?:\?([^#\s]*))?(?:#.*)?$/i.exec(String(text).trim());
+  if (!parts) throw new TypeError(`url has to be a WebSocket URL such as ${EXAMPLE}`);
+  const [, scheme = '', host = '', path = '', query = ''] = parts;
+  if (!/^wss?$/i.test(scheme)) throw new TypeError(`url has to begin with ws: or wss:, such as ${EXAMPLE}`);
+  if (host.includes('@')) throw new TypeError('url must not contain a user name or password; use getToken instead');
+  for (const parameter of query.split('&')) {
+    const name = decoded(parameter.split('=')[0]!);
+    const why = Object.hasOwn(TAKEN, name) ? TAKEN[name] : undefined;
+    if (why !== undefined) throw new TypeError(`url must not contain \`${name}\`, ${why}`);
   }
-  // Only form decoding reads a plus as a space. A literal plus is `%2B` here.
-  url.search = url.search.replaceAll('+', '%20');
-  return url;
+  // Only form decoding reads a plus as a space. A literal plus is `%2B`.
+  return `${scheme}://${host}${path || '/'}${query === '' ? '' : `?${query.replaceAll('+', '%20')}`}`;
 }
 
-/**
- * Returns the part of a filter that is certainly valid. The server refuses a URL with an invalid filter, and a browser does
- * not tell the reason. The client can check types; only the server can check a pattern.
- */
-export function knownToBeValid(filter: Filter): Filter {
-  const types = filter.entityTypes ?? [];
-  const text = [...new Set(types), filter.idPattern ?? ''].join('');
-  const valid =
-    types.length <= 49 &&
-    types.every((type) => type !== '' && [...type].length <= 256) &&
-    new TextEncoder().encode(text).length <= 1024;
-  return valid ? { entityTypes: types } : {};
+/** The URL of a connection. It receives nothing until it has subscribed, and takes several events in one frame. */
+export function target({ url, tenant, groupId }: { url: string; tenant: string; groupId: string | undefined }): string {
+  const parameters = { tenant, subscribe: 'none', batch: 'true', ...(groupId === undefined ? {} : { group_id: groupId }) };
+  const query = Object.entries(parameters).map(([name, value]) => `${name}=${encodeURIComponent(value)}`).join('&');
+  return `${url}${url.includes('?') ? '&' : '?'}${query}`;
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text.replaceAll('+', ' '));
+  } catch {
+    return text;
+  }
 }

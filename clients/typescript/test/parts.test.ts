@@ -3,14 +3,13 @@ import { test } from 'node:test';
 import { Backoff } from '../src/backoff.js';
 import { Emitter } from '../src/emitter.js';
 import type { OverflowError } from '../src/errors.js';
-import { EventIterator, type IteratorOptions } from '../src/iterator.js';
+import { EventIterator, type IteratorOptions, checkedIterator } from '../src/iterator.js';
 import type { EntityEvent } from '../src/messages.js';
 import { type EntityStreamOptions, settings } from '../src/options.js';
-import { RecentIds } from '../src/recent.js';
 import { after } from '../src/timer.js';
 import { TokenClock, fetchToken } from '../src/token.js';
 import { onWake } from '../src/wake.js';
-import { knownToBeValid, target } from '../src/url.js';
+import { target } from '../src/url.js';
 import { mint } from './harness/tokens.js';
 
 class NoSocket {
@@ -57,15 +56,19 @@ test('a timer keeps delays that setTimeout treats as none', async () => {
   assert.deepEqual(called, []);
 });
 
-test('the latest ids are kept and the oldest dropped', () => {
-  const recent = new RecentIds(3);
-  for (const id of ['a', 'b', 'c']) {
-    assert(recent.isNew(id));
-    assert(!recent.isNew(id));
-  }
-  assert(recent.isNew('d'));
-  assert(!recent.isNew('b'));
-  assert(recent.isNew('a'), 'the oldest is forgotten');
+test('a listener can be called once, and be removed', () => {
+  const emitter = new Emitter<{ event: string }>();
+  const heard: string[] = [];
+  const [once, always] = [(value: string) => void heard.push(`once ${value}`), (value: string) => void heard.push(value)];
+  emitter.once('event', once);
+  emitter.on('event', always);
+  emitter.emit('event', 'a');
+  emitter.emit('event', 'b');
+  emitter.once('event', once);
+  emitter.off('event', once);
+  emitter.off('event', always);
+  emitter.emit('event', 'c');
+  assert.deepEqual(heard, ['once a', 'a', 'b']);
 });
 
 test('the other listeners get the event if a listener throws', (context) => {
@@ -89,7 +92,7 @@ test('the other listeners get the event if a listener throws', (context) => {
 function iterator(options: IteratorOptions) {
   const overflows: OverflowError[] = [];
   let ended = 0;
-  const events = new EventIterator(options, (error) => overflows.push(error), () => (ended += 1));
+  const events = new EventIterator<EntityEvent>(options, (error) => overflows.push(error), () => (ended += 1));
   return { events, overflows, ended: () => ended };
 }
 
@@ -128,7 +131,7 @@ test('leaving a loop ends its iterator, and so does the end of the stream', asyn
   failed.events.finish(new Error('refused'));
   await assert.rejects(waiting[0]!, /refused/);
   assert.deepEqual(await waiting[1], { done: true, value: undefined });
-  assert.throws(() => iterator({ capacity: 0 }), /at least 1/);
+  assert.throws(() => checkedIterator({ capacity: 0 }), /at least 1/);
 });
 
 test('invalid options are refused at once, and the error contains no secret', () => {
@@ -138,6 +141,11 @@ test('invalid options are refused at once, and the error contains no secret', ()
     [{ url: 'ws://user:eyJsecret@localhost' }, /getToken/],
     [{ url: 'ws://localhost?token=eyJsecret' }, /getToken/],
     [{ url: 'ws://localhost?tenant=x' }, /`tenant`/],
+    [{ url: 'ws://localhost?batch=false' }, /`batch`, this client sets it/],
+    [{ url: 'ws://localhost/x?a=1&id%50attern=eyJsecret' }, /`idPattern`, use subscribe/],
+    [{ url: 'ws://' }, /WebSocket URL such as/],
+    [{ getTokn: () => 'eyJsecret' } as object, /a stream has no `getTokn`; did you mean `getToken`\?/],
+    [{ dpop: {} as { keyPair: CryptoKeyPair } }, /generateDpopKey/],
     [{ url: 'ws://localhost?format=cloudevents' }, /`format`/],
     [{ tenant: '' }, /tenant has to be/],
     [{ tenant: 'a b' }, /tenant has to be/],
@@ -155,17 +163,17 @@ test('invalid options are refused at once, and the error contains no secret', ()
   assert.equal(complete({ drainMs: undefined }).drainMs, 10_000);
 });
 
-test('a URL contains the filter if it fits', () => {
-  const whole = target(complete({ url: 'wss://x.test/prod?a=b', groupId: 'g' }), { entityTypes: ['Room', 'a b+c#d'], idPattern: '^urn:.*&' });
-  assert.deepEqual(whole, {
-    url: 'wss://x.test/prod?a=b&tenant=demo&group_id=g&entityTypes=Room%2Ca%20b%2Bc%23d&idPattern=%5Eurn%3A.*%26',
-    filtered: true,
-  });
-  assert.deepEqual(target(complete(), { entityTypes: ['a,b'] }), { url: 'ws://localhost:3000/?tenant=demo', filtered: false });
-  const long = Array.from({ length: 50 }, (_, number) => `${number}`.padEnd(200, 'x'));
-  assert.deepEqual(target(complete(), { entityTypes: long }), { url: 'ws://localhost:3000/?tenant=demo', filtered: false });
-  assert.deepEqual(knownToBeValid({ entityTypes: ['Room'], idPattern: '(' }), { entityTypes: ['Room'] });
-  for (const entityTypes of [[''], ['x'.repeat(257)], Array.from({ length: 50 }, String), ['x', 'y', 'z', 'w'].map((type) => type.repeat(256)).concat('v')]) assert.deepEqual(knownToBeValid({ entityTypes }), {});
+test('the URL of a connection has nothing of its subscriptions', () => {
+  const added = 'tenant=demo&subscribe=none&batch=true';
+  for (const [url, expected] of [
+    ['ws://localhost:3000', `ws://localhost:3000/?${added}`],
+    [' wss://x.test/prod?a=b%2Bc+d#e', `wss://x.test/prod?a=b%2Bc%20d&${added}`],
+    ['WSS://[::1]:3000/a/?%ZZ', `WSS://[::1]:3000/a/?%ZZ&${added}`],
+  ] as const) {
+    assert.equal(target(complete({ url })), expected);
+    assert(new URL(expected));
+  }
+  assert.equal(target(complete({ groupId: 'g.1' })), `ws://localhost:3000/?${added}&group_id=g.1`);
 });
 
 test('the life of a token does not depend on this clock', () => {

@@ -3,6 +3,9 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, test } from 'node:test';
 import type { Page } from 'playwright-core';
+import { createElement } from 'react';
+import { renderToString } from 'react-dom/server';
+import { EntityStreamProvider, useConnectionState, useEntities, useEntityStream } from '@entity-stream/client/react';
 import { Chromium, complaintsOf, launchFor } from './harness/chromium.js';
 import { Local, PATIENCE_MS, until } from './harness/local.js';
 import { writePage } from './harness/pages.js';
@@ -52,7 +55,7 @@ class Component {
 
   async untilShown(...entityIds: string[]): Promise<void> {
     const shown = entityIds.join();
-    await this.page.waitForFunction((shown) => [...document.querySelectorAll('li')].map((item) => item.textContent).join() === shown, shown);
+    await this.page.waitForFunction((shown) => [...document.querySelectorAll('#events li')].map((item) => item.textContent).join() === shown, shown);
   }
 
   /** The number of sockets that were opened, and the number of those that are not closed. */
@@ -74,7 +77,7 @@ const check = (what: string, body: (local: Local) => Promise<void>, variables: R
 check('StrictMode leaves one connection after any number of renders, and none after unmounting', async (local) => {
   const component = await Component.open(local);
   await component.render();
-  await component.until('connected', 'true');
+  await component.until('ready', 'true');
   assert.deepEqual(await component.sockets(), { all: 1, alive: 1 });
   for (let again = 0; again < 20; again += 1) await component.render();
   await local.publish('demo', [room(1)]);
@@ -95,7 +98,7 @@ check('StrictMode leaves one connection after any number of renders, and none af
   assert.deepEqual(await component.sockets(), { all: 1, alive: 0 });
 
   await component.render();
-  await component.until('connected', 'true');
+  await component.until('ready', 'true');
   assert.deepEqual(await component.sockets(), { all: 2, alive: 1 });
   assert.deepEqual(component.complaints, []);
 });
@@ -103,29 +106,69 @@ check('StrictMode leaves one connection after any number of renders, and none af
 check('a new filter uses the same connection, a new tenant opens another', async (local) => {
   const component = await Component.open(local);
   await component.render();
-  await component.until('connected', 'true');
+  await component.until('ready', 'true');
   await component.render({ idPattern: '(' });
   await component.until('error', 'RequestError invalid_id_pattern');
-  // The previous filter stays in force. The sensor's type is not in the next filter either, because this event may still be
-  // under way when the next filter comes into force.
-  await local.publish('demo', [{ entityType: 'Sensor', entityId: 'urn:ngsi-ld:Sensor:1' }, room(1)]);
-  await component.untilShown('urn:ngsi-ld:Room:1');
   await component.render({ entityTypes: ['Printer'], idPattern: '^urn:' });
   await component.until('error', 'none');
+  await component.until('ready', 'true');
   await local.publish('demo', [room(2), { entityType: 'Printer', entityId: 'urn:ngsi-ld:Printer:2' }]);
-  await component.untilShown('urn:ngsi-ld:Printer:2', 'urn:ngsi-ld:Room:1');
+  await component.untilShown('urn:ngsi-ld:Printer:2');
   assert.deepEqual(await component.sockets(), { all: 1, alive: 1 });
 
   // The events of the previous tenant are dropped.
   await component.render({ tenant: 'other' });
   await component.untilShown();
-  await component.until('connected', 'true');
+  await component.until('ready', 'true');
   await until('the first connection to be forgotten', async () => (await local.connections()) === 1);
   assert.deepEqual(await component.sockets(), { all: 2, alive: 1 });
   await component.render({ enabled: false });
   await component.until('state', 'idle');
   await until('the connection to be forgotten', async () => (await local.connections()) === 0);
   assert.deepEqual(component.complaints, []);
+});
+
+check('thirty hooks open one connection, and those with equal filters share a subscription', async (local) => {
+  const component = await Component.open(local);
+  await local.publish('demo', [1, 2].map((t) => ({ ...room(t), data: { t } })));
+  const shown = (text: string) =>
+    component.page.waitForFunction(
+      (text) => {
+        const all = [...document.querySelectorAll('.entities')];
+        return all.length === 15 && all.every(({ textContent }) => textContent === text);
+      },
+      text,
+    );
+  await component.render({ more: Array.from({ length: 15 }, () => 'Room') });
+  await component.until('ready', 'true');
+  await shown('complete: urn:ngsi-ld:Room:2=2,urn:ngsi-ld:Room:1=1');
+  await local.publish('demo', [{ ...room(1), data: { t: 5 } }, { ...room(3), data: { t: 3 } }, { ...room(2), data: { t: 0 } }]);
+  await shown('complete: urn:ngsi-ld:Room:1=5,urn:ngsi-ld:Room:3=3');
+  await local.publish('demo', [{ ...room(1), type: 'entityDeleted' }]);
+  await shown('complete: urn:ngsi-ld:Room:3=3');
+  assert.deepEqual(await component.sockets(), { all: 1, alive: 1 });
+  const messages = (await component.page.evaluate(() => window.messages)).map((text) => JSON.parse(text) as { action: string; subscriptions?: unknown[] });
+  const subscribed = messages.flatMap(({ subscriptions }) => subscriptions ?? []);
+  assert.equal(subscribed.length, 2, JSON.stringify(messages));
+  assert.deepEqual(component.complaints, []);
+});
+
+check('more filters than a connection takes are an error of the components that are too many', async (local) => {
+  const component = await Component.open(local);
+  await component.render({ more: Array.from({ length: 10 }, (_, place) => `Type${place}`) });
+  // One, and ten with two subscriptions each: five are too many.
+  await component.page.waitForFunction(() => {
+    const shown = [...document.querySelectorAll('.further, .entities')].map(({ textContent }) => textContent ?? '');
+    return shown.filter((text) => text === 'limit_exceeded').length === 5 && !shown.some((text) => text.startsWith('incomplete'));
+  });
+  await component.until('ready', 'true');
+  // All filters change at once, and there is a place for each.
+  await component.render({ more: Array.from({ length: 7 }, (_, place) => `Other${place}`) });
+  await component.page.waitForFunction(() => {
+    const shown = [...document.querySelectorAll('.further, .entities')].map(({ textContent }) => textContent ?? '');
+    return shown.filter((text) => text === 'in order').length === 7 && shown.filter((text) => text === 'complete: ').length === 7;
+  });
+  assert.deepEqual(await component.sockets(), { all: 1, alive: 1 });
 });
 
 check(
@@ -135,9 +178,9 @@ check(
     await component.render({ token: mint('other', 600) });
     await component.until('state', 'failed');
     await component.until('error', 'AuthenticationError refused');
-    await component.render({ token: mint('demo', 600), enabled: false });
-    await component.render({ enabled: true });
-    await component.until('connected', 'true');
+    await component.render({ token: mint('demo', 600) });
+    await component.page.getByText('Retry').click();
+    await component.until('ready', 'true');
     await component.until('error', 'none');
   },
   { AUTH_ENABLED: 'true', JWT_SECRET: SECRET },
@@ -146,11 +189,11 @@ check(
 check('a burst of a thousand events leaves the list at its limit, and all of them reach `onEvent`', async (local) => {
   const component = await Component.open(local);
   await component.render({ limit: 5 });
-  await component.until('connected', 'true');
+  await component.until('ready', 'true');
   const batches = Array.from({ length: 100 }, (_, batch) => Array.from({ length: 10 }, (_, number) => room(batch * 10 + number)));
   await Promise.all(batches.map((batch) => local.publish('demo', batch)));
   await component.page.waitForFunction('window.heard.length === 1000');
-  await component.page.waitForFunction('document.querySelectorAll("li").length === 5');
+  await component.page.waitForFunction('document.querySelectorAll("#events li").length === 5');
   assert.deepEqual(component.complaints, []);
 });
 
@@ -199,4 +242,22 @@ check("the seeds' example of the hook connects with every render, and leaves no 
   assert.match(await page.locator('h1').innerText(), /^Room Monitor/);
   await page.evaluate('window.leave()');
   await until('the connections to be forgotten', async () => (await local.connections()) === 0);
+});
+
+test('React: a page is rendered on a server, without a WebSocket', async () => {
+  const { WebSocket: platform } = globalThis;
+  Object.assign(globalThis, { WebSocket: undefined });
+  try {
+    const html = renderToString(
+      createElement(EntityStreamProvider, { url: 'ws://localhost:3000', tenant: 'demo' }, createElement(() => {
+        const { entities, isComplete } = useEntities({ entityTypes: ['Room'] });
+        const { events } = useEntityStream();
+        return `${useConnectionState().state} ${entities.length} ${events.length} ${isComplete}`;
+      })),
+    );
+    assert.equal(html, 'idle 0 0 false');
+  } finally {
+    Object.assign(globalThis, { WebSocket: platform });
+  }
+  assert.throws(() => renderToString(createElement(() => String(useConnectionState().state))), /needs an <EntityStreamProvider>/);
 });

@@ -73,6 +73,7 @@ export function scenarios(surroundings: Environment): void {
       entityType: 'Printer',
       data: { ink: 0.5 },
       timestamp: events[1]!.timestamp,
+      subscriptions: events[1]!.subscriptions,
       position: events[1]!.position,
       version: events[1]!.version,
     });
@@ -122,7 +123,9 @@ export function scenarios(surroundings: Environment): void {
     assert(failed.retryInMs !== undefined && failed.retryInMs <= 1000);
     await local.run();
     const back = await probe.untilState('connected', 2);
+    // The server has another history.
     assert(back.missed, 'the state has missedSince');
+    assert('reason' in (await probe.untilVerdicts(1)));
     const [, expected] = await local.publish('demo', [{ entityType: 'Printer', entityId: 'urn:ngsi-ld:Printer:1' }, room(1)]);
     await probe.untilEvents(1);
     assert.deepEqual((await probe.events()).map(({ id }) => id), [expected]);
@@ -158,6 +161,8 @@ export function scenarios(surroundings: Environment): void {
   check('a client that closes while it connects leaves no connection behind', async (use) => {
     const local = await use.local();
     const probes = await Promise.all(Array.from({ length: 4 }, () => environment.open({ url: local.url, tenant: 'demo' })));
+    // The server cannot answer the handshake before the client closes.
+    local.freeze(true);
     for (const probe of probes) {
       const subscribed = probe.subscribe();
       await probe.untilSockets(1);
@@ -165,6 +170,11 @@ export function scenarios(surroundings: Environment): void {
       const refusal = await subscribed;
       assert('code' in refusal && refusal.code === 'closed', JSON.stringify(refusal));
     }
+    local.freeze(false);
+    // The server takes the handshakes in the order of their arrival, so it has seen the others once this one is answered.
+    const witness = await environment.open({ url: local.url, tenant: 'demo' });
+    await witness.subscribe();
+    await witness.close();
     await until('all connections to be forgotten', async () => (await local.connections()) === 0);
   });
 
@@ -284,10 +294,80 @@ export function scenarios(surroundings: Environment): void {
     assert.equal((await probe.untilState('waiting')).error?.code, 'token_expired');
     assert.match((await probe.untilError('token_unavailable')).message, /the login is out of order/);
     tokens.push(mint('demo', 600));
-    assert((await probe.untilState('connected', 2)).missed);
+    await probe.untilState('connected', 2);
+    assert.deepEqual(await probe.untilVerdicts(1), { replayed: 0 });
     const [expected] = await local.publish('demo', [room(1)]);
     await probe.untilEvents(1);
     assert.equal((await probe.events())[0]!.id, expected);
+    await probe.close();
+  });
+
+  /** The next attempt is hours away, except for a chance of one in thousands, so that the test decides when it is. */
+  const ON_DEMAND = { backoffMinMs: 36_000_000, backoffMaxMs: 36_000_000 };
+
+  check('a client that was cut off gets what it missed, for each of its subscriptions', async (use) => {
+    const local = await use.local(['--max-duration', '2s']);
+    const probe = await environment.open({ url: local.url, tenant: 'demo', ...ON_DEMAND });
+    await probe.subscribe({ entityTypes: ['Room'] });
+    assert.deepEqual(await probe.also('both', { entityTypes: ['Room', 'Printer'], attributes: ['ink'] }), { entityTypes: ['Room', 'Printer'], attributes: ['ink'] });
+    await probe.untilState('waiting');
+    const ids = await local.publish('demo', [room(1), { entityType: 'Printer', entityId: 'urn:ngsi-ld:Printer:1' }, room(2)]);
+    await probe.wake();
+    assert('replayed' in (await probe.untilVerdicts(1)));
+    // A change that was published a moment ago may come as a new event.
+    await probe.untilEvents(5);
+    assert.equal((await probe.untilState('connected', 2)).missed, false);
+    assert.deepEqual((await probe.eventsOf('both')).sort(), [...ids].sort());
+    const own = (await probe.events()).filter(({ subscriptions }) => !subscriptions?.includes('both'));
+    assert.deepEqual(own.map(({ id }) => id).sort(), [ids[0], ids[2]].sort());
+    await probe.close();
+  });
+
+  check('a collection follows its entities over a cut and over a new history', async (use) => {
+    const local = await use.local(['--max-duration', '2s']);
+    const data = (value: number) => ({ t: value });
+    await local.publish('demo', [1, 2, 3].map((number) => ({ ...room(number), data: data(number) })));
+    const probe = await environment.open({ url: local.url, tenant: 'demo', ...ON_DEMAND });
+    const of = (values: Record<number, number>) => Object.fromEntries(Object.entries(values).map(([number, value]) => [`urn:ngsi-ld:Room:${number}`, data(value)]));
+    await until('the states of three rooms', async () => {
+      await probe.collect({ entityTypes: ['Room'] });
+      return Object.keys(await probe.collected()).length === 3;
+    });
+    assert.deepEqual(await probe.collected(), of({ 1: 1, 2: 2, 3: 3 }));
+    await probe.untilState('waiting');
+    await local.publish('demo', [{ ...room(1), data: data(10) }, { ...room(2), type: 'entityDeleted' }, { ...room(4), data: data(4) }]);
+    await probe.wake();
+    assert('replayed' in (await probe.untilVerdicts(1)));
+    await probe.untilCollected(3);
+    assert.deepEqual(await probe.collected(), of({ 1: 10, 3: 3, 4: 4 }));
+
+    // A server with empty tables cannot tell what was missed. Its snapshot lacks what is gone.
+    await probe.untilState('waiting', 2);
+    await local.stop();
+    await local.run();
+    await local.publish('demo', [{ ...room(7), data: data(7) }]);
+    await probe.wake();
+    assert('reason' in (await probe.untilVerdicts(2)));
+    await probe.untilCollected(1);
+    assert.deepEqual(await probe.collected(), of({ 7: 7 }));
+    await probe.close();
+  });
+
+  check('a snapshot comes first, and again if events may be missing', async (use) => {
+    const local = await use.local();
+    await local.publish('demo', [room(1), room(2)]);
+    const probe = await environment.open({ url: local.url, tenant: 'demo', ...ON_DEMAND });
+    await until('both rooms in a snapshot', async () => {
+      await probe.unsubscribe();
+      await probe.subscribe({ entityTypes: ['Room'] }, { snapshot: true });
+      return (await probe.untilSnapshots(1)).at(-1)!.length === 2;
+    });
+    const before = (await probe.untilSnapshots(1)).length;
+    await local.stop();
+    await local.run();
+    await probe.untilState('waiting');
+    await probe.wake();
+    assert.deepEqual((await probe.untilSnapshots(before + 1)).at(-1), []);
     await probe.close();
   });
 
@@ -325,6 +405,19 @@ export function scenarios(surroundings: Environment): void {
     await until('all events', async () => new Set(await received()).size >= published.length);
     assert.deepEqual(new Set(await received()), new Set(published));
     await second.close();
+  });
+
+  check('a member that leaves its group replaces its connection no more', async (use) => {
+    const local = await use.local([], WITHOUT_STATES);
+    const member = await environment.open({ url: local.url, tenant: 'demo', groupId: 'workers', rotateAfterMs: 300, drainMs: 1500 });
+    await member.subscribe({ entityTypes: ['Room'] });
+    // It takes events until it has left, and a connection would be replaced several times in this time.
+    const leaving = (async () => {
+      await member.untilEvents(20);
+      await member.close();
+    })();
+    await publishWhile(local, leaving);
+    await until('all connections to be forgotten', async () => (await local.connections()) === 0);
   });
 
   check('a change of filter during the replacement of a connection misses no event', async (use) => {

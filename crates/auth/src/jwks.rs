@@ -1,8 +1,7 @@
 //! The public keys of an issuer, fetched when they are needed.
 //!
-//! Invariant: a token gets a final refusal for its key only if the keys were fetched after the token came, or if the refusal is
-//! certain whatever the issuer publishes. In all other cases the client is to try again, because the issuer may have begun to use
-//! another key.
+//! Invariant: a token gets a final refusal for its key or its signature only if the keys were fetched after the token came. In all
+//! other cases the client is to try again, because the issuer may have begun to use another key, even under a known `kid`.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,7 +14,7 @@ use tokio::sync::{Mutex, RwLock};
 use tokio::time::{Instant, timeout};
 
 use crate::key_endpoint::{InvalidJwksUrl, KeyEndpoint};
-use crate::key_set::{KeySet, NotVerified};
+use crate::key_set::KeySet;
 use crate::refusal::Refusal;
 
 /// The time limits and the intervals of fetches.
@@ -108,7 +107,8 @@ impl JwksCache {
         let fresh = known.as_ref().filter(|known| known.at.elapsed() < self.0.times.fresh);
         let unsure = match fresh.map(|known| known.set.claims(token, header)) {
             Some(Ok(claims)) => return Ok(claims),
-            Some(Err(NotVerified { reason, is_certain: true })) => return Err(reason),
+            // No key makes such a token valid.
+            Some(Err(Refusal::MalformedCredential)) => return Err(Refusal::MalformedCredential),
             Some(Err(unsure)) => Some(unsure),
             None => None,
         };
@@ -123,11 +123,11 @@ impl JwksCache {
             _ => present.set.claims(token, header),
         };
         let is_late = last.succeeded && last.began >= asked;
-        verdict.map_err(
-            |NotVerified { reason, is_certain }| {
-                if is_certain || is_late { reason } else { Refusal::UnknownKeyForNow }
-            },
-        )
+        verdict.map_err(|reason| match reason {
+            Refusal::MalformedCredential => reason,
+            _ if is_late => reason,
+            _ => Refusal::UnknownKeyForNow,
+        })
     }
 }
 

@@ -7,8 +7,7 @@
 //! - otherwise those without a `kid`;
 //! - for a token without `kid`, all.
 //!
-//! A refusal is certain only if a key with the `kid` of the token was tried. In all other cases the issuer may have published
-//! another key since.
+//! A refusal for a key or a signature is never certain. The issuer may have published another key since, and under the same `kid`.
 
 use entity_stream_protocol::AccessToken;
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, PublicKeyUse};
@@ -28,14 +27,6 @@ pub(crate) struct KeySet(Vec<PublishedKey>);
 struct PublishedKey {
     id: Option<String>,
     key: VerificationKey,
-}
-
-/// The reason for which no key of a set verifies a token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct NotVerified {
-    pub(crate) reason: Refusal,
-    /// False if another set may have a key that verifies it.
-    pub(crate) is_certain: bool,
 }
 
 impl KeySet {
@@ -60,8 +51,7 @@ impl KeySet {
     }
 
     /// The claims of a token with this header, if one of the keys verifies it.
-    pub(crate) fn claims(&self, token: &AccessToken, header: &Header) -> Result<Map<String, Value>, NotVerified> {
-        let unsure = |reason| NotVerified { reason, is_certain: false };
+    pub(crate) fn claims(&self, token: &AccessToken, header: &Header) -> Result<Map<String, Value>, Refusal> {
         let fitting: Vec<_> = self.0.iter().filter(|published| published.key.fits(header.alg)).collect();
         let is_named = header.kid.is_some() && fitting.iter().any(|published| published.id == header.kid);
         let may_have_signed = |published: &&&PublishedKey| match header.kid {
@@ -73,9 +63,9 @@ impl KeySet {
             fitting.iter().filter(may_have_signed).take(MOST_KEYS).map(|published| &published.key).peekable();
         if keys.peek().is_none() {
             let is_of_another_type = header.kid.is_none() || self.0.iter().any(|published| published.id == header.kid);
-            return Err(unsure(if is_of_another_type { Refusal::Algorithm } else { Refusal::UnknownKey }));
+            return Err(if is_of_another_type { Refusal::Algorithm } else { Refusal::UnknownKey });
         }
-        signed_claims(token, header.alg, keys).map_err(|reason| NotVerified { reason, is_certain: is_named })
+        signed_claims(token, header.alg, keys)
     }
 }
 

@@ -37,6 +37,7 @@ mod matched;
 mod messages;
 mod metrics;
 mod plan;
+mod read_ahead;
 mod recent;
 mod recipients;
 mod recording;

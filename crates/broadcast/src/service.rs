@@ -20,6 +20,7 @@ use crate::ledger::Ledger;
 use crate::messages::Messages;
 use crate::metrics;
 use crate::plan::{FirstPages, Plan, Sighting};
+use crate::read_ahead::read_ahead;
 use crate::recipients::{Recipient, Resolved, recipients};
 use crate::recording::{Permits, Recording};
 use crate::resolution::Resolution;
@@ -28,9 +29,6 @@ use crate::selection_cache::SelectionCache;
 use crate::summary::Summary;
 use crate::verdicts::Verdicts;
 use crate::work_turns::WorkTurns;
-
-/// The number of slices that are read ahead of delivery. More would only use more memory.
-const READ_AHEAD: usize = 4;
 
 /// The error type if the table does not answer.
 const TABLE_UNAVAILABLE: &str = "TableUnavailable";
@@ -179,7 +177,7 @@ impl Service<'_> {
             stop: self.deadline.stop,
         };
         let (mut unread, mut read_capacity) = (Vec::new(), 0.0);
-        let readings = stream::iter(slices).map(|slice| audience.read(slice)).buffered(READ_AHEAD);
+        let (reading, readings) = read_ahead(slices, |slice| audience.read(slice));
         let read = readings.flat_map(|Reading { result, capacity }| {
             read_capacity += capacity;
             let candidates = result.unwrap_or_else(|part| {
@@ -205,7 +203,7 @@ impl Service<'_> {
             }
         };
         let dispatcher = Dispatcher { concurrency: self.concurrency, deadline: self.deadline };
-        dispatcher.run(read, &courier, settle).await;
+        tokio::join!(reading, dispatcher.run(read, &courier, settle));
         let closing = (self.concurrency, self.deadline.close_until(Instant::now()));
         let settle = |recipient: Recipient, result: Result<(), Failure>| match result {
             Ok(()) => closed(&recipient, self.clock.now()).for_each(|closed| ledgers[closed.event].resolved(&closed)),

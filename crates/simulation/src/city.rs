@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::iter::repeat_n;
 
 use entity_stream_protocol::{
@@ -5,6 +6,8 @@ use entity_stream_protocol::{
 };
 use entity_stream_publisher::{BusEntry, UnpublishableChange};
 use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::value::RawValue;
 
 use crate::chance::Chance;
 use crate::data::data;
@@ -30,6 +33,16 @@ pub struct City {
     /// The number of entities of each kind so far: ids are not used twice.
     born: [u32; Kind::ALL.len()],
     population: usize,
+}
+
+/// An entity of a city as it is now.
+#[derive(Debug, Serialize)]
+pub struct CityState<'a> {
+    /// The type or types of the entity.
+    #[serde(rename = "type")]
+    pub entity_type: &'a EntityTypes,
+    /// All its attributes.
+    pub data: Box<RawValue>,
 }
 
 impl City {
@@ -74,7 +87,8 @@ impl City {
         match self.chance.below(TURNOVER) {
             0 if self.entities.len() < self.population * 2 => {
                 let kind = Kind::TRANSIENT[self.chance.index(Kind::TRANSIENT.len())];
-                let entity = self.create(kind, now);
+                let mut entity = self.create(kind, now);
+                entity.is_published = true;
                 let entry = self.entry(ChangeType::EntityCreated, &entity, &[], now);
                 self.entities.push(entity);
                 entry
@@ -91,8 +105,24 @@ impl City {
         }
     }
 
+    /// The entities of which a change was published, as they are now: the type and the whole `data` of each, by its id.
+    ///
+    /// # Errors
+    /// [`serde_json::Error`] if an attribute cannot be written.
+    pub fn published(&self) -> serde_json::Result<BTreeMap<&str, CityState<'_>>> {
+        let published = self.entities.iter().filter(|entity| entity.is_published);
+        let state = |entity: &'_ CityEntity| data(self.form.format, entity.attributes().iter());
+        published
+            .map(|entity| {
+                let entity_type = &self.types[entity.kind as usize];
+                Ok((entity.id.as_str(), CityState { entity_type, data: state(entity)? }))
+            })
+            .collect()
+    }
+
     fn update(&mut self, now: Timestamp) -> Result<BusEntry, UnpublishableChange> {
         let (index, changed) = self.evolve(now);
+        self.entities[index].is_published = true;
         self.entry(ChangeType::EntityUpdated, &self.entities[index], &changed, now)
     }
 

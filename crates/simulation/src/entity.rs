@@ -59,6 +59,8 @@ impl Kind {
 pub(crate) struct CityEntity {
     pub(crate) id: String,
     pub(crate) kind: Kind,
+    /// True once a change of the entity was published.
+    pub(crate) is_published: bool,
     behaviour: Behaviour,
     shown: Vec<Attribute>,
     seen: Timestamp,
@@ -83,7 +85,7 @@ impl CityEntity {
             Kind::Depot => Behaviour::Depot(Depot::new(number, chance)),
         };
         let shown = behaviour.attributes(now);
-        Self { id: kind.id(number), kind, behaviour, shown, seen: now }
+        Self { id: kind.id(number), kind, is_published: false, behaviour, shown, seen: now }
     }
 
     /// The attributes as they were last published.

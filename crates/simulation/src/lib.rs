@@ -20,7 +20,7 @@ mod sensor;
 mod simulation;
 mod vehicle;
 
-pub use city::City;
+pub use city::{City, CityState};
 pub use form::{EventForm, InvalidNgsiFormat, NgsiFormat};
 pub use rate::{InvalidRate, Rate};
 pub use simulation::{Simulation, SimulationError};

@@ -54,7 +54,8 @@ pub enum SimulationError {
 }
 
 impl Simulation {
-    /// Publishes until the count is reached or `stop` completes, and waits for the batches that are on their way.
+    /// Publishes until the count is reached or `stop` completes, and waits for the batches that are on their way. Returns the
+    /// city after the last change.
     ///
     /// `observe` receives the result of every event once, and is also called without results at every step.
     ///
@@ -65,27 +66,30 @@ impl Simulation {
         publisher: Publisher,
         stop: impl Future<Output = ()>,
         mut observe: impl FnMut(Vec<Result<String, PublishError>>),
-    ) -> Result<(), SimulationError> {
+    ) -> Result<City, SimulationError> {
         let mut in_flight = InFlight::new(publisher, IN_FLIGHT, PUBLISH_TIMEOUT);
+        let clock = Clock::system();
+        let seed = self.seed.unwrap_or_else(|| fastrand::u64(..));
+        let mut city = City::new(self.source, &self.tenant, self.form, seed, population(self.rate), now(&clock))?;
         let ended = tokio::select! {
-            result = self.publish(&mut in_flight, &mut observe) => result,
+            result = self.publish(&mut city, &clock, &mut in_flight, &mut observe) => result,
             () = stop => Ok(()),
         };
         let mut last = Ok(());
         while !in_flight.is_idle() {
             last = last.and(settle(in_flight.next().await, &mut observe));
         }
-        ended.and(last)
+        ended.and(last)?;
+        Ok(city)
     }
 
     async fn publish(
-        self,
+        &self,
+        city: &mut City,
+        clock: &Clock,
         in_flight: &mut InFlight,
         observe: &mut impl FnMut(Vec<Result<String, PublishError>>),
     ) -> Result<(), SimulationError> {
-        let clock = Clock::system();
-        let seed = self.seed.unwrap_or_else(|| fastrand::u64(..));
-        let mut city = City::new(self.source, &self.tenant, self.form, seed, population(self.rate), now(&clock))?;
         let mut schedule = Schedule::new(self.rate, self.count);
         let started = Instant::now();
         let mut steps = interval(STEP.max(Duration::from_secs_f64(1.0 / self.rate.per_second())));
@@ -96,7 +100,7 @@ impl Simulation {
                 _ = steps.tick() => {
                     let mut batch = Batch::default();
                     for _ in 0..schedule.due(started.elapsed()) {
-                        if let Some(full) = batch.push_or_replace(city.next(now(&clock))?) {
+                        if let Some(full) = batch.push_or_replace(city.next(now(clock))?) {
                             settle(in_flight.send(full).await, observe)?;
                         }
                     }

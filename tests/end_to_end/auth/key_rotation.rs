@@ -119,6 +119,40 @@ async fn a_rotation_gives_no_valid_token_a_final_refusal() {
     }
 }
 
+/// A provider replaces a key and keeps its id, as one does that calls its only key `default`.
+#[tokio::test]
+async fn a_new_key_under_a_known_id_gives_no_valid_token_a_final_refusal() {
+    let generation = || ProviderKey::of_each_kind(["k", "k", "k", "k"]);
+    let (old, new) = (generation(), generation());
+    let set = |keys: &[ProviderKey; 4]| Reply::json(set(&keys.iter().collect::<Vec<_>>(), Naming::Shared));
+    let published = Arc::new(Mutex::new(set(&old)));
+    let reply = Arc::clone(&published);
+    let endpoint = Endpoint::new(move |_| reply.lock().unwrap().clone()).await;
+    let verifier = verifier(&endpoint, Duration::from_millis(300));
+    for key in &old {
+        assert_eq!(verify(&verifier, &token(key, Naming::Shared)).await, Ok(()));
+    }
+    for reply in [Reply::status(503), set(&new)] {
+        *published.lock().unwrap() = reply;
+        for key in &new {
+            let stranger = token(&ProviderKey::ec("k"), Naming::Shared);
+            let valid = token(key, Naming::Shared);
+            let (verdict, _) =
+                tokio::join!(verify(&verifier, &valid), join_all((0..20).map(|_| verify(&verifier, &stranger))));
+            assert!(matches!(verdict, Ok(()) | Err(Refusal::UnknownKeyForNow)), "{verdict:?}");
+        }
+    }
+    for key in &new {
+        let token = token(key, Naming::Shared);
+        until("the new key is known", async || verify(&verifier, &token).await.is_ok()).await;
+    }
+    let withdrawn = token(&old[0], Naming::Shared);
+    until("a look has found the old key withdrawn", async || {
+        verify(&verifier, &withdrawn).await == Err(Refusal::Signature)
+    })
+    .await;
+}
+
 /// A key that is neither named by the token nor of its algorithm is not tried.
 #[tokio::test]
 async fn tokens_of_other_keys_are_refused_for_good_after_a_look() {

@@ -7,7 +7,12 @@ import { setTimeout as pause } from 'node:timers/promises';
 import path from 'node:path';
 import { REPOSITORY } from './paths.js';
 
-const BINARY = path.join(process.env['CARGO_TARGET_DIR'] ?? path.join(REPOSITORY, 'target'), 'debug', 'entity-stream');
+/** The file of a program that Cargo has built. */
+export function builtProgram(name: string): string {
+  return path.join(process.env['CARGO_TARGET_DIR'] ?? path.join(REPOSITORY, 'target'), 'debug', name);
+}
+
+const BINARY = builtProgram('entity-stream');
 
 /** The time limit for each wait. It is generous, because the machine may be building at the same time. */
 export const PATIENCE_MS = 30_000;
@@ -16,6 +21,7 @@ export const PATIENCE_MS = 30_000;
 export interface Change {
   entityType: string;
   entityId: string;
+  type?: 'entityCreated' | 'entityUpdated' | 'entityDeleted';
   data?: object;
 }
 

@@ -1,6 +1,6 @@
 import { StrictMode } from 'react';
 import { type Root, createRoot } from 'react-dom/client';
-import { useEntityStream } from '@entity-stream/client/react';
+import { EntityStreamProvider, useConnectionState, useEntities, useEntityStream } from '@entity-stream/client/react';
 
 /** The properties that a test can set. */
 export interface Props {
@@ -11,12 +11,15 @@ export interface Props {
   token?: string;
   enabled?: boolean;
   limit?: number;
+  /** The types of further components: each has a hook for events and one for entities. */
+  more?: string[];
   render: number;
 }
 
 declare global {
   interface Window {
     sockets: WebSocket[];
+    messages: string[];
     heard: { id: string; render: number }[];
     show(props: Props): void;
     hide(): void;
@@ -24,32 +27,57 @@ declare global {
 }
 
 window.sockets = [];
+window.messages = [];
 window.heard = [];
 window.WebSocket = class extends WebSocket {
   constructor(...parameters: ConstructorParameters<typeof WebSocket>) {
     super(...parameters);
     window.sockets.push(this);
   }
+
+  override send(data: string): void {
+    window.messages.push(data);
+    super.send(data);
+  }
 };
 
 /** A component with all options inline, as most programs write it. */
-function Monitor({ url, tenant, entityTypes, idPattern, token, enabled, limit, render }: Props) {
-  const { events, status, isConnected, error, clear } = useEntityStream({
-    url,
-    tenant,
-    filter: { entityTypes: [...entityTypes], idPattern },
-    getToken: token === undefined ? undefined : () => Promise.resolve(token),
-    onEvent: ({ id }) => window.heard.push({ id, render }),
-    enabled,
-    limit,
-  });
+function Monitor({ entityTypes, idPattern, enabled, limit, render }: Props) {
+  const { events, isReady, error, clear } = useEntityStream(
+    { entityTypes: [...entityTypes], idPattern },
+    { enabled, limit, onEvent: ({ id }) => window.heard.push({ id, render }) },
+  );
+  const { state, retry } = useConnectionState();
   return (
     <>
-      <p id="state">{status.state}</p>
-      <p id="connected">{String(isConnected)}</p>
+      <p id="state">{state}</p>
+      <p id="ready">{String(isReady)}</p>
       <p id="error">{error ? `${error.name} ${error.code}` : 'none'}</p>
       <button onClick={clear}>Clear</button>
-      <ul>{events.map((event) => <li key={event.id}>{event.entityId}</li>)}</ul>
+      <button onClick={retry}>Retry</button>
+      <ul id="events">{events.map((event) => <li key={event.id}>{event.entityId}</li>)}</ul>
+    </>
+  );
+}
+
+function Entities({ entityTypes }: { entityTypes: string[] }) {
+  const { entities, isComplete, error } = useEntities<{ t?: number }>(
+    { entityTypes, representation: 'keyValues' },
+    { sort: (a, b) => (b.data.t ?? 0) - (a.data.t ?? 0), filter: ({ data }) => data.t !== 0 },
+  );
+  return (
+    <p className="entities">
+      {error ? error.code : `${isComplete ? 'complete' : 'incomplete'}: ${entities.map(({ id, data }) => `${id}=${data.t}`).join()}`}
+    </p>
+  );
+}
+
+function Further({ type }: { type: string }) {
+  const { error } = useEntityStream({ entityTypes: [type] });
+  return (
+    <>
+      <p className="further">{error ? error.code : 'in order'}</p>
+      <Entities entityTypes={[type]} />
     </>
   );
 }
@@ -58,9 +86,13 @@ let root: Root | undefined;
 
 window.show = (props) => {
   root ??= createRoot(document.getElementById('root')!);
+  const { url, tenant, token, more } = props;
   root.render(
     <StrictMode>
-      <Monitor {...props} />
+      <EntityStreamProvider url={url} tenant={tenant} getToken={token === undefined ? undefined : () => Promise.resolve(token)}>
+        <Monitor {...props} />
+        {more?.map((type, place) => <Further key={place} type={type} />)}
+      </EntityStreamProvider>
     </StrictMode>,
   );
 };

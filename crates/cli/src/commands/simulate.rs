@@ -1,3 +1,8 @@
+use std::fs::File;
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::Context;
 use entity_stream_protocol::Tenant;
 use entity_stream_publisher::PublishError;
 use entity_stream_simulation::{EventForm, NgsiFormat, Rate, Simulation, SimulationError};
@@ -23,6 +28,7 @@ Examples:
   entity-stream simulate demo
   entity-stream simulate demo --rate 1000 --count 60000
   entity-stream simulate demo --format ngsi-v2 --partial
+  entity-stream simulate demo --rate 50 --count 1000 --state city.json
   entity-stream simulate demo --rate 0.1 --event-bus city --region eu-west-1")]
 pub(crate) struct Args {
     /// The tenant of the entities
@@ -42,6 +48,9 @@ pub(crate) struct Args {
     /// Send only the changed attributes of an entity, not the whole entity
     #[arg(long)]
     partial: bool,
+    /// Write the published entities as they are after the last event to this file, to compare them with what a client holds
+    #[arg(long, value_name = "FILE", requires = "count", conflicts_with = "partial")]
+    state: Option<PathBuf>,
     #[command(flatten)]
     target: Target,
 }
@@ -50,17 +59,27 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     logs::start(logs::OF_A_TOOL)?;
     let mut interrupt = Interrupt::install()?;
     let publisher = args.target.publisher().await?;
-    let Args { tenant, rate, count, seed, format, partial, target } = args;
+    let Args { tenant, rate, count, seed, format, partial, state, target } = args;
+    // A file that cannot be written is found before the first event.
+    let state = state
+        .map(|path| File::create(&path).with_context(|| format!("cannot write {}", path.display())))
+        .transpose()?;
     let simulation = Simulation { source: SOURCE, tenant, rate, form: EventForm { format, partial }, count, seed };
     let mut progress = Progress::new(None);
     let ended = simulation.run(publisher, interrupt.received(), |results| report(results, &mut progress)).await;
     progress.clear();
-    if let Err(error) = ended {
-        let error = match error {
-            SimulationError::Request(error) => target.failed(&error),
-            other => other.into(),
-        };
-        return Err(error.context(format!("stopped after {}", progress.summary())));
+    let city = match ended {
+        Ok(city) => city,
+        Err(error) => {
+            let error = match error {
+                SimulationError::Request(error) => target.failed(&error),
+                other => other.into(),
+            };
+            return Err(error.context(format!("stopped after {}", progress.summary())));
+        }
+    };
+    if let Some(mut file) = state {
+        writeln!(file, "{}", serde_json::to_string(&city.published()?)?).context("cannot write the state")?;
     }
     terminal::note(format!("{}, {}", progress.summary(), progress.rate()));
     anyhow::ensure!(progress.total_rejected() == 0, "the event bus rejected some of the events");

@@ -65,7 +65,7 @@ async fn a_listener_that_is_cut_off_recovers_what_it_missed() {
         assert_eq!(id(&listener.line().await), before);
         let list = run(&["connections", "list", "--output", "ids", "--dynamodb-url", &system.dynamodb_url()]).await;
         let connection = list.stdout.lines().next().unwrap();
-        let closed = run(&["connections", "close", "--api", &system.http_url(), connection]).await;
+        let closed = run(&["connections", "close", "--api", &system.http_url(), "--", connection]).await;
         assert_eq!(closed.code, Some(0), "{closed:?}");
         listener.says("lost the connection").await;
         let missed = publish(&system, "urn:1").await;

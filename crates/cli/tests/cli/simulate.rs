@@ -1,7 +1,8 @@
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use entity_stream_protocol::EntityChange;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::harness::{listen, run, start, system};
 use crate::server::EventBus;
@@ -41,6 +42,29 @@ async fn published(options: &[&str]) -> Vec<Value> {
     requests.iter().flatten().cloned().collect()
 }
 
+#[tokio::test]
+async fn the_entities_after_the_last_event_are_written_to_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("city.json");
+    let mut expected: BTreeMap<String, Value> = BTreeMap::new();
+    for detail in published(&["--state", file.to_str().unwrap()]).await {
+        let id = detail["entityId"].as_str().unwrap().to_owned();
+        match detail["type"].as_str() {
+            Some("entityDeleted") => drop(expected.remove(&id)),
+            _ => drop(expected.insert(id, json!({ "type": detail["entityType"], "data": detail["data"] }))),
+        }
+    }
+    let written: BTreeMap<String, Value> = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    assert!(written.len() > 10);
+    assert_eq!(written, expected);
+
+    let missing = folder.path().join("missing/city.json");
+    let args = ["simulate", "city", "--count", "1", "--state", missing.to_str().unwrap()];
+    let ended = run(&args).await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.stderr.contains("cannot write"), "{ended:?}");
+}
+
 /// The attributes of each update, and the number of its changed attributes.
 fn updates(details: &[Value]) -> impl Iterator<Item = (&serde_json::Map<String, Value>, usize)> {
     let updates = details.iter().filter(|detail| detail["type"] == "entityUpdated");
@@ -50,7 +74,7 @@ fn updates(details: &[Value]) -> impl Iterator<Item = (&serde_json::Map<String, 
 #[tokio::test]
 async fn whole_entities_in_ngsi_ld_are_the_default() {
     let details = published(&[]).await;
-    assert!(details.iter().any(|detail| detail["entityType"] == serde_json::json!(["Depot", "Building"])));
+    assert!(details.iter().any(|detail| detail["entityType"] == json!(["Depot", "Building"])));
     let forms = ["Property", "GeoProperty", "LanguageProperty", "Relationship"];
     for (data, changed) in updates(&details) {
         assert!(data.len() >= 4 && changed >= 1, "{data:?}");

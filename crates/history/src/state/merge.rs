@@ -286,15 +286,17 @@ impl<'a> EntityUpdate<'a> {
         if state.presence != Presence::Known || self.at < state.replaced {
             return false;
         }
-        self.clear(state, Some(self.at));
+        let has_removed = self.clear(state, Some(self.at));
         // The creation after it is missing.
-        state.replaced = self.at;
-        state.unknown_since = state.unknown_since.max(Some(self.at));
-        true
+        let (replaced, unknown_since) = (self.at, state.unknown_since.max(Some(self.at)));
+        let is_changed = has_removed || (replaced, unknown_since) != (state.replaced, state.unknown_since);
+        (state.replaced, state.unknown_since) = (replaced, unknown_since);
+        is_changed
     }
 
-    /// Removes all attributes, or those that are not newer than a time.
-    fn clear(&self, state: &mut EntityState, until: Option<ChangeTime>) {
+    /// Removes all attributes, or those that are not newer than a time. Returns whether there were any.
+    fn clear(&self, state: &mut EntityState, until: Option<ChangeTime>) -> bool {
+        let mut has_removed = false;
         state.attributes.retain(|_, EntityAttribute { value, former }| {
             if until.is_some_and(|until| value.at > until) {
                 return true;
@@ -305,9 +307,11 @@ impl<'a> EntityUpdate<'a> {
             if value.json.is_some() {
                 let removed = AttributeValueAt { at: self.at, by: self.mark.short(), json: None };
                 *former = Some(std::mem::replace(value, removed));
+                has_removed = true;
             }
             true
         });
+        has_removed
     }
 
     /// The outcome of a change that was applied before. `later` others came after it.

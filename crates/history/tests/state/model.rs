@@ -41,11 +41,11 @@ impl ModelEntity {
         }
         match (change.kind, is_late) {
             (Kind::Deleted, false) => {
-                self.values.clear();
+                self.clear(at);
                 (self.is_deleted, self.unknown, self.replaced) = (true, None, Some(at));
             }
             (Kind::Deleted, true) => {
-                if !self.is_deleted && self.replaced.is_none_or(|replaced| at >= replaced) {
+                if !self.is_deleted && self.is_after_replacement(at) {
                     for (value, time) in self.values.values_mut() {
                         if *time <= at && value.is_some() {
                             (*value, *time) = (None, at);
@@ -55,7 +55,7 @@ impl ModelEntity {
                 }
             }
             (Kind::Created, false) => {
-                self.values.clear();
+                self.clear(at);
                 (self.is_deleted, self.replaced) = (false, Some(at));
                 self.merge(change);
                 self.unknown = change.data.is_empty().then_some(at);
@@ -66,7 +66,7 @@ impl ModelEntity {
                 }
                 if !self.is_deleted {
                     self.merge(change);
-                    let is_after_replacement = self.replaced.is_none_or(|replaced| at >= replaced);
+                    let is_after_replacement = self.is_after_replacement(at);
                     if change.is_truncated() {
                         if is_after_replacement {
                             self.unknown = self.unknown.max(Some(at));
@@ -89,6 +89,17 @@ impl ModelEntity {
         is_late
     }
 
+    /// Removes everything at this time.
+    fn clear(&mut self, at: i64) {
+        self.values.retain(|_, (value, _)| value.is_some());
+        self.values.values_mut().for_each(|value| *value = (None, at));
+    }
+
+    /// Nothing that is older than the last creation or deletion comes back.
+    fn is_after_replacement(&self, at: i64) -> bool {
+        self.replaced.is_none_or(|replaced| at >= replaced)
+    }
+
     fn merge(&mut self, change: &RandomChange) {
         let sets = change.data.iter().map(|(name, (value, own))| (name, Some(value.clone()), own.unwrap_or(change.at)));
         let removes = change.removed().map(|name| (name, None, change.at));
@@ -101,8 +112,8 @@ impl ModelEntity {
                     false
                 }
                 Some((Some(_), known)) => at >= *known,
-                Some((None, removed)) => change.at >= *removed,
-                None => self.replaced.is_none_or(|replaced| change.at >= replaced),
+                Some((None, removed)) => change.at >= *removed && self.is_after_replacement(change.at),
+                None => self.is_after_replacement(change.at),
             };
             if is_newer {
                 self.values.insert(name.clone(), (value, at));

@@ -1,0 +1,133 @@
+import { type Entity, entityAfter, entityKey, versionOf } from './entity.js';
+import type { Frame } from './messages.js';
+
+/** The time online for which the versions of entities that are gone are remembered, and the most of them. */
+const TIME_MS = 15 * 60_000;
+const MOST = 100_000;
+
+/** A change of a collection. */
+export type EntityChange<Data = Record<string, unknown>> =
+  | { readonly kind: 'added'; readonly before: undefined; readonly after: Entity<Data> }
+  | { readonly kind: 'updated'; readonly before: Entity<Data>; readonly after: Entity<Data> }
+  | { readonly kind: 'removed'; readonly before: Entity<Data>; readonly after: undefined };
+
+interface Held {
+  entity: Entity;
+  /** The beginning after which a message last showed that the entity is there. */
+  shownIn: number;
+}
+
+/**
+ * The entities that match a filter, without I/O.
+ *
+ * Invariants:
+ * - A message never replaces what the collection knows by an older version, also if the entity is gone. So the order in which messages
+ *   arrive, and their repetition, make no difference.
+ * - At the end of a snapshot, or of a load, the collection holds exactly the entities that match: those of the snapshot, those that
+ *   messages since its beginning have added or changed, and no others.
+ * - The changes that it returns lead from each of its states to the next.
+ */
+export class Collection {
+  readonly held = new Map<string, Held>();
+  /** The last versions of entities that are gone, the oldest first. */
+  private readonly gone = new Map<string, { version: number; time: number }>();
+  /** The entities that messages have removed since the last beginning. */
+  private removedSince = new Set<string>();
+  private beginnings = 0;
+
+  constructor(private readonly online: { at(): number }) {}
+
+  /** What the next snapshot lacks, and no later message shows, is gone. */
+  begin(): void {
+    this.beginnings += 1;
+    this.removedSince.clear();
+  }
+
+  /** Takes a message about an entity. */
+  apply(message: Frame): EntityChange | undefined {
+    this.forget();
+    const key = entityKey(String(message['tenant']), String(message['servicePath']), String(message['entityId']));
+    const isEnd = message['type'] === 'entityDeleted' || message['type'] === 'entityLeft';
+    return isEnd ? this.remove(key, versionOf(message)) : this.put(key, message);
+  }
+
+  /** The snapshot is complete. Removes what it lacks. */
+  complete(): EntityChange[] {
+    const lacking = [...this.held].filter(([, { shownIn }]) => shownIn < this.beginnings);
+    return lacking.map(([key, { entity }]) => {
+      this.held.delete(key);
+      if (entity.version !== undefined) this.bury(key, entity.version);
+      return { kind: 'removed', before: entity, after: undefined };
+    });
+  }
+
+  /** Takes the entities of another source, which was read after the beginning. What messages have changed since then stays. */
+  load(entities: readonly Entity[]): EntityChange[] {
+    const changes = entities.flatMap((loaded): EntityChange[] => {
+      const key = entityKey(loaded.tenant, loaded.servicePath, loaded.id);
+      const held = this.held.get(key);
+      if (this.removedSince.has(key) || held?.shownIn === this.beginnings) return [];
+      const after = Object.freeze({ ...loaded, version: held?.entity.version ?? this.gone.get(key)?.version });
+      this.gone.delete(key);
+      this.held.set(key, { entity: after, shownIn: this.beginnings });
+      return [held ? { kind: 'updated', before: held.entity, after } : { kind: 'added', before: undefined, after }];
+    });
+    return [...changes, ...this.complete()];
+  }
+
+  private remove(key: string, version: number | undefined): EntityChange | undefined {
+    const held = this.held.get(key);
+    const known = held?.entity.version;
+    if (version !== undefined && known !== undefined && version < known) return undefined;
+    this.removedSince.add(key);
+    const last = known === undefined ? version : Math.max(known, version ?? known);
+    if (last !== undefined) this.bury(key, last);
+    if (!held) return undefined;
+    this.held.delete(key);
+    return { kind: 'removed', before: held.entity, after: undefined };
+  }
+
+  private put(key: string, message: Frame): EntityChange | undefined {
+    const held = this.held.get(key);
+    if (!held) return this.add(key, message);
+    const [version, known] = [versionOf(message), held.entity.version];
+    if (version !== undefined && known !== undefined && version <= known) {
+      // The snapshot shows that the entity is there, though a newer change of it is known.
+      if (message['type'] === 'entitySnapshot') held.shownIn = this.beginnings;
+      return undefined;
+    }
+    const before = held.entity;
+    const after = entityAfter(before, message);
+    this.held.set(key, { entity: after, shownIn: this.beginnings });
+    return { kind: 'updated', before, after };
+  }
+
+  private add(key: string, message: Frame): EntityChange | undefined {
+    const [version, gone] = [versionOf(message), this.gone.get(key)?.version];
+    // Without a version, only the creation of an entity that was there before is certainly newer than its end.
+    const isNew = gone === undefined || (version === undefined ? message['type'] === 'entityCreated' : version > gone);
+    if (!isNew) return undefined;
+    this.gone.delete(key);
+    this.removedSince.delete(key);
+    const entity = entityAfter(undefined, message);
+    const after = version === undefined && gone !== undefined ? Object.freeze({ ...entity, version: gone }) : entity;
+    this.held.set(key, { entity: after, shownIn: this.beginnings });
+    return { kind: 'added', before: undefined, after };
+  }
+
+  /** The entity is gone since this version. */
+  private bury(key: string, version: number): void {
+    const known = this.gone.get(key)?.version ?? version;
+    // A key that is set again keeps its place in the order, so it is removed first.
+    this.gone.delete(key);
+    this.gone.set(key, { version: Math.max(known, version), time: this.online.at() });
+  }
+
+  private forget(): void {
+    const now = this.online.at();
+    for (const [key, { time }] of this.gone) {
+      if (now - time <= TIME_MS && this.gone.size <= MOST) break;
+      this.gone.delete(key);
+    }
+  }
+}

@@ -1,0 +1,85 @@
+import { ConnectionError, type EntityStreamError, asError } from './errors.js';
+import { Backoff } from './backoff.js';
+import type { Entity } from './entity.js';
+
+/** An entity as a broker's REST API returns it: an id, a type and the attributes. */
+export interface LoadedEntity {
+  id: string;
+  type: string | string[];
+  [attribute: string]: unknown;
+}
+
+/** The options of a live collection. */
+export interface EntitiesOptions {
+  /** The name on the wire. By default the client generates one. */
+  name?: string | undefined;
+  /** Closes the collection when it aborts. */
+  signal?: AbortSignal | undefined;
+  /**
+   * Reads the entities from another source, for example from a broker, in place of a snapshot of the service. The client calls it when
+   * the subscription is in force, and again if changes may be missing. What has changed meanwhile wins.
+   */
+  load?: ((signal: AbortSignal) => Iterable<LoadedEntity> | Promise<Iterable<LoadedEntity>>) | undefined;
+  /** The service path of loaded entities that have none [`/`]. */
+  servicePath?: string | undefined;
+}
+
+export const ENTITIES_OPTIONS: readonly (keyof EntitiesOptions)[] = ['name', 'signal', 'load', 'servicePath'];
+
+/** The waits between two attempts to load. */
+const MIN_MS = 1000;
+const MAX_MS = 30_000;
+
+/**
+ * Calls `load` until it succeeds.
+ *
+ * Invariant: at most one load is under way, and only the result of the last one that was started is used.
+ */
+export class Loader {
+  private current: AbortController | undefined;
+
+  constructor(
+    private readonly load: NonNullable<EntitiesOptions['load']>,
+    private readonly loaded: (entities: readonly LoadedEntity[]) => void,
+    private readonly trouble: (error: EntityStreamError) => void,
+  ) {}
+
+  get isUnderWay(): boolean {
+    return this.current !== undefined;
+  }
+
+  start(): void {
+    this.stop();
+    const controller = (this.current = new AbortController());
+    void this.run(controller);
+  }
+
+  stop(): void {
+    this.current?.abort();
+    this.current = undefined;
+  }
+
+  private async run(controller: AbortController): Promise<void> {
+    const { signal } = controller;
+    const backoff = new Backoff(MIN_MS, MAX_MS);
+    signal.addEventListener('abort', () => backoff.skip());
+    while (!signal.aborted) {
+      try {
+        const entities = [...(await this.load(signal))];
+        if (signal.aborted) return;
+        this.current = undefined;
+        return this.loaded(entities);
+      } catch (thrown) {
+        if (signal.aborted) return;
+        this.trouble(new ConnectionError('load_failed', `load failed: ${asError(thrown).message}`, { cause: thrown }));
+        await backoff.wait(backoff.next());
+      }
+    }
+  }
+}
+
+/** The entity that a broker returned. */
+export function entityOf({ id, type, servicePath, '@context': _, ...data }: LoadedEntity, tenant: string, usualPath: string): Entity {
+  const path = typeof servicePath === 'string' ? servicePath : usualPath;
+  return { id, type, tenant, servicePath: path, data, version: undefined, timestamp: '', partial: false };
+}

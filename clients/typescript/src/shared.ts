@@ -1,0 +1,213 @@
+import type { Entities } from './entities.js';
+import type { Entity } from './entity.js';
+import type { EntityStreamError } from './errors.js';
+import { filterKey } from './filter.js';
+import type { EntitiesOptions } from './live.js';
+import type { Filter } from './messages.js';
+import type { EntityStream, StateChange } from './stream.js';
+import type { Subscription } from './subscription.js';
+import { MOST_SUBSCRIPTIONS } from './wire.js';
+
+/** The time for which changes are gathered before components render again. */
+export const FRAME_MS = 16;
+/** The time for which a subscription without users stays, because a component often comes back at once. */
+const LINGER_MS = 100;
+
+export const IDLE: StateChange = { state: 'idle', previous: 'idle' };
+
+/** The state of a collection for rendering. It never changes: each change makes another object. */
+export interface EntitiesSnapshot {
+  entities: readonly Entity[];
+  isComplete: boolean;
+  error: EntityStreamError | undefined;
+}
+
+export const NOTHING: EntitiesSnapshot = Object.freeze({ entities: Object.freeze([]), isComplete: false, error: undefined });
+
+/** A collection, and its state for rendering. */
+export class EntitiesStore {
+  current = NOTHING;
+  private readonly listeners = new Set<() => void>();
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private error: EntityStreamError | undefined;
+
+  constructor(private readonly entities: Entities) {
+    entities.onChange(() => this.schedule());
+    entities.on('complete', (isComplete) => {
+      if (isComplete) this.error = undefined;
+      this.schedule();
+    });
+    entities.on('error', (error) => {
+      this.error = error;
+      this.schedule();
+    });
+  }
+
+  get hasEnded(): boolean {
+    return this.entities.state === 'failed';
+  }
+
+  listen(listener: () => void): () => void {
+    this.listeners.add(listener);
+    return () => void this.listeners.delete(listener);
+  }
+
+  close(): void {
+    clearTimeout(this.timer);
+    void this.entities.close();
+  }
+
+  private schedule(): void {
+    this.timer ??= setTimeout(() => {
+      this.timer = undefined;
+      this.current = Object.freeze({ entities: Object.freeze([...this.entities.values()]), isComplete: this.entities.isComplete, error: this.error });
+      for (const listener of this.listeners) listener();
+    }, FRAME_MS);
+  }
+}
+
+/** A subscription that several components use. */
+export class SharedSubscription {
+  constructor(readonly subscription: Subscription) {}
+
+  get hasEnded(): boolean {
+    return this.subscription.state === 'failed';
+  }
+
+  close(): void {
+    void this.subscription.close();
+  }
+}
+
+interface Shareable {
+  readonly hasEnded: boolean;
+  close(): void;
+}
+
+interface Entry {
+  value: Shareable;
+  users: number;
+  timer: ReturnType<typeof setTimeout> | undefined;
+}
+
+/**
+ * The stream of a page, and what its components share of it.
+ *
+ * Invariants:
+ * - The stream is made when the first component needs it, in an effect, and so never on a server.
+ * - Components with equal filters share one subscription. It is closed when none has used it for a moment.
+ */
+export class SharedStream {
+  private stream: EntityStream | undefined;
+  private change = IDLE;
+  private attempt = 0;
+  private users = 0;
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private readonly entries = new Map<string, Entry>();
+  private readonly listeners = new Set<() => void>();
+
+  constructor(
+    private readonly make: () => EntityStream,
+    private readonly isOwner: boolean,
+  ) {}
+
+  get state(): StateChange {
+    return this.change;
+  }
+
+  /** A number that grows with each `retry`. */
+  get attempts(): number {
+    return this.attempt;
+  }
+
+  /** Calls `listener` when the state has changed. */
+  listen = (listener: () => void): (() => void) => {
+    this.listeners.add(listener);
+    return () => void this.listeners.delete(listener);
+  };
+
+  /** Subscribes again after a failure. */
+  retry = (): void => {
+    this.attempt += 1;
+    this.tell();
+  };
+
+  /** The stream stays until the last user releases it. */
+  retain(): () => void {
+    this.users += 1;
+    clearTimeout(this.timer);
+    return () => {
+      this.users -= 1;
+      if (this.users > 0 || !this.isOwner) return;
+      this.timer = setTimeout(() => {
+        const { stream } = this;
+        this.stream = undefined;
+        this.change = IDLE;
+        this.entries.clear();
+        void stream?.close();
+      });
+    };
+  }
+
+  subscription(filter: Filter): { shared: SharedSubscription; release: () => void } {
+    const { value, release } = this.share(`events ${filterKey(filter)}`, (stream) => new SharedSubscription(stream.subscribe(filter)));
+    return { shared: value, release };
+  }
+
+  entities(filter: Filter, options: EntitiesOptions): { shared: EntitiesStore; release: () => void } {
+    const { value, release } = this.share(entitiesKey(filter), (stream) => new EntitiesStore(stream.entities(filter, options)));
+    return { shared: value, release };
+  }
+
+  /** The state of a collection that components use. */
+  snapshot(filter: Filter): EntitiesSnapshot {
+    return (this.entries.get(entitiesKey(filter))?.value as EntitiesStore | undefined)?.current ?? NOTHING;
+  }
+
+  private share<T extends Shareable>(key: string, make: (stream: EntityStream) => T): { value: T; release: () => void } {
+    let entry = this.entries.get(key);
+    if (!entry || entry.value.hasEnded) {
+      if (this.entries.size >= MOST_SUBSCRIPTIONS) this.closeUnused();
+      entry = { value: make(this.open()), users: 0, timer: undefined };
+      this.entries.set(key, entry);
+    }
+    const used = entry;
+    used.users += 1;
+    clearTimeout(used.timer);
+    const release = () => {
+      used.users -= 1;
+      if (used.users === 0) used.timer = setTimeout(() => this.drop(key, used), LINGER_MS);
+    };
+    return { value: used.value as T, release };
+  }
+
+  private closeUnused(): void {
+    for (const [key, entry] of this.entries) if (entry.users === 0) this.drop(key, entry);
+  }
+
+  private drop(key: string, entry: Entry): void {
+    clearTimeout(entry.timer);
+    entry.value.close();
+    if (this.entries.get(key) === entry) this.entries.delete(key);
+  }
+
+  private open(): EntityStream {
+    if (this.stream) return this.stream;
+    const stream = (this.stream = this.make());
+    this.change = { state: stream.state, previous: stream.state };
+    stream.on('state', (change) => {
+      if (this.stream !== stream) return;
+      this.change = change;
+      this.tell();
+    });
+    return stream;
+  }
+
+  private tell(): void {
+    for (const listener of [...this.listeners]) listener();
+  }
+}
+
+function entitiesKey(filter: Filter): string {
+  return `entities ${filterKey(filter)}`;
+}

@@ -1,0 +1,261 @@
+import { ConnectionError, RequestError, TooSoonError } from './errors.js';
+import { filterInForce } from './filter.js';
+import type { Link } from './link.js';
+import { Lock } from './lock.js';
+import type { Frame, Since } from './messages.js';
+import type { Change, Registry } from './registry.js';
+import { type BookmarkStep, type Resumption, type Verdict, wireSince } from './resumption.js';
+import { receiveSnapshot } from './snapshot.js';
+import { after } from './timer.js';
+import { type Receiver, type Wire, subscribeFields } from './wire.js';
+
+/** The silence after which a connection that has left its group gets no more events. */
+const QUIET_MS = 1000;
+/** The most attempts of a message that others hold up, and the time between them. */
+const ATTEMPTS = 4;
+const ATTEMPT_MS = 500;
+
+/** A snapshot of which parts are missing. */
+export interface SnapshotUnderWay {
+  wires: readonly Wire[];
+  /** The answer that announced the next part. `undefined` if the server has to begin. */
+  answer: Frame | undefined;
+  /** The bookmark that waits for the end of the snapshot. */
+  step: BookmarkStep | undefined;
+}
+
+/** The results of a first message, to be told once the stream is connected. */
+export interface Opened {
+  verdict: Verdict | undefined;
+  tell(): void;
+}
+
+/**
+ * Sends the requests about subscriptions.
+ *
+ * Invariants:
+ * - One request is under way at a time, because a server may handle two messages of a connection at the same time. A snapshot
+ *   counts as one request, because its token belongs to the subscriptions for which it was begun.
+ * - The bookmark moves with an answer only when everything before it has been delivered, snapshots included.
+ */
+export class Subscriptions {
+  private readonly lock = new Lock();
+
+  constructor(
+    readonly registry: Registry,
+    private readonly resumption: Resumption,
+    private readonly settings: { groupId: string | undefined; drainMs: number },
+    private readonly judged: (verdict: Verdict, replayed: number) => void,
+  ) {}
+
+  /** Sends all subscriptions in the first message of a connection. Returns `undefined` if none is wanted, or none is left. */
+  open(link: Link): Promise<Opened | undefined> {
+    return this.lock.run(async () => {
+      for (;;) {
+        const { wires, since } = this.registry.opening(this.bookmark);
+        if (wires.length === 0) return undefined;
+        const isNew = wires.map((wire) => this.registry.isNew(wire));
+        this.begin(link, wires, since);
+        wires.forEach(({ receiver, since }, place) => {
+          if (isNew[place] && !since) link.fresh.add(receiver.id);
+        });
+        try {
+          let opened!: Opened;
+          await link.connection.request('subscribe', subscribeFields(wires, true, since), (answer) => {
+            const told = wires.filter((wire, place) => !isNew[place] || wire.since).map(({ receiver }) => receiver);
+            opened = this.opened(link, wires, told, since !== undefined, answer);
+          });
+          return opened;
+        } catch (error) {
+          this.refused(wires, since !== undefined, error);
+        }
+      }
+    });
+  }
+
+  /** Restores the subscriptions on a connection that replaces an open one. `promote` makes it the active one, and may refuse. */
+  join(link: Link, promote: () => boolean): Promise<boolean> {
+    return this.lock.run(async () => {
+      const wires = this.registry.restored;
+      if (wires.length === 0) return false;
+      const since = this.bookmark;
+      if (since) link.resume();
+      let isJoined = false;
+      await link.connection.request('subscribe', subscribeFields(wires, false, since), (answer) => {
+        for (const { name } of wires) link.names.add(name);
+        isJoined = promote();
+        if (!isJoined) return;
+        this.resumption.proceed(this.resumption.accepted(answer).step);
+        link.takesPositions = true;
+      });
+      return isJoined;
+    });
+  }
+
+  /** Completes the snapshot of a connection, and sends the changes that wait, until it is not the active one any more. */
+  work(link: Link, isActive: () => boolean): Promise<void> {
+    return this.lock.run(async () => {
+      const { snapshot } = link;
+      link.snapshot = undefined;
+      if (snapshot && isActive()) await this.complete(link, snapshot);
+      while (isActive()) {
+        const change = this.registry.next(link.resumesInMs === 0);
+        if (!change) return;
+        if (change.kind === 'remove') await this.remove(link, change);
+        else await this.put(link, change);
+      }
+    });
+  }
+
+  /** Removes all subscriptions from a connection, and takes the events that the group has already assigned to it. */
+  async leave({ connection, names }: Link): Promise<void> {
+    try {
+      for (const subscription of names) await connection.request('unsubscribe', { subscription });
+    } catch {
+      return;
+    }
+    if (names.size > 0) await connection.quiet(QUIET_MS, this.settings.drainMs);
+  }
+
+  private get isMember(): boolean {
+    return this.settings.groupId !== undefined;
+  }
+
+  private get bookmark() {
+    return this.isMember ? undefined : this.resumption.bookmark;
+  }
+
+  private begin(link: Link, wires: readonly Wire[], since: Since | undefined): void {
+    link.takesPositions = false;
+    link.fresh.clear();
+    if (since) link.resume();
+    this.registry.begin(wires);
+  }
+
+  private opened(link: Link, wires: readonly Wire[], told: readonly Receiver[], hasAsked: boolean, answer: Frame): Opened {
+    const { step, verdict } = this.resumption.answered(answer, hasAsked);
+    const done = this.registry.accept(wires);
+    for (const { name } of wires) link.names.add(name);
+    link.fresh.clear();
+    const snapshots = wires.filter(({ snapshot }) => snapshot);
+    if (typeof answer['snapshot'] === 'number' && snapshots.length > 0) link.snapshot = { wires: snapshots, answer, step };
+    else {
+      this.resumption.proceed(step);
+      // The stream resumes, so the server sent no snapshot.
+      const owing = verdict ? this.registry.owing(snapshots) : [];
+      if (owing.length > 0) link.snapshot = { wires: owing, answer: undefined, step: undefined };
+      else link.takesPositions = true;
+    }
+    return {
+      verdict,
+      tell: () => {
+        for (const { wire, resolve } of done) resolve(filterInForce(answer, wire.name));
+        if (verdict) this.judge(link, verdict, told);
+      },
+    };
+  }
+
+  /** Drops the subscription for which a first message was refused. Throws if the fault is another one. */
+  private refused(wires: readonly Wire[], hasAsked: boolean, error: unknown): void {
+    if (!(error instanceof RequestError)) throw error;
+    if (error.code === 'limit_exceeded' && hasAsked && this.resumption.isTooSoon()) throw new TooSoonError(error.message);
+    const isClosed = error.code === 'message_too_large' || error.code === 'invalid_message';
+    const wire = this.registry.atFault(wires, error.subscription);
+    if (isClosed && !(wire && this.registry.isNew(wire))) throw new ConnectionError('connection_lost', error.message, { cause: error });
+    if (!wire) throw error;
+    this.registry.refuse(wire, error);
+  }
+
+  private async put(link: Link, { kind, wire, resolve }: Exclude<Change, { kind: 'remove' }>): Promise<void> {
+    const since = wire.since && wireSince(wire.since);
+    for (let attempt = 1; ; attempt += 1) {
+      this.begin(link, [wire], since);
+      if (kind === 'add' && !since) link.fresh.add(wire.receiver.id);
+      try {
+        let step!: BookmarkStep;
+        let verdict: Verdict | undefined;
+        const answer = await link.connection.request('subscribe', subscribeFields([wire], true, since), (answer) => {
+          ({ step, verdict } = this.resumption.accepted(answer));
+          this.registry.accept([wire]);
+          link.names.add(wire.name);
+          link.fresh.clear();
+          if (wire.snapshot) return;
+          this.resumption.proceed(step);
+          link.takesPositions = true;
+        });
+        resolve(filterInForce(answer, wire.name));
+        if (verdict) this.judge(link, verdict, [wire.receiver]);
+        if (wire.snapshot) await this.complete(link, { wires: [wire], answer, step });
+        break;
+      } catch (error) {
+        if (!(error instanceof RequestError)) throw error;
+        if (error.code !== 'conflict' || attempt === ATTEMPTS) {
+          this.registry.refuse(wire, error);
+          break;
+        }
+        await pause(link, ATTEMPT_MS);
+      }
+    }
+    link.fresh.clear();
+    link.takesPositions = true;
+  }
+
+  private async remove(link: Link, change: Change): Promise<void> {
+    const { name } = change.wire;
+    link.takesPositions = false;
+    try {
+      await link.connection.request('unsubscribe', { subscription: name }, () => (link.takesPositions = true));
+    } catch (error) {
+      // The server does not have it, or keeps it until the connection ends. Its events have no receiver.
+      if (!(error instanceof RequestError)) throw error;
+    }
+    link.names.delete(name);
+    // Events that the group has assigned to this connection are still under way.
+    if (this.isMember) await link.connection.quiet(QUIET_MS, this.settings.drainMs);
+    link.takesPositions = true;
+    this.registry.removed(change);
+  }
+
+  /** Receives the rest of a snapshot. */
+  private async complete(link: Link, { wires, answer, step }: SnapshotUnderWay): Promise<void> {
+    const receivers = new Set(wires.map(({ receiver }) => receiver));
+    let held = step;
+    try {
+      await receiveSnapshot(answer, {
+        begin: async () => {
+          for (const receiver of receivers) receiver.snapshotRestarted();
+          const begun = await link.connection.request('subscribe', subscribeFields(wires, true));
+          const { step: next, verdict } = this.resumption.accepted(begun);
+          held = held && !held.continues ? { ...next, continues: false } : next;
+          if (verdict) this.judge(link, verdict, [...receivers]);
+          return begun;
+        },
+        proceed: (next) => link.connection.request('snapshot', { next }),
+        pause: (ms) => pause(link, ms),
+      });
+    } catch (error) {
+      if (!(error instanceof RequestError)) throw error;
+      throw new ConnectionError('server_error', error.message, { cause: error });
+    }
+    this.registry.paid(wires);
+    if (held) this.resumption.proceed(held);
+    link.takesPositions = true;
+    for (const receiver of receivers) receiver.snapshotComplete();
+  }
+
+  private judge({ replayed }: Link, verdict: Verdict, receivers: readonly Receiver[]): void {
+    for (const receiver of new Set(receivers)) {
+      if (verdict.recovered) receiver.recovered(replayed.of.get(receiver.id) ?? 0);
+      else receiver.notRecovered(verdict.reason, verdict.missedSince);
+    }
+    this.judged(verdict, replayed.all);
+  }
+}
+
+/** Waits, but not longer than the connection lasts. */
+async function pause({ connection }: Link, ms: number): Promise<void> {
+  let cancel = () => {};
+  await Promise.race([connection.ended, new Promise<void>((resolve) => (cancel = after(ms, resolve)))]);
+  cancel();
+}
+
