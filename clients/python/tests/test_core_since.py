@@ -51,6 +51,44 @@ def test_subscriptions_with_different_rewinds_need_a_message_each():
     assert wire.program.items[key] == [NotRecovered("too_many", None)]
 
 
+def test_a_rewind_that_is_added_while_the_stream_waits_has_a_message_of_its_own():
+    wire = Wire()
+    kept, _ = wire.subscribe("kept")
+    subscribed(wire, "kept")
+    wire.end()
+    past, _ = wire.subscribe("past", since=3600)
+    fresh, call = wire.subscribe("fresh")
+    wire.connect()
+    request = wire.read()
+    assert [each["subscription"] for each in request["subscriptions"]] == ["kept", "fresh"]
+    assert request["since"] == {"position": "p1", "session": "s"}
+    wire.event("e1", ["kept", "fresh"], replayed=True)
+    wire.answer(request, position="p2", session="t", recovered=True, replayed=1)
+    wire.event("e2", ["kept", "fresh"], replayed=True)
+    assert wire.program.settled[call] is None
+    request = wire.read()
+    assert (request["subscription"], request["since"]) == ("past", {"seconds": 3601})
+    wire.event("e0", ["past"], replayed=True)
+    wire.answer(request, position="p2", session="t", recovered=True, replayed=1)
+    assert [wire.ids(key) for key in (kept, fresh, past)] == [["e1", "e2"], ["e2"], ["e0"]]
+    assert (wire.program.items[kept][1], wire.program.items[past][1]) == (Recovered(1), Recovered(1))
+
+
+def test_a_stream_whose_subscriptions_are_all_new_has_missed_nothing():
+    wire = Wire()
+    old, _ = wire.subscribe("old")
+    subscribed(wire, "old")
+    wire.end()
+    wire.subscribe("past", since=3600)
+    wire.machine.requests.remove(old)
+    wire.run()
+    wire.connect()
+    request = wire.read()
+    assert (request["subscriptions"][0]["subscription"], request["since"]["seconds"]) == ("past", 3601)
+    wire.answer(request, position="p2", session="t", recovered=True, replayed=0)
+    assert wire.program.verdicts == [Recovered(0)]
+
+
 def test_a_limit_that_is_no_haste_refuses_the_subscription():
     wire = Wire()
     wire.subscribe("a")
@@ -132,20 +170,6 @@ def test_an_update_of_a_subscription_that_is_closed_meanwhile_leaves_no_name():
     assert wire.program.settled[closing] is None
     wire.subscribe("a")
     assert wire.read()["subscription"] == "a"
-
-
-def test_a_closed_subscription_of_a_group_takes_its_events_until_the_answer():
-    wire = Wire(group_id="g")
-    wire.subscribe("keep")
-    key, _ = wire.subscribe("a")
-    subscribed(wire, "keep", "a", ok=True)
-    wire.machine.requests.remove(key)
-    wire.run()
-    removed = wire.read()
-    wire.event("e1", ["a"])
-    wire.answer(removed)
-    assert wire.ids(key) == ["e1"]
-    assert wire.program.ended[key] is None
 
 
 def test_frames_that_are_no_messages_are_ignored():

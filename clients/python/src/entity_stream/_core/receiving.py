@@ -124,6 +124,9 @@ class Receiving:
             # The next connection brings the missing events. In a group, no other connection would.
             return
         subscriptions = self._named(link, event, names)
+        if event.replayed:
+            # The events that a resume brings are older than a subscription that is new.
+            subscriptions = [each for each in subscriptions if each.is_accepted or each.since is not None]
         if event.is_snapshot:
             self._extend(link)
             new = subscriptions

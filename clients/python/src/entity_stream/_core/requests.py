@@ -67,16 +67,14 @@ class Requests:
             if isinstance(request, (Add, Replace)) and request.subscription is subscription and request not in under_way:
                 self._set.discard([request])
                 machine.emit(Settled(request.call, ClosedError("the subscription")))
-        is_known = self._is_known(subscription)
-        if not is_known or not self._set.is_wanted:
+        is_known, is_member = self._is_known(subscription), machine.settings.group_id is not None
+        if is_known and (is_member or self._set.is_wanted):
+            if not is_member:
+                machine.emit(Ended(subscription.key, None))
+            self._set.queue.append(Remove(subscription.wire, [call]))
+        else:
             self.drop(subscription, None)
             machine.emit(Settled(call, None))
-        else:
-            # A member of a group takes the events that are assigned to it until it has unsubscribed.
-            ends = subscription.key if machine.settings.group_id is not None else None
-            if ends is None:
-                machine.emit(Ended(subscription.key, None))
-            self._set.queue.append(Remove(subscription.wire, [call], ends))
         machine.proceed()
         return call
 
@@ -151,13 +149,13 @@ class Requests:
 
     def removed(self, request: Remove) -> None:
         """The server does not have this name any more."""
+        subscription = self._set.of_name(request.wire)
+        if subscription is not None and subscription.is_closed and self._machine.settings.group_id is not None:
+            return self._machine.leaving.await_end(subscription, request.calls)
         self._set.free_name(request.wire)
         for call in request.calls:
             self._machine.emit(Settled(call, None))
-        subscription = self._set.of_name(request.wire)
         if subscription is not None and subscription.is_closed:
-            if request.ends is not None:
-                self._machine.emit(Ended(request.ends, None))
             self._forget(subscription)
 
     def refused(self, link: Link, message: Message, error: EntityStreamError) -> None:
@@ -225,7 +223,7 @@ class Requests:
                 self._set.discard([request])
                 self.removed(request)
         for subscription in list(self._set.all.values()):
-            if subscription.is_closed:
+            if subscription.is_closed and subscription.ends_by is None:
                 self.drop(subscription, None)
 
     def timers(self) -> Iterator[tuple[float, Callable[[], None]]]:
@@ -261,3 +259,5 @@ class Requests:
         self._set.discard(waiting)
         for each in waiting:
             self._machine.emit(Settled(each.call, ClosedError("the subscription")))
+        for call in subscription.end_calls:
+            self._machine.emit(Settled(call, None))

@@ -36,6 +36,10 @@ class Subscription:
     #: A snapshot is owed until it is complete, also if the stream resumes in between.
     owes_snapshot: bool = False
     is_closed: bool = False
+    #: A member of a group has unsubscribed it, and takes its events until this time at the latest.
+    ends_by: float | None = None
+    #: The calls that succeed with its end.
+    end_calls: list[int] = field(default_factory=list)
     replayed: int = 0
 
     def rewind(self, now: float) -> dict[str, Any] | None:
@@ -72,8 +76,6 @@ class Remove:
 
     wire: str
     calls: list[int] = field(default_factory=list)
-    #: The subscription that ends with the removal.
-    ends: int | None = None
 
 
 Request = Add | Replace | Remove
