@@ -205,3 +205,23 @@ def test_frames_that_cannot_be_read_are_told_and_skipped():
     wire.event("e1", ["a"], entityType={"deep": []})
     assert [each.entity_type for each in wire.program.events[key]] == [""]
     assert wire.state is StreamState.CONNECTED
+
+
+def test_a_conflict_is_tried_again():
+    wire = Wire()
+    key, _ = wire.subscribe("a")
+    subscribed(wire, "a")
+    _, added = wire.subscribe("b")
+    for _ in range(3):
+        refuse(wire, wire.read(), "conflict")
+        assert wire.sent[wire.newest] == []
+        wire.pass_time(0.6)
+    wire.answer(wire.read(), **POSITION)
+    assert wire.program.settled[added] is None
+    updated = wire.machine.requests.update(key, Filter(q="a>1"))
+    wire.run()
+    for _ in range(4):
+        refuse(wire, wire.read(), "conflict")
+        wire.pass_time(0.6)
+    assert isinstance(wire.program.settled[updated], RequestError)
+    assert wire.state is StreamState.CONNECTED

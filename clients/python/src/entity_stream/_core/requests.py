@@ -20,6 +20,10 @@ from .subscriptions import Add, Remove, Replace, Subscription
 if TYPE_CHECKING:
     from .machine import Machine
 
+#: The most times that a request is sent again because other requests for the same connection disturbed it, and the wait before.
+CONFLICTS = 3
+CONFLICT_PAUSE = 0.5
+
 
 class Requests:
     """Adds, replaces and removes subscriptions, one after the other."""
@@ -176,6 +180,9 @@ class Requests:
         ):
             request.was_too_soon = True
             self._pause_until = machine.clock.monotonic() + RESUME_INTERVAL
+        elif error.code == "conflict" and request.conflicts < CONFLICTS:
+            request.conflicts += 1
+            self._pause_until = machine.clock.monotonic() + CONFLICT_PAUSE
         else:
             self.refuse(request, error)
         machine.proceed()

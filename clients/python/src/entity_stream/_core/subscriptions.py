@@ -58,6 +58,7 @@ class Add:
     subscription: Subscription
     call: int
     was_too_soon: bool = False
+    conflicts: int = 0
 
 
 @dataclass(eq=False)
@@ -68,6 +69,7 @@ class Replace:
     filter: Filter
     wire: str
     call: int
+    conflicts: int = 0
 
 
 @dataclass(eq=False)
