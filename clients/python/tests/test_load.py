@@ -1,4 +1,4 @@
-"""Collections that the program loads, against a server that the test cuts."""
+"""Collections that the program loads, and updates, against a server that the test cuts and stops."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import json
 from typing import Any
 
+import pytest
 from waiting import PATIENCE, run, until
 from websockets.asyncio.server import ServerConnection, serve
 
@@ -18,6 +19,8 @@ class Server:
     def __init__(self) -> None:
         self.peers: list[ServerConnection] = []
         self.refuses = False
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
 
     async def __aenter__(self) -> Server:
         self._server = await serve(self._handle, "127.0.0.1", 0, process_request=self._request)
@@ -35,6 +38,10 @@ class Server:
         self.peers.append(peer)
         async for text in peer:
             request = json.loads(text)
+            await self.may_answer.wait()
+            if request["action"] == "unsubscribe":
+                await peer.send(json.dumps({"type": "unsubscribed", "requestId": request["requestId"]}))
+                continue
             answer = {"type": "subscribed", "requestId": request["requestId"], "position": "p1", "session": "s"}
             await peer.send(json.dumps(answer | ({"recovered": True, "replayed": 0} if "since" in request else {})))
 
@@ -87,5 +94,21 @@ def test_a_load_that_outlives_its_connection_completes_nothing():
             loads[1].set_result([{"id": "v", "type": "T"}])
             await entities.wait_ready(PATIENCE)
             assert (list(entities), entities.is_complete) == (["v"], True)
+
+    run(check())
+
+
+def test_an_update_that_is_cancelled_shows_the_filter_in_force():
+    async def check() -> None:
+        async with Server() as server, EntityStream(server.url, "demo") as stream:
+            rooms = stream.subscribe(entity_types=["A"])
+            await rooms.wait_ready(PATIENCE)
+            server.may_answer.clear()
+            with pytest.raises(asyncio.TimeoutError):
+                await asyncio.wait_for(rooms.update(entity_types=["B"]), 0.05)
+            assert rooms.filter.entity_types == ("A",)
+            server.may_answer.set()
+            await until(lambda: rooms.filter.entity_types == ("B",))
+        assert rooms.filter.entity_types == ("B",)
 
     run(check())

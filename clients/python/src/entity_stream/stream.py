@@ -156,19 +156,20 @@ class EntityStream:
             raise ValueError("a member of a group has no snapshot and no since")
         if since is not None and (isinstance(since, bool) or not since >= 0):
             raise ValueError("since has to be a number of seconds, at least 0")
-        subscription = Subscription(self, filter, buffer, on_item)
+        subscription = Subscription(self, buffer, on_item)
         add = machine.requests.add
         with self._shell.paused():
             key, call = self._shell.call(lambda: add(filter, name, snapshot=snapshot, since=since))
-            subscription._key, subscription._name = key, machine.subscriptions.all[key].wire
+            subscription._core = machine.subscriptions.all[key]
+            subscription._name = subscription._core.wire
             self._subscriptions[key], self._calls[call] = subscription, subscription._ready
         return subscription
 
     async def _update(self, subscription: Subscription, filter: Filter) -> None:
-        await self._call(lambda: self._shell.machine.requests.update(subscription._key, filter))
+        await self._call(lambda: self._shell.machine.requests.update(subscription._core.key, filter))
 
     async def _remove(self, subscription: Subscription) -> None:
-        await self._call(lambda: self._shell.machine.requests.remove(subscription._key))
+        await self._call(lambda: self._shell.machine.requests.remove(subscription._core.key))
 
     async def _call(self, ask: Callable[[], int]) -> None:
         answer = Call()

@@ -156,7 +156,6 @@ class Requests:
         subscription = self._set.of_name(request.wire)
         if subscription is not None and subscription.is_closed and self._machine.settings.group_id is not None:
             return self._machine.leaving.await_end(subscription, request.calls)
-        self._set.free_name(request.wire)
         for call in request.calls:
             self._machine.emit(Settled(call, None))
         if subscription is not None and subscription.is_closed:
@@ -261,7 +260,6 @@ class Requests:
     def _forget(self, subscription: Subscription) -> None:
         subscription.is_closed = True
         self._set.all.pop(subscription.key, None)
-        self._set.free_name(subscription.wire)
         waiting = [each for each in self._set.queue if not isinstance(each, Remove) and each.subscription is subscription]
         self._set.discard(waiting)
         for each in waiting:
