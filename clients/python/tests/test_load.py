@@ -10,7 +10,7 @@ import pytest
 from waiting import PATIENCE, run, until
 from websockets.asyncio.server import ServerConnection, serve
 
-from entity_stream import EntityStream
+from entity_stream import Change, EntityStream
 
 
 class Server:
@@ -68,6 +68,22 @@ def test_a_loaded_entity_has_a_service_path():
             await until(lambda: entities["u"].version == 2)
             await server.event(type="entityDeleted", version=3, **fields, id="e2")
             await until(lambda: list(entities) == ["v"])
+
+    run(check())
+
+
+def test_a_load_is_complete_though_on_change_raises():
+    async def check() -> None:
+        told: list[str] = []
+
+        def on_change(change: Change) -> None:
+            told.append(change.entity.id)
+            raise KeyError
+
+        async with Server() as server, EntityStream(server.url, "demo") as stream:
+            entities = stream.entities(load=lambda: [{"id": "u", "type": "T"}, {"id": "v", "type": "T"}], on_change=on_change)
+            await entities.wait_ready(PATIENCE)
+            assert (told, list(entities)) == (["u", "v"], ["u", "v"])
 
     run(check())
 

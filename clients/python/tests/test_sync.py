@@ -98,6 +98,12 @@ def test_it_works_where_a_loop_runs(local: LocalSystem, tenant: str):
     asyncio.run(notebook())
 
 
+@pytest.mark.parametrize("since", [float("inf"), float("nan"), -1, True])
+def test_since_is_a_number_of_seconds(since: float):
+    with EntityStream("ws://localhost:9", "demo") as stream, pytest.raises(ValueError, match="since has to be"):
+        stream.subscribe(since=since)
+
+
 def test_a_failed_stream_ends_the_loop():
     def get_token() -> str:
         raise AuthenticationError("logged_out", "log in again")

@@ -97,6 +97,31 @@ def test_sys_exit_in_a_callback_closes_the_stream(local: LocalSystem, tenant: st
     assert stream.state is StreamState.CLOSED
 
 
+class Buffers(set[Any]):
+    """The buffers of a collection, and the threads that took some out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.threads: Queue[threading.Thread] = Queue()
+
+    def discard(self, buffer: Any) -> None:
+        super().discard(buffer)
+        self.threads.put(threading.current_thread())
+
+
+def test_a_loop_over_changes_that_is_left_ends_in_the_thread_of_the_stream(local: LocalSystem, tenant: str):
+    local.publish(room(1, data={}), tenant=tenant)
+    with EntityStream(local.url, tenant) as stream:
+        rooms = stream.entities()
+        rooms.wait_ready(PATIENCE)
+        buffers = rooms._entities._buffers = Buffers()
+        for change in rooms.changes():
+            assert (change.kind, len(buffers)) == ("added", 1)
+            break
+        assert buffers.threads.get(timeout=PATIENCE) is stream._thread._thread
+        assert len(buffers) == 0
+
+
 def test_a_wait_that_begins_as_the_thread_ends():
     thread = LoopThread()
     thread._loop.call_soon_threadsafe(thread._loop.stop)

@@ -26,13 +26,13 @@ class EntityEvent:
     #: A tuple for an entity with several types.
     entity_type: str | tuple[str, ...]
     #: The attributes in the view of the subscription; empty if `truncated`; `None` for `entityLeft`.
-    data: Mapping[str, Any] | None = field(default=None, repr=False)
+    data: Mapping[str, Any] | None = field(default=None, repr=False, hash=False)
     #: On updates only, if the publisher sent it.
     changed_attributes: tuple[str, ...] | None = None
     #: The former values of the changed attributes, with `show_changes`.
-    previous: Mapping[str, Any] | None = field(default=None, repr=False)
+    previous: Mapping[str, Any] | None = field(default=None, repr=False, hash=False)
     #: The JSON-LD `@context`, if the publisher sent one.
-    context: Any = field(default=None, repr=False)
+    context: Any = field(default=None, repr=False, hash=False)
     #: The publisher's time of the change.
     timestamp: str = ""
     #: The place of the event in the history.

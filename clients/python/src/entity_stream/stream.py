@@ -6,6 +6,7 @@ import logging
 import re
 from collections.abc import Callable
 from functools import partial
+from math import inf
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -154,7 +155,7 @@ class EntityStream:
             raise ValueError("another subscription of the stream has this name")
         if (snapshot or since is not None) and self._settings.group_id is not None:
             raise ValueError("a member of a group has no snapshot and no since")
-        if since is not None and (isinstance(since, bool) or not since >= 0):
+        if since is not None and (isinstance(since, bool) or not 0 <= since < inf):
             raise ValueError("since has to be a number of seconds, at least 0")
         subscription = Subscription(self, buffer, on_item)
         add = machine.requests.add
