@@ -224,4 +224,12 @@ def test_a_conflict_is_tried_again():
         refuse(wire, wire.read(), "conflict")
         wire.pass_time(0.6)
     assert isinstance(wire.program.settled[updated], RequestError)
+    removed = wire.machine.requests.remove(key)
+    wire.run()
+    refuse(wire, wire.read(), "conflict")
+    wire.pass_time(0.6)
+    request = wire.read()
+    assert (request["action"], request["subscription"]) == ("unsubscribe", "a")
+    wire.answer(request)
+    assert wire.program.settled[removed] is None
     assert wire.state is StreamState.CONNECTED

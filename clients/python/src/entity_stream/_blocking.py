@@ -23,10 +23,10 @@ def in_thread(function: Callable[[], T]) -> asyncio.Future[T]:
     future.add_done_callback(lambda done: done.cancelled() or done.exception())
     context = contextvars.copy_context()
 
-    def settle(settle: Callable[[], None]) -> None:
+    def settle(set_it: Callable[[], None]) -> None:
         # The caller may have been cancelled, and its loop may be closed.
         with contextlib.suppress(RuntimeError):
-            loop.call_soon_threadsafe(lambda: None if future.done() else settle())
+            loop.call_soon_threadsafe(lambda: None if future.done() else set_it())
 
     def work() -> None:
         try:

@@ -64,7 +64,7 @@ class Opening:
         """Sends the first message about subscriptions."""
         machine = self._machine
         accepted = machine.subscriptions.accepted()
-        if not accepted:
+        if link is machine.main and not accepted:
             # New subscriptions have missed nothing.
             machine.resumption.forget()
         since = machine.resumption.since() if machine.settings.group_id is None else None

@@ -168,7 +168,10 @@ class Requests:
             return
         if not isinstance(error, RequestError):
             return machine.fail_link(link, error)
-        if isinstance(request, Remove):
+        if error.code == "conflict" and request.conflicts < CONFLICTS:
+            request.conflicts += 1
+            self._pause_until = machine.clock.monotonic() + CONFLICT_PAUSE
+        elif isinstance(request, Remove):
             self._set.discard([request])
             self.removed(request)
         elif (
@@ -179,9 +182,6 @@ class Requests:
         ):
             request.was_too_soon = True
             self._pause_until = machine.clock.monotonic() + RESUME_INTERVAL
-        elif error.code == "conflict" and request.conflicts < CONFLICTS:
-            request.conflicts += 1
-            self._pause_until = machine.clock.monotonic() + CONFLICT_PAUSE
         else:
             self.refuse(request, error)
         machine.proceed()

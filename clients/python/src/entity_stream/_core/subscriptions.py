@@ -78,6 +78,7 @@ class Remove:
 
     wire: str
     calls: list[int] = field(default_factory=list)
+    conflicts: int = 0
 
 
 Request = Add | Replace | Remove
