@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ConnectionFailed, EntityStreamError, RequestError
 from ..events import NotRecovered, Verdict
-from .effects import Deliver, Online, Settled, StreamState, Told
+from .effects import Online, Settled, StreamState, Told
 from .link import Kind, Link, Phase
 from .subscriptions import Add, Subscription
 from .tokens import is_bound
@@ -123,7 +123,7 @@ class Opening:
         machine = self._machine
         machine.emit(Told(verdict))
         for each in subscriptions:
-            machine.emit(Deliver(each.key, machine.requests.own(verdict, each)))
+            machine.requests.tell(verdict, each)
 
     def refused(self, link: Link, frame: Mapping[str, Any], error: EntityStreamError) -> None:
         """The server refused the token, the proof, or the first message about subscriptions."""

@@ -136,16 +136,18 @@ class Requests:
             self.in_force(subscription)
             machine.emit(Settled(request.call, None))
         if verdict is not None:
-            machine.emit(Deliver(subscription.key, self.own(verdict, subscription)))
+            self.tell(verdict, subscription)
         if isinstance(request, Add) and subscription.wants_snapshot:
             machine.snapshotting.begin(link, [subscription], answer, step)
         else:
             machine.resumption.proceed(step)
         machine.proceed()
 
-    def own(self, verdict: Verdict, subscription: Subscription) -> Verdict:
-        """The verdict with the number of past events of this subscription."""
-        return Recovered(subscription.replayed) if isinstance(verdict, Recovered) else verdict
+    def tell(self, verdict: Verdict, subscription: Subscription) -> None:
+        """Gives a verdict to a subscription, with the number of its own past events."""
+        own = Recovered(subscription.replayed) if isinstance(verdict, Recovered) else verdict
+        if not subscription.is_closed:
+            self._machine.emit(Deliver(subscription.key, own))
 
     def in_force(self, subscription: Subscription) -> None:
         """The server has accepted this subscription."""
@@ -155,6 +157,7 @@ class Requests:
         """The server does not have this name any more."""
         subscription = self._set.of_name(request.wire)
         if subscription is not None and subscription.is_closed and self._machine.settings.group_id is not None:
+            self._give_up(subscription)
             return self._machine.leaving.await_end(subscription, request.calls)
         for call in request.calls:
             self._machine.emit(Settled(call, None))
@@ -201,12 +204,13 @@ class Requests:
 
     def abandon(self, error: EntityStreamError) -> None:
         """Fails all requests that wait. Removals succeed: no connection has the names any more."""
-        for request in list(self._set.queue):
+        abandoned = list(self._set.queue)
+        self._set.queue.clear()
+        for request in abandoned:
             if isinstance(request, Remove):
                 self.removed(request)
             else:
                 self._machine.emit(Settled(request.call, error))
-        self._set.queue.clear()
         self._pause_until = None
 
     def blame(self, link: Link, code: int | None, reason: str) -> None:
@@ -260,9 +264,13 @@ class Requests:
     def _forget(self, subscription: Subscription) -> None:
         subscription.is_closed = True
         self._set.all.pop(subscription.key, None)
+        self._give_up(subscription)
+        for call in subscription.end_calls:
+            self._machine.emit(Settled(call, None))
+
+    def _give_up(self, subscription: Subscription) -> None:
+        """Fails the calls about a closed subscription."""
         waiting = [each for each in self._set.queue if not isinstance(each, Remove) and each.subscription is subscription]
         self._set.discard(waiting)
         for each in waiting:
             self._machine.emit(Settled(each.call, ClosedError("the subscription")))
-        for call in subscription.end_calls:
-            self._machine.emit(Settled(call, None))
