@@ -86,6 +86,7 @@ class LocalSystem:
             end = time.monotonic() + PATIENCE
             while not _accepts(request):
                 assert time.monotonic() < end, "the notification is not accepted"
+                time.sleep(0.1)
 
     def stop(self) -> None:
         """Stops the system with Ctrl-C."""

@@ -213,3 +213,12 @@ def test_a_repr_shows_no_value():
     shown = repr(event("entityUpdated", "a", 1, data={"name": "secret"}, previous={"name": "secret"}))
     assert "secret" not in shown
     assert "secret" not in repr(Entity(tenant="d", service_path="/", id="a", type="R", data={"name": "secret"}))
+
+
+def test_what_a_program_keeps_can_be_in_a_set():
+    one, other = (event("entityUpdated", "a", n, data={"n": [n]}, previous={"n": [0]}, context=["x"]) for n in (1, 2))
+    assert len({one, other, one}) == 2
+    entity = Entity.after(None, one, merges=False)
+    assert {entity, Entity.after(None, one, merges=False)} == {entity}
+    near = {"georel": "near", "geometry": "Point", "coordinates": [1, 2]}
+    assert {Filter(geo_q=near, entity_types=["Room"]): 1}[Filter(geo_q=near, entity_types=["Room"])] == 1

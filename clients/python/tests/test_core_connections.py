@@ -141,27 +141,6 @@ def test_the_first_message_can_have_the_token():
     assert wire.read()["action"] == "subscribe"
 
 
-def test_a_member_of_a_group_leaves_before_it_closes():
-    wire = Wire(group_id="g", drain=10)
-    key, _ = wire.subscribe("a")
-    link = subscribed(wire, "a", ok=True)
-    wire.machine.close()
-    wire.run()
-    request = wire.read()
-    assert request["action"] == "unsubscribe"
-    wire.event("e1", ["a"])
-    wire.answer(request)
-    wire.event("e2", ["a"])
-    assert wire.closing == []
-    wire.pass_time(1.1)
-    assert wire.closing == [link]
-    wire.event("e3", ["a"])
-    wire.end()
-    assert wire.ids(key) == ["e1", "e2", "e3"]
-    assert wire.state is StreamState.CLOSED
-    assert wire.program.ended[key] is None
-
-
 def test_waits_grow_and_shrink_after_a_stable_connection():
     wire = Wire(seed=7, backoff_min=0.5, backoff_max=30, stable_after=30)
     wire.subscribe("a")

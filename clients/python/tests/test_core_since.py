@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from model import POSITION, Wire, subscribed
 
 from entity_stream import ClosedError, Filter, NotRecovered, Recovered, RequestError, StreamState
@@ -47,6 +49,44 @@ def test_subscriptions_with_different_rewinds_need_a_message_each():
     wire.answer(request, **POSITION, recovered=False, reason="too_many")
     assert wire.program.settled[call] is None
     assert wire.program.items[key] == [NotRecovered("too_many", None)]
+
+
+def test_a_rewind_that_is_added_while_the_stream_waits_has_a_message_of_its_own():
+    wire = Wire()
+    kept, _ = wire.subscribe("kept")
+    subscribed(wire, "kept")
+    wire.end()
+    past, _ = wire.subscribe("past", since=3600)
+    fresh, call = wire.subscribe("fresh")
+    wire.connect()
+    request = wire.read()
+    assert [each["subscription"] for each in request["subscriptions"]] == ["kept", "fresh"]
+    assert request["since"] == {"position": "p1", "session": "s"}
+    wire.event("e1", ["kept", "fresh"], replayed=True)
+    wire.answer(request, position="p2", session="t", recovered=True, replayed=1)
+    wire.event("e2", ["kept", "fresh"], replayed=True)
+    assert wire.program.settled[call] is None
+    request = wire.read()
+    assert (request["subscription"], request["since"]) == ("past", {"seconds": 3601})
+    wire.event("e0", ["past"], replayed=True)
+    wire.answer(request, position="p2", session="t", recovered=True, replayed=1)
+    assert [wire.ids(key) for key in (kept, fresh, past)] == [["e1", "e2"], ["e2"], ["e0"]]
+    assert (wire.program.items[kept][1], wire.program.items[past][1]) == (Recovered(1), Recovered(1))
+
+
+def test_a_stream_whose_subscriptions_are_all_new_has_missed_nothing():
+    wire = Wire()
+    old, _ = wire.subscribe("old")
+    subscribed(wire, "old")
+    wire.end()
+    wire.subscribe("past", since=3600)
+    wire.machine.requests.remove(old)
+    wire.run()
+    wire.connect()
+    request = wire.read()
+    assert (request["subscriptions"][0]["subscription"], request["since"]["seconds"]) == ("past", 3601)
+    wire.answer(request, position="p2", session="t", recovered=True, replayed=0)
+    assert wire.program.verdicts == [Recovered(0)]
 
 
 def test_a_limit_that_is_no_haste_refuses_the_subscription():
@@ -132,28 +172,64 @@ def test_an_update_of_a_subscription_that_is_closed_meanwhile_leaves_no_name():
     assert wire.read()["subscription"] == "a"
 
 
-def test_a_closed_subscription_of_a_group_takes_its_events_until_the_answer():
-    wire = Wire(group_id="g")
-    wire.subscribe("keep")
-    key, _ = wire.subscribe("a")
-    subscribed(wire, "keep", "a", ok=True)
-    wire.machine.requests.remove(key)
-    wire.run()
-    removed = wire.read()
-    wire.event("e1", ["a"])
-    wire.answer(removed)
-    assert wire.ids(key) == ["e1"]
-    assert wire.program.ended[key] is None
-
-
-def test_deeply_nested_and_broken_frames_are_ignored():
+def test_frames_that_are_no_messages_are_ignored():
     wire = Wire()
     key, _ = wire.subscribe("a")
     subscribed(wire, "a")
-    for text in ("[" * 100_000, "nonsense", "[]", "5", '{"type": 5}', '{"type":"events","events":5}', '{"type":"entityUpdated"}'):
+    for text in ("[]", "5", '{"type": 5}', '{"type":"events","events":5}', '{"type":"entityUpdated"}'):
         wire.machine.received(wire.newest, text)
         wire.run()
     wire.send({"type": "events", "events": [5, {"type": "later"}, {"type": "entityUpdated"}]})
     wire.event("e1", ["a"], unknown={"a": 1})
     assert wire.ids(key) == ["e1"]
+    assert wire.state is StreamState.CONNECTED
+    assert wire.program.troubles == []
+
+
+def parse(text: str) -> object:
+    if "secret" in text:
+        raise KeyError(text)
+    return json.loads(text)
+
+
+def test_frames_that_cannot_be_read_are_told_and_skipped():
+    wire = Wire(parse=parse)
+    key, _ = wire.subscribe("a")
+    subscribed(wire, "a")
+    for text in ("[" * 100_000, "nonsense", '{"secret": 1}'):
+        wire.machine.received(wire.newest, text)
+        wire.run()
+    assert [error.code for error in wire.program.troubles] == ["unreadable"] * 3
+    assert not any("secret" in str(error) for error in wire.program.troubles)
+    wire.send({"type": "error", "code": [[]], "message": "m"})
+    wire.event("e1", ["a"], entityType={"deep": []})
+    assert [each.entity_type for each in wire.program.events[key]] == [""]
+    assert wire.state is StreamState.CONNECTED
+
+
+def test_a_conflict_is_tried_again():
+    wire = Wire()
+    key, _ = wire.subscribe("a")
+    subscribed(wire, "a")
+    _, added = wire.subscribe("b")
+    for _ in range(3):
+        refuse(wire, wire.read(), "conflict")
+        assert wire.sent[wire.newest] == []
+        wire.pass_time(0.6)
+    wire.answer(wire.read(), **POSITION)
+    assert wire.program.settled[added] is None
+    updated = wire.machine.requests.update(key, Filter(q="a>1"))
+    wire.run()
+    for _ in range(4):
+        refuse(wire, wire.read(), "conflict")
+        wire.pass_time(0.6)
+    assert isinstance(wire.program.settled[updated], RequestError)
+    removed = wire.machine.requests.remove(key)
+    wire.run()
+    refuse(wire, wire.read(), "conflict")
+    wire.pass_time(0.6)
+    request = wire.read()
+    assert (request["action"], request["subscription"]) == ("unsubscribe", "a")
+    wire.answer(request)
+    assert wire.program.settled[removed] is None
     assert wire.state is StreamState.CONNECTED

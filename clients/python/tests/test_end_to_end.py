@@ -142,8 +142,9 @@ def test_a_gap_that_is_not_recovered_begins_with_a_snapshot():
 
 
 def test_a_snapshot_of_thousands(local: LocalSystem, tenant: str):
+    local.notify([room(n)["entityId"] for n in range(5200)], tenant)
+
     async def check() -> None:
-        await asyncio.to_thread(local.notify, [room(n)["entityId"] for n in range(5200)], tenant)
         async with EntityStream(local.url, tenant) as stream:
             entities = stream.entities(entity_types=["Room"])
             await entities.wait_ready(3 * PATIENCE)

@@ -69,7 +69,8 @@ class Server:
             peer.names.update({each["subscription"]: each for each in added})
             answer |= {"type": "subscribed", "position": self.position(), "session": f"s{peer.id}"}
             if since := message.get("since"):
-                self.replay(peer, int(since["position"]), names, answer)
+                begin = int(since["position"]) if "position" in since else len(self.history) - since["seconds"]
+                self.replay(peer, begin, names, answer)
             wanted = [each["subscription"] for each in added if each.get("snapshot")]
             if wanted and answer.get("recovered") is not True:
                 self.snapshot(peer, wanted, "", answer)
@@ -179,7 +180,7 @@ def test_schedule(seed: int):
             peer = random.choice(list(wire.peers.values()))
             wire.end(peer.id, 1006 if peer.is_open else 503)
         elif choice < 0.93 and len(keys) < 4:
-            key, call = wire.subscribe()
+            key, call = wire.subscribe(since=random.choice([None, None, 5, 20]))
             keys[key], expected[key] = call, set()
             calls.append(call)
         elif choice < 0.95 and keys:

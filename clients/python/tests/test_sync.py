@@ -98,25 +98,10 @@ def test_it_works_where_a_loop_runs(local: LocalSystem, tenant: str):
     asyncio.run(notebook())
 
 
-def test_a_callback_must_not_wait_for_its_own_stream(local: LocalSystem, tenant: str):
-    errors: list[Exception] = []
-    with EntityStream(local.url, tenant) as stream:
-
-        def wrong(_: object) -> None:
-            try:
-                stream.subscribe()
-            except RuntimeError as error:
-                errors.append(error)
-
-        rooms = stream.subscribe(on_item=wrong)
-        rooms.wait_ready(PATIENCE)
-        local.publish(room(1, data={}), tenant=tenant)
-        end = time.monotonic() + PATIENCE
-        while not errors and time.monotonic() < end:
-            time.sleep(0.01)
-        assert "own stream" in str(errors[0])
-        with pytest.raises(TypeError, match="on_item"):
-            rooms.next()
+@pytest.mark.parametrize("since", [float("inf"), float("nan"), -1, True])
+def test_since_is_a_number_of_seconds(since: float):
+    with EntityStream("ws://localhost:9", "demo") as stream, pytest.raises(ValueError, match="since has to be"):
+        stream.subscribe(since=since)
 
 
 def test_a_failed_stream_ends_the_loop():

@@ -15,6 +15,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 from websockets.typing import Subprotocol
 
+from ._blocking import in_thread
 from ._core.clock import SystemClock
 from ._core.effects import Close, Effect, FetchToken, Open, Send
 from ._core.machine import Machine
@@ -46,6 +47,7 @@ class Shell:
         self._links: dict[int, tuple[asyncio.Task[_End], asyncio.Queue[str | None]]] = {}
         self._opened: set[int] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._token_call: asyncio.Future[Any] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._is_pumping = False
         self._sleep = Sleep(self.machine.clock.monotonic(), self.machine.clock.wall())
@@ -142,18 +144,10 @@ class Shell:
         self.machine.elapsed()
 
     async def _fetch(self, fetch: int) -> None:
-        get_token = self._settings.get_token
         error: EntityStreamError
         try:
-            if get_token is None:
-                value = None
-            elif inspect.iscoroutinefunction(get_token):
-                value = await get_token()
-            else:
-                # It may wait for the network, and the loop has other work.
-                value = await asyncio.to_thread(get_token)
-                if inspect.isawaitable(value):
-                    value = await value
+            # The core has given up a little earlier.
+            value = await asyncio.wait_for(self._token(), self._settings.connect_timeout + 1)
         except EntityStreamError as raised:
             error = raised
         except Exception as raised:
@@ -162,6 +156,18 @@ class Shell:
         else:
             return self.call(lambda: self.machine.token_fetched(fetch, value))
         self.call(lambda: self.machine.token_failed(fetch, error))
+
+    async def _token(self) -> object:
+        get_token = self._settings.get_token
+        if get_token is None:
+            return None
+        if inspect.iscoroutinefunction(get_token):
+            return await get_token()
+        # It may wait for the network, and the loop has other work. A call that hangs is not repeated, only awaited again.
+        if self._token_call is None or self._token_call.done():
+            self._token_call = in_thread(get_token)
+        value = await asyncio.shield(self._token_call)
+        return await value if inspect.isawaitable(value) else value
 
     def _link_ended(self, link: int, task: asyncio.Task[_End]) -> None:
         # A callback of the task, because a task that is cancelled before it began runs no code of its own.

@@ -28,29 +28,47 @@ class LoopThread:
         self._loop = asyncio.new_event_loop()
         # A daemon, so that a program that forgets to close the stream ends all the same.
         self._is_stopping = False
+        self._tasks: set[asyncio.Task[None]] = set()
         self._thread = threading.Thread(target=self._run, name="entity-stream", daemon=True)
         self._thread.start()
 
     def run(self, work: Coroutine[Any, Any, T], timeout: float | None = None) -> T:
         """Waits for a coroutine. Raises `TimeoutError` after `timeout` seconds."""
-        if threading.current_thread() is self._thread:
+        if self.is_current:
             work.close()
             raise RuntimeError("a callback must not wait for its own stream; use entity_stream with asyncio instead")
         if self._is_stopping:
             work.close()
             raise ClosedError()
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        except RuntimeError:
+            # The thread has just ended.
+            work.close()
+            raise ClosedError() from None
         try:
             return self._wait(future, timeout)
         except concurrent.futures.CancelledError:
             # Another thread has stopped this one meanwhile.
             raise ClosedError() from None
+        except ClosedError:
+            # The thread may have ended before it began the work.
+            work.close()
+            raise
         except BaseException:
             future.cancel()
             raise
 
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Starts a coroutine, in the thread of the loop only. It does not wait."""
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
     def call(self, function: Callable[[], T]) -> T:
         """Calls a function in the thread of the loop, or here once that has ended."""
+        if self.is_current:
+            return function()
 
         async def work() -> T:
             return function()
@@ -70,11 +88,17 @@ class LoopThread:
             self._loop.call_soon_threadsafe(function)
 
     def stop(self) -> None:
-        """Ends the thread."""
+        """Ends the thread. In the thread itself, it does not wait for that."""
         if not self._is_stopping:
             self._is_stopping = True
-            self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
+            self.post(self._loop.stop)
+        if not self.is_current:
+            self._thread.join()
+
+    @property
+    def is_current(self) -> bool:
+        """True in the thread of the loop, so in a callback."""
+        return threading.current_thread() is self._thread
 
     @property
     def is_stopped(self) -> bool:
@@ -88,7 +112,7 @@ class LoopThread:
             done, _ = concurrent.futures.wait([future], left)
             if done:
                 return future.result()
-            if not self._thread.is_alive():
+            if not self._thread.is_alive() and not future.done():
                 raise ClosedError()
             if end is not None and time.monotonic() >= end:
                 raise TimeoutError(f"no answer in {timeout:g} s")
@@ -96,10 +120,18 @@ class LoopThread:
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         try:
-            self._loop.run_forever()
-            tasks = asyncio.all_tasks(self._loop)
-            for task in tasks:
-                task.cancel()
-            self._loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+            # `sys.exit` in a callback ends this thread.
+            with contextlib.suppress(SystemExit):
+                self._loop.run_forever()
         finally:
-            self._loop.close()
+            self._is_stopping = True
+            try:
+                self._loop.run_until_complete(self._cancel())
+            finally:
+                self._loop.close()
+
+    async def _cancel(self) -> None:
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -10,6 +10,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from ._blocking import in_thread
 from ._core.collection import Collection
 from .buffer import Buffer, Overflow
 from .dataframe import to_dataframe
@@ -22,7 +23,8 @@ from .subscription import Call, Subscription, wait_for
 if TYPE_CHECKING:
     import pandas
 
-#: Returns the entities of a broker, as NGSI objects with `id` and `type`; or a coroutine of it.
+#: Returns the entities of a broker, as NGSI objects with `id` and `type`, and `servicePath` if they have different ones; or a
+#: coroutine of it.
 Load = Callable[[], "Iterable[Mapping[str, Any]] | Awaitable[Iterable[Mapping[str, Any]]]"]
 
 
@@ -52,6 +54,7 @@ class Entities(Mapping[str, Entity]):
         self._loading: asyncio.Task[None] | None = None
         self._needs_load = load is not None
         self._connections = 0
+        self._is_online = False
         self._end: tuple[EntityStreamError | None] | None = None
 
     # The mapping.
@@ -135,6 +138,7 @@ class Entities(Mapping[str, Entity]):
             self._start(self._load_when_ready(subscription))
 
     def _connection(self, is_online: bool) -> None:
+        self._is_online = is_online
         if is_online:
             self._connections += 1
             self._collection.connected(time.monotonic())
@@ -192,7 +196,7 @@ class Entities(Mapping[str, Entity]):
             self._needs_load = False
             self._collection.load_begins()
             try:
-                entities = await _loaded(self._load, self._tenant)
+                entities = await _loaded(self._load, self._tenant, self._path)
             except Exception as cause:
                 self._needs_load = True
                 error = LoadError()
@@ -204,12 +208,22 @@ class Entities(Mapping[str, Entity]):
                 await asyncio.sleep(wait)
                 wait = min(30.0, 2 * wait)
                 continue
+            if not self._is_online:
+                # The verdict of the next connection begins the load again.
+                self._needs_load = True
+                return
             if connection != self._connections:
                 # Events may have been missed while the function read the entities.
                 self._needs_load = True
                 continue
             self._tell(self._collection.loaded(entities, time.monotonic()))
             self._ready.settle(None)
+
+    @property
+    def _path(self) -> str:
+        """The service path of loaded entities that have none."""
+        path = self._subscription.filter.service_path if self._subscription is not None else None
+        return (path or "").removesuffix("#").rstrip("/") or "/"
 
     async def _fail(self, error: LoadError) -> None:
         self._finish(error)
@@ -244,22 +258,22 @@ class Entities(Mapping[str, Entity]):
         return self._by_id
 
 
-async def _loaded(load: Load, tenant: str) -> list[Entity]:
+async def _loaded(load: Load, tenant: str, usual_path: str) -> list[Entity]:
     if inspect.iscoroutinefunction(load):
         found = await load()
     else:
-        found = await asyncio.to_thread(load)
+        found = await in_thread(load)
         if inspect.isawaitable(found):
             found = await found
-    return [_entity(each, tenant) for each in found]
+    return [_entity(each, tenant, usual_path) for each in found]
 
 
-def _entity(loaded: Mapping[str, Any], tenant: str) -> Entity:
-    types = loaded["type"]
+def _entity(loaded: Mapping[str, Any], tenant: str, usual_path: str) -> Entity:
+    types, path = loaded["type"], loaded.get("servicePath")
     return Entity(
         tenant=tenant,
-        service_path="/",
+        service_path=path if isinstance(path, str) else usual_path,
         id=str(loaded["id"]),
         type=tuple(types) if isinstance(types, (list, tuple)) else str(types),
-        data={name: value for name, value in loaded.items() if name not in ("id", "type", "@context")},
+        data={name: value for name, value in loaded.items() if name not in ("id", "type", "servicePath", "@context")},
     )

@@ -19,7 +19,7 @@ class Entity:
     #: A tuple for an entity with several types.
     type: str | tuple[str, ...]
     #: The attributes, in the view of the collection.
-    data: Mapping[str, Any] = field(repr=False)
+    data: Mapping[str, Any] = field(repr=False, hash=False)
     #: Grows with each change of the entity. `None` if the service keeps no state of it.
     version: int | None = None
     #: The time of the last change, as published.

@@ -26,13 +26,13 @@ class EntityEvent:
     #: A tuple for an entity with several types.
     entity_type: str | tuple[str, ...]
     #: The attributes in the view of the subscription; empty if `truncated`; `None` for `entityLeft`.
-    data: Mapping[str, Any] | None = field(default=None, repr=False)
+    data: Mapping[str, Any] | None = field(default=None, repr=False, hash=False)
     #: On updates only, if the publisher sent it.
     changed_attributes: tuple[str, ...] | None = None
     #: The former values of the changed attributes, with `show_changes`.
-    previous: Mapping[str, Any] | None = field(default=None, repr=False)
+    previous: Mapping[str, Any] | None = field(default=None, repr=False, hash=False)
     #: The JSON-LD `@context`, if the publisher sent one.
-    context: Any = field(default=None, repr=False)
+    context: Any = field(default=None, repr=False, hash=False)
     #: The publisher's time of the change.
     timestamp: str = ""
     #: The place of the event in the history.
@@ -104,7 +104,7 @@ def parse_event(frame: Mapping[str, Any]) -> tuple[EntityEvent, tuple[str, ...]]
         tenant=_text(frame.get("tenant")) or "",
         service_path=_text(frame.get("servicePath")) or "/",
         entity_id=entity_id,
-        entity_type=tuple(map(str, types)) if isinstance(types, list) else str(types or ""),
+        entity_type=_text(types) or _texts(types) or "",
         data=_object(frame.get("data")),
         changed_attributes=_texts(frame.get("changedAttributes")),
         previous=_object(frame.get("previous")),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, TypedDict
 
 from .errors import RequestError
@@ -49,7 +49,7 @@ class Filter:
     #: A query in NGSI-LD's language, for example `temperature>25`.
     q: str | None = None
     #: A geo-query of NGSI-LD, for example `{"georel": "near;maxDistance==2000", "geometry": "Point", …}`.
-    geo_q: Mapping[str, Any] | None = None
+    geo_q: Mapping[str, Any] | None = field(default=None, hash=False)
     #: A `Fiware-ServicePath`, with `#` at its end for everything below.
     service_path: str | None = None
     #: Only these attributes are in `data`.
@@ -62,15 +62,15 @@ class Filter:
     show_changes: bool | None = None
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if isinstance(value, str) and field.name in _LISTS:
-                raise TypeError(f"{field.name} has to be a list of strings, not one string")
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if isinstance(value, str) and each.name in _LISTS:
+                raise TypeError(f"{each.name} has to be a list of strings, not one string")
             # Copies, so that later changes of the caller's object have no effect.
-            if field.name in _LISTS and value is not None:
-                object.__setattr__(self, field.name, tuple(value))
-            elif field.name == "geo_q" and value is not None:
-                object.__setattr__(self, field.name, json.loads(json.dumps(value)))
+            if each.name in _LISTS and value is not None:
+                object.__setattr__(self, each.name, tuple(value))
+            elif each.name == "geo_q" and value is not None:
+                object.__setattr__(self, each.name, json.loads(json.dumps(value)))
 
     def to_wire(self) -> dict[str, Any]:
         """The fields of a subscription in the wire contract."""

@@ -6,6 +6,7 @@ import logging
 import re
 from collections.abc import Callable
 from functools import partial
+from math import inf
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -154,21 +155,22 @@ class EntityStream:
             raise ValueError("another subscription of the stream has this name")
         if (snapshot or since is not None) and self._settings.group_id is not None:
             raise ValueError("a member of a group has no snapshot and no since")
-        if since is not None and (isinstance(since, bool) or not since >= 0):
+        if since is not None and (isinstance(since, bool) or not 0 <= since < inf):
             raise ValueError("since has to be a number of seconds, at least 0")
-        subscription = Subscription(self, filter, buffer, on_item)
+        subscription = Subscription(self, buffer, on_item)
         add = machine.requests.add
         with self._shell.paused():
             key, call = self._shell.call(lambda: add(filter, name, snapshot=snapshot, since=since))
-            subscription._key, subscription._name = key, machine.subscriptions.all[key].wire
+            subscription._core = machine.subscriptions.all[key]
+            subscription._name = subscription._core.wire
             self._subscriptions[key], self._calls[call] = subscription, subscription._ready
         return subscription
 
     async def _update(self, subscription: Subscription, filter: Filter) -> None:
-        await self._call(lambda: self._shell.machine.requests.update(subscription._key, filter))
+        await self._call(lambda: self._shell.machine.requests.update(subscription._core.key, filter))
 
     async def _remove(self, subscription: Subscription) -> None:
-        await self._call(lambda: self._shell.machine.requests.remove(subscription._key))
+        await self._call(lambda: self._shell.machine.requests.remove(subscription._core.key))
 
     async def _call(self, ask: Callable[[], int]) -> None:
         answer = Call()

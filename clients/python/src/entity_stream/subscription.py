@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from ._core.subscriptions import Subscription as Core
 from .buffer import Buffer
 from .errors import ClosedError, EntityStreamError
 from .events import EntityEvent, Item, SnapshotComplete
@@ -54,15 +55,15 @@ class Subscription(AsyncIterator[EntityEvent]):
     def __init__(
         self,
         stream: EntityStream,
-        filter: Filter,
         buffer: Buffer[Item] | None,
         on_item: Callable[[Item], None] | None,
     ) -> None:
-        self._stream, self._filter, self._buffer, self._on_item = stream, filter, buffer, on_item
-        self._key = 0
-        self._name = ""
+        self._stream, self._buffer, self._on_item = stream, buffer, on_item
         self._ready = Call()
         self._is_over = False
+        #: The subscription in the core, which the stream sets.
+        self._core: Core
+        self._name = ""
 
     @property
     def name(self) -> str:
@@ -72,7 +73,7 @@ class Subscription(AsyncIterator[EntityEvent]):
     @property
     def filter(self) -> Filter:
         """The filter in force, or the one that was asked for first."""
-        return self._filter
+        return self._core.filter
 
     @property
     def ready(self) -> Call:
@@ -86,12 +87,12 @@ class Subscription(AsyncIterator[EntityEvent]):
     async def update(self, filter: Filter | None = None, **fields: Unpack[FilterFields]) -> None:
         """Exchanges the filter. No event that matches both is lost or comes twice.
 
-        If the server refuses the new filter, this raises, and the old one stays in force.
+        If the server refuses the new filter, this raises, and the old one stays in force. A call that is cancelled still takes
+        effect; `filter` shows the one in force.
         """
         new = chosen_filter(filter, fields)
         new.check_size()
         await self._stream._update(self, new)
-        self._filter = new
 
     async def aclose(self) -> None:
         """Ends the subscription. Its loops end after the items that have arrived."""

@@ -1,6 +1,7 @@
 """The same client for scripts and notebooks: it blocks. It also works where a loop already runs, as in Jupyter.
 
-Callbacks (`on_item`, `on_change`, `on_state`, `on_error`, `on_verdict`) run in the stream's own thread.
+Callbacks (`on_item`, `on_change`, `on_state`, `on_error`, `on_verdict`) run in the stream's own thread. There, `close` and
+`subscribe` do not wait, and what waits raises `RuntimeError`.
 """
 
 from __future__ import annotations
@@ -46,8 +47,11 @@ def _take(thread: LoopThread, buffer: Buffer[T], timeout: float | None) -> list[
 
 
 def _run_unless_stopped(thread: LoopThread, close: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Waits for the end, but not in a callback, because the end may need the thread."""
     try:
-        if not thread.is_stopped:
+        if thread.is_current:
+            thread.start(close())
+        elif not thread.is_stopped:
             thread.run(close())
     except ClosedError:
         # Another thread has closed the stream meanwhile.
@@ -212,7 +216,8 @@ class EntityStream(_Closing):
     @property
     def state(self) -> StreamState:
         """The state of the stream."""
-        return self._stream.state
+        # `sys.exit` in a callback ends the thread alone.
+        return StreamState.CLOSED if self._thread.is_stopped else self._stream.state
 
     def subscribe(
         self,
@@ -230,7 +235,7 @@ class EntityStream(_Closing):
 
         With `snapshot`, the entities that match now come first. With `since`, the events of so many past seconds come first.
         """
-        made = self._thread.call(
+        made = self._made(
             lambda: self._stream.subscribe(
                 filter,
                 name=name,
@@ -255,7 +260,7 @@ class EntityStream(_Closing):
         **fields: Unpack[EntitiesFields],
     ) -> Entities:
         """The entities that match a filter, kept up to date. See `entity_stream.EntityStream.entities`."""
-        made = self._thread.call(
+        made = self._made(
             lambda: self._stream.entities(filter, name=name, load=load, whole_entity=whole_entity, on_change=on_change, **fields)
         )
         return Entities(self._thread, made)
@@ -265,11 +270,25 @@ class EntityStream(_Closing):
         self._thread.call(self._stream.wake)
 
     def close(self) -> None:
-        """Ends the stream and its thread."""
+        """Ends the stream and its thread. In a callback, it does not wait for that."""
+        if self._thread.is_current:
+            return self._thread.start(self._close())
         try:
             _run_unless_stopped(self._thread, self._stream.aclose)
         finally:
             self._thread.stop()
+
+    async def _close(self) -> None:
+        try:
+            await self._stream.aclose()
+        finally:
+            self._thread.stop()
+
+    def _made(self, make: Callable[[], T]) -> T:
+        """Calls a function that needs the loop."""
+        if self._thread.is_stopped:
+            raise ClosedError()
+        return self._thread.call(make)
 
     def __enter__(self) -> EntityStream:
         return self

@@ -1,15 +1,17 @@
 """Ends of connections.
 
 Invariant: a member of a group unsubscribes before it closes a connection, and takes what the group has assigned to it: until
-a second passes in silence, or the time for it is over.
+a second passes in silence, or the time for it is over. The same holds for a subscription that it closes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 from .link import Kind, Link, Phase
+from .subscriptions import Subscription
 
 if TYPE_CHECKING:
     from .machine import Machine
@@ -48,6 +50,30 @@ class Leaving:
     def answered(self, link: Link) -> None:
         """An `unsubscribe` of this connection is answered."""
         link.is_quiet = not link.messages
+
+    def await_end(self, subscription: Subscription, calls: list[int]) -> None:
+        """A member has unsubscribed this subscription. It ends when its connections are quiet or closed."""
+        subscription.end_calls += calls
+        if subscription.ends_by is None:
+            subscription.ends_by = self._machine.clock.monotonic() + self._machine.settings.drain
+
+    def closed(self) -> None:
+        """A connection has ended."""
+        for subscription, links in self._ending():
+            if not links:
+                self._machine.requests.drop(subscription, None)
+
+    def ends(self) -> Iterator[tuple[float, Callable[[], None]]]:
+        """The ends of subscriptions on connections that stay open."""
+        for subscription, links in self._ending():
+            if all(link.phase is Phase.STREAMING for link in links):
+                quiet_at = max((link.heard_at + QUIET for link in links), default=0.0)
+                yield min(quiet_at, subscription.ends_by or 0.0), partial(self._machine.requests.drop, subscription, None)
+
+    def _ending(self) -> list[tuple[Subscription, list[Link]]]:
+        links = self._machine.links.values()
+        ending = [each for each in self._machine.subscriptions.all.values() if each.ends_by is not None]
+        return [(each, [link for link in links if each in link.names.values()]) for each in ending]
 
     def timers(self, link: Link) -> Iterator[tuple[float, Callable[[], None]]]:
         if link.phase not in (Phase.DRAINING, Phase.LEAVING):

@@ -24,7 +24,6 @@ from .clock import Clock
 from .effects import (
     Close,
     Effect,
-    Ended,
     FetchToken,
     Offline,
     Open,
@@ -107,6 +106,7 @@ class Machine:
             has_token = link.token is not None or self.settings.api_key is not None
             error = end_error(opened=opened, code=code, reason=reason, status=status, has_token=has_token)
             self.lose(link, error)
+        self.leaving.closed()
         self._finish_closing()
 
     def token_fetched(self, fetch: int, value: object) -> None:
@@ -174,6 +174,7 @@ class Machine:
             yield from self.keepalive.timers(link)
             yield from self.renewal.timers(link)
             yield from self.leaving.timers(link)
+        yield from self.leaving.ends()
         yield from self.rotation.timers()
         yield from self.requests.timers()
         yield from self.snapshotting.timers()
@@ -281,8 +282,7 @@ class Machine:
 
     def _end(self, error: EntityStreamError | None) -> None:
         for subscription in list(self.subscriptions.all.values()):
-            self.effects.append(Ended(subscription.key, error))
-        self.subscriptions.all.clear()
+            self.requests.drop(subscription, error)
         self.change(StreamState.CLOSED)
 
     def _finish_closing(self) -> None:

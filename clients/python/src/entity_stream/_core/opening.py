@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ConnectionFailed, EntityStreamError, RequestError
 from ..events import NotRecovered, Verdict
-from .effects import Deliver, Online, Settled, StreamState, Told
+from .effects import Online, Settled, StreamState, Told
 from .link import Kind, Link, Phase
 from .subscriptions import Add, Subscription
 from .tokens import is_bound
@@ -64,8 +64,11 @@ class Opening:
         """Sends the first message about subscriptions."""
         machine = self._machine
         accepted = machine.subscriptions.accepted()
+        if link is machine.main and not accepted:
+            # New subscriptions have missed nothing.
+            machine.resumption.forget()
         since = machine.resumption.since() if machine.settings.group_id is None else None
-        link.opening = self._additions(since, accepted) if link is machine.main else []
+        link.opening = self._additions(accepted) if link is machine.main else []
         subscriptions = accepted + [each.subscription for each in link.opening]
         if not subscriptions:
             return machine.idle() if link is machine.main else machine.rotation.give_up()
@@ -84,12 +87,10 @@ class Opening:
             fields["since"] = since
         machine.outbox.request(link, Kind.OPEN, "subscribe", fields)
 
-    def _additions(self, since: Mapping[str, Any] | None, accepted: list[Subscription]) -> list[Add]:
-        """The additions that fit into the first message: one `since` holds for all of it."""
+    def _additions(self, accepted: list[Subscription]) -> list[Add]:
+        """The additions that fit into the first message: one `since` holds for all of it. The others follow."""
         additions = self._machine.subscriptions.additions()
-        if since is not None or not additions:
-            return additions
-        first = None if accepted else additions[0].subscription.since
+        first = None if accepted or not additions else additions[0].subscription.since
         return [each for each in additions if each.subscription.since == first]
 
     def subscribed(self, link: Link, answer: Mapping[str, Any]) -> None:
@@ -122,7 +123,7 @@ class Opening:
         machine = self._machine
         machine.emit(Told(verdict))
         for each in subscriptions:
-            machine.emit(Deliver(each.key, machine.requests.own(verdict, each)))
+            machine.requests.tell(verdict, each)
 
     def refused(self, link: Link, frame: Mapping[str, Any], error: EntityStreamError) -> None:
         """The server refused the token, the proof, or the first message about subscriptions."""

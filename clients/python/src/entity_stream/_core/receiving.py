@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ConnectionFailed
+from .._place import place
+from ..errors import ConnectionFailed, EntityStreamError
 from ..events import EntityEvent, parse_event
-from .effects import Deliver
+from .effects import Deliver, Trouble
 from .link import Kind, Link, Message, Phase
 from .refusal import answer_error
 from .subscriptions import Subscription
@@ -30,10 +31,12 @@ class Receiving:
         """Takes a text frame. One that is not a message of the contract only shows that the server is there."""
         machine = self._machine
         machine.keepalive.heard(link)
+        frame: object = None
         try:
             frame = machine.settings.parse(text)
-        except (ValueError, RecursionError):
-            frame = None
+        except Exception as error:
+            # The function may be the program's own. The text of its error may have a value of an entity.
+            machine.emit(Trouble(EntityStreamError("unreadable", f"a message of the server was skipped: {place(error)}")))
         if isinstance(frame, dict):
             self._message(link, frame)
         # At the end, so that a verdict tells when the server was heard from before the gap.
@@ -121,6 +124,9 @@ class Receiving:
             # The next connection brings the missing events. In a group, no other connection would.
             return
         subscriptions = self._named(link, event, names)
+        if event.replayed:
+            # The events that a resume brings are older than a subscription that is new.
+            subscriptions = [each for each in subscriptions if each.is_accepted or each.since is not None]
         if event.is_snapshot:
             self._extend(link)
             new = subscriptions

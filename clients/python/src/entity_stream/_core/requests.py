@@ -20,6 +20,10 @@ from .subscriptions import Add, Remove, Replace, Subscription
 if TYPE_CHECKING:
     from .machine import Machine
 
+#: The most times that a request is sent again because other requests for the same connection disturbed it, and the wait before.
+CONFLICTS = 3
+CONFLICT_PAUSE = 0.5
+
 
 class Requests:
     """Adds, replaces and removes subscriptions, one after the other."""
@@ -67,16 +71,14 @@ class Requests:
             if isinstance(request, (Add, Replace)) and request.subscription is subscription and request not in under_way:
                 self._set.discard([request])
                 machine.emit(Settled(request.call, ClosedError("the subscription")))
-        is_known = self._is_known(subscription)
-        if not is_known or not self._set.is_wanted:
+        is_known, is_member = self._is_known(subscription), machine.settings.group_id is not None
+        if is_known and (is_member or self._set.is_wanted):
+            if not is_member:
+                machine.emit(Ended(subscription.key, None))
+            self._set.queue.append(Remove(subscription.wire, [call]))
+        else:
             self.drop(subscription, None)
             machine.emit(Settled(call, None))
-        else:
-            # A member of a group takes the events that are assigned to it until it has unsubscribed.
-            ends = subscription.key if machine.settings.group_id is not None else None
-            if ends is None:
-                machine.emit(Ended(subscription.key, None))
-            self._set.queue.append(Remove(subscription.wire, [call], ends))
         machine.proceed()
         return call
 
@@ -134,16 +136,18 @@ class Requests:
             self.in_force(subscription)
             machine.emit(Settled(request.call, None))
         if verdict is not None:
-            machine.emit(Deliver(subscription.key, self.own(verdict, subscription)))
+            self.tell(verdict, subscription)
         if isinstance(request, Add) and subscription.wants_snapshot:
             machine.snapshotting.begin(link, [subscription], answer, step)
         else:
             machine.resumption.proceed(step)
         machine.proceed()
 
-    def own(self, verdict: Verdict, subscription: Subscription) -> Verdict:
-        """The verdict with the number of past events of this subscription."""
-        return Recovered(subscription.replayed) if isinstance(verdict, Recovered) else verdict
+    def tell(self, verdict: Verdict, subscription: Subscription) -> None:
+        """Gives a verdict to a subscription, with the number of its own past events."""
+        own = Recovered(subscription.replayed) if isinstance(verdict, Recovered) else verdict
+        if not subscription.is_closed:
+            self._machine.emit(Deliver(subscription.key, own))
 
     def in_force(self, subscription: Subscription) -> None:
         """The server has accepted this subscription."""
@@ -151,13 +155,13 @@ class Requests:
 
     def removed(self, request: Remove) -> None:
         """The server does not have this name any more."""
-        self._set.free_name(request.wire)
+        subscription = self._set.of_name(request.wire)
+        if subscription is not None and subscription.is_closed and self._machine.settings.group_id is not None:
+            self._give_up(subscription)
+            return self._machine.leaving.await_end(subscription, request.calls)
         for call in request.calls:
             self._machine.emit(Settled(call, None))
-        subscription = self._set.of_name(request.wire)
         if subscription is not None and subscription.is_closed:
-            if request.ends is not None:
-                self._machine.emit(Ended(request.ends, None))
             self._forget(subscription)
 
     def refused(self, link: Link, message: Message, error: EntityStreamError) -> None:
@@ -167,7 +171,10 @@ class Requests:
             return
         if not isinstance(error, RequestError):
             return machine.fail_link(link, error)
-        if isinstance(request, Remove):
+        if error.code == "conflict" and request.conflicts < CONFLICTS:
+            request.conflicts += 1
+            self._pause_until = machine.clock.monotonic() + CONFLICT_PAUSE
+        elif isinstance(request, Remove):
             self._set.discard([request])
             self.removed(request)
         elif (
@@ -197,12 +204,13 @@ class Requests:
 
     def abandon(self, error: EntityStreamError) -> None:
         """Fails all requests that wait. Removals succeed: no connection has the names any more."""
-        for request in list(self._set.queue):
+        abandoned = list(self._set.queue)
+        self._set.queue.clear()
+        for request in abandoned:
             if isinstance(request, Remove):
                 self.removed(request)
             else:
                 self._machine.emit(Settled(request.call, error))
-        self._set.queue.clear()
         self._pause_until = None
 
     def blame(self, link: Link, code: int | None, reason: str) -> None:
@@ -225,7 +233,7 @@ class Requests:
                 self._set.discard([request])
                 self.removed(request)
         for subscription in list(self._set.all.values()):
-            if subscription.is_closed:
+            if subscription.is_closed and subscription.ends_by is None:
                 self.drop(subscription, None)
 
     def timers(self) -> Iterator[tuple[float, Callable[[], None]]]:
@@ -256,7 +264,12 @@ class Requests:
     def _forget(self, subscription: Subscription) -> None:
         subscription.is_closed = True
         self._set.all.pop(subscription.key, None)
-        self._set.free_name(subscription.wire)
+        self._give_up(subscription)
+        for call in subscription.end_calls:
+            self._machine.emit(Settled(call, None))
+
+    def _give_up(self, subscription: Subscription) -> None:
+        """Fails the calls about a closed subscription."""
         waiting = [each for each in self._set.queue if not isinstance(each, Remove) and each.subscription is subscription]
         self._set.discard(waiting)
         for each in waiting:

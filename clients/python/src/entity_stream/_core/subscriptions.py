@@ -36,6 +36,10 @@ class Subscription:
     #: A snapshot is owed until it is complete, also if the stream resumes in between.
     owes_snapshot: bool = False
     is_closed: bool = False
+    #: A member of a group has unsubscribed it, and takes its events until this time at the latest.
+    ends_by: float | None = None
+    #: The calls that succeed with its end.
+    end_calls: list[int] = field(default_factory=list)
     replayed: int = 0
 
     def rewind(self, now: float) -> dict[str, Any] | None:
@@ -54,6 +58,7 @@ class Add:
     subscription: Subscription
     call: int
     was_too_soon: bool = False
+    conflicts: int = 0
 
 
 @dataclass(eq=False)
@@ -64,6 +69,7 @@ class Replace:
     filter: Filter
     wire: str
     call: int
+    conflicts: int = 0
 
 
 @dataclass(eq=False)
@@ -72,8 +78,7 @@ class Remove:
 
     wire: str
     calls: list[int] = field(default_factory=list)
-    #: The subscription that ends with the removal.
-    ends: int | None = None
+    conflicts: int = 0
 
 
 Request = Add | Replace | Remove
@@ -85,29 +90,24 @@ class SubscriptionSet:
     def __init__(self) -> None:
         self.all: dict[int, Subscription] = {}
         self.queue: deque[Request] = deque()
-        self._names: set[str] = set()
         self._count = 0
 
     def new_name(self, base: str | None) -> str:
-        """A name that no subscription of this stream has, or has just had."""
-        if base is not None and base not in self._names:
-            self._names.add(base)
+        """A name that the server does not have, and will not have."""
+        used = {each.wire for each in self.all.values()}
+        used |= {each.wire for each in self.queue if not isinstance(each, Add)}
+        if base is not None and base not in used:
             return base
         while True:
             self._count += 1
             name = f"{base[:56]}.{self._count}" if base is not None else f"s{self._count}"
-            if name not in self._names:
-                self._names.add(name)
+            if name not in used:
                 return name
 
     def has_name(self, name: str) -> bool:
-        """True if a subscription that is not closed has this name."""
-        names = {each.wire for each in self.all.values() if not each.is_closed}
+        """True if a subscription that is not closed has this name, or had it before an update."""
+        names = {name for each in self.all.values() if not each.is_closed for name in (each.wire, each.base)}
         return name in names or any(isinstance(each, Replace) and each.wire == name for each in self.queue)
-
-    def free_name(self, name: str) -> None:
-        """The server does not have this name."""
-        self._names.discard(name)
 
     def accepted(self) -> list[Subscription]:
         """The subscriptions that every new connection restores."""
