@@ -173,6 +173,18 @@ check('more filters than a connection takes are an error of the components that 
   assert.deepEqual(await component.sockets(), { all: 1, alive: 1 });
 });
 
+check("a program's own stream stays when the components are gone", async (local) => {
+  const component = await Component.open(local);
+  await component.render({ own: true });
+  await component.until('ready', 'true');
+  await component.page.evaluate(() => window.own!.subscribe({ entityTypes: ['Other'] }).ready);
+  await component.page.evaluate(() => window.hide());
+  await component.render({ own: true, enabled: false });
+  await component.until('state', 'connected');
+  assert.deepEqual(await component.sockets(), { all: 1, alive: 1 });
+  assert.deepEqual(component.complaints, []);
+});
+
 check(
   'a refused token is reported, and a valid one accepted',
   async (local) => {
