@@ -77,14 +77,18 @@ export function useEntityStream<Data = Record<string, unknown>>(
   const [{ isReady, error }, setStatus] = useState<{ isReady: boolean; error?: EntityStreamError | undefined }>({ isReady: false });
   const clear = useCallback(() => setEvents([]), []);
   const key = filterKey(filter);
-  const attempts = useSyncExternalStore(shared.listen, () => shared.attempts, () => 0);
+  const attempts = useSyncExternalStore(shared.listen, () => shared.attemptsOfEvents(filter), () => 0);
   useEffect(() => {
     if (!enabled) return undefined;
     // Drops the events of the previous filter.
     setEvents((events) => (events.length > 0 ? [] : events));
     setStatus({ isReady: false });
-    const { shared: used, release } = shared.subscription(latest.current.filter);
-    const { subscription } = used;
+    const use = shared.subscription(latest.current.filter);
+    if (!use) {
+      setStatus({ isReady: false, error: shared.end });
+      return undefined;
+    }
+    const { subscription } = use.value;
     const flushed = new Batch<EntityEvent<Data>>((newest) => {
       const most = latest.current.options.limit ?? 100;
       const reversed = newest.reverse();
@@ -104,7 +108,7 @@ export function useEntityStream<Data = Record<string, unknown>>(
     return () => {
       flushed.cancel();
       for (const stop of stops) stop();
-      release();
+      use.release();
     };
     // `key` has the value of the filter.
   }, [shared, key, enabled, attempts, latest]);
@@ -134,17 +138,17 @@ export function useEntities<Data = Record<string, unknown>>(filter: EntityFilter
   const { enabled = true, sort, filter: passes, limit } = options;
   const latest = useLatest({ filter, options });
   const key = filterKey(filter);
-  const attempts = useSyncExternalStore(shared.listen, () => shared.attempts, () => 0);
+  const attempts = useSyncExternalStore(shared.listen, () => shared.attemptsOfEntities(filter), () => 0);
   const subscribe = useCallback(
     (changed: () => void) => {
       if (!enabled) return () => {};
       const { filter, options } = latest.current;
       const load = options.load && ((signal: AbortSignal) => latest.current.options.load?.(signal) ?? []);
-      const { shared: store, release } = shared.entities(filter, { load });
-      const stop = store.listen(changed);
+      const use = shared.entities(filter, { load });
+      const stop = use?.value.listen(changed);
       return () => {
-        stop();
-        release();
+        stop?.();
+        use?.release();
       };
     },
     // `key` has the value of the filter.
