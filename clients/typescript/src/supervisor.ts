@@ -238,6 +238,8 @@ export class Supervisor {
   /** The active connection has ended without a replacement. One that it has replaced may still be open. */
   private lost(link: Link, error: Error): void {
     this.active = undefined;
+    // What arrives on it now is late, and the next connection asks for the past.
+    link.takesPositions = false;
     this.rotation?.abort();
     this.cancelIdle();
     this.cancelLater();

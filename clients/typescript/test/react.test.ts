@@ -3,9 +3,6 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, test } from 'node:test';
 import type { Page } from 'playwright-core';
-import { createElement } from 'react';
-import { renderToString } from 'react-dom/server';
-import { EntityStreamProvider, useConnectionState, useEntities, useEntityStream } from '@entity-stream/client/react';
 import { Chromium, complaintsOf, launchFor } from './harness/chromium.js';
 import { Local, PATIENCE_MS, until } from './harness/local.js';
 import { writePage } from './harness/pages.js';
@@ -290,22 +287,4 @@ check("the seeds' example of the hook connects with every render, and leaves no 
   assert.match(await page.locator('h1').innerText(), /^Room Monitor/);
   await page.evaluate('window.leave()');
   await until('the connections to be forgotten', async () => (await local.connections()) === 0);
-});
-
-test('React: a page is rendered on a server, without a WebSocket', async () => {
-  const { WebSocket: platform } = globalThis;
-  Object.assign(globalThis, { WebSocket: undefined });
-  try {
-    const html = renderToString(
-      createElement(EntityStreamProvider, { url: 'ws://localhost:3000', tenant: 'demo' }, createElement(() => {
-        const { entities, isComplete } = useEntities({ entityTypes: ['Room'] });
-        const { events } = useEntityStream();
-        return `${useConnectionState().state} ${entities.length} ${events.length} ${isComplete}`;
-      })),
-    );
-    assert.equal(html, 'idle 0 0 false');
-  } finally {
-    Object.assign(globalThis, { WebSocket: platform });
-  }
-  assert.throws(() => renderToString(createElement(() => String(useConnectionState().state))), /needs an <EntityStreamProvider>/);
 });

@@ -60,6 +60,8 @@ pub(crate) enum Input {
     Received(String, SystemTime),
     /// The deadline has passed.
     Elapsed,
+    /// The server has sent something, and more may have arrived: answers may be late, but no other step may wait for a pause.
+    Busy,
     /// The program wants a sign of life.
     Ping(RequestId),
     /// The program wants other subscriptions.
@@ -217,7 +219,7 @@ impl Machine {
     /// Takes an input, and returns the frame to send. An input that does not fit the state has no effect.
     pub(crate) fn step(&mut self, input: Input, now: Instant) -> Option<ClientMessage> {
         match (input, self.state) {
-            (Input::Elapsed, StreamState::Closed) => {
+            (Input::Elapsed | Input::Busy, StreamState::Closed) => {
                 self.elapse_departure(now);
                 None
             }
@@ -269,6 +271,7 @@ impl Machine {
                 None
             }
             (Input::Wake, StreamState::Streaming { answer_by: None, .. }) => Some(self.ping(now)),
+            (Input::Busy, _) => self.keep_up(now),
             (Input::Elapsed, _) => {
                 self.elapse_departure(now);
                 self.elapse_rotation(now);
@@ -295,6 +298,21 @@ impl Machine {
         self.resumption.opened(matches!(action, Some(Action::Subscribe(Subscribe { since: Some(_), .. }))));
         // Without subscriptions, the answer to a ping shows that the server accepts the connection.
         action.unwrap_or(Action::Ping)
+    }
+
+    /// Takes the steps that are due and are no answers of the server.
+    fn keep_up(&mut self, now: Instant) -> Option<ClientMessage> {
+        self.elapse_departure(now);
+        if matches!(self.rotation, ConnectionRotation::Due(_)) {
+            self.elapse_rotation(now);
+        }
+        if self.renewal.keep_up(now) {
+            self.disconnect(ClientError::TokenExpired, now);
+        }
+        match self.state {
+            StreamState::Streaming { ping_at, answer_by: None, .. } if now >= ping_at => Some(self.ping(now)),
+            _ => None,
+        }
     }
 
     fn elapse_departure(&mut self, now: Instant) {

@@ -287,25 +287,31 @@ impl EntityStream {
 
     /// Lets everything work until it waits for the network, the token source or the time.
     fn poll_work(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        // The former connection comes first: its events are older. The deadline comes last: an answer that has arrived is in
-        // time, even if the caller was slow to poll.
+        // Each has a turn: one that always has something must not keep the others waiting. The former connection comes first,
+        // because its events are older.
+        let mut has_worked = false;
         if let Poll::Ready(news) = self.retired.poll(cx) {
             self.retired_news(news);
-            return Poll::Ready(());
+            has_worked = true;
         }
         if let Poll::Ready(news) = self.link.poll(cx) {
             self.news(news);
-            return Poll::Ready(());
+            has_worked = true;
         }
         if let Poll::Ready(news) = self.replacement.poll(cx) {
             self.replacement_news(news);
-            return Poll::Ready(());
+            has_worked = true;
         }
         if let Some(Poll::Ready(fetched)) = self.fetching.as_mut().map(|fetching| fetching.poll_unpin(cx)) {
             self.fetching = None;
             self.step(Input::Token(fetched));
+            has_worked = true;
+        }
+        if has_worked {
+            self.step(Input::Busy);
             return Poll::Ready(());
         }
+        // The deadline comes last: an answer that has arrived is in time, even if the caller was slow to poll.
         ready!(self.poll_deadline(cx));
         self.step(Input::Elapsed);
         Poll::Ready(())
