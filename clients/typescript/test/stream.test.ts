@@ -217,6 +217,19 @@ check('a view whose order fails disturbs nothing else', async (server, open, con
   assert(reports.mock.callCount() > 0);
 });
 
+check('an error has no part of the query of the URL', async (_, open) => {
+  class Refusing {
+    constructor(url: string) {
+      throw new SyntaxError(`Invalid URL: ${url}`);
+    }
+  }
+  const stream = open({ url: "ws://scripted/?key='eyJsecret'", WebSocket: Refusing as never });
+  const error = await stream.subscribe().ready.then(() => assert.fail(), (error: Error & { code: string }) => error);
+  assert.equal(error.code, 'handshake_refused');
+  assert.match(error.message, /refuses the URL \(SyntaxError\)/);
+  assert(!`${error.stack}${String(error.cause)}`.includes('eyJsecret'));
+});
+
 check('a collection that is closed asks for no further part of its snapshot', async (server, open) => {
   const tokens: unknown[] = [];
   server.handle = (peer, message) => {
