@@ -6,7 +6,7 @@ import { after } from './timer.js';
  */
 export class Backoff {
   private failures = 0;
-  private hurry: (() => void) | undefined;
+  private end: ((isPatient: boolean) => void) | undefined;
 
   constructor(
     private readonly minMs: number,
@@ -25,20 +25,28 @@ export class Backoff {
     this.failures = 0;
   }
 
-  /** Waits `ms` milliseconds, or until `skip` is called. */
-  wait(ms: number): Promise<void> {
+  /** Waits `ms` milliseconds, or until `skip` or `hurry` is called. */
+  wait(ms: number, leastMs = 0): Promise<void> {
     return new Promise((resolve) => {
-      const cancel = after(ms, resolve);
-      this.hurry = () => {
+      const begin = performance.now();
+      let cancel = after(ms, resolve);
+      this.end = (isPatient) => {
+        const left = isPatient ? begin + leastMs - performance.now() : 0;
         cancel();
-        resolve();
+        if (left > 0) cancel = after(left, resolve);
+        else resolve();
       };
     });
   }
 
   /** Ends the current wait, if any. */
   skip(): void {
-    this.hurry?.();
-    this.hurry = undefined;
+    this.end?.(false);
+    this.end = undefined;
+  }
+
+  /** Ends the current wait, if any, once it has lasted for the least time that it was given. */
+  hurry(): void {
+    this.end?.(true);
   }
 }

@@ -31,8 +31,8 @@ export class Collection {
   readonly held = new Map<string, Held>();
   /** The last versions of entities that are gone, the oldest first. */
   private readonly gone = new Map<string, { version: number; time: number }>();
-  /** The entities that messages have removed since the last beginning. */
-  private removedSince = new Set<string>();
+  /** The entities that messages have removed since the last beginning, while a snapshot or a load may follow. */
+  private removedSince: Set<string> | undefined;
   private beginnings = 0;
 
   constructor(private readonly online: { at(): number }) {}
@@ -40,7 +40,12 @@ export class Collection {
   /** What the next snapshot lacks, and no later message shows, is gone. */
   begin(): void {
     this.beginnings += 1;
-    this.removedSince.clear();
+    this.removedSince = new Set();
+  }
+
+  /** Neither a snapshot nor a load follows the last beginning: the events since the connection before have come. */
+  recovered(): void {
+    this.removedSince = undefined;
   }
 
   /** Takes a message about an entity. */
@@ -53,6 +58,7 @@ export class Collection {
 
   /** The snapshot is complete. Removes what it lacks. */
   complete(): EntityChange[] {
+    this.removedSince = undefined;
     const lacking = [...this.held].filter(([, { shownIn }]) => shownIn < this.beginnings);
     return lacking.map(([key, { entity }]) => {
       this.held.delete(key);
@@ -66,7 +72,7 @@ export class Collection {
     const changes = entities.flatMap((loaded): EntityChange[] => {
       const key = entityKey(loaded.tenant, loaded.servicePath, loaded.id);
       const held = this.held.get(key);
-      if (this.removedSince.has(key) || held?.shownIn === this.beginnings) return [];
+      if (this.removedSince?.has(key) || held?.shownIn === this.beginnings) return [];
       const after = Object.freeze({ ...loaded, version: held?.entity.version ?? this.gone.get(key)?.version });
       this.gone.delete(key);
       this.held.set(key, { entity: after, shownIn: this.beginnings });
@@ -79,7 +85,7 @@ export class Collection {
     const held = this.held.get(key);
     const known = held?.entity.version;
     if (version !== undefined && known !== undefined && version < known) return undefined;
-    this.removedSince.add(key);
+    this.removedSince?.add(key);
     const last = known === undefined ? version : Math.max(known, version ?? known);
     if (last !== undefined) this.bury(key, last);
     if (!held) return undefined;
@@ -108,7 +114,7 @@ export class Collection {
     const isNew = gone === undefined || (version === undefined ? message['type'] === 'entityCreated' : version > gone);
     if (!isNew) return undefined;
     this.gone.delete(key);
-    this.removedSince.delete(key);
+    this.removedSince?.delete(key);
     const entity = entityAfter(undefined, message);
     const after = version === undefined && gone !== undefined ? Object.freeze({ ...entity, version: gone }) : entity;
     this.held.set(key, { entity: after, shownIn: this.beginnings });

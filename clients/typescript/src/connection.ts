@@ -263,7 +263,8 @@ function open({ WebSocket }: Settings, url: string, token: string | undefined): 
   try {
     return new WebSocket(url, token === undefined ? [] : ['access_token', token]);
   } catch (thrown) {
-    throw new ConnectionError('handshake_refused', `cannot connect: ${withoutQueries(asError(thrown).message)}`);
+    // The message of the platform may contain the URL, whose query may be a secret.
+    throw new ConnectionError('handshake_refused', `cannot connect: this platform refuses the URL (${asError(thrown).name})`);
   }
 }
 
@@ -273,7 +274,8 @@ function requestError(frame: Frame, action: string): Error {
   const message = typeof frame['message'] === 'string' ? frame['message'] : 'the server gave no reason';
   // The token is valid, and can be accepted on a later connection.
   const later = action === 'authenticate' && (code === 'limit_exceeded' || code === 'conflict');
-  const again = code === 'internal' && action !== 'snapshot';
+  // The caller tries these again by itself.
+  const again = code === 'internal' && action !== 'snapshot' && action !== 'subscribe';
   if (again || code === 'not_connected' || later) return new ConnectionError('server_error', message);
   if (code === 'unauthorized' || code === 'forbidden') return new AuthenticationError('refused', message);
   const { subscription } = frame;

@@ -1,3 +1,5 @@
+import { shielded } from './uncaught.js';
+
 type Listeners<Events> = { [Name in keyof Events]?: Set<(value: Events[Name]) => void> };
 
 /** A set of listeners for each event name. */
@@ -35,14 +37,8 @@ export class Emitter<Events> {
 
   emit<Name extends keyof Events>(name: Name, value: Events[Name]): void {
     for (const listener of [...(this.listeners[name] ?? [])]) {
-      try {
-        listener(value);
-      } catch (error) {
-        // The program sees a listener's error as uncaught, and the other listeners still get the value.
-        queueMicrotask(() => {
-          throw error;
-        });
-      }
+      // The other listeners still get the value if one throws.
+      shielded(() => listener(value));
     }
   }
 }

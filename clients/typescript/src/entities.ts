@@ -7,6 +7,7 @@ import { type EntitiesOptions, Loader, entityOf } from './live.js';
 import type { Filter, Frame } from './messages.js';
 import type { OnlineTime } from './online.js';
 import { Subscription, type SubscriptionHost, type SubscriptionState } from './subscription.js';
+import { shielded } from './uncaught.js';
 import { EntityView, type ViewOptions } from './view.js';
 
 /** The events of a live collection, by name. */
@@ -45,11 +46,12 @@ export class Entities<Data = Record<string, unknown>> implements Iterable<[strin
     this.collection = new Collection(online);
     const { load, servicePath = '/', name, signal } = options;
     if (load) {
-      const loaded = (entities: readonly Parameters<typeof entityOf>[0][]) => {
-        this.apply(this.collection.load(entities.map((entity) => entityOf(entity, host.tenant, servicePath))));
+      const read = async (signal: AbortSignal) => [...(await load(signal))].map((entity) => entityOf(entity, host.tenant, servicePath));
+      const loaded = (entities: readonly Entity[]) => {
+        this.apply(this.collection.load(entities));
         this.change(true);
       };
-      this.loader = new Loader(load, loaded, (error) => this.emitter.emit('error', error));
+      this.loader = new Loader(read, loaded, (error) => this.emitter.emit('error', error));
     }
     this.completed = new Promise((resolve, reject) => ([this.resolve, this.reject] = [resolve, reject]));
     this.completed.catch(() => {});
@@ -63,7 +65,10 @@ export class Entities<Data = Record<string, unknown>> implements Iterable<[strin
         this.change(true);
       },
       recovered: () => {
-        if (this.wasFilled) this.change(true);
+        if (this.wasFilled) {
+          this.collection.recovered();
+          this.change(true);
+        }
         // The lost connection has interrupted a load.
         else this.loader?.start();
       },
@@ -86,6 +91,8 @@ export class Entities<Data = Record<string, unknown>> implements Iterable<[strin
       if (state === 'closed') this.reject(new ClosedError());
       this.emitter.emit('state', state);
     });
+    // A program can end it inside of its constructor.
+    if (this.subscription.state === 'closed') this.reject(new ClosedError());
     this.subscription.on('error', (error) => {
       // Without a listener, the program would not notice that the collection has ended.
       if (!this.isAwaited && !this.emitter.has('error') && !host.isHeard()) console.error(error);
@@ -190,7 +197,7 @@ export class Entities<Data = Record<string, unknown>> implements Iterable<[strin
   private apply(changes: readonly EntityChange[]): void {
     for (const each of changes) this.index(each);
     for (const each of changes as readonly EntityChange<Data>[]) {
-      for (const view of this.views) view.take(each);
+      for (const view of this.views) shielded(() => view.take(each));
       this.emitter.emit('change', each);
     }
   }

@@ -123,3 +123,10 @@ export class ClosedError extends EntityStreamError {
 export function asError(thrown: unknown): Error {
   return thrown instanceof Error ? thrown : new Error(String(thrown));
 }
+
+/** True if another attempt would fail as well, with any token. @internal */
+export function isFinal(error: EntityStreamError): boolean {
+  if (error instanceof AuthenticationError) return error.code === 'invalid_token' || error.code === 'logged_out';
+  if (error instanceof ConnectionError) return error.code === 'handshake_refused';
+  return error instanceof RequestError || error.code === 'internal';
+}

@@ -2,9 +2,10 @@ import { Connection, type ConnectionEvents } from './connection.js';
 import type { EntityStreamError } from './errors.js';
 import type { Settings } from './options.js';
 import { keepFresh } from './renewal.js';
-import { type TokenClock, proofFor } from './token.js';
+import { type RefusedToken, type TokenClock, proofFor } from './token.js';
 import { target } from './url.js';
 import type { SnapshotUnderWay } from './subscriptions.js';
+import type { Receiver } from './wire.js';
 
 /** The time in which a connection may ask for past events once. */
 const RESUME_INTERVAL_MS = 10_000;
@@ -16,6 +17,8 @@ export class Link {
   takesPositions = false;
   /** The subscriptions that are in force on it. */
   readonly names = new Set<string>();
+  /** The receivers that its subscriptions had when it was asked for them. Another connection may have given a name to another one. */
+  readonly routes = new Map<string, Receiver>();
   /** Those that begin without the events before them. */
   readonly fresh = new Set<number>();
   /** The number of past events that were no repeats, in all and for each receiver. */
@@ -40,12 +43,13 @@ export class Link {
 export interface LinkContext {
   settings: Settings;
   clock: TokenClock;
+  refused: RefusedToken;
   events(link: Link): ConnectionEvents;
   trouble(error: EntityStreamError): void;
 }
 
 /** Opens a connection and authenticates it. Closes it if `signal` aborts. */
-export async function openLink({ settings, clock, events, trouble }: LinkContext, token: string | undefined, signal: AbortSignal): Promise<Link> {
+export async function openLink({ settings, clock, refused, events, trouble }: LinkContext, token: string | undefined, signal: AbortSignal): Promise<Link> {
   const inBand = settings.authenticate === 'first-message' && token !== undefined;
   const link = new Link();
   const connection = new Connection(settings, target(settings), inBand ? undefined : token, token !== undefined, events(link));
@@ -66,6 +70,6 @@ export async function openLink({ settings, clock, events, trouble }: LinkContext
   } finally {
     signal.removeEventListener('abort', abort);
   }
-  if (token !== undefined) keepFresh(connection, token, settings, clock, trouble);
+  if (token !== undefined) keepFresh(connection, token, settings, clock, refused, trouble);
   return link;
 }

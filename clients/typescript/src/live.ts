@@ -39,8 +39,8 @@ export class Loader {
   private current: AbortController | undefined;
 
   constructor(
-    private readonly load: NonNullable<EntitiesOptions['load']>,
-    private readonly loaded: (entities: readonly LoadedEntity[]) => void,
+    private readonly load: (signal: AbortSignal) => Promise<readonly Entity[]>,
+    private readonly loaded: (entities: readonly Entity[]) => void,
     private readonly trouble: (error: EntityStreamError) => void,
   ) {}
 
@@ -64,16 +64,18 @@ export class Loader {
     const backoff = new Backoff(MIN_MS, MAX_MS);
     signal.addEventListener('abort', () => backoff.skip());
     while (!signal.aborted) {
+      let entities: readonly Entity[];
       try {
-        const entities = [...(await this.load(signal))];
-        if (signal.aborted) return;
-        this.current = undefined;
-        return this.loaded(entities);
+        entities = await this.load(signal);
       } catch (thrown) {
         if (signal.aborted) return;
         this.trouble(new ConnectionError('load_failed', `load failed: ${asError(thrown).message}`, { cause: thrown }));
         await backoff.wait(backoff.next());
+        continue;
       }
+      if (signal.aborted) return;
+      this.current = undefined;
+      return this.loaded(entities);
     }
   }
 }

@@ -1,4 +1,5 @@
 import type { DpopKeyPair } from './dpop.js';
+import { shielded } from './uncaught.js';
 import { refuseUnknown } from './unknown.js';
 import { checkedUrl } from './url.js';
 
@@ -150,13 +151,5 @@ export function settings(options: EntityStreamOptions): Settings {
 /** A `debug` function whose errors the program sees as uncaught, and which cannot disturb the stream. */
 function careful(debug: EntityStreamOptions['debug']): Settings['debug'] {
   if (!debug) return () => {};
-  return (entry) => {
-    try {
-      debug(entry);
-    } catch (error) {
-      queueMicrotask(() => {
-        throw error;
-      });
-    }
-  };
+  return (entry) => shielded(() => debug(entry));
 }

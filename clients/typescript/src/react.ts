@@ -1,12 +1,12 @@
 'use client';
 
-import { type ReactNode, createContext, createElement, useCallback, useContext, useEffect, useMemo, useRef, useState, useSyncExternalStore } from 'react';
+import { type ReactNode, createContext, createElement, useCallback, useContext, useEffect, useInsertionEffect, useMemo, useRef, useState, useSyncExternalStore } from 'react';
 import type { Entity } from './entity.js';
 import type { EntityStreamError } from './errors.js';
 import { filterKey } from './filter.js';
 import type { EntitiesOptions } from './live.js';
 import type { EntityEvent, EntityFilter, Filter } from './messages.js';
-import type { EntityStreamOptions, GetToken } from './options.js';
+import type { EntityStreamOptions } from './options.js';
 import { FRAME_MS, IDLE, NOTHING, SharedStream } from './shared.js';
 import { EntityStream, type StateChange } from './stream.js';
 import type { NotRecovered } from './subscription.js';
@@ -23,18 +23,20 @@ export type EntityStreamProviderProps = ({ stream: EntityStream } | (EntityStrea
  * provider compares their values, and uses the functions of the latest render.
  */
 export function EntityStreamProvider({ children, ...given }: EntityStreamProviderProps): ReactNode {
-  const latest = useLatest(given);
   const { stream } = given;
   const key = stream ? '' : connectionKey(given as EntityStreamOptions);
-  const shared = useMemo(
+  const { shared, latest } = useMemo(
     () => {
-      if (stream) return new SharedStream(() => stream, false);
-      const options = given as EntityStreamOptions;
-      return new SharedStream(() => open(options, () => (latest.current as EntityStreamOptions).getToken?.()), true);
+      // A stream keeps the functions of the last render that had its options, and never gets those of another connection.
+      const latest = { current: given as EntityStreamOptions };
+      return { latest, shared: stream ? new SharedStream(() => stream, false) : new SharedStream(() => open(latest), true) };
     },
     // `key` has the values of the options.
-    [stream, key, latest],
+    [stream, key],
   );
+  useInsertionEffect(() => {
+    latest.current = given as EntityStreamOptions;
+  });
   useEffect(() => shared.retain(), [shared]);
   return createElement(Context.Provider, { value: shared }, children);
 }
@@ -75,17 +77,23 @@ export function useEntityStream<Data = Record<string, unknown>>(
   const [{ isReady, error }, setStatus] = useState<{ isReady: boolean; error?: EntityStreamError | undefined }>({ isReady: false });
   const clear = useCallback(() => setEvents([]), []);
   const key = filterKey(filter);
-  const attempts = useSyncExternalStore(shared.listen, () => shared.attempts, () => 0);
+  const attempts = useSyncExternalStore(shared.listen, () => shared.attemptsOfEvents(filter), () => 0);
   useEffect(() => {
     if (!enabled) return undefined;
     // Drops the events of the previous filter.
     setEvents((events) => (events.length > 0 ? [] : events));
     setStatus({ isReady: false });
-    const { shared: used, release } = shared.subscription(latest.current.filter);
-    const { subscription } = used;
+    const use = shared.subscription(latest.current.filter);
+    if (!use) {
+      setStatus({ isReady: false, error: shared.end });
+      return undefined;
+    }
+    const { subscription } = use.value;
     const flushed = new Batch<EntityEvent<Data>>((newest) => {
       const most = latest.current.options.limit ?? 100;
-      setEvents((events) => [...newest.reverse(), ...events].slice(0, most));
+      const reversed = newest.reverse();
+      // React may call this function twice, so it changes nothing.
+      setEvents((events) => [...reversed, ...events].slice(0, most));
     });
     const stops = [
       subscription.on('event', (event) => {
@@ -100,7 +108,7 @@ export function useEntityStream<Data = Record<string, unknown>>(
     return () => {
       flushed.cancel();
       for (const stop of stops) stop();
-      release();
+      use.release();
     };
     // `key` has the value of the filter.
   }, [shared, key, enabled, attempts, latest]);
@@ -130,17 +138,17 @@ export function useEntities<Data = Record<string, unknown>>(filter: EntityFilter
   const { enabled = true, sort, filter: passes, limit } = options;
   const latest = useLatest({ filter, options });
   const key = filterKey(filter);
-  const attempts = useSyncExternalStore(shared.listen, () => shared.attempts, () => 0);
+  const attempts = useSyncExternalStore(shared.listen, () => shared.attemptsOfEntities(filter), () => 0);
   const subscribe = useCallback(
     (changed: () => void) => {
       if (!enabled) return () => {};
       const { filter, options } = latest.current;
       const load = options.load && ((signal: AbortSignal) => latest.current.options.load?.(signal) ?? []);
-      const { shared: store, release } = shared.entities(filter, { load });
-      const stop = store.listen(changed);
+      const use = shared.entities(filter, { load });
+      const stop = use?.value.listen(changed);
       return () => {
-        stop();
-        release();
+        stop?.();
+        use?.release();
       };
     },
     // `key` has the value of the filter.
@@ -165,18 +173,24 @@ function useShared(): SharedStream {
   return shared;
 }
 
-/** A reference to the value of the latest render. */
+/** A reference to the value of the latest render. It is there before the other effects, those of components below included. */
 function useLatest<T>(value: T): { readonly current: T } {
   const latest = useRef(value);
-  useEffect(() => {
+  useInsertionEffect(() => {
     latest.current = value;
   });
   return latest;
 }
 
-/** The options are those of the render that needs the stream: effects of components run before those of the provider above them. */
-function open({ getToken, stream: _, ...rest }: EntityStreamOptions & { stream?: undefined }, latestToken: GetToken): EntityStream {
-  return new EntityStream({ ...rest, ...(getToken ? { getToken: latestToken } : {}) });
+/** Opens a stream that calls the functions of the latest render. */
+function open(latest: { readonly current: EntityStreamOptions & { stream?: undefined } }): EntityStream {
+  const { stream: _, getToken, parse, debug, ...rest } = latest.current;
+  return new EntityStream({
+    ...rest,
+    ...(getToken ? { getToken: () => latest.current.getToken?.() } : {}),
+    ...(parse ? { parse: (text) => (latest.current.parse ?? parse)(text) } : {}),
+    ...(debug ? { debug: (entry) => latest.current.debug?.(entry) } : {}),
+  });
 }
 
 /** The values of the options that are no functions, and the presence of those that are. */

@@ -53,6 +53,11 @@ export class Registry {
     return this.restored.some((wire) => wire.receiver === receiver);
   }
 
+  /** True if the program still wants the subscription of one of these. */
+  isAnyWanted(receivers: ReadonlySet<Receiver>): boolean {
+    return this.planned().some(({ receiver }) => receivers.has(receiver));
+  }
+
   /** True if no other subscription has, or will have, this name. */
   isFree(name: string): boolean {
     return !this.planned().some((wire) => wire.name === name);
@@ -130,13 +135,13 @@ export class Registry {
 
   /**
    * The subscriptions of the first message of a connection, and the events that it asks for. Those that begin with other
-   * events than the rest follow in messages of their own.
+   * events than the rest follow in messages of their own. If `isCautious`, so do all new ones, except for one if there are no others.
    */
-  opening(bookmark: Bookmark | undefined): { wires: Wire[]; since: Since | undefined } {
+  opening(bookmark: Bookmark | undefined, isCautious = false): { wires: Wire[]; since: Since | undefined } {
     const wires = this.restored;
     let since: Since | undefined = bookmark;
     for (const { kind, wire } of this.changes) {
-      if (kind !== 'add') continue;
+      if (kind !== 'add' || (isCautious && wires.length > 0)) continue;
       if (wire.since && bookmark) continue;
       if (wire.since) since ??= wireSince(wire.since);
       if (!wire.since || JSON.stringify(wireSince(wire.since)) === JSON.stringify(since)) wires.push(wire);

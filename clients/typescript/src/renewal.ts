@@ -2,7 +2,7 @@ import type { Connection } from './connection.js';
 import { AuthenticationError, EntityStreamError } from './errors.js';
 import type { Settings } from './options.js';
 import { after } from './timer.js';
-import { type TokenClock, fetchToken, proofFor } from './token.js';
+import { type RefusedToken, type TokenClock, fetchToken, proofFor } from './token.js';
 
 /** The minimum time between two attempts to get a fresh token. */
 const PAUSE_MS = 1000;
@@ -17,6 +17,7 @@ export function keepFresh(
   first: string,
   settings: Settings,
   clock: TokenClock,
+  refused: RefusedToken,
   report: (error: EntityStreamError) => void,
 ): void {
   let token = first;
@@ -41,8 +42,9 @@ export function keepFresh(
   };
 
   const renew = async (end: number) => {
+    let fresh: string | undefined;
     try {
-      const fresh = await fetchToken(settings);
+      fresh = await fetchToken(settings, refused);
       if (over) return;
       // Many caches return the same token until shortly before its end.
       if (fresh !== undefined && fresh !== token) {
@@ -54,6 +56,7 @@ export function keepFresh(
       }
     } catch (error) {
       if (over) return;
+      if (error instanceof AuthenticationError) refused.remember(fresh, error);
       if (error instanceof EntityStreamError) report(error);
       // Another attempt would fail as well. The current token stays valid until its end.
       if (error instanceof AuthenticationError) return;

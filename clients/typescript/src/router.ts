@@ -20,7 +20,7 @@ export class Router {
   ) {}
 
   take(link: Link, message: Frame): void {
-    const receivers = this.receivers(message);
+    const receivers = this.receivers(link, message);
     if (message['type'] === 'entitySnapshot') {
       for (const receiver of receivers) receiver.snapshotItem(message);
       return;
@@ -46,8 +46,9 @@ export class Router {
   }
 
   /** A server without names for subscriptions names none. */
-  private receivers({ subscriptions }: Frame): Iterable<Receiver> {
+  private receivers({ routes }: Link, { subscriptions }: Frame): Iterable<Receiver> {
     if (!Array.isArray(subscriptions)) return this.registry.routed;
-    return new Set(subscriptions.flatMap((name) => this.registry.receiverOf(String(name)) ?? []));
+    const receivers = subscriptions.map((name) => this.registry.receiverOf(String(name)));
+    return new Set(receivers.filter((receiver, place) => receiver !== undefined && routes.get(String(subscriptions[place])) === receiver) as Receiver[]);
   }
 }

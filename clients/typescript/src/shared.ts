@@ -1,11 +1,11 @@
 import type { Entities } from './entities.js';
 import type { Entity } from './entity.js';
-import type { EntityStreamError } from './errors.js';
+import { ClosedError, type EntityStreamError } from './errors.js';
 import { filterKey } from './filter.js';
 import type { EntitiesOptions } from './live.js';
 import type { Filter } from './messages.js';
 import type { EntityStream, StateChange } from './stream.js';
-import type { Subscription } from './subscription.js';
+import type { Subscription, SubscriptionState } from './subscription.js';
 import { MOST_SUBSCRIPTIONS } from './wire.js';
 
 /** The time for which changes are gathered before components render again. */
@@ -20,6 +20,12 @@ export interface EntitiesSnapshot {
   entities: readonly Entity[];
   isComplete: boolean;
   error: EntityStreamError | undefined;
+}
+
+/** The use of a thing that components share. */
+export interface Use<T> {
+  value: T;
+  release: () => void;
 }
 
 export const NOTHING: EntitiesSnapshot = Object.freeze({ entities: Object.freeze([]), isComplete: false, error: undefined });
@@ -44,7 +50,7 @@ export class EntitiesStore {
   }
 
   get hasEnded(): boolean {
-    return this.entities.state === 'failed';
+    return hasEnded(this.entities);
   }
 
   listen(listener: () => void): () => void {
@@ -71,7 +77,7 @@ export class SharedSubscription {
   constructor(readonly subscription: Subscription) {}
 
   get hasEnded(): boolean {
-    return this.subscription.state === 'failed';
+    return hasEnded(this.subscription);
   }
 
   close(): void {
@@ -101,6 +107,9 @@ export class SharedStream {
   private stream: EntityStream | undefined;
   private change = IDLE;
   private attempt = 0;
+  /** The numbers of subscriptions that were replaced while components used them, by their keys. */
+  private readonly replaced = new Map<string, number>();
+  private nothing = NOTHING;
   private users = 0;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private unlisten = () => {};
@@ -116,9 +125,19 @@ export class SharedStream {
     return this.change;
   }
 
-  /** A number that grows with each `retry`. */
-  get attempts(): number {
-    return this.attempt;
+  /** The reason for which the stream takes no subscriptions any more. */
+  get end(): EntityStreamError | undefined {
+    return this.nothing.error;
+  }
+
+  /** A number that grows when the users of the events of this filter have to subscribe again. */
+  attemptsOfEvents(filter: Filter): number {
+    return this.attempts(eventsKey(filter));
+  }
+
+  /** A number that grows when the users of the entities of this filter have to subscribe again. */
+  attemptsOfEntities(filter: Filter): number {
+    return this.attempts(entitiesKey(filter));
   }
 
   /** Calls `listener` when the state has changed. */
@@ -147,29 +166,51 @@ export class SharedStream {
     };
   }
 
-  subscription(filter: Filter): { shared: SharedSubscription; release: () => void } {
-    const { value, release } = this.share(`events ${filterKey(filter)}`, (stream) => new SharedSubscription(stream.subscribe(filter)));
-    return { shared: value, release };
+  /** `undefined` if the stream is closed. */
+  subscription(filter: Filter): Use<SharedSubscription> | undefined {
+    return this.share(eventsKey(filter), (stream) => new SharedSubscription(stream.subscribe(filter)));
   }
 
-  entities(filter: Filter, options: EntitiesOptions): { shared: EntitiesStore; release: () => void } {
-    const { value, release } = this.share(entitiesKey(filter), (stream) => new EntitiesStore(stream.entities(filter, options)));
-    return { shared: value, release };
+  /** `undefined` if the stream is closed. */
+  entities(filter: Filter, options: EntitiesOptions): Use<EntitiesStore> | undefined {
+    return this.share(entitiesKey(filter), (stream) => new EntitiesStore(stream.entities(filter, options)));
   }
 
   /** The state of a collection that components use. */
   snapshot(filter: Filter): EntitiesSnapshot {
-    return (this.entries.get(entitiesKey(filter))?.value as EntitiesStore | undefined)?.current ?? NOTHING;
+    return (this.entries.get(entitiesKey(filter))?.value as EntitiesStore | undefined)?.current ?? this.nothing;
   }
 
-  private share<T extends Shareable>(key: string, make: (stream: EntityStream) => T): { value: T; release: () => void } {
-    let entry = this.entries.get(key);
-    if (!entry || entry.value.hasEnded) {
+  private attempts(key: string): number {
+    return this.attempt + (this.replaced.get(key) ?? 0);
+  }
+
+  private share<T extends Shareable>(key: string, make: (stream: EntityStream) => T): Use<T> | undefined {
+    const before = this.entries.get(key);
+    let used = before;
+    if (!used || used.value.hasEnded) {
       if (this.entries.size >= MOST_SUBSCRIPTIONS) this.closeUnused();
-      entry = { value: make(this.open()), users: 0, timer: undefined };
-      this.entries.set(key, entry);
+      try {
+        used = { value: make(this.open()), users: 0, timer: undefined };
+      } catch (error) {
+        // The program has closed its stream. An error in an effect would take the whole tree down.
+        if (!(error instanceof ClosedError)) throw error;
+        this.nothing = Object.freeze({ ...NOTHING, error });
+        return undefined;
+      }
+      this.entries.set(key, used);
+      if (before && before.users > 0) this.replace(key);
     }
-    const used = entry;
+    return this.use(key, used);
+  }
+
+  /** The other users of what has failed get the new one as well. */
+  private replace(key: string): void {
+    this.replaced.set(key, (this.replaced.get(key) ?? 0) + 1);
+    this.tell();
+  }
+
+  private use<T extends Shareable>(key: string, used: Entry): Use<T> {
     used.users += 1;
     clearTimeout(used.timer);
     const release = () => {
@@ -212,6 +253,14 @@ export class SharedStream {
   private tell(): void {
     for (const listener of [...this.listeners]) listener();
   }
+}
+
+function hasEnded({ state }: { state: SubscriptionState }): boolean {
+  return state === 'failed' || state === 'closed';
+}
+
+function eventsKey(filter: Filter): string {
+  return `events ${filterKey(filter)}`;
 }
 
 function entitiesKey(filter: Filter): string {

@@ -15,12 +15,14 @@ export interface SnapshotRequests {
   /** Asks for the part at this place. */
   proceed(next: string): Promise<Frame>;
   pause(ms: number): Promise<void>;
+  /** False if the program has closed all that the snapshot is for. */
+  isWanted(): boolean;
 }
 
 /**
  * Receives the parts of a snapshot until there are none, beginning with the one that `answer` has announced, or anew.
  *
- * Invariant: it ends only after an answer without a next part, so the entities since the last beginning are all that match. Each
+ * Invariant: unless it is not wanted any more, it ends only after an answer without a next part, so the entities since the last beginning are all that match. Each
  * loop makes progress, or counts as a failure or a restart, of which there are only so many.
  */
 export async function receiveSnapshot(answer: Frame | undefined, requests: SnapshotRequests): Promise<void> {
@@ -29,7 +31,7 @@ export async function receiveSnapshot(answer: Frame | undefined, requests: Snaps
   let part = answer ?? (await requests.begin());
   for (;;) {
     const next = part['snapshotNext'];
-    if (typeof next !== 'string') return;
+    if (typeof next !== 'string' || !requests.isWanted()) return;
     // A server that cannot read the entities sends an empty part.
     if (!part['snapshot']) await requests.pause(PAUSE_MS);
     try {

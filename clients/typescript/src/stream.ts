@@ -15,7 +15,7 @@ import { SeenEvents } from './seen.js';
 import { type NotRecovered, type Recovered, SUBSCRIBE_OPTIONS, type SubscribeOptions, Subscription, type SubscriptionHost } from './subscription.js';
 import { Subscriptions } from './subscriptions.js';
 import { type StateDetail, type StreamState, Supervisor } from './supervisor.js';
-import { TokenClock } from './token.js';
+import { RefusedToken, TokenClock } from './token.js';
 import { refuseUnknown } from './unknown.js';
 import { onWake } from './wake.js';
 
@@ -70,6 +70,7 @@ export class EntityStream implements AsyncDisposable {
     const context = {
       settings: complete,
       clock: new TokenClock(),
+      refused: new RefusedToken(),
       trouble,
       events: (link: Parameters<Router['take']>[0]) => ({
         entity: (message: Parameters<Router['take']>[1]) => router.take(link, message),

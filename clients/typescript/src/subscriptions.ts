@@ -40,6 +40,8 @@ export interface Opened {
  */
 export class Subscriptions {
   private readonly lock = new Lock();
+  /** True if the last first message has failed. */
+  private isCautious = false;
 
   constructor(
     readonly registry: Registry,
@@ -52,7 +54,9 @@ export class Subscriptions {
   open(link: Link): Promise<Opened | undefined> {
     return this.lock.run(async () => {
       for (;;) {
-        const { wires, since } = this.registry.opening(this.bookmark);
+        // The connection has no subscription yet, so what the program has closed meanwhile needs no message.
+        this.registry.disconnected();
+        const { wires, since } = this.registry.opening(this.bookmark, this.isCautious);
         if (wires.length === 0) return undefined;
         const isNew = wires.map((wire) => this.registry.isNew(wire));
         this.begin(link, wires, since);
@@ -80,6 +84,7 @@ export class Subscriptions {
       if (wires.length === 0) return false;
       const since = this.bookmark;
       if (since) link.resume();
+      for (const { name, receiver } of wires) link.routes.set(name, receiver);
       let isJoined = false;
       await link.connection.request('subscribe', subscribeFields(wires, false, since), (answer) => {
         for (const { name } of wires) link.names.add(name);
@@ -129,10 +134,12 @@ export class Subscriptions {
     link.takesPositions = false;
     link.fresh.clear();
     if (since) link.resume();
+    for (const { name, receiver } of wires) link.routes.set(name, receiver);
     this.registry.begin(wires);
   }
 
   private opened(link: Link, wires: readonly Wire[], told: readonly Receiver[], hasAsked: boolean, answer: Frame): Opened {
+    this.isCautious = false;
     const { step, verdict } = this.resumption.answered(answer, hasAsked);
     const done = this.registry.accept(wires);
     for (const { name } of wires) link.names.add(name);
@@ -159,7 +166,11 @@ export class Subscriptions {
   private refused(wires: readonly Wire[], hasAsked: boolean, error: unknown): void {
     if (!(error instanceof RequestError)) throw error;
     if (error.code === 'limit_exceeded' && hasAsked && this.resumption.isTooSoon()) throw new TooSoonError(error.message);
-    if (error.code === 'conflict') throw new ConnectionError('server_error', error.message, { cause: error });
+    if (isPassing(error)) {
+      // A new subscription that the server cannot serve must not keep the others from being restored. It follows by itself.
+      this.isCautious = error.code === 'internal';
+      throw new ConnectionError('server_error', error.message, { cause: error });
+    }
     // The server does not take the bookmark, so that the past is lost.
     if (error.code === 'invalid_since' && this.bookmark) return this.resumption.withoutHistory();
     const isClosed = error.code === 'message_too_large' || error.code === 'invalid_message';
@@ -193,7 +204,7 @@ export class Subscriptions {
         break;
       } catch (error) {
         if (!(error instanceof RequestError)) throw error;
-        if (error.code !== 'conflict' || attempt === ATTEMPTS) {
+        if (!isPassing(error) || attempt === ATTEMPTS) {
           this.registry.refuse(wire, error);
           break;
         }
@@ -234,6 +245,7 @@ export class Subscriptions {
           if (verdict) this.judge(link, verdict, [...receivers]);
           return begun;
         },
+        isWanted: () => this.registry.isAnyWanted(receivers),
         proceed: (next) => link.connection.request('snapshot', { next }),
         pause: (ms) => pause(link, ms),
       });
@@ -254,6 +266,11 @@ export class Subscriptions {
     }
     this.judged(verdict, replayed.all);
   }
+}
+
+/** True if the same message may succeed a moment later. */
+function isPassing({ code }: RequestError): boolean {
+  return code === 'conflict' || code === 'internal';
 }
 
 /** Waits, but not longer than the connection lasts. */

@@ -1,5 +1,5 @@
 import { Backoff } from './backoff.js';
-import { AuthenticationError, ConnectionError, EntityStreamError, RequestError, TooSoonError, asError } from './errors.js';
+import { AuthenticationError, ClosedError, ConnectionError, EntityStreamError, TooSoonError, asError, isFinal } from './errors.js';
 import { type Link, type LinkContext, openLink } from './link.js';
 import type { Resumption } from './resumption.js';
 import type { Opened, Subscriptions } from './subscriptions.js';
@@ -56,6 +56,7 @@ export class Supervisor {
   private rotation: AbortController | undefined;
   /** The connection that was closed because it had no subscription. */
   private unused: Link | undefined;
+  private tellLoss: (error: Error) => void = () => {};
   private cancelIdle = () => {};
   private cancelLater = () => {};
   private readonly stopping = new AbortController();
@@ -85,7 +86,7 @@ export class Supervisor {
 
   /** Ends the wait and checks the connection, because the network is back or the page has become visible. */
   wake(): void {
-    this.backoff.skip();
+    this.backoff.hurry();
     this.active?.connection.ping();
   }
 
@@ -113,7 +114,7 @@ export class Supervisor {
   private async run(): Promise<void> {
     const { signal } = this.stopping;
     const { registry } = this.subscriptions;
-    let refused: { token: string | undefined; error: AuthenticationError } | undefined;
+    let wasRefused = false;
     while (!signal.aborted) {
       registry.disconnected();
       if (!registry.isWanted) {
@@ -124,12 +125,10 @@ export class Supervisor {
       let token: string | undefined;
       let error: Error;
       try {
-        token = await fetchToken(this.settings, signal);
-        if (signal.aborted) return;
-        if (refused && refused.token === token) throw refused.error;
+        token = await fetchToken(this.settings, this.context.refused, signal);
         const link = await this.open(token, signal);
         const opened = await this.openSubscriptions(link, signal);
-        refused = undefined;
+        wasRefused = false;
         // The server has refused every subscription, or none is wanted any more.
         if (!opened) continue;
         this.watch(link);
@@ -148,15 +147,17 @@ export class Supervisor {
       if (signal.aborted) return;
       if (!registry.isWanted) continue;
       const failure = error instanceof EntityStreamError ? error : new EntityStreamError('internal', error.message, { cause: error });
+      if (failure instanceof AuthenticationError) this.context.refused.remember(token, failure);
       const isRefusal = failure instanceof AuthenticationError && failure.code === 'refused';
-      if (isFinal(failure) || (isRefusal && (refused || !this.settings.getToken))) {
+      if (isFinal(failure) || (isRefusal && (wasRefused || !this.settings.getToken))) {
         registry.abandon(failure);
         this.resumption.forget();
+        this.context.refused.forget();
         this.events.state('failed', { error: failure });
         return this.events.trouble(failure);
       }
       // The token may have expired on its way, so a refusal gets one more attempt with another token.
-      if (isRefusal) refused = { token, error: failure };
+      wasRefused ||= isRefusal;
       await this.pause(failure);
     }
   }
@@ -180,7 +181,7 @@ export class Supervisor {
   private async pause(error: EntityStreamError): Promise<void> {
     const least = error instanceof TooSoonError ? error.waitMs : 0;
     const retryInMs = Math.max(this.backoff.next(), least);
-    const waited = this.backoff.wait(retryInMs);
+    const waited = this.backoff.wait(retryInMs, least);
     this.events.state('waiting', { error, retryInMs });
     this.events.trouble(error);
     if (this.stopping.signal.aborted) this.backoff.skip();
@@ -189,6 +190,10 @@ export class Supervisor {
 
   private async open(token: string | undefined, signal: AbortSignal): Promise<Link> {
     const link = await openLink(this.context, token, signal);
+    if (signal.aborted) {
+      await link.connection.close();
+      throw new ClosedError();
+    }
     this.links.add(link);
     this.events.online(true);
     void link.connection.ended.then(() => this.links.delete(link));
@@ -201,9 +206,10 @@ export class Supervisor {
     const cancelStable = after(stableAfterMs, () => this.backoff.reset());
     // Subtracts up to a tenth at random, so that clients that connected together do not reconnect together.
     const cancelRotation = after(rotateAfterMs * (1 - Math.random() / 10), () => void this.rotate(link));
-    void link.connection.ended.then(() => {
+    void link.connection.ended.then((error) => {
       cancelStable();
       cancelRotation();
+      if (this.active === link) this.lost(link, error);
     });
   }
 
@@ -213,6 +219,9 @@ export class Supervisor {
     this.subscriptions.work(link, () => this.active === link).then(
       () => {
         if (this.active !== link) return;
+        // Several calls may have waited for the same work.
+        this.cancelIdle();
+        this.cancelLater();
         const { registry } = this.subscriptions;
         if (registry.hasChanges) this.cancelLater = after(link.resumesInMs, () => this.proceed());
         else if (!registry.isWanted) this.cancelIdle = after(IDLE_MS, () => void this.leave((this.unused = link)));
@@ -221,24 +230,23 @@ export class Supervisor {
     );
   }
 
-  /** Resolves with the reason when the active connection has ended without a replacement. */
-  private async untilLost(): Promise<Error> {
-    for (;;) {
-      const link = this.active;
-      if (!link) return new ConnectionError('connection_lost', 'closed by this client');
-      const error = await link.connection.ended;
-      if (this.active !== link) continue;
-      this.active = undefined;
-      // What arrives on it now is late, and the next connection asks for the past.
-      link.takesPositions = false;
-      this.rotation?.abort();
-      this.cancelIdle();
-      this.cancelLater();
-      // An event that the server sent after its last sign of life may be missing, whenever the loss was noticed.
-      this.resumption.lost(link.connection.heardAt);
-      for (const receiver of this.subscriptions.registry.receivers) receiver.lost();
-      return error;
-    }
+  /** Resolves with the reason when the active connection, which may have replaced others, has ended. */
+  private untilLost(): Promise<Error> {
+    return new Promise((resolve) => (this.tellLoss = resolve));
+  }
+
+  /** The active connection has ended without a replacement. One that it has replaced may still be open. */
+  private lost(link: Link, error: Error): void {
+    this.active = undefined;
+    // What arrives on it now is late, and the next connection asks for the past.
+    link.takesPositions = false;
+    this.rotation?.abort();
+    this.cancelIdle();
+    this.cancelLater();
+    // An event that the server sent after its last sign of life may be missing, whenever the loss was noticed.
+    this.resumption.lost(link.connection.heardAt);
+    for (const receiver of this.subscriptions.registry.receivers) receiver.lost();
+    this.tellLoss(error);
   }
 
   /**
@@ -252,15 +260,17 @@ export class Supervisor {
     const rotation = (this.rotation = new AbortController());
     const { signal } = rotation;
     let next: Link | undefined;
+    let token: string | undefined;
     const abort = () => void next?.connection.close();
     signal.addEventListener('abort', abort);
     try {
-      const token = await fetchToken(this.settings, signal);
-      if (signal.aborted) return;
+      token = await fetchToken(this.settings, this.context.refused, signal);
       const link = (next = await this.open(token, signal));
       const isJoined = await this.subscriptions.join(link, () => {
         if (signal.aborted || this.active !== old) return false;
         this.active = link;
+        // The subscriptions of later requests are not on the old connection, so its positions do not hold for them.
+        old.takesPositions = false;
         return true;
       });
       if (isJoined) {
@@ -277,18 +287,11 @@ export class Supervisor {
       if (signal.aborted) return;
       if (thrown instanceof EntityStreamError) this.events.trouble(thrown);
       // The reconnection after the end of the old connection handles a refused token.
-      if (thrown instanceof AuthenticationError) return;
+      if (thrown instanceof AuthenticationError) return this.context.refused.remember(token, thrown);
     } finally {
       signal.removeEventListener('abort', abort);
     }
     const cancel = after(this.settings.backoffMaxMs * (0.5 + Math.random() / 2), () => void this.rotate(old));
     void old.connection.ended.then(cancel);
   }
-}
-
-/** True if another attempt would fail as well, with any token. */
-function isFinal(error: EntityStreamError): boolean {
-  if (error instanceof AuthenticationError) return error.code === 'invalid_token' || error.code === 'logged_out';
-  if (error instanceof ConnectionError) return error.code === 'handshake_refused';
-  return error instanceof RequestError || error.code === 'internal';
 }

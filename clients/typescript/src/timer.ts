@@ -19,6 +19,7 @@ export function after(ms: number, callback: () => void): () => void {
 /** Settles like `promise`. Rejects with `late()` after `ms` milliseconds, or with `ClosedError` if `signal` aborts. */
 export function within<T>(ms: number, promise: Promise<T>, late: () => Error, signal?: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
+    if (signal?.aborted) return reject(new ClosedError());
     const aborted = () => settle(() => reject(new ClosedError()));
     const cancel = after(ms, () => settle(() => reject(late())));
     const settle = (how: () => void) => {
@@ -31,5 +32,6 @@ export function within<T>(ms: number, promise: Promise<T>, late: () => Error, si
       (value) => settle(() => resolve(value)),
       (error: unknown) => settle(() => reject(error)),
     );
+    return undefined;
   });
 }

@@ -1,4 +1,4 @@
-import { AuthenticationError, ConnectionError, EntityStreamError, asError } from './errors.js';
+import { AuthenticationError, ClosedError, ConnectionError, EntityStreamError, asError } from './errors.js';
 import { prove } from './dpop.js';
 import type { Settings } from './options.js';
 import { within } from './timer.js';
@@ -6,9 +6,29 @@ import { within } from './timer.js';
 /** The characters that are allowed in a sub-protocol. A JSON Web Token has no others. */
 const SENDABLE = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/;
 
-/** Returns the token of `getToken`, or `undefined` for none. No error contains the token. */
-export async function fetchToken({ getToken, connectTimeoutMs: ms }: Settings, signal?: AbortSignal): Promise<string | undefined> {
+/** The token that the server has refused last. The client does not send it again. */
+export class RefusedToken {
+  private last: { token: string; error: AuthenticationError } | undefined;
+
+  /** Remembers the token if the server has refused it. */
+  remember(token: string | undefined, error: AuthenticationError): void {
+    if (token !== undefined && error.code === 'refused') this.last = { token, error };
+  }
+
+  /** Throws the reason if this is the token. */
+  check(token: string): void {
+    if (this.last?.token === token) throw this.last.error;
+  }
+
+  forget(): void {
+    this.last = undefined;
+  }
+}
+
+/** Returns the token of `getToken`, or `undefined` for none. Throws if the server has refused it. No error contains the token. */
+export async function fetchToken({ getToken, connectTimeoutMs: ms }: Settings, refused: RefusedToken, signal?: AbortSignal): Promise<string | undefined> {
   if (!getToken) return undefined;
+  if (signal?.aborted) throw new ClosedError();
   let token: unknown;
   try {
     const late = () => new ConnectionError('token_unavailable', `getToken returned nothing in ${ms} ms`);
@@ -22,6 +42,7 @@ export async function fetchToken({ getToken, connectTimeoutMs: ms }: Settings, s
     const message = 'getToken returned a value that is not a token; return only the token, without `Bearer`';
     throw new AuthenticationError('invalid_token', message);
   }
+  refused.check(token);
   return token;
 }
 

@@ -15,12 +15,13 @@ export interface ViewOptions<Data> {
 /**
  * A sorted part of a collection.
  *
- * Invariant: `all` has the entities that pass the filter, each once, in the order. A change costs one search and one move, and not
+ * Invariant: `all` has the entities that pass the filter, each once, in the order, and `members` has the same. A change costs one search and one move, and not
  * another sort. `values` is another array after each change of it, and never changes itself.
  */
 export class EntityView<Data = Record<string, unknown>> implements Iterable<Entity<Data>> {
   private readonly emitter = new Emitter<{ change: readonly Entity<Data>[] }>();
   private readonly all: Entity<Data>[];
+  private readonly members: Set<Entity<Data>>;
   private shown: readonly Entity<Data>[] | undefined;
 
   /** @internal */
@@ -30,6 +31,7 @@ export class EntityView<Data = Record<string, unknown>> implements Iterable<Enti
     private readonly onClose: (view: EntityView<Data>) => void,
   ) {
     this.all = [...entities].filter((entity) => this.passes(entity)).sort(this.compare);
+    this.members = new Set(this.all);
   }
 
   /** The entities in the order. */
@@ -59,8 +61,10 @@ export class EntityView<Data = Record<string, unknown>> implements Iterable<Enti
   /** Takes a change of the collection. @internal */
   take({ before, after }: EntityChange<Data>): void {
     const limit = this.options.limit ?? Infinity;
-    const removed = before && this.passes(before) ? this.remove(before) : -1;
-    const added = after && this.passes(after) ? this.insert(after) : -1;
+    // The filter may depend on more than the entity, so it tells nothing of the past.
+    const removed = before && this.members.has(before) ? this.remove(before) : -1;
+    // A view that was made during the delivery of several changes has the results of all of them.
+    const added = after && !this.members.has(after) && this.passes(after) ? this.insert(after) : -1;
     // What lies beyond the limit is not shown.
     const isShown = [removed, added].some((place) => place >= 0 && place < limit);
     if (!isShown) return;
@@ -75,6 +79,7 @@ export class EntityView<Data = Record<string, unknown>> implements Iterable<Enti
   private insert(entity: Entity<Data>): number {
     const place = this.search(entity);
     this.all.splice(place, 0, entity);
+    this.members.add(entity);
     return place;
   }
 
@@ -82,7 +87,8 @@ export class EntityView<Data = Record<string, unknown>> implements Iterable<Enti
     let place = this.search(entity);
     // An order that depends on more than the entities may have changed.
     if (this.all[place] !== entity) place = this.all.indexOf(entity);
-    if (place >= 0) this.all.splice(place, 1);
+    this.all.splice(place, 1);
+    this.members.delete(entity);
     return place;
   }
 

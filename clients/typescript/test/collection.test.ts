@@ -129,6 +129,40 @@ test('a view is what sorting the whole collection would give, after each change'
   }
 });
 
+test('a view keeps its order when its filter depends on more than the entities', () => {
+  let passing = true;
+  const collection = new Collection(always);
+  const view = new EntityView([], { filter: () => passing }, () => {});
+  const apply = (...parameters: Parameters<typeof message>) => view.take(collection.apply(message(...parameters))!);
+  apply('entityUpdated', 'a', 1);
+  passing = false;
+  apply('entityDeleted', 'a', 2);
+  assert.deepEqual(view.values, []);
+});
+
+test('a view that is made during the delivery of changes has each entity once', () => {
+  const collection = new Collection(always);
+  const changes = ['a', 'b'].map((id) => collection.apply(message('entityUpdated', id, 1))!);
+  const view = new EntityView([...collection.held.values()].map(({ entity }) => entity), {}, () => {});
+  for (const change of changes) view.take(change);
+  assert.deepEqual(view.values.map(({ id }) => id), ['a', 'b']);
+});
+
+test('a collection does not remember what was removed after its snapshot, or after it has resumed', () => {
+  const collection = new Collection(always);
+  const load = () => collection.load([{ id: 'a', type: 'Room', tenant: 'demo', servicePath: '/', data: {}, version: undefined, timestamp: '', partial: false }]);
+  for (const settle of [() => collection.complete(), () => collection.recovered()]) {
+    collection.begin();
+    collection.apply(message('entityDeleted', 'a'));
+    assert.deepEqual(load(), [], 'while a load is awaited');
+    collection.begin();
+    settle();
+    collection.apply(message('entityDeleted', 'a'));
+    assert.deepEqual(kinds(load()), ['added a']);
+    collection.apply(message('entityDeleted', 'a'));
+  }
+});
+
 /** Random numbers that are the same in each run (mulberry32). */
 function seeded(seed: number): () => number {
   let state = seed;

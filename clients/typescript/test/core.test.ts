@@ -113,6 +113,7 @@ test('a snapshot goes on until there is no next part', async () => {
       begin: () => next('begin'),
       proceed: (token) => next(token),
       pause: () => Promise.resolve(void asked.push('pause')),
+      isWanted: () => true,
     });
     return asked;
   };
@@ -208,6 +209,17 @@ test('a subscription that is closed during an exchange leaves nothing behind, wh
     await closed;
     if (!isAccepted) await replaced;
   }
+});
+
+test('a first message that failed is followed by one of what is there, or of one that is new', () => {
+  const registry = new Registry();
+  const [one, two] = [wire('one'), wire('two')];
+  for (const each of [one, two]) registry.add(each).catch(() => {});
+  assert.deepEqual(names(registry.opening(undefined, true).wires), ['one']);
+  registry.begin([one]);
+  registry.accept([one]);
+  assert.deepEqual(names(registry.opening(undefined, true).wires), ['one']);
+  assert.deepEqual(names(registry.opening(undefined).wires), ['one', 'two']);
 });
 
 test('the first message has what is there and what is new, and events of one beginning', async () => {

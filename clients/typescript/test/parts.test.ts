@@ -7,8 +7,8 @@ import { EventIterator, type IteratorOptions, checkedIterator } from '../src/ite
 import type { EntityEvent } from '../src/messages.js';
 import { type EntityStreamOptions, settings } from '../src/options.js';
 import { withoutQueries } from '../src/refusal.js';
-import { after } from '../src/timer.js';
-import { TokenClock, fetchToken } from '../src/token.js';
+import { after, within } from '../src/timer.js';
+import { RefusedToken, TokenClock, fetchToken } from '../src/token.js';
 import { onWake } from '../src/wake.js';
 import { target } from '../src/url.js';
 import { mint } from './harness/tokens.js';
@@ -47,6 +47,24 @@ test('a wait can be skipped', async () => {
   const waited = backoff.wait(1_000_000_000);
   backoff.skip();
   await waited;
+});
+
+test('a wait can be shortened to its least time', async () => {
+  const backoff = new Backoff(1, 1);
+  const begin = performance.now();
+  const waited = backoff.wait(1_000_000_000, 40);
+  backoff.hurry();
+  await waited;
+  assert(performance.now() - begin > 35);
+  const other = backoff.wait(1_000_000_000, 1_000_000_000);
+  backoff.hurry();
+  backoff.skip();
+  await other;
+});
+
+test('nothing is awaited for a signal that has aborted', async () => {
+  const never = new Promise(() => {});
+  await assert.rejects(within(1_000_000_000, never, () => new Error('late'), AbortSignal.abort()), { code: 'closed' });
 });
 
 test('a timer keeps delays that setTimeout treats as none', async () => {
@@ -216,15 +234,16 @@ test('a page without a whole document can be watched', () => {
 });
 
 test('an invalid token is neither sent nor repeated in an error', async () => {
+  const fetch = (options: Partial<EntityStreamOptions>) => fetchToken(complete(options), new RefusedToken());
   for (const bad of ['Bearer eyJsecret', 'eyJsecret, x', 'eyJsecret\n', 7 as unknown as string]) {
-    await assert.rejects(fetchToken(complete({ getToken: () => bad })), (error: Error & { code: string }) => {
+    await assert.rejects(fetch({ getToken: () => bad }), (error: Error & { code: string }) => {
       assert.equal(error.code, 'invalid_token');
       return !String(error.stack).includes('eyJsecret');
     });
   }
-  for (const none of [undefined, null, '']) assert.equal(await fetchToken(complete({ getToken: () => none })), undefined);
-  const never = complete({ getToken: () => new Promise<string>(() => {}), connectTimeoutMs: 5 });
-  await assert.rejects(fetchToken(never), { code: 'token_unavailable' });
-  const failing = complete({ getToken: () => Promise.reject(new Error('503 from the login')) });
-  await assert.rejects(fetchToken(failing), { code: 'token_unavailable', message: /503 from the login/ });
+  for (const none of [undefined, null, '']) assert.equal(await fetch({ getToken: () => none }), undefined);
+  const never = () => new Promise<string>(() => {});
+  await assert.rejects(fetch({ getToken: never, connectTimeoutMs: 5 }), { code: 'token_unavailable' });
+  const failing = () => Promise.reject(new Error('503 from the login'));
+  await assert.rejects(fetch({ getToken: failing }), { code: 'token_unavailable', message: /503 from the login/ });
 });

@@ -3,9 +3,6 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, test } from 'node:test';
 import type { Page } from 'playwright-core';
-import { createElement } from 'react';
-import { renderToString } from 'react-dom/server';
-import { EntityStreamProvider, useConnectionState, useEntities, useEntityStream } from '@entity-stream/client/react';
 import { Chromium, complaintsOf, launchFor } from './harness/chromium.js';
 import { Local, PATIENCE_MS, until } from './harness/local.js';
 import { writePage } from './harness/pages.js';
@@ -182,8 +179,42 @@ check("a program's own stream stays when the components are gone", async (local)
   await component.render({ own: true, enabled: false });
   await component.until('state', 'connected');
   assert.deepEqual(await component.sockets(), { all: 1, alive: 1 });
+  await component.page.evaluate(() => window.own!.close());
+  await component.render({ own: true, enabled: true, more: ['Room'] });
+  await component.until('error', 'ClosedError closed');
+  await component.page.waitForFunction(() => document.querySelector('.entities')?.textContent === 'closed');
   assert.deepEqual(component.complaints, []);
 });
+
+check('the events of one moment are in the order of their arrival', async (local) => {
+  const component = await Component.open(local);
+  await component.render();
+  await component.until('ready', 'true');
+  await component.page.evaluate(() => {
+    const { subscriptions } = JSON.parse(window.messages[0]!) as { subscriptions: { subscription: string }[] };
+    for (const id of ['a', 'b', 'c']) {
+      const event = { type: 'entityUpdated', id, entityId: id, entityType: 'Room', subscriptions: subscriptions.map(({ subscription }) => subscription) };
+      window.sockets[0]!.dispatchEvent(new MessageEvent('message', { data: JSON.stringify(event) }));
+    }
+  });
+  await component.untilShown('c', 'b', 'a');
+});
+
+check(
+  'a new tenant is asked for with its own token, and only with it',
+  async (local) => {
+    const component = await Component.open(local);
+    await component.render({ token: mint('demo', 600) });
+    await component.until('ready', 'true');
+    await component.render({ tenant: 'other', token: mint('other', 600) });
+    await component.page.waitForFunction(() => window.sockets.length === 2);
+    await component.until('ready', 'true');
+    const tenants = await component.page.evaluate(() => window.sockets.map(({ url }) => new URL(url).searchParams.get('tenant')));
+    assert.deepEqual(tenants, ['demo', 'other']);
+    assert.deepEqual(component.complaints, []);
+  },
+  { AUTH_ENABLED: 'true', JWT_SECRET: SECRET },
+);
 
 check(
   'a refused token is reported, and a valid one accepted',
@@ -256,22 +287,4 @@ check("the seeds' example of the hook connects with every render, and leaves no 
   assert.match(await page.locator('h1').innerText(), /^Room Monitor/);
   await page.evaluate('window.leave()');
   await until('the connections to be forgotten', async () => (await local.connections()) === 0);
-});
-
-test('React: a page is rendered on a server, without a WebSocket', async () => {
-  const { WebSocket: platform } = globalThis;
-  Object.assign(globalThis, { WebSocket: undefined });
-  try {
-    const html = renderToString(
-      createElement(EntityStreamProvider, { url: 'ws://localhost:3000', tenant: 'demo' }, createElement(() => {
-        const { entities, isComplete } = useEntities({ entityTypes: ['Room'] });
-        const { events } = useEntityStream();
-        return `${useConnectionState().state} ${entities.length} ${events.length} ${isComplete}`;
-      })),
-    );
-    assert.equal(html, 'idle 0 0 false');
-  } finally {
-    Object.assign(globalThis, { WebSocket: platform });
-  }
-  assert.throws(() => renderToString(createElement(() => String(useConnectionState().state))), /needs an <EntityStreamProvider>/);
 });

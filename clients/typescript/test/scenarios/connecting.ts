@@ -24,6 +24,8 @@ export function connecting({ environment, check }: Scenarios): void {
 
     // The filter is replaced on the same connection, and events of the old filter no longer arrive.
     assert.deepEqual(await probe.subscribe({ entityTypes: ['Printer'] }), { entityTypes: ['Printer'] });
+    // Requests go one after the other, so the answer to this one comes after the removal of the old filter.
+    await probe.also('other', { entityTypes: ['Other'] });
     const [, second] = await publish(room(1), printer(2, { ink: 0.5 }));
     await probe.untilEvents(2);
     const events = await probe.events();
