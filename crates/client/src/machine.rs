@@ -266,6 +266,7 @@ impl Machine {
                 Some(ClientMessage { action: Action::Ping, request_id: Some(request_id) })
             }
             (Input::Request(request), _) => {
+                self.seen.prepare(&request, &self.subscriptions.names());
                 self.subscriptions.push(request);
                 self.send_next(now)
             }

@@ -1,4 +1,4 @@
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
@@ -6,10 +6,17 @@ use entity_stream_protocol::SubscriptionName;
 use tokio::time::Instant;
 
 use crate::online_time::OnlineTime;
+use crate::subscription_request::SubscriptionRequest;
+
+/// The most names with numbers, before those that are gone are forgotten.
+const MOST_NUMBERS: usize = 256;
 
 /// The latest events, by the hash of their ids and of each subscription that they matched. The server delivers each event
 /// at least once, and once for each distinct view of the subscriptions that it matches. This finds the repeats: an event is
 /// one if all its subscriptions have had it.
+///
+/// A subscription that takes the place of another has had what that one had: while they are exchanged, an event can come once for
+/// each of them.
 ///
 /// A pair is remembered for a time that counts only while the stream is online. A stream that comes back after an hour still
 /// knows the events that it had before, and the server repeats some of those when it resumes.
@@ -23,6 +30,9 @@ pub(crate) struct SeenEvents {
     /// Each pair with its time.
     order: VecDeque<(u64, Duration)>,
     known: HashSet<u64>,
+    /// The numbers of subscriptions that took another one's place, or a name that was free again.
+    numbers: HashMap<SubscriptionName, u64>,
+    last_number: u64,
     online: OnlineTime,
 }
 
@@ -43,6 +53,8 @@ impl SeenEvents {
             hasher: RandomState::new(),
             order: VecDeque::new(),
             known: HashSet::new(),
+            numbers: HashMap::new(),
+            last_number: 0,
             online: OnlineTime::default(),
         }
     }
@@ -57,6 +69,33 @@ impl SeenEvents {
         self.online.offline(now);
     }
 
+    /// The program makes this request. The stream has, or will have, subscriptions of these names before it.
+    pub(crate) fn prepare(&mut self, request: &SubscriptionRequest, present: &[SubscriptionName]) {
+        // A name that is gone is of use only as long as its last events are under way.
+        if self.numbers.len() > MOST_NUMBERS {
+            self.numbers.retain(|name, _| present.contains(name));
+        }
+        match request {
+            SubscriptionRequest::Replace { old, new } if *old != new.name => {
+                let number = self.number(old);
+                self.numbers.insert(old.clone(), number);
+                self.numbers.insert(new.name.clone(), number);
+            }
+            SubscriptionRequest::Subscribe(added) | SubscriptionRequest::SubscribeWithSnapshot(added) => {
+                // Another subscription may have had the name.
+                for subscription in added.iter().filter(|added| !present.contains(&added.name)) {
+                    self.last_number += 1;
+                    self.numbers.insert(subscription.name.clone(), self.last_number);
+                }
+            }
+            SubscriptionRequest::Replace { .. } | SubscriptionRequest::Unsubscribe(_) => {}
+        }
+    }
+
+    fn number(&self, name: &SubscriptionName) -> u64 {
+        self.numbers.get(name).copied().unwrap_or_else(|| self.hasher.hash_one(name))
+    }
+
     /// Remembers that these subscriptions have had this event. Returns false if all of them had it before.
     pub(crate) fn insert(&mut self, id: &str, subscriptions: &[SubscriptionName], now: Instant) -> bool {
         let time = self.online.at(now);
@@ -69,7 +108,7 @@ impl SeenEvents {
     }
 
     fn insert_one(&mut self, id: &str, name: &SubscriptionName, time: Duration) -> bool {
-        let hash = self.hasher.hash_one((id, name));
+        let hash = self.hasher.hash_one((id, self.number(name)));
         if !self.known.insert(hash) {
             return false;
         }

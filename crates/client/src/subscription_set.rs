@@ -82,6 +82,11 @@ impl SubscriptionSet {
         requests.flat_map(SubscriptionRequest::begins_with_snapshot).collect()
     }
 
+    /// The names of the subscriptions after all requests.
+    pub(crate) fn names(&self) -> Vec<SubscriptionName> {
+        self.after(self.requests.len()).into_iter().map(|subscription| subscription.name).collect()
+    }
+
     /// The subscriptions after the first requests.
     fn after(&self, requests: usize) -> Vec<Subscription> {
         let mut subscriptions = self.accepted.clone();

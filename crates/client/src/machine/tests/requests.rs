@@ -26,6 +26,38 @@ fn each_view_of_an_event_is_handed_out_once() {
     assert!(driven.receive(&event("1")).item.is_none(), "the default subscription has had it");
 }
 
+/// While a subscription is exchanged, the server can deliver an event once for each of the two.
+#[test]
+fn an_exchange_hands_out_each_event_once() {
+    let mut driven = Driven::streaming();
+    let of = |id: &str, names: &[&str]| {
+        let mut event: serde_json::Value = serde_json::from_str(&event(id)).unwrap();
+        event["subscriptions"] = json!(names);
+        event.to_string()
+    };
+    let (mut old, mut messages) = ("a".to_owned(), 1);
+    driven.subscribe(&["a", "other"]);
+    driven.receive(&answer("subscribed", "request-1"));
+    for number in 0..4 {
+        let new = format!("b{number}");
+        let request = SubscriptionRequest::Replace { old: name(&old), new: Box::new(named(&new)) };
+        driven.step(Input::Request(request));
+        let (first, second) = (format!("1-{number}"), format!("2-{number}"));
+        assert!(driven.receive(&of(&first, &[&old])).item.is_some());
+        driven.receive(&answer("subscribed", &format!("request-{}", messages + 1)));
+        assert!(driven.receive(&of(&first, &[&new])).item.is_none(), "the old one has had it");
+        assert!(driven.receive(&of(&second, &[&new])).item.is_some());
+        assert!(driven.receive(&of(&second, &[&old])).item.is_none(), "the new one has had it");
+        assert!(driven.receive(&of(&second, &["other"])).item.is_some(), "another one has not");
+        driven.receive(&answer("unsubscribed", &format!("request-{}", messages + 2)));
+        (old, messages) = (new, messages + 2);
+    }
+    // A name that is free again is another subscription.
+    driven.subscribe(&["a"]);
+    driven.receive(&answer("subscribed", &format!("request-{}", messages + 1)));
+    assert!(driven.receive(&of("1-0", &["a"])).item.is_some());
+}
+
 #[test]
 fn a_connection_opens_with_all_subscriptions_in_one_message() {
     let mut driven = Driven::with(vec![named("map"), Filter::new(["Room"], None).unwrap().into()], true);
