@@ -11,6 +11,7 @@ use crate::interrupt::Interrupt;
 use crate::listen::{EntityWatcher, EventOutput, Listener, ResumeFile, SavedPlace, since};
 use crate::logs;
 use crate::subscription::{SubscriptionArgs, WantedSubscriptions};
+use crate::system::TargetOption;
 
 /// Print a tenant's entity changes as they happen
 ///
@@ -48,9 +49,9 @@ Examples:
 pub(crate) struct Args {
     /// The tenant to listen to
     tenant: Tenant,
-    /// The WebSocket URL of the stream
-    #[arg(long, value_name = "URL", default_value = "ws://localhost:3000")]
-    url: String,
+    /// The WebSocket URL of the stream [default: that of the target]
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
     /// Share the stream with the other members of this consumer group
     #[arg(long, value_name = "NAME", value_parser = |name: &str| GroupId::parse(name))]
     group: Option<GroupId>,
@@ -83,6 +84,8 @@ pub(crate) struct Args {
     #[arg(long, short)]
     quiet: bool,
     #[command(flatten)]
+    target: TargetOption,
+    #[command(flatten)]
     subscriptions: SubscriptionArgs,
     #[command(flatten)]
     credential: CredentialArgs,
@@ -95,7 +98,11 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let WantedSubscriptions { subscriptions, snapshots } = args.subscriptions.subscriptions()?;
     let format = if args.output == EventOutput::Cloudevents { Format::CloudEvents } else { args.format };
     let credential = args.credential.credential()?;
-    let mut builder = client::builder(&args.url, &args.tenant, credential.as_ref());
+    let url = match args.url {
+        Some(url) => url,
+        None => args.target.system()?.stream_url()?,
+    };
+    let mut builder = client::builder(&url, &args.tenant, credential.as_ref());
     if args.entities {
         let client = client::build(builder.format(format))?;
         client::warn_if_exposed(&client);

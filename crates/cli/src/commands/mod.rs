@@ -4,6 +4,7 @@ mod columns;
 pub(crate) mod completions;
 mod connection_list;
 pub(crate) mod connections;
+pub(crate) mod context;
 mod dead_letter_list;
 pub(crate) mod dead_letters;
 pub(crate) mod doctor;
@@ -35,6 +36,7 @@ pub(crate) enum Command {
     Keys(keys::Args),
     Connections(connections::Args),
     State(state::Args),
+    Context(context::Args),
     DeadLetters(dead_letters::Args),
     Completions(completions::Args),
 }
@@ -51,6 +53,7 @@ pub(crate) async fn run(command: Command, definition: clap::Command) -> anyhow::
         Command::Keys(args) => keys::run(args).await,
         Command::Connections(args) => connections::run(args).await,
         Command::State(args) => state::run(args).await,
+        Command::Context(args) => context::run(&args),
         Command::DeadLetters(args) => dead_letters::run(args).await,
         Command::Completions(args) => completions::run(&args, definition),
     }

@@ -6,6 +6,7 @@ mod auth;
 mod bad_input;
 mod collections;
 mod connections;
+mod contexts;
 mod cuts;
 mod dead_letters;
 mod doctor;
