@@ -7,6 +7,7 @@ use entity_stream_protocol::{Format, GroupId, Since, Tenant};
 use crate::arguments::{count, duration};
 use crate::client;
 use crate::credential::CredentialArgs;
+use crate::forwarding::Receiver;
 use crate::interrupt::Interrupt;
 use crate::listen::{EntityWatcher, EventOutput, Listener, ResumeFile, SavedPlace, since};
 use crate::logs;
@@ -43,9 +44,12 @@ Examples:
   entity-stream listen demo --entity-type Room --snapshot --changes
   entity-stream listen demo --entity-type Vehicle --q 'speed>50' --entities
   entity-stream listen demo --output json --resume place.json >> changes.jsonl
+  entity-stream listen demo --output none --resume place.json \\
+      --forward-to https://example.com/hook
   ENTITY_STREAM_API_KEY=es_... entity-stream listen demo --api-key dashboard
+  entity-stream listen city --target prod
   entity-stream listen city \\
-      --url wss://a1b2c3.execute-api.eu-west-1.amazonaws.com/prod")]
+      --target wss://a1b2c3.execute-api.eu-west-1.amazonaws.com/prod")]
 pub(crate) struct Args {
     /// The tenant to listen to
     tenant: Tenant,
@@ -65,9 +69,13 @@ pub(crate) struct Args {
     /// Show the entities that match, kept up to date, and not their events
     #[arg(
         long,
-        conflicts_with_all = ["group", "since", "resume", "count", "output", "trigger", "watch", "subscription", "changes"]
+        conflicts_with_all = ["group", "since", "resume", "count", "output", "forward_to", "trigger", "watch", "subscription", "changes"]
     )]
     entities: bool,
+    /// Post each event to this URL as well. Repeats a post that fails, and keeps the order. If the receiver refuses an event with a
+    /// status of 3xx or 4xx other than 408 and 429, skips the event and exits with 1 at the end
+    #[arg(long, value_name = "URL")]
+    forward_to: Option<String>,
     /// Stop after this number of events
     #[arg(long, value_name = "N", value_parser = count)]
     count: Option<u64>,
@@ -103,6 +111,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         None => args.target.system()?.stream_url()?,
     };
     let mut builder = client::builder(&url, &args.tenant, credential.as_ref());
+    let receiver = args.forward_to.map(|url| Receiver::new(&url, format)).transpose()?;
     if args.entities {
         let client = client::build(builder.format(format))?;
         client::warn_if_exposed(&client);
@@ -129,7 +138,19 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     client::warn_if_exposed(&client);
     let (output, count, timeout, quiet) = (args.output, args.count, args.timeout, args.quiet);
     let tenant = args.tenant;
-    Listener { tenant, client, output, count, timeout, quiet, resume_file, begins_in_past, resumed_from }
-        .run(&mut interrupt)
-        .await
+    Listener {
+        tenant,
+        client,
+        output,
+        count,
+        timeout,
+        quiet,
+        resume_file,
+        begins_in_past,
+        resumed_from,
+        receiver,
+        recorder: None,
+    }
+    .run(&mut interrupt)
+    .await
 }

@@ -16,6 +16,8 @@ pub(crate) mod listen;
 pub(crate) mod local;
 mod place;
 pub(crate) mod publish;
+pub(crate) mod record;
+pub(crate) mod replay;
 pub(crate) mod simulate;
 pub(crate) mod state;
 mod state_list;
@@ -31,6 +33,8 @@ pub(crate) enum Command {
     Listen(listen::Args),
     Publish(publish::Args),
     Simulate(simulate::Args),
+    Record(record::Args),
+    Replay(replay::Args),
     Doctor(doctor::Args),
     Token(token::Args),
     Keys(keys::Args),
@@ -48,6 +52,8 @@ pub(crate) async fn run(command: Command, definition: clap::Command) -> anyhow::
         Command::Listen(args) => listen::run(args).await,
         Command::Publish(args) => publish::run(args).await,
         Command::Simulate(args) => simulate::run(args).await,
+        Command::Record(args) => record::run(args).await,
+        Command::Replay(args) => replay::run(args).await,
         Command::Doctor(args) => doctor::run(args).await,
         Command::Token(args) => token::run(args).await,
         Command::Keys(args) => keys::run(args).await,

@@ -2,15 +2,17 @@ use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{anyhow, bail, ensure};
-use entity_stream_client::{Client, EntityStream, ReceivedEvent, StreamItem, StreamState};
+use entity_stream_client::{Bookmark, Client, EntityStream, ReceivedEvent, StreamItem, StreamState};
 use entity_stream_protocol::{EpochMillis, Tenant};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
+use crate::forwarding::{Forwarding, Receiver};
 use crate::interrupt::Interrupt;
 use crate::listen::missed::{not_recovered, recovered};
 use crate::listen::pretty::pretty;
 use crate::listen::resume_file::ResumeFile;
 use crate::listen::tally::Tally;
+use crate::recording::Recorder;
 use crate::refusal::explain;
 use crate::terminal::{self, ClosedPipe, counted, grouped, note};
 
@@ -51,13 +53,20 @@ pub(crate) struct Listener {
     pub(crate) begins_in_past: bool,
     /// The time until which an earlier listener had each event, if this one begins there.
     pub(crate) resumed_from: Option<EpochMillis>,
+    /// The receiver to which each event is forwarded. `None` to forward none.
+    pub(crate) receiver: Option<Receiver>,
+    /// The recording that gets each event. `None` for no recording.
+    pub(crate) recorder: Option<Recorder>,
 }
 
 impl Listener {
     /// Listens until the count is reached, an interrupt, or a failure that another attempt would only repeat.
     pub(crate) async fn run(mut self, interrupt: &mut Interrupt) -> anyhow::Result<()> {
         let (mut stream, mut tally, mut file) = (self.client.connect(), Tally::default(), self.resume_file.take());
-        let listening = self.listen(&mut stream, &mut tally, &mut file, interrupt);
+        let mut forwarding = self.receiver.take().map(Forwarding::new);
+        let mut recorder = self.recorder.take();
+        let sinks = (&mut forwarding, &mut recorder);
+        let listening = self.listen(&mut stream, &mut tally, &mut file, sinks, interrupt);
         let ended = match self.timeout {
             None => listening.await,
             Some(limit) => match timeout(limit, listening).await {
@@ -66,6 +75,7 @@ impl Listener {
             },
         };
         let saved = file.as_mut().map_or(Ok(()), ResumeFile::save);
+        let saved = saved.and(recorder.as_mut().map_or(Ok(()), Recorder::flush));
         let has_past_left = matches!(stream.state(), StreamState::Subscribing { .. }) && tally.has_begun();
         if file.is_some() && has_past_left {
             self.note("ended before all missed events were printed; the next command begins with the same ones");
@@ -76,7 +86,13 @@ impl Listener {
         if tally.has_begun() && !reader_left {
             self.note(tally.summary(repeats, Instant::now()));
         }
-        ended.and(saved)
+        let forwarded = forwarding.map_or(Ok(()), |forwarding| {
+            if tally.has_begun() {
+                self.note(forwarding.summary());
+            }
+            forwarding.result(file.is_some())
+        });
+        ended.and(saved).and(forwarded)
     }
 
     /// The result when the time is over: a failure only if there was no connection, or if events are missing.
@@ -101,20 +117,36 @@ impl Listener {
         stream: &mut EntityStream,
         tally: &mut Tally,
         file: &mut Option<ResumeFile>,
+        (forwarding, recorder): (&mut Option<Forwarding>, &mut Option<Recorder>),
         interrupt: &mut Interrupt,
     ) -> anyhow::Result<()> {
         let url = self.client.url();
         let mut saving = interval(SAVE);
         saving.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut has_all = false;
         loop {
-            // All items so far are printed.
-            if let Some(file) = file {
+            let is_idle = forwarding.as_ref().is_none_or(Forwarding::is_idle);
+            // All items so far are printed, recorded and forwarded.
+            if let Some(file) = file
+                && is_idle
+            {
                 file.reach(stream.bookmark());
             }
+            if has_all && is_idle {
+                return Ok(());
+            }
+            let is_full = forwarding.as_ref().is_some_and(Forwarding::is_full);
             let item = tokio::select! {
-                item = stream.try_next() => item,
-                _ = saving.tick(), if file.is_some() => {
+                item = stream.try_next(), if !has_all && !is_full => item,
+                place = settled(forwarding.as_mut()), if !is_idle => {
+                    if let Some(file) = file {
+                        file.reach(place.as_ref());
+                    }
+                    continue;
+                }
+                _ = saving.tick(), if file.is_some() || recorder.is_some() => {
                     file.as_mut().map_or(Ok(()), ResumeFile::save)?;
+                    recorder.as_mut().map_or(Ok(()), Recorder::flush)?;
                     continue;
                 }
                 () = interrupt.received() => return Ok(()),
@@ -141,17 +173,12 @@ impl Listener {
                 }
                 Some(StreamItem::Event(event)) => {
                     tally.event(event.message().event_type, Instant::now());
-                    self.print(&event)?;
-                    if self.count.is_some_and(|count| tally.events() >= count) {
-                        if let Some(file) = file {
-                            file.reach(stream.bookmark());
-                        }
-                        return Ok(());
-                    }
+                    self.take(*event, stream, forwarding, recorder)?;
+                    has_all = self.count.is_some_and(|count| tally.events() >= count);
                 }
                 Some(StreamItem::Snapshot(entity)) => {
                     tally.snapshot(Instant::now());
-                    self.print(&entity)?;
+                    self.take(*entity, stream, forwarding, recorder)?;
                 }
                 Some(StreamItem::SnapshotComplete { entities, .. }) => {
                     self.note(format!("the snapshot is complete: {}", entities_match(entities)));
@@ -172,12 +199,38 @@ impl Listener {
         self.note(if tally.has_reconnected() { format!("connected again; {verdict}") } else { verdict.to_owned() });
     }
 
+    /// Prints an event, records it, and gives it to the receiver.
+    fn take(
+        &self,
+        event: ReceivedEvent,
+        stream: &EntityStream,
+        forwarding: &mut Option<Forwarding>,
+        recorder: &mut Option<Recorder>,
+    ) -> anyhow::Result<()> {
+        self.print(&event)?;
+        if let Some(recorder) = recorder {
+            recorder.write(&event)?;
+        }
+        if let Some(forwarding) = forwarding {
+            forwarding.push(event, stream.bookmark().cloned());
+        }
+        Ok(())
+    }
+
     fn print(&self, event: &ReceivedEvent) -> anyhow::Result<()> {
         match self.output {
             EventOutput::Pretty => terminal::line(pretty(event.message())),
             EventOutput::Json | EventOutput::Cloudevents => terminal::raw_line(&on_one_line(event.frame())),
             EventOutput::None => Ok(()),
         }
+    }
+}
+
+/// The place after the next event that the receiver has.
+async fn settled(forwarding: Option<&mut Forwarding>) -> Option<Bookmark> {
+    match forwarding {
+        Some(forwarding) => forwarding.settled().await,
+        None => std::future::pending().await,
     }
 }
 

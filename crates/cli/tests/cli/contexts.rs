@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use crate::harness::{Ended, run, run_with, start_with, system};
+use tokio::time::timeout;
+
+use crate::harness::{Ended, PATIENCE, run, run_with, start_with, system};
 
 /// The outputs of a stack, as `sam list stack-outputs --output json` prints them.
 const OUTPUTS: &str = r#"[
@@ -70,12 +72,18 @@ async fn each_command_finds_a_local_system_by_its_url() {
         (&["dead-letters", "list", "--output", "json"], "[]"),
         (&["doctor", "demo"], "all checks passed"),
         (&["simulate", "demo", "--count", "1", "--rate", "100"], ""),
-        (&["state", "list", "--tenant", "demo", "--ids-only"], "urn:"),
+        (&["publish", "demo", "--type", "entityUpdated", "--entity-type", "Room", "--entity-id", "urn:2"], "published as "),
     ] {
         let ended = run(&[args, &target].concat()).await;
         assert_eq!(ended.code, Some(0), "{args:?}: {ended:?}");
         assert!(ended.stdout.contains(expected), "{args:?}: {ended:?}");
     }
+    // The state is written while the event is delivered.
+    let listed = async {
+        let list = ["state", "list", "--tenant", "demo", "--ids-only", "--target", &url];
+        while !run(&list).await.stdout.contains("urn:2") {}
+    };
+    timeout(PATIENCE, listed).await.expect("the entity is listed");
 }
 
 #[tokio::test]
