@@ -3,6 +3,7 @@
 
 mod arguments;
 mod aws;
+mod bench;
 mod bus;
 mod cli;
 mod client;

@@ -1,4 +1,5 @@
 use anyhow::ensure;
+use entity_stream_client::StreamUrl;
 
 use crate::bus::target_bus::TargetBus;
 use crate::system::{ChosenSystem, StackOutput, TargetOption};
@@ -24,11 +25,6 @@ pub(crate) struct BusOptions {
 }
 
 impl BusOptions {
-    /// True if an option other than `--target` names the bus.
-    pub(crate) fn name_a_bus(&self) -> bool {
-        self.event_bus.is_some() || self.endpoint_url.is_some()
-    }
-
     /// The bus of the options, or else that of the target.
     pub(crate) fn bus(&self) -> anyhow::Result<TargetBus> {
         let endpoint_url = self.endpoint_url.clone();
@@ -55,6 +51,23 @@ impl BusOptions {
                 Ok(TargetBus { endpoint_url, event_bus: Some(event_bus), profile, region })
             }
         }
+    }
+
+    /// The bus of the options, or else that of the system to which the stream belongs. `None` if nothing names it.
+    pub(crate) fn bus_of(&self, url: &StreamUrl, is_url_given: bool) -> anyhow::Result<Option<TargetBus>> {
+        let names_a_bus = self.event_bus.is_some() || self.endpoint_url.is_some();
+        if names_a_bus || (is_url_given && self.target.is_given()) {
+            return self.bus().map(Some);
+        }
+        if is_url_given {
+            let (host, port) = url.host();
+            let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+            return Ok(url.is_loopback().then(|| TargetBus::local(format!("http://{host}:{port}"))));
+        }
+        // The URL of a deployed stream tells no bus.
+        let system = self.target.system()?;
+        let has_no_bus = system.deployed().is_some_and(|system| system.get(StackOutput::EventBus).is_none());
+        if has_no_bus { Ok(None) } else { self.bus().map(Some) }
     }
 
     fn check_is_local(&self) -> anyhow::Result<()> {

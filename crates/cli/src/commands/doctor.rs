@@ -1,15 +1,13 @@
 use std::time::Duration;
 
-use entity_stream_client::StreamUrl;
 use entity_stream_protocol::Tenant;
 
 use crate::arguments::duration;
-use crate::bus::{BusOptions, TargetBus};
+use crate::bus::BusOptions;
 use crate::client;
 use crate::credential::CredentialArgs;
 use crate::doctor::{Diagnosis, DiagnosisOutput, Doctor};
 use crate::logs;
-use crate::system::StackOutput;
 
 /// Find out why changes do not arrive
 ///
@@ -66,25 +64,9 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     for tenant in &args.tenants {
         let client = client::build(client::builder(&doctor.url, tenant, doctor.credential.as_ref()))?;
         client::warn_if_exposed(&client);
-        doctor.target = if args.no_publish { None } else { bus(&args.bus, args.url.is_some(), client.url())? };
+        doctor.target = if args.no_publish { None } else { args.bus.bus_of(client.url(), args.url.is_some())? };
         diagnosis.begin(tenant, &client.url().to_string())?;
         doctor.check(tenant, &mut diagnosis).await?;
     }
     diagnosis.end()
-}
-
-/// The bus to publish to: that of the options, or that of the system to which the stream belongs.
-fn bus(options: &BusOptions, is_url_given: bool, url: &StreamUrl) -> anyhow::Result<Option<TargetBus>> {
-    if options.name_a_bus() || (is_url_given && options.target.is_given()) {
-        return options.bus().map(Some);
-    }
-    if is_url_given {
-        let (host, port) = url.host();
-        let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
-        return Ok(url.is_loopback().then(|| TargetBus::local(format!("http://{host}:{port}"))));
-    }
-    // A URL tells no bus. Then nothing is published.
-    let system = options.target.system()?;
-    let has_no_bus = system.deployed().is_some_and(|system| system.get(StackOutput::EventBus).is_none());
-    if has_no_bus { Ok(None) } else { options.bus().map(Some) }
 }

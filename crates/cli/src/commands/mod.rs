@@ -1,4 +1,5 @@
 mod banner;
+pub(crate) mod bench;
 mod closing;
 mod columns;
 pub(crate) mod completions;
@@ -14,6 +15,7 @@ mod key_list;
 pub(crate) mod keys;
 pub(crate) mod listen;
 pub(crate) mod local;
+pub(crate) mod man;
 mod place;
 pub(crate) mod publish;
 pub(crate) mod record;
@@ -42,7 +44,9 @@ pub(crate) enum Command {
     State(state::Args),
     Context(context::Args),
     DeadLetters(dead_letters::Args),
+    Bench(bench::Args),
     Completions(completions::Args),
+    Man(man::Args),
 }
 
 /// Runs a command to its end. `definition` is that of the whole command line.
@@ -61,6 +65,8 @@ pub(crate) async fn run(command: Command, definition: clap::Command) -> anyhow::
         Command::State(args) => state::run(args).await,
         Command::Context(args) => context::run(&args),
         Command::DeadLetters(args) => dead_letters::run(args).await,
+        Command::Bench(args) => bench::run(args).await,
+        Command::Man(args) => man::run(&args, definition),
         Command::Completions(args) => completions::run(&args, definition),
     }
 }

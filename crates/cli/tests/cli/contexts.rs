@@ -72,7 +72,10 @@ async fn each_command_finds_a_local_system_by_its_url() {
         (&["dead-letters", "list", "--output", "json"], "[]"),
         (&["doctor", "demo"], "all checks passed"),
         (&["simulate", "demo", "--count", "1", "--rate", "100"], ""),
-        (&["publish", "demo", "--type", "entityUpdated", "--entity-type", "Room", "--entity-id", "urn:2"], "published as "),
+        (
+            &["publish", "demo", "--type", "entityUpdated", "--entity-type", "Room", "--entity-id", "urn:2"],
+            "published as ",
+        ),
     ] {
         let ended = run(&[args, &target].concat()).await;
         assert_eq!(ended.code, Some(0), "{args:?}: {ended:?}");

@@ -213,11 +213,9 @@ async fn mistakes_are_named() {
         missing.code == Some(1) && missing.stderr.contains("no visible message with the id no-such-id"),
         "{missing:?}"
     );
-    for (args, expected) in [
-        (&["replay"][..], "required"),
-        (&["replay", "x", "--all"], "cannot be used with"),
-        (&["purge"], "required"),
-    ] {
+    for (args, expected) in
+        [(&["replay"][..], "required"), (&["replay", "x", "--all"], "cannot be used with"), (&["purge"], "required")]
+    {
         let ended = run(&[&["dead-letters"], args].concat()).await;
         assert!(ended.code == Some(2) && ended.stderr.contains(expected), "{ended:?}");
     }
