@@ -16,11 +16,10 @@ const USUAL_DYNAMODB_URL: &str = "http://localhost:8000";
 
 /// The option that names the system of a command.
 #[derive(Clone, Debug, Default, clap::Args)]
-#[command(next_help_heading = "Target")]
 pub(crate) struct TargetOption {
     /// The system to work on: http://localhost:3000, the wss:// URL of a deployed stream, or the name of a context. The other
     /// options for places take precedence [env: ENTITY_STREAM_URL] [default: the context in use, or else the local system]
-    #[arg(long, value_name = "URL|CONTEXT")]
+    #[arg(long, value_name = "URL|CONTEXT", help_heading = "Target")]
     target: Option<String>,
 }
 

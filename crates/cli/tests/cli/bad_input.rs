@@ -141,6 +141,12 @@ async fn every_command_shows_examples_and_fits_a_terminal() {
         "connections list",
         "connections close",
         "doctor",
+        "record",
+        "replay",
+        "bench",
+        "context",
+        "context add",
+        "man",
         "completions",
     ];
     for command in commands {

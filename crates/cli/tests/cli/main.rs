@@ -4,6 +4,7 @@
 
 mod auth;
 mod bad_input;
+mod bench;
 mod collections;
 mod connections;
 mod contexts;
@@ -17,6 +18,7 @@ mod harness;
 mod keys;
 mod listen;
 mod local;
+mod manual;
 mod publish;
 mod recordings;
 mod resume;
