@@ -9,7 +9,7 @@ use crate::client;
 use crate::credential::CredentialArgs;
 use crate::forwarding::Receiver;
 use crate::interrupt::Interrupt;
-use crate::listen::{EntityWatcher, EventOutput, Listener, ResumeFile, SavedPlace, since};
+use crate::listen::{EntityWatcher, EventOutput, Listener, Prompt, ResumeFile, SavedPlace, since};
 use crate::logs;
 use crate::subscription::{SubscriptionArgs, WantedSubscriptions};
 use crate::system::TargetOption;
@@ -41,6 +41,7 @@ Examples:
   entity-stream listen demo --count 1 --timeout 30s --quiet || echo 'no change'
   entity-stream listen demo --output none --timeout 1m
   entity-stream listen demo --since 5m
+  entity-stream listen demo --interactive
   entity-stream listen demo --entity-type Room --snapshot --changes
   entity-stream listen demo --entity-type Vehicle --q 'speed>50' --entities
   entity-stream listen demo --output json --resume place.json >> changes.jsonl
@@ -69,13 +70,16 @@ pub(crate) struct Args {
     /// Show the entities that match, kept up to date, and not their events
     #[arg(
         long,
-        conflicts_with_all = ["group", "since", "resume", "count", "output", "forward_to", "trigger", "watch", "subscription", "changes"]
+        conflicts_with_all = ["group", "since", "resume", "count", "output", "forward_to", "interactive", "trigger", "watch", "subscription", "changes"]
     )]
     entities: bool,
     /// Post each event to this URL as well. Repeats a post that fails, and keeps the order. If the receiver refuses an event with a
     /// status of 3xx or 4xx other than 408 and 429, skips the event and exits with 1 at the end
     #[arg(long, value_name = "URL")]
     forward_to: Option<String>,
+    /// Read lines from standard input that replace the filter and the form of the events; `help` lists the options
+    #[arg(long, conflicts_with_all = ["group", "resume", "quiet"])]
+    interactive: bool,
     /// Stop after this number of events
     #[arg(long, value_name = "N", value_parser = count)]
     count: Option<u64>,
@@ -122,6 +126,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
             .run(&mut interrupt)
             .await;
     }
+    let names = subscriptions.iter().map(|subscription| subscription.name.clone()).collect();
+    let prompt = args.interactive.then(|| Prompt::open(names)).transpose()?;
     builder = builder.subscriptions(subscriptions).snapshots(snapshots).format(format);
     if let Some(group) = args.group {
         builder = builder.group(group);
@@ -150,6 +156,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         resumed_from,
         receiver,
         recorder: None,
+        prompt,
     }
     .run(&mut interrupt)
     .await

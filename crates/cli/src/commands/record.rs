@@ -78,6 +78,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         resumed_from: None,
         receiver: None,
         recorder: Some(recorder),
+        prompt: None,
     }
     .run(&mut interrupt)
     .await

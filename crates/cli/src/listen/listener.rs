@@ -1,36 +1,23 @@
-use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{anyhow, bail, ensure};
-use entity_stream_client::{Bookmark, Client, EntityStream, ReceivedEvent, StreamItem, StreamState};
+use entity_stream_client::{Bookmark, Client, EntityStream, StreamItem, StreamState, SubscriptionRequest};
 use entity_stream_protocol::{EpochMillis, Tenant};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use crate::forwarding::{Forwarding, Receiver};
 use crate::interrupt::Interrupt;
 use crate::listen::missed::{not_recovered, recovered};
-use crate::listen::pretty::pretty;
+use crate::listen::prompt::Prompt;
 use crate::listen::resume_file::ResumeFile;
+use crate::listen::sinks::{EventOutput, EventSinks};
 use crate::listen::tally::Tally;
 use crate::recording::Recorder;
 use crate::refusal::explain;
-use crate::terminal::{self, ClosedPipe, counted, grouped, note};
+use crate::terminal::{ClosedPipe, counted, grouped, note};
 
 /// The shortest time between two writes of the place.
 const SAVE: Duration = Duration::from_secs(1);
-
-/// The form in which events are printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum EventOutput {
-    /// One readable line for each event
-    Pretty,
-    /// The event as received, one JSON object per line
-    Json,
-    /// A CloudEvents 1.0 envelope with the event, one JSON object per line
-    Cloudevents,
-    /// No events, only the summary at the end
-    None,
-}
 
 /// Prints the events of one tenant.
 #[derive(Debug)]
@@ -57,16 +44,21 @@ pub(crate) struct Listener {
     pub(crate) receiver: Option<Receiver>,
     /// The recording that gets each event. `None` for no recording.
     pub(crate) recorder: Option<Recorder>,
+    /// Lines that change the filter and the form. `None` for none.
+    pub(crate) prompt: Option<Prompt>,
 }
 
 impl Listener {
     /// Listens until the count is reached, an interrupt, or a failure that another attempt would only repeat.
     pub(crate) async fn run(mut self, interrupt: &mut Interrupt) -> anyhow::Result<()> {
         let (mut stream, mut tally, mut file) = (self.client.connect(), Tally::default(), self.resume_file.take());
-        let mut forwarding = self.receiver.take().map(Forwarding::new);
-        let mut recorder = self.recorder.take();
-        let sinks = (&mut forwarding, &mut recorder);
-        let listening = self.listen(&mut stream, &mut tally, &mut file, sinks, interrupt);
+        let mut sinks = EventSinks {
+            output: self.output,
+            forwarding: self.receiver.take().map(Forwarding::new),
+            recorder: self.recorder.take(),
+        };
+        let prompt = self.prompt.take();
+        let listening = self.listen(&mut stream, &mut tally, &mut file, (&mut sinks, prompt), interrupt);
         let ended = match self.timeout {
             None => listening.await,
             Some(limit) => match timeout(limit, listening).await {
@@ -75,7 +67,7 @@ impl Listener {
             },
         };
         let saved = file.as_mut().map_or(Ok(()), ResumeFile::save);
-        let saved = saved.and(recorder.as_mut().map_or(Ok(()), Recorder::flush));
+        let saved = saved.and(sinks.flush());
         let has_past_left = matches!(stream.state(), StreamState::Subscribing { .. }) && tally.has_begun();
         if file.is_some() && has_past_left {
             self.note("ended before all missed events were printed; the next command begins with the same ones");
@@ -86,7 +78,7 @@ impl Listener {
         if tally.has_begun() && !reader_left {
             self.note(tally.summary(repeats, Instant::now()));
         }
-        let forwarded = forwarding.map_or(Ok(()), |forwarding| {
+        let forwarded = sinks.forwarding.map_or(Ok(()), |forwarding| {
             if tally.has_begun() {
                 self.note(forwarding.summary());
             }
@@ -117,7 +109,7 @@ impl Listener {
         stream: &mut EntityStream,
         tally: &mut Tally,
         file: &mut Option<ResumeFile>,
-        (forwarding, recorder): (&mut Option<Forwarding>, &mut Option<Recorder>),
+        (sinks, mut prompt): (&mut EventSinks, Option<Prompt>),
         interrupt: &mut Interrupt,
     ) -> anyhow::Result<()> {
         let url = self.client.url();
@@ -125,7 +117,7 @@ impl Listener {
         saving.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut has_all = false;
         loop {
-            let is_idle = forwarding.as_ref().is_none_or(Forwarding::is_idle);
+            let is_idle = sinks.forwarding.as_ref().is_none_or(Forwarding::is_idle);
             // All items so far are printed, recorded and forwarded.
             if let Some(file) = file
                 && is_idle
@@ -135,18 +127,25 @@ impl Listener {
             if has_all && is_idle {
                 return Ok(());
             }
-            let is_full = forwarding.as_ref().is_some_and(Forwarding::is_full);
+            let is_full = sinks.forwarding.as_ref().is_some_and(Forwarding::is_full);
             let item = tokio::select! {
                 item = stream.try_next(), if !has_all && !is_full => item,
-                place = settled(forwarding.as_mut()), if !is_idle => {
+                place = settled(sinks.forwarding.as_mut()), if !is_idle => {
                     if let Some(file) = file {
                         file.reach(place.as_ref());
                     }
                     continue;
                 }
-                _ = saving.tick(), if file.is_some() || recorder.is_some() => {
+                _ = saving.tick(), if file.is_some() || sinks.recorder.is_some() => {
                     file.as_mut().map_or(Ok(()), ResumeFile::save)?;
-                    recorder.as_mut().map_or(Ok(()), Recorder::flush)?;
+                    sinks.flush()?;
+                    continue;
+                }
+                line = typed(prompt.as_mut()) => {
+                    let applied = prompt.as_mut().map(|prompt| prompt.apply(&line, stream, &mut sinks.output));
+                    if applied.is_some_and(|applied| applied.is_break()) {
+                        return Ok(());
+                    }
                     continue;
                 }
                 () = interrupt.received() => return Ok(()),
@@ -164,6 +163,13 @@ impl Listener {
                             self.note("the server keeps no history, so --resume has no place to keep");
                         }
                     }
+                    if let Some(prompt) = &mut prompt {
+                        if !tally.has_subscribed() {
+                            prompt.greet();
+                        }
+                        // Without a connection, this is the answer to a change of the filter.
+                        prompt.accepted(stream);
+                    }
                     tally.subscribed(Instant::now());
                 }
                 Some(StreamItem::Recovered { replayed }) => self.verdict(tally, &recovered(replayed)),
@@ -173,12 +179,12 @@ impl Listener {
                 }
                 Some(StreamItem::Event(event)) => {
                     tally.event(event.message().event_type, Instant::now());
-                    self.take(*event, stream, forwarding, recorder)?;
+                    sinks.take(*event, stream)?;
                     has_all = self.count.is_some_and(|count| tally.events() >= count);
                 }
                 Some(StreamItem::Snapshot(entity)) => {
                     tally.snapshot(Instant::now());
-                    self.take(*entity, stream, forwarding, recorder)?;
+                    sinks.take(*entity, stream)?;
                 }
                 Some(StreamItem::SnapshotComplete { entities, .. }) => {
                     self.note(format!("the snapshot is complete: {}", entities_match(entities)));
@@ -190,6 +196,18 @@ impl Listener {
                     let seconds = retry_in.as_secs_f64();
                     self.note(format!("{failure} {url}: {reason}; trying again in {seconds:.1} s"));
                 }
+                Some(StreamItem::Accepted(
+                    SubscriptionRequest::Subscribe(_) | SubscriptionRequest::SubscribeWithSnapshot(_),
+                )) => {
+                    if let Some(prompt) = &mut prompt {
+                        prompt.accepted(stream);
+                    }
+                }
+                Some(StreamItem::Refused { error, .. }) => {
+                    if let Some(prompt) = &mut prompt {
+                        prompt.refused(&explain(&error, self.client.credential()));
+                    }
+                }
                 Some(_) => {}
             }
         }
@@ -198,31 +216,13 @@ impl Listener {
     fn verdict(&self, tally: &Tally, verdict: &str) {
         self.note(if tally.has_reconnected() { format!("connected again; {verdict}") } else { verdict.to_owned() });
     }
+}
 
-    /// Prints an event, records it, and gives it to the receiver.
-    fn take(
-        &self,
-        event: ReceivedEvent,
-        stream: &EntityStream,
-        forwarding: &mut Option<Forwarding>,
-        recorder: &mut Option<Recorder>,
-    ) -> anyhow::Result<()> {
-        self.print(&event)?;
-        if let Some(recorder) = recorder {
-            recorder.write(&event)?;
-        }
-        if let Some(forwarding) = forwarding {
-            forwarding.push(event, stream.bookmark().cloned());
-        }
-        Ok(())
-    }
-
-    fn print(&self, event: &ReceivedEvent) -> anyhow::Result<()> {
-        match self.output {
-            EventOutput::Pretty => terminal::line(pretty(event.message())),
-            EventOutput::Json | EventOutput::Cloudevents => terminal::raw_line(&on_one_line(event.frame())),
-            EventOutput::None => Ok(()),
-        }
+/// The next line of the prompt.
+async fn typed(prompt: Option<&mut Prompt>) -> String {
+    match prompt {
+        Some(prompt) => prompt.line().await,
+        None => std::future::pending().await,
     }
 }
 
@@ -237,22 +237,4 @@ async fn settled(forwarding: Option<&mut Forwarding>) -> Option<Bookmark> {
 /// The number of entities that match, for people.
 pub(super) fn entities_match(entities: u64) -> String {
     if entities == 1 { "1 entity matches".to_owned() } else { format!("{} entities match", grouped(entities)) }
-}
-
-/// A JSON text as one line. The server passes `data` on as published, line breaks included. JSON allows line breaks only
-/// between tokens, so that only white space changes.
-fn on_one_line(json: &str) -> Cow<'_, str> {
-    if json.contains(['\n', '\r']) { json.replace(['\n', '\r'], " ").into() } else { json.into() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_line_is_a_line() {
-        let json = "{\"a\":\n  1.0,\r\n\"b\":\"\\n\"}";
-        assert_eq!(on_one_line(json), r#"{"a":   1.0,  "b":"\n"}"#);
-        assert!(matches!(on_one_line("{}"), Cow::Borrowed(_)));
-    }
 }

@@ -15,6 +15,7 @@ mod documented;
 mod entities;
 mod forwarding;
 mod harness;
+mod interactive;
 mod keys;
 mod listen;
 mod local;
