@@ -3,6 +3,7 @@
 
 target := env("CARGO_TARGET_DIR", justfile_directory() / "target")
 python := target / "ci/venv/bin/python"
+python_client := target / "ci/python-client/bin/python"
 sam := target / "ci/sam/bin/python"
 
 _list:
@@ -60,6 +61,13 @@ clients *arguments: build
 # The TypeScript client in Node.js and in Chromium
 typescript: build
     npm test --prefix clients/typescript
+
+# The Python client: types, lints, and its tests with the packages that it builds
+python *arguments: build
+    cd clients/python && {{ python_client }} -m ruff format --check src tests
+    cd clients/python && {{ python_client }} -m ruff check src tests
+    cd clients/python && {{ python_client }} -m mypy
+    cd clients/python && {{ python_client }} -m pytest -n 4 {{ arguments }}
 
 # Copies of a simulated city in three languages, whose connections drop again and again, for so many seconds
 mirrors seconds="600": build

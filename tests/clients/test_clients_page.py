@@ -15,8 +15,10 @@ SECRET = "the signing secret of this check alone"
 
 
 def block(language: str) -> str:
-    (found,) = re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-    return found
+    found = re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    # The Python client's own tests run the examples with it.
+    (block,) = [each for each in found if "entity_stream" not in each]
+    return block
 
 
 def python_client(**variables: str) -> Process:

@@ -140,8 +140,8 @@ mod tests {
         for wrong in [
             json!({}),
             json!({ "accept": 1, "read": {} }),
-            json!({ "acept": 1 }),
-            json!({ "event": "e1", "positon": "p" }),
+            json!({ "admit": 1 }),
+            json!({ "event": "e1", "place": "p" }),
             json!({ "drop": false }),
         ] {
             assert!(ServerStep::parse(&wrong).is_err(), "{wrong}");

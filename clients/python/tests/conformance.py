@@ -223,12 +223,11 @@ class Runner:
         await asyncio.wait_for(asyncio.shield(self._calls[step["untilDone"]]), PATIENCE)
 
     async def step_untilRejected(self, step: dict[str, Any]) -> None:
-        try:
-            await asyncio.wait_for(asyncio.shield(self._calls[step["untilRejected"]]), PATIENCE)
-        except EntityStreamError as error:
-            assert error.code == step["code"], f"{error.code}: {error}"
-        else:
-            raise AssertionError("the call has succeeded")
+        call = self._calls[step["untilRejected"]]
+        await self._until(call.done, "the end of the call")
+        error = call.exception()
+        assert isinstance(error, EntityStreamError), f"the call ended with {error!r}"
+        assert error.code == step["code"], f"{error.code}: {error}"
 
     async def step_untilEvents(self, step: dict[str, Any]) -> None:
         def there() -> list[str]:

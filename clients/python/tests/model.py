@@ -28,6 +28,10 @@ class TestClock:
         return self.now + 1_700_000_000
 
 
+#: The place of a first answer.
+POSITION = {"position": "p1", "session": "s"}
+
+
 @dataclass
 class Peer:
     """A connection, as the server sees it."""
@@ -163,7 +167,9 @@ class Wire:
         self.machine.closed(number, code, "", status)
         self.run()
 
-    def subscribe(self, name: str | None = None, *, snapshot: bool = False, since: float | None = None, **fields: Any) -> tuple[int, int]:
+    def subscribe(
+        self, name: str | None = None, *, snapshot: bool = False, since: float | None = None, **fields: Any
+    ) -> tuple[int, int]:
         from entity_stream import Filter
 
         made = self.machine.requests.add(Filter(**fields), name, snapshot=snapshot, since=since)
@@ -176,3 +182,12 @@ class Wire:
 
     def ids(self, key: int) -> list[str]:
         return [event.id for event in self.program.events.get(key, [])]
+
+
+def subscribed(wire: Wire, *names: str, **answer: object) -> int:
+    """Opens the connection and answers its first message."""
+    link = wire.connect()
+    request = wire.read(link)
+    assert [each["subscription"] for each in request["subscriptions"]] == list(names)
+    wire.answer(request, link, **(answer or POSITION))
+    return link

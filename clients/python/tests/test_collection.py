@@ -18,7 +18,9 @@ from entity_stream.dataframe import bare_value
 
 def event(kind: str, entity: str, version: int | None, **fields: Any) -> EntityEvent:
     fields.setdefault("data", {"v": version})
-    return EntityEvent(type=kind, id="e", tenant="demo", service_path="/", entity_id=entity, entity_type="Room", version=version, **fields)
+    return EntityEvent(
+        type=kind, id="e", tenant="demo", service_path="/", entity_id=entity, entity_type="Room", version=version, **fields
+    )
 
 
 def state(collection: Collection) -> dict[str, int | None]:

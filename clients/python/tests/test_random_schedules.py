@@ -198,7 +198,9 @@ def test_schedule(seed: int):
         wire.pass_time(1)
     assert wire.state is StreamState.CONNECTED
     assert {each.id for each in wire.collection.entities()} == set(server.entities)
-    assert [each.data for each in wire.collection.entities()] == [server.entities[each]["data"] for each in sorted(server.entities)]
+    assert [each.data for each in wire.collection.entities()] == [
+        server.entities[each]["data"] for each in sorted(server.entities)
+    ]
     for call in [*calls, *open_calls.values()]:
         assert call in wire.program.settled
     for key in keys:

@@ -197,7 +197,7 @@ class Shell:
             pass
         finally:
             writer.cancel()
-        return socket.close_code, socket.close_reason or "", None
+        return socket.protocol.close_code, socket.protocol.close_reason or "", None
 
 
 async def _write(socket: ClientConnection, queue: asyncio.Queue[str | None]) -> None:

@@ -108,9 +108,7 @@ class Entities(Mapping[str, Entity]):
     async def __aenter__(self) -> Entities:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         await self.aclose()
 
     def __repr__(self) -> str:

@@ -122,9 +122,7 @@ class Subscription(AsyncIterator[EntityEvent]):
     async def __aenter__(self) -> Subscription:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         await self.aclose()
 
     def __repr__(self) -> str:

@@ -5,9 +5,9 @@ Callbacks (`on_item`, `on_change`, `on_state`, `on_error`, `on_verdict`) run in 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from . import stream as _stream
 from ._core.effects import StateChange, StreamState
@@ -16,7 +16,7 @@ from .buffer import Buffer, Overflow
 from .entities import Entities as _Entities
 from .entities import Load
 from .entity import Change, Entity
-from .errors import EntityStreamError
+from .errors import ClosedError, EntityStreamError
 from .events import EntityEvent, Item, Verdict
 from .filter import EntitiesFields, Filter, FilterFields
 from .settings import StreamOptions
@@ -28,8 +28,31 @@ if TYPE_CHECKING:
 
 __all__ = ["Entities", "EntityStream", "Subscription"]
 
+T = TypeVar("T")
+
 #: The items that a loop takes from the stream's thread at once.
 _BATCH = 256
+
+
+def _take(thread: LoopThread, buffer: Buffer[T], timeout: float | None) -> list[T]:
+    """Waits for items, in two steps: a wait that ends with its time limit takes nothing. Returns none at the end."""
+    try:
+        thread.run(buffer.wait(), timeout)
+    except ClosedError:
+        # What has arrived before the end is still there.
+        if not thread.is_stopped:
+            raise
+    return thread.call(lambda: buffer.take(_BATCH))
+
+
+def _run_unless_stopped(thread: LoopThread, close: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    try:
+        if not thread.is_stopped:
+            thread.run(close())
+    except ClosedError:
+        # Another thread has closed the stream meanwhile.
+        if not thread.is_stopped:
+            raise
 
 
 class _Closing:
@@ -38,9 +61,7 @@ class _Closing:
     def close(self) -> None:
         raise NotImplementedError
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
 
@@ -93,8 +114,7 @@ class Subscription(_Closing):
 
     def close(self) -> None:
         """Ends the subscription. Its loops end after what has arrived."""
-        if not self._thread.is_stopped:
-            self._thread.run(self._subscription.aclose())
+        _run_unless_stopped(self._thread, self._subscription.aclose)
 
     def __enter__(self) -> Subscription:
         return self
@@ -104,12 +124,7 @@ class Subscription(_Closing):
 
     def _next_item(self, timeout: float | None) -> Item | None:
         if not self._taken:
-            if self._thread.is_stopped:
-                return None
-            buffer = self._subscription._buffered()
-            # In two steps: a wait that ends with its time limit takes nothing.
-            self._thread.run(buffer.wait(), timeout)
-            self._taken = self._thread.call(lambda: buffer.take(_BATCH))
+            self._taken = _take(self._thread, self._subscription._buffered(), timeout)
             self._taken.reverse()
         return self._taken.pop() if self._taken else None
 
@@ -140,29 +155,24 @@ class Entities(_Closing, Mapping[str, Entity]):
 
     def all(self) -> list[Entity]:
         """All entities, in the order of their ids and service paths."""
-        if self._thread.is_stopped:
-            return self._entities.all()
         return self._thread.call(self._entities.all)
 
     def to_dataframe(self) -> pandas.DataFrame:
         """A row for each entity and a column for each attribute, with the bare values. It needs pandas."""
-        if self._thread.is_stopped:
-            return self._entities.to_dataframe()
         return self._thread.call(self._entities.to_dataframe)
 
     def changes(self, *, capacity: int = 1000, overflow: Overflow = "drop-oldest") -> Iterator[Change]:
         """Yields an `added` change for each entity that is there already, and then each change."""
         buffer: Buffer[Change] = self._thread.call(lambda: self._entities._open_buffer(capacity, overflow))
         try:
-            while not self._thread.is_stopped and (taken := self._thread.run(buffer.next(_BATCH))):
+            while taken := _take(self._thread, buffer, None):
                 yield from taken
         finally:
             self._entities._buffers.discard(buffer)
 
     def close(self) -> None:
         """Ends the collection. It keeps what it has."""
-        if not self._thread.is_stopped:
-            self._thread.run(self._entities.aclose())
+        _run_unless_stopped(self._thread, self._entities.aclose)
 
     def __enter__(self) -> Entities:
         return self
@@ -179,9 +189,7 @@ class Entities(_Closing, Mapping[str, Entity]):
         """The mapping at this moment. The stream's thread may change it at the next."""
         # The index is replaced as a whole and never changed.
         index = self._entities._by_id
-        if index is not None or self._thread.is_stopped:
-            return index if index is not None else self._entities._index()
-        return self._thread.call(self._entities._index)
+        return index if index is not None else self._thread.call(self._entities._index)
 
 
 class EntityStream(_Closing):
@@ -197,9 +205,7 @@ class EntityStream(_Closing):
         on_verdict: Callable[[Verdict], None] | None = None,
         **options: Unpack[StreamOptions],
     ) -> None:
-        self._stream = _stream.EntityStream(
-            url, tenant, on_state=on_state, on_error=on_error, on_verdict=on_verdict, **options
-        )
+        self._stream = _stream.EntityStream(url, tenant, on_state=on_state, on_error=on_error, on_verdict=on_verdict, **options)
         self._thread = LoopThread()
 
     @property
@@ -249,9 +255,7 @@ class EntityStream(_Closing):
     ) -> Entities:
         """The entities that match a filter, kept up to date. See `entity_stream.EntityStream.entities`."""
         made = self._thread.call(
-            lambda: self._stream.entities(
-                filter, name=name, load=load, whole_entity=whole_entity, on_change=on_change, **fields
-            )
+            lambda: self._stream.entities(filter, name=name, load=load, whole_entity=whole_entity, on_change=on_change, **fields)
         )
         return Entities(self._thread, made)
 
@@ -261,11 +265,10 @@ class EntityStream(_Closing):
 
     def close(self) -> None:
         """Ends the stream and its thread."""
-        if not self._thread.is_stopped:
-            try:
-                self._thread.run(self._stream.aclose())
-            finally:
-                self._thread.stop()
+        try:
+            _run_unless_stopped(self._thread, self._stream.aclose)
+        finally:
+            self._thread.stop()
 
     def __enter__(self) -> EntityStream:
         return self

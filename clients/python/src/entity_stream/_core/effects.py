@@ -120,6 +120,4 @@ class Ended:
     error: EntityStreamError | None
 
 
-Effect = (
-    Open | Send | Close | FetchToken | Deliver | Told | Online | Offline | StateChange | Trouble | Settled | Ended
-)
+Effect = Open | Send | Close | FetchToken | Deliver | Told | Online | Offline | StateChange | Trouble | Settled | Ended

@@ -78,6 +78,8 @@ class Link:
     token_ends_at: float | None = None
     #: The end of draining, or of leaving the group at the latest.
     gone_by: float | None = None
+    #: True once the connection has failed, and the client has given it up.
+    is_lost: bool = False
     #: True once a member of a group has unsubscribed: the connection closes when nothing more arrives.
     is_quiet: bool = False
 

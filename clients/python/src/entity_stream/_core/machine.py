@@ -19,7 +19,7 @@ from random import Random
 
 from ..errors import AuthenticationError, ClosedError, ConnectionFailed, EntityStreamError
 from ..settings import Settings
-from .backoff import Backoff
+from .attempts import Attempts
 from .clock import Clock
 from .effects import (
     Close,
@@ -39,7 +39,7 @@ from .link import Link, Phase
 from .opening import Opening
 from .outbox import Outbox
 from .receiving import Receiving
-from .refusal import end_error, is_final
+from .refusal import end_error
 from .renewal import Renewal
 from .requests import Requests
 from .resumption import Resumption
@@ -63,12 +63,13 @@ class Machine:
         self.links: dict[int, Link] = {}
         #: The connection that has the requests, or the attempt to open it.
         self.main: Link | None = None
+        #: The token that the server has refused, until it accepts one.
         self.refused: tuple[str | None, AuthenticationError] | None = None
         self.subscriptions = SubscriptionSet()
         self.resumption = Resumption()
         self.seen = SeenEvents()
         self.token_clock = TokenClock()
-        self.backoff = Backoff(settings.backoff_min, settings.backoff_max, random)
+        self.attempts = Attempts(self)
         self.outbox = Outbox(self)
         self.requests = Requests(self)
         self.snapshotting = Snapshotting(self)
@@ -79,8 +80,6 @@ class Machine:
         self.rotation = Rotation(self)
         self.leaving = Leaving(self)
         self._counts = 0
-        self._fetch: tuple[int, float] | None = None
-        self._retry_at: float | None = None
         self._is_closing = False
 
     # What the shell reports.
@@ -116,27 +115,20 @@ class Machine:
             token = checked_token(value)
         except AuthenticationError as error:
             return self.token_failed(fetch, error)
-        if self._fetch is not None and self._fetch[0] == fetch:
-            self._fetch = None
-            self._connect(token)
-        else:
-            self.rotation.token_fetched(fetch, token)
-            self.renewal.token_fetched(fetch, token)
+        self.attempts.token_fetched(fetch, token)
+        self.rotation.token_fetched(fetch, token)
+        self.renewal.token_fetched(fetch, token)
 
     def token_failed(self, fetch: int, error: EntityStreamError) -> None:
         """`get_token` has failed."""
-        if self._fetch is not None and self._fetch[0] == fetch:
-            self._fetch = None
-            self.attempt_failed(error, None)
-        else:
-            self.rotation.token_failed(fetch, error)
-            self.renewal.token_failed(fetch, error)
+        self.attempts.token_failed(fetch, error)
+        self.rotation.token_failed(fetch, error)
+        self.renewal.token_failed(fetch, error)
 
     def wake(self) -> None:
         """The network is back: connect now, or check the connection."""
-        if self._retry_at is not None:
-            self._retry_at = None
-            self._attempt()
+        if self.attempts.is_waiting:
+            self.attempts.begin()
         elif self.main is not None and self.main.phase is Phase.STREAMING:
             self.keepalive.ping(self.main)
 
@@ -145,7 +137,8 @@ class Machine:
         if self._is_closing or self.state is StreamState.CLOSED:
             return
         self._is_closing = True
-        self._fetch = self._retry_at = self.main = None
+        self.main = None
+        self.attempts.stop()
         self.rotation.abort()
         self.requests.abandon(ClosedError())
         links = list(self.links.values())
@@ -176,11 +169,7 @@ class Machine:
             due()
 
     def _timers(self) -> Iterator[Timer]:
-        if self._fetch is not None:
-            fetch, until = self._fetch
-            yield until, lambda: self.token_failed(fetch, self.token_timeout())
-        if self._retry_at is not None:
-            yield self._retry_at, self.wake
+        yield from self.attempts.timers()
         for link in list(self.links.values()):
             yield from self.keepalive.timers(link)
             yield from self.renewal.timers(link)
@@ -226,6 +215,7 @@ class Machine:
     def fail_link(self, link: Link, error: EntityStreamError, least: float = 0.0) -> None:
         """A connection is of no use any more. The next attempt follows after `least` seconds or more."""
         if not link.is_over:
+            link.is_lost = True
             self.close_link(link)
             self.lose(link, error, least)
 
@@ -241,13 +231,13 @@ class Machine:
             self.idle()
         elif self.main is not None:
             self.requests.send_next()
-        elif self._fetch is None and self._retry_at is None:
-            self._attempt()
+        elif not self.attempts.is_under_way:
+            self.attempts.begin()
 
     def idle(self) -> None:
         """No subscription is left: closes the connection."""
         main, self.main = self.main, None
-        self._fetch = self._retry_at = None
+        self.attempts.stop()
         self.rotation.abort()
         self.snapshotting.lost()
         self.requests.connection_ended()
@@ -269,25 +259,10 @@ class Machine:
         self.requests.connection_ended()
         if link.subscribed_at is not None:
             if self.clock.monotonic() - link.subscribed_at >= self.settings.stable_after:
-                self.backoff.reset()
+                self.attempts.backoff.reset()
             self.resumption.lost()
         self._offline()
-        self.attempt_failed(error, link.token, least)
-
-    def attempt_failed(self, error: EntityStreamError, token: str | None, least: float = 0.0) -> None:
-        """Plans the next attempt, or fails for good."""
-        if not self.subscriptions.is_wanted:
-            return self.idle()
-        refusal = error if isinstance(error, AuthenticationError) and error.code == "refused" else None
-        if is_final(error) or (refusal and (self.refused or self.settings.get_token is None)):
-            return self.fail(error)
-        # The token may have expired on its way, so a refusal gets one more attempt with another token.
-        if refusal:
-            self.refused = (token, refusal)
-        retry_in = max(self.backoff.next(), least)
-        self._retry_at = self.clock.monotonic() + retry_in
-        self.change(StreamState.WAITING, error=error, retry_in=retry_in)
-        self.emit(Trouble(error))
+        self.attempts.failed(error, link.token, least)
 
     def fail(self, error: EntityStreamError) -> None:
         """Another attempt would fail as well."""
@@ -298,21 +273,6 @@ class Machine:
         self.resumption.forget()
         self.change(StreamState.FAILED, error=error)
         self.emit(Trouble(error))
-
-    # Attempts.
-
-    def _attempt(self) -> None:
-        self.change(StreamState.CONNECTING)
-        if self.settings.get_token is None:
-            self._connect(None)
-        else:
-            self._fetch = (self.fetch_token(), self.clock.monotonic() + self.settings.connect_timeout)
-
-    def _connect(self, token: str | None) -> None:
-        if self.refused is not None and self.refused[0] == token:
-            self.attempt_failed(self.refused[1], token)
-        else:
-            self.main = self.open_link(token)
 
     def _offline(self) -> None:
         if self.seen.online.is_online:

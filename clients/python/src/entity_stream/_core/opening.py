@@ -162,5 +162,3 @@ class Opening:
             return machine.fail_link(link, error)
         if link is machine.main and not link.is_over:
             self.subscribe(link)
-
-

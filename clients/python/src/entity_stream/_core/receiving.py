@@ -117,6 +117,9 @@ class Receiving:
 
     def _take(self, link: Link, event: EntityEvent, names: tuple[str, ...]) -> None:
         machine = self._machine
+        if link.is_lost and machine.settings.group_id is None:
+            # The next connection brings what is missing, in its own order. In a group, nobody else would.
+            return
         subscriptions = self._named(link, event, names)
         if event.is_snapshot:
             self._extend(link)

@@ -1,0 +1,36 @@
+"""Waits with a limit."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from entity_stream import (
+    EntityEvent,
+    Subscription,
+)
+
+PATIENCE = 20.0
+
+
+def run(work: Awaitable[None]) -> None:
+    async def limited() -> None:
+        await asyncio.wait_for(work, 3 * PATIENCE)
+
+    asyncio.run(limited())
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(PATIENCE) if hasattr(asyncio, "timeout") else _forever():
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+class _forever:
+    async def __aenter__(self) -> None: ...
+
+    async def __aexit__(self, *_: object) -> None: ...
+
+
+async def take(subscription: Subscription, count: int) -> list[EntityEvent]:
+    return [await asyncio.wait_for(anext(subscription), PATIENCE) for _ in range(count)]
