@@ -84,6 +84,11 @@ packages *arguments: build
     .ci/docker
     {{ sam }} -m pytest tests/template -m packages {{ arguments }}
 
+# The packages of the crates, and a build of the client from its package
+crates:
+    cargo package --workspace --locked --no-verify
+    cargo package --locked --package entity-stream-protocol --package entity-stream-client
+
 # A build of the functions for arm64, and their answers under an emulator
 arm64: build
     .ci/arm64

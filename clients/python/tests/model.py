@@ -38,13 +38,13 @@ class Peer:
 
     id: int
     is_open: bool = False
-    #: What the server has sent and the client has not received.
+    #: The messages that the server has sent and the client has not received.
     outbox: list[dict[str, Any]] = field(default_factory=list)
     names: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 class Program:
-    """What the program has been told."""
+    """The items and answers that the program has received."""
 
     def __init__(self) -> None:
         self.events: dict[int, list[EntityEvent]] = {}
@@ -92,7 +92,7 @@ class Wire:
         self.tokens: dict[int, str | None] = {}
 
     def run(self) -> None:
-        """Carries out what the machine wants."""
+        """Carries out the effects of the machine."""
         while self.machine.effects:
             effects, self.machine.effects = self.machine.effects, []
             for effect in effects:

@@ -1,4 +1,4 @@
-"""The collection, the buffer, and what programs see of entities."""
+"""The collection, the buffer, and the forms in which programs see entities."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pytest
 from entity_stream import Entity, EntityEvent, Filter, OverflowError, RequestError
 from entity_stream._core.collection import Collection
 from entity_stream._core.seen import SeenEvents
+from entity_stream._sleep import Sleep
 from entity_stream.buffer import Buffer
 from entity_stream.dataframe import bare_value
 
@@ -183,6 +184,14 @@ def test_a_cancelled_loop_loses_nothing():
 )
 def test_an_attribute_becomes_its_bare_value(attribute: Any, value: Any):
     assert bare_value(attribute) == value
+
+
+def test_a_sleep_of_the_machine_is_noticed():
+    sleep = Sleep(100, 5000)
+    assert not sleep.was_asleep(130, 5030)
+    assert sleep.was_asleep(160, 5960)
+    assert not sleep.was_asleep(190, 5990)
+    assert not sleep.was_asleep(220, 4000)
 
 
 def test_filters():

@@ -157,7 +157,7 @@ def test_schedule(seed: int):
                     wire.send(peer.outbox.pop(0), peer.id)
                     busy = True
             for link in [each for each in wire.closing if each in wire.peers]:
-                # What the server has sent before it answers the close frame still arrives.
+                # The messages that the server sent before it answers the close frame still arrive.
                 while wire.peers[link].outbox:
                     wire.send(wire.peers[link].outbox.pop(0), link)
                 wire.end(link, 1000)

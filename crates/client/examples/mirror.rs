@@ -6,14 +6,14 @@ use std::env;
 use std::error::Error;
 use std::time::Duration;
 
-use entity_stream_client::{Client, EntitiesItem, Filter, Timing};
+use entity_stream_client::{Client, EntitiesItem, Filter, StreamTiming};
 use serde_json::json;
 use tokio::sync::mpsc;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
     let file = env::var("MIRROR_TOKEN_FILE")?;
-    let mut timing = Timing::default();
+    let mut timing = StreamTiming::default();
     timing.rotate_after = Duration::from_millis(env::var("MIRROR_ROTATE_MS")?.parse()?);
     timing.drain = Duration::from_secs(1);
     timing.ping = Duration::from_secs(5);

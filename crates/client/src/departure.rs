@@ -19,6 +19,8 @@ const REQUEST_ID: &str = "leave";
 pub(crate) struct Departure {
     /// The subscriptions to remove.
     names: VecDeque<SubscriptionName>,
+    /// True if it may bring events that no other connection has.
+    is_only_source: bool,
     /// The end, if nothing arrives.
     quiet_at: Option<Instant>,
     end: Instant,
@@ -26,8 +28,13 @@ pub(crate) struct Departure {
 
 impl Departure {
     /// A connection that has these subscriptions, and ends at this time at the latest.
-    pub(crate) fn new(names: VecDeque<SubscriptionName>, end: Instant) -> Self {
-        Self { names, quiet_at: None, end }
+    pub(crate) fn new(names: VecDeque<SubscriptionName>, is_only_source: bool, end: Instant) -> Self {
+        Self { names, is_only_source, quiet_at: None, end }
+    }
+
+    /// True if it may bring events that no other connection has.
+    pub(crate) fn is_only_source(&self) -> bool {
+        self.is_only_source
     }
 
     /// The time at which it ends.

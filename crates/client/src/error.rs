@@ -42,9 +42,10 @@ pub enum ClientError {
     /// The credential cannot be sent.
     #[error(transparent)]
     Credential(#[from] InvalidCredential),
-    /// The [token source](crate::ClientBuilder::token_source) failed. The text is the program's own.
-    #[error("no token: {0}")]
-    TokenUnavailable(String),
+    /// The [token source](crate::ClientBuilder::token_source) failed. The text is the type of its error: the error itself may have a
+    /// token, or a URL with one.
+    #[error("the token source failed: {0}")]
+    TokenUnavailable(&'static str),
     /// The token source returned the token that the server has refused.
     #[error("the server refused the token, and the token source returned the same one again")]
     TokenRefusedAgain,

@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use entity_stream_protocol::{AccessToken, ClientMessage};
 use futures_util::future::BoxFuture;
@@ -14,14 +13,15 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::connection::{self, ByteStream, OpenSocket};
 use crate::error::ClientError;
+use crate::renewal::HeldToken;
 use crate::settings::Settings;
 use crate::token_source::TokenMemory;
 
 /// An open connection.
 pub(crate) struct OpenedConnection {
     pub(crate) socket: OpenSocket,
-    /// The rest of the life of its token, if it has one of a token source.
-    pub(crate) token_left: Option<Duration>,
+    /// Its token, if it has one of a token source.
+    pub(crate) token: Option<HeldToken>,
 }
 
 /// An attempt to open a connection.
@@ -64,7 +64,7 @@ impl Opening {
             None => self.settings.possession.clone(),
         };
         let socket = connection::handshake(transport, request, possession.as_deref()).await?;
-        Ok(OpenedConnection { socket, token_left: sent.and_then(|sent| sent.left) })
+        Ok(OpenedConnection { socket, token: sent.map(|sent| sent.held) })
     }
 
     /// Adds the token of the token source, if there is one.
@@ -76,15 +76,16 @@ impl Opening {
         }
         self.memory.send(&sourced.token);
         request.headers_mut().insert(header::AUTHORIZATION, sourced.credential.header().clone());
-        let left = self.memory.left(&sourced.token);
-        Ok((request, Some(SentToken { possession: sourced.credential.possession().cloned(), left })))
+        let possession = sourced.credential.possession().cloned();
+        let held = HeldToken { left: self.memory.left(&sourced.token), token: sourced.token };
+        Ok((request, Some(SentToken { possession, held })))
     }
 }
 
 /// The token of a handshake.
 struct SentToken {
     possession: Option<Arc<crate::dpop_key::Possession>>,
-    left: Option<Duration>,
+    held: HeldToken,
 }
 
 /// A connection of a stream.
@@ -100,8 +101,8 @@ pub(crate) enum Link {
 
 /// An input that a connection brings.
 pub(crate) enum LinkNews {
-    /// It is open, with a token that lasts for this time.
-    Opened(Option<Duration>),
+    /// It is open, with this token.
+    Opened(Option<HeldToken>),
     Failed(ClientError),
     Received(String),
 }
@@ -140,9 +141,9 @@ impl Link {
             Self::None => return Poll::Pending,
             Self::Opening(opening) => {
                 return Poll::Ready(match ready!(opening.poll_unpin(cx)) {
-                    Ok(OpenedConnection { socket, token_left }) => {
+                    Ok(OpenedConnection { socket, token }) => {
                         *self = Self::open(socket);
-                        LinkNews::Opened(token_left)
+                        LinkNews::Opened(token)
                     }
                     Err(error) => LinkNews::Failed(error),
                 });

@@ -21,9 +21,8 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::time::{Duration, SystemTime};
 
-use entity_stream_protocol::limits::RESUME_INTERVAL;
 use entity_stream_protocol::{
-    Action, ClientMessage, CloseCode, RequestId, Since, Subscribe, Subscription, SubscriptionName,
+    AccessToken, Action, ClientMessage, RequestId, Since, Subscribe, Subscription, SubscriptionName,
 };
 use tokio::time::Instant;
 
@@ -31,9 +30,9 @@ use crate::backoff::Backoff;
 use crate::bookmark::Bookmark;
 use crate::conduct::StreamConduct;
 use crate::departure::Departure;
-use crate::error::{ClientError, ErrorKind};
+use crate::error::ClientError;
 use crate::item::StreamItem;
-use crate::renewal::{FreshToken, Renewal, RenewalDeadline};
+use crate::renewal::{FreshToken, HeldToken, Renewal, RenewalDeadline};
 use crate::resumption::{BookmarkStep, Resumption};
 use crate::rotation::ConnectionRotation;
 use crate::seen::{SeenEvents, SeenLimits};
@@ -60,6 +59,8 @@ pub(crate) enum Input {
     Received(String, SystemTime),
     /// The deadline has passed.
     Elapsed,
+    /// The server has sent something, and more may have arrived: answers may be late, but no other step may wait for a pause.
+    Busy,
     /// The program wants a sign of life.
     Ping(RequestId),
     /// The program wants other subscriptions.
@@ -204,9 +205,14 @@ impl Machine {
         self.renewal.wants_token()
     }
 
-    /// The connection that opens next has a token that lasts for this time.
-    pub(crate) fn use_token(&mut self, left: Option<Duration>, now: Instant) {
-        self.renewal.begin(left, self.conduct.timing.renew_before, now);
+    /// The connection that opens next has this token.
+    pub(crate) fn use_token(&mut self, held: Option<HeldToken>, now: Instant) {
+        self.renewal.begin(held, self.conduct.timing.renew_before, now);
+    }
+
+    /// The token of the connection.
+    pub(crate) fn held_token(&self) -> Option<&AccessToken> {
+        self.renewal.held()
     }
 
     /// The number of repeated events that were dropped.
@@ -217,7 +223,7 @@ impl Machine {
     /// Takes an input, and returns the frame to send. An input that does not fit the state has no effect.
     pub(crate) fn step(&mut self, input: Input, now: Instant) -> Option<ClientMessage> {
         match (input, self.state) {
-            (Input::Elapsed, StreamState::Closed) => {
+            (Input::Elapsed | Input::Busy, StreamState::Closed) => {
                 self.elapse_departure(now);
                 None
             }
@@ -269,9 +275,12 @@ impl Machine {
                 None
             }
             (Input::Wake, StreamState::Streaming { answer_by: None, .. }) => Some(self.ping(now)),
+            (Input::Busy, _) => self.keep_up(now),
             (Input::Elapsed, _) => {
                 self.elapse_departure(now);
-                self.elapse_rotation(now);
+                if let Some(message) = self.elapse_rotation(now) {
+                    return Some(message);
+                }
                 match self.renewal.elapse(now) {
                     Some(RenewalDeadline::Expired) => {
                         self.disconnect(ClientError::TokenExpired, now);
@@ -295,68 +304,6 @@ impl Machine {
         self.resumption.opened(matches!(action, Some(Action::Subscribe(Subscribe { since: Some(_), .. }))));
         // Without subscriptions, the answer to a ping shows that the server accepts the connection.
         action.unwrap_or(Action::Ping)
-    }
-
-    fn elapse_departure(&mut self, now: Instant) {
-        self.departure = self.departure.take().filter(|departure| now < departure.deadline());
-    }
-
-    /// The driver fetched a token, or failed to.
-    fn renew(&mut self, fetched: Result<Option<FreshToken>, ClientError>, now: Instant) -> Option<ClientMessage> {
-        match fetched {
-            Ok(Some(fresh)) => return self.renewal.fetched(fresh, self.conduct.timing.answer, now),
-            Ok(None) => self.renewal.not_fetched(now),
-            // A text that is no token is one the next time too.
-            Err(error) if error.is_temporary() => {
-                self.renewal.not_fetched(now);
-                self.hand_out(StreamItem::TokenNotRenewed { error });
-            }
-            Err(error) => {
-                self.renewal.refused();
-                self.hand_out(StreamItem::TokenNotRenewed { error });
-            }
-        }
-        None
-    }
-
-    /// Takes the step of the state, if it is due.
-    fn elapse(&mut self, now: Instant) -> Option<ClientMessage> {
-        if self.state.deadline().is_none_or(|deadline| now < deadline) {
-            return None;
-        }
-        let timing = self.conduct.timing;
-        match &mut self.state {
-            StreamState::Connecting { .. } => self.disconnect(ClientError::Timeout(timing.connect), now),
-            StreamState::Streaming { answer_by, accept_by, snapshot_at, .. } => {
-                let is_due = |at: Option<Instant>| at.is_some_and(|at| now >= at);
-                if is_due(*answer_by) {
-                    self.disconnect(ClientError::Timeout(timing.pong), now);
-                } else if is_due(*accept_by) {
-                    self.disconnect(ClientError::Timeout(timing.answer), now);
-                } else if is_due(*snapshot_at) {
-                    return self.send_snapshot_request(now);
-                } else {
-                    return Some(self.ping(now));
-                }
-            }
-            StreamState::Subscribing { .. } => self.disconnect(ClientError::Timeout(timing.answer), now),
-            StreamState::Waiting { .. } => {
-                self.state = StreamState::Connecting { until: now + timing.connect };
-                self.subscriptions.open();
-            }
-            StreamState::Closed => {}
-        }
-        None
-    }
-
-    /// Keeps the connection alive. If the server keeps a history, the answer is a position, so that a quiet stream has one from
-    /// which it is worth to resume.
-    fn ping(&mut self, now: Instant) -> ClientMessage {
-        if let StreamState::Streaming { ping_at, answer_by, .. } = &mut self.state {
-            (*ping_at, *answer_by) = (now + self.conduct.timing.ping, Some(now + self.conduct.timing.pong));
-        }
-        let action = if self.resumption.bookmark().is_some() { Action::Sync } else { Action::Ping };
-        ClientMessage { action, request_id: None }
     }
 
     fn hand_out(&mut self, item: StreamItem) {
@@ -415,87 +362,12 @@ impl Machine {
         }
         message.map(|(action, id)| ClientMessage { action, request_id: Some(id) })
     }
-
-    /// Gives up a request that kept the connection from opening, or made the server close it. `None` if there is none, or the error is
-    /// no fault of it.
-    fn give_up_request(&mut self, error: &ClientError) -> Option<SubscriptionRequest> {
-        if !self.conduct.reconnects {
-            return None;
-        }
-        match error {
-            ClientError::Rejected { subscription, .. } if error.kind() == ErrorKind::RequestRefused => {
-                self.subscriptions.give_up(subscription.as_ref())
-            }
-            error if error.kind() == ErrorKind::RequestRefused => self.subscriptions.give_up(None),
-            ClientError::Closed { code, .. } if is_fault_of_message(*code) => {
-                self.subscriptions.give_up_message().or_else(|| self.subscriptions.give_up(None))
-            }
-            _ => None,
-        }
-    }
-
-    /// Returns whether another attempt is of no use.
-    fn is_final(&mut self, error: &ClientError) -> bool {
-        match error {
-            _ if !self.conduct.reconnects => true,
-            // The first message would close every connection.
-            ClientError::Closed { code, .. } if is_fault_of_message(*code) => {
-                !self.has_subscribed && matches!(self.state, StreamState::Subscribing { .. })
-            }
-            ClientError::TokenRefusedAgain => true,
-            // The token may have expired on its way.
-            error if error.kind() == ErrorKind::CredentialRefused && self.conduct.has_token_source => {
-                std::mem::replace(&mut self.is_refused, true)
-            }
-            error => !error.is_temporary(),
-        }
-    }
-
-    /// Ends the connection: for ever if the error is permanent, else until the next attempt.
-    fn disconnect(&mut self, error: ClientError, now: Instant) {
-        self.program_pinged = false;
-        self.stop_rotation();
-        self.renewal.stop();
-        self.seen.offline(now);
-        let given_up = self.give_up_request(&error);
-        self.subscriptions.lost();
-        self.snapshots.lost();
-        let subscribed_since = match self.state {
-            StreamState::Streaming { since, .. } => Some(since),
-            _ => None,
-        };
-        if subscribed_since.is_some() {
-            match self.subscriptions.at_opening().is_empty() {
-                true => self.resumption.forget(),
-                false => self.resumption.lost(),
-            }
-        }
-        if given_up.is_none() && self.is_final(&error) {
-            self.state = StreamState::Closed;
-            self.items.push_back(QueuedItem { item: Some(Err(error)), step: None });
-            return;
-        }
-        if subscribed_since.is_some_and(|since| now - since >= self.conduct.timing.stable) {
-            self.backoff.reset();
-        }
-        let delay = self.backoff.next();
-        let least = if matches!(error, ClientError::TooSoon(_)) { RESUME_INTERVAL } else { Duration::ZERO };
-        let retry_in = delay.max(least);
-        self.state = StreamState::Waiting { until: now + retry_in };
-        self.hand_out(match given_up {
-            Some(request) => StreamItem::Refused { request, error },
-            None => StreamItem::Disconnected { error, retry_in, was_subscribed: subscribed_since.is_some() },
-        });
-    }
-}
-
-/// The codes of connections that the same message would close again (RFC 6455, section 7.4.1).
-fn is_fault_of_message(code: CloseCode) -> bool {
-    matches!(u16::from(code), 1003 | 1007 | 1009)
 }
 
 mod depart;
+mod disconnect;
 mod receive;
 mod rotate;
 #[cfg(test)]
 mod tests;
+mod upkeep;

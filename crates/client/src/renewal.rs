@@ -14,6 +14,14 @@ use tokio::time::Instant;
 /// The shortest time between two attempts.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// The token of a connection.
+#[derive(Clone, Debug)]
+pub(crate) struct HeldToken {
+    pub(crate) token: AccessToken,
+    /// The rest of its life. `None` if it does not end, or does not tell.
+    pub(crate) left: Option<Duration>,
+}
+
 /// A token that the connection does not have yet.
 pub(crate) struct FreshToken {
     pub(crate) token: AccessToken,
@@ -49,6 +57,7 @@ enum RenewalStep {
     Fetching,
     Sent {
         request_id: RequestId,
+        token: AccessToken,
         end: Option<Instant>,
         answer_by: Instant,
     },
@@ -57,6 +66,8 @@ enum RenewalStep {
 /// The renewal of the token of one connection.
 #[derive(Debug, Default)]
 pub(crate) struct Renewal {
+    /// The token that the server has accepted for the connection.
+    held: Option<AccessToken>,
     /// The end of the token.
     end: Option<Instant>,
     step: RenewalStep,
@@ -64,15 +75,21 @@ pub(crate) struct Renewal {
 }
 
 impl Renewal {
-    /// A connection opened with a token that lasts for this time.
-    pub(crate) fn begin(&mut self, left: Option<Duration>, before: Duration, now: Instant) {
-        self.end = left.map(|left| now + left);
+    /// A connection opened with this token.
+    pub(crate) fn begin(&mut self, held: Option<HeldToken>, before: Duration, now: Instant) {
+        let (token, left) = held.map(|held| (held.token, held.left)).unzip();
+        (self.held, self.end) = (token, left.flatten().map(|left| now + left));
         self.schedule(before, now);
     }
 
     /// The connection ended.
     pub(crate) fn stop(&mut self) {
-        (self.end, self.step) = (None, RenewalStep::None);
+        (self.held, self.end, self.step) = (None, None, RenewalStep::None);
+    }
+
+    /// The token of the connection.
+    pub(crate) fn held(&self) -> Option<&AccessToken> {
+        self.held.as_ref()
     }
 
     fn schedule(&mut self, before: Duration, now: Instant) {
@@ -112,6 +129,12 @@ impl Renewal {
         }
     }
 
+    /// Takes the step that is due, if it is no answer of the server. Returns whether the token has ended.
+    pub(crate) fn keep_up(&mut self, now: Instant) -> bool {
+        let is_unanswered = matches!(self.step, RenewalStep::Sent { .. });
+        !is_unanswered && self.elapse(now) == Some(RenewalDeadline::Expired)
+    }
+
     /// The driver fetched a token. Returns the message for the server.
     pub(crate) fn fetched(&mut self, fresh: FreshToken, answer: Duration, now: Instant) -> Option<ClientMessage> {
         if !self.wants_token() {
@@ -122,6 +145,7 @@ impl Renewal {
         let FreshToken { token, proof, left } = fresh;
         self.step = RenewalStep::Sent {
             request_id: request_id.clone(),
+            token: token.clone(),
             end: left.map(|left| now + left),
             answer_by: now + answer,
         };
@@ -141,8 +165,8 @@ impl Renewal {
 
     /// The server accepted the token.
     pub(crate) fn accepted(&mut self, before: Duration, now: Instant) {
-        if let RenewalStep::Sent { end, .. } = std::mem::take(&mut self.step) {
-            self.end = end;
+        if let RenewalStep::Sent { token, end, .. } = std::mem::take(&mut self.step) {
+            (self.held, self.end) = (Some(token), end);
             self.schedule(before, now);
         }
     }
@@ -160,6 +184,10 @@ mod tests {
     const MINUTE: Duration = Duration::from_secs(60);
     const ANSWER: Duration = Duration::from_secs(30);
 
+    fn held(left: Option<Duration>) -> Option<HeldToken> {
+        Some(HeldToken { token: AccessToken::new("x.y.z").unwrap(), left })
+    }
+
     fn fresh(left: Option<Duration>) -> FreshToken {
         FreshToken { token: AccessToken::new("a.b.c").unwrap(), proof: None, left }
     }
@@ -168,7 +196,7 @@ mod tests {
     fn a_token_is_renewed_before_its_end_or_at_half_its_life() {
         for (life, due) in [(60 * MINUTE, 59 * MINUTE), (MINUTE, MINUTE / 2)] {
             let (mut renewal, now) = (Renewal::default(), Instant::now());
-            renewal.begin(Some(life), MINUTE, now);
+            renewal.begin(held(Some(life)), MINUTE, now);
             assert_eq!(renewal.deadline(), Some(now + due));
             assert_eq!(renewal.elapse(now + due / 2), None);
             assert_eq!(renewal.elapse(now + due), Some(RenewalDeadline::WantsToken));
@@ -182,7 +210,7 @@ mod tests {
     #[test]
     fn a_failure_is_tried_again_and_a_refusal_is_not() {
         let (mut renewal, now) = (Renewal::default(), Instant::now());
-        renewal.begin(Some(10 * MINUTE), MINUTE, now);
+        renewal.begin(held(Some(10 * MINUTE)), MINUTE, now);
         let due = now + 9 * MINUTE;
         renewal.elapse(due);
         renewal.not_fetched(due);
@@ -197,7 +225,7 @@ mod tests {
     #[test]
     fn a_token_without_an_end_needs_no_renewal() {
         let mut renewal = Renewal::default();
-        renewal.begin(None, MINUTE, Instant::now());
+        renewal.begin(held(None), MINUTE, Instant::now());
         assert_eq!(renewal.deadline(), None);
         assert!(!format!("{:?}", fresh(None)).contains("a.b.c"));
     }

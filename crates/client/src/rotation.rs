@@ -1,11 +1,10 @@
 //! The second connection of a stream, as its machine and its driver name it.
 
-use std::time::Duration;
-
 use entity_stream_protocol::ClientMessage;
 use tokio::time::Instant;
 
 use crate::error::ClientError;
+use crate::renewal::HeldToken;
 
 /// The next connection.
 #[derive(Debug, Default)]
@@ -20,15 +19,15 @@ pub(crate) enum ConnectionRotation {
     Subscribing {
         until: Instant,
         has_asked: bool,
-        token_left: Option<Duration>,
+        token: Option<HeldToken>,
     },
 }
 
 /// An input from the next connection.
 #[derive(Debug)]
 pub(crate) enum ReplacementInput {
-    /// It is open, with a token that lasts for this time.
-    Opened(Option<Duration>),
+    /// It is open, with this token.
+    Opened(Option<HeldToken>),
     Failed(ClientError),
     Received(String),
 }
@@ -38,6 +37,8 @@ pub(crate) enum ReplacementInput {
 pub(crate) struct ReplacementEffects {
     /// A message for it.
     pub(crate) send: Option<ClientMessage>,
+    /// A message for the stream's connection, if the next one has failed.
+    pub(crate) resume: Option<ClientMessage>,
     /// True if it is the stream's connection from now on, and the former one is retired.
     pub(crate) replaces: bool,
     /// A message for the former one.

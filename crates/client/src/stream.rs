@@ -74,7 +74,7 @@ impl EntityStream {
         // From `Waiting` to `Connecting`. The link is there already, so that the step opens no other one.
         stream.link = Link::open(opened.socket);
         stream.step(Input::Elapsed);
-        stream.news(LinkNews::Opened(opened.token_left));
+        stream.news(LinkNews::Opened(opened.token));
         stream
     }
 
@@ -226,7 +226,9 @@ impl EntityStream {
         match (self.machine.wants_token(), &self.settings.token_source) {
             (true, Some(source)) if self.fetching.is_none() => {
                 let (url, limit) = (self.settings.url.uri().to_string(), self.settings.conduct.timing.connect);
-                self.fetching = Some(fresh_token(source.clone(), Arc::clone(&self.memory), url, limit).boxed());
+                let held = self.machine.held_token().cloned();
+                let memory = Arc::clone(&self.memory);
+                self.fetching = Some(fresh_token(source.clone(), memory, (url, held), limit).boxed());
             }
             (true, _) => {}
             (false, _) => self.fetching = None,
@@ -243,8 +245,8 @@ impl EntityStream {
     /// Takes what the connection brought.
     fn news(&mut self, news: LinkNews) {
         let input = match news {
-            LinkNews::Opened(token_left) => {
-                self.machine.use_token(token_left, Instant::now());
+            LinkNews::Opened(token) => {
+                self.machine.use_token(token, Instant::now());
                 Input::Opened
             }
             LinkNews::Failed(error) => Input::Failed(error),
@@ -256,7 +258,7 @@ impl EntityStream {
     /// Takes what the next connection brought.
     fn replacement_news(&mut self, news: LinkNews) {
         let input = match news {
-            LinkNews::Opened(token_left) => ReplacementInput::Opened(token_left),
+            LinkNews::Opened(token) => ReplacementInput::Opened(token),
             LinkNews::Failed(error) => ReplacementInput::Failed(error),
             LinkNews::Received(text) => ReplacementInput::Received(text),
         };
@@ -268,6 +270,7 @@ impl EntityStream {
             self.link.send(effects.send.as_ref());
         } else {
             self.replacement.send(effects.send.as_ref());
+            self.link.send(effects.resume.as_ref());
         }
         self.tidy();
     }
@@ -280,32 +283,38 @@ impl EntityStream {
                 self.retired.send(message.as_ref());
             }
             LinkNews::Opened(_) => {}
-            LinkNews::Failed(_) => self.machine.retired_ended(),
+            LinkNews::Failed(error) => self.machine.retired_ended(error, Instant::now()),
         }
         self.tidy();
     }
 
     /// Lets everything work until it waits for the network, the token source or the time.
     fn poll_work(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        // The former connection comes first: its events are older. The deadline comes last: an answer that has arrived is in
-        // time, even if the caller was slow to poll.
+        // Each has a turn: one that always has something must not keep the others waiting. The former connection comes first,
+        // because its events are older.
+        let mut has_worked = false;
         if let Poll::Ready(news) = self.retired.poll(cx) {
             self.retired_news(news);
-            return Poll::Ready(());
+            has_worked = true;
         }
         if let Poll::Ready(news) = self.link.poll(cx) {
             self.news(news);
-            return Poll::Ready(());
+            has_worked = true;
         }
         if let Poll::Ready(news) = self.replacement.poll(cx) {
             self.replacement_news(news);
-            return Poll::Ready(());
+            has_worked = true;
         }
         if let Some(Poll::Ready(fetched)) = self.fetching.as_mut().map(|fetching| fetching.poll_unpin(cx)) {
             self.fetching = None;
             self.step(Input::Token(fetched));
+            has_worked = true;
+        }
+        if has_worked {
+            self.step(Input::Busy);
             return Poll::Ready(());
         }
+        // The deadline comes last: an answer that has arrived is in time, even if the caller was slow to poll.
         ready!(self.poll_deadline(cx));
         self.step(Input::Elapsed);
         Poll::Ready(())

@@ -1,5 +1,6 @@
 //! The tokens of a program, and how long they last.
 
+use std::any::type_name;
 use std::fmt;
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,7 +19,7 @@ use crate::dpop_key::DpopKey;
 use crate::error::ClientError;
 use crate::renewal::FreshToken;
 
-type Fetch = dyn Fn() -> BoxFuture<'static, Result<String, String>> + Send + Sync;
+type Fetch = dyn Fn() -> BoxFuture<'static, Result<String, &'static str>> + Send + Sync;
 
 /// The function of a program that returns tokens.
 #[derive(Clone)]
@@ -37,7 +38,8 @@ impl TokenSource {
     {
         let fetch = move || {
             let token = source();
-            async move { token.await.map_err(|error| error.to_string()) }.boxed()
+            // The text of an error may have the URL of the request, or the token.
+            async move { token.await.map_err(|_| type_name::<E>()) }.boxed()
         };
         Self { fetch: Arc::new(fetch), key: key.map(Arc::new) }
     }
@@ -99,17 +101,17 @@ impl TokenMemory {
     }
 }
 
-/// Fetches a token for an open connection, within a time, with the proof for this URL. `None` if it is the token that was sent
-/// last: many caches return the same one until shortly before its end.
+/// Fetches a token for an open connection, within a time, with the proof for this URL. `None` if it is the one that the connection
+/// holds: many caches return the same token until shortly before its end.
 pub(crate) async fn fresh_token(
     source: TokenSource,
     memory: Arc<TokenMemory>,
-    url: String,
+    (url, held): (String, Option<AccessToken>),
     limit: Duration,
 ) -> Result<Option<FreshToken>, ClientError> {
-    let late = |_| ClientError::TokenUnavailable(format!("the token source returned nothing in {limit:?}"));
+    let late = |_| ClientError::TokenUnavailable("it returned nothing in time");
     let SourcedToken { credential, token } = timeout(limit, source.fetch()).await.map_err(late)??;
-    if memory.last().as_ref() == Some(&token) {
+    if held.as_ref() == Some(&token) {
         return Ok(None);
     }
     memory.send(&token);
@@ -192,7 +194,7 @@ mod tests {
         let source = TokenSource::new(|| async { Ok::<_, String>("Bearer secret".to_owned()) }, None);
         let error = source.fetch().await.unwrap_err();
         assert!(!format!("{error:?} {error}").contains("secret"));
-        let source = TokenSource::new(|| async { Err::<String, _>("the login is out of order") }, None);
-        assert_eq!(source.fetch().await.unwrap_err().to_string(), "no token: the login is out of order");
+        let source = TokenSource::new(|| async { Err::<String, _>("https://login?code=secret".to_owned()) }, None);
+        assert_eq!(source.fetch().await.unwrap_err().to_string(), "the token source failed: alloc::string::String");
     }
 }

@@ -1,4 +1,4 @@
-"""Carries out what the core wants, with asyncio and websockets. It decides nothing."""
+"""Carries out the effects of the core, with asyncio and websockets. It decides nothing."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from websockets.typing import Subprotocol
 from ._core.clock import SystemClock
 from ._core.effects import Close, Effect, FetchToken, Open, Send
 from ._core.machine import Machine
+from ._place import place
+from ._sleep import LOOK, Sleep
 from .errors import ConnectionFailed, EntityStreamError
 from .filter import FRAME_BYTES
 from .settings import Settings
@@ -46,9 +48,10 @@ class Shell:
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._is_pumping = False
+        self._sleep = Sleep(self.machine.clock.monotonic(), self.machine.clock.wall())
 
     def call(self, function: Callable[[], T]) -> T:
-        """Calls the core, and carries out what it wants."""
+        """Calls the core, and carries out its effects."""
         result = function()
         self._pump()
         return result
@@ -107,6 +110,8 @@ class Shell:
         elif isinstance(effect, Close):
             if effect.link in self._opened:
                 self._put(effect.link, None)
+                # A server that does not read keeps the close frame from being sent.
+                asyncio.get_running_loop().call_later(2 * _FAREWELL, self._links[effect.link][0].cancel)
             elif effect.link in self._links:
                 self._links[effect.link][0].cancel()
         elif isinstance(effect, FetchToken):
@@ -126,9 +131,15 @@ class Shell:
             self._timer.cancel()
             self._timer = None
         deadline = self.machine.deadline()
-        if deadline is not None and deadline != float("inf"):
-            delay = max(0.0, deadline - self.machine.clock.monotonic())
-            self._timer = asyncio.get_running_loop().call_later(delay, lambda: self.call(self.machine.elapsed))
+        if deadline is not None:
+            delay = min(LOOK, max(0.0, deadline - self.machine.clock.monotonic()))
+            self._timer = asyncio.get_running_loop().call_later(delay, lambda: self.call(self._elapsed))
+
+    def _elapsed(self) -> None:
+        clock = self.machine.clock
+        if self._sleep.was_asleep(clock.monotonic(), clock.wall()):
+            self.machine.wake()
+        self.machine.elapsed()
 
     async def _fetch(self, fetch: int) -> None:
         get_token = self._settings.get_token
@@ -147,7 +158,7 @@ class Shell:
             error = raised
         except Exception as raised:
             # Its text may have a credential.
-            error = ConnectionFailed("token_unavailable", f"get_token raised {type(raised).__name__}")
+            error = ConnectionFailed("token_unavailable", f"get_token raised {place(raised)}")
         else:
             return self.call(lambda: self.machine.token_fetched(fetch, value))
         self.call(lambda: self.machine.token_failed(fetch, error))
@@ -160,7 +171,7 @@ class Shell:
         if not task.cancelled():
             if error := task.exception():
                 # Its text may have a value of an entity.
-                _log.error("a connection ended with %s", type(error).__name__)
+                _log.error("a connection ended with %s", place(error))
             else:
                 end = task.result()
         self.call(lambda: self.machine.closed(link, *end))
@@ -197,6 +208,7 @@ class Shell:
             pass
         finally:
             writer.cancel()
+            socket.transport.abort()
         return socket.protocol.close_code, socket.protocol.close_reason or "", None
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Coroutine
@@ -62,6 +63,11 @@ class LoopThread:
                     raise
         self._thread.join()
         return function()
+
+    def post(self, function: Callable[[], object]) -> None:
+        """Calls a function in the thread of the loop, later and without its result."""
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(function)
 
     def stop(self) -> None:
         """Ends the thread."""

@@ -1,8 +1,8 @@
 """The bounded buffer of a loop.
 
 Invariant: a loop receives the items in their order, and then the end. If the buffer is full, either the oldest item gives
-way, or the loop receives what is there and then an `OverflowError`. Items that the program asked for, such as the entities of
-a snapshot, always find room.
+way, or the loop receives the buffered items and then an `OverflowError`. Items that the program asked for, such as the entities
+of a snapshot, always find room.
 """
 
 from __future__ import annotations
@@ -50,14 +50,14 @@ class Buffer(Generic[T]):
         self._wake()
 
     def finish(self, error: EntityStreamError | None) -> None:
-        """Ends the buffer. The loop still receives what is there, and then the error."""
+        """Ends the buffer. The loop still receives the buffered items, and then the error."""
         if not self._is_finished:
             self._is_finished, self._error = True, error
             while self._waiting:
                 self._wake()
 
     def take(self, most: int) -> list[T]:
-        """Takes what is there, without waiting."""
+        """Takes the buffered items, without waiting."""
         taken: list[T] = []
         while self._items and len(taken) < most:
             item, counts = self._items.popleft()

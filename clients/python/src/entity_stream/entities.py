@@ -37,7 +37,7 @@ class Entities(Mapping[str, Entity]):
         self,
         tenant: str,
         load: Load | None,
-        on_change: Callable[[Change], None] | None,
+        on_change: Callable[[Change], None],
         report: Callable[[EntityStreamError], None],
         start: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
         *,
@@ -99,7 +99,7 @@ class Entities(Mapping[str, Entity]):
             self._buffers.discard(buffer)
 
     async def aclose(self) -> None:
-        """Ends the collection. It keeps what it has."""
+        """Ends the collection. It keeps its entities."""
         if self._loading is not None:
             self._loading.cancel()
         if self._subscription is not None:
@@ -119,7 +119,7 @@ class Entities(Mapping[str, Entity]):
     def __eq__(self, other: object) -> bool:
         return self is other
 
-    # What the stream reports.
+    # Reports of the stream.
 
     @staticmethod
     def filter_of(filter: Filter, *, whole: bool) -> Filter:
@@ -232,10 +232,9 @@ class Entities(Mapping[str, Entity]):
         if changes:
             self._by_id = None
         for change in changes:
-            for buffer in self._buffers:
+            for buffer in list(self._buffers):
                 buffer.push(change)
-            if self._on_change is not None:
-                self._on_change(change)
+            self._on_change(change)
 
     def _index(self) -> dict[str, Entity]:
         if self._by_id is None:

@@ -78,13 +78,13 @@ class NotRecovered:
 
 @dataclass(frozen=True, slots=True)
 class SnapshotComplete:
-    """All entities of the snapshot have been delivered. What it lacks does not match, or is gone."""
+    """All entities of the snapshot have been delivered. Other entities do not match, or are gone."""
 
     #: The number of entities in the snapshot, for all subscriptions that asked for it together.
     entities: int
 
 
-#: What a subscription receives.
+#: An item of a subscription.
 Item = EntityEvent | Recovered | NotRecovered | SnapshotComplete
 #: A verdict about a gap.
 Verdict = Recovered | NotRecovered

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from ._core.effects import (
     Told,
     Trouble,
 )
+from ._place import place
 from ._shell import Shell
 from .buffer import Buffer, Overflow
 from .entities import Entities, Load
@@ -108,7 +110,8 @@ class EntityStream:
             raise ValueError("whole_entity=False needs load: without entity state the service has no snapshot")
         chosen = Entities.filter_of(chosen_filter(filter, fields), whole=whole_entity)
         tenant, start = self._settings.tenant.lower(), self._shell.start
-        entities = Entities(tenant, load, on_change, self._report, start, merges=not whole_entity)
+        tell = partial(self._guarded, on_change)
+        entities = Entities(tenant, load, tell, self._report, start, merges=not whole_entity)
         subscription = self._add(chosen, name, load is None, None, None, entities._take)
         entities._begin(subscription, is_online=self._is_online)
         self._collections.add(entities)
@@ -207,4 +210,4 @@ class EntityStream:
                 callback(value)
         except Exception as error:
             # Its text may have a value of an entity.
-            log.error("a callback raised %s", type(error).__name__)
+            log.error("a callback raised %s", place(error))

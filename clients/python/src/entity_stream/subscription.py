@@ -23,7 +23,7 @@ class Call(Awaitable[None]):
 
     def __init__(self) -> None:
         self._future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        # Nobody has to await it: the loop over the events raises the error as well.
+        # The program need not await it: the loop over the events raises the error as well.
         self._future.add_done_callback(lambda future: future.cancelled() or future.exception())
 
     def __await__(self) -> Generator[Any, None, None]:
@@ -94,7 +94,7 @@ class Subscription(AsyncIterator[EntityEvent]):
         self._filter = new
 
     async def aclose(self) -> None:
-        """Ends the subscription. Its loops end after what has arrived."""
+        """Ends the subscription. Its loops end after the items that have arrived."""
         await self._stream._remove(self)
 
     @property
@@ -112,7 +112,7 @@ class Subscription(AsyncIterator[EntityEvent]):
         raise StopAsyncIteration
 
     async def items(self) -> AsyncIterator[Item]:
-        """Yields the events, the entities of snapshots, and what is told about them.
+        """Yields the events, the entities of snapshots, verdicts, and the ends of snapshots.
 
         All loops over one subscription share its buffer: each item goes to one of them.
         """

@@ -39,7 +39,7 @@ def _take(thread: LoopThread, buffer: Buffer[T], timeout: float | None) -> list[
     try:
         thread.run(buffer.wait(), timeout)
     except ClosedError:
-        # What has arrived before the end is still there.
+        # The items that arrived before the end are still there.
         if not thread.is_stopped:
             raise
     return thread.call(lambda: buffer.take(_BATCH))
@@ -108,12 +108,12 @@ class Subscription(_Closing):
                 yield item
 
     def items(self) -> Iterator[Item]:
-        """Yields the events, the entities of snapshots, and what is told about them."""
+        """Yields the events, the entities of snapshots, verdicts, and the ends of snapshots."""
         while (item := self._next_item(None)) is not None:
             yield item
 
     def close(self) -> None:
-        """Ends the subscription. Its loops end after what has arrived."""
+        """Ends the subscription. Its loops end after the items that have arrived."""
         _run_unless_stopped(self._thread, self._subscription.aclose)
 
     def __enter__(self) -> Subscription:
@@ -168,10 +168,11 @@ class Entities(_Closing, Mapping[str, Entity]):
             while taken := _take(self._thread, buffer, None):
                 yield from taken
         finally:
-            self._entities._buffers.discard(buffer)
+            # The collector may end a loop that was left, in any thread.
+            self._thread.post(lambda: self._entities._buffers.discard(buffer))
 
     def close(self) -> None:
-        """Ends the collection. It keeps what it has."""
+        """Ends the collection. It keeps its entities."""
         _run_unless_stopped(self._thread, self._entities.aclose)
 
     def __enter__(self) -> Entities:

@@ -5,14 +5,15 @@ use tokio::time::Instant;
 
 use super::Machine;
 use crate::departure::Departure;
+use crate::error::ClientError;
 use crate::event::entries;
 use crate::state::StreamState;
 
 impl Machine {
-    /// The connection is retired. Returns its first message.
-    pub(super) fn depart(&mut self, now: Instant) -> Option<ClientMessage> {
+    /// The connection is retired. Returns its first message. `is_only_source`: it may bring events that no other connection has.
+    pub(super) fn depart(&mut self, is_only_source: bool, now: Instant) -> Option<ClientMessage> {
         let names = self.subscriptions.at_opening().into_iter().map(|subscription| subscription.name);
-        let mut departure = Departure::new(names.collect(), now + self.conduct.timing.drain);
+        let mut departure = Departure::new(names.collect(), is_only_source, now + self.conduct.timing.drain);
         let message = if self.conduct.is_member { departure.next_message(now) } else { None };
         self.departure = Some(departure);
         message
@@ -25,7 +26,7 @@ impl Machine {
         self.stop_rotation();
         self.renewal.stop();
         self.departure = None;
-        let message = if is_subscribed && self.conduct.is_member { self.depart(now) } else { None };
+        let message = if is_subscribed && self.conduct.is_member { self.depart(false, now) } else { None };
         self.state = StreamState::Closed;
         message
     }
@@ -56,8 +57,12 @@ impl Machine {
         }
     }
 
-    /// The retired connection ended.
-    pub(crate) fn retired_ended(&mut self) {
-        self.departure = None;
+    /// The retired connection ended. If that was too early, the stream resumes from before it was replaced.
+    pub(crate) fn retired_ended(&mut self, error: ClientError, now: Instant) {
+        let departure = self.departure.take();
+        let is_connected = matches!(self.state, StreamState::Streaming { .. } | StreamState::Subscribing { .. });
+        if is_connected && departure.is_some_and(|departure| departure.is_only_source()) {
+            self.disconnect(error, now);
+        }
     }
 }

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::{Machine, REQUEST_ID};
 use crate::bookmark::Bookmark;
+use crate::departure::Departure;
 use crate::error::{ClientError, ErrorKind};
 use crate::event::{ReceivedEvent, entries, names};
 use crate::item::StreamItem;
@@ -96,10 +97,17 @@ impl Machine {
         StreamItem::Event(Box::new(ReceivedEvent::new(text.to_owned(), event.into_owned())))
     }
 
-    /// True if the server has answered for all subscriptions and no snapshot is under way, so that a position holds for all
-    /// of them.
+    /// True if the server has answered for all subscriptions, no snapshot is under way, and no other connection may bring earlier
+    /// events, so that a position holds for all of them.
     fn takes_positions(&self) -> bool {
-        matches!(self.state, StreamState::Streaming { accept_by: None, .. }) && !self.snapshots.is_under_way()
+        matches!(self.state, StreamState::Streaming { accept_by: None, .. })
+            && !self.snapshots.is_under_way()
+            && !self.awaits_retired()
+    }
+
+    /// True if the retired connection may bring events that no other connection has: the bookmark stays before them.
+    fn awaits_retired(&self) -> bool {
+        self.departure.as_ref().is_some_and(Departure::is_only_source)
     }
 
     /// True if a request about subscriptions is under way.
@@ -120,7 +128,9 @@ impl Machine {
                 } else if self.snapshots.awaits(id) {
                     let (step, verdict) = self.resumption.accepted(bookmark, recovery);
                     self.hand_out_with(verdict, None);
-                    self.snapshots.hold(step);
+                    if !self.awaits_retired() {
+                        self.snapshots.hold(step);
+                    }
                     // A service that has switched entity state off refuses the request instead.
                     self.snapshot_arrived(part.unwrap_or(ReceivedPart { entities: 0, next: None }), now)
                 } else {
@@ -139,6 +149,7 @@ impl Machine {
                 self.accepted(None, None, now)
             }
             Answer::Authenticated { request_id, .. } if self.renewal.awaits(request_id.as_ref()) => {
+                self.is_refused = false;
                 self.renewal.accepted(self.conduct.timing.renew_before, now);
                 None
             }
@@ -224,6 +235,7 @@ impl Machine {
         self.no_longer_requesting();
         let past = past.map(|(bookmark, recovery)| self.resumption.accepted(bookmark, recovery));
         let (step, verdict) = past.map_or((None, None), |(step, verdict)| (Some(step), verdict));
+        let step = step.filter(|_| !self.awaits_retired());
         let (item, sent) = match self.subscriptions.accept() {
             Some(RequestProgress::Done(request @ SubscriptionRequest::SubscribeWithSnapshot(_))) => {
                 let begun = request.begins_with_snapshot();
@@ -272,7 +284,11 @@ impl Machine {
             // A server that cannot verify tokens at the moment may accept the next one.
             match error.is_temporary() || code == ErrorCode::LimitExceeded {
                 true => self.renewal.not_fetched(now),
-                false => self.renewal.refused(),
+                false => {
+                    // The token is not sent again, with a handshake either.
+                    self.is_refused = true;
+                    self.renewal.refused();
+                }
             }
             self.hand_out(StreamItem::TokenNotRenewed { error });
             return None;

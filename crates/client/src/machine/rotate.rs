@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::Machine;
 use crate::bookmark::Bookmark;
-use crate::error::ClientError;
+use crate::error::{ClientError, ErrorKind};
 use crate::event::entries;
 use crate::item::StreamItem;
 use crate::resumption::BookmarkStep;
@@ -50,9 +50,10 @@ impl Machine {
         }
     }
 
-    pub(super) fn elapse_rotation(&mut self, now: Instant) {
+    /// Takes the step that is due. Returns the next message of the stream's connection, if the next one has failed.
+    pub(super) fn elapse_rotation(&mut self, now: Instant) -> Option<ClientMessage> {
         if self.rotation_deadline().is_none_or(|deadline| now < deadline) {
-            return;
+            return None;
         }
         let timing = self.conduct.timing;
         match self.rotation {
@@ -68,29 +69,34 @@ impl Machine {
                 };
             }
             ConnectionRotation::Opening { .. } => {
-                self.replacement_failed(&ClientError::Timeout(timing.connect), now);
+                return self.replacement_failed(&ClientError::Timeout(timing.connect), now);
             }
             ConnectionRotation::Subscribing { .. } => {
-                self.replacement_failed(&ClientError::Timeout(timing.answer), now);
+                return self.replacement_failed(&ClientError::Timeout(timing.answer), now);
             }
         }
+        None
     }
 
-    fn replacement_failed(&mut self, error: &ClientError, now: Instant) {
+    /// Returns the request that waited for the end of the rotation.
+    fn replacement_failed(&mut self, error: &ClientError, now: Instant) -> Option<ClientMessage> {
+        // The token is not sent again.
+        self.is_refused |= error.kind() == ErrorKind::CredentialRefused;
         let longest = self.conduct.timing.longest_delay;
         self.rotation = ConnectionRotation::Due(now + longest / 2 + self.backoff.part_of(longest / 2));
         self.hand_out(StreamItem::Notice(format!("the next connection did not open: {error}")));
+        self.send_next(now)
     }
 
     /// Takes an input from the next connection.
     pub(crate) fn step_replacement(&mut self, input: ReplacementInput, now: Instant) -> ReplacementEffects {
         let none = ReplacementEffects::default();
         match (input, &self.rotation) {
-            (ReplacementInput::Opened(token_left), ConnectionRotation::Opening { .. }) => {
+            (ReplacementInput::Opened(token), ConnectionRotation::Opening { .. }) => {
                 let since = self.resumption.bookmark().cloned().map(Since::from);
                 let has_asked = since.is_some();
                 let until = now + self.conduct.timing.answer;
-                self.rotation = ConnectionRotation::Subscribing { until, has_asked, token_left };
+                self.rotation = ConnectionRotation::Subscribing { until, has_asked, token };
                 let action = subscribe(self.subscriptions.at_opening(), Default::default(), since);
                 let message =
                     action.map(|action| ClientMessage { action, request_id: RequestId::parse(REQUEST_ID).ok() });
@@ -99,10 +105,7 @@ impl Machine {
             (
                 ReplacementInput::Failed(error),
                 ConnectionRotation::Opening { .. } | ConnectionRotation::Subscribing { .. },
-            ) => {
-                self.replacement_failed(&error, now);
-                none
-            }
+            ) => ReplacementEffects { resume: self.replacement_failed(&error, now), ..none },
             (ReplacementInput::Received(frame), ConnectionRotation::Subscribing { .. }) => {
                 self.receive_replacement(&frame, now)
             }
@@ -131,17 +134,17 @@ impl Machine {
             ServerMessage::Answer(Answer::Error(rejection)) => {
                 let (code, message) = (rejection.code, crate::text::repeatable(&rejection.message));
                 let error = ClientError::Rejected { code, message, subscription: rejection.subscription };
-                self.replacement_failed(&error, now);
+                return ReplacementEffects { resume: self.replacement_failed(&error, now), ..none };
             }
             ServerMessage::Answer(_) | ServerMessage::GatewayError(_) | ServerMessage::Other(_) => {}
         }
         none
     }
 
-    /// The next connection has subscribed. The former one has brought every event until now, so nothing is missed, whatever the
-    /// server says about the past.
+    /// The next connection has subscribed. If it has not recovered the past, events may be under way on the former connection and
+    /// nowhere else: the bookmark stays where it is until that one has brought them.
     fn replace(&mut self, new: Option<Bookmark>, has_recovered: bool, now: Instant) -> ReplacementEffects {
-        let ConnectionRotation::Subscribing { has_asked, token_left, .. } = std::mem::take(&mut self.rotation) else {
+        let ConnectionRotation::Subscribing { has_asked, token, .. } = std::mem::take(&mut self.rotation) else {
             return ReplacementEffects::default();
         };
         let step = match (new, self.resumption.bookmark()) {
@@ -156,9 +159,10 @@ impl Machine {
         if let StreamState::Streaming { ping_at, answer_by, .. } = &mut self.state {
             (*ping_at, *answer_by) = (now + self.conduct.timing.ping, None);
         }
-        self.renewal.begin(token_left, self.conduct.timing.renew_before, now);
+        self.is_refused = false;
+        self.renewal.begin(token, self.conduct.timing.renew_before, now);
         self.begin_rotation(now);
-        let farewell = self.depart(now);
-        ReplacementEffects { send: self.send_next(now), replaces: true, farewell }
+        let farewell = self.depart(!has_recovered, now);
+        ReplacementEffects { send: self.send_next(now), resume: None, replaces: true, farewell }
     }
 }

@@ -42,7 +42,7 @@ class Collection:
         self._gone = _Gone()
         self._online = OnlineTime()
         self._connections = 0
-        #: What events have changed since the present load began.
+        #: The entities that events have changed since the present load began.
         self._touched: set[Key] = set()
         self.is_complete = False
 
@@ -68,17 +68,17 @@ class Collection:
         return self._put(key, event)
 
     def snapshot_complete(self, now: float) -> list[Change]:
-        """The snapshot is complete. Removes what it lacks."""
+        """The snapshot is complete. Removes the entities that it lacks."""
         self.is_complete = True
         lacking = [key for key, held in self._held.items() if held.shown_by < self._connections]
         return self._drop(lacking, now)
 
     def load_begins(self) -> None:
-        """The program reads the entities elsewhere. What events change from now on is newer."""
+        """The program reads the entities elsewhere. Events from now on are newer."""
         self._touched.clear()
 
     def loaded(self, entities: Iterable[Entity], now: float) -> list[Change]:
-        """Takes the entities that the program has read, and removes what they lack."""
+        """Takes the entities that the program has read, and removes all others."""
         self.is_complete = True
         changes: list[Change] = []
         there: set[Key] = set()

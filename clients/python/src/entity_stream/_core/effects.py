@@ -1,4 +1,4 @@
-"""What the core wants done. The shell carries the effects out in their order."""
+"""The effects that the core asks for. The shell carries them out in their order."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ class Phase(Enum):
     STREAMING = auto()
     #: A replacement is in use; this one still receives events that are under way.
     DRAINING = auto()
-    #: A member of a group unsubscribes, and takes what is assigned to it.
+    #: A member of a group unsubscribes, and takes the events that are assigned to it.
     LEAVING = auto()
     #: The client has closed the connection. Events that arrive before its end still count.
     CLOSING = auto()

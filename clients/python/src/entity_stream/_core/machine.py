@@ -49,7 +49,7 @@ from .snapshotting import Snapshotting
 from .subscriptions import SubscriptionSet
 from .tokens import TokenClock, checked_token
 
-#: A time, and what is due at it.
+#: A time, and the function to call at it.
 Timer = tuple[float, Callable[[], None]]
 
 
@@ -82,7 +82,7 @@ class Machine:
         self._counts = 0
         self._is_closing = False
 
-    # What the shell reports.
+    # Reports of the shell.
 
     def opened(self, link_id: int) -> None:
         """The handshake of a connection has succeeded."""
@@ -178,7 +178,7 @@ class Machine:
         yield from self.requests.timers()
         yield from self.snapshotting.timers()
 
-    # What the parts use.
+    # Functions for the parts.
 
     def emit(self, effect: Effect) -> None:
         if self.state is not StreamState.CLOSED or isinstance(effect, (Close, Settled)):
@@ -224,7 +224,7 @@ class Machine:
         self.effects.append(StateChange(state, **details))  # type: ignore[arg-type]
 
     def proceed(self) -> None:
-        """Does what the subscriptions need: connects, sends a request, or disconnects."""
+        """Follows the subscriptions: connects, sends a request, or disconnects."""
         if self._is_closing or self.state is StreamState.CLOSED:
             return
         if not self.subscriptions.is_wanted:

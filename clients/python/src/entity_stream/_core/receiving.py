@@ -1,4 +1,4 @@
-"""What a frame of the server does.
+"""Reads the frames of the server.
 
 Invariant: each event is delivered to the subscriptions that it names and that have not had it, whatever connection brings
 it. A position counts only on the active connection, and only while it holds for all subscriptions.
@@ -32,7 +32,7 @@ class Receiving:
         machine.keepalive.heard(link)
         try:
             frame = machine.settings.parse(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             frame = None
         if isinstance(frame, dict):
             self._message(link, frame)
@@ -86,7 +86,7 @@ class Receiving:
     def _error(self, link: Link, message: Message | None, frame: Mapping[str, Any]) -> None:
         machine, code = self._machine, frame.get("code")
         if code == "not_connected" and link.phase is not Phase.LEAVING:
-            # The record of the connection is gone, whatever was asked.
+            # The record of the connection is gone, so no request can succeed.
             return machine.fail_link(link, answer_error(frame, message.action if message else "sync"))
         if message is None:
             if frame.get("action") == "sync" and code in ("not_available", "unknown_action"):
@@ -118,7 +118,7 @@ class Receiving:
     def _take(self, link: Link, event: EntityEvent, names: tuple[str, ...]) -> None:
         machine = self._machine
         if link.is_lost and machine.settings.group_id is None:
-            # The next connection brings what is missing, in its own order. In a group, nobody else would.
+            # The next connection brings the missing events. In a group, no other connection would.
             return
         subscriptions = self._named(link, event, names)
         if event.is_snapshot:

@@ -29,14 +29,14 @@ class Requests:
         self._set = machine.subscriptions
         self._pause_until: float | None = None
 
-    # What the program asks for.
+    # The calls of the program.
 
     def add(self, filter: Filter, name: str | None, *, snapshot: bool, since: float | None) -> tuple[int, int]:
         """Adds a subscription. Returns its key and the number of the call."""
         machine = self._machine
         wire = self._set.new_name(name)
         now = machine.clock.monotonic()
-        subscription = Subscription(machine.next_id(), wire, filter, snapshot, since, now, owes_snapshot=snapshot)
+        subscription = Subscription(machine.next_id(), name, wire, filter, snapshot, since, now, owes_snapshot=snapshot)
         self._set.all[subscription.key] = subscription
         call = machine.next_id()
         self._set.queue.append(Add(subscription, call))
@@ -50,8 +50,7 @@ class Requests:
         if subscription is None or subscription.is_closed:
             machine.emit(Settled(call, ClosedError("the subscription")))
             return call
-        base = subscription.wire.rpartition(".")[0] or subscription.wire
-        self._set.queue.append(Replace(subscription, filter, self._set.new_name(base), call))
+        self._set.queue.append(Replace(subscription, filter, self._set.new_name(subscription.base), call))
         machine.proceed()
         return call
 
@@ -73,7 +72,7 @@ class Requests:
             self.drop(subscription, None)
             machine.emit(Settled(call, None))
         else:
-            # A member of a group takes what is assigned to it until it has unsubscribed.
+            # A member of a group takes the events that are assigned to it until it has unsubscribed.
             ends = subscription.key if machine.settings.group_id is not None else None
             if ends is None:
                 machine.emit(Ended(subscription.key, None))
@@ -81,7 +80,7 @@ class Requests:
         machine.proceed()
         return call
 
-    # What the connection needs.
+    # The messages of the connection.
 
     def send_next(self) -> None:
         """Sends the next request, if the connection is free for it."""
@@ -152,6 +151,7 @@ class Requests:
 
     def removed(self, request: Remove) -> None:
         """The server does not have this name any more."""
+        self._set.free_name(request.wire)
         for call in request.calls:
             self._machine.emit(Settled(call, None))
         subscription = self._set.of_name(request.wire)

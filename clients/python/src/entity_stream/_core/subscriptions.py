@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from math import ceil
 from typing import Any
 
 from ..filter import Filter
@@ -23,6 +24,8 @@ class Subscription:
     """A subscription of the program."""
 
     key: int
+    #: The name that the program chose.
+    base: str | None
     wire: str
     filter: Filter
     wants_snapshot: bool = False
@@ -37,7 +40,7 @@ class Subscription:
 
     def rewind(self, now: float) -> dict[str, Any] | None:
         """The `since` of its first message."""
-        return None if self.since is None else {"seconds": int(self.since) + int(now - self.asked_at)}
+        return None if self.since is None else {"seconds": ceil(self.since) + int(now - self.asked_at)}
 
     def to_wire(self, *, snapshot: bool) -> dict[str, Any]:
         fields = {"subscription": self.wire, **self.filter.to_wire()}
@@ -86,7 +89,7 @@ class SubscriptionSet:
         self._count = 0
 
     def new_name(self, base: str | None) -> str:
-        """A name that no subscription of this stream has had."""
+        """A name that no subscription of this stream has, or has just had."""
         if base is not None and base not in self._names:
             self._names.add(base)
             return base
@@ -103,7 +106,7 @@ class SubscriptionSet:
         return name in names or any(isinstance(each, Replace) and each.wire == name for each in self.queue)
 
     def free_name(self, name: str) -> None:
-        """A closed subscription no longer needs its name."""
+        """The server does not have this name."""
         self._names.discard(name)
 
     def accepted(self) -> list[Subscription]:

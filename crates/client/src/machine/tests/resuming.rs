@@ -1,5 +1,6 @@
 //! The history: the place from which a stream resumes, and the verdicts.
 
+use entity_stream_protocol::limits::RESUME_INTERVAL;
 use entity_stream_protocol::{ErrorCode, NotRecovered, Position, Session};
 
 use super::*;

@@ -98,6 +98,76 @@ fn a_next_connection_that_fails_changes_nothing() {
     }
 }
 
+/// A request that came during the rotation is sent when the rotation ends, whatever its end.
+#[test]
+fn a_request_does_not_wait_for_a_rotation_that_has_failed() {
+    let message = r#"{"action":"subscribe","subscription":"b","requestId":"request-1"}"#;
+    for input in [
+        ReplacementInput::Failed(lost()),
+        ReplacementInput::Received(json!({ "type": "error", "code": "internal", "message": "no" }).to_string()),
+    ] {
+        let mut driven = rotating(conduct(true));
+        next(&mut driven, ReplacementInput::Opened(None));
+        assert!(driven.subscribe(&["b"]).send.is_none());
+        assert_eq!(text(next(&mut driven, input).resume), message);
+    }
+    for opens in [false, true] {
+        let mut driven = rotating(conduct(true));
+        if opens {
+            next(&mut driven, ReplacementInput::Opened(None));
+        }
+        driven.subscribe(&["b"]);
+        while driven.machine.wants_replacement() {
+            driven.now = driven.machine.deadline().unwrap();
+            let sent = driven.machine.step(Input::Elapsed, driven.now);
+            if !driven.machine.wants_replacement() {
+                assert_eq!(text(sent), message);
+            }
+            driven.receive(&json!({ "type": "pong" }).to_string());
+        }
+    }
+}
+
+/// Without the past on the next connection, the former one alone brings what is under way.
+#[test]
+fn a_former_connection_that_is_lost_before_its_time_is_a_gap_if_it_was_the_only_source() {
+    for (has_recovered, is_early) in [(false, true), (false, false), (true, true)] {
+        let mut driven = rotating(conduct(true));
+        next(&mut driven, ReplacementInput::Opened(None));
+        next(&mut driven, ReplacementInput::Received(subscribed_at("replace", "09", "two", Some(has_recovered))));
+        driven.step(Input::Received(event_at("1", "10"), SystemTime::UNIX_EPOCH));
+        driven.machine.receive_retired(&event_at("2", "07"), driven.now);
+        if !is_early {
+            driven.now += StreamTiming::DEFAULT.drain;
+            driven.machine.step(Input::Elapsed, driven.now);
+        }
+        driven.machine.retired_ended(lost(), driven.now);
+        driven.items();
+        let is_gap = !has_recovered && is_early;
+        assert_eq!(matches!(driven.machine.state(), StreamState::Waiting { .. }), is_gap);
+        let position = driven.machine.bookmark().unwrap().position.as_str().to_owned();
+        assert_eq!(position, if has_recovered { "10" } else { "05" }, "the events between may be missing");
+        if !is_gap {
+            driven.step(Input::Received(event_at("3", "11"), SystemTime::UNIX_EPOCH));
+            driven.items();
+            assert_eq!(driven.machine.bookmark().unwrap().position.as_str(), "11");
+        }
+    }
+}
+
+#[test]
+fn the_error_that_ends_a_stream_is_its_last_item() {
+    let mut driven = rotating(conduct(true));
+    next(&mut driven, ReplacementInput::Opened(None));
+    next(&mut driven, ReplacementInput::Received(subscribed_at("replace", "09", "two", Some(true))));
+    driven.items();
+    let refused = ClientError::Closed { code: CloseCode::PolicyViolation, reason: "expired".to_owned() };
+    assert!(driven.step(Input::Failed(refused)).item.unwrap().is_err());
+    assert!(!driven.machine.is_departing());
+    assert!(driven.machine.receive_retired(&event_at("2", "07"), driven.now).is_none());
+    assert!(driven.machine.next_item().is_none());
+}
+
 #[test]
 fn a_lost_connection_ends_its_replacement() {
     let mut driven = rotating(conduct(true));

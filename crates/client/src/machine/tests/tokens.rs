@@ -3,7 +3,8 @@
 use entity_stream_protocol::AccessToken;
 
 use super::*;
-use crate::renewal::FreshToken;
+use crate::error::ErrorKind;
+use crate::renewal::{FreshToken, HeldToken};
 
 fn with_token_source() -> Driven {
     let now = Instant::now();
@@ -17,6 +18,10 @@ fn refused() -> ClientError {
     ClientError::Closed { code: CloseCode::PolicyViolation, reason: "expired".to_owned() }
 }
 
+fn held(left: Duration) -> Option<HeldToken> {
+    Some(HeldToken { token: AccessToken::new("first").unwrap(), left: Some(left) })
+}
+
 fn fresh(left: Duration) -> FreshToken {
     FreshToken { token: AccessToken::new("secret").unwrap(), proof: None, left: Some(left) }
 }
@@ -24,7 +29,7 @@ fn fresh(left: Duration) -> FreshToken {
 /// A stream whose token lasts for this time.
 fn streaming_with(left: Duration) -> Driven {
     let mut driven = with_token_source();
-    driven.machine.use_token(Some(left), driven.now);
+    driven.machine.use_token(held(left), driven.now);
     driven.step(Input::Opened);
     driven.receive(&subscribed());
     driven.items();
@@ -85,7 +90,7 @@ fn a_token_is_renewed_in_band() {
 fn a_token_that_is_not_renewed_ends_the_connection_and_not_the_stream() {
     let mut driven = streaming_with(Duration::from_secs(240));
     elapse(&mut driven);
-    let effects = driven.step(Input::Token(Err(ClientError::TokenUnavailable("no".to_owned()))));
+    let effects = driven.step(Input::Token(Err(ClientError::TokenUnavailable("no"))));
     assert!(matches!(effects.item, Some(Ok(StreamItem::TokenNotRenewed { .. }))));
     elapse(&mut driven);
     driven.step(Input::Token(Ok(Some(fresh(Duration::from_secs(240))))));
@@ -99,6 +104,38 @@ fn a_token_that_is_not_renewed_ends_the_connection_and_not_the_stream() {
         ),
         "{item:?}"
     );
+}
+
+fn until_a_token_is_wanted(driven: &mut Driven) {
+    while !driven.machine.wants_token() {
+        assert!(matches!(driven.machine.state(), StreamState::Streaming { .. }));
+        elapse(driven);
+        driven.receive(&json!({ "type": "pong" }).to_string());
+    }
+}
+
+/// The token that the connection has is the one that the server accepted last, and a refused one is not sent with a handshake either.
+#[test]
+fn a_connection_holds_the_token_that_was_accepted() {
+    let life = Duration::from_secs(240);
+    let mut driven = streaming_with(life);
+    let held = |driven: &Driven| driven.machine.held_token().map(|token| token.expose().to_owned());
+    assert_eq!(held(&driven).as_deref(), Some("first"));
+    elapse(&mut driven);
+    driven.step(Input::Token(Ok(Some(fresh(life)))));
+    let unsure = json!({ "type": "error", "code": "internal", "message": "later", "requestId": "token-1" });
+    driven.receive(&unsure.to_string());
+    assert_eq!(held(&driven).as_deref(), Some("first"), "the same token can be sent again");
+    assert!(!driven.machine.needs_other_token());
+    until_a_token_is_wanted(&mut driven);
+    driven.step(Input::Token(Ok(Some(fresh(life)))));
+    driven.receive(&answer("authenticated", "token-2"));
+    assert_eq!(held(&driven).as_deref(), Some("secret"));
+    until_a_token_is_wanted(&mut driven);
+    driven.step(Input::Token(Ok(Some(fresh(life)))));
+    let refusal = json!({ "type": "error", "code": "unauthorized", "message": "no", "requestId": "token-3" });
+    driven.receive(&refusal.to_string());
+    assert!(driven.machine.needs_other_token());
 }
 
 #[test]

@@ -1,0 +1,94 @@
+//! The end of a connection: for ever, or until the next attempt.
+
+use std::time::Duration;
+
+use entity_stream_protocol::CloseCode;
+use entity_stream_protocol::limits::RESUME_INTERVAL;
+use tokio::time::Instant;
+
+use super::{Machine, QueuedItem};
+use crate::error::{ClientError, ErrorKind};
+use crate::item::StreamItem;
+use crate::state::StreamState;
+use crate::subscription_request::SubscriptionRequest;
+
+impl Machine {
+    /// Gives up a request that kept the connection from opening, or made the server close it. `None` if there is none, or the error is
+    /// no fault of it.
+    pub(super) fn give_up_request(&mut self, error: &ClientError) -> Option<SubscriptionRequest> {
+        if !self.conduct.reconnects {
+            return None;
+        }
+        match error {
+            ClientError::Rejected { subscription, .. } if error.kind() == ErrorKind::RequestRefused => {
+                self.subscriptions.give_up(subscription.as_ref())
+            }
+            error if error.kind() == ErrorKind::RequestRefused => self.subscriptions.give_up(None),
+            ClientError::Closed { code, .. } if is_fault_of_message(*code) => {
+                self.subscriptions.give_up_message().or_else(|| self.subscriptions.give_up(None))
+            }
+            _ => None,
+        }
+    }
+
+    /// Returns whether another attempt is of no use.
+    pub(super) fn is_final(&mut self, error: &ClientError) -> bool {
+        match error {
+            _ if !self.conduct.reconnects => true,
+            // The first message would close every connection.
+            ClientError::Closed { code, .. } if is_fault_of_message(*code) => {
+                !self.has_subscribed && matches!(self.state, StreamState::Subscribing { .. })
+            }
+            ClientError::TokenRefusedAgain => true,
+            // The token may have expired on its way.
+            error if error.kind() == ErrorKind::CredentialRefused && self.conduct.has_token_source => {
+                std::mem::replace(&mut self.is_refused, true)
+            }
+            error => !error.is_temporary(),
+        }
+    }
+
+    /// Ends the connection: for ever if the error is permanent, else until the next attempt.
+    pub(super) fn disconnect(&mut self, error: ClientError, now: Instant) {
+        self.program_pinged = false;
+        self.stop_rotation();
+        self.renewal.stop();
+        self.seen.offline(now);
+        let given_up = self.give_up_request(&error);
+        self.subscriptions.lost();
+        self.snapshots.lost();
+        let subscribed_since = match self.state {
+            StreamState::Streaming { since, .. } => Some(since),
+            _ => None,
+        };
+        if subscribed_since.is_some() {
+            match self.subscriptions.at_opening().is_empty() {
+                true => self.resumption.forget(),
+                false => self.resumption.lost(),
+            }
+        }
+        if given_up.is_none() && self.is_final(&error) {
+            self.state = StreamState::Closed;
+            // The error is the last item.
+            self.departure = None;
+            self.items.push_back(QueuedItem { item: Some(Err(error)), step: None });
+            return;
+        }
+        if subscribed_since.is_some_and(|since| now - since >= self.conduct.timing.stable) {
+            self.backoff.reset();
+        }
+        let delay = self.backoff.next();
+        let least = if matches!(error, ClientError::TooSoon(_)) { RESUME_INTERVAL } else { Duration::ZERO };
+        let retry_in = delay.max(least);
+        self.state = StreamState::Waiting { until: now + retry_in };
+        self.hand_out(match given_up {
+            Some(request) => StreamItem::Refused { request, error },
+            None => StreamItem::Disconnected { error, retry_in, was_subscribed: subscribed_since.is_some() },
+        });
+    }
+}
+
+/// The codes of connections that the same message would close again (RFC 6455, section 7.4.1).
+fn is_fault_of_message(code: CloseCode) -> bool {
+    matches!(u16::from(code), 1003 | 1007 | 1009)
+}
