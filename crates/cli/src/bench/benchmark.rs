@@ -44,7 +44,7 @@ pub(crate) struct Benchmark {
 
 /// The results of the requests to the bus.
 #[derive(Default)]
-struct Published {
+struct BusCounts {
     accepted: u64,
     rejected: u64,
     /// The first reason.
@@ -87,7 +87,7 @@ impl Benchmark {
         ));
         let timetable = Timetable { start: Instant::now() + LEAD, per_second: self.rate.per_second() };
         listeners.begin(timetable);
-        let mut published = Published::default();
+        let mut published = BusCounts::default();
         let ended = tokio::select! {
             result = self.publish(&run, &timetable, &mut in_flight, &mut published, bus) => result,
             error = listeners.failure() => Err(error),
@@ -153,7 +153,7 @@ impl Benchmark {
         run: &str,
         timetable: &Timetable,
         in_flight: &mut InFlight,
-        published: &mut Published,
+        published: &mut BusCounts,
         bus: &TargetBus,
     ) -> anyhow::Result<()> {
         let mut batch = Batch::default();
@@ -198,7 +198,7 @@ impl Benchmark {
     }
 }
 
-impl Published {
+impl BusCounts {
     /// Counts results. A request that failed as a whole ends the benchmark.
     fn add(&mut self, settled: Settled<BusEntry>, bus: &TargetBus) -> anyhow::Result<()> {
         for (_, result) in settled {

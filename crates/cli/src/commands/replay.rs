@@ -53,7 +53,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let target = args.bus.bus()?;
     let mut lines = Lines::open(&args.file)?;
     let publisher = target.publisher().await?;
-    let mut replay = Replay {
+    let mut replay = RecordingReplay {
         in_flight: InFlight::new(publisher, NonZeroUsize::MIN, PUBLISH_TIMEOUT),
         progress: Progress::new(lines.bytes),
         batch: Batch::default(),
@@ -86,7 +86,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
 }
 
 /// A replay under way.
-struct Replay {
+struct RecordingReplay {
     in_flight: InFlight<ReplayEntry>,
     progress: Progress,
     batch: Batch<ReplayEntry>,
@@ -96,7 +96,7 @@ struct Replay {
     target: TargetBus,
 }
 
-impl Replay {
+impl RecordingReplay {
     async fn run(&mut self, lines: &mut Lines, speed: ReplaySpeed, options: &ReplayOptions) -> anyhow::Result<()> {
         let mut beginning: Option<(Instant, EpochMillis)> = None;
         while let Some(Line { number, end, text }) = lines.next().await {
