@@ -109,6 +109,9 @@ class Reader:
         # PATH contains the commands that are installed beside this Python, for example `cargo lambda`.
         path = environment_without_aws()["PATH"]
         self.environment = environment_without_aws(PATH=f"{Path(sys.executable).parent}:{path}")
+        # The contexts of the person who runs the tests are left alone.
+        self.environment |= {"XDG_CONFIG_HOME": str(folder / "config")}
+        self.environment.pop("ENTITY_STREAM_URL", None)
 
     def _start(self, block: Block) -> Process:
         if block.language == "python":

@@ -3,6 +3,7 @@
 
 mod arguments;
 mod aws;
+mod bench;
 mod bus;
 mod cli;
 mod client;
@@ -10,14 +11,18 @@ mod commands;
 mod credential;
 mod doctor;
 mod dpop_key_file;
+mod forwarding;
 mod interrupt;
 mod lifetime;
 mod listen;
 mod logs;
+mod private_file;
 mod progress;
 mod queue;
+mod recording;
 mod refusal;
 mod subscription;
+mod system;
 mod terminal;
 mod token;
 mod usage;

@@ -1,6 +1,8 @@
 //! Keeps a copy of all entities of the tenant `demo`. For each line of its input it prints one line: the entities, by id.
 //! `clients/conformance/mirrors` runs it beside the programs of the other clients.
 
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the program answers on its standard output")]
+
 use std::collections::BTreeMap;
 use std::env;
 use std::error::Error;

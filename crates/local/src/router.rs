@@ -24,7 +24,10 @@ pub(crate) async fn route(state: Arc<SystemState>, client: SocketAddr, request: 
     let path: Vec<&str> = path.iter().map(String::as_str).collect();
     let stage = state.config.stage.as_str();
     match path[..] {
-        [RESERVED, "health"] => json(StatusCode::OK, &json!({ "status": "ok", "backlog": state.bus.backlog() })),
+        [RESERVED, "health"] => {
+            let (backlog, port) = (state.bus.backlog(), state.dynamodb_port);
+            json(StatusCode::OK, &json!({ "status": "ok", "backlog": backlog, "dynamodbPort": port }))
+        }
         [RESERVED, ref rest @ ..] => monitor::handle(&state, rest, request).await,
         [notify::PATH] => notify::handle(&state, client, request).await,
         [] if monitor::wants_page(&request) => monitor::page(),

@@ -20,6 +20,8 @@ pub(crate) struct SystemState {
     pub(crate) functions: Arc<Invoker>,
     pub(crate) connections: Connections,
     pub(crate) bus: Bus,
+    /// The port of DynamoDB, which commands ask for.
+    pub(crate) dynamodb_port: u16,
     /// The places for notifications of brokers.
     pub(crate) notifications: Semaphore,
     /// The registered connections, for the monitor page.
@@ -43,6 +45,7 @@ impl SystemState {
             functions,
             connections: Connections::default(),
             bus,
+            dynamodb_port: dynamodb.port(),
             notifications,
             table,
             simulation: SimulationSwitch::default(),

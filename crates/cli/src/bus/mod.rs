@@ -2,8 +2,10 @@
 
 mod line_entry;
 mod lines;
-mod target;
+mod options;
+mod target_bus;
 
 pub(crate) use line_entry::{LineEntry, SOURCE};
 pub(crate) use lines::{Line, Lines};
-pub(crate) use target::{LOCAL, Target, check_endpoint};
+pub(crate) use options::BusOptions;
+pub(crate) use target_bus::{LOCAL, TargetBus, check_endpoint};

@@ -7,11 +7,12 @@ use entity_stream_protocol::ConnectionId;
 use http::Uri;
 
 use crate::aws::Aws;
+use crate::system::DeployedSystem;
 use crate::terminal;
 use crate::terminal::printable;
 
 /// The `@connections` endpoint of the local system.
-pub(super) const LOCAL_API: &str = "http://localhost:3000/local";
+const LOCAL_API: &str = "http://localhost:3000/local";
 
 /// The number of attempts to close one connection.
 const ATTEMPTS: usize = 4;
@@ -19,6 +20,7 @@ const ATTEMPTS: usize = 4;
 /// The API at a URL, with the usual AWS credentials if it is deployed.
 pub(super) async fn management_api(
     url: &str,
+    system: Option<&DeployedSystem>,
     profile: Option<&str>,
     named_region: Option<&str>,
 ) -> anyhow::Result<ManagementApi> {
@@ -28,7 +30,8 @@ pub(super) async fn management_api(
     let uri = uri.with_context(|| format!("--api must be a URL such as {LOCAL_API}; found `{}`", printable(url)))?;
     // Real credentials are not sent unencrypted.
     let config = if uri.scheme_str() == Some("https") {
-        let region = named_region.or_else(|| region(uri.host()?));
+        let region = named_region.or_else(|| region(uri.host()?)).or_else(|| system?.region());
+        let profile = profile.or_else(|| system?.profile());
         Aws { profile, region, endpoint: None }.load().await?
     } else {
         aws_config(url)

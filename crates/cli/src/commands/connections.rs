@@ -3,9 +3,10 @@ use entity_stream_clock::Clock;
 use entity_stream_connections::Table;
 use entity_stream_protocol::{ConnectionId, Tenant};
 
-use crate::commands::closing::{LOCAL_API, close_all, management_api};
+use crate::commands::closing::{close_all, management_api};
 use crate::commands::connection_list::{json, table};
 use crate::commands::place::ConnectionsPlace;
+use crate::system::TargetOption;
 use crate::{logs, terminal};
 
 /// List and close connections
@@ -82,10 +83,12 @@ struct CloseConnections {
     /// The ids of the connections
     #[arg(required = true, value_name = "CONNECTION", value_parser = |text: &str| ConnectionId::parse(text))]
     ids: Vec<ConnectionId>,
-    /// The `@connections` endpoint of the local system, or with https:// of a deployed one
-    #[arg(long, value_name = "URL", default_value = LOCAL_API)]
-    api: String,
-    /// The AWS profile with the credentials [env: AWS_PROFILE]
+    #[command(flatten)]
+    target: TargetOption,
+    /// The `@connections` endpoint of the local system, or with https:// of a deployed one [default: that of the target]
+    #[arg(long, value_name = "URL")]
+    api: Option<String>,
+    /// The AWS profile with the credentials [default: that of the target] [env: AWS_PROFILE]
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
     /// The region of the API [default: the region in its URL]
@@ -104,7 +107,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
 impl ListConnections {
     async fn run(&self) -> anyhow::Result<()> {
         let now = Clock::system().now();
-        let place = self.place.table();
+        let place = self.place.table().await?;
         let (client, name) = place.connect().await?;
         let found = Table::new(client, name).list(self.tenant.as_ref(), now).await;
         let mut connections = found.map_err(|error| place.failure(error))?;
@@ -127,7 +130,12 @@ impl ListConnections {
 
 impl CloseConnections {
     async fn run(&self) -> anyhow::Result<()> {
-        let api = management_api(&self.api, self.profile.as_deref(), self.region.as_deref()).await?;
-        close_all(&api, &self.ids, &self.api).await
+        let system = self.target.system()?;
+        let url = match &self.api {
+            Some(url) => url.clone(),
+            None => system.management_url()?,
+        };
+        let api = management_api(&url, system.deployed(), self.profile.as_deref(), self.region.as_deref()).await?;
+        close_all(&api, &self.ids, &url).await
     }
 }

@@ -103,7 +103,7 @@ struct ReplayLetters {
     /// Replay malformed and unknown messages too
     #[arg(long)]
     force: bool,
-    /// The name or the ARN of the broadcast function [default: that of the local system]
+    /// The name or the ARN of the broadcast function [default: that of the target]
     #[arg(long, value_name = "NAME")]
     function: Option<String>,
     #[command(flatten)]

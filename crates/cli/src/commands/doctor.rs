@@ -1,10 +1,9 @@
 use std::time::Duration;
 
-use entity_stream_client::StreamUrl;
 use entity_stream_protocol::Tenant;
 
 use crate::arguments::duration;
-use crate::bus::Target;
+use crate::bus::BusOptions;
 use crate::client;
 use crate::credential::CredentialArgs;
 use crate::doctor::{Diagnosis, DiagnosisOutput, Doctor};
@@ -20,7 +19,7 @@ use crate::logs;
 /// another one. Both have the type EntityStreamDoctor. Clients of the tenant that listen without a filter receive the changes.
 #[derive(Debug, clap::Args)]
 #[command(
-    mut_arg("endpoint_url", |arg| arg.help("The event bus's endpoint [default: that of --url, if it is on this machine]"))
+    mut_arg("endpoint_url", |arg| arg.help("The event bus's endpoint [default: that of --url if it is on this machine, or of the target]"))
 )]
 #[command(after_help = "\
 Examples:
@@ -34,9 +33,9 @@ pub(crate) struct Args {
     /// The tenants whose streams are checked
     #[arg(required = true, value_name = "TENANT")]
     tenants: Vec<Tenant>,
-    /// The WebSocket URL of the streams
-    #[arg(long, value_name = "URL", default_value = "ws://localhost:3000")]
-    url: String,
+    /// The WebSocket URL of the streams [default: that of the target]
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
     /// The time that a change may take to arrive; a function that starts first takes a while
     #[arg(long, value_name = "TIME", default_value = "15s", value_parser = duration)]
     timeout: Duration,
@@ -49,31 +48,25 @@ pub(crate) struct Args {
     #[command(flatten)]
     credential: CredentialArgs,
     #[command(flatten)]
-    target: Target,
+    bus: BusOptions,
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     logs::start(logs::OF_A_TOOL)?;
     let (token, has_key) = (args.credential.token().cloned(), args.credential.has_key());
     let credential = args.credential.credential()?;
+    let url = match &args.url {
+        Some(url) => url.clone(),
+        None => args.bus.target.system()?.stream_url()?,
+    };
     let mut diagnosis = Diagnosis::new(args.output);
-    let mut doctor = Doctor { url: args.url, credential, token, has_key, target: None, patience: args.timeout };
+    let mut doctor = Doctor { url, credential, token, has_key, target: None, patience: args.timeout };
     for tenant in &args.tenants {
         let client = client::build(client::builder(&doctor.url, tenant, doctor.credential.as_ref()))?;
         client::warn_if_exposed(&client);
-        doctor.target = (!args.no_publish).then(|| target(&args.target, client.url())).flatten();
+        doctor.target = if args.no_publish { None } else { args.bus.bus_of(client.url(), args.url.is_some())? };
         diagnosis.begin(tenant, &client.url().to_string())?;
         doctor.check(tenant, &mut diagnosis).await?;
     }
     diagnosis.end()
-}
-
-/// The bus to publish to: the given one, or that of the local system to which the stream belongs.
-fn target(given: &Target, url: &StreamUrl) -> Option<Target> {
-    if given.event_bus.is_some() || given.endpoint_url.is_some() {
-        return Some(given.clone());
-    }
-    let (host, port) = url.host();
-    let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
-    url.is_loopback().then(|| Target::local(format!("http://{host}:{port}")))
 }

@@ -4,11 +4,12 @@ use entity_stream_clock::Clock;
 use entity_stream_connections::Table;
 use entity_stream_protocol::{EpochMillis, InvalidServicePathPattern, ServicePathPattern, Tenant};
 
-use crate::commands::closing::{LOCAL_API, close_all, management_api};
+use crate::commands::closing::{close_all, management_api};
 use crate::commands::key_list::{json, table};
 use crate::commands::place::{ApiKeysPlace, TablePlace};
 use crate::commands::token::role;
 use crate::lifetime::Lifetime;
+use crate::system::ChosenSystem;
 use crate::{logs, terminal};
 
 /// Create, list and revoke API keys
@@ -93,12 +94,12 @@ Examples:
 struct RevokeKey {
     /// The key's name
     name: ApiKeyName,
-    /// The table of connections of a deployed system
-    #[arg(id = "connections_table", long = "table", value_name = "NAME", requires = "table", requires = "api")]
+    /// The table of connections of a deployed system [default: that of the target]
+    #[arg(id = "connections_table", long = "table", value_name = "NAME", conflicts_with = "dynamodb_url")]
     connections_table: Option<String>,
-    /// The `@connections` endpoint of the local system, or with https:// of a deployed one
-    #[arg(long, value_name = "URL", default_value = LOCAL_API)]
-    api: String,
+    /// The `@connections` endpoint of the local system, or with https:// of a deployed one [default: that of the target]
+    #[arg(long, value_name = "URL")]
+    api: Option<String>,
     #[command(flatten)]
     place: ApiKeysPlace,
 }
@@ -117,7 +118,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     match &args.command {
         KeysCommand::Create(create) => create.run(now).await,
         KeysCommand::List(ListKeys { output, place }) => {
-            let listed = keys(place.table()).await?.list().await.map_err(|error| failure(place.table(), error))?;
+            let place = place.table().await?;
+            let listed = keys(&place).await?.list().await.map_err(|error| failure(&place, error))?;
             match output {
                 KeysOutput::Json => terminal::raw_line(&json(&listed).to_string()),
                 KeysOutput::Table if listed.is_empty() => {
@@ -153,8 +155,8 @@ impl CreateKey {
             last_used_at: None,
             expires_at: self.expires_in.map(|lifetime| lifetime.from(now)),
         };
-        let place = self.place.table();
-        let key = keys(place).await?.create(&record).await.map_err(|error| failure(place, error))?;
+        let place = self.place.table().await?;
+        let key = keys(&place).await?.create(&record).await.map_err(|error| failure(&place, error))?;
         terminal::raw_line(key.expose())?;
         // Only standard output has the key itself, so that a script can keep it out of its log.
         let name = &self.name;
@@ -166,10 +168,13 @@ impl CreateKey {
 
 impl RevokeKey {
     async fn run(&self, now: EpochMillis) -> anyhow::Result<()> {
-        let (name, place) = (&self.name, self.place.table());
-        keys(place).await?.revoke(name).await.map_err(|error| failure(place, error))?;
+        let (name, place, system) = (&self.name, self.place.table().await?, self.place.system()?);
+        let is_named = self.connections_table.is_none() || system.is_some() || self.api.is_some();
+        ensure!(is_named, "--table needs --api: without it, the connections of the key cannot be closed");
+        let connections = self.place.connections(self.connections_table.as_deref()).await?;
+        keys(&place).await?.revoke(name).await.map_err(|error| failure(&place, error))?;
         terminal::line(format!("revoked {name}"))?;
-        let Some(place) = self.place.connections(self.connections_table.as_deref()) else {
+        let Some(place) = connections else {
             terminal::note("The connections of the key are not closed, because --table and --api do not name them.");
             terminal::note("They end within two hours.");
             return Ok(());
@@ -184,8 +189,10 @@ impl RevokeKey {
             terminal::note("The key had no open connections.");
             return Ok(());
         }
-        let api = management_api(&self.api, self.place.profile(), self.place.region()).await?;
-        close_all(&api, &ids, &self.api).await.context("the key is revoked")?;
+        let url = self.api.clone().map_or_else(|| management_url(system.as_ref()), Ok)?;
+        let deployed = system.as_ref().and_then(ChosenSystem::deployed);
+        let api = management_api(&url, deployed, self.place.profile(), self.place.region()).await?;
+        close_all(&api, &ids, &url).await.context("the key is revoked")?;
         terminal::note(format!(
             "The key had {}, which the API closed.",
             terminal::counted(ids.len() as u64, "connection")
@@ -194,17 +201,21 @@ impl RevokeKey {
     }
 }
 
+fn management_url(system: Option<&ChosenSystem>) -> anyhow::Result<String> {
+    system.context("--api is missing: the `@connections` endpoint of the system")?.management_url()
+}
+
 fn service_path(text: &str) -> Result<ServicePathPattern, InvalidServicePathPattern> {
     ServicePathPattern::parse(text)
 }
 
-async fn keys(place: TablePlace<'_>) -> anyhow::Result<ApiKeys> {
+async fn keys(place: &TablePlace) -> anyhow::Result<ApiKeys> {
     let (client, table) = place.connect().await?;
     Ok(ApiKeys::new(client, table))
 }
 
 /// Adds the place of the table to an error of DynamoDB, but not to an error of the user's.
-fn failure(place: TablePlace<'_>, error: ApiKeyError) -> anyhow::Error {
+fn failure(place: &TablePlace, error: ApiKeyError) -> anyhow::Error {
     match error {
         ApiKeyError::Dynamo(_) => place.failure(error),
         slip => slip.into(),

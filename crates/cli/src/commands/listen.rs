@@ -7,10 +7,12 @@ use entity_stream_protocol::{Format, GroupId, Since, Tenant};
 use crate::arguments::{count, duration};
 use crate::client;
 use crate::credential::CredentialArgs;
+use crate::forwarding::Receiver;
 use crate::interrupt::Interrupt;
-use crate::listen::{EntityWatcher, EventOutput, Listener, ResumeFile, SavedPlace, since};
+use crate::listen::{EntityWatcher, EventOutput, Listener, Prompt, ResumeFile, SavedPlace, since};
 use crate::logs;
 use crate::subscription::{SubscriptionArgs, WantedSubscriptions};
+use crate::system::TargetOption;
 
 /// Print a tenant's entity changes as they happen
 ///
@@ -39,18 +41,22 @@ Examples:
   entity-stream listen demo --count 1 --timeout 30s --quiet || echo 'no change'
   entity-stream listen demo --output none --timeout 1m
   entity-stream listen demo --since 5m
+  entity-stream listen demo --interactive
   entity-stream listen demo --entity-type Room --snapshot --changes
   entity-stream listen demo --entity-type Vehicle --q 'speed>50' --entities
   entity-stream listen demo --output json --resume place.json >> changes.jsonl
+  entity-stream listen demo --output none --resume place.json \\
+      --forward-to https://example.com/hook
   ENTITY_STREAM_API_KEY=es_... entity-stream listen demo --api-key dashboard
+  entity-stream listen city --target prod
   entity-stream listen city \\
-      --url wss://a1b2c3.execute-api.eu-west-1.amazonaws.com/prod")]
+      --target wss://a1b2c3.execute-api.eu-west-1.amazonaws.com/prod")]
 pub(crate) struct Args {
     /// The tenant to listen to
     tenant: Tenant,
-    /// The WebSocket URL of the stream
-    #[arg(long, value_name = "URL", default_value = "ws://localhost:3000")]
-    url: String,
+    /// The WebSocket URL of the stream [default: that of the target]
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
     /// Share the stream with the other members of this consumer group
     #[arg(long, value_name = "NAME", value_parser = |name: &str| GroupId::parse(name))]
     group: Option<GroupId>,
@@ -64,9 +70,16 @@ pub(crate) struct Args {
     /// Show the entities that match, kept up to date, and not their events
     #[arg(
         long,
-        conflicts_with_all = ["group", "since", "resume", "count", "output", "trigger", "watch", "subscription", "changes"]
+        conflicts_with_all = ["group", "since", "resume", "count", "output", "forward_to", "interactive", "trigger", "watch", "subscription", "changes"]
     )]
     entities: bool,
+    /// Post each event to this URL as well. Repeats a post that fails, and keeps the order. If the receiver refuses an event with a
+    /// status of 3xx or 4xx other than 408 and 429, skips the event and exits with 1 at the end
+    #[arg(long, value_name = "URL")]
+    forward_to: Option<String>,
+    /// Read lines from standard input that replace the filter and the form of the events; `help` lists the options
+    #[arg(long, conflicts_with_all = ["group", "resume", "quiet"])]
+    interactive: bool,
     /// Stop after this number of events
     #[arg(long, value_name = "N", value_parser = count)]
     count: Option<u64>,
@@ -83,6 +96,8 @@ pub(crate) struct Args {
     #[arg(long, short)]
     quiet: bool,
     #[command(flatten)]
+    target: TargetOption,
+    #[command(flatten)]
     subscriptions: SubscriptionArgs,
     #[command(flatten)]
     credential: CredentialArgs,
@@ -95,7 +110,12 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let WantedSubscriptions { subscriptions, snapshots } = args.subscriptions.subscriptions()?;
     let format = if args.output == EventOutput::Cloudevents { Format::CloudEvents } else { args.format };
     let credential = args.credential.credential()?;
-    let mut builder = client::builder(&args.url, &args.tenant, credential.as_ref());
+    let url = match args.url {
+        Some(url) => url,
+        None => args.target.system()?.stream_url()?,
+    };
+    let mut builder = client::builder(&url, &args.tenant, credential.as_ref());
+    let receiver = args.forward_to.map(|url| Receiver::new(&url, format)).transpose()?;
     if args.entities {
         let client = client::build(builder.format(format))?;
         client::warn_if_exposed(&client);
@@ -106,6 +126,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
             .run(&mut interrupt)
             .await;
     }
+    let names = subscriptions.iter().map(|subscription| subscription.name.clone()).collect();
+    let prompt = args.interactive.then(|| Prompt::open(names)).transpose()?;
     builder = builder.subscriptions(subscriptions).snapshots(snapshots).format(format);
     if let Some(group) = args.group {
         builder = builder.group(group);
@@ -122,7 +144,20 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     client::warn_if_exposed(&client);
     let (output, count, timeout, quiet) = (args.output, args.count, args.timeout, args.quiet);
     let tenant = args.tenant;
-    Listener { tenant, client, output, count, timeout, quiet, resume_file, begins_in_past, resumed_from }
-        .run(&mut interrupt)
-        .await
+    Listener {
+        tenant,
+        client,
+        output,
+        count,
+        timeout,
+        quiet,
+        resume_file,
+        begins_in_past,
+        resumed_from,
+        receiver,
+        recorder: None,
+        prompt,
+    }
+    .run(&mut interrupt)
+    .await
 }

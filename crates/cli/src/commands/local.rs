@@ -16,7 +16,7 @@ use entity_stream_simulation::{EventForm, NgsiFormat, Rate, Simulation};
 use tokio::sync::watch;
 
 use crate::arguments::{duration, ngsi_format};
-use crate::bus::{SOURCE, Target};
+use crate::bus::{SOURCE, TargetBus};
 use crate::commands::banner::Banner;
 use crate::commands::invitation::Invitation;
 use crate::interrupt::Interrupt;
@@ -164,7 +164,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let local = Local::start(config).await.context("the local system cannot start")?;
     // The page shows its switch only if the switch is followed.
     let wanted = local.simulation().follow();
-    let publisher = Target::local(local.http_url()).publisher().await?;
+    let publisher = TargetBus::local(local.http_url()).publisher().await?;
     let form = EventForm { format: args.simulate_format, partial: args.simulate_partial };
     local.simulation().set(args.simulate.map(|tenant| Simulated { tenant, rate: args.simulate_rate, form }));
     banner.show(&local);

@@ -4,13 +4,16 @@ use entity_stream_local::{API_KEYS_TABLE, CONNECTIONS_TABLE, HISTORY_TABLE, aws_
 use http::Uri;
 
 use crate::aws::Aws;
+use crate::system::{ChosenSystem, StackOutput, TargetOption};
 use crate::terminal::printable;
 
 /// The options that name the table of connections.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Table")]
 pub(super) struct ConnectionsPlace {
-    /// The table of connections of a deployed system, with the usual AWS credentials
+    #[command(flatten)]
+    target: TargetOption,
+    /// The table of connections of a deployed system, with the usual AWS credentials [default: that of the target]
     #[arg(id = "table", long, value_name = "NAME", conflicts_with = "dynamodb_url")]
     deployed: Option<String>,
     #[command(flatten)]
@@ -18,8 +21,10 @@ pub(super) struct ConnectionsPlace {
 }
 
 impl ConnectionsPlace {
-    pub(super) fn table(&self) -> TablePlace<'_> {
-        TablePlace { deployed: self.deployed.as_deref(), local: CONNECTIONS_TABLE, dynamodb: &self.dynamodb }
+    /// The table.
+    pub(super) async fn table(&self) -> anyhow::Result<TablePlace> {
+        let table = TableOption { output: StackOutput::TableName, option: "--table NAME", local: CONNECTIONS_TABLE };
+        self.dynamodb.table(&self.target, &table, self.deployed.as_deref()).await
     }
 }
 
@@ -27,7 +32,9 @@ impl ConnectionsPlace {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Table")]
 pub(super) struct HistoryPlace {
-    /// The table of the history of a deployed system, with the usual AWS credentials
+    #[command(flatten)]
+    target: TargetOption,
+    /// The table of the history of a deployed system, with the usual AWS credentials [default: that of the target]
     #[arg(id = "table", long = "history-table", value_name = "NAME", conflicts_with = "dynamodb_url")]
     deployed: Option<String>,
     #[command(flatten)]
@@ -35,8 +42,11 @@ pub(super) struct HistoryPlace {
 }
 
 impl HistoryPlace {
-    pub(super) fn table(&self) -> TablePlace<'_> {
-        TablePlace { deployed: self.deployed.as_deref(), local: HISTORY_TABLE, dynamodb: &self.dynamodb }
+    /// The table.
+    pub(super) async fn table(&self) -> anyhow::Result<TablePlace> {
+        let table =
+            TableOption { output: StackOutput::HistoryTableName, option: "--history-table NAME", local: HISTORY_TABLE };
+        self.dynamodb.table(&self.target, &table, self.deployed.as_deref()).await
     }
 }
 
@@ -44,7 +54,9 @@ impl HistoryPlace {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Table")]
 pub(super) struct ApiKeysPlace {
-    /// The table of API keys of a deployed system, with the usual AWS credentials
+    #[command(flatten)]
+    target: TargetOption,
+    /// The table of API keys of a deployed system, with the usual AWS credentials [default: that of the target]
     #[arg(id = "table", long = "keys-table", value_name = "NAME", conflicts_with = "dynamodb_url")]
     deployed: Option<String>,
     #[command(flatten)]
@@ -52,20 +64,35 @@ pub(super) struct ApiKeysPlace {
 }
 
 impl ApiKeysPlace {
-    pub(super) fn table(&self) -> TablePlace<'_> {
-        TablePlace { deployed: self.deployed.as_deref(), local: API_KEYS_TABLE, dynamodb: &self.dynamodb }
+    /// The table.
+    pub(super) async fn table(&self) -> anyhow::Result<TablePlace> {
+        let table =
+            TableOption { output: StackOutput::ApiKeysTableName, option: "--keys-table NAME", local: API_KEYS_TABLE };
+        self.dynamodb.table(&self.target, &table, self.deployed.as_deref()).await
     }
 
-    /// The table of connections beside the table of API keys. `None` if the keys are deployed and `deployed` is not named.
-    pub(super) fn connections<'a>(&'a self, deployed: Option<&'a str>) -> Option<TablePlace<'a>> {
-        let is_known = deployed.is_some() || self.deployed.is_none();
-        is_known.then_some(TablePlace { deployed, local: CONNECTIONS_TABLE, dynamodb: &self.dynamodb })
+    /// The system to which the keys belong. `None` if only their table is known.
+    pub(super) fn system(&self) -> anyhow::Result<Option<ChosenSystem>> {
+        let system = self.target.system()?;
+        let is_unknown = self.deployed.is_some() && system.deployed().is_none();
+        Ok((!is_unknown).then_some(system))
     }
 
+    /// The table of connections beside the table of API keys. `None` if only the table of keys is known.
+    pub(super) async fn connections(&self, deployed: Option<&str>) -> anyhow::Result<Option<TablePlace>> {
+        if deployed.is_none() && self.system()?.is_none() {
+            return Ok(None);
+        }
+        let table = TableOption { output: StackOutput::TableName, option: "--table NAME", local: CONNECTIONS_TABLE };
+        self.dynamodb.table(&self.target, &table, deployed).await.map(Some)
+    }
+
+    /// The profile of AWS for the system.
     pub(super) fn profile(&self) -> Option<&str> {
         self.dynamodb.profile.as_deref()
     }
 
+    /// The region of the system.
     pub(super) fn region(&self) -> Option<&str> {
         self.dynamodb.region.as_deref()
     }
@@ -73,31 +100,67 @@ impl ApiKeysPlace {
 
 #[derive(Debug, clap::Args)]
 struct DynamoDbOptions {
-    /// The DynamoDB endpoint of a local system
-    #[arg(long, value_name = "URL", default_value = "http://localhost:8000")]
-    dynamodb_url: String,
-    /// The AWS profile with the credentials and the region [env: AWS_PROFILE]
-    #[arg(long, value_name = "NAME", requires = "table")]
+    /// The DynamoDB endpoint of a local system [default: that of the target, or http://localhost:8000]
+    #[arg(long, value_name = "URL")]
+    dynamodb_url: Option<String>,
+    /// The AWS profile with the credentials and the region [default: that of the target] [env: AWS_PROFILE]
+    #[arg(long, value_name = "NAME")]
     profile: Option<String>,
-    /// The region of the table [env: AWS_REGION]
-    #[arg(long, value_name = "REGION", requires = "table")]
+    /// The region of the table [default: that of the target] [env: AWS_REGION]
+    #[arg(long, value_name = "REGION")]
     region: Option<String>,
 }
 
-/// A table of the local system, or a deployed table if one is named.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct TablePlace<'a> {
-    deployed: Option<&'a str>,
+/// A table, and the option that names it.
+#[derive(Debug)]
+struct TableOption {
+    output: StackOutput,
+    option: &'static str,
     local: &'static str,
-    dynamodb: &'a DynamoDbOptions,
 }
 
-impl TablePlace<'_> {
+impl DynamoDbOptions {
+    /// The table of the options, or else that of the target.
+    async fn table(
+        &self,
+        target: &TargetOption,
+        table: &TableOption,
+        deployed: Option<&str>,
+    ) -> anyhow::Result<TablePlace> {
+        let url = match (&self.dynamodb_url, deployed) {
+            (Some(url), _) => url.clone(),
+            (None, deployed) => match (target.system()?, deployed) {
+                (ChosenSystem::Local(_), Some(name)) => {
+                    let (profile, region) = (self.profile.clone(), self.region.clone());
+                    return Ok(TablePlace::Deployed { name: name.to_owned(), profile, region });
+                }
+                (ChosenSystem::Local(local), None) => local.dynamodb_url().await?,
+                (ChosenSystem::Deployed(system), deployed) => {
+                    let name = deployed.map_or_else(|| system.need(table.output, table.option), Ok)?.to_owned();
+                    let profile = self.profile.as_deref().or(system.profile()).map(str::to_owned);
+                    let region = self.region.as_deref().or(system.region()).map(str::to_owned);
+                    return Ok(TablePlace::Deployed { name, profile, region });
+                }
+            },
+        };
+        let is_unused = self.profile.is_none() && self.region.is_none();
+        ensure!(is_unused, "--profile and --region are for AWS; pass {} or --target CONTEXT with them", table.option);
+        Ok(TablePlace::Local { url, name: table.local })
+    }
+}
+
+/// A table of the local system, or a deployed table.
+#[derive(Clone, Debug)]
+pub(super) enum TablePlace {
+    Local { url: String, name: &'static str },
+    Deployed { name: String, profile: Option<String>, region: Option<String> },
+}
+
+impl TablePlace {
     /// A client, and the name of the table.
-    pub(super) async fn connect(self) -> anyhow::Result<(Client, String)> {
-        let DynamoDbOptions { dynamodb_url: url, profile, region } = self.dynamodb;
-        Ok(match self.deployed {
-            None => {
+    pub(super) async fn connect(&self) -> anyhow::Result<(Client, String)> {
+        Ok(match self {
+            Self::Local { url, name } => {
                 let uri = url.parse::<Uri>().ok();
                 let valid = uri.is_some_and(|uri| matches!(uri.scheme_str(), Some("http" | "https")));
                 ensure!(
@@ -105,25 +168,24 @@ impl TablePlace<'_> {
                     "--dynamodb-url must be a URL such as http://localhost:8000; found `{}`",
                     printable(url)
                 );
-                (Client::new(&aws_config(url)), self.local.to_owned())
+                (Client::new(&aws_config(url)), (*name).to_owned())
             }
-            Some(name) => {
-                let (profile, region) = (profile.as_deref(), region.as_deref());
-                let config = Aws { profile, region, endpoint: None }.load().await?;
-                (Client::new(&config), name.to_owned())
+            Self::Deployed { name, profile, region } => {
+                let config =
+                    Aws { profile: profile.as_deref(), region: region.as_deref(), endpoint: None }.load().await?;
+                (Client::new(&config), name.clone())
             }
         })
     }
 
     /// Adds the place of the table to an error.
-    pub(super) fn failure(self, error: impl std::error::Error + Send + Sync + 'static) -> anyhow::Error {
+    pub(super) fn failure(&self, error: impl std::error::Error + Send + Sync + 'static) -> anyhow::Error {
         let error = anyhow::Error::new(error);
-        match self.deployed {
-            Some(name) => error.context(format!("cannot use the table {name}")),
-            None => error.context(format!(
-                "cannot use the table at {} (is `entity-stream local` running there?)",
-                self.dynamodb.dynamodb_url
-            )),
+        match self {
+            Self::Deployed { name, .. } => error.context(format!("cannot use the table {name}")),
+            Self::Local { url, .. } => {
+                error.context(format!("cannot use the table at {url} (is `entity-stream local` running there?)"))
+            }
         }
     }
 }

@@ -9,7 +9,7 @@ use entity_stream_publisher::{Batch, BusEntry, InFlight, PublishError, Settled};
 use serde_json::value::RawValue;
 use tokio::time::{Instant, sleep_until};
 
-use crate::bus::{Line, LineEntry, Lines, SOURCE, Target};
+use crate::bus::{BusOptions, Line, LineEntry, Lines, SOURCE, TargetBus};
 use crate::interrupt::Interrupt;
 use crate::logs;
 use crate::progress::Progress;
@@ -77,7 +77,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value = "1", requires = "file")]
     in_flight: NonZeroUsize,
     #[command(flatten)]
-    target: Target,
+    bus: BusOptions,
 }
 
 fn change_type() -> impl TypedValueParser<Value = ChangeType> {
@@ -99,10 +99,11 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
 
 async fn one(args: &Args) -> anyhow::Result<()> {
     let entry = entry(args)?;
-    let publisher = args.target.publisher().await?;
+    let target = args.bus.bus()?;
+    let publisher = target.publisher().await?;
     match publisher.publish(&[entry], Instant::now() + PUBLISH_TIMEOUT).await.into_iter().next() {
         Some(Ok(id)) => terminal::line(format!("published as {id}")),
-        Some(Err(PublishError::Request(error))) => Err(args.target.failed(&error)),
+        Some(Err(PublishError::Request(error))) => Err(target.failed(&error)),
         Some(Err(error)) => bail!("the event was rejected: {error}"),
         None => bail!("the event bus returned no result for the event"),
     }
@@ -136,16 +137,17 @@ fn entry(args: &Args) -> anyhow::Result<BusEntry> {
 
 async fn many(args: &Args, path: &Path) -> anyhow::Result<()> {
     let mut interrupt = Interrupt::install()?;
+    let target = args.bus.bus()?;
     let mut lines = Lines::open(path)?;
     let mut progress = Progress::new(lines.bytes);
-    let mut in_flight = InFlight::new(args.target.publisher().await?, args.in_flight, PUBLISH_TIMEOUT);
+    let mut in_flight = InFlight::new(target.publisher().await?, args.in_flight, PUBLISH_TIMEOUT);
     let mut ended = tokio::select! {
-        result = send(args, &mut lines, &mut in_flight, &mut progress) => result,
+        result = send(args, &target, &mut lines, &mut in_flight, &mut progress) => result,
         () = interrupt.received() => Err(anyhow!("interrupted")),
     };
     // Batches that were sent before an error count too.
     while !in_flight.is_idle() {
-        ended = ended.and(report(in_flight.next().await, &args.target, &mut progress));
+        ended = ended.and(report(in_flight.next().await, &target, &mut progress));
     }
     progress.clear();
     if let Err(error) = ended {
@@ -160,11 +162,11 @@ async fn many(args: &Args, path: &Path) -> anyhow::Result<()> {
 /// Publishes all lines, in batches.
 async fn send(
     args: &Args,
+    target: &TargetBus,
     lines: &mut Lines,
     in_flight: &mut InFlight<LineEntry>,
     progress: &mut Progress,
 ) -> anyhow::Result<()> {
-    let target = &args.target;
     let (mut batch, mut position) = (Batch::default(), 0);
     let mut due = Instant::now();
     loop {
@@ -201,7 +203,7 @@ async fn send(
 }
 
 /// Counts the results. A request that failed as a whole ends the command.
-fn report(settled: Settled<LineEntry>, target: &Target, progress: &mut Progress) -> anyhow::Result<()> {
+fn report(settled: Settled<LineEntry>, target: &TargetBus, progress: &mut Progress) -> anyhow::Result<()> {
     let mut failed = None;
     for (entry, result) in settled {
         match result {

@@ -8,7 +8,7 @@ use entity_stream_publisher::PublishError;
 use entity_stream_simulation::{EventForm, NgsiFormat, Rate, Simulation, SimulationError};
 
 use crate::arguments::{count, ngsi_format};
-use crate::bus::{SOURCE, Target};
+use crate::bus::{BusOptions, SOURCE};
 use crate::interrupt::Interrupt;
 use crate::logs;
 use crate::progress::Progress;
@@ -52,14 +52,15 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE", requires = "count", conflicts_with = "partial")]
     state: Option<PathBuf>,
     #[command(flatten)]
-    target: Target,
+    bus: BusOptions,
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     logs::start(logs::OF_A_TOOL)?;
     let mut interrupt = Interrupt::install()?;
-    let publisher = args.target.publisher().await?;
-    let Args { tenant, rate, count, seed, format, partial, state, target } = args;
+    let target = args.bus.bus()?;
+    let publisher = target.publisher().await?;
+    let Args { tenant, rate, count, seed, format, partial, state, bus: _ } = args;
     // A file that cannot be written is found before the first event.
     let state = state
         .map(|path| File::create(&path).with_context(|| format!("cannot write {}", path.display())))

@@ -7,7 +7,7 @@ use entity_stream_protocol::{EpochMillis, Tenant};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::time::sleep;
 
-use crate::commands::place::HistoryPlace;
+use crate::commands::place::{HistoryPlace, TablePlace};
 use crate::commands::state_list::{json, table};
 use crate::logs;
 use crate::terminal::{self, counted, note, printable};
@@ -130,8 +130,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
 
 impl ListEntities {
     async fn run(&self, now: EpochMillis) -> anyhow::Result<()> {
-        let states = states(&self.place).await?;
-        let failed = |error| failure(&self.place, error);
+        let (states, place) = states(&self.place).await?;
+        let failed = |error| failure(&place, error);
         let (mut found, mut after, mut last) = (Vec::new(), None, None);
         loop {
             let page = states.list(&self.tenant, self.entity_type.as_deref(), after.as_ref(), (PAGE, now)).await;
@@ -181,9 +181,9 @@ impl ListEntities {
 
 impl ShowEntity {
     async fn run(&self, now: EpochMillis) -> anyhow::Result<()> {
-        let states = states(&self.place).await?;
+        let (states, place) = states(&self.place).await?;
         let found = states.states_of_id(&self.tenant, &self.id, now).await;
-        let mut found = found.map_err(|error| failure(&self.place, error))?;
+        let mut found = found.map_err(|error| failure(&place, error))?;
         found.retain(|state| self.service_path.as_ref().is_none_or(|path| *path == state.service_path));
         ensure!(!found.is_empty(), "the tenant {} has no such entity", self.tenant);
         let is_deleted = found.iter().all(EntityState::is_deleted);
@@ -195,8 +195,8 @@ impl ShowEntity {
 
 impl EraseEntities {
     async fn run(&self) -> anyhow::Result<()> {
-        let states = states(&self.place).await?;
-        let keys = self.keys(&states).await.map_err(|error| failure(&self.place, error))?;
+        let (states, place) = states(&self.place).await?;
+        let keys = self.keys(&states).await.map_err(|error| failure(&place, error))?;
         if keys.is_empty() {
             match self.id {
                 Some(_) => bail!("the tenant {} has no such entity", self.tenant),
@@ -206,14 +206,14 @@ impl EraseEntities {
         }
         let erased = stream::iter(&keys).map(|key| states.erase(key)).buffer_unordered(AT_ONCE);
         let erased = erased.try_fold(0, async |erased, existed| Ok(erased + u64::from(existed))).await;
-        let erased = erased.map_err(|error| failure(&self.place, error));
+        let erased = erased.map_err(|error| failure(&place, error));
         let erased = erased.context("a part may be erased; repeat the command")?;
         terminal::line(format!("erased {}", entities(erased)))?;
         note("Events of the erased entities stay in the history until HISTORY_MINUTES have passed.");
         sleep(SETTLED).await;
         let again = stream::iter(&keys).map(|key| states.restore_index(key)).buffer_unordered(AT_ONCE);
         let again = again.try_fold(0, async |again, exists| Ok(again + u64::from(exists))).await;
-        let again = again.map_err(|error| failure(&self.place, error));
+        let again = again.map_err(|error| failure(&place, error));
         let again =
             again.context("the entities are erased, but an event may have brought one back; repeat the command")?;
         if again > 0 {
@@ -248,11 +248,12 @@ fn entities(count: u64) -> String {
 }
 
 /// The states. They are only read and erased, so no time has to be known for which they are kept.
-async fn states(place: &HistoryPlace) -> anyhow::Result<StateTable> {
-    let (client, table) = place.table().connect().await?;
-    Ok(StateTable::new(client, table, Duration::ZERO, Duration::ZERO))
+async fn states(options: &HistoryPlace) -> anyhow::Result<(StateTable, TablePlace)> {
+    let place = options.table().await?;
+    let (client, table) = place.connect().await?;
+    Ok((StateTable::new(client, table, Duration::ZERO, Duration::ZERO), place))
 }
 
-fn failure(place: &HistoryPlace, error: HistoryError) -> anyhow::Error {
-    place.table().failure(error)
+fn failure(place: &TablePlace, error: HistoryError) -> anyhow::Error {
+    place.failure(error)
 }

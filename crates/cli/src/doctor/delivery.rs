@@ -6,7 +6,7 @@ use entity_stream_publisher::{BusEntry, PublishError};
 use serde_json::value::RawValue;
 use tokio::time::{Instant, interval, sleep_until};
 
-use crate::bus::{SOURCE, Target};
+use crate::bus::{SOURCE, TargetBus};
 use crate::doctor::backlog::QueuedChanges;
 use crate::doctor::dead_letters::reason;
 use crate::doctor::diagnosis::{Check, Diagnosis, Finding};
@@ -19,7 +19,7 @@ const LOOK: Duration = Duration::from_millis(200);
 /// Publishes a change and waits until it arrives. Returns whether it did.
 pub(super) async fn check(
     stream: &mut EntityStream,
-    target: &Target,
+    target: &TargetBus,
     entry: &BusEntry,
     patience: Duration,
     diagnosis: &mut Diagnosis,
@@ -69,7 +69,7 @@ pub(super) fn entry(tenant: &Tenant, entity_type: EntityType, entity_id: &str) -
     Ok(BusEntry::change(SOURCE, change.to_json())?)
 }
 
-async fn publish(target: &Target, entry: &BusEntry, diagnosis: &mut Diagnosis) -> anyhow::Result<Option<String>> {
+async fn publish(target: &TargetBus, entry: &BusEntry, diagnosis: &mut Diagnosis) -> anyhow::Result<Option<String>> {
     let started = Instant::now();
     let result = match target.publisher().await {
         Ok(publisher) => publisher.publish(&[entry], started + PUBLISH_TIMEOUT).await.into_iter().next(),
@@ -104,7 +104,7 @@ async fn publish(target: &Target, entry: &BusEntry, diagnosis: &mut Diagnosis) -
     Ok(id)
 }
 
-fn unreachable_advice(target: &Target) -> &'static str {
+fn unreachable_advice(target: &TargetBus) -> &'static str {
     match &target.event_bus {
         Some(_) => "check the name of the bus and the region, and that events:PutEvents is allowed",
         None => "pass the URL of the event bus with --endpoint-url, or a deployed bus with --event-bus",
@@ -112,7 +112,7 @@ fn unreachable_advice(target: &Target) -> &'static str {
 }
 
 /// The reason for which the change is a dead letter, if it is one. Only a local system tells it.
-async fn letter(target: &Target, id: &str) -> Option<String> {
+async fn letter(target: &TargetBus, id: &str) -> Option<String> {
     match &target.event_bus {
         Some(_) => None,
         None => reason(target.local_endpoint(), id).await,
@@ -120,7 +120,7 @@ async fn letter(target: &Target, id: &str) -> Option<String> {
 }
 
 /// The backlog of the bus, if it is behind. Only a local system tells it.
-async fn backlog(target: &Target) -> Option<(String, String)> {
+async fn backlog(target: &TargetBus) -> Option<(String, String)> {
     let changes = match &target.event_bus {
         Some(_) => return None,
         None => QueuedChanges::of(target.local_endpoint()).await?,
@@ -129,7 +129,7 @@ async fn backlog(target: &Target) -> Option<(String, String)> {
     Some((waiting, format!("{reason}; publish fewer events, or wait until the system has caught up")))
 }
 
-async fn not_arrived(target: &Target, patience: Duration) -> Finding {
+async fn not_arrived(target: &TargetBus, patience: Duration) -> Finding {
     let detail = format!("the change did not arrive in {}", indicatif::HumanDuration(patience));
     if let Some((waiting, advice)) = backlog(target).await {
         return Finding::failed(Check::Delivery, format!("{detail}: {waiting}"))

@@ -10,7 +10,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use tokio::time::{Instant, timeout_at};
 
-use crate::bus::{SOURCE, Target};
+use crate::bus::{SOURCE, TargetBus};
 use crate::client;
 use crate::doctor::diagnosis::{Check, Diagnosis, Finding};
 use crate::doctor::steps::{STEP, arrival, publish, subscribed};
@@ -56,7 +56,7 @@ impl Probe {
 /// Checks that the server merges the changes of an entity, and gives the whole entity to a client. The entity is deleted at the end.
 pub(super) async fn check(
     builder: &ClientBuilder,
-    target: &Target,
+    target: &TargetBus,
     probe: &Probe,
     patience: Duration,
     diagnosis: &mut Diagnosis,
@@ -106,7 +106,7 @@ impl ProbeFault {
 async fn examine(
     stream: &mut EntityStream,
     builder: &ClientBuilder,
-    target: &Target,
+    target: &TargetBus,
     probe: &Probe,
     patience: Duration,
 ) -> Result<(), ProbeFault> {
@@ -141,7 +141,7 @@ fn not_read(error: &dyn std::fmt::Display) -> ProbeFault {
 
 async fn remove(
     stream: &mut EntityStream,
-    target: &Target,
+    target: &TargetBus,
     probe: &Probe,
     patience: Duration,
 ) -> Result<(), ProbeFault> {
@@ -152,7 +152,7 @@ async fn remove(
 /// Publishes a change and waits until it arrives.
 async fn arrived(
     stream: &mut EntityStream,
-    target: &Target,
+    target: &TargetBus,
     probe: &Probe,
     (change_type, data): (ChangeType, &str),
     patience: Duration,

@@ -5,7 +5,7 @@ use entity_stream_clock::Clock;
 use entity_stream_protocol::{EntityType, Filter, Tenant};
 use entity_stream_runtime::Environment;
 
-use crate::bus::Target;
+use crate::bus::TargetBus;
 use crate::client;
 use crate::credential::Token;
 use crate::doctor::diagnosis::{Check, Diagnosis, Finding};
@@ -28,7 +28,7 @@ pub(crate) struct Doctor {
     /// True if there is a key for proofs of possession.
     pub(crate) has_key: bool,
     /// The bus to publish to. `None` to publish nothing.
-    pub(crate) target: Option<Target>,
+    pub(crate) target: Option<TargetBus>,
     /// The time that a change may take to arrive.
     pub(crate) patience: Duration,
 }
@@ -76,7 +76,7 @@ impl Doctor {
                     }
                 }
                 None => {
-                    let advice = "pass --event-bus NAME for a deployed system, or --endpoint-url URL for a local one";
+                    let advice = "pass --target CONTEXT or --event-bus NAME for a deployed system, or --endpoint-url URL for a local one";
                     let finding = Finding::skipped(Check::Publish, "nothing was published: no bus was given");
                     diagnosis.add(finding.advise(advice))?;
                 }

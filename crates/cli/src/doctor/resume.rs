@@ -5,7 +5,7 @@ use entity_stream_client::{Bookmark, ClientBuilder, ClientError, EntityStream, N
 use entity_stream_publisher::BusEntry;
 use tokio::time::{Instant, timeout_at};
 
-use crate::bus::Target;
+use crate::bus::TargetBus;
 use crate::client;
 use crate::doctor::diagnosis::{Check, Diagnosis, Finding};
 use crate::doctor::steps::{STEP, arrival, publish, subscribed};
@@ -15,7 +15,7 @@ use crate::doctor::steps::{STEP, arrival, publish, subscribed};
 pub(super) async fn check(
     witness: &mut EntityStream,
     builder: &ClientBuilder,
-    target: &Target,
+    target: &TargetBus,
     entry: &BusEntry,
     patience: Duration,
     diagnosis: &mut Diagnosis,
@@ -38,7 +38,7 @@ fn failed(detail: impl Into<String>, advice: &str) -> NoRoundTrip {
 async fn round_trip(
     witness: &mut EntityStream,
     builder: &ClientBuilder,
-    target: &Target,
+    target: &TargetBus,
     entry: &BusEntry,
     patience: Duration,
 ) -> anyhow::Result<Result<Finding, NoRoundTrip>> {

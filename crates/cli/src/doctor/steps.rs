@@ -7,7 +7,7 @@ use entity_stream_protocol::EventMessage;
 use entity_stream_publisher::BusEntry;
 use tokio::time::{Instant, timeout};
 
-use crate::bus::Target;
+use crate::bus::TargetBus;
 
 /// The time that the bus has to accept the change, and the server to close or open a connection.
 pub(super) const STEP: Duration = Duration::from_secs(20);
@@ -26,7 +26,7 @@ pub(super) async fn subscribed(stream: &mut EntityStream) -> Result<(), ClientEr
 }
 
 /// Publishes a change. Returns the id of its event.
-pub(super) async fn publish(target: &Target, entry: &BusEntry) -> anyhow::Result<String> {
+pub(super) async fn publish(target: &TargetBus, entry: &BusEntry) -> anyhow::Result<String> {
     let published = target.publisher().await?.publish(&[entry], Instant::now() + STEP).await;
     let id = published.into_iter().next().ok_or_else(|| anyhow::anyhow!("it returned no result"))?;
     Ok(id?)

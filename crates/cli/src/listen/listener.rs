@@ -1,34 +1,23 @@
-use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{anyhow, bail, ensure};
-use entity_stream_client::{Client, EntityStream, ReceivedEvent, StreamItem, StreamState};
+use entity_stream_client::{Bookmark, Client, EntityStream, StreamItem, StreamState, SubscriptionRequest};
 use entity_stream_protocol::{EpochMillis, Tenant};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
+use crate::forwarding::{Forwarding, Receiver};
 use crate::interrupt::Interrupt;
 use crate::listen::missed::{not_recovered, recovered};
-use crate::listen::pretty::pretty;
+use crate::listen::prompt::Prompt;
 use crate::listen::resume_file::ResumeFile;
+use crate::listen::sinks::{EventOutput, EventSinks};
 use crate::listen::tally::Tally;
+use crate::recording::Recorder;
 use crate::refusal::explain;
-use crate::terminal::{self, ClosedPipe, counted, grouped, note};
+use crate::terminal::{ClosedPipe, counted, grouped, note};
 
 /// The shortest time between two writes of the place.
 const SAVE: Duration = Duration::from_secs(1);
-
-/// The form in which events are printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum EventOutput {
-    /// One readable line for each event
-    Pretty,
-    /// The event as received, one JSON object per line
-    Json,
-    /// A CloudEvents 1.0 envelope with the event, one JSON object per line
-    Cloudevents,
-    /// No events, only the summary at the end
-    None,
-}
 
 /// Prints the events of one tenant.
 #[derive(Debug)]
@@ -51,13 +40,25 @@ pub(crate) struct Listener {
     pub(crate) begins_in_past: bool,
     /// The time until which an earlier listener had each event, if this one begins there.
     pub(crate) resumed_from: Option<EpochMillis>,
+    /// The receiver to which each event is forwarded. `None` to forward none.
+    pub(crate) receiver: Option<Receiver>,
+    /// The recording that gets each event. `None` for no recording.
+    pub(crate) recorder: Option<Recorder>,
+    /// Lines that change the filter and the form. `None` for none.
+    pub(crate) prompt: Option<Prompt>,
 }
 
 impl Listener {
     /// Listens until the count is reached, an interrupt, or a failure that another attempt would only repeat.
     pub(crate) async fn run(mut self, interrupt: &mut Interrupt) -> anyhow::Result<()> {
         let (mut stream, mut tally, mut file) = (self.client.connect(), Tally::default(), self.resume_file.take());
-        let listening = self.listen(&mut stream, &mut tally, &mut file, interrupt);
+        let mut sinks = EventSinks {
+            output: self.output,
+            forwarding: self.receiver.take().map(Forwarding::new),
+            recorder: self.recorder.take(),
+        };
+        let prompt = self.prompt.take();
+        let listening = self.listen(&mut stream, &mut tally, &mut file, (&mut sinks, prompt), interrupt);
         let ended = match self.timeout {
             None => listening.await,
             Some(limit) => match timeout(limit, listening).await {
@@ -66,6 +67,7 @@ impl Listener {
             },
         };
         let saved = file.as_mut().map_or(Ok(()), ResumeFile::save);
+        let saved = saved.and(sinks.flush());
         let has_past_left = matches!(stream.state(), StreamState::Subscribing { .. }) && tally.has_begun();
         if file.is_some() && has_past_left {
             self.note("ended before all missed events were printed; the next command begins with the same ones");
@@ -76,7 +78,13 @@ impl Listener {
         if tally.has_begun() && !reader_left {
             self.note(tally.summary(repeats, Instant::now()));
         }
-        ended.and(saved)
+        let forwarded = sinks.forwarding.map_or(Ok(()), |forwarding| {
+            if tally.has_begun() {
+                self.note(forwarding.summary());
+            }
+            forwarding.result(file.is_some())
+        });
+        ended.and(saved).and(forwarded)
     }
 
     /// The result when the time is over: a failure only if there was no connection, or if events are missing.
@@ -101,20 +109,43 @@ impl Listener {
         stream: &mut EntityStream,
         tally: &mut Tally,
         file: &mut Option<ResumeFile>,
+        (sinks, mut prompt): (&mut EventSinks, Option<Prompt>),
         interrupt: &mut Interrupt,
     ) -> anyhow::Result<()> {
         let url = self.client.url();
         let mut saving = interval(SAVE);
         saving.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut has_all = false;
         loop {
-            // All items so far are printed.
-            if let Some(file) = file {
+            let is_idle = sinks.forwarding.as_ref().is_none_or(Forwarding::is_idle);
+            // All items so far are printed, recorded and forwarded.
+            if let Some(file) = file
+                && is_idle
+            {
                 file.reach(stream.bookmark());
             }
+            if has_all && is_idle {
+                return Ok(());
+            }
+            let is_full = sinks.forwarding.as_ref().is_some_and(Forwarding::is_full);
             let item = tokio::select! {
-                item = stream.try_next() => item,
-                _ = saving.tick(), if file.is_some() => {
+                item = stream.try_next(), if !has_all && !is_full => item,
+                place = settled(sinks.forwarding.as_mut()), if !is_idle => {
+                    if let Some(file) = file {
+                        file.reach(place.as_ref());
+                    }
+                    continue;
+                }
+                _ = saving.tick(), if file.is_some() || sinks.recorder.is_some() => {
                     file.as_mut().map_or(Ok(()), ResumeFile::save)?;
+                    sinks.flush()?;
+                    continue;
+                }
+                line = typed(prompt.as_mut()) => {
+                    let applied = prompt.as_mut().map(|prompt| prompt.apply(&line, stream, &mut sinks.output));
+                    if applied.is_some_and(|applied| applied.is_break()) {
+                        return Ok(());
+                    }
                     continue;
                 }
                 () = interrupt.received() => return Ok(()),
@@ -132,6 +163,13 @@ impl Listener {
                             self.note("the server keeps no history, so --resume has no place to keep");
                         }
                     }
+                    if let Some(prompt) = &mut prompt {
+                        if !tally.has_subscribed() {
+                            prompt.greet();
+                        }
+                        // Without a connection, this is the answer to a change of the filter.
+                        prompt.accepted(stream);
+                    }
                     tally.subscribed(Instant::now());
                 }
                 Some(StreamItem::Recovered { replayed }) => self.verdict(tally, &recovered(replayed)),
@@ -141,17 +179,12 @@ impl Listener {
                 }
                 Some(StreamItem::Event(event)) => {
                     tally.event(event.message().event_type, Instant::now());
-                    self.print(&event)?;
-                    if self.count.is_some_and(|count| tally.events() >= count) {
-                        if let Some(file) = file {
-                            file.reach(stream.bookmark());
-                        }
-                        return Ok(());
-                    }
+                    sinks.take(*event, stream)?;
+                    has_all = self.count.is_some_and(|count| tally.events() >= count);
                 }
                 Some(StreamItem::Snapshot(entity)) => {
                     tally.snapshot(Instant::now());
-                    self.print(&entity)?;
+                    sinks.take(*entity, stream)?;
                 }
                 Some(StreamItem::SnapshotComplete { entities, .. }) => {
                     self.note(format!("the snapshot is complete: {}", entities_match(entities)));
@@ -163,6 +196,18 @@ impl Listener {
                     let seconds = retry_in.as_secs_f64();
                     self.note(format!("{failure} {url}: {reason}; trying again in {seconds:.1} s"));
                 }
+                Some(StreamItem::Accepted(
+                    SubscriptionRequest::Subscribe(_) | SubscriptionRequest::SubscribeWithSnapshot(_),
+                )) => {
+                    if let Some(prompt) = &mut prompt {
+                        prompt.accepted(stream);
+                    }
+                }
+                Some(StreamItem::Refused { error, .. }) => {
+                    if let Some(prompt) = &mut prompt {
+                        prompt.refused(&explain(&error, self.client.credential()));
+                    }
+                }
                 Some(_) => {}
             }
         }
@@ -171,35 +216,25 @@ impl Listener {
     fn verdict(&self, tally: &Tally, verdict: &str) {
         self.note(if tally.has_reconnected() { format!("connected again; {verdict}") } else { verdict.to_owned() });
     }
+}
 
-    fn print(&self, event: &ReceivedEvent) -> anyhow::Result<()> {
-        match self.output {
-            EventOutput::Pretty => terminal::line(pretty(event.message())),
-            EventOutput::Json | EventOutput::Cloudevents => terminal::raw_line(&on_one_line(event.frame())),
-            EventOutput::None => Ok(()),
-        }
+/// The next line of the prompt.
+async fn typed(prompt: Option<&mut Prompt>) -> String {
+    match prompt {
+        Some(prompt) => prompt.line().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The place after the next event that the receiver has.
+async fn settled(forwarding: Option<&mut Forwarding>) -> Option<Bookmark> {
+    match forwarding {
+        Some(forwarding) => forwarding.settled().await,
+        None => std::future::pending().await,
     }
 }
 
 /// The number of entities that match, for people.
 pub(super) fn entities_match(entities: u64) -> String {
     if entities == 1 { "1 entity matches".to_owned() } else { format!("{} entities match", grouped(entities)) }
-}
-
-/// A JSON text as one line. The server passes `data` on as published, line breaks included. JSON allows line breaks only
-/// between tokens, so that only white space changes.
-fn on_one_line(json: &str) -> Cow<'_, str> {
-    if json.contains(['\n', '\r']) { json.replace(['\n', '\r'], " ").into() } else { json.into() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_line_is_a_line() {
-        let json = "{\"a\":\n  1.0,\r\n\"b\":\"\\n\"}";
-        assert_eq!(on_one_line(json), r#"{"a":   1.0,  "b":"\n"}"#);
-        assert!(matches!(on_one_line("{}"), Cow::Borrowed(_)));
-    }
 }

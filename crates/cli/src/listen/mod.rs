@@ -3,16 +3,20 @@
 mod listener;
 mod missed;
 mod pretty;
+mod prompt;
 mod resume_file;
 mod screen;
 mod since;
+mod sinks;
 mod table;
 mod tally;
 mod units;
 mod value;
 mod watcher;
 
-pub(crate) use listener::{EventOutput, Listener};
+pub(crate) use listener::Listener;
+pub(crate) use prompt::Prompt;
 pub(crate) use resume_file::{ResumeFile, SavedPlace};
 pub(crate) use since::since;
+pub(crate) use sinks::EventOutput;
 pub(crate) use watcher::EntityWatcher;

@@ -1,5 +1,5 @@
-use std::fs::{File, OpenOptions};
-use std::io::{ErrorKind, Read, Write};
+use std::fs::File;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
@@ -8,6 +8,7 @@ use entity_stream_clock::Clock;
 use entity_stream_protocol::{EpochMillis, Tenant};
 use serde::{Deserialize, Serialize};
 
+use crate::private_file::replace;
 use crate::terminal::printable;
 
 /// The longest file that is read, in bytes.
@@ -89,31 +90,6 @@ impl ResumeFile {
         self.saved = Some(fields.bookmark);
         Ok(())
     }
-}
-
-/// Replaces a file as a whole.
-fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(format!(".{}.tmp", std::process::id()));
-    let beside = PathBuf::from(beside);
-    let written = private().open(&beside).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_data()
-    });
-    let replaced = written.and_then(|()| std::fs::rename(&beside, path));
-    if replaced.is_err() {
-        let _ = std::fs::remove_file(&beside);
-    }
-    replaced
-}
-
-/// Options that create a file for its owner only: the file tells when its owner listened to which tenant.
-fn private() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
 }
 
 fn shown(path: &Path) -> String {

@@ -13,6 +13,7 @@ use http::Uri;
 use super::held::HeldLetter;
 use crate::aws::Aws;
 use crate::bus::{LOCAL, check_endpoint};
+use crate::system::{ChosenSystem, StackOutput, TargetOption};
 use crate::terminal::{self, printable};
 
 /// The most messages that a command receives.
@@ -26,17 +27,19 @@ const AT_ONCE: usize = 8;
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(next_help_heading = "Queue")]
 pub(crate) struct QueueOptions {
-    /// The dead-letter queue of a deployed system, with the usual AWS credentials
+    #[command(flatten)]
+    target: TargetOption,
+    /// The dead-letter queue of a deployed system, with the usual AWS credentials [default: that of the target]
     #[arg(long, value_name = "URL")]
     queue_url: Option<String>,
-    /// The endpoint of a local system, or of SQS and Lambda [default: http://localhost:3000]
+    /// The endpoint of a local system, or of SQS and Lambda [default: that of the target]
     #[arg(long, value_name = "URL")]
     endpoint_url: Option<String>,
-    /// The AWS profile with the credentials [env: AWS_PROFILE]
-    #[arg(long, value_name = "NAME", requires = "queue_url")]
+    /// The AWS profile with the credentials [default: that of the target] [env: AWS_PROFILE]
+    #[arg(long, value_name = "NAME")]
     profile: Option<String>,
     /// The region of the queue [default: the region in its URL]
-    #[arg(long, value_name = "REGION", requires = "queue_url")]
+    #[arg(long, value_name = "REGION")]
     region: Option<String>,
 }
 
@@ -47,6 +50,8 @@ pub(crate) struct QueueAccess {
     url: String,
     /// The name of the queue in messages.
     shown: String,
+    /// The broadcast function, if the target names it.
+    pub(super) function: Option<String>,
     pub(super) config: SdkConfig,
     pub(super) is_local: bool,
 }
@@ -58,19 +63,38 @@ impl QueueOptions {
             check_endpoint(endpoint)?;
         }
         let endpoint = self.endpoint_url.as_deref();
-        let (config, url, shown, is_local) = match &self.queue_url {
+        // The endpoint alone is that of a local system, whatever the target is.
+        let system = if endpoint.is_some() && self.queue_url.is_none() { None } else { Some(self.target.system()?) };
+        let deployed = system.as_ref().and_then(ChosenSystem::deployed);
+        let function = deployed.and_then(|system| system.get(StackOutput::BroadcastFunctionName)).map(str::to_owned);
+        let queue_url = match (&self.queue_url, deployed) {
+            (Some(url), _) => Some(url.as_str()),
+            (None, Some(system)) => Some(system.need(StackOutput::DeadLetterQueueUrl, "--queue-url URL")?),
+            (None, None) => None,
+        };
+        let (config, url, shown, is_local) = match queue_url {
             Some(url) => {
                 let uri = url.parse::<Uri>().ok().filter(|uri| uri.host().is_some() && uri.path().len() > 1);
                 let uri = uri.with_context(|| {
                     let example = "https://sqs.eu-west-1.amazonaws.com/123456789012/NAME";
                     format!("--queue-url must be the URL of a queue, such as {example}; found `{}`", printable(url))
                 })?;
-                let region = self.region.as_deref().or_else(|| region(uri.host()?));
-                let config = Aws { profile: self.profile.as_deref(), region, endpoint }.load().await?;
-                (config, url.clone(), format!("the dead-letter queue {}", printable(url)), false)
+                let region = self.region.as_deref().or_else(|| region(uri.host()?)).or_else(|| deployed?.region());
+                let profile = self.profile.as_deref().or_else(|| deployed?.profile());
+                let config = Aws { profile, region, endpoint }.load().await?;
+                (config, url.to_owned(), format!("the dead-letter queue {}", printable(url)), false)
             }
             None => {
-                let endpoint = endpoint.unwrap_or(LOCAL).trim_end_matches('/');
+                let is_unused = self.profile.is_none() && self.region.is_none();
+                ensure!(
+                    is_unused,
+                    "--profile and --region are for AWS; pass --queue-url URL or --target CONTEXT with them"
+                );
+                let of_target = match &system {
+                    Some(ChosenSystem::Local(local)) => local.url(),
+                    _ => LOCAL,
+                };
+                let endpoint = endpoint.unwrap_or(of_target).trim_end_matches('/');
                 let shown = format!(
                     "the dead-letter queue at {} (is `entity-stream local` running there?)",
                     printable(endpoint)
@@ -78,7 +102,7 @@ impl QueueOptions {
                 (aws_config(endpoint), format!("{endpoint}/{DEAD_LETTER_QUEUE_PATH}"), shown, true)
             }
         };
-        Ok(QueueAccess { client: Client::new(&config), url, shown, config, is_local })
+        Ok(QueueAccess { client: Client::new(&config), url, shown, function, config, is_local })
     }
 }
 

@@ -39,10 +39,10 @@ struct InvokeFailure {
 impl<'a> BroadcastFunction<'a> {
     /// The function with this name or ARN. A local system needs no name.
     pub(crate) fn new(queue: &'a QueueAccess, name: Option<&str>) -> anyhow::Result<Self> {
-        let name = match name {
+        let name = match name.or(queue.function.as_deref()) {
             Some(name) => name.to_owned(),
             None if queue.is_local => LOCAL_FUNCTION.to_owned(),
-            None => bail!("--function is missing: the name of the broadcast function is an output of the stack"),
+            None => bail!("--function is missing: the output BroadcastFunctionName of the stack"),
         };
         Ok(Self { config: &queue.config, name })
     }

@@ -10,6 +10,7 @@ use entity_stream_runtime::environment::{JWT_JWKS_URL, JWT_SECRET, JWT_SECRET_AR
 use entity_stream_runtime::{Environment, read_secret};
 
 use crate::aws::Aws;
+use crate::system::{StackOutput, TargetOption};
 use crate::token::overlay::overlay;
 
 /// The options for the place of the signing secret. The secret is never an argument, because every process on the machine
@@ -17,13 +18,15 @@ use crate::token::overlay::overlay;
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(next_help_heading = "Signing secret (or set JWT_SECRET or JWT_SECRET_ARN)")]
 pub(crate) struct SecretSource {
+    #[command(flatten)]
+    target: TargetOption,
     /// Read the secret from this text file, without the line break at its end
     #[arg(long, value_name = "FILE")]
     secret_file: Option<PathBuf>,
     /// Read this secret from Secrets Manager, with the usual AWS credentials
     #[arg(long, value_name = "ARN", conflicts_with = "secret_file")]
     secret_arn: Option<String>,
-    /// The AWS profile with the credentials [env: AWS_PROFILE]
+    /// The AWS profile with the credentials [default: that of the target] [env: AWS_PROFILE]
     #[arg(long, value_name = "NAME", conflicts_with = "secret_file")]
     profile: Option<String>,
 }
@@ -37,7 +40,27 @@ impl SecretSource {
         Ok(match (&self.secret_file, &self.secret_arn) {
             (Some(path), _) => only(read(path)?, String::new()),
             (None, Some(arn)) => only(String::new(), arn.clone()),
-            (None, None) => environment.clone(),
+            (None, None) => match self.arn_of_target(environment)? {
+                Some(arn) => only(String::new(), arn),
+                None => environment.clone(),
+            },
+        })
+    }
+
+    /// The secret of the target. The option wins over the variables, and the variables over the other ways to name a target.
+    fn arn_of_target(&self, environment: &Environment) -> anyhow::Result<Option<String>> {
+        let has_variable = |variable| environment.optional(variable).is_some();
+        let is_given = self.target.is_given();
+        if !is_given && [JWT_SECRET, JWT_SECRET_ARN, JWT_JWKS_URL].into_iter().any(has_variable) {
+            return Ok(None);
+        }
+        let system = self.target.system()?;
+        Ok(match system.deployed() {
+            Some(system) if is_given => {
+                Some(system.need(StackOutput::SigningSecretArn, "--secret-file FILE or --secret-arn ARN")?.to_owned())
+            }
+            Some(system) => system.get(StackOutput::SigningSecretArn).map(str::to_owned),
+            None => None,
         })
     }
 
@@ -65,7 +88,9 @@ impl SecretSource {
     /// The AWS configuration for reading a secret, in the secret's own region.
     pub(crate) async fn aws(&self, arn: &str) -> anyhow::Result<SdkConfig> {
         let region = arn.split(':').nth(3).filter(|region| !region.is_empty());
-        Aws { profile: self.profile.as_deref(), region, endpoint: None }.load().await
+        let system = self.target.system().ok();
+        let of_target = system.as_ref().and_then(|system| system.deployed()?.profile());
+        Aws { profile: self.profile.as_deref().or(of_target), region, endpoint: None }.load().await
     }
 }
 

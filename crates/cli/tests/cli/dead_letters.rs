@@ -213,15 +213,14 @@ async fn mistakes_are_named() {
         missing.code == Some(1) && missing.stderr.contains("no visible message with the id no-such-id"),
         "{missing:?}"
     );
-    for (args, expected) in [
-        (&["replay"][..], "required"),
-        (&["replay", "x", "--all"], "cannot be used with"),
-        (&["purge"], "required"),
-        (&["list", "--region", "eu-west-1"], "--queue-url"),
-    ] {
+    for (args, expected) in
+        [(&["replay"][..], "required"), (&["replay", "x", "--all"], "cannot be used with"), (&["purge"], "required")]
+    {
         let ended = run(&[&["dead-letters"], args].concat()).await;
         assert!(ended.code == Some(2) && ended.stderr.contains(expected), "{ended:?}");
     }
+    let local = run(&["dead-letters", "list", "--region", "eu-west-1"]).await;
+    assert!(local.code == Some(1) && local.stderr.contains("--queue-url"), "{local:?}");
     let bad = run(&["dead-letters", "list", "--queue-url", "queue"]).await;
     assert!(bad.code == Some(1) && bad.stderr.contains("--queue-url must be the URL of a queue"), "{bad:?}");
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();

@@ -10,6 +10,9 @@ use tokio::time::timeout;
 /// The time limit of steps that take milliseconds on an idle machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
+/// A configuration folder without contexts.
+const NO_FOLDER: &str = "/nonexistent";
+
 /// A local system on free ports.
 pub(crate) async fn system() -> Local {
     system_with(Config::default()).await
@@ -25,7 +28,13 @@ pub(crate) async fn system_with(config: Config) -> Local {
 /// The command, in this environment and no other.
 fn command(args: &[&str], environment: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_entity-stream"));
-    command.args(args).env_clear().envs(environment.iter().copied()).kill_on_drop(true);
+    // Contexts of the person who runs the tests do not count.
+    command
+        .args(args)
+        .env_clear()
+        .env("XDG_CONFIG_HOME", NO_FOLDER)
+        .envs(environment.iter().copied())
+        .kill_on_drop(true);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
@@ -73,7 +82,7 @@ pub(crate) fn start_with(args: &[&str], environment: &[(&str, &str)]) -> Running
 /// Starts a line in a shell, as if a user had pasted it.
 pub(crate) fn start_line(line: &str) -> Running {
     let mut shell = Command::new("sh");
-    shell.args(["-c", line]).env_clear().kill_on_drop(true);
+    shell.args(["-c", line]).env_clear().env("XDG_CONFIG_HOME", NO_FOLDER).kill_on_drop(true);
     shell.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     running(shell)
 }

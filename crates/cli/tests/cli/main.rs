@@ -4,18 +4,24 @@
 
 mod auth;
 mod bad_input;
+mod bench;
 mod collections;
 mod connections;
+mod contexts;
 mod cuts;
 mod dead_letters;
 mod doctor;
 mod documented;
 mod entities;
+mod forwarding;
 mod harness;
+mod interactive;
 mod keys;
 mod listen;
 mod local;
+mod manual;
 mod publish;
+mod recordings;
 mod resume;
 mod server;
 mod simulate;

@@ -64,6 +64,10 @@ impl DynamoDb {
         format!("http://{}", loopback::reachable(self.address))
     }
 
+    pub(crate) fn port(&self) -> u16 {
+        self.address.port()
+    }
+
     /// The engine, whose load the event bus watches.
     pub(crate) fn engine(&self) -> &Arc<Engine> {
         &self.engine

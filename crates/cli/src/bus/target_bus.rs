@@ -13,25 +13,20 @@ use crate::terminal::printable;
 /// The endpoint of a local system.
 pub(crate) const LOCAL: &str = "http://localhost:3000";
 
-/// The options for the event bus.
-#[derive(Clone, Debug, Default, clap::Args)]
-#[command(next_help_heading = "Event bus")]
-pub(crate) struct Target {
-    /// The endpoint of the event bus [default: http://localhost:3000, the local system]
-    #[arg(long, value_name = "URL")]
+/// An event bus to publish to.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct TargetBus {
+    /// The endpoint of the event bus. `None` for the service's own, or for that of the local system.
     pub(crate) endpoint_url: Option<String>,
-    /// Publish to this EventBridge bus (name or ARN) with the usual AWS credentials
-    #[arg(long, value_name = "NAME")]
+    /// The EventBridge bus. `None` for the local system.
     pub(crate) event_bus: Option<String>,
-    /// The AWS profile with the credentials and the region [env: AWS_PROFILE]
-    #[arg(long, value_name = "NAME", requires = "event_bus")]
+    /// The AWS profile with the credentials and the region.
     pub(crate) profile: Option<String>,
-    /// The region of the bus [env: AWS_REGION]
-    #[arg(long, value_name = "REGION", requires = "event_bus")]
+    /// The region of the bus.
     pub(crate) region: Option<String>,
 }
 
-impl Target {
+impl TargetBus {
     /// The local system at this URL.
     pub(crate) fn local(endpoint_url: String) -> Self {
         Self { endpoint_url: Some(endpoint_url), ..Self::default() }

@@ -1,0 +1,164 @@
+use std::collections::HashSet;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{anyhow, ensure};
+use entity_stream_protocol::{EpochMillis, Tenant};
+use entity_stream_publisher::{Batch, InFlight, PublishError};
+use tokio::time::{Instant, sleep_until};
+
+use crate::bus::{BusOptions, Line, Lines, TargetBus};
+use crate::interrupt::Interrupt;
+use crate::logs;
+use crate::progress::Progress;
+use crate::recording::{ReplayEntry, ReplayOptions, ReplaySpeed, Unreplayable};
+use crate::terminal::{self, counted, grouped};
+
+/// The time that the bus has to accept a batch.
+const PUBLISH_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Publish the events of a recording again, at the pace at which they arrived
+///
+/// Publishes the changes of a file of `entity-stream record`. The time between two events is that between their arrivals, divided
+/// by --speed. The changes of an entity keep their order. Each change gets the time of its replay as timestamp. Skips events that
+/// are no changes, such as those of snapshots, and events whose data is missing. Ctrl-C ends the replay, and prints the number of
+/// published events.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  entity-stream replay city.ndjson
+  entity-stream replay city.ndjson --speed 10 --tenant test
+  entity-stream replay city.ndjson --speed max --target local
+  gunzip -c city.ndjson.gz | entity-stream replay -")]
+pub(crate) struct Args {
+    /// The file, or `-` for standard input
+    file: PathBuf,
+    /// Publish for this tenant [default: the tenant of each event]
+    #[arg(long, value_name = "TENANT")]
+    tenant: Option<Tenant>,
+    /// The pace: 2 is twice as fast, 0.5 half as fast, and max without pauses
+    #[arg(long, value_name = "N", default_value = "1")]
+    speed: ReplaySpeed,
+    /// Keep the timestamps of the events. The entity state ignores a change that is older than the state
+    #[arg(long)]
+    keep_timestamps: bool,
+    #[command(flatten)]
+    bus: BusOptions,
+}
+
+pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
+    logs::start(logs::OF_A_TOOL)?;
+    let mut interrupt = Interrupt::install()?;
+    let target = args.bus.bus()?;
+    let mut lines = Lines::open(&args.file)?;
+    let publisher = target.publisher().await?;
+    let mut replay = RecordingReplay {
+        in_flight: InFlight::new(publisher, NonZeroUsize::MIN, PUBLISH_TIMEOUT),
+        progress: Progress::new(lines.bytes),
+        batch: Batch::default(),
+        entities: HashSet::new(),
+        skipped: 0,
+        target,
+    };
+    let options = ReplayOptions { tenant: args.tenant, keeps_timestamps: args.keep_timestamps };
+    let mut ended = tokio::select! {
+        result = replay.run(&mut lines, args.speed, &options) => result,
+        () = interrupt.received() => Err(anyhow!("interrupted")),
+    };
+    // A batch that is under way counts too.
+    ended = ended.and(replay.settle().await);
+    replay.progress.clear();
+    if replay.skipped > 0 {
+        let skipped = counted(replay.skipped, "event");
+        terminal::note(format!(
+            "{skipped} skipped: snapshots, events that left a filter, and events without their data"
+        ));
+    }
+    let progress = replay.progress;
+    if let Err(error) = ended {
+        return Err(error.context(format!("stopped after {}", progress.summary())));
+    }
+    terminal::note(format!("{}, {}", progress.summary(), progress.rate()));
+    let (rejected, all) = (progress.total_rejected(), progress.total_rejected() + progress.total_published());
+    ensure!(rejected == 0, "{} of {} rejected", grouped(rejected), counted(all, "event"));
+    Ok(())
+}
+
+/// A replay under way.
+struct RecordingReplay {
+    in_flight: InFlight<ReplayEntry>,
+    progress: Progress,
+    batch: Batch<ReplayEntry>,
+    /// The entities of the batch. The bus keeps no order within a batch, so it has one event of each.
+    entities: HashSet<(Tenant, String, String)>,
+    skipped: u64,
+    target: TargetBus,
+}
+
+impl RecordingReplay {
+    async fn run(&mut self, lines: &mut Lines, speed: ReplaySpeed, options: &ReplayOptions) -> anyhow::Result<()> {
+        let mut beginning: Option<(Instant, EpochMillis)> = None;
+        while let Some(Line { number, end, text }) = lines.next().await {
+            let entry =
+                text.map_err(Unreplayable::Invalid).and_then(|text| ReplayEntry::from_line(&text, number, options));
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(Unreplayable::Skipped) => {
+                    self.skipped += 1;
+                    continue;
+                }
+                Err(Unreplayable::Invalid(error)) => {
+                    self.progress.rejected(&format!("line {number}: {error:#}"));
+                    continue;
+                }
+            };
+            let (started, first) = *beginning.get_or_insert((Instant::now(), entry.received_at));
+            let due = started + speed.pause(entry.received_at.millis().saturating_sub(first.millis()));
+            if due > Instant::now() {
+                self.flush().await?;
+                sleep_until(due).await;
+            }
+            if !self.entities.insert(entry.entity.clone()) {
+                self.flush().await?;
+                self.entities.insert(entry.entity.clone());
+            }
+            if let Some(full) = self.batch.push_or_replace(entry) {
+                let next = std::mem::replace(&mut self.batch, full);
+                self.flush().await?;
+                self.batch = next;
+            }
+            self.progress.draw(end);
+        }
+        self.flush().await
+    }
+
+    /// Publishes the batch, and waits until the bus has it.
+    async fn flush(&mut self) -> anyhow::Result<()> {
+        self.entities.clear();
+        let settled = self.in_flight.send(std::mem::take(&mut self.batch)).await;
+        self.report(settled)?;
+        self.settle().await
+    }
+
+    async fn settle(&mut self) -> anyhow::Result<()> {
+        let mut ended = Ok(());
+        while !self.in_flight.is_idle() {
+            let settled = self.in_flight.next().await;
+            ended = ended.and(self.report(settled));
+        }
+        ended
+    }
+
+    fn report(&mut self, settled: entity_stream_publisher::Settled<ReplayEntry>) -> anyhow::Result<()> {
+        let mut failed = None;
+        for (entry, result) in settled {
+            match result {
+                Ok(_) => self.progress.published(),
+                Err(PublishError::Request(error)) => failed = Some(error),
+                Err(error) => self.progress.rejected(&format!("line {}: {error}", entry.line)),
+            }
+        }
+        failed.map_or(Ok(()), |error| Err(self.target.failed(&error)))
+    }
+}

@@ -1,0 +1,147 @@
+//! `listen --forward-to`: each event reaches the receiver, in order, or is told.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::extract::State;
+use axum::routing::post;
+use entity_stream_local::Local;
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::http::{HeaderMap, StatusCode};
+
+use crate::harness::{PATIENCE, listen, run, start, system};
+
+/// A receiver that answers with these statuses, and with 204 after them.
+struct Hook {
+    url: String,
+    posts: mpsc::UnboundedReceiver<(HeaderMap, String)>,
+}
+
+type Script = Arc<(Mutex<VecDeque<u16>>, mpsc::UnboundedSender<(HeaderMap, String)>)>;
+
+async fn answer(State(script): State<Script>, headers: HeaderMap, body: String) -> StatusCode {
+    let status = script.0.lock().unwrap().pop_front().unwrap_or(204);
+    script.1.send((headers, body)).unwrap();
+    StatusCode::from_u16(status).unwrap()
+}
+
+impl Hook {
+    async fn start(statuses: &[u16]) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/hook?secret=1", listener.local_addr().unwrap());
+        let (sender, posts) = mpsc::unbounded_channel();
+        let script: Script = Arc::new((Mutex::new(statuses.iter().copied().collect()), sender));
+        let router = Router::new().route("/hook", post(answer)).with_state(script);
+        tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        Self { url, posts }
+    }
+
+    /// The next post: its headers and the id of its entity.
+    async fn post(&mut self) -> (HeaderMap, Value) {
+        let (headers, body) = timeout(PATIENCE, self.posts.recv()).await.expect("a post comes").unwrap();
+        (headers, serde_json::from_str(&body).unwrap())
+    }
+
+    async fn entity(&mut self) -> String {
+        self.post().await.1["entityId"].as_str().unwrap().to_owned()
+    }
+}
+
+async fn publish(system: &Local, entity: &str) {
+    let args = ["publish", "demo", "--type", "entityDeleted", "--entity-type", "Room", "--entity-id", entity];
+    let ended = run(&[&args[..], &["--target", &system.http_url()]].concat()).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+}
+
+#[tokio::test]
+async fn a_failed_post_is_repeated_and_the_order_is_kept() {
+    let (system, mut hook) = (system().await, Hook::start(&[500, 429, 408, 204]).await);
+    let args = ["--output", "none", "--count", "2", "--forward-to", &hook.url];
+    let mut listener = listen(&system, "demo", &args).await;
+    publish(&system, "a").await;
+    publish(&system, "b").await;
+    let (headers, event) = hook.post().await;
+    assert_eq!(headers["content-type"], "application/json");
+    assert_eq!(headers["entity-stream-event-id"], event["id"].as_str().unwrap());
+    assert_eq!(headers["entity-stream-tenant"], "demo");
+    assert_eq!((event["entityId"].as_str(), event["type"].as_str()), (Some("a"), Some("entityDeleted")));
+    for expected in ["a", "a", "a", "b"] {
+        assert_eq!(hook.entity().await, expected);
+    }
+    let said = listener.says("cannot forward to http://127.0.0.1").await;
+    assert!(said.contains("it answers 500; trying again in 0.") && !said.contains("secret"), "{said}");
+    listener.says("2 events forwarded").await;
+    assert_eq!(listener.exit().await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_refused_event_is_skipped_and_the_exit_code_says_so() {
+    let (system, mut hook) = (system().await, Hook::start(&[422, 204]).await);
+    let more = ["--output", "none", "--count", "2", "--format", "cloudevents", "--forward-to", &hook.url];
+    let mut listener = listen(&system, "demo", &more).await;
+    publish(&system, "a").await;
+    publish(&system, "b").await;
+    let (headers, event) = hook.post().await;
+    assert_eq!(headers["content-type"], "application/cloudevents+json");
+    assert_eq!((event["specversion"].as_str(), event["data"]["entityId"].as_str()), (Some("1.0"), Some("a")));
+    assert_eq!(hook.post().await.1["data"]["entityId"], "b");
+    listener.says(" refused the event ").await;
+    listener.says("1 event forwarded, 1 skipped").await;
+    listener.says("refused 1 event").await;
+    assert_eq!(listener.exit().await.code(), Some(1));
+}
+
+#[tokio::test]
+async fn the_place_moves_only_when_the_receiver_has_the_event() {
+    let (system, mut hook) = (system().await, Hook::start(&[204, 503, 503, 503, 503, 503, 503, 503]).await);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("place.json");
+    let more = ["--output", "none", "--resume", file.to_str().unwrap(), "--forward-to", &hook.url];
+    let mut listener = listen(&system, "demo", &more).await;
+    for entity in ["a", "b", "c"] {
+        publish(&system, entity).await;
+    }
+    assert_eq!([hook.entity().await, hook.entity().await], ["a", "b"]);
+    listener.says("it answers 503").await;
+    listener.signal("INT").await;
+    listener.says("the next command continues there").await;
+    assert_eq!(listener.exit().await.code(), Some(0));
+    let mut hook = Hook::start(&[]).await;
+    let url = system.websocket_url();
+    let mut listener = start(
+        &[&["listen", "demo", "--url", &url, "--resume", file.to_str().unwrap(), "--forward-to"][..], &[&hook.url]]
+            .concat(),
+    );
+    let mut entities = vec![hook.entity().await];
+    while entities.last().unwrap() != "c" {
+        entities.push(hook.entity().await);
+    }
+    // Events of the last seconds before the place can come again.
+    assert!(entities.ends_with(&["b".to_owned(), "c".to_owned()]), "{entities:?}");
+    listener.signal("INT").await;
+    assert_eq!(listener.exit().await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn without_a_place_the_exit_code_tells_what_did_not_arrive() {
+    let system = system().await;
+    let more = ["--output", "none", "--forward-to", "http://127.0.0.1:9/"];
+    let mut listener = listen(&system, "demo", &more).await;
+    publish(&system, "a").await;
+    listener.says("cannot forward to http://127.0.0.1:9: ").await;
+    listener.signal("INT").await;
+    listener.says("error: ended before 1 event reached http://127.0.0.1:9; with --resume FILE").await;
+    assert_eq!(listener.exit().await.code(), Some(1));
+    for (url, expected) in [
+        ("localhost", "--forward-to must be a URL such as https://example.com/hook; found `localhost`"),
+        ("http://a:b@localhost", "--forward-to takes no user name and no password"),
+    ] {
+        let ended = run(&["listen", "demo", "--forward-to", url]).await;
+        assert_eq!(ended.code, Some(1), "{ended:?}");
+        assert!(ended.stderr.contains(expected), "{ended:?}");
+    }
+}

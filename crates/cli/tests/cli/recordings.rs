@@ -1,0 +1,132 @@
+//! `record` and `replay`: the same changes, at the same pace or faster.
+
+use std::path::Path;
+
+use entity_stream_local::Local;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use crate::harness::{Running, listen, run, run_with, start, system};
+
+async fn publish(system: &Local, lines: &str) {
+    let ended = run_with(&["publish", "demo", "--file", "-", "--target", &system.http_url()], &[], lines).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+}
+
+fn change(entity: &str, value: u64) -> String {
+    json!({ "type": "entityUpdated", "entityId": entity, "entityType": "Room", "servicePath": "/madrid",
+        "data": { "n": value }, "changedAttributes": ["n"] })
+    .to_string()
+}
+
+/// A line of a recording.
+fn line(received_at: &str, entity: &str, value: u64) -> String {
+    let event = json!({ "type": "entityUpdated", "id": "1", "tenant": "demo", "servicePath": "/", "entityId": entity,
+        "entityType": "Room", "data": { "n": value }, "timestamp": "2026-01-02T03:04:05Z" });
+    format!("{}\n", json!({ "receivedAt": received_at, "event": event }))
+}
+
+async fn event(listener: &mut Running) -> Value {
+    serde_json::from_str(&listener.line().await).unwrap()
+}
+
+#[tokio::test]
+async fn a_recording_is_published_again_for_another_tenant() {
+    let system = system().await;
+    let (url, folder) = (system.http_url(), tempfile::tempdir().unwrap());
+    let file = folder.path().join("city.ndjson");
+    let path = file.to_str().unwrap();
+    let mut recorder = start(&["record", "demo", path, "--count", "3", "--target", &url]);
+    recorder.says("listening to demo").await;
+    publish(&system, &[change("a", 1), change("b", 2), change("a", 3)].join("\n")).await;
+    assert_eq!(recorder.exit().await.code(), Some(0));
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert_eq!(text.lines().count(), 3, "{text}");
+    assert!(text.starts_with(r#"{"receivedAt":"20"#), "{text}");
+    assert!(is_private(&file));
+    let mut listener = listen(&system, "test", &["--output", "json"]).await;
+    let ended = run(&["replay", path, "--tenant", "test", "--speed", "max", "--target", &url]).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(ended.stderr.starts_with("3 events published, "), "{ended:?}");
+    let mut of_a = Vec::new();
+    for _ in 0..3 {
+        let event = event(&mut listener).await;
+        assert_eq!((&event["servicePath"], &event["changedAttributes"]), (&json!("/madrid"), &json!(["n"])));
+        if event["entityId"] == "a" {
+            of_a.push(event["data"]["n"].clone());
+        }
+    }
+    assert_eq!(of_a, [json!(1), json!(3)]);
+    let again = run(&["record", "demo", path, "--target", &url]).await;
+    assert!(again.stderr.contains("city.ndjson exists; pass --append to add to it"), "{again:?}");
+    let mut recorder = start(&["record", "demo", path, "--append", "--count", "1", "--target", &url]);
+    recorder.says("listening to demo").await;
+    publish(&system, &change("c", 4)).await;
+    assert_eq!(recorder.exit().await.code(), Some(0));
+    assert_eq!(std::fs::read_to_string(&file).unwrap().lines().count(), 4);
+}
+
+#[tokio::test]
+async fn the_pace_is_that_of_the_recording_divided_by_the_speed() {
+    let system = system().await;
+    let mut listener = listen(&system, "demo", &["--output", "json"]).await;
+    let lines = line("2026-01-02T03:04:05.000Z", "a", 1) + &line("2026-01-02T03:04:09.000Z", "a", 2);
+    let (started, url) = (Instant::now(), system.http_url());
+    let ended = run_with(&["replay", "-", "--speed", "4", "--target", &url], &[], &lines).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(started.elapsed().as_secs_f64() >= 1.0);
+    let (first, second) = (event(&mut listener).await, event(&mut listener).await);
+    assert_eq!((&first["data"]["n"], &second["data"]["n"]), (&json!(1), &json!(2)));
+    assert_ne!(first["timestamp"], "2026-01-02T03:04:05Z", "it has the time of the replay");
+    let keep = ["replay", "-", "--keep-timestamps", "--target", &url];
+    run_with(&keep, &[], &line("2026-01-02T03:04:05Z", "b", 3)).await;
+    assert_eq!(event(&mut listener).await["timestamp"], "2026-01-02T03:04:05Z");
+}
+
+#[tokio::test]
+async fn an_interrupt_ends_a_replay_with_the_count() {
+    let system = system().await;
+    let mut listener = listen(&system, "demo", &["--output", "json"]).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("slow.ndjson");
+    std::fs::write(&file, line("2026-01-02T03:04:05Z", "a", 1) + &line("2026-01-02T04:04:05Z", "a", 2)).unwrap();
+    let mut replay = start(&["replay", file.to_str().unwrap(), "--target", &system.http_url()]);
+    listener.line().await;
+    replay.signal("INT").await;
+    replay.says("error: stopped after 1 event published: interrupted").await;
+    assert_eq!(replay.exit().await.code(), Some(1));
+}
+
+#[tokio::test]
+async fn lines_that_cannot_be_published_are_told() {
+    let system = system().await;
+    let url = system.http_url();
+    let snapshot = line("2026-01-02T03:04:05Z", "a", 1).replace("entityUpdated", "entitySnapshot");
+    let truncated =
+        line("2026-01-02T03:04:05Z", "a", 1).replace("\"data\":{\"n\":1}", "\"data\":{},\"truncated\":true");
+    let lines = format!("{snapshot}{truncated}{}\n{}", change("a", 1), line("2026-01-02T03:04:05Z", "a", 1));
+    let ended = run_with(&["replay", "-", "--target", &url], &[], &lines).await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    for expected in [
+        "line 3: this is no line of `entity-stream record`",
+        "2 events skipped: ",
+        "1 event published, 1 rejected",
+        "1 of 2 events rejected",
+    ] {
+        assert!(ended.stderr.contains(expected), "{ended:?}");
+    }
+    let ended = run(&["replay", "/nonexistent", "--target", &url]).await;
+    assert!(ended.stderr.contains("cannot read /nonexistent"), "{ended:?}");
+    assert_eq!(run(&["replay", "-", "--speed", "0"]).await.code, Some(2));
+}
+
+#[cfg(unix)]
+fn is_private(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    path.metadata().unwrap().permissions().mode() & 0o777 == 0o600
+}
+
+#[cfg(not(unix))]
+fn is_private(path: &Path) -> bool {
+    path.exists()
+}
