@@ -2,7 +2,7 @@
 import { Collection, type EntityChange } from './collection.js';
 import { Emitter } from './emitter.js';
 import { type Entity, entityKey } from './entity.js';
-import type { EntityStreamError } from './errors.js';
+import { ClosedError, type EntityStreamError } from './errors.js';
 import { type EntitiesOptions, Loader, entityOf } from './live.js';
 import type { Filter, Frame } from './messages.js';
 import type { OnlineTime } from './online.js';
@@ -36,6 +36,7 @@ export class Entities<Data = Record<string, unknown>> implements Iterable<[strin
   private resolve!: () => void;
   private reject!: (error: unknown) => void;
   private hasAll = false;
+  private isAwaited = false;
   /** True if the collection has been complete. */
   private wasFilled = false;
 
@@ -67,24 +68,34 @@ export class Entities<Data = Record<string, unknown>> implements Iterable<[strin
         else this.loader?.start();
       },
       notRecovered: () => {
+        if (!this.loader) return;
         this.wasFilled = false;
-        this.loader?.start();
+        this.loader.start();
       },
+      failed: (error) => this.reject(error),
       lost: () => {
         this.loader?.stop();
         this.change(false);
       },
     });
     this.subscription.on('state', (state) => {
-      if (state === 'closed' || state === 'failed') this.loader?.stop();
+      if (state === 'closed' || state === 'failed') {
+        this.loader?.stop();
+        this.change(false);
+      }
+      if (state === 'closed') this.reject(new ClosedError());
       this.emitter.emit('state', state);
     });
-    this.subscription.on('error', (error) => this.emitter.emit('error', error));
-    this.subscription.ready.catch((error: unknown) => this.reject(error));
+    this.subscription.on('error', (error) => {
+      // Without a listener, the program would not notice that the collection has ended.
+      if (!this.isAwaited && !this.emitter.has('error') && !host.isHeard()) console.error(error);
+      this.emitter.emit('error', error);
+    });
   }
 
   /** Resolves once the collection holds every entity that matches. Rejects if the server refuses the filter, or if it is closed before. */
   get ready(): Promise<void> {
+    this.isAwaited = true;
     return this.completed;
   }
 

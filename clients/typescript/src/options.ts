@@ -1,4 +1,5 @@
 import { refuseUnknown } from './unknown.js';
+import { checkedUrl } from './url.js';
 
 /** The parts of a WebSocket that this library uses. Browsers, Node.js 22 and the npm package `ws` all have them. */
 export interface WebSocketLike {
@@ -93,7 +94,7 @@ const NAMES: readonly (keyof EntityStreamOptions)[] = [
 
 /** Complete and checked options. */
 export type Settings = typeof DEFAULTS & {
-  url: URL;
+  url: string;
   tenant: string;
   getToken: GetToken | undefined;
   dpop: DpopOptions | undefined;
@@ -101,12 +102,6 @@ export type Settings = typeof DEFAULTS & {
   WebSocket: WebSocketConstructor;
   parse(text: string): unknown;
   debug(entry: DebugEntry): void;
-};
-
-/** The parameters of the wire contract that this client sets, and where the program says them. */
-const TAKEN: Record<string, string> = {
-  tenant: 'the option tenant', group_id: 'the option groupId', batch: 'no parameter', subscribe: 'subscribe()', entityTypes: 'subscribe()',
-  entityIds: 'subscribe()', idPattern: 'subscribe()', wholeEntity: 'subscribe()', showChanges: 'subscribe()',
 };
 
 /** Completes and checks options. Throws at once for an invalid option. */
@@ -163,24 +158,4 @@ function careful(debug: EntityStreamOptions['debug']): Settings['debug'] {
       });
     }
   };
-}
-
-/** Checks a URL. The errors do not repeat the URL, because it may contain a secret. */
-function checkedUrl(text: string): URL {
-  const example = 'ws://localhost:3000 or wss://a1b2c3.execute-api.eu-west-1.amazonaws.com/prod';
-  let url: URL;
-  try {
-    url = new URL(text);
-  } catch {
-    throw new TypeError(`url has to be a WebSocket URL such as ${example}`);
-  }
-  if (url.protocol !== 'ws:' && url.protocol !== 'wss:') throw new TypeError(`url has to begin with ws: or wss:, such as ${example}`);
-  if (url.username || url.password) throw new TypeError('url must not contain a user name or password; use getToken instead');
-  if (url.searchParams.has('token')) throw new TypeError('url must not contain a token, because URLs are often logged; use getToken instead');
-  if (url.searchParams.has('format')) throw new TypeError('url must not contain `format`; this client reads the default format');
-  for (const [name, option] of Object.entries(TAKEN)) {
-    if (url.searchParams.has(name)) throw new TypeError(`url must not contain \`${name}\`; use ${option} instead`);
-  }
-  url.hash = '';
-  return url;
 }

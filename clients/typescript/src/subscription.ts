@@ -197,7 +197,7 @@ export class Subscription<Data = Record<string, unknown>> implements AsyncIterab
       snapshotItem: (item) => {
         if (this.end) return;
         watcher.snapshotItem?.(item);
-        if (this.emitter.has('snapshot')) this.items.set(keyOf(item), item as unknown as EntitySnapshot<Data>);
+        if (!watcher.snapshotItem) this.items.set(keyOf(item), item as unknown as EntitySnapshot<Data>);
       },
       snapshotRestarted: () => this.items.clear(),
       snapshotComplete: () => {
@@ -226,7 +226,7 @@ export class Subscription<Data = Record<string, unknown>> implements AsyncIterab
   private fail(error: Error): void {
     if (this.end) return;
     if (error instanceof ClosedError) return this.finish('closed', undefined);
-    const isHeard = this.isAwaited || this.iterators.size > 0 || this.emitter.has('error') || this.watcher.failed !== undefined || this.host.isHeard();
+    const isHeard = this.isAwaited || this.iterators.size > 0 || this.emitter.has('error') || this.host.isHeard();
     // Without a listener, the program would not notice that the subscription has ended.
     if (!isHeard) console.error(error);
     this.finish('failed', error);

@@ -54,6 +54,8 @@ export class Supervisor {
   private active: Link | undefined;
   private running: Promise<void> | undefined;
   private rotation: AbortController | undefined;
+  /** The connection that was closed because it had no subscription. */
+  private unused: Link | undefined;
   private cancelIdle = () => {};
   private cancelLater = () => {};
   private readonly stopping = new AbortController();
@@ -136,6 +138,7 @@ export class Supervisor {
         opened.tell();
         this.work(link);
         error = await this.untilLost();
+        if (this.unused === link) continue;
       } catch (thrown) {
         error = asError(thrown);
       }
@@ -210,7 +213,7 @@ export class Supervisor {
         if (this.active !== link) return;
         const { registry } = this.subscriptions;
         if (registry.hasChanges) this.cancelLater = after(link.resumesInMs, () => this.proceed());
-        else if (!registry.isWanted) this.cancelIdle = after(IDLE_MS, () => void this.leave(link));
+        else if (!registry.isWanted) this.cancelIdle = after(IDLE_MS, () => void this.leave((this.unused = link)));
       },
       (error: AuthenticationError | ConnectionError) => link.connection.fail(error),
     );
@@ -240,7 +243,8 @@ export class Supervisor {
    * dropped as repeats.
    */
   private async rotate(old: Link): Promise<void> {
-    if (this.active !== old) return;
+    // A member that leaves its group still takes events for a while.
+    if (this.active !== old || this.stopping.signal.aborted) return;
     const rotation = (this.rotation = new AbortController());
     const { signal } = rotation;
     let next: Link | undefined;

@@ -12,6 +12,7 @@ import { PACKAGE, REPOSITORY } from './harness/paths.js';
 import { SECRET, mint } from './harness/tokens.js';
 
 const PAGES = ['docs/clients.md', 'clients/typescript/README.md'];
+const TUTORIAL = 'docs/tutorial-live-map.md';
 const ROOM = { entityType: 'Room', entityId: 'urn:ngsi-ld:Room:001', data: { temperature: 23.5 }, changedAttributes: ['temperature'] };
 
 const examples = PAGES.flatMap((page) => examplesOf(page, ['ts', 'tsx', 'html']));
@@ -66,17 +67,49 @@ async function runInChromium({ name, language, source }: Example, local: Local):
   const complaints = complaintsOf(page);
   const said: string[] = [];
   page.on('console', (message) => said.push(message.text()));
-  await page.route('**/session/token', (route) => route.fulfill({ body: mint('demo', 600) }));
+  await page.route('**/session/token', (route) => {
+    const jkt = route.request().postData();
+    return route.fulfill({ body: mint('demo', 600, SECRET, jkt === null ? {} : { cnf: { jkt } }) });
+  });
+  await page.route('**/ngsi-ld/v1/entities**', (route) => route.fulfill({ json: [] }));
   const url = language === 'html' ? writeHtml(name, source.replace('<title>', '<link rel="icon" href="data:,"><title>')) : writePage(name, source);
   await page.goto(`${chromium.pages.url}${url}`);
   return {
     shown: async () => said.join('\n') + (await page.innerText('body')),
     end: async () => {
+      await page.screenshot({ path: path.join(PACKAGE, `build/${name}.png`) });
       await browser.close();
       assert.deepEqual(complaints, []);
     },
   };
 }
+
+test('Documentation: the live map shows the city, and follows it', { timeout: 120_000 }, async (context) => {
+  const [example] = examplesOf(TUTORIAL, ['html']);
+  assert(example);
+  const local = await Local.start(['--simulate', 'demo', '--simulate-rate', '10']);
+  const browser = await launchFor(local);
+  context.after(async () => {
+    await browser.close();
+    await local.kill();
+  });
+  const page = await browser.newPage({ viewport: { width: 1200, height: 800 } });
+  const complaints = complaintsOf(page);
+  // The pages of these tests have no node_modules of their own.
+  const html = example.source.replace(/<script type="importmap">[^]*?<\/script>/, '').replace('<title>', '<link rel="icon" href="data:,"><title>');
+  await page.goto(`${chromium.pages.url}${writeHtml('live-map', html)}`);
+  const places = () => page.$$eval('.place', (all) => all.map((place) => [place.textContent, (place as SVGElement).style.transform]));
+  await until('thirty entities on the map', async () => (await places()).length >= 30);
+  const before = new Map(await places() as [string, string][]);
+  await until('one of them to move', async () => (await places()).some(([id, where]) => before.has(id!) && before.get(id!) !== where));
+  assert.equal(await page.innerText('#state'), 'connected');
+  assert((await page.$$('#latest li')).length >= 10);
+  const circles = await page.$$eval('circle', (all) => all.map((circle) => circle.getBoundingClientRect().toJSON() as DOMRect));
+  const isShown = ({ left, top, right, bottom }: DOMRect) => left >= 0 && top >= 0 && right <= 880 && bottom <= 800;
+  assert(circles.filter(isShown).length > circles.length * 0.8, JSON.stringify(circles));
+  await page.screenshot({ path: path.join(PACKAGE, 'build/live-map.png') });
+  assert.deepEqual(complaints, []);
+});
 
 test('Documentation: the page has every option with its default, every state and every code', () => {
   const page = readFileSync(path.join(REPOSITORY, 'docs/clients.md'), 'utf8');
@@ -87,7 +120,8 @@ test('Documentation: the page has every option with its default, every state and
     addEventListener(): void {}
   }
   const defaults = settings({ url: 'ws://localhost', tenant: 'demo', WebSocket: None }) as Record<string, unknown>;
-  const options = [...source('options.ts').matchAll(/^ {2}(\w+)\??: .*;$/gm)].map(([, name]) => name!);
+  const [, declared = ''] = /export interface EntityStreamOptions \{\n([^]*?)\n\}/.exec(source('options.ts')) ?? [];
+  const options = [...declared.matchAll(/^ {2}(\w+)\??: .*;$/gm)].map(([, name]) => name!);
   assert(options.includes('drainMs') && options.includes('getToken'));
   for (const option of new Set(options)) {
     const value = defaults[option];

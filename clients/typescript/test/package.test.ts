@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
+import { promisify } from 'node:util';
 import { build, preview } from 'vite';
-import { complaintsOf, launch } from './harness/chromium.js';
-import { PATIENCE_MS } from './harness/local.js';
+import { complaintsOf, launchFor } from './harness/chromium.js';
+import { Local, PATIENCE_MS, until } from './harness/local.js';
 import { PACKAGE } from './harness/paths.js';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'entity-stream-package-'));
@@ -17,52 +18,120 @@ const npm = (directory: string, ...args: string[]) =>
 // `npm test` has built the package.
 const [tarball] = JSON.parse(npm(PACKAGE, 'pack', '--ignore-scripts', '--json', '--pack-destination', folder)) as [{ filename: string; files: { path: string }[] }];
 
-test('the tarball has the licences and the pages that its README names', () => {
+test('the tarball has the licences, and every link of its pages leads to a file in it', () => {
   const files = new Set(tarball.files.map(({ path }) => path));
-  const readme = readFileSync(path.join(PACKAGE, 'README.md'), 'utf8');
-  const links = [...readme.matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map(([, target]) => target!);
-  assert(links.length > 0);
-  for (const file of ['dist/index.js', 'dist/index.d.ts', 'dist/react.js', 'LICENSE-APACHE', 'LICENSE-MIT', ...links]) {
-    // The repository has the pages in `docs` at its top, the package in its own `docs`.
-    assert(files.has(file.replace(/^(\.\.\/)+/, '')), file);
+  for (const file of ['dist/index.js', 'dist/index.d.ts', 'dist/react.js', 'LICENSE-APACHE', 'LICENSE-MIT', 'docs/clients.md']) assert(files.has(file), file);
+  const pages = [...files].filter((file) => file.endsWith('.md'));
+  assert(pages.length >= 4);
+  for (const page of pages) {
+    const text = readFileSync(path.join(PACKAGE, page), 'utf8');
+    const links = [...text.matchAll(/\]\((?!https?:|#)([^)#\s]+)/g)].map(([, target]) => target!);
+    assert(links.length > 0, page);
+    for (const link of links) {
+      // The repository has the pages in `docs` at its top, the package in its own `docs`.
+      const target = page === 'README.md' ? link.replace(/^(\.\.\/)+/, '') : path.posix.join(path.posix.dirname(page), link);
+      assert(files.has(target), `${page}: ${link}`);
+    }
   }
 });
 
 const MAIN = `
-import { createElement } from 'react';
+import { createElement as h } from 'react';
 import { createRoot } from 'react-dom/client';
-import { useEntityStream } from '@entity-stream/client/react';
-const App = () => createElement('h1', null, useEntityStream({ url: 'ws://127.0.0.1:9', tenant: 'demo', enabled: false }).status.state);
-createRoot(document.getElementById('root')).render(createElement(App));
+import { EntityStreamProvider, useConnectionState, useEntities } from '@entity-stream/client/react';
+const Rooms = () => h('h2', null, useEntities({ entityTypes: ['Room'] }).entities.map(({ id }) => id).join());
+const State = () => h('h1', null, useConnectionState().state);
+const App = () => h(EntityStreamProvider, { url: 'ws://localhost:3000', tenant: 'demo' }, h(State), h(Rooms));
+createRoot(document.getElementById('root')).render(h(App));
 `;
+
+const PROGRAM = `
+import { EntityStream } from '@entity-stream/client';
+import { WebSocket } from 'ws';
+const stream = new EntityStream({ url: process.argv[2], tenant: 'demo', WebSocket });
+const rooms = stream.entities({ entityTypes: ['Room'] });
+await rooms.ready;
+console.log([...rooms.keys()].join());
+await stream.close();
+`;
+
+/** A program for the types: it compiles with the strictest options, and without `skipLibCheck`. */
+const TYPED = `
+import { EntityStream, type EntityEvent } from '@entity-stream/client';
+import { useEntities, type EntitiesView } from '@entity-stream/client/react';
+interface Room { temperature: number }
+const stream = new EntityStream({ url: 'ws://localhost:3000', tenant: 'demo' });
+const rooms = stream.subscribe<Room>({ entityTypes: ['Room'] });
+export const temperatures = async () => {
+  for await (const { data } of rooms) return data?.temperature.toFixed(1);
+  return undefined;
+};
+export const type: EntityEvent<Room>['type'] = 'entityLeft';
+export const use = (): EntitiesView<Room> => useEntities<Room>({ q: 'temperature>25' }, { sort: (a, b) => a.data.temperature - b.data.temperature });
+// @ts-expect-error -- a collection needs every change
+stream.entities({ watchedAttributes: ['temperature'] });
+`;
+
+function application(how: string, files: Record<string, string>, ...packages: string[]): string {
+  const root = path.join(folder, how.replaceAll(' ', '-'));
+  mkdirSync(root);
+  const all = { 'package.json': JSON.stringify({ name: 'app', private: true, type: 'module' }), ...files };
+  for (const [name, text] of Object.entries(all)) writeFileSync(path.join(root, name), text);
+  npm(root, 'install', '--ignore-scripts', ...packages);
+  return root;
+}
+
+const room = { entityType: 'Room', entityId: 'urn:ngsi-ld:Room:1' };
 
 // The folder contains React for its own tests. An application must not get this second copy.
 for (const [how, args] of [
   ['the tarball', [path.join(folder, tarball.filename)]],
   ['the folder', ['--install-links', PACKAGE]],
 ] as const) {
-  test(`an application of Vite and React works with ${how}`, { timeout: 240_000 }, async () => {
-    const root = path.join(folder, how.replace(' ', '-'));
-    mkdirSync(root);
-    writeFileSync(path.join(root, 'package.json'), JSON.stringify({ name: 'app', private: true, type: 'module' }));
-    writeFileSync(path.join(root, 'index.html'), '<!DOCTYPE html><link rel="icon" href="data:,"><div id="root"></div><script type="module" src="/main.js"></script>');
-    writeFileSync(path.join(root, 'main.js'), MAIN);
-    npm(root, 'install', '--ignore-scripts', 'react@19', 'react-dom@19', ...args);
-    const plain = { root, configFile: false, logLevel: 'warn' } as const;
+  test(`an application of Vite and React works with ${how}, built for production`, { timeout: 240_000 }, async (context) => {
+    const html = '<!DOCTYPE html><link rel="icon" href="data:,"><div id="root"></div><script type="module" src="/main.js"></script>';
+    const root = application(how, { 'index.html': html, 'main.js': MAIN }, 'react@19', 'react-dom@19', ...args);
+    // Vite warns that a bundle does not keep `'use client'`, which is for other frameworks.
+    const plain = { root, configFile: false, logLevel: 'error' } as const;
     await build(plain);
     const server = await preview({ ...plain, preview: { host: '127.0.0.1', port: 0 } });
-    const browser = await launch();
-    try {
-      const page = await browser.newPage();
-      page.setDefaultTimeout(PATIENCE_MS);
-      const complaints = complaintsOf(page);
-      await page.goto(server.resolvedUrls!.local[0]!);
-      await page.waitForSelector('h1').catch(() => assert.fail(complaints.join('\n')));
-      assert.equal(await page.textContent('h1'), 'idle');
-      assert.deepEqual(complaints, []);
-    } finally {
+    const local = await Local.start();
+    const browser = await launchFor(local);
+    context.after(async () => {
       await browser.close();
       await server.close();
-    }
+      await local.kill();
+    });
+    const page = await browser.newPage();
+    page.setDefaultTimeout(PATIENCE_MS);
+    const complaints = complaintsOf(page);
+    await page.goto(server.resolvedUrls!.local[0]!);
+    await page.waitForFunction("document.querySelector('h1')?.textContent === 'connected'").catch(() => assert.fail(complaints.join('\n')));
+    await until('the room on the page', async () => {
+      await local.publish('demo', [room]);
+      return (await page.textContent('h2')) === room.entityId;
+    });
+    assert.deepEqual(complaints, []);
   });
 }
+
+test('a program of Node.js works with the tarball', { timeout: 240_000 }, async (context) => {
+  const root = application('Node.js', { 'main.js': PROGRAM }, 'ws@8', path.join(folder, tarball.filename));
+  const local = await Local.start();
+  context.after(() => local.kill());
+  await local.publish('demo', [room]);
+  const run = promisify(execFile);
+  await until('the room', async () => (await run(process.execPath, ['main.js', local.url], { cwd: root })).stdout.trim() === room.entityId);
+});
+
+test('the types of the tarball are whole', { timeout: 240_000 }, () => {
+  const options = { strict: true, target: 'es2022', module: 'nodenext', lib: ['es2022', 'dom'], types: [], exactOptionalPropertyTypes: true, noEmit: true };
+  const files = { 'main.ts': TYPED, 'tsconfig.json': JSON.stringify({ compilerOptions: options, include: ['.'] }) };
+  const root = application('types', files, '@types/react@19', 'react@19', path.join(folder, tarball.filename));
+  execFileSync(path.join(PACKAGE, 'node_modules/.bin/tsc'), ['--project', root], { stdio: 'inherit' });
+});
+
+test('the hooks are for the client side of a framework', () => {
+  assert(readFileSync(path.join(PACKAGE, 'dist/react.js'), 'utf8').startsWith("'use client'"));
+  assert(!readFileSync(path.join(PACKAGE, 'dist/index.js'), 'utf8').includes("'use client'"));
+});

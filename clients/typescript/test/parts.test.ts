@@ -141,7 +141,9 @@ test('invalid options are refused at once, and the error contains no secret', ()
     [{ url: 'ws://user:eyJsecret@localhost' }, /getToken/],
     [{ url: 'ws://localhost?token=eyJsecret' }, /getToken/],
     [{ url: 'ws://localhost?tenant=x' }, /`tenant`/],
-    [{ url: 'ws://localhost?batch=false' }, /`batch`/],
+    [{ url: 'ws://localhost?batch=false' }, /`batch`, this client sets it/],
+    [{ url: 'ws://localhost/x?a=1&id%50attern=eyJsecret' }, /`idPattern`, use subscribe/],
+    [{ url: 'ws://' }, /WebSocket URL such as/],
     [{ getTokn: () => 'eyJsecret' } as object, /a stream has no `getTokn`; did you mean `getToken`\?/],
     [{ dpop: {} as { keyPair: CryptoKeyPair } }, /generateDpopKey/],
     [{ url: 'ws://localhost?format=cloudevents' }, /`format`/],
@@ -162,9 +164,16 @@ test('invalid options are refused at once, and the error contains no secret', ()
 });
 
 test('the URL of a connection has nothing of its subscriptions', () => {
-  assert.equal(target(complete()), 'ws://localhost:3000/?tenant=demo&subscribe=none&batch=true');
-  const parameters = 'a=b+c&tenant=demo&subscribe=none&batch=true&group_id=g';
-  assert.equal(target(complete({ url: 'wss://x.test/prod?a=b%2Bc#d', groupId: 'g' })), `wss://x.test/prod?${parameters.replace('+', '%2B')}`);
+  const added = 'tenant=demo&subscribe=none&batch=true';
+  for (const [url, expected] of [
+    ['ws://localhost:3000', `ws://localhost:3000/?${added}`],
+    [' wss://x.test/prod?a=b%2Bc+d#e', `wss://x.test/prod?a=b%2Bc%20d&${added}`],
+    ['WSS://[::1]:3000/a/?%ZZ', `WSS://[::1]:3000/a/?%ZZ&${added}`],
+  ] as const) {
+    assert.equal(target(complete({ url })), expected);
+    assert(new URL(expected));
+  }
+  assert.equal(target(complete({ groupId: 'g.1' })), `ws://localhost:3000/?${added}&group_id=g.1`);
 });
 
 test('the life of a token does not depend on this clock', () => {

@@ -407,6 +407,19 @@ export function scenarios(surroundings: Environment): void {
     await second.close();
   });
 
+  check('a member that leaves its group replaces its connection no more', async (use) => {
+    const local = await use.local([], WITHOUT_STATES);
+    const member = await environment.open({ url: local.url, tenant: 'demo', groupId: 'workers', rotateAfterMs: 300, drainMs: 1500 });
+    await member.subscribe({ entityTypes: ['Room'] });
+    // It takes events until it has left, and a connection would be replaced several times in this time.
+    const leaving = (async () => {
+      await member.untilEvents(20);
+      await member.close();
+    })();
+    await publishWhile(local, leaving);
+    await until('all connections to be forgotten', async () => (await local.connections()) === 0);
+  });
+
   check('a change of filter during the replacement of a connection misses no event', async (use) => {
     const local = await use.local();
     const probe = await environment.open({ url: local.url, tenant: 'demo', rotateAfterMs: 300, drainMs: 100 });

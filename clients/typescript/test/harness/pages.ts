@@ -28,6 +28,14 @@ export function writePage(name: string, source: string): string {
   return url;
 }
 
+/** Writes a page whose worker has this source, and which shows what the worker posts. Returns its path. */
+export function writeWorker(name: string, source: string): string {
+  const main = "new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' }).onmessage = ({ data }) => document.body.append(data, ' ');\n";
+  const url = writePage(name, main);
+  writeFileSync(path.join(ROOT, name, 'worker.ts'), source);
+  return url;
+}
+
 export async function servePages(): Promise<Pages> {
   writePage('probe', `import '/@fs${PACKAGE}/test/pages/probe.ts';\n`);
   const server = await createServer({
