@@ -30,7 +30,13 @@ def rows(page: Page):
 
 
 def shown_ids(page: Page) -> list[str]:
-    return page.locator("#events .id").all_inner_texts()
+    return page.locator("#events .id").all_text_contents()
+
+
+def show(page: Page, tab: str):
+    """Opens a tab of the page."""
+    page.get_by_role("tab", name=tab).click()
+    expect(page.get_by_role("tab", name=tab)).to_have_attribute("aria-selected", "true")
 
 
 def status(system: LocalSystem) -> dict:

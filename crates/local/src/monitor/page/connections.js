@@ -1,4 +1,4 @@
-import { age } from './age.js';
+import { age } from './time.js';
 import * as api from './api.js';
 import { describe } from './describe.js';
 import { byId, element, grouped, setText } from './dom.js';

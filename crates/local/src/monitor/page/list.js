@@ -1,5 +1,5 @@
 import { byId, grouped, setText } from './dom.js';
-import { row, toggle } from './row.js';
+import { refresh, row, toggle } from './row.js';
 
 /** Most rows in the document. */
 const ROWS = 300;
@@ -30,6 +30,21 @@ export class EventList {
     this.#list.addEventListener('scroll', () => this.#scrolled(), { passive: true });
     this.#pill.addEventListener('click', () => this.resume());
     this.#pause.addEventListener('click', () => this.pause());
+    setInterval(() => this.#refresh(), 1000);
+  }
+
+  /** The list is drawn while its tab is hidden as well. */
+  show() {}
+
+  /** Moves through the rows from anywhere on the page. Returns whether the key has a meaning. */
+  key(key) {
+    return this.#move(key, document.activeElement?.closest('.event') ?? null);
+  }
+
+  /** Closes what is open, and returns to the newest. */
+  escape() {
+    for (const button of this.#list.querySelectorAll('[aria-expanded="true"]')) toggle(button.parentElement, false);
+    this.resume();
   }
 
   add(change) {
@@ -139,24 +154,32 @@ export class EventList {
   #keyed(event) {
     const { key, target } = event;
     if (key === 'Escape') {
-      for (const button of this.#list.querySelectorAll('[aria-expanded="true"]')) toggle(button.parentElement, false);
-      this.resume();
-      return;
+      event.preventDefault();
+      this.escape();
+    } else if (!target.closest('.details') && this.#move(key, target.closest('.event'))) {
+      // In the data itself, the keys scroll it.
+      event.preventDefault();
     }
-    const item = target.closest('.event');
+  }
+
+  #move(key, item) {
     const to = {
       ArrowDown: () => (item ? item.nextElementSibling : this.#list.firstElementChild),
       ArrowUp: () => item?.previousElementSibling,
       Home: () => this.#list.firstElementChild,
       End: () => this.#list.lastElementChild,
     }[key];
-    // In the data itself, the keys scroll it.
-    if (!to || target.closest('.details')) return;
-    event.preventDefault();
+    if (!to) return false;
     const next = to();
-    if (!next) return;
+    if (!next) return true;
     this.#reading = true;
     next.firstChild.focus();
     next.scrollIntoView({ block: 'nearest' });
+    return true;
+  }
+
+  /** Shows the present age of the rows. */
+  #refresh() {
+    if (!document.hidden) for (const item of this.#list.children) refresh(item);
   }
 }
