@@ -51,3 +51,8 @@ def ask(system: LocalSystem, path: str) -> dict:
     """The answer to a request that the page makes as well."""
     with urllib.request.urlopen(f"{system.url}/_local/{path}", timeout=PATIENCE) as response:
         return json.load(response)
+
+
+def entry_of(detail: dict) -> dict[str, str]:
+    """An entry of `PutEvents` with this detail."""
+    return {"Source": "check", "DetailType": "check", "Detail": json.dumps(detail)}

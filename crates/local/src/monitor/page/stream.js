@@ -33,6 +33,8 @@ export class Stream {
   #latest = new Map();
   /** The subscriptions that have taken the message that is being delivered. */
   #matched = [];
+  /** The ids of the events that came from the history since the connection was lost. */
+  #replayed = new Set();
   #wasOpen = false;
   state = { phase: 'closed' };
   /** The number of reconnects. */
@@ -55,7 +57,7 @@ export class Stream {
     this.#stream = stream;
     stream.on('state', (change) => this.#changed(change));
     stream.on('event', (message) => this.#took(message));
-    stream.on('recovered', ({ replayed }) => this.#report.onRecovery({ replayed }));
+    stream.on('recovered', () => this.#report.onRecovery({ replayed: this.#replayed.size }));
     stream.on('notRecovered', (gap) => this.#report.onRecovery(gap));
     stream.on('error', () => {});
     this.#setState({ phase: this.#wanted.length > 0 ? 'connecting' : 'idle' });
@@ -141,6 +143,7 @@ export class Stream {
     const names = this.#matched;
     this.#matched = [];
     if (names.length === 0) return;
+    if (message.replayed) this.#replayed.add(message.id);
     const isPlain = this.#subscriptions.size === 1 && this.#subscriptions.has(DEFAULT);
     this.#report.onEvent(message, isPlain ? [] : names.sort((a, b) => (b === DEFAULT) - (a === DEFAULT) || (a < b ? -1 : 1)));
   }
@@ -153,6 +156,7 @@ export class Stream {
         this.#setState({ phase: 'open' });
         break;
       case 'waiting':
+        this.#replayed.clear();
         // The client asks for another token once, before it gives up.
         if (error instanceof AuthenticationError) break;
         this.#setState({
