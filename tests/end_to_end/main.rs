@@ -28,6 +28,7 @@ mod monitor;
 mod outcomes;
 mod ports;
 mod privacy;
+mod rust_client;
 mod scale;
 mod signature;
 mod sockets;

@@ -1,7 +1,7 @@
 import { AuthenticationError, ConnectionError, RequestError, asError } from './errors.js';
 import { type Frame, type RequestErrorCode, entitiesOf, parseFrame } from './messages.js';
 import type { Settings, WebSocketLike } from './options.js';
-import { endOf } from './refusal.js';
+import { endOf, withoutQueries } from './refusal.js';
 import { after } from './timer.js';
 
 /** The close codes that the same message would cause again (RFC 6455, section 7.4.1), and the errors for its request. */
@@ -83,7 +83,7 @@ export class Connection {
       this.finish(endOf({ opened: this.isOpen, code, reason, message, hasToken }));
     this.listen('error', ({ message }: { message?: unknown }) => {
       // The standard requires a `close` event after this one, but Node.js 20 sends none. It would contain nothing new.
-      over(NO_CLOSE_FRAME, '', typeof message === 'string' ? message : '');
+      over(NO_CLOSE_FRAME, '', typeof message === 'string' ? withoutQueries(message) : '');
     });
     this.listen('close', ({ code, reason }: { code: number; reason: unknown }) => {
       const text = typeof reason === 'string' ? reason : '';
@@ -263,7 +263,7 @@ function open({ WebSocket }: Settings, url: string, token: string | undefined): 
   try {
     return new WebSocket(url, token === undefined ? [] : ['access_token', token]);
   } catch (thrown) {
-    throw new ConnectionError('handshake_refused', `cannot connect: ${asError(thrown).message}`, { cause: thrown });
+    throw new ConnectionError('handshake_refused', `cannot connect: ${withoutQueries(asError(thrown).message)}`);
   }
 }
 

@@ -1,5 +1,19 @@
 import { AuthenticationError } from './errors.js';
 
+/** A key of WebCrypto. It is declared here so that these types need no others of a platform. */
+export interface DpopKey {
+  readonly type: 'private' | 'public' | 'secret';
+  readonly extractable: boolean;
+  readonly algorithm: { name: string };
+  readonly usages: ('decrypt' | 'deriveBits' | 'deriveKey' | 'encrypt' | 'sign' | 'unwrapKey' | 'verify' | 'wrapKey')[];
+}
+
+/** A private key, which may be one that no script can read, and its public key. A `CryptoKeyPair` is one. */
+export interface DpopKeyPair {
+  readonly privateKey: DpopKey;
+  readonly publicKey: DpopKey;
+}
+
 /** The members of a public key that its thumbprint covers, in their order (RFC 7638, section 3.2; RFC 8037, section 2). */
 const REQUIRED: Record<string, readonly (keyof JsonWebKey)[]> = {
   EC: ['crv', 'kty', 'x', 'y'],
@@ -8,12 +22,12 @@ const REQUIRED: Record<string, readonly (keyof JsonWebKey)[]> = {
 };
 
 /** Generates a key for DPoP (ES256). No script can read its private half. */
-export function generateDpopKey(): Promise<CryptoKeyPair> {
+export function generateDpopKey(): Promise<DpopKeyPair> {
   return subtle().generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, false, ['sign', 'verify']);
 }
 
 /** The thumbprint of the public key (RFC 7638), the `cnf.jkt` of a token that is bound to it. */
-export async function dpopThumbprint({ publicKey }: CryptoKeyPair): Promise<string> {
+export async function dpopThumbprint({ publicKey }: DpopKeyPair): Promise<string> {
   return base64url(await subtle().digest('SHA-256', bytes(JSON.stringify(await publicJwk(publicKey)))));
 }
 
@@ -21,7 +35,7 @@ export async function dpopThumbprint({ publicKey }: CryptoKeyPair): Promise<stri
  * A new proof that this client has the key to which `token` is bound, for a connection to `url` (RFC 9449). `now` is the
  * time in milliseconds.
  */
-export async function prove({ privateKey, publicKey }: CryptoKeyPair, token: string, url: string, now: number): Promise<string> {
+export async function prove({ privateKey, publicKey }: DpopKeyPair, token: string, url: string, now: number): Promise<string> {
   const { alg, parameters } = signing(privateKey);
   const random = crypto.getRandomValues(new Uint8Array(16));
   const header = { typ: 'dpop+jwt', alg, jwk: await publicJwk(publicKey) };
@@ -37,7 +51,7 @@ export async function prove({ privateKey, publicKey }: CryptoKeyPair, token: str
 }
 
 /** The name of a key's algorithm in a JSON Web Token, and the parameters of a signature with it. */
-function signing({ algorithm }: CryptoKey): { alg: string; parameters: AlgorithmIdentifier | EcdsaParams | RsaPssParams } {
+function signing({ algorithm }: DpopKey): { alg: string; parameters: AlgorithmIdentifier | EcdsaParams | RsaPssParams } {
   const { name, namedCurve, hash } = algorithm as { name: string; namedCurve?: string; hash?: { name: string } };
   if (name === 'ECDSA' && namedCurve === 'P-256') return { alg: 'ES256', parameters: { name, hash: 'SHA-256' } };
   if (name === 'ECDSA' && namedCurve === 'P-384') return { alg: 'ES384', parameters: { name, hash: 'SHA-384' } };
@@ -47,7 +61,7 @@ function signing({ algorithm }: CryptoKey): { alg: string; parameters: Algorithm
   throw new AuthenticationError('invalid_token', `dpop needs a key for ES256, ES384, EdDSA, RS256 or PS256; found ${name} ${namedCurve ?? hash?.name ?? ''}`.trimEnd());
 }
 
-async function publicJwk(key: CryptoKey): Promise<JsonWebKey> {
+async function publicJwk(key: DpopKey): Promise<JsonWebKey> {
   const jwk = await subtle().exportKey('jwk', key);
   return Object.fromEntries((REQUIRED[jwk.kty ?? ''] ?? []).map((name) => [name, jwk[name]]));
 }

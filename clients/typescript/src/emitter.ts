@@ -3,8 +3,8 @@ type Listeners<Events> = { [Name in keyof Events]?: Set<(value: Events[Name]) =>
 /** A set of listeners for each event name. */
 export class Emitter<Events> {
   private readonly listeners: Listeners<Events> = {};
-  /** The ways to remove the listeners that were added with `once`. */
-  private readonly wrapped = new Map<unknown, () => void>();
+  /** The listeners of the program inside of those that are called once. */
+  private readonly inner = new WeakMap<object, unknown>();
 
   /** Adds a listener and returns a function that removes it. A function that is added twice is called once. */
   on<Name extends keyof Events>(name: Name, listener: (value: Events[Name]) => void): () => void {
@@ -15,18 +15,18 @@ export class Emitter<Events> {
 
   /** Adds a listener that is called once. */
   once<Name extends keyof Events>(name: Name, listener: (value: Events[Name]) => void): () => void {
-    const stop = this.on(name, (value) => {
+    const once = (value: Events[Name]) => {
       stop();
-      this.wrapped.delete(listener);
       listener(value);
-    });
-    this.wrapped.set(listener, stop);
+    };
+    this.inner.set(once, listener);
+    const stop = this.on(name, once);
     return stop;
   }
 
   off<Name extends keyof Events>(name: Name, listener: (value: Events[Name]) => void): void {
-    this.listeners[name]?.delete(listener);
-    this.wrapped.get(listener)?.();
+    const listeners = this.listeners[name];
+    for (const each of listeners ?? []) if (each === listener || this.inner.get(each) === listener) listeners?.delete(each);
   }
 
   has(name: keyof Events): boolean {

@@ -1,5 +1,5 @@
 export type { EntityChange } from './collection.js';
-export { dpopThumbprint, generateDpopKey } from './dpop.js';
+export { type DpopKey, type DpopKeyPair, dpopThumbprint, generateDpopKey } from './dpop.js';
 export { Entities, type EntitiesEvents } from './entities.js';
 export type { Entity } from './entity.js';
 export {

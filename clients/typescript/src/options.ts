@@ -1,3 +1,4 @@
+import type { DpopKeyPair } from './dpop.js';
 import { refuseUnknown } from './unknown.js';
 import { checkedUrl } from './url.js';
 
@@ -17,7 +18,7 @@ export type GetToken = () => string | null | undefined | Promise<string | null |
 
 /** A key to which tokens are bound (DPoP). The private key may be one that no script can read. */
 export interface DpopOptions {
-  keyPair: CryptoKeyPair;
+  keyPair: DpopKeyPair;
 }
 
 /** An entry for the `debug` function. No entry has a token or a value of an entity. */

@@ -6,7 +6,7 @@ import type { EntityStreamError } from './errors.js';
 import { filterKey } from './filter.js';
 import type { EntitiesOptions } from './live.js';
 import type { EntityEvent, EntityFilter, Filter } from './messages.js';
-import type { EntityStreamOptions } from './options.js';
+import type { EntityStreamOptions, GetToken } from './options.js';
 import { FRAME_MS, IDLE, NOTHING, SharedStream } from './shared.js';
 import { EntityStream, type StateChange } from './stream.js';
 import type { NotRecovered } from './subscription.js';
@@ -27,7 +27,11 @@ export function EntityStreamProvider({ children, ...given }: EntityStreamProvide
   const { stream } = given;
   const key = stream ? '' : connectionKey(given as EntityStreamOptions);
   const shared = useMemo(
-    () => (stream ? new SharedStream(() => stream, false) : new SharedStream(() => open(() => latest.current as EntityStreamOptions), true)),
+    () => {
+      if (stream) return new SharedStream(() => stream, false);
+      const options = given as EntityStreamOptions;
+      return new SharedStream(() => open(options, () => (latest.current as EntityStreamOptions).getToken?.()), true);
+    },
     // `key` has the values of the options.
     [stream, key, latest],
   );
@@ -170,9 +174,9 @@ function useLatest<T>(value: T): { readonly current: T } {
   return latest;
 }
 
-function open(options: () => EntityStreamOptions): EntityStream {
-  const { getToken, ...rest } = options();
-  return new EntityStream({ ...rest, ...(getToken ? { getToken: () => options().getToken?.() } : {}) });
+/** The options are those of the render that needs the stream: effects of components run before those of the provider above them. */
+function open({ getToken, stream: _, ...rest }: EntityStreamOptions & { stream?: undefined }, latestToken: GetToken): EntityStream {
+  return new EntityStream({ ...rest, ...(getToken ? { getToken: latestToken } : {}) });
 }
 
 /** The values of the options that are no functions, and the presence of those that are. */

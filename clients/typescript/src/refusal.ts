@@ -33,3 +33,8 @@ export function endOf({ opened, code, reason, message, hasToken }: End): Authent
     : 'cannot connect: the server cannot be reached or refuses the handshake; this platform does not tell which';
   return new ConnectionError(passing ? 'connect_failed' : 'handshake_refused', text, { closeCode: code, status });
 }
+
+/** A platform's message without the queries of URLs, which may be a secret. */
+export function withoutQueries(message: string): string {
+  return message.replace(/(\b[a-z]+:\/\/[^\s?'"]*)\?[^\s'"]*/gi, '$1');
+}

@@ -87,9 +87,11 @@ export class Registry {
       this.drop(change);
       change.reject(new ClosedError());
     }
-    const names = this.planned().filter((wire) => wire.receiver === receiver);
+    // If an exchange is under way, the server may have one or both.
+    const wires = [...this.restored, ...this.planned()].filter((wire) => wire.receiver === receiver);
+    const names = [...new Set(wires.map(({ name }) => name))];
     return Promise.all(
-      names.map(({ name }) => new Promise<void>((resolve) => this.changes.push({ kind: 'remove', wire: { name, receiver }, resolve }))),
+      names.map((name) => new Promise<void>((resolve) => this.changes.push({ kind: 'remove', wire: { name, receiver }, resolve }))),
     ).then(() => {});
   }
 
@@ -102,6 +104,11 @@ export class Registry {
       if (mustWait) waiting.add(change.wire.receiver);
       return isFirst && !mustWait;
     });
+  }
+
+  /** True if a message about subscriptions has been sent and not been answered. */
+  get isUnderWay(): boolean {
+    return this.underWay.size > 0;
   }
 
   /** True if a change waits. */
@@ -156,7 +163,8 @@ export class Registry {
       this.drop(change);
       if (wire.snapshot) this.owed.add(wire.name);
       const old = this.restored.find(({ name, receiver }) => receiver === wire.receiver && name !== wire.name);
-      if (change.kind === 'replace' && old) this.changes.unshift({ kind: 'remove', wire: old, resolve: () => {} });
+      const isLeaving = this.changes.some(({ kind, wire: { name } }) => kind === 'remove' && name === old?.name);
+      if (change.kind === 'replace' && old && !isLeaving) this.changes.unshift({ kind: 'remove', wire: old, resolve: () => {} });
       wire.receiver.accepted(wire);
       return [change];
     });

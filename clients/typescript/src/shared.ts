@@ -103,6 +103,7 @@ export class SharedStream {
   private attempt = 0;
   private users = 0;
   private timer: ReturnType<typeof setTimeout> | undefined;
+  private unlisten = () => {};
   private readonly entries = new Map<string, Entry>();
   private readonly listeners = new Set<() => void>();
 
@@ -132,20 +133,17 @@ export class SharedStream {
     this.tell();
   };
 
-  /** The stream stays until the last user releases it. */
+  /** The stream stays until the last user releases it. That of a program is only left alone. */
   retain(): () => void {
     this.users += 1;
     clearTimeout(this.timer);
+    if (!this.isOwner) {
+      this.open();
+      this.tell();
+    }
     return () => {
       this.users -= 1;
-      if (this.users > 0 || !this.isOwner) return;
-      this.timer = setTimeout(() => {
-        const { stream } = this;
-        this.stream = undefined;
-        this.change = IDLE;
-        this.entries.clear();
-        void stream?.close();
-      });
+      if (this.users === 0) this.timer = setTimeout(() => this.leave());
     };
   }
 
@@ -195,12 +193,20 @@ export class SharedStream {
     if (this.stream) return this.stream;
     const stream = (this.stream = this.make());
     this.change = { state: stream.state, previous: stream.state };
-    stream.on('state', (change) => {
-      if (this.stream !== stream) return;
+    this.unlisten = stream.on('state', (change) => {
       this.change = change;
       this.tell();
     });
     return stream;
+  }
+
+  private leave(): void {
+    const { stream } = this;
+    this.unlisten();
+    this.stream = undefined;
+    this.change = IDLE;
+    for (const [key, entry] of this.entries) this.drop(key, entry);
+    if (this.isOwner) void stream?.close();
   }
 
   private tell(): void {

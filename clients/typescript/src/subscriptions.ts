@@ -159,8 +159,12 @@ export class Subscriptions {
   private refused(wires: readonly Wire[], hasAsked: boolean, error: unknown): void {
     if (!(error instanceof RequestError)) throw error;
     if (error.code === 'limit_exceeded' && hasAsked && this.resumption.isTooSoon()) throw new TooSoonError(error.message);
+    if (error.code === 'conflict') throw new ConnectionError('server_error', error.message, { cause: error });
+    // The server does not take the bookmark, so that the past is lost.
+    if (error.code === 'invalid_since' && this.bookmark) return this.resumption.withoutHistory();
     const isClosed = error.code === 'message_too_large' || error.code === 'invalid_message';
-    const wire = this.registry.atFault(wires, error.subscription);
+    const beginner = error.code === 'invalid_since' ? wires.find(({ since }) => since) : undefined;
+    const wire = beginner ?? this.registry.atFault(wires, error.subscription);
     if (isClosed && !(wire && this.registry.isNew(wire))) throw new ConnectionError('connection_lost', error.message, { cause: error });
     if (!wire) throw error;
     this.registry.refuse(wire, error);

@@ -73,6 +73,7 @@ export class Supervisor {
   proceed(): void {
     const { registry } = this.subscriptions;
     if (this.active) return this.work(this.active);
+    if (!registry.isUnderWay) registry.disconnected();
     // Without a subscription, no connection is needed, and the wait ends.
     if (!registry.isWanted) this.backoff.skip();
     this.running ??= this.run().finally(() => {
@@ -143,6 +144,7 @@ export class Supervisor {
         error = asError(thrown);
       }
       this.events.online(false);
+      registry.disconnected();
       if (signal.aborted) return;
       if (!registry.isWanted) continue;
       const failure = error instanceof EntityStreamError ? error : new EntityStreamError('internal', error.message, { cause: error });
@@ -227,6 +229,8 @@ export class Supervisor {
       const error = await link.connection.ended;
       if (this.active !== link) continue;
       this.active = undefined;
+      // What arrives on it now is late, and the next connection asks for the past.
+      link.takesPositions = false;
       this.rotation?.abort();
       this.cancelIdle();
       this.cancelLater();

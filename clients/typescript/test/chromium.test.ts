@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { Chromium, type RemoteProbe } from './harness/chromium.js';
 import { Local } from './harness/local.js';
 import { writeWorker } from './harness/pages.js';
-import { scenarios } from './scenarios.js';
+import { scenarios } from './scenarios/all.js';
 
 const chromium = await Chromium.start();
 

@@ -186,6 +186,30 @@ test('a subscription is replaced under another name, or under its own if there i
   assert(registry.receiverOf('map:1'), 'the former filter stays');
 });
 
+test('a subscription that is closed during an exchange leaves nothing behind, whatever the server answers', async () => {
+  for (const isAccepted of [true, false]) {
+    const registry = new Registry();
+    const map = wire('map');
+    registry.add(map).catch(() => {});
+    registry.begin([map]);
+    registry.accept([map]);
+    const replaced = registry.replace(map, { q: 'b' }).catch(() => {});
+    const next = registry.next(true)!.wire as Wire;
+    registry.begin([next]);
+    const closed = registry.remove(map.receiver);
+    if (isAccepted) registry.accept([next]);
+    else registry.refuse(next, new RequestError('invalid_q', 'no', 'subscribe'));
+    const removed: string[] = [];
+    for (let change = registry.next(true); change; change = registry.next(true)) {
+      removed.push(change.wire.name);
+      registry.removed(change);
+    }
+    assert.deepEqual([removed, registry.restored, registry.routed], [['map', 'map:1'], [], []]);
+    await closed;
+    if (!isAccepted) await replaced;
+  }
+});
+
 test('the first message has what is there and what is new, and events of one beginning', async () => {
   const registry = new Registry();
   const since = { seconds: 30 };

@@ -72,6 +72,14 @@ export const use = (): EntitiesView<Room> => useEntities<Room>({ q: 'temperature
 stream.entities({ watchedAttributes: ['temperature'] });
 `;
 
+const TYPED_FOR_NODE = `
+import { EntityStream, generateDpopKey } from '@entity-stream/client';
+const keyPair = await generateDpopKey();
+const stream = new EntityStream({ url: 'ws://localhost:3000', tenant: 'demo', dpop: { keyPair } });
+await using rooms = stream.subscribe<{ temperature: number }>({ entityTypes: ['Room'] }, { signal: AbortSignal.timeout(5) });
+for await (const { data } of rooms) console.log(data?.temperature);
+`;
+
 function application(how: string, files: Record<string, string>, ...packages: string[]): string {
   const root = path.join(folder, how.replaceAll(' ', '-'));
   mkdirSync(root);
@@ -124,12 +132,17 @@ test('a program of Node.js works with the tarball', { timeout: 240_000 }, async 
   await until('the room', async () => (await run(process.execPath, ['main.js', local.url], { cwd: root })).stdout.trim() === room.entityId);
 });
 
-test('the types of the tarball are whole', { timeout: 240_000 }, () => {
-  const options = { strict: true, target: 'es2022', module: 'nodenext', lib: ['es2022', 'dom'], types: [], exactOptionalPropertyTypes: true, noEmit: true };
-  const files = { 'main.ts': TYPED, 'tsconfig.json': JSON.stringify({ compilerOptions: options, include: ['.'] }) };
-  const root = application('types', files, '@types/react@19', 'react@19', path.join(folder, tarball.filename));
-  execFileSync(path.join(PACKAGE, 'node_modules/.bin/tsc'), ['--project', root], { stdio: 'inherit' });
-});
+for (const [platform, lib, types, source, packages] of [
+  ['a browser', ['es2022', 'dom'], [], TYPED, ['@types/react@19', 'react@19']],
+  ['Node.js', ['es2022'], ['node'], TYPED_FOR_NODE, ['@types/node@22']],
+] as const) {
+  test(`the types of the tarball are whole for ${platform}`, { timeout: 240_000 }, () => {
+    const options = { strict: true, target: 'es2022', module: 'nodenext', lib, types, exactOptionalPropertyTypes: true, noEmit: true };
+    const files = { 'main.ts': source, 'tsconfig.json': JSON.stringify({ compilerOptions: options, files: ['main.ts'] }) };
+    const root = application(`types for ${platform}`, files, ...packages, path.join(folder, tarball.filename));
+    execFileSync(path.join(PACKAGE, 'node_modules/.bin/tsc'), ['--project', root], { stdio: 'inherit' });
+  });
+}
 
 test('the hooks are for the client side of a framework', () => {
   assert(readFileSync(path.join(PACKAGE, 'dist/react.js'), 'utf8').startsWith("'use client'"));

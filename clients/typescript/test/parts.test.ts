@@ -6,6 +6,7 @@ import type { OverflowError } from '../src/errors.js';
 import { EventIterator, type IteratorOptions, checkedIterator } from '../src/iterator.js';
 import type { EntityEvent } from '../src/messages.js';
 import { type EntityStreamOptions, settings } from '../src/options.js';
+import { withoutQueries } from '../src/refusal.js';
 import { after } from '../src/timer.js';
 import { TokenClock, fetchToken } from '../src/token.js';
 import { onWake } from '../src/wake.js';
@@ -174,6 +175,12 @@ test('the URL of a connection has nothing of its subscriptions', () => {
     assert(new URL(expected));
   }
   assert.equal(target(complete({ groupId: 'g.1' })), `ws://localhost:3000/?${added}&group_id=g.1`);
+});
+
+test('messages of the platform lose the queries of their URLs', () => {
+  const message = "Failed to construct 'WebSocket': An insecure connection to 'ws://host:1/a?tenant=secret&x=1' may not be initiated";
+  assert.equal(withoutQueries(message), message.replace('?tenant=secret&x=1', ''));
+  assert.equal(withoutQueries('Unexpected server response: 401'), 'Unexpected server response: 401');
 });
 
 test('the life of a token does not depend on this clock', () => {

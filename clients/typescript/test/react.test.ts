@@ -122,6 +122,8 @@ check('a new filter uses the same connection, a new tenant opens another', async
   await component.until('ready', 'true');
   await until('the first connection to be forgotten', async () => (await local.connections()) === 1);
   assert.deepEqual(await component.sockets(), { all: 2, alive: 1 });
+  await local.publish('other', [{ entityType: 'Printer', entityId: 'urn:ngsi-ld:Printer:3' }]);
+  await component.untilShown('urn:ngsi-ld:Printer:3');
   await component.render({ enabled: false });
   await component.until('state', 'idle');
   await until('the connection to be forgotten', async () => (await local.connections()) === 0);
@@ -169,6 +171,18 @@ check('more filters than a connection takes are an error of the components that 
     return shown.filter((text) => text === 'in order').length === 7 && shown.filter((text) => text === 'complete: ').length === 7;
   });
   assert.deepEqual(await component.sockets(), { all: 1, alive: 1 });
+});
+
+check("a program's own stream stays when the components are gone", async (local) => {
+  const component = await Component.open(local);
+  await component.render({ own: true });
+  await component.until('ready', 'true');
+  await component.page.evaluate(() => window.own!.subscribe({ entityTypes: ['Other'] }).ready);
+  await component.page.evaluate(() => window.hide());
+  await component.render({ own: true, enabled: false });
+  await component.until('state', 'connected');
+  assert.deepEqual(await component.sockets(), { all: 1, alive: 1 });
+  assert.deepEqual(component.complaints, []);
 });
 
 check(

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use crate::timing::Timing;
+use crate::timing::StreamTiming;
 
 /// The delays between attempts to connect: each is a random part of a ceiling that doubles with each failure.
 #[derive(Debug)]
@@ -12,7 +12,7 @@ pub(crate) struct Backoff {
 }
 
 impl Backoff {
-    pub(crate) fn new(timing: &Timing, random: fastrand::Rng) -> Self {
+    pub(crate) fn new(timing: &StreamTiming, random: fastrand::Rng) -> Self {
         Self { shortest: timing.shortest_delay, longest: timing.longest_delay, failures: 0, random }
     }
 
@@ -41,7 +41,7 @@ mod tests {
 
     #[test]
     fn the_ceiling_doubles_until_the_longest_delay() {
-        let mut backoff = Backoff::new(&Timing::DEFAULT, fastrand::Rng::with_seed(7));
+        let mut backoff = Backoff::new(&StreamTiming::DEFAULT, fastrand::Rng::with_seed(7));
         let mut longest = [Duration::ZERO; 12];
         for _ in 0..200 {
             for (failures, longest) in longest.iter_mut().enumerate() {

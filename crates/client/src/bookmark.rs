@@ -11,6 +11,13 @@ pub struct Bookmark {
     pub session: Session,
 }
 
+impl Bookmark {
+    /// The bookmark of an answer. `None` if the server keeps no history.
+    pub(crate) fn of(position: Option<Position>, session: Option<Session>) -> Option<Self> {
+        Some(Self { position: position?, session: session? })
+    }
+}
+
 impl From<Bookmark> for Since {
     fn from(Bookmark { position, session }: Bookmark) -> Self {
         Self::Position { position, session }

@@ -7,7 +7,7 @@ use entity_stream_protocol::{Filter, Format, GroupId, Since, Subscription, Subsc
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 
-use crate::behaviour::Behaviour;
+use crate::conduct::StreamConduct;
 use crate::connection;
 use crate::credential::{ClientCredential, CredentialKind, InvalidCredential};
 use crate::dpop_key::DpopKey;
@@ -18,7 +18,7 @@ use crate::settings::Settings;
 use crate::stream::EntityStream;
 use crate::stream_url::StreamUrl;
 use crate::subscription_limits::{self, InvalidSubscriptions};
-use crate::timing::Timing;
+use crate::timing::StreamTiming;
 use crate::token_source::{TokenMemory, TokenSource};
 
 const USER_AGENT: &str = concat!("entity-stream-client/", env!("CARGO_PKG_VERSION"));
@@ -40,7 +40,7 @@ pub struct ClientBuilder {
     group: Option<GroupId>,
     credential: Result<Option<ClientCredential>, InvalidCredential>,
     reconnects: bool,
-    timing: Timing,
+    timing: StreamTiming,
     token_source: Option<TokenSource>,
     user_agent: &'static str,
 }
@@ -58,7 +58,7 @@ impl Client {
             group: None,
             credential: Ok(None),
             reconnects: true,
-            timing: Timing::DEFAULT,
+            timing: StreamTiming::DEFAULT,
             token_source: None,
             user_agent: USER_AGENT,
         }
@@ -120,7 +120,7 @@ impl Client {
     /// An error of [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) if the client is a member of a group, or the
     /// subscription is too large for a message.
     pub fn entities(&self, entities: impl Into<Subscription>) -> Result<Entities, ClientError> {
-        if self.0.behaviour.is_member {
+        if self.0.conduct.is_member {
             return Err(ClientError::SnapshotInGroup);
         }
         let collection = EntityCollection::new(entities);
@@ -232,7 +232,7 @@ impl ClientBuilder {
     }
 
     /// Sets the times of the stream.
-    pub fn timing(mut self, timing: Timing) -> Self {
+    pub fn timing(mut self, timing: StreamTiming) -> Self {
         self.timing = timing;
         self
     }
@@ -310,7 +310,7 @@ impl ClientBuilder {
         let kind = self.token_source.as_ref().map(|_| CredentialKind::Token);
         let credential = kind.or(credential);
         let (subscriptions, since, snapshots) = (self.subscriptions, self.since, self.snapshots);
-        let behaviour = Behaviour {
+        let conduct = StreamConduct {
             reconnects: self.reconnects,
             is_member,
             has_token_source: self.token_source.is_some(),
@@ -324,7 +324,7 @@ impl ClientBuilder {
             credential,
             possession,
             handshake,
-            behaviour,
+            conduct,
             token_source: self.token_source,
         })))
     }

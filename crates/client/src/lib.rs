@@ -77,14 +77,25 @@
 //! [`StreamItem::Refused`]. A request that has no answer when the connection is lost takes effect with the next
 //! [`StreamItem::Subscribed`]. A refused request never ends a stream that reconnects.
 //!
+//! [`Client::entities`] has a connection of its own. With [`EntityCollection`], any number of collections share the connection of a
+//! stream.
+//!
+//! # Long connections
+//!
+//! API Gateway ends each connection after two hours. The stream opens the next one before that, resumes there from its own place, and
+//! then closes the old one. No event is missed or handed out twice, and the program notices nothing.
+//!
+//! A member of a group calls [`EntityStream::leave`] before it ends, and takes the items that are left: the server has assigned
+//! those events to it alone. [`EntityStream::wake`] is for programs that learn that the network is back, or that the machine slept.
+//!
 //! # Failures
 //!
 //! A temporary failure is an item, [`StreamItem::Disconnected`]. If the server keeps a history, the stream resumes: the
 //! server delivers the events that the stream missed, and then the stream hands out [`StreamItem::Subscribed`] and
 //! [`StreamItem::Recovered`]. If the server cannot promise that, the second item is [`StreamItem::NotRecovered`], and a
 //! program that keeps the state of entities reads them again, or has begun with a snapshot, which the server then sends
-//! again. The delay before an attempt grows from half a second to 30 seconds, with jitter; it is the shortest again after a
-//! connection that was subscribed for a minute.
+//! again. The delay before an attempt is a random part of a ceiling that doubles from half a second to 30 seconds; it is the
+//! shortest again after a connection that was subscribed for 30 seconds. [`StreamTiming`] has these times and others.
 //!
 //! Any other failure is an `Err` that ends the stream, because another attempt would fail as well. [`ClientError::kind`]
 //! says what a program can do, for example get a new token for [`ErrorKind::CredentialRefused`].
@@ -127,15 +138,30 @@
 //! or `Debug` shows it. The WebSocket library writes whole requests to the `log` crate at the level `trace`; do not record
 //! that level of `tungstenite`.
 //!
+//! Tokens end, and a token that is always the same is refused after its end. [`ClientBuilder::token_source`] takes a function that
+//! returns tokens, for example of an identity provider. The stream calls it before each connection, and before the end of a token,
+//! which it then renews over the open connection:
+//!
+//! ```no_run
+//! use entity_stream_client::{Client, ClientError};
+//!
+//! # async fn log_in() -> Result<String, std::io::Error> { Ok(String::new()) }
+//! # fn open() -> Result<(), ClientError> {
+//! let stream = Client::builder("wss://stream.example.com/prod", "demo").token_source(log_in).connect()?;
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! A token that is bound to a key of the client's (DPoP) needs [`ClientBuilder::bound_token`]. The client then proves on each
 //! connection that it has the key.
 
 mod backoff;
-mod behaviour;
 mod bookmark;
 mod client;
+mod conduct;
 mod connection;
 mod credential;
+mod departure;
 mod dpop_key;
 mod entities;
 mod error;
@@ -146,6 +172,7 @@ mod machine;
 mod online_time;
 mod renewal;
 mod resumption;
+mod rotation;
 mod seen;
 mod settings;
 mod snapshots;
@@ -177,4 +204,9 @@ pub use stream::EntityStream;
 pub use stream_url::{InvalidStreamUrl, StreamUrl};
 pub use subscription_limits::InvalidSubscriptions;
 pub use subscription_request::SubscriptionRequest;
-pub use timing::Timing;
+pub use timing::StreamTiming;
+
+/// The example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

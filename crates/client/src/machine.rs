@@ -22,27 +22,26 @@ use std::collections::{BTreeSet, VecDeque};
 use std::time::{Duration, SystemTime};
 
 use entity_stream_protocol::limits::RESUME_INTERVAL;
-use entity_stream_protocol::{Action, ClientMessage, CloseCode, RequestId, Since, Subscription, SubscriptionName};
+use entity_stream_protocol::{
+    Action, ClientMessage, CloseCode, RequestId, Since, Subscribe, Subscription, SubscriptionName,
+};
 use tokio::time::Instant;
 
 use crate::backoff::Backoff;
-use crate::behaviour::Behaviour;
 use crate::bookmark::Bookmark;
+use crate::conduct::StreamConduct;
+use crate::departure::Departure;
 use crate::error::{ClientError, ErrorKind};
 use crate::item::StreamItem;
 use crate::renewal::{FreshToken, Renewal, RenewalDeadline};
 use crate::resumption::{BookmarkStep, Resumption};
+use crate::rotation::ConnectionRotation;
 use crate::seen::{SeenEvents, SeenLimits};
 use crate::snapshots::{SnapshotStep, Snapshots};
 use crate::state::StreamState;
 use crate::subscription_limits::{InvalidSubscriptions, subscribe};
 use crate::subscription_request::SubscriptionRequest;
 use crate::subscription_set::SubscriptionSet;
-
-pub(crate) use rotation::ReplacementInput;
-
-use departure::Departure;
-use rotation::{Rotation, asks_for_past};
 
 /// The events, once for each subscription that they match, that are remembered to drop repeats: 15 minutes of 100 events a
 /// second.
@@ -61,6 +60,8 @@ pub(crate) enum Input {
     Received(String, SystemTime),
     /// The deadline has passed.
     Elapsed,
+    /// The server has sent something, and more may have arrived: answers may be late, but no other step may wait for a pause.
+    Busy,
     /// The program wants a sign of life.
     Ping(RequestId),
     /// The program wants other subscriptions.
@@ -85,7 +86,7 @@ struct QueuedItem {
 pub(crate) struct Machine {
     state: StreamState,
     subscriptions: SubscriptionSet,
-    behaviour: Behaviour,
+    conduct: StreamConduct,
     backoff: Backoff,
     seen: SeenEvents,
     repeats: u64,
@@ -99,7 +100,7 @@ pub(crate) struct Machine {
     /// True if the server refused the last token, until a connection has subscribed.
     is_refused: bool,
     renewal: Renewal,
-    rotation: Rotation,
+    rotation: ConnectionRotation,
     departure: Option<Departure>,
 }
 
@@ -108,24 +109,24 @@ impl Machine {
     pub(crate) fn new(
         subscriptions: Vec<Subscription>,
         since: Option<Since>,
-        behaviour: Behaviour,
+        conduct: StreamConduct,
         now: Instant,
     ) -> Self {
-        Self::with_random(subscriptions, since, behaviour, fastrand::Rng::new(), now)
+        Self::with_random(subscriptions, since, conduct, fastrand::Rng::new(), now)
     }
 
     fn with_random(
         subscriptions: Vec<Subscription>,
         since: Option<Since>,
-        behaviour: Behaviour,
+        conduct: StreamConduct,
         random: fastrand::Rng,
         now: Instant,
     ) -> Self {
         Self {
             state: StreamState::Waiting { until: now },
             subscriptions: SubscriptionSet::new(subscriptions),
-            backoff: Backoff::new(&behaviour.timing, random),
-            behaviour,
+            backoff: Backoff::new(&conduct.timing, random),
+            conduct,
             seen: SeenEvents::new(REMEMBERED_EVENTS),
             repeats: 0,
             resumption: Resumption::new(since, now),
@@ -135,7 +136,7 @@ impl Machine {
             has_subscribed: false,
             is_refused: false,
             renewal: Renewal::default(),
-            rotation: Rotation::default(),
+            rotation: ConnectionRotation::default(),
             departure: None,
         }
     }
@@ -207,7 +208,7 @@ impl Machine {
 
     /// The connection that opens next has a token that lasts for this time.
     pub(crate) fn use_token(&mut self, left: Option<Duration>, now: Instant) {
-        self.renewal.begin(left, self.behaviour.timing.renew_before, now);
+        self.renewal.begin(left, self.conduct.timing.renew_before, now);
     }
 
     /// The number of repeated events that were dropped.
@@ -218,7 +219,7 @@ impl Machine {
     /// Takes an input, and returns the frame to send. An input that does not fit the state has no effect.
     pub(crate) fn step(&mut self, input: Input, now: Instant) -> Option<ClientMessage> {
         match (input, self.state) {
-            (Input::Elapsed, StreamState::Closed) => {
+            (Input::Elapsed | Input::Busy, StreamState::Closed) => {
                 self.elapse_departure(now);
                 None
             }
@@ -231,7 +232,7 @@ impl Machine {
                 None
             }
             (Input::Opened, StreamState::Connecting { .. }) => {
-                self.state = StreamState::Subscribing { until: now + self.behaviour.timing.answer };
+                self.state = StreamState::Subscribing { until: now + self.conduct.timing.answer };
                 self.seen.online(now);
                 self.hand_out(StreamItem::Connected);
                 Some(ClientMessage { action: self.opening_action(now), request_id: RequestId::parse(REQUEST_ID).ok() })
@@ -250,10 +251,10 @@ impl Machine {
             }
             (Input::Ping(request_id), StreamState::Streaming { since, answer_by, accept_by, snapshot_at, .. }) => {
                 self.program_pinged = true;
-                let answer_by = answer_by.or(Some(now + self.behaviour.timing.pong));
+                let answer_by = answer_by.or(Some(now + self.conduct.timing.pong));
                 self.state = StreamState::Streaming {
                     since,
-                    ping_at: now + self.behaviour.timing.ping,
+                    ping_at: now + self.conduct.timing.ping,
                     answer_by,
                     accept_by,
                     snapshot_at,
@@ -270,6 +271,7 @@ impl Machine {
                 None
             }
             (Input::Wake, StreamState::Streaming { answer_by: None, .. }) => Some(self.ping(now)),
+            (Input::Busy, _) => self.keep_up(now),
             (Input::Elapsed, _) => {
                 self.elapse_departure(now);
                 self.elapse_rotation(now);
@@ -279,7 +281,7 @@ impl Machine {
                         None
                     }
                     Some(RenewalDeadline::Unanswered) => {
-                        self.disconnect(ClientError::Timeout(self.behaviour.timing.answer), now);
+                        self.disconnect(ClientError::Timeout(self.conduct.timing.answer), now);
                         None
                     }
                     Some(RenewalDeadline::WantsToken) | None => self.elapse(now),
@@ -293,9 +295,24 @@ impl Machine {
     fn opening_action(&mut self, now: Instant) -> Action {
         let snapshots = self.subscriptions.snapshots_at_opening();
         let action = subscribe(self.subscriptions.at_opening(), snapshots, self.resumption.since(now));
-        self.resumption.opened(asks_for_past(action.as_ref()));
+        self.resumption.opened(matches!(action, Some(Action::Subscribe(Subscribe { since: Some(_), .. }))));
         // Without subscriptions, the answer to a ping shows that the server accepts the connection.
         action.unwrap_or(Action::Ping)
+    }
+
+    /// Takes the steps that are due and are no answers of the server.
+    fn keep_up(&mut self, now: Instant) -> Option<ClientMessage> {
+        self.elapse_departure(now);
+        if matches!(self.rotation, ConnectionRotation::Due(_)) {
+            self.elapse_rotation(now);
+        }
+        if self.renewal.keep_up(now) {
+            self.disconnect(ClientError::TokenExpired, now);
+        }
+        match self.state {
+            StreamState::Streaming { ping_at, answer_by: None, .. } if now >= ping_at => Some(self.ping(now)),
+            _ => None,
+        }
     }
 
     fn elapse_departure(&mut self, now: Instant) {
@@ -305,7 +322,7 @@ impl Machine {
     /// The driver fetched a token, or failed to.
     fn renew(&mut self, fetched: Result<Option<FreshToken>, ClientError>, now: Instant) -> Option<ClientMessage> {
         match fetched {
-            Ok(Some(fresh)) => return self.renewal.fetched(fresh, self.behaviour.timing.answer, now),
+            Ok(Some(fresh)) => return self.renewal.fetched(fresh, self.conduct.timing.answer, now),
             Ok(None) => self.renewal.not_fetched(now),
             // A text that is no token is one the next time too.
             Err(error) if error.is_temporary() => {
@@ -325,7 +342,7 @@ impl Machine {
         if self.state.deadline().is_none_or(|deadline| now < deadline) {
             return None;
         }
-        let timing = self.behaviour.timing;
+        let timing = self.conduct.timing;
         match &mut self.state {
             StreamState::Connecting { .. } => self.disconnect(ClientError::Timeout(timing.connect), now),
             StreamState::Streaming { answer_by, accept_by, snapshot_at, .. } => {
@@ -354,7 +371,7 @@ impl Machine {
     /// which it is worth to resume.
     fn ping(&mut self, now: Instant) -> ClientMessage {
         if let StreamState::Streaming { ping_at, answer_by, .. } = &mut self.state {
-            (*ping_at, *answer_by) = (now + self.behaviour.timing.ping, Some(now + self.behaviour.timing.pong));
+            (*ping_at, *answer_by) = (now + self.conduct.timing.ping, Some(now + self.conduct.timing.pong));
         }
         let action = if self.resumption.bookmark().is_some() { Action::Sync } else { Action::Ping };
         ClientMessage { action, request_id: None }
@@ -412,7 +429,7 @@ impl Machine {
 
     fn send_request(&mut self, message: Option<(Action, RequestId)>, now: Instant) -> Option<ClientMessage> {
         if let (Some(_), StreamState::Streaming { accept_by, .. }) = (&message, &mut self.state) {
-            *accept_by = Some(now + self.behaviour.timing.answer);
+            *accept_by = Some(now + self.conduct.timing.answer);
         }
         message.map(|(action, id)| ClientMessage { action, request_id: Some(id) })
     }
@@ -420,7 +437,7 @@ impl Machine {
     /// Gives up a request that kept the connection from opening, or made the server close it. `None` if there is none, or the error is
     /// no fault of it.
     fn give_up_request(&mut self, error: &ClientError) -> Option<SubscriptionRequest> {
-        if !self.behaviour.reconnects {
+        if !self.conduct.reconnects {
             return None;
         }
         match error {
@@ -438,14 +455,14 @@ impl Machine {
     /// Returns whether another attempt is of no use.
     fn is_final(&mut self, error: &ClientError) -> bool {
         match error {
-            _ if !self.behaviour.reconnects => true,
+            _ if !self.conduct.reconnects => true,
             // The first message would close every connection.
             ClientError::Closed { code, .. } if is_fault_of_message(*code) => {
                 !self.has_subscribed && matches!(self.state, StreamState::Subscribing { .. })
             }
             ClientError::TokenRefusedAgain => true,
             // The token may have expired on its way.
-            error if error.kind() == ErrorKind::CredentialRefused && self.behaviour.has_token_source => {
+            error if error.kind() == ErrorKind::CredentialRefused && self.conduct.has_token_source => {
                 std::mem::replace(&mut self.is_refused, true)
             }
             error => !error.is_temporary(),
@@ -476,7 +493,7 @@ impl Machine {
             self.items.push_back(QueuedItem { item: Some(Err(error)), step: None });
             return;
         }
-        if subscribed_since.is_some_and(|since| now - since >= self.behaviour.timing.stable) {
+        if subscribed_since.is_some_and(|since| now - since >= self.conduct.timing.stable) {
             self.backoff.reset();
         }
         let delay = self.backoff.next();
@@ -495,8 +512,8 @@ fn is_fault_of_message(code: CloseCode) -> bool {
     matches!(u16::from(code), 1003 | 1007 | 1009)
 }
 
-mod departure;
+mod depart;
 mod receive;
-mod rotation;
+mod rotate;
 #[cfg(test)]
 mod tests;

@@ -112,6 +112,12 @@ impl Renewal {
         }
     }
 
+    /// Takes the step that is due, if it is no answer of the server. Returns whether the token has ended.
+    pub(crate) fn keep_up(&mut self, now: Instant) -> bool {
+        let is_unanswered = matches!(self.step, RenewalStep::Sent { .. });
+        !is_unanswered && self.elapse(now) == Some(RenewalDeadline::Expired)
+    }
+
     /// The driver fetched a token. Returns the message for the server.
     pub(crate) fn fetched(&mut self, fresh: FreshToken, answer: Duration, now: Instant) -> Option<ClientMessage> {
         if !self.wants_token() {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use entity_stream_protocol::{Since, Subscription, SubscriptionName};
 use tokio_tungstenite::tungstenite::handshake::client::Request;
 
-use crate::behaviour::Behaviour;
+use crate::conduct::StreamConduct;
 use crate::credential::CredentialKind;
 use crate::dpop_key::Possession;
 use crate::stream_url::StreamUrl;
@@ -25,7 +25,7 @@ pub(crate) struct Settings {
     pub(crate) possession: Option<Arc<Possession>>,
     /// The request of the handshake, without the subscriptions in its URL. It holds the credential.
     pub(crate) handshake: Request,
-    pub(crate) behaviour: Behaviour,
+    pub(crate) conduct: StreamConduct,
     /// The function that returns the token of each connection.
     pub(crate) token_source: Option<TokenSource>,
 }

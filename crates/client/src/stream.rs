@@ -14,8 +14,9 @@ use crate::bookmark::Bookmark;
 use crate::error::ClientError;
 use crate::item::StreamItem;
 use crate::link::{Link, LinkNews, OpenedConnection, Opening};
-use crate::machine::{Input, Machine, ReplacementInput};
+use crate::machine::{Input, Machine};
 use crate::renewal::FreshToken;
+use crate::rotation::ReplacementInput;
 use crate::settings::Settings;
 use crate::state::StreamState;
 use crate::subscription_limits::InvalidSubscriptions;
@@ -52,7 +53,7 @@ impl EntityStream {
 
     fn with_memory(settings: Arc<Settings>, memory: Arc<TokenMemory>) -> Self {
         let (subscriptions, since) = (settings.subscriptions.clone(), settings.since.clone());
-        let mut machine = Machine::new(subscriptions, since, settings.behaviour, Instant::now());
+        let mut machine = Machine::new(subscriptions, since, settings.conduct, Instant::now());
         machine.begin_with_snapshots(settings.snapshots.clone());
         Self {
             machine,
@@ -177,7 +178,7 @@ impl EntityStream {
     }
 
     /// Wants no more events. A member of a group leaves it: the server has assigned events to this stream, which it still hands out
-    /// before it ends, within [`Timing::drain`](crate::Timing::drain). Any other stream ends at once.
+    /// before it ends, within [`StreamTiming::drain`](crate::StreamTiming::drain). Any other stream ends at once.
     pub fn leave(&mut self) {
         let message = self.machine.leave(Instant::now());
         if self.machine.is_departing() && message.is_some() {
@@ -224,7 +225,7 @@ impl EntityStream {
         }
         match (self.machine.wants_token(), &self.settings.token_source) {
             (true, Some(source)) if self.fetching.is_none() => {
-                let (url, limit) = (self.settings.url.uri().to_string(), self.settings.behaviour.timing.connect);
+                let (url, limit) = (self.settings.url.uri().to_string(), self.settings.conduct.timing.connect);
                 self.fetching = Some(fresh_token(source.clone(), Arc::clone(&self.memory), url, limit).boxed());
             }
             (true, _) => {}
@@ -286,26 +287,31 @@ impl EntityStream {
 
     /// Lets everything work until it waits for the network, the token source or the time.
     fn poll_work(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.farewells.retain_mut(|farewell| farewell.poll_unpin(cx).is_pending());
-        // The former connection comes first: its events are older. The deadline comes last: an answer that has arrived is in
-        // time, even if the caller was slow to poll.
+        // Each has a turn: one that always has something must not keep the others waiting. The former connection comes first,
+        // because its events are older.
+        let mut has_worked = false;
         if let Poll::Ready(news) = self.retired.poll(cx) {
             self.retired_news(news);
-            return Poll::Ready(());
+            has_worked = true;
         }
         if let Poll::Ready(news) = self.link.poll(cx) {
             self.news(news);
-            return Poll::Ready(());
+            has_worked = true;
         }
         if let Poll::Ready(news) = self.replacement.poll(cx) {
             self.replacement_news(news);
-            return Poll::Ready(());
+            has_worked = true;
         }
         if let Some(Poll::Ready(fetched)) = self.fetching.as_mut().map(|fetching| fetching.poll_unpin(cx)) {
             self.fetching = None;
             self.step(Input::Token(fetched));
+            has_worked = true;
+        }
+        if has_worked {
+            self.step(Input::Busy);
             return Poll::Ready(());
         }
+        // The deadline comes last: an answer that has arrived is in time, even if the caller was slow to poll.
         ready!(self.poll_deadline(cx));
         self.step(Input::Elapsed);
         Poll::Ready(())
@@ -333,6 +339,7 @@ impl Stream for EntityStream {
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let stream = self.get_mut();
         loop {
+            stream.farewells.retain_mut(|farewell| farewell.poll_unpin(cx).is_pending());
             if let Some(item) = stream.machine.next_item() {
                 return Poll::Ready(Some(item));
             }

@@ -5,16 +5,16 @@ use std::time::Duration;
 /// ```
 /// use std::time::Duration;
 ///
-/// use entity_stream_client::{Client, Timing};
+/// use entity_stream_client::{Client, StreamTiming};
 ///
-/// let mut timing = Timing::default();
+/// let mut timing = StreamTiming::default();
 /// timing.connect = Duration::from_secs(5);
 /// let builder = Client::builder("ws://localhost:3000", "demo").timing(timing);
 /// # drop(builder);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Timing {
+pub struct StreamTiming {
     /// The time that a token source, name resolution, TCP, TLS and the handshake may take together: 40 seconds. API Gateway holds
     /// a handshake for 29 seconds at most.
     pub connect: Duration,
@@ -42,7 +42,7 @@ pub struct Timing {
     pub drain: Duration,
 }
 
-impl Timing {
+impl StreamTiming {
     pub(crate) const DEFAULT: Self = Self {
         connect: Duration::from_secs(40),
         answer: Duration::from_secs(30),
@@ -57,7 +57,7 @@ impl Timing {
     };
 }
 
-impl Default for Timing {
+impl Default for StreamTiming {
     fn default() -> Self {
         Self::DEFAULT
     }

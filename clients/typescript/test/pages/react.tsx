@@ -1,5 +1,6 @@
 import { StrictMode } from 'react';
 import { type Root, createRoot } from 'react-dom/client';
+import { EntityStream } from '@entity-stream/client';
 import { EntityStreamProvider, useConnectionState, useEntities, useEntityStream } from '@entity-stream/client/react';
 
 /** The properties that a test can set. */
@@ -11,6 +12,8 @@ export interface Props {
   token?: string;
   enabled?: boolean;
   limit?: number;
+  /** The program makes the stream, and the provider takes it. */
+  own?: boolean;
   /** The types of further components: each has a hook for events and one for entities. */
   more?: string[];
   render: number;
@@ -23,6 +26,7 @@ declare global {
     heard: { id: string; render: number }[];
     show(props: Props): void;
     hide(): void;
+    own?: EntityStream;
   }
 }
 
@@ -83,16 +87,26 @@ function Further({ type }: { type: string }) {
 }
 
 let root: Root | undefined;
+let own: EntityStream | undefined;
 
 window.show = (props) => {
   root ??= createRoot(document.getElementById('root')!);
   const { url, tenant, token, more } = props;
+  const children = (
+    <>
+      <Monitor {...props} />
+      {more?.map((type, place) => <Further key={place} type={type} />)}
+    </>
+  );
+  const getToken = token === undefined ? undefined : () => Promise.resolve(token);
+  if (props.own) own ??= window.own = new EntityStream({ url, tenant });
   root.render(
     <StrictMode>
-      <EntityStreamProvider url={url} tenant={tenant} getToken={token === undefined ? undefined : () => Promise.resolve(token)}>
-        <Monitor {...props} />
-        {more?.map((type, place) => <Further key={place} type={type} />)}
-      </EntityStreamProvider>
+      {own ? (
+        <EntityStreamProvider stream={own}>{children}</EntityStreamProvider>
+      ) : (
+        <EntityStreamProvider url={url} tenant={tenant} getToken={getToken}>{children}</EntityStreamProvider>
+      )}
     </StrictMode>,
   );
 };

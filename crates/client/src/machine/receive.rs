@@ -1,8 +1,8 @@
 //! What a frame of the server does to the machine.
 
 use entity_stream_protocol::{
-    Answer, ClientMessage, CloudEvent, ErrorCode, EventMessage, EventType, Position, Recovery, Rejection, RequestId,
-    ServerMessage, Session,
+    Answer, ClientMessage, CloudEvent, ErrorCode, EventMessage, EventType, Recovery, Rejection, RequestId,
+    ServerMessage,
 };
 use tokio::time::Instant;
 
@@ -83,10 +83,8 @@ impl Machine {
     /// A snapshot arrives before its answer, so each of its messages is a sign that the answer will come.
     fn extend_answer(&mut self, now: Instant) {
         match &mut self.state {
-            StreamState::Subscribing { until } => *until = now + self.behaviour.timing.answer,
-            StreamState::Streaming { accept_by: Some(accept_by), .. } => {
-                *accept_by = now + self.behaviour.timing.answer
-            }
+            StreamState::Subscribing { until } => *until = now + self.conduct.timing.answer,
+            StreamState::Streaming { accept_by: Some(accept_by), .. } => *accept_by = now + self.conduct.timing.answer,
             _ => {}
         }
     }
@@ -113,7 +111,7 @@ impl Machine {
         match answer {
             Answer::Subscribed { request_id, position, session, recovery, snapshot, snapshot_next, .. } => {
                 let part = snapshot.map(|entities| ReceivedPart { entities, next: snapshot_next });
-                let (id, bookmark) = (request_id.as_ref(), bookmark(position, session));
+                let (id, bookmark) = (request_id.as_ref(), Bookmark::of(position, session));
                 if !is_subscribed && is_ours(id) {
                     let (step, verdict) = self.resumption.answered(bookmark, recovery);
                     self.subscribed(Some(step), verdict, part, now)
@@ -141,7 +139,7 @@ impl Machine {
                 self.accepted(None, None, now)
             }
             Answer::Authenticated { request_id, .. } if self.renewal.awaits(request_id.as_ref()) => {
-                self.renewal.accepted(self.behaviour.timing.renew_before, now);
+                self.renewal.accepted(self.conduct.timing.renew_before, now);
                 None
             }
             Answer::Synced { position, .. } if self.takes_positions() => {
@@ -167,7 +165,7 @@ impl Machine {
     ) -> Option<ClientMessage> {
         self.state = StreamState::Streaming {
             since: now,
-            ping_at: now + self.behaviour.timing.ping,
+            ping_at: now + self.conduct.timing.ping,
             answer_by: None,
             accept_by: None,
             snapshot_at: None,
@@ -311,8 +309,4 @@ impl Machine {
 
 fn is_ours(request_id: Option<&RequestId>) -> bool {
     request_id.map(RequestId::as_str) == Some(REQUEST_ID)
-}
-
-pub(super) fn bookmark(position: Option<Position>, session: Option<Session>) -> Option<Bookmark> {
-    Some(Bookmark { position: position?, session: session? })
 }

@@ -2,22 +2,24 @@ mod happenings;
 mod model;
 mod requests;
 mod resuming;
+mod rotating;
 mod snapshots;
+mod tokens;
 
 use entity_stream_protocol::{CloseCode, SubscriptionName};
 use serde_json::json;
 
 use super::*;
 use crate::error::HandshakeRefusal;
-use crate::timing::Timing;
+use crate::timing::StreamTiming;
 
-const ANSWER: Duration = Timing::DEFAULT.answer;
-const PING: Duration = Timing::DEFAULT.ping;
-const PONG: Duration = Timing::DEFAULT.pong;
-const STABLE: Duration = Timing::DEFAULT.stable;
+const ANSWER: Duration = StreamTiming::DEFAULT.answer;
+const PING: Duration = StreamTiming::DEFAULT.ping;
+const PONG: Duration = StreamTiming::DEFAULT.pong;
+const STABLE: Duration = StreamTiming::DEFAULT.stable;
 
-fn behaviour(reconnects: bool) -> Behaviour {
-    Behaviour { reconnects, is_member: false, has_token_source: false, timing: Timing::DEFAULT }
+fn conduct(reconnects: bool) -> StreamConduct {
+    StreamConduct { reconnects, is_member: false, has_token_source: false, timing: StreamTiming::DEFAULT }
 }
 
 /// The effects of a step. Further items wait in the machine.
@@ -40,14 +42,14 @@ impl Driven {
 
     fn with(subscriptions: Vec<Subscription>, reconnects: bool) -> Self {
         let now = Instant::now();
-        Self { machine: Machine::new(subscriptions, None, behaviour(reconnects), now), now }
+        Self { machine: Machine::new(subscriptions, None, conduct(reconnects), now), now }
     }
 
     /// A machine that begins at this place in the history.
     fn since(since: impl Into<Since>) -> Self {
         let now = Instant::now();
         let subscriptions = vec![Subscription::default()];
-        Self { machine: Machine::new(subscriptions, Some(since.into()), behaviour(true), now), now }
+        Self { machine: Machine::new(subscriptions, Some(since.into()), conduct(true), now), now }
     }
 
     /// A machine that has subscribed.

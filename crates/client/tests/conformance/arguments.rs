@@ -6,14 +6,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use entity_stream_client::{
-    Client, ClientBuilder, ClientError, FilterFields, GroupId, Representation, Subscription, Timing, View,
+    Client, ClientBuilder, ClientError, FilterFields, GroupId, Representation, StreamTiming, Subscription, View,
 };
 use serde_json::{Map, Value, json};
 
 /// The builder of a client with these options.
 pub(crate) fn builder(url: &str, options: &Map<String, Value>) -> ClientBuilder {
     let mut builder = Client::builder(url, "demo").subscriptions([]);
-    let mut timing = Timing::default();
+    let mut timing = StreamTiming::default();
     for (name, value) in options {
         let time = || Duration::from_millis(value.as_u64().unwrap());
         match name.as_str() {

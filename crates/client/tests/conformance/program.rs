@@ -128,6 +128,12 @@ impl Program {
         }
     }
 
+    /// Nothing is left to connect for.
+    fn idle(&mut self) {
+        self.stream = None;
+        self.note(|record| record.states.push("idle"));
+    }
+
     fn note(&self, change: impl FnOnce(&mut Record)) {
         self.record.send_modify(change);
     }
@@ -182,6 +188,9 @@ impl Program {
                 let name: SubscriptionName = self.record.borrow().names[&of].last().unwrap().parse().unwrap();
                 stream.unsubscribe(name.clone()).unwrap();
                 self.wire_names.retain(|other| *other != name);
+                if self.wire_names.is_empty() {
+                    self.idle();
+                }
             }
             Order::Wake => stream.wake(),
             Order::Close => stream.leave(),
@@ -189,7 +198,7 @@ impl Program {
         }
     }
 
-    fn settle(&mut self, is_settled: impl Fn(&OpenCall) -> bool, result: Result<(), String>) {
+    fn settle(&mut self, is_settled: impl Fn(&OpenCall) -> bool, result: &Result<(), String>) {
         for call in self.calls.extract_if(.., |call| is_settled(call)).collect::<Vec<_>>() {
             if result.is_err() {
                 self.wire_names.retain(|name| *name != call.wire_name);
@@ -221,7 +230,7 @@ impl Program {
                 self.note(|record| record.states.push("connected"));
                 let ended = self.ended;
                 let is_open = |call: &OpenCall| call.made_in < ended || call.waits_since == Some(ended);
-                self.settle(is_open, Ok(()));
+                self.settle(is_open, &Ok(()));
             }
             StreamItem::Event(event) => {
                 let names = event.subscriptions().iter().map(ToString::to_string).collect();
@@ -236,18 +245,16 @@ impl Program {
             }),
             StreamItem::Accepted(request) => {
                 let names = wire_names(request);
-                self.settle(|call| names.contains(&call.wire_name), Ok(()));
+                self.settle(|call| names.contains(&call.wire_name), &Ok(()));
             }
             StreamItem::Refused { request, error } => {
                 let names = wire_names(request);
-                self.settle(|call| names.contains(&call.wire_name), Err(code(error, true, true)));
+                self.settle(|call| names.contains(&call.wire_name), &Err(code(error, true, true)));
                 if matches!(self.stream.as_ref().map(EntityStream::state), Some(StreamState::Waiting { .. })) {
                     self.ended += 1;
                 }
                 if self.wire_names.is_empty() {
-                    // Nothing is left to connect for.
-                    self.stream = None;
-                    self.note(|record| record.states.push("idle"));
+                    self.idle();
                 }
             }
             StreamItem::Disconnected { error, was_subscribed, .. } => {

@@ -108,7 +108,7 @@ proptest! {
         let mut now = Instant::now();
         let random = fastrand::Rng::with_seed(seed);
         let mut machine =
-            Machine::with_random(vec![Subscription::default()], None, behaviour(reconnects), random, now);
+            Machine::with_random(vec![Subscription::default()], None, conduct(reconnects), random, now);
         if begins_with_snapshot {
             machine.begin_with_snapshots([SubscriptionName::DEFAULT].into());
         }
@@ -174,7 +174,7 @@ proptest! {
                     }
                     Ok(StreamItem::Disconnected { error, retry_in, was_subscribed }) => {
                         prop_assert!(reconnects && error.is_temporary());
-                        prop_assert!((Duration::from_millis(500)..=Duration::from_secs(30)).contains(&retry_in));
+                        prop_assert!(retry_in <= Duration::from_secs(30));
                         prop_assert_eq!(after, StreamState::Waiting { until: now + retry_in });
                         prop_assert_eq!(was_subscribed, matches!(before, StreamState::Streaming { .. }));
                     }
@@ -189,7 +189,7 @@ proptest! {
     fn without_a_server_the_attempts_go_on_at_a_bounded_rate(seed: u64) {
         let start = Instant::now();
         let random = fastrand::Rng::with_seed(seed);
-        let mut machine = Machine::with_random(vec![Subscription::default()], None, behaviour(true), random, start);
+        let mut machine = Machine::with_random(vec![Subscription::default()], None, conduct(true), random, start);
         let (mut now, mut attempts) = (start, 0);
         while now < start + Duration::from_secs(3600) {
             now = machine.state().deadline().unwrap();

@@ -8,17 +8,16 @@
 
 use std::time::Duration;
 
-use entity_stream_protocol::Action;
-use entity_stream_protocol::{Answer, ClientMessage, Recovery, RequestId, ServerMessage, Since, Subscribe};
+use entity_stream_protocol::{Answer, ClientMessage, Recovery, RequestId, ServerMessage, Since};
 use tokio::time::Instant;
 
 use super::Machine;
-use super::receive::bookmark;
 use crate::bookmark::Bookmark;
 use crate::error::ClientError;
 use crate::event::entries;
 use crate::item::StreamItem;
 use crate::resumption::BookmarkStep;
+use crate::rotation::{ConnectionRotation, ReplacementEffects, ReplacementInput};
 use crate::state::StreamState;
 use crate::subscription_limits::subscribe;
 
@@ -27,64 +26,27 @@ const REQUEST_ID: &str = "replace";
 /// The time after which a rotation that was not possible is tried again.
 const BUSY: Duration = Duration::from_secs(1);
 
-/// The next connection.
-#[derive(Debug, Default)]
-pub(super) enum Rotation {
-    /// There is no connection to replace, or it does not have to be.
-    #[default]
-    None,
-    Due(Instant),
-    Opening {
-        until: Instant,
-    },
-    Subscribing {
-        until: Instant,
-        has_asked: bool,
-        token_left: Option<Duration>,
-    },
-}
-
-/// An input from the next connection.
-#[derive(Debug)]
-pub(crate) enum ReplacementInput {
-    /// It is open, with a token that lasts for this time.
-    Opened(Option<Duration>),
-    Failed(ClientError),
-    Received(String),
-}
-
-/// What an input from the next connection leads to.
-#[derive(Debug, Default)]
-pub(crate) struct ReplacementEffects {
-    /// A message for it.
-    pub(crate) send: Option<ClientMessage>,
-    /// True if it is the stream's connection from now on, and the former one is retired.
-    pub(crate) replaces: bool,
-    /// A message for the former one.
-    pub(crate) farewell: Option<ClientMessage>,
-}
-
 impl Machine {
     /// A connection has subscribed: it is replaced some time later.
     pub(super) fn begin_rotation(&mut self, now: Instant) {
-        let after = self.behaviour.timing.rotate_after;
-        self.rotation = Rotation::Due(now + after - self.backoff.part_of(after / 10));
+        let after = self.conduct.timing.rotate_after;
+        self.rotation = ConnectionRotation::Due(now + after - self.backoff.part_of(after / 10));
     }
 
     pub(super) fn stop_rotation(&mut self) {
-        self.rotation = Rotation::None;
+        self.rotation = ConnectionRotation::None;
     }
 
     /// True if the driver has to hold a second connection.
     pub(crate) fn wants_replacement(&self) -> bool {
-        matches!(self.rotation, Rotation::Opening { .. } | Rotation::Subscribing { .. })
+        matches!(self.rotation, ConnectionRotation::Opening { .. } | ConnectionRotation::Subscribing { .. })
     }
 
     pub(super) fn rotation_deadline(&self) -> Option<Instant> {
         match self.rotation {
-            Rotation::None => None,
-            Rotation::Due(at) => Some(at),
-            Rotation::Opening { until } | Rotation::Subscribing { until, .. } => Some(until),
+            ConnectionRotation::None => None,
+            ConnectionRotation::Due(at) => Some(at),
+            ConnectionRotation::Opening { until } | ConnectionRotation::Subscribing { until, .. } => Some(until),
         }
     }
 
@@ -92,27 +54,31 @@ impl Machine {
         if self.rotation_deadline().is_none_or(|deadline| now < deadline) {
             return;
         }
-        let timing = self.behaviour.timing;
+        let timing = self.conduct.timing;
         match self.rotation {
-            Rotation::None => {}
-            Rotation::Due(_) => {
+            ConnectionRotation::None => {}
+            ConnectionRotation::Due(_) => {
                 let is_free = matches!(self.state, StreamState::Streaming { accept_by: None, .. })
                     && !self.snapshots.is_under_way()
                     && self.departure.is_none()
                     && !self.subscriptions.at_opening().is_empty();
                 self.rotation = match is_free {
-                    true => Rotation::Opening { until: now + timing.connect },
-                    false => Rotation::Due(now + BUSY),
+                    true => ConnectionRotation::Opening { until: now + timing.connect },
+                    false => ConnectionRotation::Due(now + BUSY),
                 };
             }
-            Rotation::Opening { .. } => self.replacement_failed(&ClientError::Timeout(timing.connect), now),
-            Rotation::Subscribing { .. } => self.replacement_failed(&ClientError::Timeout(timing.answer), now),
+            ConnectionRotation::Opening { .. } => {
+                self.replacement_failed(&ClientError::Timeout(timing.connect), now);
+            }
+            ConnectionRotation::Subscribing { .. } => {
+                self.replacement_failed(&ClientError::Timeout(timing.answer), now);
+            }
         }
     }
 
     fn replacement_failed(&mut self, error: &ClientError, now: Instant) {
-        let longest = self.behaviour.timing.longest_delay;
-        self.rotation = Rotation::Due(now + longest / 2 + self.backoff.part_of(longest / 2));
+        let longest = self.conduct.timing.longest_delay;
+        self.rotation = ConnectionRotation::Due(now + longest / 2 + self.backoff.part_of(longest / 2));
         self.hand_out(StreamItem::Notice(format!("the next connection did not open: {error}")));
     }
 
@@ -120,21 +86,26 @@ impl Machine {
     pub(crate) fn step_replacement(&mut self, input: ReplacementInput, now: Instant) -> ReplacementEffects {
         let none = ReplacementEffects::default();
         match (input, &self.rotation) {
-            (ReplacementInput::Opened(token_left), Rotation::Opening { .. }) => {
+            (ReplacementInput::Opened(token_left), ConnectionRotation::Opening { .. }) => {
                 let since = self.resumption.bookmark().cloned().map(Since::from);
                 let has_asked = since.is_some();
-                let until = now + self.behaviour.timing.answer;
-                self.rotation = Rotation::Subscribing { until, has_asked, token_left };
+                let until = now + self.conduct.timing.answer;
+                self.rotation = ConnectionRotation::Subscribing { until, has_asked, token_left };
                 let action = subscribe(self.subscriptions.at_opening(), Default::default(), since);
                 let message =
                     action.map(|action| ClientMessage { action, request_id: RequestId::parse(REQUEST_ID).ok() });
                 ReplacementEffects { send: message, ..none }
             }
-            (ReplacementInput::Failed(error), Rotation::Opening { .. } | Rotation::Subscribing { .. }) => {
+            (
+                ReplacementInput::Failed(error),
+                ConnectionRotation::Opening { .. } | ConnectionRotation::Subscribing { .. },
+            ) => {
                 self.replacement_failed(&error, now);
                 none
             }
-            (ReplacementInput::Received(frame), Rotation::Subscribing { .. }) => self.receive_replacement(&frame, now),
+            (ReplacementInput::Received(frame), ConnectionRotation::Subscribing { .. }) => {
+                self.receive_replacement(&frame, now)
+            }
             _ => none,
         }
     }
@@ -154,7 +125,8 @@ impl Machine {
             ServerMessage::Answer(Answer::Subscribed { request_id, position, session, recovery, .. })
                 if request_id.as_ref().map(RequestId::as_str) == Some(REQUEST_ID) =>
             {
-                return self.replace(bookmark(position, session), recovery, now);
+                let has_recovered = matches!(recovery, Some(Recovery::Recovered { .. }));
+                return self.replace(Bookmark::of(position, session), has_recovered, now);
             }
             ServerMessage::Answer(Answer::Error(rejection)) => {
                 let (code, message) = (rejection.code, crate::text::repeatable(&rejection.message));
@@ -168,12 +140,12 @@ impl Machine {
 
     /// The next connection has subscribed. The former one has brought every event until now, so nothing is missed, whatever the
     /// server says about the past.
-    fn replace(&mut self, new: Option<Bookmark>, recovery: Option<Recovery>, now: Instant) -> ReplacementEffects {
-        let Rotation::Subscribing { has_asked, token_left, .. } = std::mem::take(&mut self.rotation) else {
+    fn replace(&mut self, new: Option<Bookmark>, has_recovered: bool, now: Instant) -> ReplacementEffects {
+        let ConnectionRotation::Subscribing { has_asked, token_left, .. } = std::mem::take(&mut self.rotation) else {
             return ReplacementEffects::default();
         };
         let step = match (new, self.resumption.bookmark()) {
-            (Some(new), Some(own)) if has_asked && !matches!(recovery, Some(Recovery::Recovered { .. })) => {
+            (Some(new), Some(own)) if has_asked && !has_recovered => {
                 // Events before the new position may be under way on the former connection.
                 BookmarkStep::Continues(Some(Bookmark { position: own.position.clone(), session: new.session }))
             }
@@ -182,16 +154,11 @@ impl Machine {
         };
         self.hand_out_with(None, Some(step));
         if let StreamState::Streaming { ping_at, answer_by, .. } = &mut self.state {
-            (*ping_at, *answer_by) = (now + self.behaviour.timing.ping, None);
+            (*ping_at, *answer_by) = (now + self.conduct.timing.ping, None);
         }
-        self.renewal.begin(token_left, self.behaviour.timing.renew_before, now);
+        self.renewal.begin(token_left, self.conduct.timing.renew_before, now);
         self.begin_rotation(now);
         let farewell = self.depart(now);
         ReplacementEffects { send: self.send_next(now), replaces: true, farewell }
     }
-}
-
-/// Returns whether a message asks for past events.
-pub(super) fn asks_for_past(action: Option<&Action>) -> bool {
-    matches!(action, Some(Action::Subscribe(Subscribe { since: Some(_), .. })))
 }

@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
+import { type Entities, EntityStream } from '@entity-stream/client';
+import { WebSocket } from 'ws';
+import { Local, until } from './harness/local.js';
+import { SECRET, mint } from './harness/tokens.js';
+
+/** The length of the test; `ENTITY_STREAM_SOAK_SECONDS=600` is a long one. */
+const SECONDS = Number(process.env['ENTITY_STREAM_SOAK_SECONDS'] ?? 12);
+const CUTS = Math.max(8, Math.round(SECONDS / 30));
+const FILTERS = [{}, { q: 'speed>30' }];
+
+test('cuts, replacements and fresh tokens leave a collection as the service knows it, and no event comes twice', { timeout: (SECONDS + 120) * 1000 }, async (context) => {
+  const life = Math.max(3, SECONDS / 20);
+  const flags = ['--simulate', 'demo', '--simulate-rate', '40', '--max-duration', `${Math.ceil(SECONDS / 3)}s`];
+  const local = await Local.start(flags, { AUTH_ENABLED: 'true', JWT_SECRET: SECRET });
+  const sockets = new Set<WebSocket>();
+  class Cut extends WebSocket {
+    constructor(url: string, protocols?: string[]) {
+      super(url, protocols);
+      sockets.add(this);
+      this.on('close', () => sockets.delete(this));
+    }
+  }
+  let tokens = 0;
+  let authenticated = 0;
+  const getToken = () => {
+    tokens += 1;
+    return mint('demo', life);
+  };
+  const stream = new EntityStream({
+    url: local.url,
+    tenant: 'demo',
+    WebSocket: Cut,
+    getToken,
+    rotateAfterMs: (SECONDS / 8) * 1000,
+    drainMs: 300,
+    backoffMinMs: 50,
+    backoffMaxMs: 1000,
+    renewBeforeMs: 2000,
+    debug: ({ what }) => void (authenticated += what === 'authenticated' ? 1 : 0),
+  });
+  const witness = new EntityStream({ url: local.url, tenant: 'demo', WebSocket, getToken: () => mint('demo', 3600) });
+  context.after(async () => {
+    await Promise.all([stream.close(), witness.close()]);
+    await local.kill();
+  });
+  const seen = new Set<string>();
+  const repeats: string[] = [];
+  const verdicts: boolean[] = [];
+  stream.on('recovered', () => verdicts.push(true));
+  stream.on('notRecovered', () => verdicts.push(false));
+  stream.subscribe({ entityTypes: ['Vehicle'] }).on('event', ({ id }) => void (seen.has(id) ? repeats.push(id) : seen.add(id)));
+  const collections = FILTERS.map((filter) => stream.entities(filter));
+  await Promise.all(collections.map(({ ready }) => ready));
+  for (let cut = 0; cut < CUTS; cut += 1) {
+    await pause((0.5 + Math.random()) * (SECONDS / CUTS) * 1000);
+    for (const socket of sockets) socket.terminate();
+  }
+  const fresh = FILTERS.map((filter) => witness.entities(filter));
+  await Promise.all(fresh.map(({ ready }) => ready));
+  const state = (entities: Entities) => Object.fromEntries([...entities].sort().map(([id, { version, data }]) => [id, { version, data }]));
+  // All change all the time, and one is ahead for a moment.
+  await until('the collections to be the same', () => collections.every((own, place) => own.isComplete && isDeepStrictEqual(state(own), state(fresh[place]!))));
+  assert(collections[0]!.size > 50 && seen.size > 20);
+  assert.deepEqual(repeats, []);
+  assert(verdicts.length > 3 && authenticated > 0 && tokens > CUTS, JSON.stringify({ verdicts, authenticated, tokens }));
+  assert(verdicts.every((recovered) => recovered), 'the history reaches back');
+});

@@ -1,0 +1,56 @@
+//! A connection that is no longer the stream's, and still brings events that are under way.
+//!
+//! A member of a group first leaves the group: the server has assigned events to the connection until it has answered, and some
+//! arrive a little later.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use entity_stream_protocol::{Action, ClientMessage, RequestId, SubscriptionName};
+use tokio::time::Instant;
+
+/// The silence after which a connection that has left its group gets no more events.
+const QUIET: Duration = Duration::from_secs(1);
+/// The `requestId` of its messages, which come one after the other.
+const REQUEST_ID: &str = "leave";
+
+/// A connection that ends.
+#[derive(Debug)]
+pub(crate) struct Departure {
+    /// The subscriptions to remove.
+    names: VecDeque<SubscriptionName>,
+    /// The end, if nothing arrives.
+    quiet_at: Option<Instant>,
+    end: Instant,
+}
+
+impl Departure {
+    /// A connection that has these subscriptions, and ends at this time at the latest.
+    pub(crate) fn new(names: VecDeque<SubscriptionName>, end: Instant) -> Self {
+        Self { names, quiet_at: None, end }
+    }
+
+    /// The time at which it ends.
+    pub(crate) fn deadline(&self) -> Instant {
+        self.quiet_at.map_or(self.end, |quiet_at| quiet_at.min(self.end))
+    }
+
+    /// The next message. If there is none, the connection ends once it is quiet.
+    pub(crate) fn next_message(&mut self, now: Instant) -> Option<ClientMessage> {
+        let Some(subscription) = self.names.pop_front() else {
+            self.quiet_at = Some(now + QUIET);
+            return None;
+        };
+        Some(ClientMessage {
+            action: Action::Unsubscribe { subscription },
+            request_id: RequestId::parse(REQUEST_ID).ok(),
+        })
+    }
+
+    /// A frame arrived: others may follow.
+    pub(crate) fn hear(&mut self, now: Instant) {
+        if let Some(quiet_at) = &mut self.quiet_at {
+            *quiet_at = now + QUIET;
+        }
+    }
+}

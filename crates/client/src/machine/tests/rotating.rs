@@ -1,0 +1,205 @@
+//! The replacement of a connection, and a member that leaves its group.
+
+use std::collections::HashSet;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::rotation::{ReplacementEffects, ReplacementInput};
+
+/// A stream that has subscribed at this position, and wants the next connection.
+fn rotating(conduct: StreamConduct) -> Driven {
+    let now = Instant::now();
+    let mut driven = Driven { machine: Machine::new(vec![named("a")], None, conduct, now), now };
+    driven.elapse();
+    driven.step(Input::Opened);
+    driven.receive(&subscribed_at("subscribe", "05", "one", None));
+    driven.items();
+    let begin = driven.now;
+    while !driven.machine.wants_replacement() {
+        driven.now = driven.machine.deadline().unwrap();
+        driven.machine.step(Input::Elapsed, driven.now);
+        driven.receive(&json!({ "type": "pong" }).to_string());
+    }
+    let age = driven.now - begin;
+    assert!((99 * 60..=110 * 60 + 1).contains(&age.as_secs()), "{age:?}");
+    driven
+}
+
+fn subscribed_at(id: &str, position: &str, session: &str, recovered: Option<bool>) -> String {
+    let mut answer = json!({ "type": "subscribed", "requestId": id, "position": position, "session": session });
+    if let Some(recovered) = recovered {
+        answer["recovered"] = json!(recovered);
+        answer[if recovered { "replayed" } else { "reason" }] = if recovered { json!(0) } else { json!("expired") };
+    }
+    answer.to_string()
+}
+
+fn event_at(id: &str, position: &str) -> String {
+    let mut event: serde_json::Value = serde_json::from_str(&event(id)).unwrap();
+    (event["position"], event["subscriptions"]) = (json!(position), json!(["a"]));
+    event.to_string()
+}
+
+fn next(driven: &mut Driven, input: ReplacementInput) -> ReplacementEffects {
+    driven.now += Duration::from_millis(1);
+    driven.machine.step_replacement(input, driven.now)
+}
+
+fn text(message: Option<ClientMessage>) -> String {
+    message.map(|message| message.to_json()).unwrap_or_default()
+}
+
+fn ids(driven: &mut Driven) -> Vec<String> {
+    let id = |item| match item {
+        StreamItem::Event(event) => Some(event.message().id.to_string()),
+        _ => None,
+    };
+    driven.items().into_iter().filter_map(id).collect()
+}
+
+#[test]
+fn the_next_connection_resumes_and_takes_over() {
+    let mut driven = rotating(conduct(true));
+    let effects = next(&mut driven, ReplacementInput::Opened(None));
+    assert_eq!(
+        text(effects.send),
+        r#"{"action":"subscribe","subscription":"a","since":{"position":"05","session":"one"},"requestId":"replace"}"#
+    );
+    driven.subscribe(&["b"]);
+    next(&mut driven, ReplacementInput::Received(event_at("1", "06")));
+    driven.step(Input::Received(event_at("1", "06"), SystemTime::UNIX_EPOCH));
+    let effects = next(&mut driven, ReplacementInput::Received(subscribed_at("replace", "07", "two", Some(true))));
+    assert!(effects.replaces && effects.farewell.is_none());
+    assert_eq!(text(effects.send), r#"{"action":"subscribe","subscription":"b","requestId":"request-1"}"#, "it waited");
+    driven.machine.receive_retired(&event_at("2", "06"), driven.now);
+    driven.receive(&answer("subscribed", "request-1"));
+    driven.machine.receive_retired(&event_at("1", "06"), driven.now);
+    assert!(driven.machine.is_departing());
+    driven.now += StreamTiming::DEFAULT.drain;
+    driven.machine.step(Input::Elapsed, driven.now);
+    assert!(!driven.machine.is_departing());
+    assert!(matches!(driven.machine.state(), StreamState::Streaming { .. }));
+}
+
+#[test]
+fn a_next_connection_that_fails_changes_nothing() {
+    for input in [
+        ReplacementInput::Failed(lost()),
+        ReplacementInput::Received(json!({ "type": "error", "code": "internal", "message": "no" }).to_string()),
+    ] {
+        let mut driven = rotating(conduct(true));
+        next(&mut driven, ReplacementInput::Opened(None));
+        next(&mut driven, input);
+        assert!(!driven.machine.wants_replacement());
+        assert!(matches!(driven.machine.state(), StreamState::Streaming { .. }));
+        assert!(matches!(driven.items().as_slice(), [StreamItem::Notice(_)]));
+        assert_eq!(driven.machine.bookmark().unwrap().session.as_str(), "one");
+    }
+}
+
+#[test]
+fn a_lost_connection_ends_its_replacement() {
+    let mut driven = rotating(conduct(true));
+    next(&mut driven, ReplacementInput::Opened(None));
+    driven.step(Input::Failed(lost()));
+    assert!(!driven.machine.wants_replacement());
+    assert!(matches!(driven.machine.state(), StreamState::Waiting { .. }));
+}
+
+#[test]
+fn a_replacement_that_has_not_recovered_keeps_the_position() {
+    let mut driven = rotating(conduct(true));
+    next(&mut driven, ReplacementInput::Opened(None));
+    next(&mut driven, ReplacementInput::Received(subscribed_at("replace", "09", "two", Some(false))));
+    assert!(driven.items().is_empty(), "the former connection has brought everything");
+    let bookmark = driven.machine.bookmark().unwrap();
+    assert_eq!((bookmark.position.as_str(), bookmark.session.as_str()), ("05", "two"));
+}
+
+#[test]
+fn a_member_leaves_its_group_before_the_end() {
+    let mut driven = rotating(StreamConduct { is_member: true, ..conduct(true) });
+    next(&mut driven, ReplacementInput::Opened(None));
+    let effects = next(&mut driven, ReplacementInput::Received(answer("subscribed", "replace")));
+    assert_eq!(text(effects.farewell), r#"{"action":"unsubscribe","subscription":"a","requestId":"leave"}"#);
+    driven.machine.receive_retired(&answer("unsubscribed", "leave"), driven.now);
+    driven.machine.receive_retired(&event("late"), driven.now);
+    assert_eq!(ids(&mut driven), ["late"]);
+    driven.now += Duration::from_secs(1);
+    driven.machine.step(Input::Elapsed, driven.now);
+    assert!(!driven.machine.is_departing());
+
+    let message = driven.machine.leave(driven.now);
+    assert_eq!(text(message), r#"{"action":"unsubscribe","subscription":"a","requestId":"leave"}"#);
+    assert_eq!(driven.machine.state(), StreamState::Closed);
+    driven.machine.receive_retired(&event("last"), driven.now);
+    assert_eq!(ids(&mut driven), ["last"]);
+    driven.now += StreamTiming::DEFAULT.drain;
+    driven.machine.step(Input::Elapsed, driven.now);
+    assert!(!driven.machine.is_departing());
+}
+
+/// A place at which an event arrives, or the takeover.
+#[derive(Clone, Copy, Debug)]
+enum Arrival {
+    OnFormer(u8),
+    OnNext(u8),
+    Takeover,
+}
+
+fn arrivals() -> impl Strategy<Value = Vec<Arrival>> {
+    let arrival = prop_oneof![
+        4 => (10..30_u8).prop_map(Arrival::OnFormer),
+        4 => (10..30_u8).prop_map(Arrival::OnNext),
+        1 => Just(Arrival::Takeover),
+    ];
+    proptest::collection::vec(arrival, 0..40)
+}
+
+proptest! {
+    /// Whatever arrives on which connection: each event is handed out once, and the bookmark is no position that only the next
+    /// connection had before its answer.
+    #[test]
+    fn each_event_is_handed_out_once(arrivals in arrivals()) {
+        let mut driven = rotating(conduct(true));
+        next(&mut driven, ReplacementInput::Opened(None));
+        let (mut expected, mut committed, mut has_taken_over) = (HashSet::new(), "05".to_owned(), false);
+        let mut handed_out = Vec::new();
+        for arrival in arrivals {
+            match arrival {
+                Arrival::OnFormer(number) => {
+                    let frame = event_at(&number.to_string(), &number.to_string());
+                    if has_taken_over {
+                        driven.machine.receive_retired(&frame, driven.now);
+                    } else {
+                        driven.machine.step(Input::Received(frame, SystemTime::UNIX_EPOCH), driven.now);
+                        committed = committed.max(number.to_string());
+                    }
+                    expected.insert(number.to_string());
+                }
+                Arrival::OnNext(number) => {
+                    let frame = event_at(&number.to_string(), &number.to_string());
+                    if has_taken_over {
+                        driven.machine.step(Input::Received(frame, SystemTime::UNIX_EPOCH), driven.now);
+                        committed = committed.max(number.to_string());
+                    } else {
+                        next(&mut driven, ReplacementInput::Received(frame));
+                    }
+                    expected.insert(number.to_string());
+                }
+                Arrival::Takeover if !has_taken_over => {
+                    let answer = subscribed_at("replace", "08", "two", Some(true));
+                    prop_assert!(next(&mut driven, ReplacementInput::Received(answer)).replaces);
+                    (has_taken_over, committed) = (true, committed.max("08".to_owned()));
+                }
+                Arrival::Takeover => {}
+            }
+            handed_out.extend(ids(&mut driven));
+            prop_assert_eq!(driven.machine.bookmark().unwrap().position.as_str(), &committed);
+        }
+        let distinct: HashSet<String> = handed_out.iter().cloned().collect();
+        prop_assert_eq!(distinct.len(), handed_out.len(), "an event came twice");
+        prop_assert_eq!(distinct, expected);
+    }
+}
