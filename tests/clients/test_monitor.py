@@ -6,7 +6,6 @@ import json
 import re
 import subprocess
 import threading
-from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
@@ -639,8 +638,9 @@ def test_json_is_read_as_it_is_written(local: LocalSystem):
         assert differences == []
 
 
-def test_the_picture_of_the_readme_exists_and_is_not_too_large():
-    picture = Path(REPOSITORY / "docs/images/monitor.png")
-    assert picture.read_bytes().startswith(b"\x89PNG")
-    assert picture.stat().st_size < 200_000
-    assert "docs/images/monitor.png" in (REPOSITORY / "README.md").read_text()
+def test_the_pictures_of_the_documentation_exist_and_are_not_too_large():
+    for name, page in {"monitor.png": "README.md", "monitor-map.png": "docs/local.md"}.items():
+        picture = REPOSITORY / "docs/images" / name
+        assert picture.read_bytes().startswith(b"\x89PNG")
+        assert picture.stat().st_size < 200_000
+        assert f"images/{name}" in (REPOSITORY / page).read_text()

@@ -11,7 +11,8 @@ const HEAD = '// The TypeScript client, bundled by `just page`. Do not edit: cha
 const isCheck = process.argv[2] === '--check';
 const file = process.argv.at(-1);
 
-const bundle = await rolldown({ input: fileURLToPath(new URL('../src/index.ts', import.meta.url)), platform: 'browser', logLevel: 'warn' });
+const cwd = fileURLToPath(new URL('..', import.meta.url));
+const bundle = await rolldown({ cwd, input: 'src/index.ts', platform: 'browser', logLevel: 'warn' });
 const { output } = await bundle.generate({ format: 'esm', comments: false });
 const text = `${HEAD}\n${output[0].code.replace(/^\/\/#(end)?region.*\n/gm, '')}`;
 

@@ -312,24 +312,24 @@ var Collection = class {
 // src/emitter.ts
 var Emitter = class {
 	listeners = {};
-	wrapped = new Map();
+	inner = new WeakMap();
 	on(name, listener) {
 		const listeners = this.listeners[name] ??= new Set();
 		listeners.add(listener);
 		return () => void listeners.delete(listener);
 	}
 	once(name, listener) {
-		const stop = this.on(name, (value) => {
+		const once = (value) => {
 			stop();
-			this.wrapped.delete(listener);
 			listener(value);
-		});
-		this.wrapped.set(listener, stop);
+		};
+		this.inner.set(once, listener);
+		const stop = this.on(name, once);
 		return stop;
 	}
 	off(name, listener) {
-		this.listeners[name]?.delete(listener);
-		this.wrapped.get(listener)?.();
+		const listeners = this.listeners[name];
+		for (const each of listeners ?? []) if (each === listener || this.inner.get(each) === listener) listeners?.delete(each);
 	}
 	has(name) {
 		return (this.listeners[name]?.size ?? 0) > 0;
@@ -1305,8 +1305,9 @@ var Registry = class {
 			this.drop(change);
 			change.reject(new ClosedError());
 		}
-		const names = this.planned().filter((wire) => wire.receiver === receiver);
-		return Promise.all(names.map(({ name }) => new Promise((resolve) => this.changes.push({
+		const wires = [...this.restored, ...this.planned()].filter((wire) => wire.receiver === receiver);
+		const names = [...new Set(wires.map(({ name }) => name))];
+		return Promise.all(names.map((name) => new Promise((resolve) => this.changes.push({
 			kind: "remove",
 			wire: {
 				name,
@@ -1323,6 +1324,9 @@ var Registry = class {
 			if (mustWait) waiting.add(change.wire.receiver);
 			return isFirst && !mustWait;
 		});
+	}
+	get isUnderWay() {
+		return this.underWay.size > 0;
 	}
 	get hasChanges() {
 		return this.changes.length > 0;
@@ -1367,7 +1371,8 @@ var Registry = class {
 			this.drop(change);
 			if (wire.snapshot) this.owed.add(wire.name);
 			const old = this.restored.find(({ name, receiver }) => receiver === wire.receiver && name !== wire.name);
-			if (change.kind === "replace" && old) this.changes.unshift({
+			const isLeaving = this.changes.some(({ kind, wire: { name } }) => kind === "remove" && name === old?.name);
+			if (change.kind === "replace" && old && !isLeaving) this.changes.unshift({
 				kind: "remove",
 				wire: old,
 				resolve: () => {}
@@ -1688,8 +1693,10 @@ var Subscriptions = class {
 	refused(wires, hasAsked, error) {
 		if (!(error instanceof RequestError)) throw error;
 		if (error.code === "limit_exceeded" && hasAsked && this.resumption.isTooSoon()) throw new TooSoonError(error.message);
+		if (error.code === "conflict") throw new ConnectionError("server_error", error.message, { cause: error });
+		if (error.code === "invalid_since" && this.bookmark) return this.resumption.withoutHistory();
 		const isClosed = error.code === "message_too_large" || error.code === "invalid_message";
-		const wire = this.registry.atFault(wires, error.subscription);
+		const wire = (error.code === "invalid_since" ? wires.find(({ since }) => since) : void 0) ?? this.registry.atFault(wires, error.subscription);
 		if (isClosed && !(wire && this.registry.isNew(wire))) throw new ConnectionError("connection_lost", error.message, { cause: error });
 		if (!wire) throw error;
 		this.registry.refuse(wire, error);
@@ -1827,6 +1834,9 @@ function endOf({ opened, code, reason, message, hasToken }) {
 		status
 	});
 }
+function withoutQueries(message) {
+	return message.replace(/(\b[a-z]+:\/\/[^\s?'"]*)\?[^\s'"]*/gi, "$1");
+}
 // src/connection.ts
 const FAULTS_OF_A_MESSAGE = new Map([
 	[1003, "invalid_message"],
@@ -1882,7 +1892,7 @@ var Connection = class {
 			hasToken
 		}));
 		this.listen("error", ({ message }) => {
-			over(NO_CLOSE_FRAME, "", typeof message === "string" ? message : "");
+			over(NO_CLOSE_FRAME, "", typeof message === "string" ? withoutQueries(message) : "");
 		});
 		this.listen("close", ({ code, reason }) => {
 			const text = typeof reason === "string" ? reason : "";
@@ -2042,7 +2052,7 @@ function open({ WebSocket }, url, token) {
 	try {
 		return new WebSocket(url, token === void 0 ? [] : ["access_token", token]);
 	} catch (thrown) {
-		throw new ConnectionError("handshake_refused", `cannot connect: ${asError(thrown).message}`, { cause: thrown });
+		throw new ConnectionError("handshake_refused", `cannot connect: ${withoutQueries(asError(thrown).message)}`);
 	}
 }
 function requestError(frame, action) {
@@ -2220,6 +2230,7 @@ var Supervisor = class {
 	proceed() {
 		const { registry } = this.subscriptions;
 		if (this.active) return this.work(this.active);
+		if (!registry.isUnderWay) registry.disconnected();
 		if (!registry.isWanted) this.backoff.skip();
 		this.running ??= this.run().finally(() => {
 			this.running = void 0;
@@ -2279,6 +2290,7 @@ var Supervisor = class {
 				error = asError(thrown);
 			}
 			this.events.online(false);
+			registry.disconnected();
 			if (signal.aborted) return;
 			if (!registry.isWanted) continue;
 			const failure = error instanceof EntityStreamError ? error : new EntityStreamError("internal", error.message, { cause: error });
@@ -2356,6 +2368,7 @@ var Supervisor = class {
 			const error = await link.connection.ended;
 			if (this.active !== link) continue;
 			this.active = void 0;
+			link.takesPositions = false;
 			this.rotation?.abort();
 			this.cancelIdle();
 			this.cancelLater();
