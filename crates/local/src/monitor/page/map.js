@@ -9,6 +9,12 @@ import { Projection } from './projection.js';
 const MOVE = 600;
 /** Most former positions that a point has. */
 const TRAIL = 12;
+/** The least time between two drawings, in milliseconds, and the most of the time that drawing takes. */
+const EVERY = 30;
+const SHARE = 0.2;
+/** The number of moves since the last drawing from which points jump and are drawn seldom, and the time between two drawings then. */
+const MANY = 25;
+const SELDOM = 200;
 /** The distance in which a click finds a point, in pixels. */
 const NEAR = 16;
 
@@ -29,7 +35,10 @@ export class MapView {
   #painter = new MapPainter(this.#canvas, this.#projection);
   #points = new Map();
   #isShown = false;
-  #frame = 0;
+  #timer = null;
+  /** The time of the next drawing, at the earliest. */
+  #next = 0;
+  #moves = 0;
   #hasMoved = false;
   #selected = null;
   /** Movements are under way until then. */
@@ -86,7 +95,8 @@ export class MapView {
     if (former && (former.at[0] !== place.at[0] || former.at[1] !== place.at[1])) {
       const now = performance.now();
       point.trail = [...former.trail, former.at].slice(-TRAIL);
-      if (!calm.matches) Object.assign(point, { from: this.#present(former, now), since: now });
+      this.#moves += 1;
+      if (!calm.matches && this.#moves <= MANY) Object.assign(point, { from: this.#present(former, now), since: now });
       this.#until = now + MOVE;
     } else if (former) {
       Object.assign(point, { from: former.from, since: former.since });
@@ -113,7 +123,15 @@ export class MapView {
   }
 
   #later() {
-    if (this.#isShown) this.#frame ||= requestAnimationFrame((now) => { this.#frame = 0; this.#draw(now); });
+    if (!this.#isShown) return;
+    this.#timer ??= setTimeout(() => requestAnimationFrame((now) => {
+      this.#timer = null;
+      const pause = this.#moves > MANY ? SELDOM : EVERY;
+      this.#moves = 0;
+      this.#draw(now);
+      // A machine that draws slowly draws less often, so that the page stays quick.
+      this.#next = performance.now() + Math.max(pause, (performance.now() - now) / SHARE);
+    }), Math.max(0, this.#next - performance.now()));
   }
 
   #draw(now) {

@@ -4,8 +4,8 @@ import { hue } from './hue.js';
 const GRID = 90;
 const RADIUS = 5;
 const LABEL_HEIGHT = 15;
-/** Most labels, and the size of the squares in which they look for room. */
-const LABELS = 150;
+/** Most labels. */
+const LABELS = 80;
 
 /** Paints a map on a canvas, in the colours of the page. */
 export class MapPainter {
@@ -14,6 +14,8 @@ export class MapPainter {
   #projection;
   #ratio = 1;
   #colours = {};
+  /** The widths of labels, which change seldom. */
+  #widths = new Map();
 
   constructor(canvas, projection) {
     this.#canvas = canvas;
@@ -120,7 +122,7 @@ export class MapPainter {
     context.lineJoin = 'round';
     for (const { key, label, pixel: [x, y] } of ordered) {
       const text = label.length > 28 ? `${label.slice(0, 27)}…` : label;
-      const across = context.measureText(text).width;
+      const across = this.#width(text);
       const left = x + RADIUS + 4 + across > width ? x - RADIUS - 4 - across : x + RADIUS + 4;
       const box = [left, y - LABEL_HEIGHT / 2, left + across, y + LABEL_HEIGHT / 2];
       const hasRoom = taken.every(([west, north, east, south]) => box[0] > east || box[2] < west || box[1] > south || box[3] < north);
@@ -132,5 +134,13 @@ export class MapPainter {
       context.fillStyle = this.#colours.ink;
       context.fillText(text, left, y + 4);
     }
+  }
+
+  #width(text) {
+    if (!this.#widths.has(text)) {
+      if (this.#widths.size > 5000) this.#widths.clear();
+      this.#widths.set(text, this.#context.measureText(text).width);
+    }
+    return this.#widths.get(text);
   }
 }

@@ -4,6 +4,8 @@ import { sizeOf, textOf } from './raw.js';
 /** Most events that are kept, and most characters of them together. */
 const KEPT = 2000;
 const KEPT_CHARACTERS = 16_000_000;
+/** Most events that a search reads for the first time at once. */
+const READ_AT_ONCE = 300;
 
 const KINDS = { entityCreated: 'created', entityUpdated: 'updated', entityDeleted: 'deleted', entityLeft: 'left' };
 
@@ -46,6 +48,11 @@ export class Change {
     return this.dataBytes === undefined ? member(this.text, 'data') : undefined;
   }
 
+  /** True if a search knows its text. */
+  get isRead() {
+    return this.#lowerCase !== undefined;
+  }
+
   matches(search) {
     if (!search) return true;
     this.#lowerCase ??= this.text.toLowerCase();
@@ -80,6 +87,15 @@ export class Store {
       if (this.#changes[index].matches(search)) found.push(this.#changes[index]);
     }
     return found.reverse();
+  }
+
+  /** The number of those that match, among those that were read. Each call reads some more. */
+  count(search) {
+    let left = READ_AT_ONCE;
+    return this.#changes.filter((change) => {
+      if (!change.isRead) left -= 1;
+      return (change.isRead || left >= 0) && change.matches(search);
+    }).length;
   }
 
   clear() {
