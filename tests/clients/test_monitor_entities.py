@@ -241,15 +241,17 @@ def test_a_restart_with_data_loses_no_event(tmp_path: Path):
             expect(page.locator("#state-text")).not_to_have_text("Connected")
             page.context.set_offline(False)
             expect(page.locator("#state-text")).to_have_text("Connected")
-            expect(page.locator("#recovery")).to_have_text("Recovered: no event is missing. 3 events came from the history.")
+            # On a busy machine, the last of them may still be under way and arrive without the history.
+            expect(page.locator("#recovery")).to_have_text(re.compile("^Recovered: no event is missing. [1-3] events? came from the history.$"))
             publish(system, "after", {}, kind="entityCreated")
             expect(page.locator("#entities-state")).to_have_text("5 entities")
             assert sorted(entity_ids(page)) == ["after", "before", "meanwhile-0", "meanwhile-1", "meanwhile-2"]
             show(page, "Events")
             expect(rows(page)).to_have_count(5)
             assert sorted(shown_ids(page)) == ["after", "before", "meanwhile-0", "meanwhile-1", "meanwhile-2"]
-            assert rows(page).locator(".matched", has_text="replayed").count() == 3
-            expect(page.locator("#replayed")).to_have_text("3")
+            replayed = rows(page).locator(".matched", has_text="replayed").count()
+            assert 1 <= replayed <= 3
+            expect(page.locator("#replayed")).to_have_text(str(replayed))
             expect(page.locator("#reconnects")).to_have_text("1")
             system.stop()
     finally:
