@@ -4,6 +4,7 @@
 target := env("CARGO_TARGET_DIR", justfile_directory() / "target")
 python := target / "ci/venv/bin/python"
 python_client := target / "ci/python-client/bin/python"
+bundle := "crates/local/src/monitor/page/client.js"
 sam := target / "ci/sam/bin/python"
 
 _list:
@@ -58,9 +59,14 @@ second-engine:
 clients *arguments: build
     {{ python }} -m pytest tests/clients {{ arguments }}
 
-# The TypeScript client in Node.js and in Chromium
+# The TypeScript client in Node.js and in Chromium, and the copy of it on the monitor page
 typescript: build
     npm test --prefix clients/typescript
+    node clients/typescript/scripts/bundle.mjs --check {{ bundle }}
+
+# The TypeScript client in one file, for the monitor page: after a change of the client
+page:
+    node clients/typescript/scripts/bundle.mjs {{ bundle }}
 
 # The Python client: types, lints, and its tests with the packages that it builds
 python *arguments: build
@@ -117,6 +123,10 @@ notifications seconds="60":
 # All benchmarks; BENCHMARKS.md has their figures
 benchmarks:
     cargo bench --locked --workspace --no-fail-fast --bench '*'
+
+# Keystrokes on the monitor page, in Chromium without a GPU, while 1,000 events a second arrive
+monitor-benchmark: build
+    {{ python }} tests/clients/monitor_benchmark.py
 
 # The checks of every change
 ci:

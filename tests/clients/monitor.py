@@ -30,7 +30,13 @@ def rows(page: Page):
 
 
 def shown_ids(page: Page) -> list[str]:
-    return page.locator("#events .id").all_inner_texts()
+    return page.locator("#events .id").all_text_contents()
+
+
+def show(page: Page, tab: str):
+    """Opens a tab of the page."""
+    page.get_by_role("tab", name=tab).click()
+    expect(page.get_by_role("tab", name=tab)).to_have_attribute("aria-selected", "true")
 
 
 def status(system: LocalSystem) -> dict:
@@ -45,3 +51,8 @@ def ask(system: LocalSystem, path: str) -> dict:
     """The answer to a request that the page makes as well."""
     with urllib.request.urlopen(f"{system.url}/_local/{path}", timeout=PATIENCE) as response:
         return json.load(response)
+
+
+def entry_of(detail: dict) -> dict[str, str]:
+    """An entry of `PutEvents` with this detail."""
+    return {"Source": "check", "DetailType": "check", "Detail": json.dumps(detail)}

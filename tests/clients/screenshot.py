@@ -1,10 +1,10 @@
-"""Takes the picture of the monitor page of a busy system.
+"""Takes the pictures of the monitor page of a busy system.
 
     target/ci/venv/bin/python tests/clients/screenshot.py docs/images/monitor.png
+    target/ci/venv/bin/python tests/clients/screenshot.py docs/images/monitor-map.png --tab Map
 
 The names in it are Japanese: install a Japanese font first, such as Debian's `fonts-noto-cjk`. Then compress the picture without
 loss, for example with `oxipng -o 4`, because the checks refuse a large one.
-The checks take the same picture after fewer events and write it to `artifacts/`.
 """
 
 import argparse
@@ -58,8 +58,8 @@ def clients(system: LocalSystem):
         thread.join(PATIENCE)
 
 
-def capture(path: Path, *, events: int, dark: bool = False, width: int = 1360, height: int = 850):
-    """Takes the picture after a number of events."""
+def capture(path: Path, *, events: int, tab: str = "Events", dark: bool = False, width: int = 1360, height: int = 850):
+    """Takes the picture of a tab after a number of events."""
     path.parent.mkdir(parents=True, exist_ok=True)
     system = LocalSystem("--simulate", "demo", "--simulate-rate", "8")
     try:
@@ -67,10 +67,17 @@ def capture(path: Path, *, events: int, dark: bool = False, width: int = 1360, h
             page.emulate_media(color_scheme="dark" if dark else "light")
             page.set_viewport_size({"width": width, "height": height})
             page.goto(f"{system.url}/")
+            # The page sees the past of an entity from now on.
+            page.get_by_role("tab", name="Entities").click()
             received = page.locator("#received")
             until(page, lambda: int(received.inner_text().replace(",", "")) >= events, f"{events} events", 300)
-            rows = page.locator("#connections tr")
-            until(page, lambda: rows.count() == len(CLIENTS) + 1, "the table of connections")
+            if tab != "Events":
+                page.locator("#entities-search").fill("vehicle")
+                page.locator("#entities-body .grid-row:visible").first.click()
+                page.locator("#entities-search").fill("")
+            page.get_by_role("tab", name=tab).click()
+            page.mouse.move(0, 0)
+            page.wait_for_timeout(1000)
             page.screenshot(path=path)
         system.stop()
     finally:
@@ -81,6 +88,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Take the picture of the monitor page.")
     parser.add_argument("path", type=Path)
     parser.add_argument("--events", type=int, default=500, help="how many events to wait for")
+    parser.add_argument("--tab", default="Events", help="Events, Entities or Map")
     parser.add_argument("--dark", action="store_true")
     parser.add_argument("--width", type=int, default=1360)
     parser.add_argument("--height", type=int, default=850)

@@ -22,7 +22,9 @@ export class Chart {
     setInterval(() => { if (!document.hidden) this.draw(); }, 500);
   }
 
+  /** Counts an event. Entities that left the filter are no change. */
   count(kind) {
+    if (!KINDS.includes(kind)) return;
     this.#bucket(Math.floor(Date.now() / 1000))[kind] += 1;
   }
 

@@ -1,4 +1,4 @@
-import { age } from './age.js';
+import { age } from './time.js';
 import * as api from './api.js';
 import { describe } from './describe.js';
 import { byId, element, grouped, setText } from './dom.js';
@@ -22,7 +22,7 @@ function subscriptions({ subscriptions: list, pending }) {
     const text = describe(one);
     const isNamed = list.length > 1 || one.subscription !== undefined;
     return element('span', { class: 'line', title: text },
-      isNamed ? element('span', { class: 'matched' }, one.subscription ?? 'default') : null,
+      isNamed ? element('span', { class: 'matched' }, one.subscription ?? 'default') : null, isNamed ? ' ' : null,
       element('span', { class: text === 'every change' ? 'muted' : 'mono' }, text));
   });
   if (list.length > SHOWN) lines.push(element('span', { class: 'line muted' }, `and ${list.length - SHOWN} more`));

@@ -20,10 +20,12 @@ export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
-/** Shows a message in a paragraph, or hides the paragraph. */
+/** Shows a message in a paragraph, or hides the paragraph. An error that appears scrolls into view. */
 export function setMessage(node, text) {
+  const appears = Boolean(text) && node.hidden;
   setText(node, text ?? '');
   node.hidden = !text;
+  if (appears && node.getAttribute('role') === 'alert') node.scrollIntoView({ block: 'nearest' });
 }
 
 const grouping = new Intl.NumberFormat('en');

@@ -4,6 +4,7 @@ import { byId, setText } from './dom.js';
 import { draft, drafts, wire } from './draft.js';
 import { Fields } from './fields.js';
 import { SeenTypes } from './seen.js';
+import { DEFAULT } from './stream.js';
 import { SubscriptionTabs } from './tabs.js';
 
 /** The longest pause while typing, in milliseconds. */
@@ -12,8 +13,11 @@ const TYPING = 300;
 /** A text as a pattern that matches it and nothing else, in the server's regular expressions. */
 const literally = (text) => `^${text.replace(/[\\.+*?()|[\]{}^$]/g, '\\$&')}$`;
 
-/** A subscription in the form: its draft, the name under which it was in force last, the last message about it, and its answer. */
-const subscription = (one) => ({ draft: one, isDefault: one.name === '', held: null, sent: '', inForce: null, error: null });
+/** A subscription in the form: its draft, the name under which it was in force last, and the answer about it. */
+const subscription = (one) => ({ draft: one, isDefault: one.name === '', held: null, inForce: null, error: null });
+
+/** The message that sets a subscription. */
+const messageOf = (one) => (one.draft.off ? '' : JSON.stringify({ action: 'subscribe', ...wire(one.draft) }));
 
 /**
  * Builds the subscriptions of the page. The server judges them: its patterns are those of Rust's `regex`, which a browser does
@@ -30,7 +34,7 @@ export class FilterForm {
 
   /**
    * Reports `onSet(fields)` and `onRemove(name)` after the list of `subscriptions` has changed, and `onDraft()` if only a draft
-   * has changed.
+   * has changed. Reports `onInForce(filter)` with the filter of the selected subscription that is in force.
    */
   constructor(recalled, report) {
     this.#all = drafts(recalled).map(subscription);
@@ -44,7 +48,7 @@ export class FilterForm {
     });
     byId('name').addEventListener('change', () => this.#changed());
     byId('remove').addEventListener('click', () => this.#remove());
-    byId('copy-message').addEventListener('click', ({ target }) => copy(this.#selected.sent, target));
+    byId('copy-message').addEventListener('click', ({ target }) => copy(messageOf(this.#selected), target));
     this.#select(this.#all[0]);
     this.#fields.reveal();
   }
@@ -56,13 +60,6 @@ export class FilterForm {
   /** As `subscribe` takes them. */
   get subscriptions() {
     return this.#all.filter((one) => !one.draft.off && !this.#nameFault(one)).map((one) => wire(one.draft));
-  }
-
-  sent(name, text) {
-    const one = this.#find(name);
-    if (!one) return;
-    one.sent = text;
-    this.#show();
   }
 
   /** Takes the server's answer to a subscription. */
@@ -98,6 +95,7 @@ export class FilterForm {
   #nameFault(one) {
     const name = one.draft.name.trim();
     if (!one.isDefault && name === '') return 'Give it a name: the default subscription has none.';
+    if (name === DEFAULT) return 'The default subscription has this name.';
     return this.#find(name) === one ? null : 'Another subscription has this name.';
   }
 
@@ -134,7 +132,6 @@ export class FilterForm {
     }
     one.inForce = null;
     one.error = null;
-    one.sent = '';
     const name = one.held ?? one.draft.name.trim();
     // A name that was taken belongs to the other one.
     if (one.isDefault || !this.#find(name)) this.#report.onRemove(name);
@@ -171,9 +168,11 @@ export class FilterForm {
     setText(byId('filter-state'), this.#state(one, restricts));
     byId('filter-state').dataset.state = one.error || one.draft.off ? 'waiting' : 'good';
     setText(byId('in-force'), restricts ? described : '');
-    setText(byId('message'), one.sent);
-    setText(byId('copy-message'), 'Copy');
-    byId('message-part').hidden = one.sent === '';
+    const message = messageOf(one);
+    if (byId('message').textContent !== message) setText(byId('copy-message'), 'Copy');
+    setText(byId('message'), message);
+    byId('message-part').hidden = message === '';
+    if (one.inForce) this.#report.onInForce(one.inForce);
   }
 
   #state(one, restricts) {

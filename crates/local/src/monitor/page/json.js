@@ -34,6 +34,25 @@ export function members(text) {
   return found;
 }
 
+/** The elements of the array that a text is, as they are written. */
+export function elements(text) {
+  const found = [];
+  let depth = 0;
+  let from = -1;
+  for (const { 0: token, index } of text.matchAll(TOKEN)) {
+    if (depth === 1 && from === -1 && token !== ',' && token !== ']') from = index;
+    if (token === '{' || token === '[') depth += 1;
+    else if (token === '}' || token === ']') depth -= 1;
+    // The first token of an element is its last one, unless it opens an object or an array.
+    if (depth === 1 && from !== -1) {
+      found.push(text.slice(from, index + token.length));
+      from = -1;
+    }
+    if (depth === 0) break;
+  }
+  return found;
+}
+
 /** One member's value as it is written, or undefined. The last counts if there are several, as for JSON.parse. */
 export const member = (text, name) => members(text).findLast(([other]) => other === name)?.[1];
 

@@ -1,4 +1,4 @@
-import { age } from './age.js';
+import { age } from './time.js';
 import * as api from './api.js';
 import { byId, element, grouped, setMessage, setText } from './dom.js';
 import { member, pretty } from './json.js';
@@ -23,8 +23,7 @@ export class DeadLetters {
 
   /** The number of dead letters that the system reports. */
   async heard(count) {
-    byId('letters-card').hidden = count === 0;
-    setText(byId('letters-count'), grouped(count));
+    this.#count(count);
     if (this.#busy || (count === 0 && this.#rows.size === 0)) return;
     try {
       this.#show(await api.letters());
@@ -34,8 +33,7 @@ export class DeadLetters {
   }
 
   #show({ total, letters }) {
-    byId('letters-card').hidden = total === 0;
-    setText(byId('letters-count'), grouped(total));
+    this.#count(total);
     const replayable = letters.filter((letter) => letter.replayable).length;
     byId('letters-replay').disabled = replayable === 0;
     const remove = (id) => this.#act(() => api.deleteLetter(id));
@@ -49,6 +47,14 @@ export class DeadLetters {
       shown.push(element('tr', {}, element('td', { colspan: COLUMNS, class: 'muted' }, `and ${grouped(total - letters.length)} more`)));
     }
     byId('letters').replaceChildren(...shown);
+  }
+
+  #count(total) {
+    setText(byId('letters-count'), grouped(total));
+    byId('tab-letters').toggleAttribute('data-bad', total > 0);
+    setText(byId('letters-state'), total === 0 ? 'There are no dead letters.' : `${grouped(total)} could not be delivered`);
+    byId('letters-replay').hidden = byId('letters-delete').hidden = total === 0;
+    byId('letters').closest('.scroll').hidden = total === 0;
   }
 
   #press(action, tr) {
@@ -88,7 +94,7 @@ export class DeadLetters {
         setMessage(byId('letters-error'), api.reason(error));
         return;
       }
-      const code = element('pre', { tabindex: '0', 'aria-label': 'Event' });
+      const code = element('pre', { tabindex: '0', role: 'region', 'aria-label': 'Event' });
       code.append(pretty(member(text, 'event') ?? text));
       tr.details = element('tr', { class: 'letter-details' }, element('td', { colspan: COLUMNS }, code));
       tr.after(tr.details);

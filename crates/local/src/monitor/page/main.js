@@ -1,18 +1,25 @@
 import * as api from './api.js';
 import { Chart } from './chart.js';
+import { Collected } from './collected.js';
 import { watchConnections } from './connections.js';
 import { copy } from './copy.js';
 import { byId, grouped, setText } from './dom.js';
+import { EntitiesView } from './entities.js';
 import { FilterForm } from './filter.js';
+import { installHelp } from './help.js';
 import { DeadLetters } from './letters.js';
 import { EventList } from './list.js';
+import { MapView } from './map.js';
 import { recall, remember } from './memory.js';
+import { Panel } from './panel.js';
 import { PublishForm } from './publish.js';
+import { Recovery } from './recovery.js';
 import { installShortcuts } from './shortcuts.js';
 import { Simulation } from './simulation.js';
 import { Status } from './status.js';
 import { Store } from './store.js';
 import { Stream } from './stream.js';
+import { Views } from './views.js';
 
 const TENANT = /^[A-Za-z0-9_][A-Za-z0-9_-]{0,62}$/;
 const EVERY = 2000;
@@ -24,17 +31,31 @@ let tenant = recalled.tenant;
 const store = new Store();
 const chart = new Chart();
 const list = new EventList(store, act);
+const collected = new Collected();
+const recovery = new Recovery();
+const panel = new Panel(collected, {
+  onShow: (key) => { entities.mark(key); map.mark(key); },
+  onFilter: (entityId) => filter.only({ entityId }),
+  onEvents: (entityId) => { views.show('events'); find(entityId); },
+});
+const entities = new EntitiesView(collected, (key) => panel.show(key));
+const map = new MapView(collected, (key) => panel.show(key));
+const views = new Views({ events: list, entities, map }, (name) => {
+  if (!['entities', 'map'].includes(name)) panel.close();
+});
 const filter = new FilterForm(recalled.subscriptions, {
   onSet: (fields) => changed(() => stream.set(fields)),
   onRemove: (name) => changed(() => stream.remove(name)),
   onDraft: () => changed(),
+  onInForce: (inForce) => collected.filter(inForce),
 });
 const stream = new Stream({
   onState: () => { status.show(); refreshConnections(); },
   onEvent,
-  onSent: (name, text) => filter.sent(name, text),
   onAnswer: (name, answer) => { filter.answered(name, answer); refreshConnections(); },
   onRemoved: () => refreshConnections(),
+  onRecovery: (verdict) => recovery.heard(verdict),
+  onStream: (current) => collected.use(current),
 });
 const status = new Status(stream, () => tenant);
 const simulation = new Simulation(() => tenant);
@@ -42,13 +63,25 @@ const letters = new DeadLetters();
 new PublishForm(() => tenant);
 const refreshConnections = watchConnections();
 
-function onEvent(text, message) {
-  const change = store.add(text, message);
-  if (change) {
-    chart.count(change.kind);
-    filter.offer(change.types);
-    list.add(change);
-  }
+function onEvent(message, names) {
+  const change = store.add(message, names);
+  chart.count(change.kind);
+  filter.offer(change.types);
+  list.add(change);
+}
+
+/** Searches the events. */
+function find(text) {
+  byId('search').value = text;
+  list.search(text);
+}
+
+/** Shows an entity as soon as it is known. */
+function showEntity(change) {
+  const key = `${change.entityId}\n${change.servicePath}`;
+  views.show('entities');
+  if (collected.rows.has(key)) panel.show(key);
+  else collected.once(key, () => panel.show(key));
 }
 
 /** The list first: it decides what a later connection has. */
@@ -61,6 +94,7 @@ function changed(act = () => {}) {
 /** The actions of the buttons of an opened event. */
 async function act(action, change, button) {
   if (action === 'entity') filter.only({ entityId: change.entityId });
+  if (action === 'show') showEntity(change);
   if (action === 'type') filter.only({ types: change.types });
   if (action === 'copy') await copy(change.text, button);
 }
@@ -80,6 +114,8 @@ function connect() {
     return;
   }
   if (wanted !== tenant) list.clear();
+  panel.close();
+  recovery.clear();
   tenant = wanted;
   keep();
   stream.load(filter.subscriptions);
@@ -119,17 +155,19 @@ byId('clear').addEventListener('click', () => list.clear());
 // The address was changed by hand.
 window.addEventListener('hashchange', () => { if (location.hash.includes('tenant=')) location.reload(); });
 // Not by the address, which has something else to hold.
-byId('skip').addEventListener('click', (event) => { event.preventDefault(); byId('events').focus(); });
+byId('skip').addEventListener('click', (event) => { event.preventDefault(); views.show('events'); byId('events').focus(); });
 installShortcuts({
-  '/': () => byId('search').focus(),
+  '/': () => views.search.focus(),
   p: () => list.pause(),
   c: () => list.clear(),
   f: () => byId('pattern').focus(),
   n: () => byId('entity-id').focus(),
-});
+  '?': installHelp(),
+  ...Object.fromEntries([1, 2, 3, 4, 5].map((number) => [number, () => views.show(number)])),
+}, (key) => views.key(key), () => { if (panel.isOpen) panel.close(); else list.escape(); });
 setInterval(() => {
   setText(byId('received'), grouped(store.received));
-  setText(byId('repeats'), grouped(store.repeats));
+  setText(byId('replayed'), grouped(store.replayed));
   list.countMatches();
 }, 250);
 begin();

@@ -1,6 +1,6 @@
 import { entries } from './draft.js';
 import { byId, element } from './dom.js';
-import { hue } from './row.js';
+import { hue } from './hue.js';
 
 /** Most types that are offered. */
 const OFFERED = 12;

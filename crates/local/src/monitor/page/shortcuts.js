@@ -1,19 +1,37 @@
 import { byId } from './dom.js';
 
-/** Keys that work outside input fields. The page shows each key beside its action. */
-export function installShortcuts(actions) {
+/** The keys that move through rows. */
+const MOVES = new Set(['ArrowUp', 'ArrowDown', 'ArrowLeft', 'ArrowRight', 'Home', 'End', 'PageUp', 'PageDown', 'Enter', '+', '-', '=']);
+
+const isField = (target) => target.matches('input, textarea, select');
+
+/** Elements that need these keys for themselves. */
+const takes = (target, key) => (key === 'Enter' && target.matches('button, summary, a')) || target.closest('[role="tablist"], .details, .scroll, pre, .side summary, .entity') !== null;
+
+/** Keys that work outside input fields. The page shows each key beside its action. `onMove(key)` takes the others and returns whether it used them. */
+export function installShortcuts(actions, onMove, onEscape) {
   document.addEventListener('keydown', (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
-    const { target } = event;
-    if (event.key === 'Escape' && target === byId('search')) {
+    const { target, key } = event;
+    if (byId('help').open) return;
+    if (key === 'Escape' && target.matches('[type="search"]')) {
       target.value = '';
       target.dispatchEvent(new Event('input', { bubbles: true }));
       target.blur();
       return;
     }
-    if (event.key === 'Escape' && target.matches('input, textarea, select')) target.blur();
-    const act = actions[event.key.toLowerCase()];
-    if (!act || target.matches('input, textarea, select')) return;
+    if (key === 'Escape' && isField(target)) {
+      target.blur();
+      return;
+    }
+    if (key === 'Escape') onEscape();
+    if (isField(target)) return;
+    if (MOVES.has(key) && !takes(target, key) && onMove(key)) {
+      event.preventDefault();
+      return;
+    }
+    const act = actions[key.toLowerCase()];
+    if (!act) return;
     event.preventDefault();
     act();
   });

@@ -49,6 +49,7 @@ export class Status {
     switch (state.phase) {
       case 'open': return 'Connected';
       case 'connecting': return 'Connecting';
+      case 'idle': return 'No subscription';
       case 'refused': return 'Refused';
       case 'waiting': return `Reconnecting in ${Math.max(0, Math.ceil((state.retryAt - Date.now()) / 1000))} s`;
       default: return 'Not connected';

@@ -1,32 +1,40 @@
-import { Subscriptions } from './subscriptions.js';
+import { AuthenticationError, EntityStream, RequestError } from './client.js';
+import { parse } from './raw.js';
 
-const FIRST_DELAY = 500;
 /** The system is on this machine or near: attempts are cheap, and a developer who restarted it is waiting. */
 const LONGEST_DELAY = 8000;
-/** A connection that held for so long was a good one: the delays begin anew. */
-const STABLE = 10_000;
-/** API Gateway closes a connection after ten minutes of silence. */
-const KEEP_ALIVE = 4 * 60_000;
-const REFUSED = 1008;
 const TRY_AGAIN_LATER = 1013;
+/** The default subscription has no name on the page. */
+export const DEFAULT = 'default';
+
+const withCapital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+
+/** The filter of a subscription as the client takes it. */
+const filterOf = ({ subscription, ...filter }) => filter;
+
+/** The name of a subscription as the client takes it. */
+const wireName = ({ subscription }) => subscription ?? DEFAULT;
 
 /**
- * A connection like any client's, which comes back when it breaks.
+ * The subscriptions of the page, over one stream of the TypeScript client. The stream resumes after a lost connection.
  *
- * Reports `onState({ phase, … })`, where phase is `connecting`, `open`, `waiting` (with `retryAt` and `opened`: whether
- * the last connection came about), `refused` (with `reason`) or `closed`. While it connects and waits, `reason` is set if
- * the server told clients to come back later. Also reports `onEvent(text, message)`, and what `Subscriptions` reports but
- * `onReady`.
+ * Reports `onState(state)`, where `state.phase` is `connecting`, `open`, `idle` (there is no subscription), `waiting` (with
+ * `retryAt`, and `opened` if a connection was lost), `refused` (with `reason`) or `closed`. Reports `onEvent(message, names)` with
+ * the names of the subscriptions that match, `onAnswer(name, { inForce })` or `onAnswer(name, { code, message })` for the latest
+ * version of a subscription, `onRemoved()`, `onRecovery({ replayed })` or `onRecovery({ reason, missedSince })`, and `onStream(stream)`
+ * for each new stream.
  */
 export class Stream {
   #report;
-  #socket = null;
-  #target = null;
-  #subscriptions;
-  #attempt = 0;
-  #openedAt = 0;
-  #timer;
-  #keepAlive;
+  #stream = null;
+  #wanted = [];
+  #subscriptions = new Map();
+  /** The number of the latest version of each subscription. */
+  #latest = new Map();
+  /** The subscriptions that have taken the message that is being delivered. */
+  #matched = [];
+  /** The ids of the events that came from the history since the connection was lost. */
+  #replayed = new Set();
   #wasOpen = false;
   state = { phase: 'closed' };
   /** The number of reconnects. */
@@ -34,138 +42,147 @@ export class Stream {
 
   constructor(report) {
     this.#report = report;
-    this.#subscriptions = new Subscriptions((text) => this.#send(text), { ...report, onReady: () => this.#ready() });
-    window.addEventListener('online', () => this.retry());
-    document.addEventListener('visibilitychange', () => { if (!document.hidden) this.retry(); });
   }
 
   connect(tenant, token) {
-    this.#target = { tenant, token };
-    this.#attempt = 0;
+    this.#end();
     this.#wasOpen = false;
-    // The reasons of an earlier target do not count.
-    this.state = { phase: 'closed' };
-    this.#open();
+    const stream = new EntityStream({
+      url: `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/`,
+      tenant,
+      parse,
+      backoffMaxMs: LONGEST_DELAY,
+      ...(token && { getToken: () => token }),
+    });
+    this.#stream = stream;
+    stream.on('state', (change) => this.#changed(change));
+    stream.on('event', (message) => this.#took(message));
+    stream.on('recovered', () => this.#report.onRecovery({ replayed: this.#replayed.size }));
+    stream.on('notRecovered', (gap) => this.#report.onRecovery(gap));
+    stream.on('error', () => {});
+    this.#setState({ phase: this.#wanted.length > 0 ? 'connecting' : 'idle' });
+    for (const fields of this.#wanted) this.#subscribe(fields);
+    this.#report.onStream(stream);
   }
 
   /** Ends it, and says why if there is something to say. */
   disconnect(reason) {
-    this.#abandon();
+    this.#end();
     this.#setState({ phase: 'closed', reason });
   }
 
   /** Tries again at once, if an attempt is due later. */
   retry() {
-    if (this.state.phase === 'waiting') this.#open();
+    this.#stream?.wake();
   }
 
-  /** Replaces all subscriptions, for the next connection. */
+  /** Replaces all subscriptions, for the next stream. */
   load(list) {
-    this.#subscriptions.load(list);
+    this.#wanted = list;
   }
 
   /** Adds or replaces a subscription. One that the server refuses has no effect. */
   set(fields) {
-    this.#subscriptions.set(fields);
+    const name = wireName(fields);
+    const former = this.#subscriptions.get(name);
+    if (!this.#stream) return;
+    if (!former) {
+      this.#subscribe(fields);
+      return;
+    }
+    const version = this.#next(name);
+    former.update(filterOf(fields)).then(
+      (inForce) => this.#tell(name, version, { inForce }),
+      (error) => this.#refused(name, version, error),
+    );
   }
 
   remove(name) {
-    this.#subscriptions.remove(name);
+    const subscription = this.#subscriptions.get(name || DEFAULT);
+    this.#subscriptions.delete(name || DEFAULT);
+    subscription?.close().then(() => this.#report.onRemoved());
   }
 
-  #open() {
-    this.#abandon();
-    const { tenant, token } = this.#target;
-    const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
-    let socket;
+  #subscribe(fields) {
+    const name = wireName(fields);
+    const version = this.#next(name);
+    let subscription;
     try {
-      const query = new URLSearchParams({ tenant, ...this.#subscriptions.query() });
-      socket = new WebSocket(`${scheme}://${location.host}/?${query}`, token ? ['access_token', token] : []);
-    } catch {
-      this.#setState({ phase: 'refused', reason: 'That is no token: a token has letters, digits, and . _ - only.' });
+      subscription = this.#stream.subscribe(filterOf(fields), { name });
+    } catch (error) {
+      this.#tell(name, version, { code: 'invalid_subscription', message: `subscription: ${error.message}` });
       return;
     }
-    this.#socket = socket;
-    this.#openedAt = 0;
-    this.#setState({ phase: 'connecting', reason: this.state.reason });
-    const ours = (handle) => (event) => { if (this.#socket === socket) handle(event); };
-    socket.onopen = ours(() => this.#opened());
-    socket.onmessage = ours(({ data }) => this.#message(data));
-    socket.onclose = ours((event) => this.#closed(event));
+    this.#subscriptions.set(name, subscription);
+    subscription.on('event', () => this.#matched.push(name));
+    subscription.on('error', (error) => {
+      if (this.#subscriptions.get(name) === subscription) this.#subscriptions.delete(name);
+      this.#refused(name, this.#latest.get(name), error);
+    });
+    subscription.ready.then((inForce) => this.#tell(name, version, { inForce }), () => {});
   }
 
-  #opened() {
-    this.#openedAt = Date.now();
-    this.#keepAlive = setInterval(() => this.#send(JSON.stringify({ action: 'ping' })), KEEP_ALIVE);
-    this.#subscriptions.opened();
+  #next(name) {
+    const version = (this.#latest.get(name) ?? 0) + 1;
+    this.#latest.set(name, version);
+    return version;
   }
 
-  #send(text) {
-    const isOpen = this.#socket?.readyState === WebSocket.OPEN;
-    if (isOpen) this.#socket.send(text);
-    return isOpen;
+  #refused(name, version, error) {
+    // The state tells about errors of the connection.
+    if (error instanceof RequestError) this.#tell(name, version, { code: error.code, message: error.message });
   }
 
-  #message(text) {
-    let message;
-    try {
-      message = JSON.parse(text);
-    } catch {
-      return;
+  #tell(name, version, answer) {
+    // Not the answer to a version that has been replaced since.
+    if (this.#latest.get(name) === version) this.#report.onAnswer(name === DEFAULT ? '' : name, answer);
+  }
+
+  /** Subscriptions take a message before the stream does. */
+  #took(message) {
+    const names = this.#matched;
+    this.#matched = [];
+    if (names.length === 0) return;
+    if (message.replayed) this.#replayed.add(message.id);
+    const isPlain = this.#subscriptions.size === 1 && this.#subscriptions.has(DEFAULT);
+    this.#report.onEvent(message, isPlain ? [] : names.sort((a, b) => (b === DEFAULT) - (a === DEFAULT) || (a < b ? -1 : 1)));
+  }
+
+  #changed({ state, error, retryInMs }) {
+    switch (state) {
+      case 'connected':
+        if (this.#wasOpen) this.reconnects += 1;
+        this.#wasOpen = true;
+        this.#setState({ phase: 'open' });
+        break;
+      case 'waiting':
+        this.#replayed.clear();
+        // The client asks for another token once, before it gives up.
+        if (error instanceof AuthenticationError) break;
+        this.#setState({
+          phase: 'waiting',
+          retryAt: Date.now() + retryInMs,
+          opened: error.code === 'connection_lost',
+          reason: error.closeCode === TRY_AGAIN_LATER ? withCapital(error.message) : undefined,
+        });
+        break;
+      case 'failed':
+        this.#setState({ phase: 'refused', reason: error.code === 'invalid_token' ? 'The text in the field Token is not a token.' : withCapital(error.message) });
+        break;
+      case 'connecting':
+      case 'idle':
+        this.#setState({ ...(this.state.reason && state === 'connecting' && { reason: this.state.reason }), phase: state });
+        break;
+      default:
     }
-    if (message.entityId !== undefined) {
-      // Until the subscriptions are acknowledged, events arrive that they do not select.
-      if (this.#subscriptions.isReady) this.#report.onEvent(text, message);
-    } else if (['subscribed', 'unsubscribed', 'error'].includes(message.type)) {
-      this.#answered(message);
-    } else if (message.type === undefined && message.connectionId !== undefined) {
-      // API Gateway's own frame: the function failed.
-      this.#answered({ type: 'error', message: 'The system could not change the subscription: see its log.' });
-    }
   }
 
-  #answered(answer) {
-    if (answer.code === 'unauthorized' || answer.code === 'forbidden') {
-      this.#refused(answer.message);
-      return;
-    }
-    this.#subscriptions.answered(answer);
-    if (answer.type === 'unsubscribed') this.#report.onRemoved();
-  }
-
-  #ready() {
-    if (this.state.phase === 'open') return;
-    if (this.#wasOpen) this.reconnects += 1;
-    this.#wasOpen = true;
-    this.#setState({ phase: 'open' });
-  }
-
-  #closed({ code, reason }) {
-    const opened = this.#openedAt > 0;
-    if (opened && Date.now() - this.#openedAt > STABLE) this.#attempt = 0;
-    this.#abandon();
-    if (code === REFUSED) {
-      this.#refused(reason || 'The system does not let this client listen.');
-      return;
-    }
-    this.#attempt += 1;
-    const most = Math.min(LONGEST_DELAY, FIRST_DELAY * 2 ** (this.#attempt - 1));
-    const delay = Math.random() * most;
-    this.#timer = setTimeout(() => this.#open(), delay);
-    this.#setState({ phase: 'waiting', retryAt: Date.now() + delay, opened, reason: code === TRY_AGAIN_LATER ? reason : undefined });
-  }
-
-  #refused(reason) {
-    this.#abandon();
-    this.#setState({ phase: 'refused', reason });
-  }
-
-  #abandon() {
-    clearTimeout(this.#timer);
-    clearInterval(this.#keepAlive);
-    const socket = this.#socket;
-    this.#socket = null;
-    socket?.close();
+  #end() {
+    const stream = this.#stream;
+    this.#stream = null;
+    this.#subscriptions.clear();
+    this.#matched = [];
+    stream?.close();
   }
 
   #setState(state) {

@@ -1,0 +1,69 @@
+import { element, setText } from './dom.js';
+import { localName } from './names.js';
+import { numberOf } from './number.js';
+import { drawSparkline, sparkline } from './sparkline.js';
+import { clock } from './time.js';
+import { readable } from './value.js';
+
+/** Most previous values that are listed. */
+const LISTED = 20;
+
+/** The states of an attribute in which it differs from the state before, the oldest first. */
+function values(past, name) {
+  const found = [];
+  let last;
+  for (const { at, entity } of past) {
+    const value = entity.data[name];
+    if (value === undefined) continue;
+    const text = JSON.stringify(value);
+    if (text !== last) found.push({ at, text, number: numberOf(value) });
+    last = text;
+  }
+  return found;
+}
+
+/** One attribute in the panel: its value, a sparkline if it is a number, and its previous values on demand. */
+export class PanelAttribute {
+  #name;
+  #value = element('span', { class: 'entity-value mono' });
+  #count = element('span', { class: 'muted numbers' });
+  #head;
+  #previous = element('ol', { class: 'previous', hidden: true });
+  #spark = sparkline();
+  #shown = [];
+
+  constructor(name) {
+    this.#name = name;
+    this.#head = element('button', { type: 'button', class: 'entity-attribute', 'aria-expanded': 'false', title: name },
+      element('span', { class: 'entity-name' }, localName(name)), this.#value, this.#spark, this.#count);
+    this.node = element('div', { class: 'entity-row' }, this.#head, this.#previous);
+    this.#head.addEventListener('click', () => {
+      this.#previous.hidden = !this.#previous.hidden;
+      this.#head.setAttribute('aria-expanded', String(!this.#previous.hidden));
+      this.#list();
+      this.node.scrollIntoView({ block: 'nearest' });
+    });
+  }
+
+  update(raw, past, isChanged) {
+    setText(this.#value, readable(raw));
+    this.#value.title = readable(raw);
+    this.node.toggleAttribute('data-changed', isChanged);
+    this.#shown = values(past, this.#name);
+    const numbers = this.#shown.filter(({ number }) => number !== undefined);
+    this.#spark.toggleAttribute('hidden', numbers.length === 0);
+    if (numbers.length > 0) drawSparkline(this.#spark, numbers);
+    const before = Math.max(0, this.#shown.length - 1);
+    setText(this.#count, before > 0 ? String(before) : '');
+    this.#count.title = `${before} previous values`;
+    this.#list();
+  }
+
+  #list() {
+    if (this.#previous.hidden) return;
+    const previous = this.#shown.slice(0, -1).reverse().slice(0, LISTED);
+    this.#previous.replaceChildren(...(previous.length === 0
+      ? [element('li', { class: 'muted' }, 'The page has seen no other value.')]
+      : previous.map(({ at, text }) => element('li', {}, element('time', {}, clock(new Date(at))), element('span', { class: 'mono' }, readable(text))))));
+  }
+}
