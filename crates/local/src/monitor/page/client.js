@@ -57,6 +57,11 @@ var ClosedError = class extends EntityStreamError {
 function asError(thrown) {
 	return thrown instanceof Error ? thrown : new Error(String(thrown));
 }
+function isFinal(error) {
+	if (error instanceof AuthenticationError) return error.code === "invalid_token" || error.code === "logged_out";
+	if (error instanceof ConnectionError) return error.code === "handshake_refused";
+	return error instanceof RequestError || error.code === "internal";
+}
 // src/dpop.ts
 const REQUIRED = {
 	EC: [
@@ -188,14 +193,17 @@ var Collection = class {
 	online;
 	held = new Map();
 	gone = new Map();
-	removedSince = new Set();
+	removedSince;
 	beginnings = 0;
 	constructor(online) {
 		this.online = online;
 	}
 	begin() {
 		this.beginnings += 1;
-		this.removedSince.clear();
+		this.removedSince = new Set();
+	}
+	recovered() {
+		this.removedSince = void 0;
 	}
 	apply(message) {
 		this.forget();
@@ -203,6 +211,7 @@ var Collection = class {
 		return message["type"] === "entityDeleted" || message["type"] === "entityLeft" ? this.remove(key, versionOf(message)) : this.put(key, message);
 	}
 	complete() {
+		this.removedSince = void 0;
 		return [...this.held].filter(([, { shownIn }]) => shownIn < this.beginnings).map(([key, { entity }]) => {
 			this.held.delete(key);
 			if (entity.version !== void 0) this.bury(key, entity.version);
@@ -217,7 +226,7 @@ var Collection = class {
 		return [...entities.flatMap((loaded) => {
 			const key = entityKey(loaded.tenant, loaded.servicePath, loaded.id);
 			const held = this.held.get(key);
-			if (this.removedSince.has(key) || held?.shownIn === this.beginnings) return [];
+			if (this.removedSince?.has(key) || held?.shownIn === this.beginnings) return [];
 			const after = Object.freeze({
 				...loaded,
 				version: held?.entity.version ?? this.gone.get(key)?.version
@@ -242,7 +251,7 @@ var Collection = class {
 		const held = this.held.get(key);
 		const known = held?.entity.version;
 		if (version !== void 0 && known !== void 0 && version < known) return void 0;
-		this.removedSince.add(key);
+		this.removedSince?.add(key);
 		const last = known === void 0 ? version : Math.max(known, version ?? known);
 		if (last !== void 0) this.bury(key, last);
 		if (!held) return void 0;
@@ -277,7 +286,7 @@ var Collection = class {
 		const [version, gone] = [versionOf(message), this.gone.get(key)?.version];
 		if (!(gone === void 0 || (version === void 0 ? message["type"] === "entityCreated" : version > gone))) return void 0;
 		this.gone.delete(key);
-		this.removedSince.delete(key);
+		this.removedSince?.delete(key);
 		const entity = entityAfter(void 0, message);
 		const after = version === void 0 && gone !== void 0 ? Object.freeze({
 			...entity,
@@ -309,6 +318,16 @@ var Collection = class {
 		}
 	}
 };
+// src/uncaught.ts
+function shielded(call) {
+	try {
+		call();
+	} catch (error) {
+		queueMicrotask(() => {
+			throw error;
+		});
+	}
+}
 // src/emitter.ts
 var Emitter = class {
 	listeners = {};
@@ -335,13 +354,7 @@ var Emitter = class {
 		return (this.listeners[name]?.size ?? 0) > 0;
 	}
 	emit(name, value) {
-		for (const listener of [...this.listeners[name] ?? []]) try {
-			listener(value);
-		} catch (error) {
-			queueMicrotask(() => {
-				throw error;
-			});
-		}
+		for (const listener of [...this.listeners[name] ?? []]) shielded(() => listener(value));
 	}
 };
 // src/timer.ts
@@ -359,6 +372,7 @@ function after(ms, callback) {
 }
 function within(ms, promise, late, signal) {
 	return new Promise((resolve, reject) => {
+		if (signal?.aborted) return reject(new ClosedError());
 		const aborted = () => settle(() => reject(new ClosedError()));
 		const cancel = after(ms, () => settle(() => reject(late())));
 		const settle = (how) => {
@@ -375,7 +389,7 @@ var Backoff = class {
 	minMs;
 	maxMs;
 	failures = 0;
-	hurry;
+	end;
 	constructor(minMs, maxMs) {
 		this.minMs = minMs;
 		this.maxMs = maxMs;
@@ -388,18 +402,24 @@ var Backoff = class {
 	reset() {
 		this.failures = 0;
 	}
-	wait(ms) {
+	wait(ms, leastMs = 0) {
 		return new Promise((resolve) => {
-			const cancel = after(ms, resolve);
-			this.hurry = () => {
+			const begin = performance.now();
+			let cancel = after(ms, resolve);
+			this.end = (isPatient) => {
+				const left = isPatient ? begin + leastMs - performance.now() : 0;
 				cancel();
-				resolve();
+				if (left > 0) cancel = after(left, resolve);
+				else resolve();
 			};
 		});
 	}
 	skip() {
-		this.hurry?.();
-		this.hurry = void 0;
+		this.end?.(false);
+		this.end = void 0;
+	}
+	hurry() {
+		this.end?.(true);
 	}
 };
 // src/live.ts
@@ -437,15 +457,19 @@ var Loader = class {
 		const { signal } = controller;
 		const backoff = new Backoff(MIN_MS, MAX_MS);
 		signal.addEventListener("abort", () => backoff.skip());
-		while (!signal.aborted) try {
-			const entities = [...await this.load(signal)];
+		while (!signal.aborted) {
+			let entities;
+			try {
+				entities = await this.load(signal);
+			} catch (thrown) {
+				if (signal.aborted) return;
+				this.trouble(new ConnectionError("load_failed", `load failed: ${asError(thrown).message}`, { cause: thrown }));
+				await backoff.wait(backoff.next());
+				continue;
+			}
 			if (signal.aborted) return;
 			this.current = void 0;
 			return this.loaded(entities);
-		} catch (thrown) {
-			if (signal.aborted) return;
-			this.trouble(new ConnectionError("load_failed", `load failed: ${asError(thrown).message}`, { cause: thrown }));
-			await backoff.wait(backoff.next());
 		}
 	}
 };
@@ -801,11 +825,13 @@ var EntityView = class {
 	onClose;
 	emitter = new Emitter();
 	all;
+	members;
 	shown;
 	constructor(entities, options, onClose) {
 		this.options = options;
 		this.onClose = onClose;
 		this.all = [...entities].filter((entity) => this.passes(entity)).sort(this.compare);
+		this.members = new Set(this.all);
 	}
 	get values() {
 		this.shown ??= Object.freeze(this.all.slice(0, this.options.limit ?? this.all.length));
@@ -825,7 +851,7 @@ var EntityView = class {
 	}
 	take({ before, after }) {
 		const limit = this.options.limit ?? Infinity;
-		if (![before && this.passes(before) ? this.remove(before) : -1, after && this.passes(after) ? this.insert(after) : -1].some((place) => place >= 0 && place < limit)) return;
+		if (![before && this.members.has(before) ? this.remove(before) : -1, after && !this.members.has(after) && this.passes(after) ? this.insert(after) : -1].some((place) => place >= 0 && place < limit)) return;
 		this.shown = void 0;
 		this.emitter.emit("change", this.values);
 	}
@@ -835,12 +861,14 @@ var EntityView = class {
 	insert(entity) {
 		const place = this.search(entity);
 		this.all.splice(place, 0, entity);
+		this.members.add(entity);
 		return place;
 	}
 	remove(entity) {
 		let place = this.search(entity);
 		if (this.all[place] !== entity) place = this.all.indexOf(entity);
-		if (place >= 0) this.all.splice(place, 1);
+		this.all.splice(place, 1);
+		this.members.delete(entity);
 		return place;
 	}
 	search(entity) {
@@ -875,11 +903,12 @@ var Entities = class {
 		this.collection = new Collection(online);
 		const { load, servicePath = "/", name, signal } = options;
 		if (load) {
+			const read = async (signal) => [...await load(signal)].map((entity) => entityOf(entity, host.tenant, servicePath));
 			const loaded = (entities) => {
-				this.apply(this.collection.load(entities.map((entity) => entityOf(entity, host.tenant, servicePath))));
+				this.apply(this.collection.load(entities));
 				this.change(true);
 			};
-			this.loader = new Loader(load, loaded, (error) => this.emitter.emit("error", error));
+			this.loader = new Loader(read, loaded, (error) => this.emitter.emit("error", error));
 		}
 		this.completed = new Promise((resolve, reject) => [this.resolve, this.reject] = [resolve, reject]);
 		this.completed.catch(() => {});
@@ -897,8 +926,10 @@ var Entities = class {
 				this.change(true);
 			},
 			recovered: () => {
-				if (this.wasFilled) this.change(true);
-				else this.loader?.start();
+				if (this.wasFilled) {
+					this.collection.recovered();
+					this.change(true);
+				} else this.loader?.start();
 			},
 			notRecovered: () => {
 				if (!this.loader) return;
@@ -919,6 +950,7 @@ var Entities = class {
 			if (state === "closed") this.reject(new ClosedError());
 			this.emitter.emit("state", state);
 		});
+		if (this.subscription.state === "closed") this.reject(new ClosedError());
 		this.subscription.on("error", (error) => {
 			if (!this.isAwaited && !this.emitter.has("error") && !host.isHeard()) console.error(error);
 			this.emitter.emit("error", error);
@@ -991,7 +1023,7 @@ var Entities = class {
 	apply(changes) {
 		for (const each of changes) this.index(each);
 		for (const each of changes) {
-			for (const view of this.views) view.take(each);
+			for (const view of this.views) shielded(() => view.take(each));
 			this.emitter.emit("change", each);
 		}
 	}
@@ -1136,15 +1168,7 @@ function settings(options) {
 }
 function careful(debug) {
 	if (!debug) return () => {};
-	return (entry) => {
-		try {
-			debug(entry);
-		} catch (error) {
-			queueMicrotask(() => {
-				throw error;
-			});
-		}
-	};
+	return (entry) => shielded(() => debug(entry));
 }
 // src/resumption.ts
 var Resumption = class {
@@ -1274,6 +1298,9 @@ var Registry = class {
 	isAccepted(receiver) {
 		return this.restored.some((wire) => wire.receiver === receiver);
 	}
+	isAnyWanted(receivers) {
+		return this.planned().some(({ receiver }) => receivers.has(receiver));
+	}
 	isFree(name) {
 		return !this.planned().some((wire) => wire.name === name);
 	}
@@ -1341,11 +1368,11 @@ var Registry = class {
 			this.removed(change);
 		}
 	}
-	opening(bookmark) {
+	opening(bookmark, isCautious = false) {
 		const wires = this.restored;
 		let since = bookmark;
 		for (const { kind, wire } of this.changes) {
-			if (kind !== "add") continue;
+			if (kind !== "add" || isCautious && wires.length > 0) continue;
 			if (wire.since && bookmark) continue;
 			if (wire.since) since ??= wireSince(wire.since);
 			if (!wire.since || JSON.stringify(wireSince(wire.since)) === JSON.stringify(since)) wires.push(wire);
@@ -1479,7 +1506,7 @@ var Router = class {
 		this.deliver = deliver;
 	}
 	take(link, message) {
-		const receivers = this.receivers(message);
+		const receivers = this.receivers(link, message);
 		if (message["type"] === "entitySnapshot") {
 			for (const receiver of receivers) receiver.snapshotItem(message);
 			return;
@@ -1501,9 +1528,10 @@ var Router = class {
 	isNew({ id, state }, receiver) {
 		return state !== void 0 || typeof id !== "string" || this.seen.insert(id, receiver.id);
 	}
-	receivers({ subscriptions }) {
+	receivers({ routes }, { subscriptions }) {
 		if (!Array.isArray(subscriptions)) return this.registry.routed;
-		return new Set(subscriptions.flatMap((name) => this.registry.receiverOf(String(name)) ?? []));
+		const receivers = subscriptions.map((name) => this.registry.receiverOf(String(name)));
+		return new Set(receivers.filter((receiver, place) => receiver !== void 0 && routes.get(String(subscriptions[place])) === receiver));
 	}
 };
 // src/seen.ts
@@ -1555,7 +1583,7 @@ async function receiveSnapshot(answer, requests) {
 	let part = answer ?? await requests.begin();
 	for (;;) {
 		const next = part["snapshotNext"];
-		if (typeof next !== "string") return;
+		if (typeof next !== "string" || !requests.isWanted()) return;
 		if (!part["snapshot"]) await requests.pause(PAUSE_MS$1);
 		try {
 			part = await requests.proceed(next);
@@ -1582,6 +1610,7 @@ var Subscriptions = class {
 	settings;
 	judged;
 	lock = new Lock();
+	isCautious = false;
 	constructor(registry, resumption, settings, judged) {
 		this.registry = registry;
 		this.resumption = resumption;
@@ -1591,7 +1620,8 @@ var Subscriptions = class {
 	open(link) {
 		return this.lock.run(async () => {
 			for (;;) {
-				const { wires, since } = this.registry.opening(this.bookmark);
+				this.registry.disconnected();
+				const { wires, since } = this.registry.opening(this.bookmark, this.isCautious);
 				if (wires.length === 0) return void 0;
 				const isNew = wires.map((wire) => this.registry.isNew(wire));
 				this.begin(link, wires, since);
@@ -1617,6 +1647,7 @@ var Subscriptions = class {
 			if (wires.length === 0) return false;
 			const since = this.bookmark;
 			if (since) link.resume();
+			for (const { name, receiver } of wires) link.routes.set(name, receiver);
 			let isJoined = false;
 			await link.connection.request("subscribe", subscribeFields(wires, false, since), (answer) => {
 				for (const { name } of wires) link.names.add(name);
@@ -1659,9 +1690,11 @@ var Subscriptions = class {
 		link.takesPositions = false;
 		link.fresh.clear();
 		if (since) link.resume();
+		for (const { name, receiver } of wires) link.routes.set(name, receiver);
 		this.registry.begin(wires);
 	}
 	opened(link, wires, told, hasAsked, answer) {
+		this.isCautious = false;
 		const { step, verdict } = this.resumption.answered(answer, hasAsked);
 		const done = this.registry.accept(wires);
 		for (const { name } of wires) link.names.add(name);
@@ -1693,7 +1726,10 @@ var Subscriptions = class {
 	refused(wires, hasAsked, error) {
 		if (!(error instanceof RequestError)) throw error;
 		if (error.code === "limit_exceeded" && hasAsked && this.resumption.isTooSoon()) throw new TooSoonError(error.message);
-		if (error.code === "conflict") throw new ConnectionError("server_error", error.message, { cause: error });
+		if (isPassing(error)) {
+			this.isCautious = error.code === "internal";
+			throw new ConnectionError("server_error", error.message, { cause: error });
+		}
 		if (error.code === "invalid_since" && this.bookmark) return this.resumption.withoutHistory();
 		const isClosed = error.code === "message_too_large" || error.code === "invalid_message";
 		const wire = (error.code === "invalid_since" ? wires.find(({ since }) => since) : void 0) ?? this.registry.atFault(wires, error.subscription);
@@ -1728,7 +1764,7 @@ var Subscriptions = class {
 				break;
 			} catch (error) {
 				if (!(error instanceof RequestError)) throw error;
-				if (error.code !== "conflict" || attempt === ATTEMPTS) {
+				if (!isPassing(error) || attempt === ATTEMPTS) {
 					this.registry.refuse(wire, error);
 					break;
 				}
@@ -1767,6 +1803,7 @@ var Subscriptions = class {
 					if (verdict) this.judge(link, verdict, [...receivers]);
 					return begun;
 				},
+				isWanted: () => this.registry.isAnyWanted(receivers),
 				proceed: (next) => link.connection.request("snapshot", { next }),
 				pause: (ms) => pause(link, ms)
 			});
@@ -1785,6 +1822,9 @@ var Subscriptions = class {
 		this.judged(verdict, replayed.all);
 	}
 };
+function isPassing({ code }) {
+	return code === "conflict" || code === "internal";
+}
 async function pause({ connection }, ms) {
 	let cancel = () => {};
 	await Promise.race([connection.ended, new Promise((resolve) => cancel = after(ms, resolve))]);
@@ -2052,21 +2092,37 @@ function open({ WebSocket }, url, token) {
 	try {
 		return new WebSocket(url, token === void 0 ? [] : ["access_token", token]);
 	} catch (thrown) {
-		throw new ConnectionError("handshake_refused", `cannot connect: ${withoutQueries(asError(thrown).message)}`);
+		throw new ConnectionError("handshake_refused", `cannot connect: this platform refuses the URL (${asError(thrown).name})`);
 	}
 }
 function requestError(frame, action) {
 	const code = String(frame["code"]);
 	const message = typeof frame["message"] === "string" ? frame["message"] : "the server gave no reason";
-	if (code === "internal" && action !== "snapshot" || code === "not_connected" || action === "authenticate" && (code === "limit_exceeded" || code === "conflict")) return new ConnectionError("server_error", message);
+	if (code === "internal" && action !== "snapshot" && action !== "subscribe" || code === "not_connected" || action === "authenticate" && (code === "limit_exceeded" || code === "conflict")) return new ConnectionError("server_error", message);
 	if (code === "unauthorized" || code === "forbidden") return new AuthenticationError("refused", message);
 	const { subscription } = frame;
 	return new RequestError(code, message, action, typeof subscription === "string" ? subscription : void 0);
 }
 // src/token.ts
 const SENDABLE = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/;
-async function fetchToken({ getToken, connectTimeoutMs: ms }, signal) {
+var RefusedToken = class {
+	last;
+	remember(token, error) {
+		if (token !== void 0 && error.code === "refused") this.last = {
+			token,
+			error
+		};
+	}
+	check(token) {
+		if (this.last?.token === token) throw this.last.error;
+	}
+	forget() {
+		this.last = void 0;
+	}
+};
+async function fetchToken({ getToken, connectTimeoutMs: ms }, refused, signal) {
 	if (!getToken) return void 0;
+	if (signal?.aborted) throw new ClosedError();
 	let token;
 	try {
 		const late = () => new ConnectionError("token_unavailable", `getToken returned nothing in ${ms} ms`);
@@ -2077,6 +2133,7 @@ async function fetchToken({ getToken, connectTimeoutMs: ms }, signal) {
 	}
 	if (token === void 0 || token === null || token === "") return void 0;
 	if (typeof token !== "string" || !SENDABLE.test(token)) throw new AuthenticationError("invalid_token", "getToken returned a value that is not a token; return only the token, without `Bearer`");
+	refused.check(token);
 	return token;
 }
 var TokenClock = class {
@@ -2112,7 +2169,7 @@ function claims(token) {
 }
 // src/renewal.ts
 const PAUSE_MS = 1e3;
-function keepFresh(connection, first, settings, clock, report) {
+function keepFresh(connection, first, settings, clock, refused, report) {
 	let token = first;
 	let cancel = () => {};
 	let cancelEnd = () => {};
@@ -2131,8 +2188,9 @@ function keepFresh(connection, first, settings, clock, report) {
 		cancel = after(left - Math.min(settings.renewBeforeMs, left / 2), () => void renew(end));
 	};
 	const renew = async (end) => {
+		let fresh;
 		try {
-			const fresh = await fetchToken(settings);
+			fresh = await fetchToken(settings, refused);
 			if (over) return;
 			if (fresh !== void 0 && fresh !== token) {
 				const proof = await proofFor(settings, fresh, connection.url, clock);
@@ -2146,6 +2204,7 @@ function keepFresh(connection, first, settings, clock, report) {
 			}
 		} catch (error) {
 			if (over) return;
+			if (error instanceof AuthenticationError) refused.remember(fresh, error);
 			if (error instanceof EntityStreamError) report(error);
 			if (error instanceof AuthenticationError) return;
 		}
@@ -2159,6 +2218,7 @@ var Link = class {
 	connection;
 	takesPositions = false;
 	names = new Set();
+	routes = new Map();
 	fresh = new Set();
 	replayed = {
 		all: 0,
@@ -2177,7 +2237,7 @@ var Link = class {
 		};
 	}
 };
-async function openLink({ settings, clock, events, trouble }, token, signal) {
+async function openLink({ settings, clock, refused, events, trouble }, token, signal) {
 	const inBand = settings.authenticate === "first-message" && token !== void 0;
 	const link = new Link();
 	const connection = new Connection(settings, target(settings), inBand ? void 0 : token, token !== void 0, events(link));
@@ -2201,7 +2261,7 @@ async function openLink({ settings, clock, events, trouble }, token, signal) {
 	} finally {
 		signal.removeEventListener("abort", abort);
 	}
-	if (token !== void 0) keepFresh(connection, token, settings, clock, trouble);
+	if (token !== void 0) keepFresh(connection, token, settings, clock, refused, trouble);
 	return link;
 }
 // src/supervisor.ts
@@ -2217,6 +2277,7 @@ var Supervisor = class {
 	running;
 	rotation;
 	unused;
+	tellLoss = () => {};
 	cancelIdle = () => {};
 	cancelLater = () => {};
 	stopping = new AbortController();
@@ -2238,7 +2299,7 @@ var Supervisor = class {
 		});
 	}
 	wake() {
-		this.backoff.skip();
+		this.backoff.hurry();
 		this.active?.connection.ping();
 	}
 	async stop() {
@@ -2260,7 +2321,7 @@ var Supervisor = class {
 	async run() {
 		const { signal } = this.stopping;
 		const { registry } = this.subscriptions;
-		let refused;
+		let wasRefused = false;
 		while (!signal.aborted) {
 			registry.disconnected();
 			if (!registry.isWanted) {
@@ -2271,12 +2332,10 @@ var Supervisor = class {
 			let token;
 			let error;
 			try {
-				token = await fetchToken(this.settings, signal);
-				if (signal.aborted) return;
-				if (refused && refused.token === token) throw refused.error;
+				token = await fetchToken(this.settings, this.context.refused, signal);
 				const link = await this.open(token, signal);
 				const opened = await this.openSubscriptions(link, signal);
-				refused = void 0;
+				wasRefused = false;
 				if (!opened) continue;
 				this.watch(link);
 				const { verdict } = opened;
@@ -2294,17 +2353,16 @@ var Supervisor = class {
 			if (signal.aborted) return;
 			if (!registry.isWanted) continue;
 			const failure = error instanceof EntityStreamError ? error : new EntityStreamError("internal", error.message, { cause: error });
+			if (failure instanceof AuthenticationError) this.context.refused.remember(token, failure);
 			const isRefusal = failure instanceof AuthenticationError && failure.code === "refused";
-			if (isFinal(failure) || isRefusal && (refused || !this.settings.getToken)) {
+			if (isFinal(failure) || isRefusal && (wasRefused || !this.settings.getToken)) {
 				registry.abandon(failure);
 				this.resumption.forget();
+				this.context.refused.forget();
 				this.events.state("failed", { error: failure });
 				return this.events.trouble(failure);
 			}
-			if (isRefusal) refused = {
-				token,
-				error: failure
-			};
+			wasRefused ||= isRefusal;
 			await this.pause(failure);
 		}
 	}
@@ -2326,7 +2384,7 @@ var Supervisor = class {
 	async pause(error) {
 		const least = error instanceof TooSoonError ? error.waitMs : 0;
 		const retryInMs = Math.max(this.backoff.next(), least);
-		const waited = this.backoff.wait(retryInMs);
+		const waited = this.backoff.wait(retryInMs, least);
 		this.events.state("waiting", {
 			error,
 			retryInMs
@@ -2337,6 +2395,10 @@ var Supervisor = class {
 	}
 	async open(token, signal) {
 		const link = await openLink(this.context, token, signal);
+		if (signal.aborted) {
+			await link.connection.close();
+			throw new ClosedError();
+		}
 		this.links.add(link);
 		this.events.online(true);
 		link.connection.ended.then(() => this.links.delete(link));
@@ -2346,9 +2408,10 @@ var Supervisor = class {
 		const { stableAfterMs, rotateAfterMs } = this.settings;
 		const cancelStable = after(stableAfterMs, () => this.backoff.reset());
 		const cancelRotation = after(rotateAfterMs * (1 - Math.random() / 10), () => void this.rotate(link));
-		link.connection.ended.then(() => {
+		link.connection.ended.then((error) => {
 			cancelStable();
 			cancelRotation();
+			if (this.active === link) this.lost(link, error);
 		});
 	}
 	work(link) {
@@ -2356,40 +2419,40 @@ var Supervisor = class {
 		this.cancelLater();
 		this.subscriptions.work(link, () => this.active === link).then(() => {
 			if (this.active !== link) return;
+			this.cancelIdle();
+			this.cancelLater();
 			const { registry } = this.subscriptions;
 			if (registry.hasChanges) this.cancelLater = after(link.resumesInMs, () => this.proceed());
 			else if (!registry.isWanted) this.cancelIdle = after(IDLE_MS, () => void this.leave(this.unused = link));
 		}, (error) => link.connection.fail(error));
 	}
-	async untilLost() {
-		for (;;) {
-			const link = this.active;
-			if (!link) return new ConnectionError("connection_lost", "closed by this client");
-			const error = await link.connection.ended;
-			if (this.active !== link) continue;
-			this.active = void 0;
-			link.takesPositions = false;
-			this.rotation?.abort();
-			this.cancelIdle();
-			this.cancelLater();
-			this.resumption.lost(link.connection.heardAt);
-			for (const receiver of this.subscriptions.registry.receivers) receiver.lost();
-			return error;
-		}
+	untilLost() {
+		return new Promise((resolve) => this.tellLoss = resolve);
+	}
+	lost(link, error) {
+		this.active = void 0;
+		link.takesPositions = false;
+		this.rotation?.abort();
+		this.cancelIdle();
+		this.cancelLater();
+		this.resumption.lost(link.connection.heardAt);
+		for (const receiver of this.subscriptions.registry.receivers) receiver.lost();
+		this.tellLoss(error);
 	}
 	async rotate(old) {
 		if (this.active !== old || this.stopping.signal.aborted) return;
 		const { signal } = this.rotation = new AbortController();
 		let next;
+		let token;
 		const abort = () => void next?.connection.close();
 		signal.addEventListener("abort", abort);
 		try {
-			const token = await fetchToken(this.settings, signal);
-			if (signal.aborted) return;
+			token = await fetchToken(this.settings, this.context.refused, signal);
 			const link = next = await this.open(token, signal);
 			if (await this.subscriptions.join(link, () => {
 				if (signal.aborted || this.active !== old) return false;
 				this.active = link;
+				old.takesPositions = false;
 				return true;
 			})) {
 				this.watch(link);
@@ -2403,7 +2466,7 @@ var Supervisor = class {
 			next?.connection.close();
 			if (signal.aborted) return;
 			if (thrown instanceof EntityStreamError) this.events.trouble(thrown);
-			if (thrown instanceof AuthenticationError) return;
+			if (thrown instanceof AuthenticationError) return this.context.refused.remember(token, thrown);
 		} finally {
 			signal.removeEventListener("abort", abort);
 		}
@@ -2411,11 +2474,6 @@ var Supervisor = class {
 		old.connection.ended.then(cancel);
 	}
 };
-function isFinal(error) {
-	if (error instanceof AuthenticationError) return error.code === "invalid_token" || error.code === "logged_out";
-	if (error instanceof ConnectionError) return error.code === "handshake_refused";
-	return error instanceof RequestError || error.code === "internal";
-}
 // src/wake.ts
 const LOOK_MS = 3e4;
 function onWake(callback) {
@@ -2469,6 +2527,7 @@ var EntityStream = class {
 		const context = {
 			settings: complete,
 			clock: new TokenClock(),
+			refused: new RefusedToken(),
 			trouble,
 			events: (link) => ({
 				entity: (message) => router.take(link, message),
