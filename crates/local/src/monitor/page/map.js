@@ -14,7 +14,7 @@ const EVERY = 30;
 const SHARE = 0.2;
 /** The number of moves since the last drawing from which points jump and are drawn seldom, and the time between two drawings then. */
 const MANY = 25;
-const SELDOM = 200;
+const SELDOM = 500;
 /** The distance in which a click finds a point, in pixels. */
 const NEAR = 16;
 
