@@ -6,6 +6,8 @@ use crate::harness::logs::Log;
 use crate::harness::{Endpoint, Functions, Hands, Reply, System, envelope, lambda_event, room};
 
 const SECRET: &str = "4111-1111-1111-1111";
+/// A part that no time has.
+const PART: &str = "4111-";
 /// The crates whose log is searched: those that a broadcast runs.
 const CRATES: [&str; 6] = ["broadcast", "connections", "delivery", "protocol", "publisher", "runtime"];
 
@@ -63,11 +65,11 @@ async fn a_publishers_values_are_in_no_log_and_in_no_reason() {
     assert!(undeliverable > 40, "{undeliverable}");
     let log = log.text();
     assert!(log.contains("undeliverable event"));
-    assert!(!log.contains("4111"), "{:?}", log.lines().find(|line| line.contains("4111")));
+    assert!(!log.contains(PART), "{:?}", log.lines().find(|line| line.contains(PART)));
     let letters = system.dead_letters().await;
     assert_eq!(letters.len(), undeliverable);
     for letter in letters {
         let reason = letter["errorMessage"].as_str().unwrap();
-        assert!(!reason.contains("4111") && !reason.is_empty(), "{reason}");
+        assert!(!reason.contains(PART) && !reason.is_empty(), "{reason}");
     }
 }
