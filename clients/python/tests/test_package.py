@@ -128,7 +128,11 @@ def check(source: str, system: LocalSystem, folder: Path, **variables: str) -> N
     assert "Task was destroyed" not in errors, errors
 
 
-PAGES = [(PACKAGE / "README.md", None), (REPOSITORY / "docs" / "clients.md", "Python"), (REPOSITORY / "docs" / "tutorial-notebook.md", None)]
+PAGES = [
+    (PACKAGE / "README.md", None),
+    (REPOSITORY / "docs" / "clients.md", "Python"),
+    (REPOSITORY / "docs" / "tutorial-notebook.md", None),
+]
 FOUND = [found for page, section in PAGES for found in examples(page, section)]
 # tests/clients runs the example without this library.
 EXAMPLES = [each for each in FOUND if "from entity_stream" in each]
