@@ -128,7 +128,7 @@ def check(source: str, system: LocalSystem, folder: Path, **variables: str) -> N
     assert "Task was destroyed" not in errors, errors
 
 
-PAGES = [
+PAGES: list[tuple[Path, str | None]] = [
     (PACKAGE / "README.md", None),
     (REPOSITORY / "docs" / "clients.md", "Python"),
     (REPOSITORY / "docs" / "tutorial-notebook.md", None),
