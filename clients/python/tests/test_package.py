@@ -128,7 +128,12 @@ def check(source: str, system: LocalSystem, folder: Path, **variables: str) -> N
     assert "Task was destroyed" not in errors, errors
 
 
-FOUND = [*examples(PACKAGE / "README.md"), *examples(REPOSITORY / "docs" / "clients.md", "Python")]
+PAGES: list[tuple[Path, str | None]] = [
+    (PACKAGE / "README.md", None),
+    (REPOSITORY / "docs" / "clients.md", "Python"),
+    (REPOSITORY / "docs" / "tutorial-notebook.md", None),
+]
+FOUND = [found for page, section in PAGES for found in examples(page, section)]
 # tests/clients runs the example without this library.
 EXAMPLES = [each for each in FOUND if "from entity_stream" in each]
 
@@ -144,4 +149,4 @@ def test_an_example(number: int, city: LocalSystem, tmp_path: Path):
 
 
 def test_the_examples_are_found():
-    assert len(EXAMPLES) >= 9
+    assert len(EXAMPLES) >= 11
