@@ -16,8 +16,8 @@ SECRET = "the signing secret of this check alone"
 
 def block(language: str) -> str:
     found = re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-    # The Python client's own tests run the examples with it.
-    (block,) = [each for each in found if "entity_stream" not in each]
+    # The own tests of the Python client run the examples with it.
+    (block,) = [each for each in found if "from entity_stream" not in each]
     return block
 
 
