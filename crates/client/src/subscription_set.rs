@@ -82,6 +82,20 @@ impl SubscriptionSet {
         requests.flat_map(SubscriptionRequest::begins_with_snapshot).collect()
     }
 
+    /// The names of the subscriptions that the requests with which the connection opens add. One that takes another one's place is not
+    /// among them.
+    pub(crate) fn added_at_opening(&self) -> BTreeSet<SubscriptionName> {
+        let requests = self.requests.iter().take(self.opening);
+        let added = requests.flat_map(|request| match request {
+            SubscriptionRequest::Subscribe(added) | SubscriptionRequest::SubscribeWithSnapshot(added) => {
+                added.as_slice()
+            }
+            SubscriptionRequest::Replace { .. } | SubscriptionRequest::Unsubscribe(_) => &[],
+        });
+        let is_new = |added: &&Subscription| self.accepted.iter().all(|accepted| accepted.name != added.name);
+        added.filter(is_new).map(|added| added.name.clone()).collect()
+    }
+
     /// The names of the subscriptions after all requests.
     pub(crate) fn names(&self) -> Vec<SubscriptionName> {
         self.after(self.requests.len()).into_iter().map(|subscription| subscription.name).collect()

@@ -2,7 +2,7 @@
 
 use entity_stream_protocol::{
     Answer, ClientMessage, CloudEvent, ErrorCode, EventMessage, EventType, Recovery, Rejection, RequestId,
-    ServerMessage,
+    ServerMessage, SubscriptionName,
 };
 use tokio::time::Instant;
 
@@ -73,12 +73,25 @@ impl Machine {
             self.hand_out(StreamItem::Snapshot(Box::new(ReceivedEvent::new(text.to_owned(), event.into_owned()))));
             return;
         }
+        if event.replayed && self.is_older_than_its_subscriptions(names(&event)) {
+            return;
+        }
         let step = event.position.clone().filter(|_| tells_position && self.takes_positions()).map(BookmarkStep::Seen);
         // An event without state comes again with one.
         let is_new = event.state.is_some() || self.seen.insert(&event.id, names(&event), now);
         let item = is_new.then(|| self.new_event(text, event));
         self.repeats += u64::from(!is_new);
         self.hand_out_with(item, step);
+    }
+
+    /// Returns whether a past event is only for subscriptions that the program has added while the stream was disconnected. The place
+    /// from which the stream resumes holds for all of them, and nothing from before a subscription is for it.
+    fn is_older_than_its_subscriptions(&self, names: &[SubscriptionName]) -> bool {
+        if !self.has_subscribed || !matches!(self.state, StreamState::Subscribing { .. }) {
+            return false;
+        }
+        let added = self.subscriptions.added_at_opening();
+        names.iter().all(|name| added.contains(name))
     }
 
     /// A snapshot arrives before its answer, so each of its messages is a sign that the answer will come.

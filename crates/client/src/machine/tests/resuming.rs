@@ -294,3 +294,37 @@ fn each_entry_of_a_frame_is_an_item_and_moves_the_bookmark_when_it_is_handed_out
     }
     assert!(driven.machine.next_item().is_none());
 }
+
+/// The place from which a stream resumes is one for all subscriptions. A new one gets nothing from before it was made, and one that
+/// takes another one's place gets what that one missed.
+#[test]
+fn a_subscription_that_was_added_meanwhile_gets_no_past_events() {
+    let mut driven = with_history();
+    driven.subscribe(&["old"]);
+    driven.receive(&answer("subscribed", "request-1"));
+    driven.items();
+    driven.step(Input::Failed(lost()));
+    driven.subscribe(&["new"]);
+    driven.step(Input::Request(SubscriptionRequest::Replace {
+        old: "old".parse().unwrap(),
+        new: Box::new(named("place")),
+    }));
+    driven.elapse();
+    driven.step(Input::Opened);
+    let of = |id: &str, names: &[&str], replayed: bool| {
+        let mut event: serde_json::Value = serde_json::from_str(&event_at(id, "07", replayed)).unwrap();
+        event["subscriptions"] = json!(names);
+        event.to_string()
+    };
+    driven.items();
+    for (names, replayed, is_shown) in
+        [(&["new"][..], true, false), (&["new"], false, true), (&["place"], true, true), (&["", "new"], true, true)]
+    {
+        let id = format!("{names:?}{replayed}");
+        assert_eq!(driven.receive(&of(&id, names, replayed)).item.is_some(), is_shown, "{id}");
+    }
+    driven.receive(&answered("08", "s", &recovered(3)));
+    let verdict = driven.items();
+    assert!(verdict.iter().any(|item| matches!(item, StreamItem::Recovered { replayed: 2 })), "{verdict:?}");
+    assert!(driven.receive(&of("later", &["new"], true)).item.is_some(), "an exchange may replay its moment");
+}
