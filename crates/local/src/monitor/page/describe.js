@@ -8,7 +8,7 @@ function place(query) {
   return `${geoproperty ? `${geoproperty} ` : ''}${georel} ${geometry} ${JSON.stringify(coordinates)}`;
 }
 
-/** What a subscription selects and shows, on one line. */
+/** The selection and the view of a subscription, on one line. */
 export function describe(subscription) {
   const { entityTypes, entityIds, idPattern, notificationTrigger, watchedAttributes, q, geoQ, servicePath } = subscription;
   const { attributes, representation } = subscription;

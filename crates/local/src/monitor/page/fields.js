@@ -16,7 +16,7 @@ export class Fields {
   #more = byId('more');
   #error = byId('filter-error');
 
-  /** What the fields hold. */
+  /** The contents of the fields. */
   read() {
     return Object.fromEntries(FIELDS.map((field) => [field, this.#value(field)]));
   }
