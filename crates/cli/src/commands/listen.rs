@@ -46,7 +46,7 @@ Examples:
   entity-stream listen demo --entity-type Vehicle --q 'speed>50' --entities
   entity-stream listen demo --output json --resume place.json >> changes.jsonl
   entity-stream listen demo --output none --resume place.json \\
-      --forward-to https://example.com/hook
+      --forward-to https://example.com/hook --forward-headers hook.headers
   ENTITY_STREAM_API_KEY=es_... entity-stream listen demo --api-key dashboard
   entity-stream listen city --target prod
   entity-stream listen city \\
@@ -70,13 +70,16 @@ pub(crate) struct Args {
     /// Show the entities that match, kept up to date, and not their events
     #[arg(
         long,
-        conflicts_with_all = ["group", "since", "resume", "count", "output", "forward_to", "interactive", "trigger", "watch", "subscription", "changes"]
+        conflicts_with_all = ["group", "since", "resume", "count", "output", "forward_to", "forward_headers", "interactive", "trigger", "watch", "subscription", "changes"]
     )]
     entities: bool,
     /// Post each event to this URL as well. Repeats a post that fails, and keeps the order. If the receiver refuses an event with a
     /// status of 3xx or 4xx other than 408 and 429, skips the event and exits with 1 at the end
     #[arg(long, value_name = "URL")]
     forward_to: Option<String>,
+    /// Send the headers of this file with each post, one `Name: value` a line
+    #[arg(long, value_name = "FILE", requires = "forward_to")]
+    forward_headers: Option<PathBuf>,
     /// Read lines from standard input that replace the filter and the form of the events; `help` lists the options
     #[arg(long, conflicts_with_all = ["group", "resume", "quiet"])]
     interactive: bool,
@@ -115,7 +118,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         None => args.target.system()?.stream_url()?,
     };
     let mut builder = client::builder(&url, &args.tenant, credential.as_ref());
-    let receiver = args.forward_to.map(|url| Receiver::new(&url, format)).transpose()?;
+    let receiver =
+        args.forward_to.map(|url| Receiver::new(&url, format, args.forward_headers.as_deref())).transpose()?;
     if args.entities {
         let client = client::build(builder.format(format))?;
         client::warn_if_exposed(&client);

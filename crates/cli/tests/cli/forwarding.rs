@@ -79,6 +79,38 @@ async fn a_failed_post_is_repeated_and_the_order_is_kept() {
 }
 
 #[tokio::test]
+async fn every_post_has_the_headers_of_the_file() {
+    let (system, mut hook) = (system().await, Hook::start(&[503]).await);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("headers");
+    std::fs::write(&file, "Authorization: Bearer hidden\nUser-Agent: city\n").unwrap();
+    let path = file.to_str().unwrap();
+    let more = ["--output", "none", "--count", "1", "--forward-to", &hook.url, "--forward-headers", path];
+    let mut listener = listen(&system, "demo", &more).await;
+    publish(&system, "a").await;
+    for _ in 0..2 {
+        let (headers, _) = hook.post().await;
+        assert_eq!(
+            (&headers["authorization"], &headers["user-agent"]),
+            (&"Bearer hidden".parse().unwrap(), &"city".parse().unwrap())
+        );
+        assert_eq!(headers["content-type"], "application/json");
+    }
+    listener.says("1 event forwarded").await;
+    assert_eq!(listener.exit().await.code(), Some(0));
+    std::fs::write(&file, "Bearer hidden\n").unwrap();
+    let ended = run(&["listen", "demo", "--forward-to", "http://192.0.2.1/", "--forward-headers", path]).await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.stderr.contains("line 1: expected a header") && !ended.stderr.contains("hidden"), "{ended:?}");
+    std::fs::write(&file, "A: b\n").unwrap();
+    let elsewhere = ["--forward-to", "http://192.0.2.1/", "--forward-headers", path, "--target"];
+    let mut listener = start(&[&["listen", "demo"][..], &elsewhere, &[&system.http_url()]].concat());
+    listener.says("warning: the headers of --forward-headers are sent unencrypted").await;
+    listener.signal("INT").await;
+    assert_eq!(run(&["listen", "demo", "--forward-headers", path]).await.code, Some(2));
+}
+
+#[tokio::test]
 async fn a_refused_event_is_skipped_and_the_exit_code_says_so() {
     let (system, mut hook) = (system().await, Hook::start(&[422, 204]).await);
     let more = ["--output", "none", "--count", "2", "--format", "cloudevents", "--forward-to", &hook.url];
