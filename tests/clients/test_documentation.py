@@ -46,7 +46,11 @@ class Block:
     def __str__(self) -> str:
         return f"{self.page}:{self.line}"
 
-    def script(self) -> str:
+    def script(self, temporary: Path = Path("/tmp")) -> str:
+        """The commands, with a folder for their temporary files."""
+        return self._typed().replace("/tmp/", f"{temporary}/")
+
+    def _typed(self) -> str:
         if self.language != "console":
             return self.text
         # Takes the typed lines of a session: lines after a prompt, and their continuation lines.
@@ -104,6 +108,9 @@ class Reader:
     def __init__(self, folder: Path):
         self.exports = folder / "exports"
         self.exports.touch()
+        # The page finds no files of an earlier run.
+        self.temporary = folder / "tmp"
+        self.temporary.mkdir()
         self.module = NODE_MODULES / "documented.mjs"
         self.running: list[tuple[Block, Process]] = []
         # PATH contains the commands that are installed beside this Python, for example `cargo lambda`.
@@ -115,14 +122,14 @@ class Reader:
 
     def _start(self, block: Block) -> Process:
         if block.language == "python":
-            command = [sys.executable, "-c", block.script()]
+            command = [sys.executable, "-c", block.script(self.temporary)]
         elif block.language == "js":
             # The module is beside the packages that it imports, where Node.js looks for them.
-            self.module.write_text(block.script())
+            self.module.write_text(block.script(self.temporary))
             command = ["node", self.module]
         else:
             keep = f"export -p > '{self.exports}'"
-            script = f"source '{self.exports}'\nset -euo pipefail\n{block.script()}\n"
+            script = f"source '{self.exports}'\nset -euo pipefail\n{block.script(self.temporary)}\n"
             command = ["bash", "-c", script if block.kind == "keeps running" else f"{script}{keep}"]
         return Process(command, name=str(block), env=self.environment, cwd=REPOSITORY, stdin=subprocess.DEVNULL)
 

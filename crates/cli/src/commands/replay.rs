@@ -4,24 +4,29 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{anyhow, ensure};
-use entity_stream_protocol::{EpochMillis, Tenant};
+use entity_stream_protocol::Tenant;
 use entity_stream_publisher::{Batch, InFlight, PublishError};
+use jiff::SignedDuration;
 use tokio::time::{Instant, sleep_until};
 
+use crate::arguments::duration;
 use crate::bus::{BusOptions, Line, Lines, TargetBus};
 use crate::interrupt::Interrupt;
 use crate::logs;
 use crate::progress::Progress;
-use crate::recording::{ReplayEntry, ReplayOptions, ReplaySpeed, Unreplayable};
+use crate::recording::{Pace, ReplayEntry, ReplayOptions, ReplaySpeed, Unreplayable};
 use crate::terminal::{self, counted, grouped};
 
 /// The time that the bus has to accept a batch.
 const PUBLISH_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// A longer pause is announced, because the command would seem to hang.
+const WORTH_TELLING: Duration = Duration::from_secs(60);
+
 /// Publish the events of a recording again, at the pace at which they arrived
 ///
 /// Publishes the changes of a file of `entity-stream record`. The time between two events is that between their arrivals, divided
-/// by --speed. The changes of an entity keep their order. Each change gets the time of its replay as timestamp. Skips events that
+/// by --speed, and at most --max-pause. The changes of an entity keep their order. Each change gets the time of its replay as timestamp. Skips events that
 /// are no changes, such as those of snapshots, and events whose data is missing. Ctrl-C ends the replay, and prints the number of
 /// published events.
 #[derive(Debug, clap::Args)]
@@ -29,6 +34,7 @@ const PUBLISH_TIMEOUT: Duration = Duration::from_secs(20);
 Examples:
   entity-stream replay city.ndjson
   entity-stream replay city.ndjson --speed 10 --tenant test
+  entity-stream replay city.ndjson --max-pause 10s
   entity-stream replay city.ndjson --speed max --target local
   gunzip -c city.ndjson.gz | entity-stream replay -")]
 pub(crate) struct Args {
@@ -40,6 +46,9 @@ pub(crate) struct Args {
     /// The pace: 2 is twice as fast, 0.5 half as fast, and max without pauses
     #[arg(long, value_name = "N", default_value = "1")]
     speed: ReplaySpeed,
+    /// Shorten longer pauses to this time, such as those between the parts of a file that --append wrote
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    max_pause: Option<Duration>,
     /// Keep the timestamps of the events. The entity state ignores a change that is older than the state
     #[arg(long)]
     keep_timestamps: bool,
@@ -62,8 +71,9 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         target,
     };
     let options = ReplayOptions { tenant: args.tenant, keeps_timestamps: args.keep_timestamps };
+    let mut pace = Pace::new(args.speed, args.max_pause);
     let mut ended = tokio::select! {
-        result = replay.run(&mut lines, args.speed, &options) => result,
+        result = replay.run(&mut lines, &mut pace, &options) => result,
         () = interrupt.received() => Err(anyhow!("interrupted")),
     };
     // A batch that is under way counts too.
@@ -97,8 +107,7 @@ struct RecordingReplay {
 }
 
 impl RecordingReplay {
-    async fn run(&mut self, lines: &mut Lines, speed: ReplaySpeed, options: &ReplayOptions) -> anyhow::Result<()> {
-        let mut beginning: Option<(Instant, EpochMillis)> = None;
+    async fn run(&mut self, lines: &mut Lines, pace: &mut Pace, options: &ReplayOptions) -> anyhow::Result<()> {
         while let Some(Line { number, end, text }) = lines.next().await {
             let entry =
                 text.map_err(Unreplayable::Invalid).and_then(|text| ReplayEntry::from_line(&text, number, options));
@@ -113,10 +122,15 @@ impl RecordingReplay {
                     continue;
                 }
             };
-            let (started, first) = *beginning.get_or_insert((Instant::now(), entry.received_at));
-            let due = started + speed.pause(entry.received_at.millis().saturating_sub(first.millis()));
-            if due > Instant::now() {
+            let due = pace.due(entry.received_at);
+            let pause = due.saturating_duration_since(Instant::now());
+            if !pause.is_zero() {
                 self.flush().await?;
+                if pause > WORTH_TELLING {
+                    let time =
+                        SignedDuration::from_secs(i64::try_from(pause.as_millis().div_ceil(1000)).unwrap_or(i64::MAX));
+                    self.progress.note(&format!("waiting {time:#} for line {number}; --max-pause shortens pauses"));
+                }
                 sleep_until(due).await;
             }
             if !self.entities.insert(entry.entity.clone()) {

@@ -1,9 +1,9 @@
 //! Files of events with the times at which they arrived.
 
+mod pace;
 mod recorded_line;
 mod recorder;
-mod speed;
 
+pub(crate) use pace::{Pace, ReplaySpeed};
 pub(crate) use recorded_line::{ReplayEntry, ReplayOptions, Unreplayable};
 pub(crate) use recorder::Recorder;
-pub(crate) use speed::ReplaySpeed;

@@ -78,6 +78,11 @@ async fn the_pace_is_that_of_the_recording_divided_by_the_speed() {
     let (first, second) = (event(&mut listener).await, event(&mut listener).await);
     assert_eq!((&first["data"]["n"], &second["data"]["n"]), (&json!(1), &json!(2)));
     assert_ne!(first["timestamp"], "2026-01-02T03:04:05Z", "it has the time of the replay");
+    let days_later = line("2026-01-02T03:04:05Z", "a", 1) + &line("2026-01-09T03:04:05Z", "a", 2);
+    let ended = run_with(&["replay", "-", "--max-pause", "10ms", "--target", &url], &[], &days_later).await;
+    assert!(ended.stderr.contains("2 events published"), "{ended:?}");
+    event(&mut listener).await;
+    event(&mut listener).await;
     let keep = ["replay", "-", "--keep-timestamps", "--target", &url];
     run_with(&keep, &[], &line("2026-01-02T03:04:05Z", "b", 3)).await;
     assert_eq!(event(&mut listener).await["timestamp"], "2026-01-02T03:04:05Z");
@@ -92,6 +97,7 @@ async fn an_interrupt_ends_a_replay_with_the_count() {
     std::fs::write(&file, line("2026-01-02T03:04:05Z", "a", 1) + &line("2026-01-02T04:04:05Z", "a", 2)).unwrap();
     let mut replay = start(&["replay", file.to_str().unwrap(), "--target", &system.http_url()]);
     listener.line().await;
+    replay.says("waiting 1h for line 2; --max-pause shortens pauses").await;
     replay.signal("INT").await;
     replay.says("error: stopped after 1 event published: interrupted").await;
     assert_eq!(replay.exit().await.code(), Some(1));
