@@ -1,6 +1,7 @@
 """Entity changes in real time, for asyncio. `entity_stream.sync` has the same for programs without asyncio."""
 
 from ._core.effects import StateChange, StreamState
+from .bookmark import Bookmark
 from .dpop import DpopKey
 from .entities import Entities
 from .entity import Change, Entity
@@ -22,6 +23,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AuthenticationError",
+    "Bookmark",
     "Change",
     "ClosedError",
     "ConnectionFailed",

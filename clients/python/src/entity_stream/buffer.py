@@ -8,10 +8,13 @@ of a snapshot, always find room.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import Generic, Literal, TypeVar
 
+from .bookmark import Bookmark
 from .errors import EntityStreamError, OverflowError
 
 T = TypeVar("T")
@@ -27,8 +30,10 @@ class Buffer(Generic[T]):
         if overflow not in ("drop-oldest", "fail"):
             raise ValueError('overflow has to be "drop-oldest" or "fail"')
         self._capacity, self._overflow, self._on_overflow = capacity, overflow, on_overflow
-        #: The items, and whether each of them counts.
-        self._items: deque[tuple[T, bool]] = deque()
+        #: The items, whether each of them counts, and the place before it.
+        self._items: deque[tuple[T, bool, Bookmark | None]] = deque()
+        #: The items that another thread hands out, one after the other.
+        self._lent: deque[tuple[T, Bookmark | None]] = deque()
         self._counting = 0
         self._is_overflowing = False
         self._is_finished = False
@@ -37,15 +42,15 @@ class Buffer(Generic[T]):
         #: The number of items that were dropped for newer ones.
         self.dropped = 0
 
-    def push(self, item: T, *, counts: bool = True) -> None:
-        """Adds an item."""
+    def push(self, item: T, *, counts: bool = True, place: Bookmark | None = None) -> None:
+        """Adds an item, and the place from which it comes again."""
         if self._is_finished:
             return
         if counts and self._counting >= self._capacity:
             if self._overflow == "fail":
                 return self.finish(OverflowError(self._capacity))
             self._drop_oldest()
-        self._items.append((item, counts))
+        self._items.append((item, counts, place))
         self._counting += counts
         self._wake()
 
@@ -60,12 +65,34 @@ class Buffer(Generic[T]):
         """Takes the buffered items, without waiting."""
         taken: list[T] = []
         while self._items and len(taken) < most:
-            item, counts = self._items.popleft()
-            self._counting -= counts
-            taken.append(item)
-        if not self._items:
-            self._is_overflowing = False
+            taken.append(self._pop()[0])
         return taken
+
+    def lend(self, most: int) -> int:
+        """Puts buffered items where another thread finds them with `borrowed`. Returns their number."""
+        count = min(most, len(self._items))
+        for _ in range(count):
+            self._lent.append(self._pop())
+        return count
+
+    def borrowed(self) -> T | None:
+        """The next item that was lent. `None` if there is none. Any thread may call it."""
+        try:
+            return self._lent.popleft()[0]
+        except IndexError:
+            return None
+
+    @property
+    def is_over(self) -> bool:
+        """True if nothing more comes, and nothing is buffered."""
+        return self._is_finished and not self._items
+
+    def waiting(self) -> Iterable[Bookmark | None]:
+        """The place before the first item that the program has not received, if there is such an item."""
+        with contextlib.suppress(IndexError):
+            # Another thread may take the item at this moment.
+            return [self._lent[0][1]]
+        return [place for _, _, place in islice(self._items, 1)]
 
     async def next(self, most: int = 1) -> list[T]:
         """Waits for items. Returns none at the end, and raises the error of the end once."""
@@ -93,7 +120,7 @@ class Buffer(Generic[T]):
                 raise
 
     def _drop_oldest(self) -> None:
-        for index, (_, counts) in enumerate(self._items):
+        for index, (_, counts, _) in enumerate(self._items):
             if counts:
                 del self._items[index]
                 break
@@ -102,6 +129,13 @@ class Buffer(Generic[T]):
         if not self._is_overflowing:
             self._is_overflowing = True
             self._on_overflow(OverflowError(self._capacity))
+
+    def _pop(self) -> tuple[T, Bookmark | None]:
+        item, counts, place = self._items.popleft()
+        self._counting -= counts
+        if not self._items:
+            self._is_overflowing = False
+        return item, place
 
     def _wake(self) -> None:
         while self._waiting:

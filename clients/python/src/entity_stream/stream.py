@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import weakref
 from collections.abc import Callable
 from functools import partial
 from math import inf
@@ -14,6 +15,7 @@ from ._core.effects import (
     Deliver,
     Effect,
     Ended,
+    Moved,
     Offline,
     Online,
     Settled,
@@ -24,6 +26,7 @@ from ._core.effects import (
 )
 from ._place import place
 from ._shell import Shell
+from .bookmark import Bookmark, earliest
 from .buffer import Buffer, Overflow
 from .entities import Entities, Load
 from .entity import Change
@@ -63,11 +66,25 @@ class EntityStream:
         self._calls: dict[int, Call] = {}
         self._collections: set[Entities] = set()
         self._is_online = False
+        #: The place before the item that is being handed out.
+        self._place: Bookmark | None = None
+        #: The subscriptions whose loops may still have to receive items.
+        self._buffered: weakref.WeakSet[Subscription] = weakref.WeakSet()
 
     @property
     def state(self) -> StreamState:
         """The state of the stream."""
         return self._shell.machine.state
+
+    @property
+    def bookmark(self) -> Bookmark | None:
+        """The place of the stream in the history, for a program that stores it and passes it as `since` after a restart.
+
+        It never passes an event that waits for a loop. Read it after an event was handled. It is `None` before the first
+        answer, and with a service without a history.
+        """
+        waiting = (place for each in list(self._buffered) if each._buffer is not None for place in each._buffer.waiting())
+        return earliest([self._place, *waiting])
 
     def subscribe(
         self,
@@ -75,7 +92,7 @@ class EntityStream:
         *,
         name: str | None = None,
         snapshot: bool = False,
-        since: float | None = None,
+        since: float | Bookmark | None = None,
         capacity: int = 1000,
         overflow: Overflow = "drop-oldest",
         on_item: Callable[[Item], None] | None = None,
@@ -84,7 +101,8 @@ class EntityStream:
         """Subscribes to the changes that match a filter: a `Filter`, or its fields as keyword arguments.
 
         It returns at once; await `ready` of the result. With `snapshot`, the entities that match now come first. With
-        `since`, the events of so many past seconds come first. `capacity` and `overflow` are about the buffer of its loop.
+        `since`, the events of so many past seconds come first, or those since a `bookmark`. `capacity` and `overflow` are
+        about the buffer of its loop.
         With `on_item` each item is given to this function instead.
         """
         chosen = chosen_filter(filter, fields)
@@ -141,7 +159,7 @@ class EntityStream:
         filter: Filter,
         name: str | None,
         snapshot: bool,
-        since: float | None,
+        since: float | Bookmark | None,
         buffer: Buffer[Item] | None,
         on_item: Callable[[Item], None] | None,
     ) -> Subscription:
@@ -155,14 +173,15 @@ class EntityStream:
             raise ValueError("another subscription of the stream has this name")
         if (snapshot or since is not None) and self._settings.group_id is not None:
             raise ValueError("a member of a group has no snapshot and no since")
-        if since is not None and (isinstance(since, bool) or not 0 <= since < inf):
-            raise ValueError("since has to be a number of seconds, at least 0")
+        if since is not None and not isinstance(since, Bookmark) and not _is_age(since):
+            raise ValueError("since has to be a Bookmark, or a number of seconds, at least 0")
         subscription = Subscription(self, buffer, on_item)
         add = machine.requests.add
         with self._shell.paused():
             key, call = self._shell.call(lambda: add(filter, name, snapshot=snapshot, since=since))
             subscription._core = machine.subscriptions.all[key]
             subscription._name = subscription._core.wire
+            self._buffered.add(subscription)
             self._subscriptions[key], self._calls[call] = subscription, subscription._ready
         return subscription
 
@@ -182,6 +201,8 @@ class EntityStream:
         if isinstance(effect, Deliver):
             if subscription := self._subscriptions.get(effect.subscription):
                 self._guarded(subscription._take, effect.item)
+        elif isinstance(effect, Moved):
+            self._place = effect.bookmark
         elif isinstance(effect, Settled):
             if call := self._calls.pop(effect.call, None):
                 call.settle(effect.error)
@@ -213,3 +234,7 @@ class EntityStream:
         except Exception as error:
             # Its text may have a value of an entity.
             log.error("a callback raised %s", place(error))
+
+
+def _is_age(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < inf

@@ -139,7 +139,7 @@ class Subscription(AsyncIterator[EntityEvent]):
             self._on_item(item)
         if self._buffer is not None:
             is_asked_for = isinstance(item, SnapshotComplete) or (isinstance(item, EntityEvent) and item.is_snapshot)
-            self._buffer.push(item, counts=not is_asked_for)
+            self._buffer.push(item, counts=not is_asked_for, place=self._stream._place)
 
     def _end(self, error: EntityStreamError | None) -> None:
         self._is_over = True

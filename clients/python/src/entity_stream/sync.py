@@ -6,6 +6,7 @@ Callbacks (`on_item`, `on_change`, `on_state`, `on_error`, `on_verdict`) run in 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from . import stream as _stream
 from ._core.effects import StateChange, StreamState
 from ._thread import LoopThread
+from .bookmark import Bookmark
 from .buffer import Buffer, Overflow
 from .entities import Entities as _Entities
 from .entities import Load
@@ -35,15 +37,22 @@ T = TypeVar("T")
 _BATCH = 256
 
 
-def _take(thread: LoopThread, buffer: Buffer[T], timeout: float | None) -> list[T]:
-    """Waits for items, in two steps: a wait that ends with its time limit takes nothing. Returns none at the end."""
-    try:
-        thread.run(buffer.wait(), timeout)
-    except ClosedError:
-        # The items that arrived before the end are still there.
-        if not thread.is_stopped:
-            raise
-    return thread.call(lambda: buffer.take(_BATCH))
+def _next(thread: LoopThread, buffer: Buffer[T], timeout: float | None) -> T | None:
+    """The next item; `None` at the end. Several threads may take the items of one buffer: each item goes to one of them."""
+    end, left = None if timeout is None else time.monotonic() + timeout, timeout
+    while (item := buffer.borrowed()) is None:
+        # In two steps, so that a wait that ends with its time limit takes nothing.
+        try:
+            thread.run(buffer.wait(), left)
+        except ClosedError:
+            # The items that arrived before the end are still there.
+            if not thread.is_stopped:
+                raise
+        lent = thread.call(lambda: buffer.lend(_BATCH))
+        if lent == 0 and (thread.is_stopped or thread.call(lambda: buffer.is_over)):
+            return buffer.borrowed()
+        left = None if end is None else max(0.0, end - time.monotonic())
+    return item
 
 
 def _run_unless_stopped(thread: LoopThread, close: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -74,7 +83,6 @@ class Subscription(_Closing):
 
     def __init__(self, thread: LoopThread, subscription: _Subscription) -> None:
         self._thread, self._subscription = thread, subscription
-        self._taken: list[Item] = []
 
     @property
     def name(self) -> str:
@@ -127,10 +135,7 @@ class Subscription(_Closing):
         return repr(self._subscription)
 
     def _next_item(self, timeout: float | None) -> Item | None:
-        if not self._taken:
-            self._taken = _take(self._thread, self._subscription._buffered(), timeout)
-            self._taken.reverse()
-        return self._taken.pop() if self._taken else None
+        return _next(self._thread, self._subscription._buffered(), timeout)
 
 
 class Entities(_Closing, Mapping[str, Entity]):
@@ -169,8 +174,8 @@ class Entities(_Closing, Mapping[str, Entity]):
         """Yields an `added` change for each entity that is there already, and then each change."""
         buffer: Buffer[Change] = self._thread.call(lambda: self._entities._open_buffer(capacity, overflow))
         try:
-            while taken := _take(self._thread, buffer, None):
-                yield from taken
+            while (change := _next(self._thread, buffer, None)) is not None:
+                yield change
         finally:
             # The collector may end a loop that was left, in any thread.
             self._thread.post(lambda: self._entities._buffers.discard(buffer))
@@ -219,13 +224,18 @@ class EntityStream(_Closing):
         # `sys.exit` in a callback ends the thread alone.
         return StreamState.CLOSED if self._thread.is_stopped else self._stream.state
 
+    @property
+    def bookmark(self) -> Bookmark | None:
+        """The place of the stream in the history. See `entity_stream.EntityStream.bookmark`."""
+        return self._thread.call(lambda: self._stream.bookmark)
+
     def subscribe(
         self,
         filter: Filter | None = None,
         *,
         name: str | None = None,
         snapshot: bool = False,
-        since: float | None = None,
+        since: float | Bookmark | None = None,
         capacity: int = 1000,
         overflow: Literal["drop-oldest", "fail"] = "drop-oldest",
         on_item: Callable[[Item], None] | None = None,
@@ -233,7 +243,8 @@ class EntityStream(_Closing):
     ) -> Subscription:
         """Subscribes to the changes that match a filter: a `Filter`, or its fields as keyword arguments.
 
-        With `snapshot`, the entities that match now come first. With `since`, the events of so many past seconds come first.
+        With `snapshot`, the entities that match now come first. With `since`, the events of so many past seconds come first, or
+        those since a `bookmark`.
         """
         made = self._made(
             lambda: self._stream.subscribe(

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 
+from ..bookmark import Bookmark
 from ..errors import EntityStreamError
 from ..events import Item, Verdict
 
@@ -68,6 +69,13 @@ class Deliver:
 
 
 @dataclass(frozen=True, slots=True)
+class Moved:
+    """The program has received everything up to this place with the effects before."""
+
+    bookmark: Bookmark | None
+
+
+@dataclass(frozen=True, slots=True)
 class Told:
     """Give a verdict to the program, for the stream as a whole."""
 
@@ -120,4 +128,4 @@ class Ended:
     error: EntityStreamError | None
 
 
-Effect = Open | Send | Close | FetchToken | Deliver | Told | Online | Offline | StateChange | Trouble | Settled | Ended
+Effect = Open | Send | Close | FetchToken | Deliver | Moved | Told | Online | Offline | StateChange | Trouble | Settled | Ended

@@ -15,7 +15,7 @@ from .effects import Deliver, Ended, Settled
 from .link import Kind, Link, Message, Phase
 from .opening import RESUME_INTERVAL
 from .refusal import fault_error
-from .subscriptions import Add, Remove, Replace, Subscription
+from .subscriptions import Add, Remove, Replace, Since, Subscription
 
 if TYPE_CHECKING:
     from .machine import Machine
@@ -35,7 +35,7 @@ class Requests:
 
     # The calls of the program.
 
-    def add(self, filter: Filter, name: str | None, *, snapshot: bool, since: float | None) -> tuple[int, int]:
+    def add(self, filter: Filter, name: str | None, *, snapshot: bool, since: Since | None) -> tuple[int, int]:
         """Adds a subscription. Returns its key and the number of the call."""
         machine = self._machine
         wire = self._set.new_name(name)

@@ -16,7 +16,11 @@ from dataclasses import dataclass, field
 from math import ceil
 from typing import Any
 
+from ..bookmark import Bookmark
 from ..filter import Filter
+
+#: The past events that a subscription begins with: those since a place, or those of so many seconds.
+Since = Bookmark | float
 
 
 @dataclass(eq=False)
@@ -29,8 +33,8 @@ class Subscription:
     wire: str
     filter: Filter
     wants_snapshot: bool = False
-    #: The seconds before `asked_at` from which the subscription wants events, until its first answer.
-    since: float | None = None
+    #: The place, or the seconds before `asked_at`, from which the subscription wants events, until its first answer.
+    since: Since | None = None
     asked_at: float = 0.0
     is_accepted: bool = False
     #: A snapshot is owed until it is complete, also if the stream resumes in between.
@@ -44,7 +48,11 @@ class Subscription:
 
     def rewind(self, now: float) -> dict[str, Any] | None:
         """The `since` of its first message."""
-        return None if self.since is None else {"seconds": ceil(self.since) + int(now - self.asked_at)}
+        if self.since is None:
+            return None
+        if isinstance(self.since, Bookmark):
+            return self.since.to_wire()
+        return {"seconds": ceil(self.since) + int(now - self.asked_at)}
 
     def to_wire(self, *, snapshot: bool) -> dict[str, Any]:
         fields = {"subscription": self.wire, **self.filter.to_wire()}
