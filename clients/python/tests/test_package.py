@@ -18,6 +18,8 @@ from examples import examples
 from local import PATIENCE, LocalSystem, environment, guarded, mint
 from paths import PACKAGE, REPOSITORY
 
+from entity_stream.sync import EntityStream
+
 SCRIPT = """
 import asyncio, sys
 from entity_stream.sync import EntityStream
@@ -39,7 +41,10 @@ print("done")
 
 @pytest.fixture(scope="module")
 def city() -> Iterator[LocalSystem]:
-    with LocalSystem("--simulate", "demo", "--simulate-rate", "20") as system:
+    with LocalSystem("--simulate", "demo", "--simulate-rate", "20") as system, EntityStream(system.url, "demo") as stream:
+        # Examples read the rooms that are there.
+        assert stream.subscribe(entity_types=["Room"], snapshot=True).next(PATIENCE) is not None
+        stream.close()
         yield system
 
 

@@ -26,9 +26,10 @@ from ._core.effects import (
 )
 from ._place import place
 from ._shell import Shell
+from ._source import Load
 from .bookmark import Bookmark, earliest
 from .buffer import Buffer, Overflow
-from .entities import Entities, Load
+from .entities import Entities
 from .entity import Change
 from .errors import ClosedError, EntityStreamError
 from .events import Item, Verdict
@@ -106,6 +107,7 @@ class EntityStream:
         With `on_item` each item is given to this function instead.
         """
         chosen = chosen_filter(filter, fields)
+        self._check(chosen, name, snapshot=snapshot, since=since)
         buffer = Buffer[Item](capacity, overflow, self._report) if on_item is None else None
         return self._add(chosen, name, snapshot, since, buffer, on_item)
 
@@ -128,12 +130,16 @@ class EntityStream:
         if not whole_entity and load is None:
             raise ValueError("whole_entity=False needs load: without entity state the service has no snapshot")
         chosen = Entities.filter_of(chosen_filter(filter, fields), whole=whole_entity)
+        self._check(chosen, name, snapshot=load is None, since=None)
+
+        def subscribe(filter: Filter, snapshot: bool, take: Callable[[Item], None]) -> Subscription:
+            return self._add(filter, name, snapshot, None, None, take)
+
         tenant, start = self._settings.tenant.lower(), self._shell.start
         tell = partial(self._guarded, on_change)
-        entities = Entities(tenant, load, tell, self._report, start, merges=not whole_entity)
-        subscription = self._add(chosen, name, load is None, None, None, entities._take)
-        entities._begin(subscription, is_online=self._is_online)
+        entities = Entities(tenant, chosen, load, tell, self._report, start, subscribe, merges=not whole_entity)
         self._collections.add(entities)
+        entities._begin(is_online=self._is_online)
         return entities
 
     def wake(self) -> None:
@@ -154,15 +160,8 @@ class EntityStream:
     def __repr__(self) -> str:
         return f"<EntityStream {self._settings.tenant!r} {self.state}>"
 
-    def _add(
-        self,
-        filter: Filter,
-        name: str | None,
-        snapshot: bool,
-        since: float | Bookmark | None,
-        buffer: Buffer[Item] | None,
-        on_item: Callable[[Item], None] | None,
-    ) -> Subscription:
+    def _check(self, filter: Filter, name: str | None, *, snapshot: bool, since: float | Bookmark | None) -> None:
+        """Raises for a subscription that the stream cannot have."""
         machine = self._shell.machine
         if self.state is StreamState.CLOSED or machine.is_closing:
             raise ClosedError()
@@ -175,6 +174,19 @@ class EntityStream:
             raise ValueError("a member of a group has no snapshot and no since")
         if since is not None and not isinstance(since, Bookmark) and not _is_age(since):
             raise ValueError("since has to be a Bookmark, or a number of seconds, at least 0")
+
+    def _add(
+        self,
+        filter: Filter,
+        name: str | None,
+        snapshot: bool,
+        since: float | Bookmark | None,
+        buffer: Buffer[Item] | None,
+        on_item: Callable[[Item], None] | None,
+    ) -> Subscription:
+        machine = self._shell.machine
+        if self.state is StreamState.CLOSED or machine.is_closing:
+            raise ClosedError()
         subscription = Subscription(self, buffer, on_item)
         add = machine.requests.add
         with self._shell.paused():
@@ -209,10 +221,10 @@ class EntityStream:
         elif isinstance(effect, Ended):
             if subscription := self._subscriptions.pop(effect.subscription, None):
                 subscription._end(effect.error)
-                self._collections -= {each for each in self._collections if each._ended(subscription, effect.error)}
+                self._collections -= {each for each in list(self._collections) if each._ended(subscription, effect.error)}
         elif isinstance(effect, (Online, Offline)):
             self._is_online = isinstance(effect, Online)
-            for collection in self._collections:
+            for collection in list(self._collections):
                 collection._connection(self._is_online)
         elif isinstance(effect, StateChange):
             log.debug("state: %s", effect.state)

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from . import stream as _stream
 from ._core.effects import StateChange, StreamState
+from ._source import Load
 from ._thread import LoopThread
 from .bookmark import Bookmark
 from .buffer import Buffer, Overflow
 from .entities import Entities as _Entities
-from .entities import Load
 from .entity import Change, Entity
 from .errors import ClosedError, EntityStreamError
 from .events import EntityEvent, Item, Verdict
@@ -152,6 +152,22 @@ class Entities(_Closing, Mapping[str, Entity]):
     def is_complete(self) -> bool:
         """True if the collection holds every entity that matches, and is connected."""
         return self._entities.is_complete
+
+    @property
+    def filter(self) -> Filter:
+        """The filter in force."""
+        return self._entities.filter
+
+    def update(
+        self,
+        filter: Filter | None = None,
+        *,
+        load: Load | None = None,
+        timeout: float | None = None,
+        **fields: Unpack[EntitiesFields],
+    ) -> None:
+        """Exchanges the filter: entities that do not match any more leave. See `entity_stream.Entities.update`."""
+        self._thread.run(self._entities.update(filter, load=load, **fields), timeout)
 
     def __getitem__(self, entity_id: str) -> Entity:
         return self._snapshot()[entity_id]
