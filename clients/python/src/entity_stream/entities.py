@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import weakref
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from ._core.collection import Collection
 from ._source import Load, Source, Start
-from .buffer import Buffer, Overflow
+from .buffer import Buffer, Loop, Overflow
 from .dataframe import to_dataframe
 from .entity import Change, Entity
 from .errors import ClosedError, EntityStreamError, LoadError
@@ -62,7 +63,8 @@ class Entities(Mapping[str, Entity]):
         self._updates: deque[_Update] = deque()
         self._updating: tuple[_Update, Source] | None = None
         self._by_id: dict[str, Entity] | None = None
-        self._buffers: set[Buffer[Change]] = set()
+        #: The buffers of the loops. A loop that was left is collected, with its buffer.
+        self._buffers: weakref.WeakSet[Buffer[Change]] = weakref.WeakSet()
         self._ready = Call()
         self._is_online = self._is_closing = False
         self._end: tuple[EntityStreamError | None] | None = None
@@ -126,14 +128,9 @@ class Entities(Mapping[str, Entity]):
         self._next_update()
         await update.call
 
-    async def changes(self, *, capacity: int = 1000, overflow: Overflow = "drop-oldest") -> AsyncIterator[Change]:
+    def changes(self, *, capacity: int = 1000, overflow: Overflow = "drop-oldest") -> Loop[Change]:
         """Yields an `added` change for each entity that is there already, and then each change."""
-        buffer = self._open_buffer(capacity, overflow)
-        try:
-            while taken := await buffer.next():
-                yield taken[0]
-        finally:
-            self._buffers.discard(buffer)
+        return Loop(self._open_buffer(capacity, overflow))
 
     async def aclose(self) -> None:
         """Ends the collection. It keeps its entities."""
@@ -190,7 +187,7 @@ class Entities(Mapping[str, Entity]):
         self._abandon(error or ClosedError("the collection"))
         for each in updating:
             self._start(each.aclose())
-        for buffer in self._buffers:
+        for buffer in list(self._buffers):
             buffer.finish(error)
 
     # Its sources. The stream's subscription of each has its own name.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import weakref
@@ -31,7 +32,7 @@ from .bookmark import Bookmark, earliest
 from .buffer import Buffer, Overflow
 from .entities import Entities
 from .entity import Change
-from .errors import ClosedError, EntityStreamError
+from .errors import ClosedError, EntityStreamError, RequestError
 from .events import Item, Verdict
 from .filter import EntitiesFields, Filter, FilterFields
 from .settings import Settings, StreamOptions
@@ -220,6 +221,9 @@ class EntityStream:
                 call.settle(effect.error)
         elif isinstance(effect, Ended):
             if subscription := self._subscriptions.pop(effect.subscription, None):
+                if isinstance(effect.error, RequestError) and subscription._buffer is None:
+                    # Nothing but `ready` tells, which a program need not await.
+                    log.warning("a subscription has ended: %s: %s", effect.error.code, effect.error)
                 subscription._end(effect.error)
                 self._collections -= {each for each in list(self._collections) if each._ended(subscription, effect.error)}
         elif isinstance(effect, (Online, Offline)):
@@ -243,8 +247,8 @@ class EntityStream:
         try:
             if callback is not None:
                 callback(value)
-        except Exception as error:
-            # Its text may have a value of an entity.
+        except (Exception, asyncio.CancelledError) as error:
+            # A cancelled future of the program would otherwise end the connection. Its text may have a value of an entity.
             log.error("a callback raised %s", place(error))
 
 

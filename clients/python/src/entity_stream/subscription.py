@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from ._core.subscriptions import Subscription as Core
-from .buffer import Buffer
+from .buffer import Buffer, Loop
 from .errors import ClosedError, EntityStreamError
 from .events import EntityEvent, Item, SnapshotComplete
 from .filter import EntitiesFields, Filter, FilterFields
@@ -112,13 +112,12 @@ class Subscription(AsyncIterator[EntityEvent]):
                 return taken[0]
         raise StopAsyncIteration
 
-    async def items(self) -> AsyncIterator[Item]:
+    def items(self) -> Loop[Item]:
         """Yields the events, the entities of snapshots, verdicts, and the ends of snapshots.
 
         All loops over one subscription share its buffer: each item goes to one of them.
         """
-        while taken := await self._buffered().next():
-            yield taken[0]
+        return Loop(self._buffered())
 
     async def __aenter__(self) -> Subscription:
         return self

@@ -71,11 +71,14 @@ class Add:
 
 @dataclass(eq=False)
 class Replace:
-    """Add the new filter of a subscription under another name. The removal of the old name follows."""
+    """Add the new filter of a subscription under another name. The removal of the old name follows.
+
+    Without a name, the server exchanges the filter of the subscription in one step.
+    """
 
     subscription: Subscription
     filter: Filter
-    wire: str
+    wire: str | None
     call: int
     conflicts: int = 0
 
@@ -103,7 +106,7 @@ class SubscriptionSet:
     def new_name(self, base: str | None) -> str:
         """A name that the server does not have, and will not have."""
         used = {each.wire for each in self.all.values()}
-        used |= {each.wire for each in self.queue if not isinstance(each, Add)}
+        used |= {each.wire for each in self.queue if not isinstance(each, Add) and each.wire is not None}
         if base is not None and base not in used:
             return base
         while True:
