@@ -99,7 +99,7 @@ class Server:
 
     async def entity(self, entity_id: str, names: list[str], kind: str = "entityUpdated", **fields: Any) -> None:
         event = {"type": kind, "id": f"{kind} {entity_id} {fields}", "tenant": "demo", "entityType": "T", "data": {}}
-        await self.send(**event, entityId=entity_id, subscriptions=names, **fields)
+        await self.send(**(event | fields), entityId=entity_id, subscriptions=names)
 
 
 def test_the_old_filter_counts_until_the_new_one_is_complete():

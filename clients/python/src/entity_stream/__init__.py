@@ -2,6 +2,7 @@
 
 from ._core.effects import StateChange, StreamState
 from .bookmark import Bookmark
+from .debug import DebugEntry
 from .dpop import DpopKey
 from .entities import Entities
 from .entity import Change, Entity
@@ -18,6 +19,7 @@ from .events import EntityEvent, Item, NotRecovered, Recovered, SnapshotComplete
 from .filter import Filter
 from .stream import EntityStream
 from .subscription import Subscription
+from .view import EntityView
 
 __version__ = "0.1.0"
 
@@ -27,12 +29,14 @@ __all__ = [
     "Change",
     "ClosedError",
     "ConnectionFailed",
+    "DebugEntry",
     "DpopKey",
     "Entities",
     "Entity",
     "EntityEvent",
     "EntityStream",
     "EntityStreamError",
+    "EntityView",
     "Filter",
     "Item",
     "LoadError",

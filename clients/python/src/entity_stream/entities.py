@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ._core.collection import Collection
 from ._source import Load, Source, Start
@@ -19,6 +19,7 @@ from .errors import ClosedError, EntityStreamError, LoadError
 from .events import Item
 from .filter import EntitiesFields, Filter
 from .subscription import Call, Subscription, chosen_filter, wait_for
+from .view import EntityView
 
 if TYPE_CHECKING:
     import pandas
@@ -49,14 +50,15 @@ class Entities(Mapping[str, Entity]):
         tenant: str,
         filter: Filter,
         load: Load | None,
-        on_change: Callable[[Change], None],
+        on_change: Callable[[Change], None] | None,
+        guard: Callable[[Callable[[Any], None] | None, object], None],
         report: Callable[[EntityStreamError], None],
         start: Start,
         subscribe: Subscribe,
         *,
         merges: bool = False,
     ) -> None:
-        self._tenant, self._on_change, self._report, self._start = tenant, on_change, report, start
+        self._tenant, self._on_change, self._guard, self._report, self._start = tenant, on_change, guard, report, start
         self._subscribe, self._merges = subscribe, merges
         self._source = self._new_source(Collection(merges=merges), filter, load)
         #: The updates that wait for their turn, and the one that is under way.
@@ -65,6 +67,8 @@ class Entities(Mapping[str, Entity]):
         self._by_id: dict[str, Entity] | None = None
         #: The buffers of the loops. A loop that was left is collected, with its buffer.
         self._buffers: weakref.WeakSet[Buffer[Change]] = weakref.WeakSet()
+        self._views: weakref.WeakSet[EntityView] = weakref.WeakSet()
+        self._kept_views: list[EntityView] = []
         self._ready = Call()
         self._is_online = self._is_closing = False
         self._end: tuple[EntityStreamError | None] | None = None
@@ -131,6 +135,30 @@ class Entities(Mapping[str, Entity]):
     def changes(self, *, capacity: int = 1000, overflow: Overflow = "drop-oldest") -> Loop[Change]:
         """Yields an `added` change for each entity that is there already, and then each change."""
         return Loop(self._open_buffer(capacity, overflow))
+
+    def view(
+        self,
+        *,
+        key: Callable[[Entity], Any] | None = None,
+        reverse: bool = False,
+        filter: Callable[[Entity], bool] | None = None,
+        limit: int | None = None,
+        on_change: Callable[[tuple[Entity, ...]], None] | None = None,
+    ) -> EntityView:
+        """A sorted part of the collection, which follows its changes while the program has it.
+
+        `key` and `reverse` are those of `sorted`; equal entities are in the order of their ids. `filter` selects entities, and
+        `limit` is the most of them. `on_change` gets the entities after each change of the view, which then stays.
+        """
+
+        def tell(values: tuple[Entity, ...]) -> None:
+            self._guard(on_change, values)
+
+        view = EntityView(self.all(), key, reverse, filter, limit, tell)
+        self._views.add(view)
+        if on_change is not None:
+            self._kept_views.append(view)
+        return view
 
     async def aclose(self) -> None:
         """Ends the collection. It keeps its entities."""
@@ -264,9 +292,11 @@ class Entities(Mapping[str, Entity]):
         if changes:
             self._by_id = None
         for change in changes:
+            for view in list(self._views):
+                self._guard(view._take, change)
             for buffer in list(self._buffers):
                 buffer.push(change)
-            self._on_change(change)
+            self._guard(self._on_change, change)
 
     def _index(self) -> dict[str, Entity]:
         if self._by_id is None:

@@ -7,7 +7,6 @@ import logging
 import re
 import weakref
 from collections.abc import Callable
-from functools import partial
 from math import inf
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -28,8 +27,10 @@ from ._core.effects import (
 from ._place import place
 from ._shell import Shell
 from ._source import Load
+from ._unknown import refuse_unknown
 from .bookmark import Bookmark, earliest
 from .buffer import Buffer, Overflow
+from .debug import DebugEntry
 from .entities import Entities
 from .entity import Change
 from .errors import ClosedError, EntityStreamError, RequestError
@@ -61,6 +62,7 @@ class EntityStream:
         on_verdict: Callable[[Verdict], None] | None = None,
         **options: Unpack[StreamOptions],
     ) -> None:
+        refuse_unknown("a stream", options, StreamOptions.__annotations__)
         self._settings = Settings(url=url, tenant=tenant, **options)
         self._on_state, self._on_error, self._on_verdict = on_state, on_error, on_verdict
         self._shell = Shell(self._settings, self._handle)
@@ -137,8 +139,9 @@ class EntityStream:
             return self._add(filter, name, snapshot, None, None, take)
 
         tenant, start = self._settings.tenant.lower(), self._shell.start
-        tell = partial(self._guarded, on_change)
-        entities = Entities(tenant, chosen, load, tell, self._report, start, subscribe, merges=not whole_entity)
+        entities = Entities(
+            tenant, chosen, load, on_change, self._guarded, self._report, start, subscribe, merges=not whole_entity
+        )
         self._collections.add(entities)
         entities._begin(is_online=self._is_online)
         return entities
@@ -232,7 +235,12 @@ class EntityStream:
                 collection._connection(self._is_online)
         elif isinstance(effect, StateChange):
             log.debug("state: %s", effect.state)
+            self._guarded(
+                self._settings.debug, DebugEntry("state", effect.state.value, error=effect.error.code if effect.error else None)
+            )
             self._guarded(self._on_state, effect)
+        elif isinstance(effect, DebugEntry):
+            self._guarded(self._settings.debug, effect)
         elif isinstance(effect, Told):
             self._guarded(self._on_verdict, effect.verdict)
         elif isinstance(effect, Trouble):

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from ._core.subscriptions import Subscription as Core
+from ._unknown import refuse_unknown
 from .buffer import Buffer, Loop
 from .errors import ClosedError, EntityStreamError
 from .events import EntityEvent, Item, SnapshotComplete
@@ -153,6 +154,7 @@ def chosen_filter(filter: Filter | None, fields: FilterFields | EntitiesFields) 
         raise TypeError("give a Filter or keyword arguments, not both")
     if filter is not None and not isinstance(filter, Filter):
         raise TypeError("the filter has to be a Filter")
+    refuse_unknown("a filter", fields, FilterFields.__annotations__)
     return filter if filter is not None else Filter(**fields)
 
 

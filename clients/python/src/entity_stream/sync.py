@@ -7,9 +7,9 @@ Callbacks (`on_item`, `on_change`, `on_state`, `on_error`, `on_verdict`) run in 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from . import stream as _stream
 from ._core.effects import StateChange, StreamState
@@ -24,12 +24,13 @@ from .events import EntityEvent, Item, Verdict
 from .filter import EntitiesFields, Filter, FilterFields
 from .settings import StreamOptions
 from .subscription import Subscription as _Subscription
+from .view import EntityView as _EntityView
 
 if TYPE_CHECKING:
     import pandas
     from typing_extensions import Unpack
 
-__all__ = ["Entities", "EntityStream", "Subscription"]
+__all__ = ["Entities", "EntityStream", "EntityView", "Subscription"]
 
 T = TypeVar("T")
 
@@ -186,6 +187,21 @@ class Entities(_Closing, Mapping[str, Entity]):
         """A row for each entity and a column for each attribute, with the bare values. It needs pandas."""
         return self._thread.call(self._entities.to_dataframe)
 
+    def view(
+        self,
+        *,
+        key: Callable[[Entity], Any] | None = None,
+        reverse: bool = False,
+        filter: Callable[[Entity], bool] | None = None,
+        limit: int | None = None,
+        on_change: Callable[[tuple[Entity, ...]], None] | None = None,
+    ) -> EntityView:
+        """A sorted part of the collection. Its functions run in the stream's thread. See `entity_stream.Entities.view`."""
+        made = self._thread.call(
+            lambda: self._entities.view(key=key, reverse=reverse, filter=filter, limit=limit, on_change=on_change)
+        )
+        return EntityView(self._thread, made)
+
     def changes(self, *, capacity: int = 1000, overflow: Overflow = "drop-oldest") -> Iterator[Change]:
         """Yields an `added` change for each entity that is there already, and then each change."""
         buffer: Buffer[Change] = self._thread.call(lambda: self._entities._open_buffer(capacity, overflow))
@@ -216,6 +232,39 @@ class Entities(_Closing, Mapping[str, Entity]):
         # The index is replaced as a whole and never changed.
         index = self._entities._by_id
         return index if index is not None else self._thread.call(self._entities._index)
+
+
+class EntityView(Sequence[Entity]):
+    """A sorted part of a live collection, kept up to date by the stream's thread."""
+
+    def __init__(self, thread: LoopThread, view: _EntityView) -> None:
+        self._thread, self._view = thread, view
+
+    @property
+    def values(self) -> tuple[Entity, ...]:
+        """The entities in the order, at this moment."""
+        return self._thread.call(lambda: self._view.values)
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @overload
+    def __getitem__(self, index: int) -> Entity: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Entity, ...]: ...
+    def __getitem__(self, index: int | slice) -> Entity | tuple[Entity, ...]:
+        return self.values[index]
+
+    def __iter__(self) -> Iterator[Entity]:
+        return iter(self.values)
+
+    def __repr__(self) -> str:
+        return repr(self._view)
+
+    __hash__ = object.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
 
 
 class EntityStream(_Closing):

@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import Enum
 
 from ..bookmark import Bookmark
+from ..debug import DebugEntry
 from ..errors import EntityStreamError
 from ..events import Item, Verdict
 
@@ -128,4 +129,19 @@ class Ended:
     error: EntityStreamError | None
 
 
-Effect = Open | Send | Close | FetchToken | Deliver | Moved | Told | Online | Offline | StateChange | Trouble | Settled | Ended
+Effect = (
+    Open
+    | Send
+    | Close
+    | FetchToken
+    | Deliver
+    | Moved
+    | DebugEntry
+    | Told
+    | Online
+    | Offline
+    | StateChange
+    | Trouble
+    | Settled
+    | Ended
+)
