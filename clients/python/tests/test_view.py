@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import random
 from collections.abc import Callable
+from queue import Queue
 from typing import Any
 
 import pytest
@@ -12,7 +14,7 @@ from local import LocalSystem, room
 from test_entities_update import Server
 from waiting import PATIENCE, run, until
 
-from entity_stream import Change, DebugEntry, Entity, EntityStream, EntityView, sync
+from entity_stream import Change, DebugEntry, Entity, EntityEvent, EntityStream, EntityView, StateChange, sync
 
 
 def entity(entity_id: str, n: int) -> Entity:
@@ -113,6 +115,55 @@ def test_debug_is_told_kinds_and_sizes():
             assert "secret" not in repr(entries)
 
     run(check())
+
+
+def test_listeners_are_added_and_removed():
+    async def check() -> None:
+        events, states, once, raised = list[Any](), list[Any](), list[Any](), list[Any]()
+
+        def raises(value: object) -> None:
+            raised.append(value)
+            raise OSError
+
+        async with Server() as server, EntityStream(server.url, "demo") as stream:
+            stream.on("event", raises)
+            stream.on("event", events.append)
+            stream.once("event", once.append)
+            stop = stream.on("state", states.append)
+            a, b = stream.subscribe(name="a"), stream.subscribe(name="b", entity_types=["T"])
+            await server.answer(await server.read())
+            await a.wait_ready(PATIENCE)
+            stop()
+            await server.entity("u", ["a", "b"])
+            await server.entity("v", ["a", "b"])
+            await asyncio.wait_for(anext(b), PATIENCE)
+            await asyncio.wait_for(anext(b), PATIENCE)
+            assert [each.entity_id for each in events] == ["u", "v"]
+            assert (raised, [each.entity_id for each in once]) == (events, ["u"])
+            stream.off("event", raises)
+            await server.entity("w", ["a"])
+            await until(lambda: len(events) == 3)
+            assert len(raised) == 2
+            with pytest.raises(ValueError, match="there is no event"):
+                stream.on("nothing", print)  # type: ignore[arg-type]
+        assert [str(each.state) for each in states] == ["connecting", "connected"]
+
+    run(check())
+
+
+def test_listeners_of_the_blocking_form(local: LocalSystem, tenant: str):
+    with sync.EntityStream(local.url, tenant) as stream:
+        events: Queue[EntityEvent] = Queue()
+        stop = stream.on("event", events.put)
+        states: Queue[StateChange] = Queue()
+        stream.once("state", states.put)
+        stream.subscribe().wait_ready(PATIENCE)
+        (first,) = local.publish(room(1), tenant=tenant)
+        assert events.get(timeout=PATIENCE).id == first
+        stop()
+        stream.off("event", events.put)
+    assert str(states.get(timeout=PATIENCE).state) == "connecting"
+    assert states.empty()
 
 
 @pytest.mark.parametrize(

@@ -100,7 +100,7 @@ class Shell:
                     while effects:
                         self._carry_out(effects.popleft())
                 finally:
-                    # What ends the program, such as `sys.exit` in a callback, leaves the rest for the next time.
+                    # An error that ends the program, such as `sys.exit` in a callback, leaves the rest for the next time.
                     self.machine.effects[:0] = effects
         finally:
             self._is_pumping = False

@@ -1,4 +1,4 @@
-"""What feeds a live collection: a subscription, and its snapshot or the program's `load`."""
+"""The source of a live collection: a subscription, and its snapshot or the program's `load`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the `debug` function of a program is told."""
+"""The entries for the `debug` function of a program."""
 
 from __future__ import annotations
 

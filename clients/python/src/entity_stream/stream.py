@@ -24,6 +24,7 @@ from ._core.effects import (
     Told,
     Trouble,
 )
+from ._emitter import Emitter, EventName
 from ._place import place
 from ._shell import Shell
 from ._source import Load
@@ -34,7 +35,7 @@ from .debug import DebugEntry
 from .entities import Entities
 from .entity import Change
 from .errors import ClosedError, EntityStreamError, RequestError
-from .events import Item, Verdict
+from .events import EntityEvent, Item, Verdict
 from .filter import EntitiesFields, Filter, FilterFields
 from .settings import Settings, StreamOptions
 from .subscription import Call, Subscription, chosen_filter
@@ -64,7 +65,14 @@ class EntityStream:
     ) -> None:
         refuse_unknown("a stream", options, StreamOptions.__annotations__)
         self._settings = Settings(url=url, tenant=tenant, **options)
-        self._on_state, self._on_error, self._on_verdict = on_state, on_error, on_verdict
+        self._emitter = Emitter(self._guarded)
+        if on_state is not None:
+            self._emitter.on("state", on_state)
+        if on_error is not None:
+            self._emitter.on("error", on_error)
+        if on_verdict is not None:
+            self._emitter.on("verdict", on_verdict)
+        self._last_event: EntityEvent | None = None
         self._shell = Shell(self._settings, self._handle)
         self._subscriptions: dict[int, Subscription] = {}
         self._calls: dict[int, Call] = {}
@@ -89,6 +97,22 @@ class EntityStream:
         """
         waiting = (place for each in list(self._buffered) if each._buffer is not None for place in each._buffer.waiting())
         return earliest([self._place, *waiting])
+
+    def on(self, name: EventName, listener: Callable[[Any], None]) -> Callable[[], None]:
+        """Calls `listener` for each future occurrence. Returns a function that removes the listener.
+
+        `event` is a change of an entity, once for each view of the subscriptions that match. `state`, `verdict` and `error` are
+        as for `on_state`, `on_verdict` and `on_error`.
+        """
+        return self._emitter.on(name, listener)
+
+    def once(self, name: EventName, listener: Callable[[Any], None]) -> Callable[[], None]:
+        """Calls `listener` for the next occurrence. Returns a function that removes the listener."""
+        return self._emitter.once(name, listener)
+
+    def off(self, name: EventName, listener: Callable[[Any], None]) -> None:
+        """Removes a listener."""
+        self._emitter.off(name, listener)
 
     def subscribe(
         self,
@@ -215,6 +239,11 @@ class EntityStream:
 
     def _handle(self, effect: Effect) -> None:
         if isinstance(effect, Deliver):
+            item = effect.item
+            # One event goes to all subscriptions that it names.
+            if isinstance(item, EntityEvent) and not item.is_snapshot and item is not self._last_event:
+                self._last_event = item
+                self._emitter.emit("event", item)
             if subscription := self._subscriptions.get(effect.subscription):
                 self._guarded(subscription._take, effect.item)
         elif isinstance(effect, Moved):
@@ -238,17 +267,17 @@ class EntityStream:
             self._guarded(
                 self._settings.debug, DebugEntry("state", effect.state.value, error=effect.error.code if effect.error else None)
             )
-            self._guarded(self._on_state, effect)
+            self._emitter.emit("state", effect)
         elif isinstance(effect, DebugEntry):
             self._guarded(self._settings.debug, effect)
         elif isinstance(effect, Told):
-            self._guarded(self._on_verdict, effect.verdict)
+            self._emitter.emit("verdict", effect.verdict)
         elif isinstance(effect, Trouble):
             self._report(effect.error)
 
     def _report(self, error: EntityStreamError) -> None:
         log.warning("%s: %s", error.code, error)
-        self._guarded(self._on_error, error)
+        self._emitter.emit("error", error)
 
     def _guarded(self, callback: Callable[[Any], None] | None, value: object) -> None:
         """Calls a function of the program. Its error concerns only the program."""

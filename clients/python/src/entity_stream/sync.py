@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from . import stream as _stream
 from ._core.effects import StateChange, StreamState
+from ._emitter import EventName
 from ._source import Load
 from ._thread import LoopThread
 from .bookmark import Bookmark
@@ -293,6 +294,27 @@ class EntityStream(_Closing):
     def bookmark(self) -> Bookmark | None:
         """The place of the stream in the history. See `entity_stream.EntityStream.bookmark`."""
         return self._thread.call(lambda: self._stream.bookmark)
+
+    def on(self, name: EventName, listener: Callable[[Any], None]) -> Callable[[], None]:
+        """Calls `listener` for each future occurrence, in the stream's thread. See `entity_stream.EntityStream.on`."""
+        return self._listening(self._stream.on, name, listener)
+
+    def once(self, name: EventName, listener: Callable[[Any], None]) -> Callable[[], None]:
+        """Calls `listener` for the next occurrence. Returns a function that removes the listener."""
+        return self._listening(self._stream.once, name, listener)
+
+    def off(self, name: EventName, listener: Callable[[Any], None]) -> None:
+        """Removes a listener."""
+        self._thread.call(lambda: self._stream.off(name, listener))
+
+    def _listening(
+        self,
+        add: Callable[[EventName, Callable[[Any], None]], Callable[[], None]],
+        name: EventName,
+        listener: Callable[[Any], None],
+    ) -> Callable[[], None]:
+        remove = self._thread.call(lambda: add(name, listener))
+        return lambda: self._thread.call(remove)
 
     def subscribe(
         self,

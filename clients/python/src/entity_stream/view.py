@@ -8,7 +8,7 @@ from typing import Any, overload
 
 from .entity import Change, Entity
 
-#: What orders an entity in a view: the key of the program, then the id and the service path.
+#: The order of an entity in a view: the key of the program, then the id and the service path.
 _Place = tuple[Any, str, str]
 
 
@@ -86,7 +86,7 @@ class EntityView(Sequence[Entity]):
         limit = len(self._places) + 1 if self._limit is None else self._limit
         removed = self._remove(change.before) if change.before is not None else None
         added = self._add(change.after) if change.after is not None else None
-        # What lies beyond the limit is not shown.
+        # Entities beyond the limit are not shown.
         if any(place is not None and place < limit for place in (removed, added)):
             self._values = None
             self._on_change(self.values)
