@@ -33,7 +33,7 @@ fuzz_target!(|input: &str| {
         assert_eq!(change.tenant, facts.tenant, "nothing crosses from one tenant to another");
         let json = change.to_json();
         let _: &serde_json::value::RawValue = serde_json::from_str(&json).expect("the detail is JSON");
-        // What the contract does not allow is refused before it reaches the bus. All else reads back.
+        // Events that the contract does not allow are refused before they reach the bus. All else reads back.
         if let Ok(read) = EntityChange::parse(&json) {
             assert_eq!(read.to_json(), json);
             // The attributes come from the body, byte for byte, and no member was made up.

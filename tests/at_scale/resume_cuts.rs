@@ -94,7 +94,7 @@ async fn system() -> (System, Arc<OnceLock<Lambda>>) {
     (system, lambda)
 }
 
-/// The place of a client in the history, and what it has received.
+/// The place of a client in the history, and the events that it has received.
 #[derive(Default)]
 struct Memory {
     place: Option<(String, String)>,

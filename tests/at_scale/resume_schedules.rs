@@ -144,7 +144,7 @@ impl Schedule<'_> {
         self.hands.forward(jump);
     }
 
-    /// What a client sends now, if anything.
+    /// The client's next message, if any.
     async fn client_message(&mut self, client: usize) -> Option<(Connection, Value)> {
         let (open, place) = self.with_world(|world| {
             let listener = &world.listeners[client];

@@ -20,7 +20,7 @@ pub(crate) struct Listener {
     pub(crate) received: BTreeSet<String>,
 }
 
-/// The clients, and what was published.
+/// The clients, and the published events.
 #[derive(Default)]
 pub(crate) struct World {
     pub(crate) listeners: Vec<Listener>,
@@ -33,7 +33,7 @@ pub(crate) struct World {
 pub(crate) type Worlds = Arc<Mutex<BTreeMap<String, World>>>;
 
 impl World {
-    /// What the gateway answers to a message for a connection of this world.
+    /// The gateway's answer to a message for a connection of this world.
     fn post(&mut self, connection: &str, body: &Value) -> u16 {
         let is_open = |listener: &&mut Listener| listener.connection.as_deref() == Some(connection);
         let published = self.published.len();

@@ -6,7 +6,7 @@ import { Parser, fromFile } from '@asyncapi/parser';
 import Ajv from 'ajv';
 import formats from 'ajv-formats';
 
-// The parser's severities; what is left are hints, such as that a newer version of AsyncAPI exists.
+// The parser's severities; the others are hints, such as that a newer version of AsyncAPI exists.
 const WARNING = 1;
 
 const ajv = formats(new Ajv({ strict: false, allErrors: true }));

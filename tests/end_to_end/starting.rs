@@ -173,7 +173,7 @@ async fn a_data_file_with_api_keys_in_the_table_of_connections_is_refused() {
     is_of_an_earlier_version(&data).await;
 }
 
-/// The file is refused with a message that says what to do, and a start succeeds after that has been done.
+/// The message that refuses the file gives advice, and a start succeeds after the user has followed it.
 async fn is_of_an_earlier_version(data: &std::path::Path) {
     let before = std::fs::read(data).unwrap();
     for _ in 0..2 {

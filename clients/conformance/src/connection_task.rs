@@ -125,7 +125,7 @@ impl ConnectionTask {
         match order {
             ConnectionOrder::Send(text) => self.socket.send(Message::text(text)).await.is_ok(),
             ConnectionOrder::Close { code, reason } => self.close(code, reason).await,
-            // The client gets what was sent before, and then the end of the TCP stream.
+            // The client gets the earlier messages, and then the end of the TCP stream.
             ConnectionOrder::Drop => self.socket.get_mut().shutdown().await.is_ok(),
             ConnectionOrder::Silence => {
                 self.is_silent = true;

@@ -1,4 +1,4 @@
-//! What a scenario expects of a message of the client.
+//! The expectations of a scenario about a message of the client.
 
 use serde_json::{Map, Value, json};
 

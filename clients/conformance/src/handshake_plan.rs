@@ -1,4 +1,4 @@
-/// What the next handshake gets in place of a connection that stays.
+/// The answer to the next handshake in place of a connection that stays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum HandshakePlan {
     /// This HTTP status.

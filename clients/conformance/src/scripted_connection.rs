@@ -1,4 +1,4 @@
-//! What the server knows about one connection.
+//! The server's state of one connection.
 
 use std::collections::VecDeque;
 

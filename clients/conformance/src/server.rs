@@ -21,7 +21,7 @@ use crate::server_step::{ServerStep, StepKind};
 /// The longest wait of a step.
 const LONGEST_WAIT: Duration = Duration::from_secs(20);
 
-/// The reason for which a step failed: what was expected and what came.
+/// The reason for which a step failed: the expected and the received message.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct StepError(String);

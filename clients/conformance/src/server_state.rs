@@ -1,4 +1,4 @@
-//! What the server knows, shared between its steps and its connections.
+//! The server's state, shared between its steps and its connections.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,11 +11,11 @@ use tokio::time::Instant;
 use crate::handshake_plan::HandshakePlan;
 use crate::scripted_connection::ScriptedConnection;
 
-/// What the server knows.
+/// The server's state.
 #[derive(Debug, Default)]
 pub(crate) struct ServerState {
     pub(crate) connections: Vec<ScriptedConnection>,
-    /// What the next handshakes get.
+    /// The answers to the next handshakes.
     pub(crate) plans: VecDeque<HandshakePlan>,
     /// The number of handshakes that were begun.
     pub(crate) attempts: usize,
@@ -67,7 +67,7 @@ impl SharedState {
         Self { state: Mutex::default(), changes: watch::Sender::new(0) }
     }
 
-    /// Changes the state, and tells everyone who waits.
+    /// Changes the state, and wakes all waiting tasks.
     pub(crate) fn change<T>(&self, change: impl FnOnce(&mut ServerState) -> T) -> T {
         let result = change(&mut self.lock());
         self.changes.send_modify(|changes| *changes += 1);

@@ -70,7 +70,7 @@ struct StepFields {
 }
 
 impl ServerStep {
-    /// Reads a step. The error tells what is wrong with it.
+    /// Reads a step. The error names the fault.
     pub(crate) fn parse(step: &Value) -> Result<Self, String> {
         if step.get("event").is_some() {
             let mut event = step.clone();

@@ -21,7 +21,7 @@ interface Held {
  * The entities that match a filter, without I/O.
  *
  * Invariants:
- * - A message never replaces what the collection knows by an older version, also if the entity is gone. So the order in which messages
+ * - A message never replaces an entity by an older version, also if the entity is gone. So the order in which messages
  *   arrive, and their repetition, make no difference.
  * - At the end of a snapshot, or of a load, the collection holds exactly the entities that match: those of the snapshot, those that
  *   messages since its beginning have added or changed, and no others.
@@ -37,7 +37,7 @@ export class Collection {
 
   constructor(private readonly online: { at(): number }) {}
 
-  /** What the next snapshot lacks, and no later message shows, is gone. */
+  /** Entities that neither the next snapshot nor a later message shows are gone. */
   begin(): void {
     this.beginnings += 1;
     this.removedSince = new Set();
@@ -56,7 +56,7 @@ export class Collection {
     return isEnd ? this.remove(key, versionOf(message)) : this.put(key, message);
   }
 
-  /** The snapshot is complete. Removes what it lacks. */
+  /** The snapshot is complete. Removes the entities that it lacks. */
   complete(): EntityChange[] {
     this.removedSince = undefined;
     const lacking = [...this.held].filter(([, { shownIn }]) => shownIn < this.beginnings);
@@ -67,7 +67,7 @@ export class Collection {
     });
   }
 
-  /** Takes the entities of another source, which was read after the beginning. What messages have changed since then stays. */
+  /** Takes the entities of another source, which was read after the beginning. Later changes by messages stay. */
   load(entities: readonly Entity[]): EntityChange[] {
     const changes = entities.flatMap((loaded): EntityChange[] => {
       const key = entityKey(loaded.tenant, loaded.servicePath, loaded.id);

@@ -227,7 +227,7 @@ export class Connection {
     this.settings.debug({ kind: 'received', what: typeof type === 'string' ? type : 'unknown', size: String(data).length });
     const entities = entitiesOf(frame);
     if (entities) {
-      // A socket is read until it is closed: the server counts what it has sent as delivered.
+      // A socket is read until it is closed: the server counts sent messages as delivered.
       for (const entity of entities) {
         if (entity['type'] === 'entitySnapshot') this.snapshotAt = performance.now();
         this.events.entity(entity);

@@ -10,7 +10,7 @@ import type { Receiver } from './wire.js';
 /** The time in which a connection may ask for past events once. */
 const RESUME_INTERVAL_MS = 10_000;
 
-/** One connection of a stream, with what the stream has to know of it. */
+/** One connection of a stream, with the stream's data about it. */
 export class Link {
   connection!: Connection;
   /** True if a position of this connection holds for all subscriptions: they are answered, and no request is under way. */

@@ -121,7 +121,7 @@ export class Registry {
     return this.changes.length > 0;
   }
 
-  /** There is no connection: what was under way has to be sent again, and what has to be removed is gone. */
+  /** There is no connection: requests under way have to be sent again, and removals are done. */
   disconnected(): void {
     this.underWay.clear();
     for (const change of this.changes.filter(({ kind }) => kind === 'remove')) {

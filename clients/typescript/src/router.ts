@@ -8,7 +8,7 @@ import type { Receiver } from './wire.js';
 /**
  * Gives each message about an entity to the subscriptions that it names.
  *
- * Invariant: a receiver gets an event once, whichever of its names, of its connections and of its replays brings the event. It
+ * Invariant: a receiver gets an event once, even if several of its names, connections or replays bring the event. It
  * gets no event from before it began, unless it has asked for those.
  */
 export class Router {

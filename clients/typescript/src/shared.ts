@@ -97,7 +97,7 @@ interface Entry {
 }
 
 /**
- * The stream of a page, and what its components share of it.
+ * The stream of a page, and the parts of it that its components share.
  *
  * Invariants:
  * - The stream is made when the first component needs it, in an effect, and so never on a server.
@@ -204,7 +204,7 @@ export class SharedStream {
     return this.use(key, used);
   }
 
-  /** The other users of what has failed get the new one as well. */
+  /** The other users of the failed one get the new one as well. */
   private replace(key: string): void {
     this.replaced.set(key, (this.replaced.get(key) ?? 0) + 1);
     this.tell();

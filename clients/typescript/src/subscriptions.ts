@@ -54,7 +54,7 @@ export class Subscriptions {
   open(link: Link): Promise<Opened | undefined> {
     return this.lock.run(async () => {
       for (;;) {
-        // The connection has no subscription yet, so what the program has closed meanwhile needs no message.
+        // The connection has no subscription yet, so subscriptions closed meanwhile need no message.
         this.registry.disconnected();
         const { wires, since } = this.registry.opening(this.bookmark, this.isCautious);
         if (wires.length === 0) return undefined;

@@ -200,7 +200,7 @@ export class Supervisor {
     return link;
   }
 
-  /** Watches the active connection: its age, and what becomes of its requests. */
+  /** Watches the active connection: its age, and the results of its requests. */
   private watch(link: Link): void {
     const { stableAfterMs, rotateAfterMs } = this.settings;
     const cancelStable = after(stableAfterMs, () => this.backoff.reset());
@@ -238,7 +238,7 @@ export class Supervisor {
   /** The active connection has ended without a replacement. One that it has replaced may still be open. */
   private lost(link: Link, error: Error): void {
     this.active = undefined;
-    // What arrives on it now is late, and the next connection asks for the past.
+    // Messages that arrive on it now are late, and the next connection asks for the past.
     link.takesPositions = false;
     this.rotation?.abort();
     this.cancelIdle();

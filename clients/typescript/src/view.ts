@@ -65,7 +65,7 @@ export class EntityView<Data = Record<string, unknown>> implements Iterable<Enti
     const removed = before && this.members.has(before) ? this.remove(before) : -1;
     // A view that was made during the delivery of several changes has the results of all of them.
     const added = after && !this.members.has(after) && this.passes(after) ? this.insert(after) : -1;
-    // What lies beyond the limit is not shown.
+    // Entities beyond the limit are not shown.
     const isShown = [removed, added].some((place) => place >= 0 && place < limit);
     if (!isShown) return;
     this.shown = undefined;

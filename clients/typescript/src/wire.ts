@@ -17,7 +17,7 @@ export interface Wire {
   readonly receiver: Receiver;
 }
 
-/** The part of the program that receives what its subscriptions match. */
+/** The part of the program that receives the matches of its subscriptions. */
 export interface Receiver {
   /** A number of its own. */
   readonly id: number;

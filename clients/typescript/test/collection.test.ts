@@ -100,7 +100,7 @@ test('a load gives way to what messages have brought or removed since the beginn
   assert.deepEqual(data(collection), { a: { v: 7 }, c: { v: 0 } });
   collection.begin();
   collection.apply(message('entityUpdated', 'c', 1));
-  // A later load shows what a lost connection has missed.
+  // A later load shows the changes that a lost connection has missed.
   assert.deepEqual(kinds(collection.load([loaded('a', 9), loaded('c', 0), loaded('d', 0)])), ['updated a', 'added d']);
   assert.equal(collection.apply(message('entityUpdated', 'a', 6)), undefined, 'the version stays');
   collection.begin();

@@ -238,7 +238,7 @@ test('the first message has what is there and what is new, and events of one beg
   opening = registry.opening(bookmark);
   assert.deepEqual([names(opening.wires), opening.since], [['first', 'rewound'], bookmark]);
 
-  // What is under way when the connection ends is sent again, unless the program has closed it.
+  // A request under way when the connection ends is sent again, unless the program has closed its subscription.
   registry.begin([later]);
   const closed = registry.remove(later.receiver);
   registry.disconnected();

@@ -38,7 +38,7 @@ impl Authenticator {
         of_tenant(self.verified(credential, now).await?, tenant)
     }
 
-    /// The identity that a credential proves, whatever it may do. [`Identity`] tells what that is.
+    /// The identity that a credential proves, whatever it may do. See [`Identity`].
     ///
     /// # Errors
     /// [`Refused`]: the reason to log and to answer with, and the subject if it is known. [`Refusal::ProofRequired`] for a token

@@ -30,7 +30,7 @@ struct PublishedKey {
 }
 
 impl KeySet {
-    /// Reads the keys of a set. Ignores what is not a key that verifies signatures: providers publish keys of other kinds too.
+    /// Reads the keys of a set. Ignores all but keys that verify signatures: providers publish keys of other kinds too.
     ///
     /// # Errors
     /// If the text is not a key set, or if none of its keys verifies signatures.

@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 pub(crate) struct BusEvent<'a> {
     /// The text of EventBridge's envelope.
     pub(crate) envelope: Cow<'a, str>,
-    /// True if the event is an old one that somebody replays: from an archive, or from the retention of a newer bus.
+    /// True if the event is a replay of an old one: from an archive, or from the retention of a newer bus.
     pub(crate) is_replay: bool,
 }
 

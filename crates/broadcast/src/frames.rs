@@ -42,7 +42,7 @@ impl Frames {
         if let Some(frames) = kept.frames.get(bundle) {
             return Arc::clone(frames);
         }
-        // What was written as text is text.
+        // The bytes were written as text.
         let texts = messages.iter().map(|message| String::from_utf8_lossy(message.bytes()));
         let frames: Arc<[Frame]> = pack_events(texts)
             .into_iter()

@@ -41,7 +41,7 @@ where
             }
         }
     };
-    // Whoever takes a result frees its slot.
+    // Taking a result frees its slot.
     let results = stream::unfold(taken, |mut taken| async {
         let (result, _slot) = taken.recv().await?;
         Some((result, taken))

@@ -51,7 +51,7 @@ impl Permits<'_> {
 pub(crate) struct Recording<'a> {
     /// `None`: the function keeps no history.
     history: Option<Recorded<'a>>,
-    /// Whether the state of its entity has each event of the batch. `None`: the function keeps no states.
+    /// For each event of the batch, true if the state of its entity has it. `None`: the function keeps no states.
     is_stored: Option<Vec<bool>>,
 }
 
@@ -62,7 +62,7 @@ struct Recorded<'a> {
     attempt: Mutex<EventAttempt>,
     /// Held while the events are written anew.
     renewal: tokio::sync::Mutex<()>,
-    /// Whether each event of the batch is in the history.
+    /// For each event of the batch, true if the history has it.
     is_written: Vec<bool>,
 }
 

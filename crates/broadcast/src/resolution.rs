@@ -29,7 +29,7 @@ pub(crate) enum Sending {
     Resolved(Resolution),
     /// Another attempt can succeed. Holds the reason why this one did not.
     NotYet(String),
-    /// The table did not answer, so it is not known what to do. Holds the reason.
+    /// The table did not answer, so the resolution is unknown. Holds the reason.
     TableFailed(String),
 }
 

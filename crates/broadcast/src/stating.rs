@@ -15,7 +15,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::assignment::Assignment;
 use crate::metrics;
 
-/// The longest time for all events of a batch. What is not written by then is delivered without a state.
+/// The longest time for all events of a batch. Events not written by then are delivered without a state.
 const TIME: Duration = Duration::from_secs(4);
 /// The entities whose states are written at the same time.
 const AT_ONCE: usize = 16;

@@ -12,9 +12,9 @@ use crate::selection_cache::SelectionCache;
 pub struct Verdicts<'a> {
     selections: &'a SelectionCache,
     facts: Vec<ChangeFacts<'a>>,
-    /// Of interests in types or in everything: each event of the batch may match.
+    /// Verdicts of interests in types or in everything: each event of the batch may match.
     shared: Scoped,
-    /// Of interests in one entity: only its events may match.
+    /// Verdicts of interests in one entity: only its events may match.
     of_entities: HashMap<&'a str, Scoped>,
 }
 

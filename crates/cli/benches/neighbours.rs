@@ -36,7 +36,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
-/// What the other tenant does.
+/// The load of the other tenant.
 #[derive(Clone, Copy)]
 enum Misuse {
     Nothing,

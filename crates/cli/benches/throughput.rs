@@ -27,7 +27,7 @@ const SECONDS: f64 = 20.0;
 /// The time that an event may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// What one listener received.
+/// The events that one listener received.
 struct Received {
     repeats: u64,
     /// The milliseconds from the making of each event to its arrival.

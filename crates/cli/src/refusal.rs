@@ -1,4 +1,4 @@
-//! Explains errors of the client to a person at a terminal, who has options and variables to change.
+//! Explains errors of the client for the terminal, in terms of options and variables.
 
 use entity_stream_client::{ClientError, CloseCode, CredentialKind, ErrorKind, HandshakeRefusal, InvalidCredential};
 

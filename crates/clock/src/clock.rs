@@ -16,7 +16,7 @@ impl Clock {
         Self::new(|| SystemTime::now().into())
     }
 
-    /// A clock that shows what `read` returns.
+    /// A clock that shows the result of `read`.
     pub fn new(read: impl Fn() -> EpochMillis + Send + Sync + 'static) -> Self {
         Self(Arc::new(read))
     }

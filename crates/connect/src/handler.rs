@@ -19,7 +19,7 @@ const CONNECTIONS: &str = "Connections";
 /// The time to admit and register a client. Together with [`UNDO_TIME`], a client waits for 8 seconds at most, however slow the
 /// table or the issuer of tokens is.
 const TIME: Duration = Duration::from_secs(6);
-/// The time to remove what a refused handshake wrote.
+/// The time to remove the items of a refused handshake.
 const UNDO_TIME: Duration = Duration::from_secs(2);
 
 /// The function, ready for events.

@@ -3,7 +3,7 @@ use std::fmt::Write;
 
 use aws_sdk_dynamodb::error::{BuildError, ProvideErrorMetadata, SdkError};
 
-/// The table did not do what it was asked for.
+/// The request to the table failed.
 #[derive(Debug, thiserror::Error)]
 pub enum TableError {
     /// The connection does not exist, or its record has expired. The client has to connect again.

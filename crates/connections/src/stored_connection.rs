@@ -72,7 +72,7 @@ impl StoredConnection {
         Self::scopes(&self.connection)
     }
 
-    /// What the connection wants of a scope.
+    /// The connection's interest in a scope.
     pub(crate) fn wants(&self, scope: &Scope) -> Vec<Want> {
         let want = |subscription: &Subscription| {
             let filter = &subscription.filter;

@@ -1,4 +1,4 @@
-//! What a connection wants of a scope: the part of a subscription that an event needs, as text.
+//! A connection's interest in a scope: the part of a subscription that an event needs, as text.
 //!
 //! Filters and views are stored as JSON, as they stand in messages. Whoever reads the table evaluates equal texts once, and so
 //! reads no text twice.

@@ -34,7 +34,7 @@ fn change_of(state: &EntityState, tenant: &Tenant) -> EntityChange {
     EntityChange {
         change_type: match state.last.change_type {
             _ if state.is_deleted() => ChangeType::EntityDeleted,
-            // A late deletion left what is newer.
+            // A late deletion left the newer attributes.
             ChangeType::EntityDeleted => ChangeType::EntityUpdated,
             other => other,
         },

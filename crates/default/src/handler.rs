@@ -126,7 +126,7 @@ impl DefaultRoute {
         }
     }
 
-    /// Does what a message asks for and returns the reply, if the message needs one.
+    /// Carries out a message and returns the reply, if the message needs one.
     async fn act(&self, caller: &Caller, message: &ClientMessage) -> Option<Reply> {
         let request_id = message.request_id.clone();
         match &message.action {
@@ -191,7 +191,7 @@ impl DefaultRoute {
         }
     }
 
-    /// The connection of a message, if it may listen now. What the service offers is told only to those that may.
+    /// The connection of a message, if it may listen now. Only such a connection learns the service's features.
     pub(crate) async fn authorised(
         &self,
         caller: &Caller,

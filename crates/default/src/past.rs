@@ -22,7 +22,7 @@ use crate::state_wish::StateWish;
 pub(crate) struct PastWishes {
     wishes: Vec<Wish>,
     requests: Vec<PastRequest>,
-    /// What the client asked for.
+    /// The client's request for missed events.
     missed: Option<PastRequest>,
     connection: Connection,
     is_named: bool,
@@ -36,7 +36,7 @@ struct Wish {
     from: EpochMillis,
     /// All of them have to select an event.
     filters: Vec<PastFilter>,
-    /// What it wants instead, as far as the states of the entities are known.
+    /// The wish in its place, as far as the states of the entities are known.
     states: Option<StateWish>,
 }
 

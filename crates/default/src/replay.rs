@@ -22,7 +22,7 @@ const FRAMES: usize = 600;
 /// The time after which the choice of events lets other tasks run.
 const TURN: Duration = Duration::from_millis(1);
 
-/// What a client gets before the answer to its `subscribe`, and in it.
+/// The messages before the answer to a `subscribe`, and the answer's content.
 #[derive(Debug)]
 pub(crate) struct Replay {
     /// The frames with past events, oldest first.

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 /// The time for the delivery of past events and an answer.
 const ANSWER_TIME: Duration = Duration::from_secs(12);
 
-/// What a client gets for a message.
+/// The reply to a client's message.
 #[derive(Debug)]
 pub(crate) struct Reply {
     /// Frames with past events, which come before the answer.

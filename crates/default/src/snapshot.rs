@@ -38,7 +38,7 @@ const TURN: Duration = Duration::from_millis(1);
 pub(crate) struct SnapshotPart {
     pub(crate) frames: Vec<String>,
     pub(crate) entities: u32,
-    /// Where the snapshot goes on.
+    /// The place at which the snapshot goes on.
     pub(crate) next: Option<SnapshotToken>,
 }
 
@@ -150,7 +150,7 @@ impl<'a> Snapshot<'a> {
                 let has_all_frames = !self.connection.takes_batches && frames >= FRAMES;
                 is_full = entities as usize >= SNAPSHOT_ENTITIES || bytes >= SNAPSHOT_BYTES || has_all_frames;
                 if let Some(key) = key.filter(|_| is_full) {
-                    // The rest of what was read is read again.
+                    // The rest of the page is read again.
                     (self.place.scope, self.place.after) = (scope, Some(IndexPlace::after(&key).0));
                     break;
                 }

@@ -28,7 +28,7 @@ const NO_SNAPSHOT_FOR_GROUPS: &str =
     "a member of a group cannot ask for a snapshot; leave out snapshot, or connect without group_id";
 
 impl DefaultRoute {
-    /// Adds subscriptions, and finds what comes before the answer: past events, and the entities that match.
+    /// Adds subscriptions, and finds the messages before the answer: past events, and the entities that match.
     pub(crate) async fn subscribe(
         &self,
         caller: &Caller,
@@ -149,7 +149,7 @@ impl DefaultRoute {
     }
 }
 
-/// True if the subscription shows what only the state of an entity tells.
+/// True if the subscription needs the state of an entity.
 fn follows_states(subscription: &Subscription) -> bool {
     subscription.view.shows_whole_entity() || subscription.view.shows_changes()
 }

@@ -32,7 +32,7 @@ pub struct EventAttempt {
     written_at: Option<EpochMillis>,
 }
 
-/// What a delivery, or a read of the audience, may do now.
+/// The permission of a delivery, or of a read of the audience.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Permit {
     /// Deliver, or read, until this time.
@@ -49,7 +49,7 @@ impl EventAttempt {
         UnwrittenAttempt { timing, at: now }
     }
 
-    /// Returns what a delivery, or a read of a page of the audience, that takes this long at most may do now.
+    /// Returns the permission of a delivery, or of a read of a page of the audience, that takes this long at most.
     pub fn permit(&self, now: EpochMillis, time: Duration) -> Permit {
         match self.written_at.map(|at| at.plus(self.timing.attempt)) {
             None => Permit::Unrecorded,

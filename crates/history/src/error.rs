@@ -2,7 +2,7 @@ use std::error::Error;
 
 use aws_sdk_dynamodb::error::{BuildError, DisplayErrorContext, ProvideErrorMetadata, SdkError};
 
-/// The history did not do what it was asked for.
+/// The request to the history failed.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum HistoryError {
     /// The part of the history is larger than 16 MB, or its events take longer to read than a client may cost.

@@ -23,7 +23,7 @@ use crate::table::HistoryTable;
 /// The most slices that are read at once: 20 minutes. Other requests of the tenant then have their turn.
 const RUN: SliceNumber = 40;
 
-/// Reads the history, and keeps what does not change any more. Requests at the same time share reads.
+/// Reads the history, and keeps the part that does not change any more. Requests at the same time share reads.
 #[derive(Debug)]
 pub struct HistoryReader {
     table: HistoryTable,
@@ -31,7 +31,7 @@ pub struct HistoryReader {
     reads: SharedReads,
 }
 
-/// What a read found.
+/// The result of a read.
 #[derive(Clone, Debug, Default)]
 pub struct PastEvents {
     /// The events, oldest first.

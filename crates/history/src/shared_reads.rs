@@ -47,7 +47,7 @@ pub(crate) struct TooLarge {
 struct OpenReads {
     /// The last read that began.
     begun: Option<WeakShared<SharedReading>>,
-    /// The read that has not begun, and what it has to cover.
+    /// The read that has not begun, and the range that it has to cover.
     next: Option<(OpenPart, WeakShared<SharedReading>)>,
 }
 
@@ -125,7 +125,7 @@ impl TenantReads {
         read
     }
 
-    /// Takes what the next read has to cover. From now on, no request joins it.
+    /// Takes the range that the next read has to cover. From now on, no request joins it.
     fn begin(&self) -> Option<OpenPart> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let (part, read) = open.next.take()?;

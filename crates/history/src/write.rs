@@ -50,7 +50,7 @@ impl HistoryTable {
         put.send().await.map(drop).map_err(HistoryError::dynamo("PutItem"))
     }
 
-    /// Puts a batch, and what DynamoDB leaves unprocessed until it takes it. The caller limits the time.
+    /// Puts a batch, and repeats unprocessed items until DynamoDB takes them. The caller limits the time.
     async fn put_all(&self, items: &[HistoryItem]) -> Result<(), HistoryError> {
         const OPERATION: &str = "BatchWriteItem";
         let puts = items.iter().map(|item| {

@@ -26,7 +26,7 @@ impl AsRef<BusEntry> for OutgoingEntity {
     }
 }
 
-/// What became of the entities.
+/// The results of the entities.
 #[derive(Debug, Default)]
 pub(crate) struct Forwarded {
     pub(crate) published: usize,

@@ -113,7 +113,7 @@ impl Ingest {
         }
     }
 
-    /// Checks who sends: switch, target, credential, tenant and access, in this order.
+    /// Checks the sender: switch, target, credential, tenant and access, in this order.
     async fn admit(&self, request: &NotifyRequest<'_>, deadline: Instant) -> Result<AdmittedSender, NotifyProblem> {
         if !self.is_enabled {
             return Err(NotifyProblem::SwitchedOff);

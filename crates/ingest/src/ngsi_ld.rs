@@ -29,7 +29,7 @@ struct SystemTimes<'a> {
     is_deleted: bool,
 }
 
-/// The attributes of an entity, and what they tell together.
+/// The attributes of an entity, and their common meaning.
 #[derive(Default)]
 struct Attributes<'a> {
     shown: Vec<(&'a str, Cow<'a, str>)>,

@@ -25,7 +25,7 @@ use crate::uncertain_time::{newest, time};
 /// Orion's name for an update that changed nothing.
 const WITHOUT_CHANGE: &str = "entityUpdate";
 
-/// What the metadata of an attribute tell.
+/// The content of an attribute's metadata.
 #[derive(Default)]
 struct AttributeHints<'a> {
     /// `actionType`: the attribute was part of the request that caused the notification.

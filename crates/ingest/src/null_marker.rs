@@ -1,7 +1,7 @@
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-/// NGSI-LD's marker for what was deleted.
+/// NGSI-LD's marker for deleted values.
 /// Source: ETSI GS CIM 009, clause 4.5.0 (NGSI-LD Null) and clause 5.8.6.
 const NULL: &str = "urn:ngsi-ld:null";
 /// The longest text of a value that is examined: the marker in a language map or a list.

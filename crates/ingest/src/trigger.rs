@@ -1,4 +1,4 @@
-//! What caused a notification, where the broker says it.
+//! The cause of a notification, if the broker states it.
 
 use entity_stream_protocol::ChangeType;
 use serde_json::Value;

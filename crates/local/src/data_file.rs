@@ -74,7 +74,7 @@ impl DataFile {
         self.has_lost_events
     }
 
-    /// Notes that this system uses the file, once it has acted on what the last one lost.
+    /// Notes that this system uses the file, once it has acted on the losses of the last one.
     pub(crate) fn begin(&self) {
         self.journal.begin();
     }

@@ -27,7 +27,7 @@ impl JournalFile {
         (Self(Arc::new(Mutex::new(file))), lost)
     }
 
-    /// Notes that this system uses the file, and has acted on what the last one lost.
+    /// Notes that this system uses the file, and has acted on the losses of the last one.
     pub(crate) fn begin(&self) {
         self.writer().record(0);
     }

@@ -33,7 +33,7 @@ pub enum Answer {
         /// The number of entities in the snapshot that came before this answer, if the client asked for one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         snapshot: Option<u32>,
-        /// Where the snapshot goes on. `None` if it is complete.
+        /// The place at which the snapshot goes on. `None` if it is complete.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         snapshot_next: Option<SnapshotToken>,
         /// The id of the request.
@@ -53,7 +53,7 @@ pub enum Answer {
     Snapshot {
         /// The number of entities in the part.
         snapshot: u32,
-        /// Where the snapshot goes on. `None` if it is complete.
+        /// The place at which the snapshot goes on. `None` if it is complete.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         snapshot_next: Option<SnapshotToken>,
         /// The id of the request.

@@ -65,13 +65,13 @@ impl Event {
         Self { is_replayed: true, left_out, ..self }
     }
 
-    /// The event with what its change did to the state of the entity.
+    /// The event with the effect of its change on the state of the entity.
     #[must_use]
     pub fn revised(self, revision: Option<Revision>) -> Self {
         Self { revision, ..self }
     }
 
-    /// The message that tells a client what the entity is now. The change has all attributes.
+    /// The message that tells a client the current entity. The change has all attributes.
     #[must_use]
     pub fn into_snapshot(self) -> Self {
         Self { is_snapshot: true, ..self }
@@ -92,7 +92,7 @@ impl Event {
         self.position = Some(position);
     }
 
-    /// What the change did to the state of the entity. `None`: it has no state, or none is kept.
+    /// The effect of the change on the state of the entity. `None`: it has no state, or none is kept.
     pub fn revision(&self) -> Option<&Revision> {
         self.revision.as_ref()
     }
@@ -102,7 +102,7 @@ impl Event {
         self.states.as_ref()
     }
 
-    /// Records what the change did to the state of the entity.
+    /// Records the effect of the change on the state of the entity.
     pub fn revise(&mut self, revision: Revision, states: EntityStates) {
         self.revision = Some(revision);
         self.states = Some(states);
@@ -247,7 +247,7 @@ impl Event {
             replayed: self.is_replayed,
             version: revision.map(|revision| revision.version),
             late: self.is_late(),
-            // What only changed says nothing of the rest.
+            // Changed attributes say nothing of the rest.
             partial: revision.is_some_and(|revision| revision.is_partial) && !form.has_left && self.shows_entity(form),
             state: self.has_no_state.then_some(StateNotice::Unavailable),
         }

@@ -7,7 +7,7 @@ use crate::view::View;
 pub struct MessageForm {
     /// The format of the frame.
     pub format: Format,
-    /// What the message shows of the entity.
+    /// The part of the entity that the message shows.
     pub view: View,
     /// The names of the subscriptions that the event matches, in their order. Empty if the connection has only the default
     /// subscription: the message then has no list of names.

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-/// What a change did to the state of its entity.
+/// The effect of a change on the state of its entity.
 #[derive(Clone, Debug)]
 pub struct Revision {
     /// The version of the entity after the change. It grows by one with each change of the entity.

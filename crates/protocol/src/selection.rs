@@ -33,7 +33,7 @@ use crate::query::Query;
 /// shortest literals take most.
 const MEMORY_OF_A_BYTE: usize = 48;
 
-/// What a filter says about a change.
+/// The verdict of a filter on a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// The change passes.
@@ -54,7 +54,7 @@ pub struct ChangeFacts<'a> {
     before: EntityFacts,
 }
 
-/// What is read from an entity at one time.
+/// The values read from an entity at one time.
 #[derive(Debug, Default)]
 struct EntityFacts {
     data: OnceCell<EntityData>,
@@ -63,7 +63,7 @@ struct EntityFacts {
 }
 
 impl<'a> ChangeFacts<'a> {
-    /// Judges this change by what it carries. Nothing is read yet.
+    /// Judges this change by its content. Nothing is read yet.
     pub fn new(change: &'a EntityChange) -> Self {
         let (after, before) = (EntityFacts::default(), EntityFacts::default());
         Self { change, states: None, published: OnceCell::new(), after, before }
@@ -131,7 +131,7 @@ pub struct Selection {
     pattern: Option<SelectionPattern>,
     /// `None` inside: the query cannot be read, and matches nothing. Clients cannot store one.
     query: Option<Option<Query>>,
-    /// The estimated memory besides what is compiled later.
+    /// The estimated memory without the parts that are compiled later.
     memory: usize,
 }
 

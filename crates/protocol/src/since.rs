@@ -7,7 +7,7 @@ use crate::session::Session;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged, try_from = "SinceFields")]
 pub enum Since {
-    /// Resume: everything after what the client had at a position.
+    /// Resume: all events after a position.
     Position {
         /// The greatest position that the client has seen.
         position: Position,

@@ -5,7 +5,7 @@ use crate::limits::FILTER_TEXT_BYTES;
 use crate::subscription_name::SubscriptionName;
 use crate::view::View;
 
-/// A subscription of a connection: which changes it selects, and what of them it shows.
+/// A subscription of a connection: the changes that it selects, and the parts that it shows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Subscription {
     /// The name; the default subscription has none.
@@ -14,7 +14,7 @@ pub struct Subscription {
     /// The changes that it selects.
     #[serde(flatten)]
     pub filter: Filter,
-    /// What it shows of them.
+    /// The parts of them that it shows.
     #[serde(flatten)]
     pub view: View,
 }

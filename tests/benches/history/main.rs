@@ -1,5 +1,5 @@
 //! What the history costs: an event with it and without it, a resume after an absence, 5,000 clients that come back at once,
-//! the messages that frames of several events save, and what entity state costs.
+//! the messages that frames of several events save, and the cost of entity state.
 //!
 //! `cargo bench -p entity-stream-tests --bench history`; the figures are in `BENCHMARKS.md`. With `-- reconnect` and the like, it
 //! measures one part. It fails if a client that comes back is not told that it missed nothing.

@@ -19,7 +19,7 @@ pub(crate) async fn measure() {
         let local = local("60").await;
         let table = history(&local);
         let (now, time) = (Clock::system().now(), Duration::from_secs(absence) + table.timing().overlap);
-        // What is more than 16 MB is not read in any case.
+        // Data beyond 16 MB is not read in any case.
         let written = time.min(Duration::from_secs((60_000_u64).div_ceil(per_second as u64)));
         fill(&table, now.minus(written), written, per_second).await;
         let reader = HistoryReader::new(table);

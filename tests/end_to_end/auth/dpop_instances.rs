@@ -9,7 +9,7 @@ use crate::harness::{Endpoint, Functions, Hands, Reply, System, lambda_event};
 const GUARDED: &[(&str, &str)] = &[("AUTH_ENABLED", "true"), ("JWT_SECRET", "a secret of at least thirty-two bytes")];
 const DEPLOYED: &str = include_str!("../../../events/default/ping.json");
 
-/// An instance that nobody has used yet, its `@connections` endpoint, and a connection that waits for a proof of this key.
+/// An unused instance, its `@connections` endpoint, and a connection that waits for a proof of this key.
 async fn instance(system: &System, hands: &Hands, id: &str, key: &ProviderKey) -> (Functions, Endpoint, Connection) {
     let api = Endpoint::script([Reply::status(200)]).await;
     let functions = Functions::with_settings(system, &api, hands, GUARDED).await;

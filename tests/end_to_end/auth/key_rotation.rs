@@ -187,7 +187,7 @@ async fn a_set_of_very_many_keys_costs_a_token_eight_signatures() {
     assert_eq!(verify(&verifier, &token(keys[8], Naming::None)).await, Err(Refusal::Signature));
 }
 
-/// A set may have keys of other kinds, of later standards, and what is no key at all.
+/// A set may have keys of other kinds, of later standards, and values that are no keys.
 #[tokio::test]
 async fn entries_that_are_no_keys_do_not_hide_the_others() {
     let key = ProviderKey::ec("one");

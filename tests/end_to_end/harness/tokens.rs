@@ -55,7 +55,7 @@ impl ProviderKey {
     pub(crate) fn rsa(id: &'static str) -> Self {
         let pair = KeyPair::generate(KeySize::Rsa2048).unwrap();
         let pkcs8: aws_lc_rs::encoding::Pkcs8V1Der<'_> = pair.as_der().unwrap();
-        // The RSAPrivateKey inside: what comes before it, version, algorithm and lengths, has 26 bytes at this size.
+        // The RSAPrivateKey inside: the part before it, version, algorithm and lengths, has 26 bytes at this size.
         let pkcs1 = &pkcs8.as_ref()[26..];
         Self { id, algorithm: Algorithm::RS256, key: EncodingKey::from_rsa_der(pkcs1) }
     }

@@ -1,4 +1,4 @@
-//! Clients that come back get what they missed.
+//! Clients that come back get the missed events.
 
 mod place;
 mod restarts;

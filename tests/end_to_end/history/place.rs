@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::harness::Client;
 
-/// What a client keeps while it is away: its place in the history, and the events that it has.
+/// The data that a client keeps while it is away: its place in the history, and the events that it has.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Place {
     pub(crate) position: String,
@@ -52,7 +52,7 @@ impl Place {
         }
     }
 
-    /// Takes over what a frame says. Returns false if it is no event.
+    /// Takes over a frame. Returns false if it is no event.
     pub(crate) fn take(&mut self, frame: &Value) -> bool {
         if let Some(events) = frame["events"].as_array() {
             return events.iter().all(|event| self.take(event));

@@ -54,7 +54,7 @@ async fn a_client_resumes_on_the_system_after_this_one() {
     }
 }
 
-/// The next system does not know what was published to this one.
+/// The next system does not know the events published to this one.
 #[tokio::test]
 async fn a_history_in_memory_ends_with_the_process() {
     let hands = Hands::default();
@@ -69,7 +69,7 @@ async fn a_history_in_memory_ends_with_the_process() {
     let system = start().await;
     let answer = resume(&system, &mut place).await;
     assert_eq!((&answer["recovered"], &answer["reason"]), (&json!(false), &json!("unavailable")), "{answer}");
-    // What the client has seen of this system is worth resuming from at once.
+    // The client's position in this system is worth resuming from at once.
     let answer = resume(&system, &mut place).await;
     assert_eq!((&answer["recovered"], &answer["replayed"]), (&json!(true), &json!(0)), "{answer}");
 }
@@ -141,7 +141,7 @@ async fn a_system_without_a_history_ends_the_epoch() {
     assert_eq!((&answer["recovered"], &answer["reason"]), (&json!(false), &json!("unavailable")), "{answer}");
 }
 
-/// What was kept for a shorter time may be gone.
+/// Events kept for a shorter time may be gone.
 #[tokio::test]
 async fn a_history_of_another_length_begins_a_new_epoch() {
     let (folder, hands) = (tempfile::tempdir().unwrap(), Hands::default());

@@ -58,7 +58,7 @@ async fn a_client_that_comes_back_gets_what_it_missed_before_the_answer() {
     let expected: BTreeSet<_> = before.union(&missed).cloned().collect();
     assert_eq!(place.seen, expected);
     assert_eq!(answer["replayed"].as_u64(), Some(7), "some are repeats: the overlap has all of them");
-    // It then gets what comes.
+    // It then gets new events.
     let later = publish(&system, 1).await;
     place.receive(&mut client, 8).await;
     assert!(place.seen.is_superset(&later));

@@ -1,4 +1,4 @@
-//! Who may publish what.
+//! The rights to publish.
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};

@@ -1,4 +1,4 @@
-//! Notifications that went wrong in relays, and what is right.
+//! Notifications that went wrong in relays, and the right results.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! An application of GeonicDB's: what its SDK sends and relies on.
+//! An application of GeonicDB's: the messages and the assumptions of its SDK.
 
 use serde_json::json;
 

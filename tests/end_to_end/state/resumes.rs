@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 use super::events::{STATES, vehicle};
 use crate::harness::{Client, Endpoint, Functions, Hands, Reply, System, envelope};
 
-/// Subscribes, and returns what came before the answer, and the answer.
+/// Subscribes, and returns the messages before the answer, and the answer.
 async fn subscribe(client: &mut Client, message: &Value) -> (Vec<Value>, Value) {
     let mut message = message.clone();
     message["action"] = json!("subscribe");
@@ -79,7 +79,7 @@ async fn a_resume_is_recovered_or_told_the_present_state() {
     assert_eq!(messages.last().unwrap()["type"], "entitySnapshot");
 }
 
-/// What a replay of the bus brings is merged into the state, and neither delivered nor put into the history.
+/// The events of a replay of the bus are merged into the state, and neither delivered nor put into the history.
 #[tokio::test]
 async fn a_replay_of_the_bus_rebuilds_states_without_being_delivered() {
     let (system, hands) = (System::start().await, Hands::default());

@@ -1,4 +1,4 @@
-//! What clients send and receive about their subscriptions, through sockets.
+//! The messages of clients about their subscriptions, through sockets.
 
 use serde_json::{Value, json};
 

@@ -22,7 +22,7 @@ struct Change {
     speed: u32,
 }
 
-/// What a subscription selects, and its message. The model's own definition, written for these few filters.
+/// The selection of a subscription, and its message. The model's own definition, written for these few filters.
 type Selects = fn(&Change) -> bool;
 
 const FILTERS: [(&str, Selects); 12] = [

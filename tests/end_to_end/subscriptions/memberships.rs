@@ -180,7 +180,7 @@ impl Run {
         }
     }
 
-    /// Publishes a change, and compares what the connections receive with the model.
+    /// Publishes a change, and compares the received events with the model.
     async fn publish(&mut self, number: usize) {
         let tenant = TENANTS[self.random.usize(..TENANTS.len())];
         let entity_type = TYPES[self.random.usize(..TYPES.len())];

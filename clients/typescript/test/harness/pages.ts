@@ -28,7 +28,7 @@ export function writePage(name: string, source: string): string {
   return url;
 }
 
-/** Writes a page whose worker has this source, and which shows what the worker posts. Returns its path. */
+/** Writes a page whose worker has this source, and which shows the worker's messages. Returns its path. */
 export function writeWorker(name: string, source: string): string {
   const main = "new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' }).onmessage = ({ data }) => document.body.append(data, ' ');\n";
   const url = writePage(name, main);

@@ -5,7 +5,7 @@ import { type Scenarios, room } from './platform.js';
 /** The next attempt is hours away, except for a chance of one in thousands, so that the test decides when it is. */
 const ON_DEMAND = { backoffMinMs: 36_000_000, backoffMaxMs: 36_000_000 };
 
-/** What a client gets after a lost connection. */
+/** The messages after a lost connection. */
 export function resuming({ environment, check }: Scenarios): void {
   check('a client that was cut off gets what it missed, for each of its subscriptions', async (use) => {
     const local = await use.local(['--max-duration', '2s']);
@@ -43,7 +43,7 @@ export function resuming({ environment, check }: Scenarios): void {
     await probe.untilCollected(3);
     assert.deepEqual(await probe.collected(), of({ 1: 10, 3: 3, 4: 4 }));
 
-    // A server with empty tables cannot tell what was missed. Its snapshot lacks what is gone.
+    // A server with empty tables does not know the missed changes. Its snapshot lacks deleted entities.
     await probe.untilState('waiting', 2);
     await local.stop();
     await local.run();

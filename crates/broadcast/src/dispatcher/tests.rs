@@ -13,7 +13,7 @@ use super::*;
 const DONE: Attempt = Attempt { delivered: true, rest: Rest::Nothing };
 const REFUSED: Attempt = Attempt { delivered: false, rest: Rest::Refused };
 
-/// Carries out what a function says about an attempt: how long it takes and what it achieves. It records the attempts.
+/// Simulates and records attempts. A function defines the duration and the result of each.
 struct Scripted<F> {
     script: F,
     state: Mutex<State>,

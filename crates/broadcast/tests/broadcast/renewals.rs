@@ -1,4 +1,4 @@
-//! An attempt that lasts writes its events anew, so that a client that comes back finds what was delivered late.
+//! An attempt that lasts writes its events anew, so that a client that comes back finds the late events.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -23,7 +23,7 @@ struct Numbered {
     n: Option<u64>,
 }
 
-/// What one connection, or all of them, received.
+/// The events that one connection, or all of them, received.
 #[derive(Debug)]
 pub(super) struct Arrivals {
     pub(super) latencies: Histogram<u64>,

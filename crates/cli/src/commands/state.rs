@@ -251,7 +251,7 @@ impl EraseEntities {
         Ok(())
     }
 
-    /// The keys of what is to be erased, those of forgotten entities included.
+    /// The keys of the items to erase, those of forgotten entities included.
     async fn keys(&self, states: &StateTable) -> Result<Vec<EntityKey>, HistoryError> {
         if let Some(id) = &self.id {
             let only = self.service_path.as_ref().map(|path| EntityKey::new(&self.tenant, id, path));

@@ -12,7 +12,7 @@ struct Health {
     backlog: QueuedChanges,
 }
 
-/// What a local system says about the events that wait for delivery.
+/// A local system's figures on the events that wait for delivery.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct QueuedChanges {

@@ -58,7 +58,7 @@ pub(super) fn pretty(event: &EventMessage<'_>) -> String {
     if event.late {
         line.push_str(&format!(" {TIME}(late){TIME:#}"));
     }
-    // Of an event this says little: most publishers never send a creation.
+    // In an event, `partial` says little: most publishers never send a creation.
     if event.partial && event.event_type == EventType::EntitySnapshot {
         line.push_str(&format!(" {TIME}(partial){TIME:#}"));
     }

@@ -61,7 +61,7 @@ impl Prompt {
         std::future::pending().await
     }
 
-    /// Does what a line asks for. Breaks if it ends the command.
+    /// Carries out a line. Breaks if it ends the command.
     pub(super) fn apply(&mut self, line: &str, stream: &mut EntityStream, output: &mut EventOutput) -> ControlFlow<()> {
         let words = match line.trim() {
             "quit" | "exit" => return ControlFlow::Break(()),

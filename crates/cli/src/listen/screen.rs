@@ -46,7 +46,7 @@ impl Screen {
         redraw(&erasing, "")
     }
 
-    /// The control sequences that move the cursor to the first line and erase what follows.
+    /// The control sequences that move the cursor to the first line and erase the rest.
     fn erasing(&self) -> String {
         let up = if self.drawn > 0 { format!("\u{1b}[{}A", self.drawn) } else { String::new() };
         format!("{up}\r\u{1b}[J")

@@ -45,7 +45,7 @@ impl EventSinks {
         Ok(())
     }
 
-    /// Writes what is in memory.
+    /// Writes the buffer.
     pub(super) fn flush(&mut self) -> anyhow::Result<()> {
         self.recorder.as_mut().map_or(Ok(()), Recorder::flush)
     }

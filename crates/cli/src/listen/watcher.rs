@@ -35,7 +35,7 @@ pub(crate) struct EntityWatcher {
     pub(crate) clock: Clock,
 }
 
-/// What the command has to tell about the connection.
+/// The state of the connection that the command reports.
 #[derive(Debug, Default)]
 struct WatchedStream {
     was_complete: bool,

@@ -61,7 +61,7 @@ impl Recorder {
         }
     }
 
-    /// Writes what is in memory.
+    /// Writes the buffer.
     pub(crate) fn flush(&mut self) -> anyhow::Result<()> {
         match &mut self.file {
             None => Ok(()),

@@ -1,4 +1,4 @@
-//! `bench` measures, and tells what is missing.
+//! `bench` measures, and names missing events.
 
 use std::time::Duration;
 

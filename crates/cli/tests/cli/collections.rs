@@ -24,7 +24,7 @@ async fn publish(system: &Local, lines: &str) {
     assert_eq!(ended.code, Some(0), "{ended:?}");
 }
 
-/// Changes at random, and their effect on what is there.
+/// Changes at random, and their effect on the collection.
 fn changes(random: &mut fastrand::Rng, count: u32, expected: &mut Expected, clock: &mut u64) -> String {
     let mut lines = String::new();
     for _ in 0..count {

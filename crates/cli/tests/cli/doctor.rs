@@ -270,7 +270,7 @@ async fn an_absent_or_wrong_bus_is_named() {
     assert_eq!(steps(&report), PASSED, "{ended:?}");
 }
 
-/// What becomes of an invocation of `broadcast`.
+/// The result of an invocation of `broadcast`.
 #[derive(Clone, Copy, PartialEq)]
 enum Broadcast {
     Fails,

@@ -28,7 +28,7 @@ pub(crate) async fn system_with(config: Config) -> Local {
 /// The command, in this environment and no other.
 fn command(args: &[&str], environment: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_entity-stream"));
-    // Contexts of the person who runs the tests do not count.
+    // The tests ignore the user's contexts.
     command
         .args(args)
         .env_clear()

@@ -313,7 +313,7 @@ async fn roles_have_the_names_of_the_provider() {
     assert!(ended.code == Some(1) && ended.stderr.contains("JWT_ROLES is invalid"), "{ended:?}");
 }
 
-/// The page has the claims of a token of each provider, and what the command says about it.
+/// The page has the claims of a token of each provider, and the command's output for it.
 #[tokio::test]
 async fn the_page_shows_what_the_command_says_of_each_providers_token() {
     let page = include_str!("../../../../docs/identity.md");

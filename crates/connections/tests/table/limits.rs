@@ -188,7 +188,7 @@ async fn are_within_one_transaction_of_a_hundred_items() {
     assert_eq!(transactions.count(), 8);
 }
 
-/// DynamoDB charges two units for each KB of an item in a transaction: of the old or of the new item, whichever is larger.
+/// DynamoDB charges two units for each KB of an item in a transaction: of the larger of the old and the new item.
 #[tokio::test]
 async fn bound_the_cost_of_a_message() {
     let t = with(Vec::new()).await;

@@ -29,7 +29,7 @@ fn map_of(mut fields: Value) -> Value {
     fields
 }
 
-/// Exchanges the subscription `map`, and returns what is replayed, and the answer.
+/// Exchanges the subscription `map`, and returns the replay and the answer.
 async fn exchange(setting: &Setting, connection: &Connection, map: Value) -> (Vec<Value>, Value) {
     let mut message = map_of(map);
     message["requestId"] = json!("1");

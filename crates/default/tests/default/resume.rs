@@ -35,7 +35,7 @@ async fn everything_after_its_position_is_replayed_oldest_first() {
     assert_eq!(Position::parse(answer["position"].as_str().unwrap()).unwrap().time(), Some(setting.now()));
 }
 
-/// Some events that the client has are replayed too: what was delivered late may have an earlier position.
+/// Some events that the client has are replayed too: late events may have earlier positions.
 #[tokio::test]
 async fn it_begins_fifteen_seconds_before_the_position() {
     let setting = Setting::new(HISTORY).await;
@@ -189,7 +189,7 @@ async fn members_of_a_group_cannot_ask() {
     assert_eq!(answer, json!({ "type": "subscribed", "requestId": "1" }));
 }
 
-/// A read of the history is kept in the instance. Every resume still gets what was written meanwhile.
+/// A read of the history is kept in the instance. Every resume still gets the events written meanwhile.
 #[tokio::test]
 async fn later_resumes_find_what_was_written_meanwhile() {
     let setting = Setting::new(HISTORY).await;

@@ -1,4 +1,4 @@
-//! Clients that do not take what is replayed to them. One that would get only a part is closed, and comes back with its former
+//! Clients that do not take their replay. One that would get only a part is closed, and comes back with its former
 //! position.
 
 use std::time::Duration;

@@ -61,7 +61,7 @@ async fn expired_if_the_history_does_not_go_back_so_far() {
 async fn unknown_position_if_this_service_never_gave_it() {
     let (setting, _) = with_an_event().await;
     let future = setting.history().position_of(setting.now().plus(Duration::from_millis(4_001))).to_string();
-    // Of another service, with another table.
+    // A position of another service, with another table.
     let other = Setting::new(HISTORY).await.history().position_of(setting.now()).to_string();
     let early = Position::new(setting.now(), 0).to_string();
     for position in ["x", "~", &"0".repeat(64), "019B7CD344880000000000000007", &future, &other, &early] {
@@ -163,7 +163,7 @@ async fn too_many_beyond_300_messages_or_1000_events_in_frames() {
         setting.hands.forward(10);
         let (frames, answer) = setting.replay(&connection, &message).await;
         assert_eq!((frames.len(), &answer["recovered"], &answer["reason"]), (0, &json!(false), &json!("too_many")));
-        // What does not match does not count.
+        // Events that do not match do not count.
         setting.hands.forward(10);
         let fewer = json!({ "action": "subscribe", "entityIds": ["urn:room:1"], "since": { "seconds": 60 } });
         assert_eq!(ids(&setting.replay(&connection, &fewer).await.0), ["one more"]);

@@ -36,7 +36,7 @@ pub struct EntityState {
     pub(crate) indexed_until: u64,
 }
 
-/// What is known of an entity.
+/// The known state of an entity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Presence {
     /// Its attributes.
@@ -91,7 +91,7 @@ impl EntityState {
         ))
     }
 
-    /// What is left of a state whose time is over: its version, so that it keeps growing.
+    /// The rest of a state whose time is over: its version, so that it keeps growing.
     pub(super) fn forgotten(self) -> Self {
         Self {
             unknown_since: Some(ChangeTime::NEVER),

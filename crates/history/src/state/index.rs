@@ -38,7 +38,7 @@ impl IndexPlace {
 pub struct IndexPage {
     /// The keys of the entities. Some may be gone.
     pub keys: Vec<EntityKey>,
-    /// Where the list goes on. `None` at its end.
+    /// The place at which the list goes on. `None` at its end.
     pub next: Option<IndexPlace>,
 }
 

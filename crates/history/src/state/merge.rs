@@ -1,4 +1,4 @@
-//! What a change does to the state of its entity. No I/O.
+//! The effect of a change on the state of its entity. No I/O.
 //!
 //! **Invariant.** Attributes are merged in order of time: a value is replaced by one that is not older, whatever the order in
 //! which changes arrive. Of two that are as old, the last arrival stays. A change counts if it alters the state, and then the version
@@ -11,7 +11,7 @@
 //!   deletion removes what is not newer, and the entity stays. Nothing that is older than the last creation or deletion comes back.
 //!
 //! An attribute that is removed stays as a removed one, with the time of its removal. Each attribute keeps its value before the
-//! last change, so that a repeated change finds what was before it.
+//! last change, so that a repeated change finds the state before it.
 
 use std::collections::BTreeMap;
 
@@ -57,12 +57,12 @@ pub(crate) struct Merged {
     pub(crate) is_bounded: bool,
 }
 
-/// What a change did to the state of its entity.
+/// The effect of a change on the state of its entity.
 #[derive(Clone, Debug)]
 pub enum Applied {
     /// The state has the change.
     Known {
-        /// The version after it, and what changed.
+        /// The version after it, and the changes.
         revision: Revision,
         /// The entity before and after it.
         states: EntityStates,
@@ -157,7 +157,7 @@ impl<'a> EntityUpdate<'a> {
         let came_before = micros_of_rfc3339(self.event.time()) < micros_of_rfc3339(&state.last.time);
         let may_be_forgotten = self.may_be_repeated && (state.recent.len() >= RECENT || came_before);
         let is_late = self.at < state.newest || (may_be_forgotten && self.at == state.newest);
-        // The mark says what was there, so that the next repetition, which recognises this one, knows it.
+        // The mark tells if there was a state, so that the next repetition, which recognises this one, knows it.
         let mark = self.mark.with(is_late, matches!(before, FormerState::Absent));
         let before = if self.may_be_repeated { FormerState::Unknown } else { before };
         let mut is_bounded = false;
@@ -262,7 +262,7 @@ impl<'a> EntityUpdate<'a> {
             Some(known) if known.value.json.is_some() => at >= known.value.at,
             // An attribute that was removed comes back with a later change, however old its own time is.
             Some(known) => self.at >= known.value.at.max(state.replaced),
-            // What was replaced as a whole is as old as that.
+            // Attributes that were replaced as a whole are as old as that.
             None => self.at >= state.replaced,
         };
         if !is_newer {
@@ -281,7 +281,7 @@ impl<'a> EntityUpdate<'a> {
         true
     }
 
-    /// Removes what is not newer than a late deletion. Returns whether that changed anything.
+    /// Removes all that is not newer than a late deletion. Returns true if that changed anything.
     fn delete_late(&self, state: &mut EntityState) -> bool {
         if state.presence != Presence::Known || self.at < state.replaced {
             return false;

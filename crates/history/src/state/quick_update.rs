@@ -81,7 +81,7 @@ impl QuickUpdate {
         ] {
             request.names.insert(format!("#{alias}"), name.to_owned());
         }
-        // What may be a repetition has to be newer than all others.
+        // A possible repetition has to be newer than all others.
         let order = if update.may_be_repeated { "#s<:s AND #m<=:mi" } else { "#s<=:s AND #m<=:mi" };
         request.condition = format!("{order} AND #ty=:ty AND attribute_not_exists(#d) AND #i>=:x AND #x>:t");
         request.update = "SET #v=#v+:one,#s=:s,#m=:m,#x=:x,#li=:li,#lt=:lt,#lb=:lb,#lc=:lc,#e0=:e".to_owned();

@@ -174,7 +174,7 @@ impl StateTable {
                 Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
                     Ok(ConditionalWrite::Not(failed.item.clone()))
                 }
-                // An item that would be too large. A merge knows what to leave out.
+                // An item that would be too large. A merge leaves parts out.
                 Some(other) if other.code() == Some("ValidationException") => {
                     Ok(ConditionalWrite::Not(self.item(key).await?))
                 }
@@ -218,7 +218,7 @@ impl StateTable {
         Ok(get.send().await.map_err(HistoryError::dynamo("GetItem"))?.item)
     }
 
-    /// Reads the state in an item. What should be forgotten is as good as absent, but for its version.
+    /// Reads the state in an item. A state that should be forgotten is as good as absent, but for its version.
     fn read(&self, item: &HistoryItem, now: EpochMillis) -> Option<EntityState> {
         let state = EntityState::from_item(item)?;
         if is_alive(item, now) { Some(state) } else { Some(state.forgotten()) }
@@ -325,7 +325,7 @@ fn keyed(tenant: &Tenant, item: &HistoryItem) -> Option<(EntityKey, EntityState)
     Some((EntityKey::new(tenant, &state.entity_id, &state.service_path), state))
 }
 
-/// Whether a write met its condition.
+/// The result of a conditional write.
 enum ConditionalWrite {
     /// It replaced this item.
     Over(HistoryItem),

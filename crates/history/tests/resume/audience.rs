@@ -17,10 +17,10 @@ use crate::world::World;
 /// The time that a read of a page of the audience takes at most.
 const PAGE: Duration = Duration::from_secs(2);
 
-/// What the reading of the audience and the deliveries share.
+/// The data that the reading of the audience and the deliveries share.
 #[derive(Default)]
 pub(crate) struct Audience {
-    /// What is not yet delivered.
+    /// The events not yet delivered.
     pub(crate) found: RefCell<VecDeque<Recipient>>,
     known: RefCell<Vec<Recipient>>,
     pub(crate) is_read: Cell<bool>,

@@ -1,4 +1,4 @@
-//! What a client knows: the events that it received, its place in the history, and what it was promised.
+//! The knowledge of a client: the events that it received, its place in the history, and the promises made to it.
 
 use std::cell::RefCell;
 
@@ -74,7 +74,7 @@ impl Client {
     pub(crate) fn exchange(&self, connection: usize, name: usize, form: Form) {
         let mut state = self.state.borrow_mut();
         state.wanted[name] = Some(form);
-        // What comes before the answer does not count as a position: an event may have been missed in the exchange.
+        // An event before the answer does not count as a position: an event may have been missed in the exchange.
         state.answered[name] = false;
         state.committed.retain(|other| *other != connection);
         if !state.forms[name].contains(&form) {
@@ -89,7 +89,7 @@ impl Client {
         state.requests
     }
 
-    /// Where a subscription resumes.
+    /// The place at which a subscription resumes.
     pub(crate) fn place(&self, name: usize) -> Option<(Place, u64)> {
         self.state.borrow().places[name]
     }
@@ -127,7 +127,7 @@ impl Client {
         })
     }
 
-    /// Reads what has arrived over the connection.
+    /// Reads the messages that arrived over the connection.
     pub(crate) fn receive(&self, world: &World, connection: usize) {
         for (at, message) in world.gateway.take(connection, world.now()) {
             match message {

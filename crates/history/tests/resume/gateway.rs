@@ -67,7 +67,7 @@ impl Gateway {
         self.links.borrow_mut()[connection].slow_until = until;
     }
 
-    /// What has arrived until now.
+    /// The messages that have arrived until now.
     pub(crate) fn take(&self, connection: usize, now: EpochMillis) -> Vec<(EpochMillis, Message)> {
         let mut links = self.links.borrow_mut();
         let inbox = &mut links[connection].inbox;

@@ -1,4 +1,4 @@
-//! Instances of the functions: their clocks, and what they remember.
+//! Instances of the functions: their clocks, and their memory.
 
 use std::cell::RefCell;
 use std::ops::Range;

@@ -139,7 +139,7 @@ async fn read(attempt: &Attempt, hashes: &Range<u64>, audience: &Audience) -> Re
     Ok(())
 }
 
-/// Delivers what is found, one recipient after the other.
+/// Delivers the matches, one recipient after the other.
 async fn work(attempt: Rc<Attempt>, audience: Rc<Audience>) {
     let schedule = &attempt.world.schedule;
     loop {

@@ -157,7 +157,7 @@ impl Line<'_> {
         if chance.percent(brief) { chance.small() } else { chance.below(8_000) }
     }
 
-    /// Subscribes as the role does. Returns what the second subscription asks for later.
+    /// Subscribes as the role does. Returns the later request of the second subscription.
     fn subscribe_first(&self, habits: &Habits) -> Option<Asked> {
         let client = self.client;
         let [first, second] = habits.forms;

@@ -1,4 +1,4 @@
-//! What a client receives.
+//! The messages that a client receives.
 
 use entity_stream_protocol::EpochMillis;
 
@@ -26,7 +26,7 @@ pub(crate) struct Answer {
     pub(crate) verdicts: [Option<Verdict>; 2],
 }
 
-/// What is promised for a subscription.
+/// The promise for a subscription.
 #[derive(Clone, Debug)]
 pub(crate) enum Verdict {
     /// Every event that is published from now on.

@@ -17,7 +17,7 @@ use crate::subscription::{Form, Forms};
 use crate::truth;
 use crate::world::World;
 
-/// What a `subscribe` asks for.
+/// The content of a `subscribe`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Asked {
     Nothing,

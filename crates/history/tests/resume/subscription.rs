@@ -7,7 +7,7 @@ use entity_stream_protocol::EpochMillis;
 /// The entity that each form of a subscription matches.
 pub(crate) const ENTITY: u8 = 1;
 
-/// What a subscription matches.
+/// The events that a subscription matches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
     /// Each entity of the type.

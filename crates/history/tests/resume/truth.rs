@@ -1,4 +1,4 @@
-//! The promise, held against what really happened.
+//! The promise, checked against the actual run.
 
 use std::time::Duration;
 

@@ -61,7 +61,7 @@ impl RandomChange {
         named.filter(|name| !self.data.contains_key(*name))
     }
 
-    /// True if it does not carry what changed.
+    /// True if it does not carry the changes.
     pub(crate) fn is_truncated(&self) -> bool {
         let names = self.changed.as_ref().is_some_and(|names| !names.is_empty());
         self.data.is_empty() && (self.kind == Kind::Created || (self.kind == Kind::Updated && names))

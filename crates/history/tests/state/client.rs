@@ -6,7 +6,7 @@ use crate::changes::RandomChange;
 use crate::sequences::after;
 use crate::support::{TestStates, at};
 
-/// A client that keeps the whole entity and drops what has a smaller version ends with the last state, in whatever order the
+/// A client that keeps the whole entity and drops smaller versions ends with the last state, in whatever order the
 /// messages come, and however often.
 #[tokio::test]
 async fn a_client_that_drops_smaller_versions_ends_with_the_state() {

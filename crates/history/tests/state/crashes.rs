@@ -108,7 +108,7 @@ async fn a_change_that_crashes_at_each_step_happens_once() {
             match &states.before {
                 FormerState::Data(data) => assert_eq!(Some(data.get()), before.as_deref(), "{context}"),
                 FormerState::Absent => assert_eq!(before, None, "{context}"),
-                // Nobody knows whether the first attempt told a client, so the event tells it again that the entity left.
+                // The first attempt may not have told a client, so the event tells it again that the entity left.
                 FormerState::Unknown => assert!(wait > 0, "{context}"),
             }
             // A change that did not count is no repetition, and has no former values.

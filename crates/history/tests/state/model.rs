@@ -10,7 +10,7 @@ use crate::changes::{Kind, RandomChange};
 pub(crate) struct ModelEntity {
     pub(crate) is_known: bool,
     pub(crate) is_deleted: bool,
-    /// When something changed that nobody knows; `i64::MIN` for a creation that nobody has seen.
+    /// The time of an unknown change; `i64::MIN` for an unseen creation.
     pub(crate) unknown: Option<i64>,
     /// How many changes counted.
     pub(crate) counted: u64,

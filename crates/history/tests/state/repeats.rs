@@ -47,7 +47,7 @@ async fn a_change_that_is_repeated_after_others_has_its_version_and_an_unknown_f
         assert!(matches!(states.before, FormerState::Unknown));
         assert_eq!(after(&states).unwrap(), r#"{"a":7,"b":3}"#);
     }
-    // Nobody recognises it after eight others. It is late, and alters nothing. Nobody knows what its first attempt told clients.
+    // It is not recognised after eight others. It is late, and alters nothing. Its first attempt may have told clients.
     t.known(&raw("10", "entityUpdated", r#"{"b":4}"#, 1_000), at(1_000)).await;
     let Applied::Known { revision: again, states } = t.table.apply(&update, at(200), at(60_000)).await.unwrap() else {
         panic!("the entity is small")
@@ -77,7 +77,7 @@ async fn an_entity_that_is_too_large_has_no_state_until_it_is_created_anew() {
     assert_eq!(after(&states).unwrap(), r#"{"c":1}"#);
 }
 
-/// Times are often whole seconds. A change that nobody recognises any more must not overwrite those that came after it.
+/// Times are often whole seconds. A change that is not recognised any more must not overwrite those that came after it.
 #[tokio::test]
 async fn a_repetition_with_the_time_of_newer_changes_sets_nothing_back() {
     let t = TestStates::create().await;

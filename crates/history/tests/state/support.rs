@@ -1,4 +1,4 @@
-//! A table, events, and what their changes did.
+//! A table, events, and the effects of their changes.
 
 use std::ops::Range;
 use std::time::Duration;

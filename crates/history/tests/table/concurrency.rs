@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::support::{MUCH, TestHistory, event, ids, start, tenant};
 
-/// What the argument of the crate rests on: a read has each event whose write ended before the read began.
+/// The basis of the crate's argument: a read has each event whose write ended before the read began.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_read_has_every_event_that_was_written_before_it_began() {
     const EVENTS: u64 = 300;

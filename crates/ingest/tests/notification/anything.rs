@@ -1,4 +1,4 @@
-//! Whatever a sender makes up: no panic, and what is read can be published.
+//! Arbitrary notifications: no panic, and each result can be published.
 
 use entity_stream_ingest::read_notification;
 use entity_stream_protocol::EntityChange;

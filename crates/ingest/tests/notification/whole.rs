@@ -1,4 +1,4 @@
-//! What is refused, as a whole or by the entity.
+//! Refusals, of the whole notification or of an entity.
 
 use entity_stream_ingest::{MOST_ENTITIES, NotificationFacts, RefusedEntity, read_notification};
 use entity_stream_protocol::limits::CONTEXT_BYTES;

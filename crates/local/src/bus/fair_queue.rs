@@ -64,14 +64,14 @@ pub(crate) struct DueEvents {
     pub(crate) events: Vec<QueuedEvent>,
 }
 
-/// What waits in a tenant's queue.
+/// The events that wait in a tenant's queue.
 #[derive(Clone, Debug)]
 pub(crate) struct TenantBacklog {
     pub(crate) queue: QueueKey,
     pub(crate) waiting: Amount,
     /// The time since the oldest of them was accepted.
     pub(crate) oldest: Duration,
-    /// True if invocations that wait for slow clients use up what the tenant may have.
+    /// True if invocations that wait for slow clients use up the tenant's share.
     pub(crate) is_held_up: bool,
 }
 
@@ -121,10 +121,10 @@ impl FairQueue {
     }
 
     /// Accepts an event, if it fits, and returns the time for which the oldest event of its queue has waited. A continuation
-    /// may use the whole capacity: it frees what its event holds.
+    /// may use the whole capacity: it frees the capacity of its event.
     pub(crate) fn accept(&mut self, event: QueuedEvent, is_continuation: bool) -> Result<Duration, QueueFull> {
         let own = self.tenants.get(&event.queue).map(|tenant| tenant.held).unwrap_or_default();
-        // What the others have to be able to hold.
+        // The capacity that the others have to be able to hold.
         let spare = if is_continuation { Amount::default() } else { own };
         if self.held.events + 1 + spare.events > self.capacity.events
             || self.held.bytes + event.bytes() + spare.bytes > self.capacity.bytes
@@ -217,7 +217,7 @@ impl FairQueue {
         self.tenants.iter().map(|(queue, tenant)| (queue.clone(), tenant.held.events)).filter(|(_, n)| *n > 0).collect()
     }
 
-    /// What waits, by tenant.
+    /// The waiting events, by tenant.
     pub(crate) fn backlogs(&self, now: Instant) -> Vec<TenantBacklog> {
         let waiting = self.tenants.iter().filter(|(_, tenant)| !tenant.waiting.is_empty());
         let backlogs = waiting.map(|(queue, tenant)| TenantBacklog {

@@ -227,7 +227,7 @@ impl Bus {
         self.note(&queue);
     }
 
-    /// Tells those who wait for the events, and the journal, how many are under way.
+    /// Tells the tasks that wait for the events, and the journal, how many are under way.
     fn note(&self, queue: &FairQueue) {
         let events = queue.held().events;
         self.0.under_way.send_replace(events);

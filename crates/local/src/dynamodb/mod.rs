@@ -88,7 +88,7 @@ impl DynamoDb {
         self.data.as_ref().is_some_and(DataFile::has_lost_events)
     }
 
-    /// Notes that the system uses the data, once it has acted on what the last one lost.
+    /// Notes that the system uses the data, once it has acted on the losses of the last one.
     pub(crate) fn begin(&self) {
         if let Some(data) = &self.data {
             data.begin();
@@ -101,7 +101,7 @@ impl DynamoDb {
         drop(self.stop);
         // Dropping the server aborts it if it takes longer.
         let _ = tokio::time::timeout(FAREWELL, self.server).await;
-        // What has not ended by now, such as a function, writes nothing after the data is released.
+        // A task that has not ended by now, such as a function, writes nothing after the data is released.
         drop(self.expiry);
         self.engine.close().await;
         if let Some(data) = self.data {

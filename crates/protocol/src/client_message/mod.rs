@@ -50,7 +50,7 @@ pub enum Action {
     },
     /// Go on with a snapshot.
     Snapshot {
-        /// Where it goes on: the token of the last answer.
+        /// Its continuation: the token of the last answer.
         next: SnapshotToken,
     },
     /// Keep the connection alive.

@@ -21,7 +21,7 @@ pub struct EntityData {
 }
 
 impl EntityData {
-    /// Reads `data`. If it is absent or not an object, the entity has no attributes. Of two attributes with the same
+    /// Reads `data`. If it is absent or not an object, the entity has no attributes. If two attributes have the same
     /// name, the last one counts.
     ///
     /// An attribute that Rust's JSON types cannot hold is left out: one with a number such as `1e999`, with an unpaired

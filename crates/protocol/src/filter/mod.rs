@@ -1,4 +1,4 @@
-//! What a subscription selects.
+//! The selection of a subscription.
 //!
 //! Invariant: a [`Filter`] that a client sent is within all limits. [`FilterFields::check`] is the only way from what a client
 //! sent to a filter; serde reads filters that a server wrote, which were valid then.

@@ -1,6 +1,6 @@
 //! Compares shapes in the plane of longitude and latitude.
 //!
-//! Invariant: what the bounding boxes or the dimensions decide is decided by them. Only then does the `geo` crate compare
+//! Invariant: the bounding boxes and the dimensions decide first. Only then does the `geo` crate compare
 //! the shapes, and only comparable ones where it compares more than single points.
 
 use geo::Coord;

@@ -58,7 +58,7 @@ impl Default for PatternBudget {
 }
 
 impl PatternBudget {
-    /// Checks a pattern against what is left of the budget, and takes the pattern's share.
+    /// Checks a pattern against the rest of the budget, and takes the pattern's share.
     pub(crate) fn check(&mut self, pattern: &str) -> Result<(), InvalidPattern> {
         let characters = pattern.chars().count();
         self.characters = self.characters.checked_sub(characters).ok_or(InvalidPattern::TooLong)?;

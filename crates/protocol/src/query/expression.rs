@@ -47,7 +47,7 @@ pub(super) enum Condition {
     MatchesNot(ValuePattern),
 }
 
-/// What a value equals or not.
+/// The operand that a value equals or not.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Operand {
     One(Literal),

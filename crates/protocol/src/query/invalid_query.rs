@@ -4,7 +4,7 @@ use crate::pattern::InvalidPattern;
 /// The most characters of a query that an error shows.
 const EXCERPT_LENGTH: usize = 20;
 
-/// The text is not a query. The message is for the client; it says what is wrong, shows the place, and says what to do.
+/// The text is not a query. The message is for the client; it names the fault, shows the place, and gives advice.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("q{}: {fault}", self.place.as_ref().map_or_else(String::new, QueryPlace::describe))]
 pub struct InvalidQuery {
@@ -20,7 +20,7 @@ struct QueryPlace {
     excerpt: String,
 }
 
-/// What is wrong with a query.
+/// The fault of a query.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum QueryFault {
     /// The query has no term.
@@ -119,7 +119,7 @@ impl InvalidQuery {
         Self { fault, place: Some(QueryPlace { character: before.chars().count() + 1, excerpt }) }
     }
 
-    /// What is wrong.
+    /// The fault.
     pub fn fault(&self) -> &QueryFault {
         &self.fault
     }

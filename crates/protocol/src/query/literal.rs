@@ -19,7 +19,7 @@ pub(super) enum Literal {
     Text(String),
 }
 
-/// What is compared, of a literal or of an entity's value.
+/// The compared part of a literal or of an entity's value.
 enum Scalar<'a> {
     Null,
     Bool(bool),

@@ -56,7 +56,7 @@ impl Query {
     /// Reads a query, and checks the cost of its regular expressions.
     ///
     /// # Errors
-    /// [`InvalidQuery`] says what is wrong, and where.
+    /// [`InvalidQuery`] names the fault and its place.
     pub fn parse(text: &str) -> Result<Self, InvalidQuery> {
         parse::parse(text, Some(PatternBudget::default())).map(|expression| Self { expression })
     }

@@ -156,7 +156,7 @@ fn a_query_is_judged_on_the_whole_entity_before_and_after_a_change() {
             (named.clone(), was(slow), Some(fast), Verdict::Passes),
             (named.clone(), was(fast), Some(slow), Verdict::Leaves),
             (named.clone(), FormerState::Absent, Some(slow), Verdict::Fails),
-            // Nobody knows whether the client holds it.
+            // The client may or may not hold it.
             (named.clone(), FormerState::Unknown, Some(slow), Verdict::Leaves),
             (deleted.clone(), was(slow), None, Verdict::Passes),
             // A late deletion, after which the entity is there.

@@ -20,7 +20,7 @@ pub(crate) fn token() -> impl Strategy<Value = SnapshotToken> {
     ]
 }
 
-/// What any change does to a state.
+/// Any effect of a change on a state.
 pub(crate) fn revision() -> impl Strategy<Value = Revision> {
     let previous = prop::option::of(json_object().prop_map(|object| raw(&object.to_string())));
     (any::<u64>(), any::<bool>(), any::<bool>(), previous)

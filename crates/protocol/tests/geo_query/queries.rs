@@ -1,4 +1,4 @@
-//! Which queries are read, and what clients read back.
+//! Valid queries, and the text that clients read back.
 
 use entity_stream_protocol::GeoQuery;
 use entity_stream_protocol::limits::GEO_QUERY_BYTES;

@@ -1,4 +1,4 @@
-//! The query language: what each form of an attribute answers, which texts are refused, and what an evaluation costs.
+//! The query language: the answers of each form of an attribute, refused texts, and the cost of an evaluation.
 
 #![expect(clippy::unwrap_used, reason = "a helper that panics fails the test that called it")]
 

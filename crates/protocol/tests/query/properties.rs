@@ -1,4 +1,4 @@
-//! What holds for every query and every entity.
+//! Properties of every query and every entity.
 
 use entity_stream_protocol::limits::{QUERY_BYTES, QUERY_REGEX_BYTES, QUERY_TERMS};
 use entity_stream_protocol::{EntityData, Query};
@@ -108,7 +108,7 @@ fn size(value: &Value) -> usize {
     }
 }
 
-/// Reads any text, and checks what holds for every query.
+/// Reads any text, and checks the properties of every query.
 fn check(text: &str, data: &EntityData) -> Result<(), TestCaseError> {
     match Query::parse(text) {
         Ok(query) => {

@@ -1,4 +1,4 @@
-//! Texts that are no queries: each error says what is wrong, shows the place, and says what to do.
+//! Texts that are no queries: each error names the fault, shows the place, and gives advice.
 
 use entity_stream_protocol::limits::{QUERY_BYTES, QUERY_DEPTH, QUERY_TERMS};
 use entity_stream_protocol::{Query, QueryFault};

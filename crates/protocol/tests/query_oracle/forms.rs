@@ -124,7 +124,7 @@ impl Known {
     fn instance(&self, carrier: Carrier, number: Option<usize>) -> Option<Value> {
         let is_plain = self.below.is_empty() && self.facts.is_empty() && number.is_none();
         match carrier {
-            // NGSI-LD's simplified form of the texts in several languages tells what it is.
+            // NGSI-LD's simplified form of the texts in several languages names its kind.
             Carrier::KeyValues if self.kind == Kind::Language => is_plain.then(|| json!({ "languageMap": self.value })),
             Carrier::KeyValues => is_plain.then(|| self.value.clone()),
             // NGSIv2 has no languages.

@@ -1,4 +1,4 @@
-//! What holds for every query and every entity. `PROPTEST_CASES=200000` makes a long run of it.
+//! Properties of every query and every entity. `PROPTEST_CASES=200000` makes a long run of it.
 
 use entity_stream_protocol::Query;
 use proptest::prelude::*;
@@ -183,7 +183,7 @@ proptest! {
             prop_assert!(parsed.is_ok(), "the product refuses {text}: {}", parsed.unwrap_err());
             let parsed = parsed.unwrap();
             prop_assert_eq!(by_oracle, Ok(product(&parsed, &data)), "{} with {}", text, data);
-            // What the product writes is the same query.
+            // The product writes the same query.
             let again = Query::parse(&parsed.to_string());
             prop_assert!(again.is_ok_and(|again| product(&again, &data) == product(&parsed, &data)), "{} and {}", text, parsed);
         }

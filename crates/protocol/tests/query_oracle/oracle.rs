@@ -8,7 +8,7 @@ use crate::attribute_reading::{Target, targets};
 use crate::instants;
 use crate::syntax::{OracleEntry, OracleLiteral, OraclePath, OracleQuery, read};
 
-/// Whether `data` matches the query, or the place where the query cannot be read.
+/// True if `data` matches the query. The error is the place at which the query cannot be read.
 pub(crate) fn oracle(text: &str, data: &Value) -> Result<bool, usize> {
     Ok(holds(&read(text)?, data))
 }
@@ -49,7 +49,7 @@ fn exists(path: &OraclePath, data: &Value) -> bool {
     })
 }
 
-/// One instance has to meet the condition. Of several members, one has to, or all if the operator begins with `!`.
+/// One instance has to meet the condition. One of several members has to, or all if the operator begins with `!`.
 fn meets(found: &[Target], is_positive: bool, condition: impl Fn(&Value) -> bool) -> bool {
     found.iter().any(|target| match target {
         Target::One(value) => condition(value),

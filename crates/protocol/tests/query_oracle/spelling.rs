@@ -14,9 +14,9 @@ pub(crate) enum Unwritten {
 pub(crate) enum UnwrittenTest {
     Exists,
     Missing,
-    /// Of a list with `==` or `!=`.
+    /// A list with `==` or `!=`.
     OneOf(&'static str, Vec<UnwrittenLiteral>),
-    /// Of a range with `==` or `!=`.
+    /// A range with `==` or `!=`.
     Between(&'static str, UnwrittenLiteral, UnwrittenLiteral),
     Ordered(&'static str, UnwrittenLiteral),
     Like(&'static str, &'static str),

@@ -8,7 +8,7 @@ use crate::cases::groups;
 use crate::forms::{CARRIERS, data};
 use crate::oracle::oracle;
 
-/// What the product says.
+/// The product's result.
 pub(crate) fn product(query: &Query, data: &Value) -> bool {
     let text = RawValue::from_string(data.to_string()).unwrap();
     query.matches(&EntityData::new(Some(&text)))

@@ -58,7 +58,7 @@ impl TestTable {
     }
 
     /// Holds the raw items against the layout, which `layout` writes down a second time: there are exactly those of these
-    /// connections, and each says what it should.
+    /// connections, and each has the expected content.
     pub(crate) async fn assert_holds<'a>(&self, wanted: impl IntoIterator<Item = &'a Connection>, context: &str) {
         // Groups and slots have items of their own, which are tested elsewhere.
         let mut items: BTreeMap<Key, Item> = self.items().await;

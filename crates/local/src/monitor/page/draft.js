@@ -33,7 +33,7 @@ export function drafts(list) {
 /** The fields of a draft that are not empty, for an address. */
 export const compact = (one) => Object.fromEntries(Object.entries(one).filter(([, value]) => value));
 
-/** Coordinates as JSON. The brackets of a single position may be left out. The server explains what it cannot read. */
+/** Coordinates as JSON. The brackets of a single position may be left out. The server explains its errors. */
 function coordinates(text) {
   const written = text.trim();
   try {

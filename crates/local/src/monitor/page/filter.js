@@ -100,7 +100,7 @@ export class FilterForm {
   }
 
   #select(one) {
-    // What was just written belongs to the other one.
+    // The text just written belongs to the other one.
     if (this.#timer) this.#changed();
     this.#selected = one;
     this.#fields.write(one.draft);

@@ -10,7 +10,7 @@ const EVERY = 100;
 const QUIET = 400;
 
 /**
- * The list of events, the newest first. What arrives is drawn ten times a second at most. While the user reads (has
+ * The list of events, the newest first. New events are drawn ten times a second at most. While the user reads (has
  * scrolled down, opened a row, or moves through the rows), or has pressed pause, the list stands still and counts.
  */
 export class EventList {
@@ -50,7 +50,7 @@ export class EventList {
     return this.#move(key, document.activeElement?.closest('.event') ?? null);
   }
 
-  /** Closes what is open, and returns to the newest. */
+  /** Closes the open event, and returns to the newest. */
   escape() {
     for (const button of this.#list.querySelectorAll('[aria-expanded="true"]')) toggle(button.parentElement, false);
     this.resume();

@@ -84,7 +84,7 @@ function showEntity(change) {
   else collected.once(key, () => panel.show(key));
 }
 
-/** The list first: it decides what a later connection has. */
+/** The list first: it decides the subscriptions of a later connection. */
 function changed(act = () => {}) {
   stream.load(filter.subscriptions);
   act();

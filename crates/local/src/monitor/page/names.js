@@ -10,7 +10,7 @@ export function middle(text, length) {
   return `${text.slice(0, length - 1 - end)}…${text.slice(-end)}`;
 }
 
-/** The name of an attribute or a type. Of a URI it is the last part. */
+/** The name of an attribute or a type. For a URI it is the last part. */
 export function localName(text) {
   const isUri = /^(https?:\/\/|urn:)/.test(text);
   return isUri ? /[^/#:]+$/.exec(text)?.[0] ?? text : text;

@@ -1,7 +1,7 @@
 import { AuthenticationError, EntityStream, RequestError } from './client.js';
 import { parse } from './raw.js';
 
-/** The system is on this machine or near: attempts are cheap, and a developer who restarted it is waiting. */
+/** The system is on this machine or near: attempts are cheap, and its developer waits after a restart. */
 const LONGEST_DELAY = 8000;
 const TRY_AGAIN_LATER = 1013;
 /** The default subscription has no name on the page. */
