@@ -17,9 +17,10 @@ pub(crate) fn count(text: &str) -> Result<u64, String> {
 
 /// Reads a duration.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    let duration = text.parse::<SignedDuration>().ok().and_then(|duration| Duration::try_from(duration).ok());
-    let valid = duration.filter(|duration| !duration.is_zero() && *duration <= LONGEST);
-    valid.ok_or_else(|| "expected a number with its unit, such as 500ms, 90s, 10m or 1h30m".to_owned())
+    let form = "expected a number with its unit, such as 500ms, 90s, 10m or 1h30m";
+    let duration = text.parse::<SignedDuration>().map_err(|_| form.to_owned())?;
+    let valid = Duration::try_from(duration).ok().filter(|duration| !duration.is_zero() && *duration <= LONGEST);
+    valid.ok_or_else(|| "expected a time of more than 0 and at most a year".to_owned())
 }
 
 /// Reads the NGSI format of simulated events. The names appear in the help and in the completions of shells.

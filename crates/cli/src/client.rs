@@ -6,6 +6,7 @@ use entity_stream_protocol::Tenant;
 
 use crate::refusal::{explain, noun};
 use crate::terminal;
+use crate::usage_error::usage_error;
 
 const USER_AGENT: &str = concat!("entity-stream/", env!("CARGO_PKG_VERSION"));
 
@@ -16,7 +17,7 @@ pub(crate) fn builder(url: &str, tenant: &Tenant, credential: Option<&ClientCred
 
 /// Builds a client. An error names the option to change.
 pub(crate) fn build(builder: ClientBuilder) -> anyhow::Result<Client> {
-    builder.build().map_err(|error| anyhow!(explain(&error, None)))
+    builder.build().map_err(|error| usage_error(anyhow!(explain(&error, None))))
 }
 
 /// Warns if the credential crosses a network unencrypted.

@@ -25,7 +25,7 @@ pub(crate) struct CredentialArgs {
     token: Option<Token>,
     /// The private key (PEM) to which the token is bound; `entity-stream token --dpop` creates one. Not used, with a warning, if
     /// the token is not bound to a key (cnf.jkt)
-    #[arg(long, value_name = "FILE", env = "ENTITY_STREAM_DPOP_KEY")]
+    #[arg(long, value_name = "FILE", env = "ENTITY_STREAM_DPOP_KEY", hide_env_values = true)]
     dpop_key: Option<PathBuf>,
     /// Authenticate with the API key of this name instead; set ENTITY_STREAM_API_KEY or --api-key-file
     #[arg(long, value_name = "NAME")]
@@ -60,7 +60,12 @@ impl CredentialArgs {
                 }
                 None => ClientCredential::token(token.expose()),
             },
-            (None, _) => return Ok(None),
+            (None, _) => {
+                if self.dpop_key.is_some() {
+                    terminal::note("warning: --dpop-key is not used without a token that is bound to its key");
+                }
+                return Ok(None);
+            }
         };
         credential.map(Some).map_err(|error: InvalidCredential| anyhow!(explain(&error.into(), None)))
     }

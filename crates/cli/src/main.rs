@@ -27,6 +27,7 @@ mod system;
 mod terminal;
 mod token;
 mod usage;
+mod usage_error;
 
 use std::process::ExitCode;
 

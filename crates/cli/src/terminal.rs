@@ -7,6 +7,8 @@ use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
 
+use crate::usage_error::UsageError;
+
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 
 /// The reader closed our standard output, as `head` does. This is no failure: the command ends quietly.
@@ -74,7 +76,7 @@ pub(crate) fn failure(error: &anyhow::Error) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let _ = writeln!(anstream::stderr().lock(), "{ERROR}error:{ERROR:#} {}", printable(&chain(error)));
-    ExitCode::FAILURE
+    if error.is::<UsageError>() { ExitCode::from(2) } else { ExitCode::FAILURE }
 }
 
 /// An error and its causes. A cause that is part of the text already is left out, because many libraries repeat causes.

@@ -34,10 +34,10 @@ pub(crate) struct Args {
     /// The tenant of the connections and of the changes
     tenant: Tenant,
     /// The number of connections that listen
-    #[arg(long, value_name = "N", default_value = "10", value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_CONNECTIONS)))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, default_value = "10", value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_CONNECTIONS)))]
     connections: u32,
     /// Changes per second, from 0.001 to 10000
-    #[arg(long, value_name = "N", default_value = "50")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, default_value = "50")]
     rate: Rate,
     /// The time for which changes are published
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]

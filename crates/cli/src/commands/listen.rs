@@ -13,6 +13,7 @@ use crate::listen::{EntityWatcher, EventOutput, Listener, Prompt, ResumeFile, Sa
 use crate::logs;
 use crate::subscription::{SubscriptionArgs, WantedSubscriptions};
 use crate::system::TargetOption;
+use crate::usage_error::usage_error;
 
 /// Print a tenant's entity changes as they happen
 ///
@@ -84,7 +85,7 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with_all = ["group", "resume", "quiet"])]
     interactive: bool,
     /// Stop after this number of events
-    #[arg(long, value_name = "N", value_parser = count)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = count)]
     count: Option<u64>,
     /// Stop after this time, such as 30s or 1h30m; exit with 1 if fewer than --count events came
     #[arg(long, value_name = "TIME", value_parser = duration)]
@@ -110,7 +111,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     logs::start(logs::OF_A_TOOL)?;
     let mut interrupt = Interrupt::install()?;
     // The server would refuse an invalid filter too, one handshake later.
-    let WantedSubscriptions { subscriptions, snapshots } = args.subscriptions.subscriptions()?;
+    let WantedSubscriptions { subscriptions, snapshots } = args.subscriptions.subscriptions().map_err(usage_error)?;
     let format = if args.output == EventOutput::Cloudevents { Format::CloudEvents } else { args.format };
     let credential = args.credential.credential()?;
     let url = match args.url {

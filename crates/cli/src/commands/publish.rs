@@ -74,10 +74,14 @@ pub(crate) struct Args {
     ])]
     file: Option<PathBuf>,
     /// The number of concurrent requests; with more than one, a change can overtake an earlier one
-    #[arg(long, value_name = "N", default_value = "1", requires = "file")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, default_value = "1", requires = "file", value_parser = at_once)]
     in_flight: NonZeroUsize,
     #[command(flatten)]
     bus: BusOptions,
+}
+
+fn at_once(text: &str) -> Result<NonZeroUsize, String> {
+    text.parse().map_err(|_| "expected a whole number of at least 1".to_owned())
 }
 
 fn change_type() -> impl TypedValueParser<Value = ChangeType> {

@@ -13,6 +13,7 @@ use crate::logs;
 use crate::recording::Recorder;
 use crate::subscription::SubscriptionArgs;
 use crate::system::TargetOption;
+use crate::usage_error::usage_error;
 
 /// Record a tenant's events in a file, for `entity-stream replay`
 ///
@@ -34,7 +35,7 @@ pub(crate) struct Args {
     #[arg(long)]
     append: bool,
     /// Stop after this number of events
-    #[arg(long, value_name = "N", value_parser = count)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = count)]
     count: Option<u64>,
     /// Stop after this time, such as 30s or 1h30m; exit with 1 if fewer than --count events came
     #[arg(long, value_name = "TIME", value_parser = duration)]
@@ -56,7 +57,7 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     logs::start(logs::OF_A_TOOL)?;
     let mut interrupt = Interrupt::install()?;
-    let wanted = args.subscriptions.subscriptions()?;
+    let wanted = args.subscriptions.subscriptions().map_err(usage_error)?;
     let credential = args.credential.credential()?;
     let url = match args.url {
         Some(url) => url,

@@ -44,7 +44,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TENANT")]
     tenant: Option<Tenant>,
     /// The pace: 2 is twice as fast, 0.5 half as fast, and max without pauses
-    #[arg(long, value_name = "N", default_value = "1")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, default_value = "1")]
     speed: ReplaySpeed,
     /// Shorten longer pauses to this time, such as those between the parts of a file that --append wrote
     #[arg(long, value_name = "TIME", value_parser = duration)]

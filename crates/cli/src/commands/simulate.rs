@@ -34,13 +34,13 @@ pub(crate) struct Args {
     /// The tenant of the entities
     tenant: Tenant,
     /// Events per second, from 0.001 to 10000
-    #[arg(long, value_name = "N", default_value = "1")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, default_value = "1")]
     rate: Rate,
     /// Stop after this number of events
-    #[arg(long, value_name = "N", value_parser = count)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = count)]
     count: Option<u64>,
     /// The seed of the city; the same seed gives the same city [default: random]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     seed: Option<u64>,
     /// The NGSI format of the attributes
     #[arg(long, value_name = "FORMAT", default_value = NgsiFormat::default().as_str(), value_parser = ngsi_format())]

@@ -12,6 +12,7 @@ use crate::credential::Token;
 use crate::dpop_key_file::read_or_create_dpop_key;
 use crate::lifetime::Lifetime;
 use crate::token::{Claim, NewToken, SecretSource, overlay};
+use crate::usage_error::usage_error;
 use crate::{logs, terminal};
 
 /// Create a token, or explain one
@@ -112,7 +113,7 @@ async fn mint(args: Args, environment: &Environment, now: EpochMillis) -> anyhow
         bound_to: None,
         more: args.claim,
     };
-    token.check(environment)?;
+    token.check(environment).map_err(usage_error)?;
     let key = args.dpop.as_deref().map(read_or_create_dpop_key).transpose()?;
     let token = NewToken { bound_to: key.map(|key| key.thumbprint().to_owned()), ..token };
     let secret = args.source.secret(environment).await?;

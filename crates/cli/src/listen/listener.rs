@@ -63,7 +63,7 @@ impl Listener {
             None => listening.await,
             Some(limit) => match timeout(limit, listening).await {
                 Ok(ended) => ended,
-                Err(_) => self.out_of_time(&tally, limit),
+                Err(_) => self.out_of_time(&tally, stream.state(), limit),
             },
         };
         let saved = file.as_mut().map_or(Ok(()), ResumeFile::save);
@@ -87,10 +87,14 @@ impl Listener {
         ended.and(saved).and(forwarded)
     }
 
-    /// The result when the time is over: a failure only if there was no connection, or if events are missing.
-    fn out_of_time(&self, tally: &Tally, limit: Duration) -> anyhow::Result<()> {
-        let limit = indicatif::HumanDuration(limit);
-        ensure!(tally.has_begun(), "no connection to {} in {limit}", self.client.url());
+    /// The result when the time is over: a failure only if the server accepted no subscription, or if events are missing.
+    fn out_of_time(&self, tally: &Tally, state: StreamState, limit: Duration) -> anyhow::Result<()> {
+        let (limit, url) = (indicatif::HumanDuration(limit), self.client.url());
+        if !tally.has_begun() && matches!(state, StreamState::Subscribing { .. }) {
+            // A server that refuses a client can delay its answer.
+            bail!("{url} did not answer in {limit}; `entity-stream doctor {}` finds the reason", self.tenant);
+        }
+        ensure!(tally.has_begun(), "no connection to {url} in {limit}");
         let events = tally.events();
         match self.count.filter(|count| events < *count) {
             Some(count) => bail!("only {events} of {} came in {limit}", counted(count, "event")),

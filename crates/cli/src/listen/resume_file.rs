@@ -62,7 +62,13 @@ impl ResumeFile {
                 );
                 Some(SavedPlace { saved_at: EpochMillis::from_rfc3339(&fields.saved_at), bookmark: fields.bookmark })
             }
-            Err(error) if error.kind() == ErrorKind::NotFound => None,
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                // The file comes with the first place. A folder that is missing would be noticed only then.
+                let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+                let exists = folder.is_none_or(Path::is_dir);
+                ensure!(exists, "--resume: cannot write {shown}: its folder does not exist");
+                None
+            }
             Err(error) => return Err(anyhow::Error::new(error).context(format!("cannot read {shown}"))),
         };
         let saved = place.as_ref().map(|place| place.bookmark.clone());
@@ -153,7 +159,10 @@ mod tests {
             assert!(error.to_string().contains("is not a file of `listen --resume`"), "{error}");
             assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
         }
-        let (mut file, _) = ResumeFile::open(&folder.path().join("no/place"), &tenant("demo"), clock()).unwrap();
+        let error = ResumeFile::open(&folder.path().join("no/place"), &tenant("demo"), clock()).unwrap_err();
+        assert!(error.to_string().ends_with("no/place: its folder does not exist"), "{error}");
+        let (mut file, _) = ResumeFile::open(&folder.path().join("place"), &tenant("demo"), clock()).unwrap();
+        drop(folder);
         file.reach(Some(&bookmark("01")));
         let error = file.save().unwrap_err();
         assert!(error.to_string().starts_with("--resume: cannot write "), "{error}");

@@ -7,6 +7,7 @@ use crate::system::deployed::DeployedSystem;
 use crate::system::local_ports;
 use crate::system::stack_outputs::StackOutput;
 use crate::terminal::printable;
+use crate::usage_error::usage_error;
 
 /// The variable that names the target of all commands.
 const VARIABLE: &str = "ENTITY_STREAM_URL";
@@ -54,7 +55,7 @@ impl TargetOption {
     /// The system: that of the option, of the variable, of the context in use, or else the local system.
     pub(crate) fn system(&self) -> anyhow::Result<ChosenSystem> {
         if let Some(target) = &self.target {
-            return named(target, "--target");
+            return named(target, "--target").map_err(usage_error);
         }
         if let Some(target) = std::env::var(VARIABLE).ok().filter(|target| !target.is_empty()) {
             return named(&target, VARIABLE);

@@ -129,7 +129,8 @@ async fn a_listener_can_begin_in_the_past() {
 async fn without_a_history_a_listener_says_so() {
     let environment = Environment::new(|name| (name == "HISTORY_MINUTES").then(|| "0".to_owned()));
     let system = system_with(Config { environment, ..Config::default() }).await;
-    let file = tempfile::tempdir().unwrap().path().join("place.json");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("place.json");
     let url = system.websocket_url();
     let mut listener = start(&["listen", "demo", "--url", &url, "--resume", file.to_str().unwrap()]);
     listener.says("the server keeps no history, so --resume has no place to keep").await;
@@ -138,6 +139,10 @@ async fn without_a_history_a_listener_says_so() {
     assert!(!file.exists());
     let mut listener = start(&["listen", "demo", "--url", &url, "--since", "5m"]);
     listener.says("may have missed events: the server keeps no history, or cannot read it (unavailable)").await;
+    let nowhere = folder.path().join("none/place.json");
+    let ended = run(&["listen", "demo", "--url", &url, "--resume", nowhere.to_str().unwrap()]).await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.stderr.contains("none/place.json: its folder does not exist"), "{ended:?}");
 }
 
 #[tokio::test]

@@ -73,7 +73,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TENANT")]
     pub(super) simulate: Option<Tenant>,
     /// The number of simulated changes per second
-    #[arg(long, value_name = "N", default_value = "1", requires = "simulate")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, default_value = "1", requires = "simulate")]
     pub(super) simulate_rate: Rate,
     /// The NGSI format of the simulated attributes
     #[arg(long, value_name = "FORMAT", default_value = NgsiFormat::default().as_str(), requires = "simulate",
