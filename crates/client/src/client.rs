@@ -42,6 +42,7 @@ pub struct ClientBuilder {
     reconnects: bool,
     timing: StreamTiming,
     token_source: Option<TokenSource>,
+    is_in_band: bool,
     user_agent: &'static str,
 }
 
@@ -60,6 +61,7 @@ impl Client {
             reconnects: true,
             timing: StreamTiming::DEFAULT,
             token_source: None,
+            is_in_band: false,
             user_agent: USER_AGENT,
         }
     }
@@ -138,7 +140,7 @@ impl Client {
 
     /// The kind of the credential. `None` if the client sends none.
     pub fn credential(&self) -> Option<CredentialKind> {
-        self.0.credential
+        self.0.credential_kind()
     }
 }
 
@@ -200,13 +202,14 @@ impl ClientBuilder {
         self
     }
 
-    /// Sends this token in the handshake.
+    /// Sends this token, in the handshake unless [`authenticate_in_band`](Self::authenticate_in_band) is set.
     pub fn token(mut self, token: &str) -> Self {
         self.credential = ClientCredential::token(token).map(Some);
         self
     }
 
-    /// Sends this token in the handshake, which is bound to this key (DPoP), and proves on each connection that it has the key.
+    /// Sends this token as [`token`](Self::token) does. The token is bound to this key (DPoP): the client proves on each connection
+    /// that it has the key.
     pub fn bound_token(mut self, token: &str, key: DpopKey) -> Self {
         self.credential = ClientCredential::bound_token(token, key).map(Some);
         self
@@ -218,7 +221,7 @@ impl ClientBuilder {
         self
     }
 
-    /// Sends this credential in the handshake, or none.
+    /// Sends this credential, or none.
     pub fn credential(mut self, credential: Option<ClientCredential>) -> Self {
         self.credential = Ok(credential);
         self
@@ -272,6 +275,23 @@ impl ClientBuilder {
         self
     }
 
+    /// Sends the token in the first message (`authenticate`) and not in the handshake. The default is `false`. The server needs
+    /// `AUTH_IN_BAND`: it accepts a connection without a credential, and sends no event before it has accepted the token.
+    ///
+    /// The errors are the same in both ways: a refused token is
+    /// [`ErrorKind::CredentialRefused`](crate::ErrorKind::CredentialRefused). An API key cannot be in a message.
+    ///
+    /// ```
+    /// use entity_stream_client::Client;
+    ///
+    /// let builder = Client::builder("ws://localhost:3000", "demo").token("a.b.c").authenticate_in_band(true);
+    /// # drop(builder);
+    /// ```
+    pub fn authenticate_in_band(mut self, is_in_band: bool) -> Self {
+        self.is_in_band = is_in_band;
+        self
+    }
+
     /// Sends this `User-Agent`, in visible ASCII characters.
     ///
     /// # Panics
@@ -285,8 +305,8 @@ impl ClientBuilder {
     ///
     /// # Errors
     /// An error of [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) if the URL, the tenant or the
-    /// credential is invalid, a connection cannot have the subscriptions, there is no subscription for a snapshot, or a member
-    /// of a group begins in the past or with a snapshot.
+    /// credential is invalid, an API key would have to be in a message, a connection cannot have the subscriptions, there is no
+    /// subscription for a snapshot, or a member of a group begins in the past or with a snapshot.
     pub fn build(self) -> Result<Client, ClientError> {
         let tenant = Tenant::parse(&self.tenant)?;
         subscription_limits::check(&self.subscriptions)?;
@@ -304,12 +324,11 @@ impl ClientBuilder {
         let url = StreamUrl::new(&self.url, &tenant, self.format, self.group.as_ref())?;
         let credential = self.credential?;
         let user_agent = HeaderValue::from_static(self.user_agent);
-        let handshake = connection::request(&url, credential.as_ref(), &user_agent)?;
-        let possession = credential.as_ref().and_then(|credential| credential.possession().cloned());
-        let credential = credential.as_ref().map(ClientCredential::kind);
-        let kind = self.token_source.as_ref().map(|_| CredentialKind::Token);
-        let credential = kind.or(credential);
-        let (subscriptions, since, snapshots) = (self.subscriptions, self.since, self.snapshots);
+        let handshake = connection::request(&url, &user_agent)?;
+        let has_key = credential.as_ref().is_some_and(|credential| credential.kind() == CredentialKind::ApiKey);
+        if self.is_in_band && self.token_source.is_none() && has_key {
+            return Err(InvalidCredential::KeyInBand.into());
+        }
         let conduct = StreamConduct {
             reconnects: self.reconnects,
             is_member,
@@ -318,14 +337,14 @@ impl ClientBuilder {
         };
         Ok(Client(Arc::new(Settings {
             url,
-            subscriptions,
-            snapshots,
-            since,
+            subscriptions: self.subscriptions,
+            snapshots: self.snapshots,
+            since: self.since,
             credential,
-            possession,
+            token_source: self.token_source,
+            is_in_band: self.is_in_band,
             handshake,
             conduct,
-            token_source: self.token_source,
         })))
     }
 

@@ -134,9 +134,10 @@
 //!
 //! # Credentials
 //!
-//! The client sends a token or an API key in the `Authorization` header of the handshake, never in the URL, and no error
-//! or `Debug` shows it. The WebSocket library writes whole requests to the `log` crate at the level `trace`; do not record
-//! that level of `tungstenite`.
+//! The client sends a token or an API key in the `Authorization` header of the handshake, never in the URL. With
+//! [`ClientBuilder::authenticate_in_band`] the client sends the token in the first message instead. No error and no `Debug` shows a
+//! credential. The WebSocket library writes whole requests to the `log` crate at the level `trace`; do not record that level of
+//! `tungstenite`.
 //!
 //! Tokens end, and a token that is always the same is refused after its end. [`ClientBuilder::token_source`] takes a function that
 //! returns tokens, for example of an identity provider. The stream calls it before each connection, and before the end of a token,

@@ -16,10 +16,13 @@ impl Machine {
     /// Gives up a request that kept the connection from opening, or made the server close it. `None` if there is none, or the error is
     /// no fault of it.
     pub(super) fn give_up_request(&mut self, error: &ClientError) -> Option<SubscriptionRequest> {
+        let is_connecting = matches!(self.state, StreamState::Connecting { .. });
         if !self.conduct.reconnects {
             return None;
         }
         match error {
+            // The connection was not authenticated, so no request was sent.
+            ClientError::Rejected { .. } | ClientError::Closed { .. } if is_connecting => None,
             ClientError::Rejected { subscription, .. } if error.kind() == ErrorKind::RequestRefused => {
                 self.subscriptions.give_up(subscription.as_ref())
             }

@@ -4,6 +4,7 @@
 
 mod connecting;
 mod entities;
+mod in_band;
 mod listening;
 mod possession;
 mod refusals;
