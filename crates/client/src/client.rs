@@ -66,7 +66,7 @@ impl Client {
         }
     }
 
-    /// A stream of the changes. It connects as soon as it is polled, within a Tokio runtime.
+    /// A stream of the changes. It connects as soon as it is polled, within a Tokio runtime, and has a subscription.
     pub fn connect(&self) -> EntityStream {
         EntityStream::new(Arc::clone(&self.0))
     }
@@ -77,12 +77,15 @@ impl Client {
     /// If the stream reconnects, it opens its later connections by itself.
     ///
     /// # Errors
-    /// [`ClientError`] if TLS or the handshake fails. There is no second attempt, even if the error is temporary.
+    /// [`ClientError`] if the client begins without a subscription, or TLS or the handshake fails. There is no second attempt, even if the error is temporary.
     pub async fn connect_over<S>(&self, transport: S) -> Result<EntityStream, ClientError>
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let settings = &self.0;
+        if settings.subscriptions.is_empty() {
+            return Err(InvalidSubscriptions::None.into());
+        }
         let at_opening = if settings.since.is_some() { &[] } else { settings.subscriptions.as_slice() };
         let memory = Arc::new(TokenMemory::default());
         let opening = Opening { settings: Arc::clone(settings), memory: Arc::clone(&memory), refused: None };
@@ -152,7 +155,7 @@ impl ClientBuilder {
     }
 
     /// Begins with these subscriptions, in place of the default subscription to every change. With an empty list the
-    /// stream receives nothing until the program calls [`EntityStream::subscribe`].
+    /// stream has no connection until the program calls [`EntityStream::subscribe`].
     pub fn subscriptions(mut self, subscriptions: impl IntoIterator<Item = Subscription>) -> Self {
         self.subscriptions = subscriptions.into_iter().collect();
         self
@@ -183,8 +186,8 @@ impl ClientBuilder {
     /// After the past events, or without them, the first [`StreamItem::Subscribed`](crate::StreamItem::Subscribed) is
     /// followed by [`StreamItem::Recovered`](crate::StreamItem::Recovered) or
     /// [`StreamItem::NotRecovered`](crate::StreamItem::NotRecovered). Events since the bookmark can be repeats of those
-    /// that the earlier stream handed out, up to 15 seconds before its position; their ids are the same. A stream without
-    /// subscriptions ignores the place.
+    /// that the earlier stream handed out, up to 15 seconds before its position; their ids are the same. A stream that begins
+    /// without subscriptions begins there with its first ones.
     pub fn since(mut self, since: impl Into<Since>) -> Self {
         self.since = Some(since.into());
         self

@@ -17,6 +17,7 @@ const REQUEST_ID: &str = "leave";
 /// A connection that ends.
 #[derive(Debug)]
 pub(crate) struct Departure {
+    number: u64,
     /// The subscriptions to remove.
     names: VecDeque<SubscriptionName>,
     /// True if it may bring events that no other connection has.
@@ -27,9 +28,14 @@ pub(crate) struct Departure {
 }
 
 impl Departure {
-    /// A connection that has these subscriptions, and ends at this time at the latest.
-    pub(crate) fn new(names: VecDeque<SubscriptionName>, is_only_source: bool, end: Instant) -> Self {
-        Self { names, is_only_source, quiet_at: None, end }
+    /// A connection with this number and these subscriptions, which ends at this time at the latest.
+    pub(crate) fn new(number: u64, names: VecDeque<SubscriptionName>, is_only_source: bool, end: Instant) -> Self {
+        Self { number, names, is_only_source, quiet_at: None, end }
+    }
+
+    /// The number that tells the connection from others.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
     }
 
     /// True if it may bring events that no other connection has.

@@ -43,6 +43,9 @@ pub enum StreamItem {
         /// The reason. If it is temporary, the same request can succeed later.
         error: ClientError,
     },
+    /// The stream has no subscription, and closes its connection. All requests of the program about subscriptions have taken effect.
+    /// The next one that subscribes opens another connection.
+    Idle,
     /// An event. Each event comes once for each view: the subscriptions of the connection that show the same of it share one
     /// item. [`ReceivedEvent::subscriptions`] names them.
     Event(Box<ReceivedEvent>),

@@ -75,7 +75,10 @@
 //! [`EntityStream::subscribe`], [`EntityStream::unsubscribe`] and [`EntityStream::replace`] change the subscriptions of a
 //! stream. The stream sends these requests one after the other. The server's answer is an item: [`StreamItem::Accepted`] or
 //! [`StreamItem::Refused`]. A request that has no answer when the connection is lost takes effect with the next
-//! [`StreamItem::Subscribed`]. A refused request never ends a stream that reconnects.
+//! [`StreamItem::Subscribed`] or [`StreamItem::Idle`]. A refused request never ends a stream that reconnects.
+//!
+//! A stream without a subscription has no connection. A second after its last subscription has ended, the stream closes its
+//! connection and hands out [`StreamItem::Idle`]. The next [`EntityStream::subscribe`] opens another one.
 //!
 //! [`Client::entities`] has a connection of its own. With [`EntityCollection`], any number of collections share the connection of a
 //! stream.

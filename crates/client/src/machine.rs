@@ -2,11 +2,11 @@
 //!
 //! [`Machine::step`] takes an input and the time, changes the state, and returns the frame to send. [`Machine::next_item`]
 //! returns the items to hand out. The driver takes all of them before the next input of the server, and derives everything else
-//! from the state: it holds a connection in `Subscribing` and `Streaming`, opens one in `Connecting`, and drops it in `Waiting`
+//! from the state: it holds a connection in `Subscribing` and `Streaming`, opens one in `Connecting`, and drops it in `Idle`, `Waiting`
 //! and `Closed`.
 //!
 //! Invariants:
-//! - Every state but `Closed` has a deadline. A stream never waits for ever.
+//! - Every state but `Idle` and `Closed` has a deadline. A stream that has a subscription never waits for ever.
 //! - A step at the deadline moves the deadline into the future or closes the stream. A driver that sleeps until the
 //!   deadline never spins.
 //! - No input leaves `Closed`, and a stream hands out one error at most, which is the last item.
@@ -100,11 +100,16 @@ pub(crate) struct Machine {
     is_refused: bool,
     renewal: Renewal,
     rotation: ConnectionRotation,
-    departure: Option<Departure>,
+    /// The time at which the stream becomes idle. `None` if it has a subscription, or will have one.
+    idle_at: Option<Instant>,
+    /// Connections that are no longer the stream's, and still bring events.
+    departures: Vec<Departure>,
+    /// The number of connections that were retired.
+    retirements: u64,
 }
 
 impl Machine {
-    /// A stream that opens its first connection as soon as it is driven, and begins at this place of the history.
+    /// A stream that opens its first connection as soon as it is driven and has a subscription. It begins at this place of the history.
     pub(crate) fn new(
         subscriptions: Vec<Subscription>,
         since: Option<Since>,
@@ -121,8 +126,9 @@ impl Machine {
         random: fastrand::Rng,
         now: Instant,
     ) -> Self {
+        let is_idle = subscriptions.is_empty();
         Self {
-            state: StreamState::Waiting { until: now },
+            state: if is_idle { StreamState::Idle } else { StreamState::Waiting { until: now } },
             subscriptions: SubscriptionSet::new(subscriptions),
             backoff: Backoff::new(&conduct.timing, random),
             conduct,
@@ -136,7 +142,9 @@ impl Machine {
             is_refused: false,
             renewal: Renewal::default(),
             rotation: ConnectionRotation::default(),
-            departure: None,
+            idle_at: None,
+            departures: Vec::new(),
+            retirements: 0,
         }
     }
 
@@ -190,8 +198,8 @@ impl Machine {
 
     /// The time of the next [`Input::Elapsed`]. `None` after the end.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        let departure = self.departure.as_ref().map(Departure::deadline);
-        let others = [self.rotation_deadline(), self.renewal.deadline(), departure];
+        let departure = self.departures.iter().map(Departure::deadline).min();
+        let others = [self.rotation_deadline(), self.renewal.deadline(), departure, self.idle_at];
         others.into_iter().chain([self.state.deadline()]).flatten().min()
     }
 
@@ -222,9 +230,15 @@ impl Machine {
 
     /// Takes an input, and returns the frame to send. An input that does not fit the state has no effect.
     pub(crate) fn step(&mut self, input: Input, now: Instant) -> Option<ClientMessage> {
+        let sent = self.take(input, now);
+        self.plan_idle(now);
+        sent
+    }
+
+    fn take(&mut self, input: Input, now: Instant) -> Option<ClientMessage> {
         match (input, self.state) {
-            (Input::Elapsed | Input::Busy, StreamState::Closed) => {
-                self.elapse_departure(now);
+            (Input::Elapsed | Input::Busy, StreamState::Idle | StreamState::Closed) => {
+                self.elapse_departures(now);
                 None
             }
             (_, StreamState::Closed) => None,
@@ -232,14 +246,15 @@ impl Machine {
                 self.state = StreamState::Closed;
                 self.stop_rotation();
                 self.renewal.stop();
-                self.departure = None;
+                self.departures.clear();
                 None
             }
             (Input::Opened, StreamState::Connecting { .. }) => {
                 self.state = StreamState::Subscribing { until: now + self.conduct.timing.answer };
                 self.seen.online(now);
                 self.hand_out(StreamItem::Connected);
-                Some(ClientMessage { action: self.opening_action(now), request_id: RequestId::parse(REQUEST_ID).ok() })
+                let action = self.opening_action(now)?;
+                Some(ClientMessage { action, request_id: RequestId::parse(REQUEST_ID).ok() })
             }
             (
                 Input::Failed(error),
@@ -278,7 +293,10 @@ impl Machine {
             (Input::Wake, StreamState::Streaming { answer_by: None, .. }) => Some(self.ping(now)),
             (Input::Busy, _) => self.keep_up(now),
             (Input::Elapsed, _) => {
-                self.elapse_departure(now);
+                self.elapse_departures(now);
+                if self.elapse_idle(now) {
+                    return None;
+                }
                 if let Some(message) = self.elapse_rotation(now) {
                     return Some(message);
                 }
@@ -299,12 +317,11 @@ impl Machine {
     }
 
     /// The first message of a connection.
-    fn opening_action(&mut self, now: Instant) -> Action {
+    fn opening_action(&mut self, now: Instant) -> Option<Action> {
         let snapshots = self.subscriptions.snapshots_at_opening();
         let action = subscribe(self.subscriptions.at_opening(), snapshots, self.resumption.since(now));
         self.resumption.opened(matches!(action, Some(Action::Subscribe(Subscribe { since: Some(_), .. }))));
-        // Without subscriptions, the answer to a ping shows that the server accepts the connection.
-        action.unwrap_or(Action::Ping)
+        action
     }
 
     fn hand_out(&mut self, item: StreamItem) {
@@ -367,6 +384,7 @@ impl Machine {
 
 mod depart;
 mod disconnect;
+mod idle;
 mod receive;
 mod rotate;
 #[cfg(test)]

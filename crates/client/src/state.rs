@@ -3,6 +3,8 @@ use tokio::time::Instant;
 /// The state of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StreamState {
+    /// The stream has no subscription, and so no connection. The next subscription opens one.
+    Idle,
     /// The client opens a connection. It gives up at `until`.
     Connecting {
         /// The end of this attempt.
@@ -37,7 +39,7 @@ pub enum StreamState {
 }
 
 impl StreamState {
-    /// The time at which the state ends by itself. `None` in `Closed` alone.
+    /// The time at which the state ends by itself. `None` in `Idle` and `Closed`.
     pub fn deadline(self) -> Option<Instant> {
         match self {
             Self::Connecting { until } | Self::Subscribing { until } | Self::Waiting { until } => Some(until),
@@ -45,7 +47,7 @@ impl StreamState {
                 let next = answer_by.unwrap_or(ping_at);
                 [accept_by, snapshot_at].into_iter().flatten().chain([next]).min()
             }
-            Self::Closed => None,
+            Self::Idle | Self::Closed => None,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::SystemTime;
 
-use entity_stream_protocol::{RequestId, Subscription, SubscriptionName};
+use entity_stream_protocol::{ClientMessage, RequestId, Subscription, SubscriptionName};
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, Stream, StreamExt};
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -36,8 +36,8 @@ pub struct EntityStream {
     link: Link,
     /// The connection that replaces the present one before its end.
     replacement: Link,
-    /// The connection that was replaced, or that leaves its group.
-    retired: Link,
+    /// The connections that were replaced, or that leave their group, with their numbers.
+    retired: Vec<(u64, Link)>,
     memory: Arc<TokenMemory>,
     /// The renewal of the token of the present connection.
     fetching: Option<BoxFuture<'static, Result<Option<FreshToken>, ClientError>>>,
@@ -60,7 +60,7 @@ impl EntityStream {
             settings,
             link: Link::None,
             replacement: Link::None,
-            retired: Link::None,
+            retired: Vec::new(),
             memory,
             fetching: None,
             farewells: Vec::new(),
@@ -94,7 +94,7 @@ impl EntityStream {
 
     /// Adds subscriptions, each in place of the subscription of the same name. The stream sends requests about subscriptions
     /// one after the other. The answer is [`StreamItem::Accepted`] or [`StreamItem::Refused`]; without a connection it is
-    /// the next [`StreamItem::Subscribed`]. An empty list changes nothing.
+    /// the next [`StreamItem::Subscribed`] or [`StreamItem::Idle`]. An empty list changes nothing.
     ///
     /// If the server keeps a history, no change is missed that matches the former and the new subscription of the same name;
     /// otherwise [`StreamItem::NotRecovered`] tells. Without a history, changes that are published while a subscription replaces
@@ -157,8 +157,8 @@ impl EntityStream {
     }
 
     /// The place in the history from which another stream can continue after the items that this one has handed out, with
-    /// [`ClientBuilder::since`](crate::ClientBuilder::since). `None` before the first [`StreamItem::Subscribed`] and for a member
-    /// of a group, and if the server keeps no history.
+    /// [`ClientBuilder::since`](crate::ClientBuilder::since). `None` before the first [`StreamItem::Subscribed`], after
+    /// [`StreamItem::Idle`] and for a member of a group, and if the server keeps no history.
     ///
     /// A program that stores it stores it after it has handled the last item. It moves with the events, and every five minutes
     /// without one.
@@ -180,11 +180,8 @@ impl EntityStream {
     /// Wants no more events. A member of a group leaves it: the server has assigned events to this stream, which it still hands out
     /// before it ends, within [`StreamTiming::drain`](crate::StreamTiming::drain). Any other stream ends at once.
     pub fn leave(&mut self) {
-        let message = self.machine.leave(Instant::now());
-        if self.machine.is_departing() && message.is_some() {
-            self.retire();
-            self.retired.send(message.as_ref());
-        }
+        let farewell = self.machine.leave(Instant::now());
+        self.retire(farewell.as_ref());
         self.tidy();
     }
 
@@ -196,10 +193,13 @@ impl EntityStream {
         futures_util::future::join_all(self.farewells).await;
     }
 
-    /// The connection is no longer the stream's.
-    fn retire(&mut self) {
-        self.farewells.extend(self.retired.end());
-        self.retired = std::mem::replace(&mut self.link, Link::None);
+    /// Sets the connection aside, if the machine has retired it.
+    fn retire(&mut self, farewell: Option<&ClientMessage>) {
+        let is_new = |number: &u64| self.retired.iter().all(|(other, _)| other != number);
+        if let Some(number) = self.machine.last_retired().filter(is_new) {
+            self.link.send(farewell);
+            self.retired.push((number, std::mem::replace(&mut self.link, Link::None)));
+        }
     }
 
     /// Takes an input, and then brings the connections in line with the state.
@@ -210,9 +210,12 @@ impl EntityStream {
     }
 
     fn tidy(&mut self) {
+        self.retire(None);
         match self.machine.state() {
             StreamState::Connecting { .. } if self.link.is_none() => self.link = self.open(),
-            StreamState::Waiting { .. } | StreamState::Closed => self.farewells.extend(self.link.end()),
+            StreamState::Idle | StreamState::Waiting { .. } | StreamState::Closed => {
+                self.farewells.extend(self.link.end());
+            }
             _ => {}
         }
         match self.machine.wants_replacement() {
@@ -220,8 +223,8 @@ impl EntityStream {
             true => {}
             false => self.farewells.extend(self.replacement.end()),
         }
-        if !self.machine.is_departing() {
-            self.farewells.extend(self.retired.end());
+        for (_, mut link) in self.retired.extract_if(.., |(number, _)| !self.machine.is_departing(*number)) {
+            self.farewells.extend(link.end());
         }
         match (self.machine.wants_token(), &self.settings.token_source) {
             (true, Some(source)) if self.fetching.is_none() => {
@@ -264,8 +267,7 @@ impl EntityStream {
         };
         let effects = self.machine.step_replacement(input, Instant::now());
         if effects.replaces {
-            self.retire();
-            self.retired.send(effects.farewell.as_ref());
+            self.retire(effects.farewell.as_ref());
             self.link = std::mem::replace(&mut self.replacement, Link::None);
             self.link.send(effects.send.as_ref());
         } else {
@@ -275,27 +277,29 @@ impl EntityStream {
         self.tidy();
     }
 
-    /// Takes what the former connection brought.
-    fn retired_news(&mut self, news: LinkNews) {
+    /// Takes what a former connection brought.
+    fn retired_news(&mut self, place: usize, news: LinkNews) {
+        let Some((number, link)) = self.retired.get_mut(place) else { return };
         match news {
             LinkNews::Received(text) => {
-                let message = self.machine.receive_retired(&text, Instant::now());
-                self.retired.send(message.as_ref());
+                let message = self.machine.receive_retired(*number, &text, Instant::now());
+                link.send(message.as_ref());
             }
             LinkNews::Opened(_) => {}
-            LinkNews::Failed(error) => self.machine.retired_ended(error, Instant::now()),
+            LinkNews::Failed(error) => self.machine.retired_ended(*number, error, Instant::now()),
         }
-        self.tidy();
     }
 
     /// Lets everything work until it waits for the network, the token source or the time.
     fn poll_work(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        // Each has a turn: one that always has something must not keep the others waiting. The former connection comes first,
-        // because its events are older.
+        // Each has a turn: one that always has something must not keep the others waiting. The former connections come first,
+        // because their events are older.
         let mut has_worked = false;
-        if let Poll::Ready(news) = self.retired.poll(cx) {
-            self.retired_news(news);
-            has_worked = true;
+        for place in 0..self.retired.len() {
+            if let Some(Poll::Ready(news)) = self.retired.get_mut(place).map(|(_, link)| link.poll(cx)) {
+                self.retired_news(place, news);
+                has_worked = true;
+            }
         }
         if let Poll::Ready(news) = self.link.poll(cx) {
             self.news(news);
@@ -346,7 +350,7 @@ impl Stream for EntityStream {
             if let Some(item) = stream.machine.next_item() {
                 return Poll::Ready(Some(item));
             }
-            if stream.machine.state() == StreamState::Closed && !stream.machine.is_departing() {
+            if stream.machine.state() == StreamState::Closed && !stream.machine.has_departures() {
                 return Poll::Ready(None);
             }
             ready!(stream.poll_work(cx));

@@ -101,6 +101,16 @@ impl SubscriptionSet {
         self.after(self.requests.len()).into_iter().map(|subscription| subscription.name).collect()
     }
 
+    /// True if the stream has, or will have, a subscription after all requests.
+    pub(crate) fn is_wanted(&self) -> bool {
+        !self.after(self.requests.len()).is_empty()
+    }
+
+    /// True if the server has no subscription of the stream, and no request waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.accepted.is_empty() && self.requests.is_empty()
+    }
+
     /// The subscriptions after the first requests.
     fn after(&self, requests: usize) -> Vec<Subscription> {
         let mut subscriptions = self.accepted.clone();
@@ -150,6 +160,12 @@ impl SubscriptionSet {
         (self.accepted, self.snapshots) = (self.at_opening(), self.snapshots_at_opening());
         self.requests.drain(..self.opening);
         self.opening = 0;
+    }
+
+    /// All requests take effect without the server, which has no connection of the stream.
+    pub(crate) fn settle(&mut self) {
+        self.open();
+        self.opened();
     }
 
     /// The connection, or the attempt to open one, ended. A request that was under way takes effect with the next connection.

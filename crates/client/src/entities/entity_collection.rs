@@ -83,7 +83,7 @@ impl EntityCollection {
                     return vec![EntitiesItem::Complete];
                 }
             }
-            StreamItem::Disconnected { .. } => self.collection.disconnected(now),
+            StreamItem::Disconnected { .. } | StreamItem::Idle => self.collection.disconnected(now),
             // After `NotRecovered` the snapshot follows.
             StreamItem::Subscribed
             | StreamItem::NotRecovered { .. }

@@ -51,15 +51,20 @@ impl Machine {
         }
     }
 
-    /// Ends the connection: for ever if the error is permanent, else until the next attempt.
-    pub(super) fn disconnect(&mut self, error: ClientError, now: Instant) {
+    /// The connection, or the attempt to open one, is over.
+    pub(super) fn end_connection(&mut self, now: Instant) {
         self.program_pinged = false;
         self.stop_rotation();
         self.renewal.stop();
         self.seen.offline(now);
-        let given_up = self.give_up_request(&error);
         self.subscriptions.lost();
         self.snapshots.lost();
+    }
+
+    /// Ends the connection: for ever if the error is permanent, else until the next attempt.
+    pub(super) fn disconnect(&mut self, error: ClientError, now: Instant) {
+        let given_up = self.give_up_request(&error);
+        self.end_connection(now);
         let subscribed_since = match self.state {
             StreamState::Streaming { since, .. } => Some(since),
             _ => None,
@@ -70,10 +75,16 @@ impl Machine {
                 false => self.resumption.lost(),
             }
         }
+        if self.conduct.reconnects && !self.subscriptions.is_wanted() {
+            // There is nothing to connect for.
+            self.state = StreamState::Waiting { until: now };
+            self.hand_out_with(given_up.map(|request| StreamItem::Refused { request, error }), None);
+            return;
+        }
         if given_up.is_none() && self.is_final(&error) {
             self.state = StreamState::Closed;
             // The error is the last item.
-            self.departure = None;
+            self.departures.clear();
             self.items.push_back(QueuedItem { item: Some(Err(error)), step: None });
             return;
         }

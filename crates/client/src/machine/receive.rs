@@ -118,9 +118,9 @@ impl Machine {
             && !self.awaits_retired()
     }
 
-    /// True if the retired connection may bring events that no other connection has: the bookmark stays before them.
+    /// True if a retired connection may bring events that no other connection has: the bookmark stays before them.
     fn awaits_retired(&self) -> bool {
-        self.departure.as_ref().is_some_and(Departure::is_only_source)
+        self.departures.iter().any(Departure::is_only_source)
     }
 
     /// True if a request about subscriptions is under way.
@@ -135,7 +135,7 @@ impl Machine {
                 let (id, bookmark) = (request_id.as_ref(), Bookmark::of(position, session));
                 if !is_subscribed && is_ours(id) {
                     let (step, verdict) = self.resumption.answered(bookmark, recovery);
-                    self.subscribed(Some(step), verdict, part, now)
+                    self.subscribed(step, verdict, part, now)
                 } else if self.subscriptions.awaits(id) {
                     self.accepted(Some((bookmark, recovery)), part, now)
                 } else if self.snapshots.awaits(id) {
@@ -152,11 +152,6 @@ impl Machine {
             }
             Answer::Snapshot { request_id, snapshot, snapshot_next } if self.snapshots.awaits(request_id.as_ref()) => {
                 self.snapshot_arrived(ReceivedPart { entities: snapshot, next: snapshot_next }, now)
-            }
-            // A gateway that answers pings by itself may leave the id out. Another ping was not sent.
-            Answer::Pong { .. } if !is_subscribed && self.subscriptions.at_opening().is_empty() => {
-                self.resumption.forget();
-                self.subscribed(None, None, None, now)
             }
             Answer::Unsubscribed { request_id, .. } if self.subscriptions.awaits(request_id.as_ref()) => {
                 self.accepted(None, None, now)
@@ -182,7 +177,7 @@ impl Machine {
     /// The server accepted what the connection opened with.
     fn subscribed(
         &mut self,
-        step: Option<BookmarkStep>,
+        step: BookmarkStep,
         verdict: Option<StreamItem>,
         part: Option<ReceivedPart>,
         now: Instant,
@@ -201,17 +196,17 @@ impl Machine {
         let begun = self.subscriptions.snapshots_at_opening();
         if let Some(part) = part.filter(|_| !begun.is_empty()) {
             self.hand_out_both(Some(StreamItem::Subscribed), verdict, None);
-            self.snapshots.begin(begun, step);
+            self.snapshots.begin(begun, Some(step));
             return self.snapshot_arrived(part, now);
         }
         // The stream resumes, so the server sent no snapshot.
         let owed = self.snapshots.owed(&begun);
         if !owed.is_empty() && verdict.is_some() {
-            self.hand_out_both(Some(StreamItem::Subscribed), verdict, step);
+            self.hand_out_both(Some(StreamItem::Subscribed), verdict, Some(step));
             self.snapshots.begin(owed, None);
             return self.send_snapshot_request(now);
         }
-        self.hand_out_both(Some(StreamItem::Subscribed), verdict, step);
+        self.hand_out_both(Some(StreamItem::Subscribed), verdict, Some(step));
         self.send_next(now)
     }
 

@@ -61,7 +61,7 @@ impl Machine {
             ConnectionRotation::Due(_) => {
                 let is_free = matches!(self.state, StreamState::Streaming { accept_by: None, .. })
                     && !self.snapshots.is_under_way()
-                    && self.departure.is_none()
+                    && !self.has_departures()
                     && !self.subscriptions.at_opening().is_empty();
                 self.rotation = match is_free {
                     true => ConnectionRotation::Opening { until: now + timing.connect },

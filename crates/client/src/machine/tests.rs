@@ -1,4 +1,5 @@
 mod happenings;
+mod idling;
 mod model;
 mod requests;
 mod resuming;

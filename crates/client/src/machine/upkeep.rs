@@ -13,7 +13,10 @@ use crate::state::StreamState;
 impl Machine {
     /// Takes the steps that are due and are no answers of the server.
     pub(super) fn keep_up(&mut self, now: Instant) -> Option<ClientMessage> {
-        self.elapse_departure(now);
+        self.elapse_departures(now);
+        if self.elapse_idle(now) {
+            return None;
+        }
         if matches!(self.rotation, ConnectionRotation::Due(_)) {
             self.elapse_rotation(now);
         }
@@ -24,10 +27,6 @@ impl Machine {
             StreamState::Streaming { ping_at, answer_by: None, .. } if now >= ping_at => Some(self.ping(now)),
             _ => None,
         }
-    }
-
-    pub(super) fn elapse_departure(&mut self, now: Instant) {
-        self.departure = self.departure.take().filter(|departure| now < departure.deadline());
     }
 
     /// The driver fetched a token, or failed to.
@@ -77,7 +76,7 @@ impl Machine {
                 self.state = StreamState::Connecting { until: now + timing.connect };
                 self.subscriptions.open();
             }
-            StreamState::Closed => {}
+            StreamState::Idle | StreamState::Closed => {}
         }
         None
     }

@@ -4,6 +4,7 @@
 
 mod connecting;
 mod entities;
+mod idling;
 mod in_band;
 mod listening;
 mod possession;

@@ -67,20 +67,6 @@ fn a_connection_opens_with_all_subscriptions_in_one_message() {
 }
 
 #[test]
-fn a_stream_without_subscriptions_is_confirmed_by_a_ping() {
-    for pong in [r#"{"type":"pong","requestId":"subscribe"}"#, r#"{"type":"pong"}"#] {
-        let mut driven = Driven::with(vec![], true);
-        driven.elapse();
-        assert_eq!(sent(&driven.step(Input::Opened)), r#"{"action":"ping","requestId":"subscribe"}"#);
-        assert!(matches!(driven.receive(pong).item, Some(Ok(StreamItem::Subscribed))));
-        assert_eq!(
-            sent(&driven.subscribe(&["map"])),
-            r#"{"action":"subscribe","subscription":"map","requestId":"request-1"}"#
-        );
-    }
-}
-
-#[test]
 fn requests_are_sent_one_after_the_other() {
     let mut driven = Driven::streaming();
     let first = driven.subscribe(&["a", "b"]);
