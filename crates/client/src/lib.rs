@@ -74,8 +74,9 @@
 //!
 //! [`EntityStream::subscribe`], [`EntityStream::unsubscribe`] and [`EntityStream::replace`] change the subscriptions of a
 //! stream. The stream sends these requests one after the other. The server's answer is an item: [`StreamItem::Accepted`] or
-//! [`StreamItem::Refused`]. A request that has no answer when the connection is lost takes effect with the next
-//! [`StreamItem::Subscribed`] or [`StreamItem::Idle`]. A refused request never ends a stream that reconnects.
+//! [`StreamItem::Refused`]. The stream sends a request up to four times that the server cannot serve at the moment. A request that has
+//! no answer when the connection is lost takes effect with the next [`StreamItem::Subscribed`] or [`StreamItem::Idle`]. A refused
+//! request never ends a stream that reconnects.
 //!
 //! A stream without a subscription has no connection. A second after its last subscription has ended, the stream closes its
 //! connection and hands out [`StreamItem::Idle`]. The next [`EntityStream::subscribe`] opens another one.

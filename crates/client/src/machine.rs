@@ -21,11 +21,10 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::time::{Duration, SystemTime};
 
-use entity_stream_protocol::{
-    AccessToken, Action, ClientMessage, RequestId, Since, Subscribe, Subscription, SubscriptionName,
-};
+use entity_stream_protocol::{AccessToken, Action, ClientMessage, RequestId, Since, Subscription, SubscriptionName};
 use tokio::time::Instant;
 
+use self::items::QueuedItem;
 use crate::backoff::Backoff;
 use crate::bookmark::Bookmark;
 use crate::conduct::StreamConduct;
@@ -33,12 +32,12 @@ use crate::departure::Departure;
 use crate::error::ClientError;
 use crate::item::StreamItem;
 use crate::renewal::{FreshToken, HeldToken, Renewal, RenewalDeadline};
-use crate::resumption::{BookmarkStep, Resumption};
+use crate::resumption::Resumption;
 use crate::rotation::ConnectionRotation;
 use crate::seen::{SeenEvents, SeenLimits};
-use crate::snapshots::{SnapshotStep, Snapshots};
+use crate::snapshots::Snapshots;
 use crate::state::StreamState;
-use crate::subscription_limits::{InvalidSubscriptions, subscribe};
+use crate::subscription_limits::InvalidSubscriptions;
 use crate::subscription_request::SubscriptionRequest;
 use crate::subscription_set::SubscriptionSet;
 
@@ -73,13 +72,6 @@ pub(crate) enum Input {
     Close,
 }
 
-/// An item that waits to be handed out, and the step of the bookmark that comes with it.
-#[derive(Debug)]
-struct QueuedItem {
-    item: Option<Result<StreamItem, ClientError>>,
-    step: Option<BookmarkStep>,
-}
-
 /// The state machine of one stream.
 #[derive(Debug)]
 pub(crate) struct Machine {
@@ -96,8 +88,12 @@ pub(crate) struct Machine {
     program_pinged: bool,
     /// True if a connection has subscribed.
     has_subscribed: bool,
-    /// True if the server refused the last token, until a connection has subscribed.
+    /// True if the server refused the last attempt to connect because of its token, until a connection has subscribed.
     is_refused: bool,
+    /// True if the server refused the last token, in a handshake or in a message. The token is not sent again.
+    avoids_last_token: bool,
+    /// True if the server could not serve the last first message, until a connection has subscribed.
+    is_cautious: bool,
     renewal: Renewal,
     rotation: ConnectionRotation,
     /// The time at which the stream becomes idle. `None` if it has a subscription, or will have one.
@@ -140,6 +136,8 @@ impl Machine {
             program_pinged: false,
             has_subscribed: false,
             is_refused: false,
+            avoids_last_token: false,
+            is_cautious: false,
             renewal: Renewal::default(),
             rotation: ConnectionRotation::default(),
             idle_at: None,
@@ -173,19 +171,6 @@ impl Machine {
         self.resumption.bookmark()
     }
 
-    /// The next item to hand out.
-    pub(crate) fn next_item(&mut self) -> Option<Result<StreamItem, ClientError>> {
-        while let Some(QueuedItem { item, step }) = self.items.pop_front() {
-            if let Some(step) = step {
-                self.resumption.proceed(step);
-            }
-            if item.is_some() {
-                return item;
-            }
-        }
-        None
-    }
-
     /// Returns whether a request about subscriptions is possible. See [`SubscriptionSet::check`].
     pub(crate) fn check(&self, request: &SubscriptionRequest) -> Result<(), InvalidSubscriptions> {
         self.subscriptions.check(request)
@@ -205,7 +190,7 @@ impl Machine {
 
     /// True if the server refused the last token, and another one is needed.
     pub(crate) fn needs_other_token(&self) -> bool {
-        self.is_refused
+        self.avoids_last_token
     }
 
     /// True if the driver has to fetch a token for the open connection.
@@ -268,7 +253,7 @@ impl Machine {
                 self.resumption.hear(at);
                 sent
             }
-            (Input::Ping(request_id), StreamState::Streaming { since, answer_by, accept_by, snapshot_at, .. }) => {
+            (Input::Ping(request_id), StreamState::Streaming { since, answer_by, accept_by, request_at, .. }) => {
                 self.program_pinged = true;
                 let answer_by = answer_by.or(Some(now + self.conduct.timing.pong));
                 self.state = StreamState::Streaming {
@@ -276,7 +261,7 @@ impl Machine {
                     ping_at: now + self.conduct.timing.ping,
                     answer_by,
                     accept_by,
-                    snapshot_at,
+                    request_at,
                 };
                 Some(ClientMessage { action: Action::Ping, request_id: Some(request_id) })
             }
@@ -315,77 +300,16 @@ impl Machine {
             (Input::Opened | Input::Failed(_) | Input::Received(..) | Input::Ping(_) | Input::Wake, _) => None,
         }
     }
-
-    /// The first message of a connection.
-    fn opening_action(&mut self, now: Instant) -> Option<Action> {
-        let snapshots = self.subscriptions.snapshots_at_opening();
-        let action = subscribe(self.subscriptions.at_opening(), snapshots, self.resumption.since(now));
-        self.resumption.opened(matches!(action, Some(Action::Subscribe(Subscribe { since: Some(_), .. }))));
-        action
-    }
-
-    fn hand_out(&mut self, item: StreamItem) {
-        self.items.push_back(QueuedItem { item: Some(Ok(item)), step: None });
-    }
-
-    /// Hands out an item, if there is one, and moves the bookmark at that moment.
-    fn hand_out_with(&mut self, item: Option<StreamItem>, step: Option<BookmarkStep>) {
-        if item.is_some() || step.is_some() {
-            self.items.push_back(QueuedItem { item: item.map(Ok), step });
-        }
-    }
-
-    /// Hands out an item and the verdict on the past, and moves the bookmark with the last of them.
-    fn hand_out_both(&mut self, item: Option<StreamItem>, verdict: Option<StreamItem>, step: Option<BookmarkStep>) {
-        match verdict {
-            None => self.hand_out_with(item, step),
-            Some(_) => {
-                self.hand_out_with(item, None);
-                self.hand_out_with(verdict, step);
-            }
-        }
-    }
-
-    /// Sends the next request about subscriptions, if the connection is free for it.
-    fn send_next(&mut self, now: Instant) -> Option<ClientMessage> {
-        let message = match self.state {
-            StreamState::Streaming { .. } if !self.snapshots.is_under_way() && !self.wants_replacement() => {
-                self.subscriptions.next_message()
-            }
-            _ => None,
-        };
-        self.send_request(message, now)
-    }
-
-    /// Sends the next request of the snapshot that is under way.
-    fn send_snapshot_request(&mut self, now: Instant) -> Option<ClientMessage> {
-        if let StreamState::Streaming { snapshot_at, .. } = &mut self.state {
-            *snapshot_at = None;
-        }
-        let (step, id) = self.snapshots.next_request()?;
-        let action = match step {
-            SnapshotStep::Continue(next) => Some(Action::Snapshot { next }),
-            SnapshotStep::Begin(names) => {
-                let subscriptions = self.subscriptions.at_opening();
-                let named = subscriptions.into_iter().filter(|subscription| names.contains(&subscription.name));
-                subscribe(named.collect(), names.clone(), None)
-            }
-        };
-        self.send_request(action.map(|action| (action, id)), now)
-    }
-
-    fn send_request(&mut self, message: Option<(Action, RequestId)>, now: Instant) -> Option<ClientMessage> {
-        if let (Some(_), StreamState::Streaming { accept_by, .. }) = (&message, &mut self.state) {
-            *accept_by = Some(now + self.conduct.timing.answer);
-        }
-        message.map(|(action, id)| ClientMessage { action, request_id: Some(id) })
-    }
 }
 
+mod answers;
 mod depart;
 mod disconnect;
 mod idle;
+mod items;
 mod receive;
+mod refusals;
+mod requests;
 mod rotate;
 #[cfg(test)]
 mod tests;

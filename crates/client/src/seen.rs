@@ -76,7 +76,7 @@ impl SeenEvents {
             self.numbers.retain(|name, _| present.contains(name));
         }
         match request {
-            SubscriptionRequest::Replace { old, new } if *old != new.name => {
+            SubscriptionRequest::Replace { old, new, .. } if *old != new.name => {
                 let number = self.number(old);
                 self.numbers.insert(old.clone(), number);
                 self.numbers.insert(new.name.clone(), number);

@@ -164,6 +164,16 @@ impl Snapshots {
         })
     }
 
+    /// The subscriptions of the snapshot under way.
+    pub(crate) fn subscriptions(&self) -> Option<&BTreeSet<SubscriptionName>> {
+        self.under_way.as_ref().map(|snapshot| &snapshot.subscriptions)
+    }
+
+    /// The program has ended the subscriptions of the snapshot. Returns the step of the bookmark that waited for it.
+    pub(crate) fn abandon(&mut self) -> Option<BookmarkStep> {
+        self.under_way.take()?.held
+    }
+
     /// The connection ended.
     pub(crate) fn lost(&mut self) {
         self.under_way = None;

@@ -26,8 +26,9 @@ pub enum StreamState {
         /// The time until which the server has to answer the request about subscriptions, or about a snapshot, that is under
         /// way. `None` if none is.
         accept_by: Option<Instant>,
-        /// The time at which the client asks for the next part of a snapshot. `None` if none waits.
-        snapshot_at: Option<Instant>,
+        /// The time at which the client sends the next request for a snapshot, or a request about subscriptions once more. `None` if
+        /// neither waits.
+        request_at: Option<Instant>,
     },
     /// There is no connection. The client connects at `until`.
     Waiting {
@@ -43,9 +44,9 @@ impl StreamState {
     pub fn deadline(self) -> Option<Instant> {
         match self {
             Self::Connecting { until } | Self::Subscribing { until } | Self::Waiting { until } => Some(until),
-            Self::Streaming { ping_at, answer_by, accept_by, snapshot_at, .. } => {
+            Self::Streaming { ping_at, answer_by, accept_by, request_at, .. } => {
                 let next = answer_by.unwrap_or(ping_at);
-                [accept_by, snapshot_at].into_iter().flatten().chain([next]).min()
+                [accept_by, request_at].into_iter().flatten().chain([next]).min()
             }
             Self::Idle | Self::Closed => None,
         }

@@ -142,7 +142,20 @@ impl EntityStream {
     /// # Errors
     /// [`InvalidSubscriptions`] if the stream does not have the old one, or a connection cannot have both. Nothing is sent.
     pub fn replace(&mut self, old: SubscriptionName, new: Subscription) -> Result<(), InvalidSubscriptions> {
-        self.request(SubscriptionRequest::Replace { old, new: Box::new(new) })
+        self.request(SubscriptionRequest::Replace { old, new: Box::new(new), has_snapshot: false })
+    }
+
+    /// Replaces a subscription as [`replace`](Self::replace) does, and begins the new one with a snapshot as
+    /// [`subscribe_with_snapshot`](Self::subscribe_with_snapshot) does. The old one stays until the snapshot is complete.
+    ///
+    /// # Errors
+    /// As for [`replace`](Self::replace).
+    pub fn replace_with_snapshot(
+        &mut self,
+        old: SubscriptionName,
+        new: Subscription,
+    ) -> Result<(), InvalidSubscriptions> {
+        self.request(SubscriptionRequest::Replace { old, new: Box::new(new), has_snapshot: true })
     }
 
     fn request(&mut self, request: SubscriptionRequest) -> Result<(), InvalidSubscriptions> {

@@ -6,7 +6,8 @@ use entity_stream_protocol::CloseCode;
 use entity_stream_protocol::limits::RESUME_INTERVAL;
 use tokio::time::Instant;
 
-use super::{Machine, QueuedItem};
+use super::Machine;
+use super::items::QueuedItem;
 use crate::error::{ClientError, ErrorKind};
 use crate::item::StreamItem;
 use crate::state::StreamState;
@@ -42,9 +43,9 @@ impl Machine {
             ClientError::Closed { code, .. } if is_fault_of_message(*code) => {
                 !self.has_subscribed && matches!(self.state, StreamState::Subscribing { .. })
             }
-            ClientError::TokenRefusedAgain => true,
-            // The token may have expired on its way.
+            // The token may have expired on its way. A refusal gets one more attempt, with another token.
             error if error.kind() == ErrorKind::CredentialRefused && self.conduct.has_token_source => {
+                self.avoids_last_token = true;
                 std::mem::replace(&mut self.is_refused, true)
             }
             error => !error.is_temporary(),

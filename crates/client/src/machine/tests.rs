@@ -4,6 +4,7 @@ mod model;
 mod requests;
 mod resuming;
 mod rotating;
+mod snapshot_model;
 mod snapshots;
 mod tokens;
 

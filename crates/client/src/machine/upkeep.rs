@@ -59,14 +59,14 @@ impl Machine {
         let timing = self.conduct.timing;
         match &mut self.state {
             StreamState::Connecting { .. } => self.disconnect(ClientError::Timeout(timing.connect), now),
-            StreamState::Streaming { answer_by, accept_by, snapshot_at, .. } => {
+            StreamState::Streaming { answer_by, accept_by, request_at, .. } => {
                 let is_due = |at: Option<Instant>| at.is_some_and(|at| now >= at);
                 if is_due(*answer_by) {
                     self.disconnect(ClientError::Timeout(timing.pong), now);
                 } else if is_due(*accept_by) {
                     self.disconnect(ClientError::Timeout(timing.answer), now);
-                } else if is_due(*snapshot_at) {
-                    return self.send_snapshot_request(now);
+                } else if is_due(*request_at) {
+                    return self.resume_requests(now);
                 } else {
                     return Some(self.ping(now));
                 }
@@ -74,7 +74,7 @@ impl Machine {
             StreamState::Subscribing { .. } => self.disconnect(ClientError::Timeout(timing.answer), now),
             StreamState::Waiting { .. } => {
                 self.state = StreamState::Connecting { until: now + timing.connect };
-                self.subscriptions.open();
+                self.subscriptions.open(self.is_cautious);
             }
             StreamState::Idle | StreamState::Closed => {}
         }

@@ -1,6 +1,6 @@
 //! A program that drives one stream, and records what it sees.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use entity_stream_client::{
@@ -55,6 +55,8 @@ pub(crate) struct Program {
     record: watch::Sender<Record>,
     calls: Vec<OpenCall>,
     collections: HashMap<String, EntityCollection>,
+    /// The subscriptions that began with a snapshot.
+    with_snapshot: HashSet<String>,
     /// The number of attempts to connect, and connections, that have ended.
     ended: usize,
     goes: bool,
@@ -71,6 +73,7 @@ impl Program {
             record,
             calls: Vec::new(),
             collections: HashMap::new(),
+            with_snapshot: HashSet::new(),
             ended: 0,
             goes: false,
             later: Vec::new(),
@@ -144,6 +147,9 @@ impl Program {
             Order::Subscribe { after: Some(_), .. } => self.later.push(order),
             Order::Subscribe { call, subscription, has_snapshot, after: None } => {
                 let name = subscription.name.clone();
+                if has_snapshot {
+                    self.with_snapshot.insert(call.clone());
+                }
                 let asked = match has_snapshot {
                     true => stream.subscribe_with_snapshot([subscription]),
                     false => stream.subscribe([subscription]),
@@ -168,7 +174,11 @@ impl Program {
             Order::Update { call, of, subscription } => {
                 let old = self.record.borrow().names[&of].last().unwrap().parse().unwrap();
                 let name = subscription.name.clone();
-                stream.replace(old, subscription).unwrap();
+                let replaced = match self.with_snapshot.contains(&of) {
+                    true => stream.replace_with_snapshot(old, subscription),
+                    false => stream.replace(old, subscription),
+                };
+                replaced.unwrap();
                 self.note(|record| record.names.entry(of).or_default().push(name.to_string()));
                 self.call(call, name);
             }

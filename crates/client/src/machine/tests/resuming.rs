@@ -311,6 +311,7 @@ fn a_subscription_that_was_added_meanwhile_gets_no_past_events() {
     driven.step(Input::Request(SubscriptionRequest::Replace {
         old: "old".parse().unwrap(),
         new: Box::new(named("place")),
+        has_snapshot: false,
     }));
     driven.elapse();
     driven.step(Input::Opened);
