@@ -163,6 +163,7 @@
 mod backoff;
 mod bookmark;
 mod client;
+mod client_builder;
 mod conduct;
 mod connection;
 mod credential;
@@ -192,7 +193,8 @@ mod timing;
 mod token_source;
 
 pub use bookmark::Bookmark;
-pub use client::{Client, ClientBuilder};
+pub use client::Client;
+pub use client_builder::ClientBuilder;
 pub use credential::{ClientCredential, CredentialKind, InvalidCredential};
 pub use dpop_key::{DpopKey, InvalidDpopKey, NoRandomNumbers};
 pub use entities::{Entities, EntitiesItem, Entity, EntityCollection};

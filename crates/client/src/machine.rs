@@ -19,11 +19,12 @@
 //!   as possibly missed.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use entity_stream_protocol::{AccessToken, Action, ClientMessage, RequestId, Since, Subscription, SubscriptionName};
 use tokio::time::Instant;
 
+pub(crate) use self::input::Input;
 use self::items::QueuedItem;
 use crate::backoff::Backoff;
 use crate::bookmark::Bookmark;
@@ -31,7 +32,7 @@ use crate::conduct::StreamConduct;
 use crate::departure::Departure;
 use crate::error::ClientError;
 use crate::item::StreamItem;
-use crate::renewal::{FreshToken, HeldToken, Renewal, RenewalDeadline};
+use crate::renewal::{HeldToken, Renewal, RenewalDeadline};
 use crate::resumption::Resumption;
 use crate::rotation::ConnectionRotation;
 use crate::seen::{SeenEvents, SeenLimits};
@@ -46,31 +47,6 @@ use crate::subscription_set::SubscriptionSet;
 const REMEMBERED_EVENTS: SeenLimits = SeenLimits { pairs: 100_000, time: Duration::from_secs(15 * 60) };
 /// The `requestId` of the first message of a connection.
 const REQUEST_ID: &str = "subscribe";
-
-/// An input of the machine.
-#[derive(Debug)]
-pub(crate) enum Input {
-    /// The connection is open.
-    Opened,
-    /// The attempt to connect, or the connection, failed.
-    Failed(ClientError),
-    /// The server sent a text frame at this time of the day.
-    Received(String, SystemTime),
-    /// The deadline has passed.
-    Elapsed,
-    /// The server has sent something, and more may have arrived: answers may be late, but no other step may wait for a pause.
-    Busy,
-    /// The program wants a sign of life.
-    Ping(RequestId),
-    /// The program wants other subscriptions.
-    Request(SubscriptionRequest),
-    /// The token source returned a fresh token. `None` if it returned the same one.
-    Token(Result<Option<FreshToken>, ClientError>),
-    /// The network may be back.
-    Wake,
-    /// The program wants no more.
-    Close,
-}
 
 /// The state machine of one stream.
 #[derive(Debug)]
@@ -306,6 +282,7 @@ mod answers;
 mod depart;
 mod disconnect;
 mod idle;
+mod input;
 mod items;
 mod receive;
 mod refusals;

@@ -8,6 +8,8 @@ mod snapshot_model;
 mod snapshots;
 mod tokens;
 
+use std::time::SystemTime;
+
 use entity_stream_protocol::{CloseCode, SubscriptionName};
 use serde_json::json;
 
