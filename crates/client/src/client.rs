@@ -14,23 +14,24 @@ use crate::stream_url::StreamUrl;
 use crate::subscription_limits::{self, InvalidSubscriptions};
 use crate::token_source::TokenMemory;
 
-/// A client of one tenant's changes. It can open any number of streams.
+/// A client of one tenant's changes, which can open any number of streams.
 #[derive(Clone, Debug)]
 pub struct Client(pub(crate) Arc<Settings>);
 
 impl Client {
-    /// A stream of the changes. It connects as soon as it is polled, within a Tokio runtime, and has a subscription.
+    /// A stream of the changes. The stream connects as soon as it is polled, within a Tokio runtime, and has a subscription.
     pub fn connect(&self) -> EntityStream {
         EntityStream::new(Arc::clone(&self.0))
     }
 
-    /// A stream over a connection that the caller opened, for example through a proxy. This function does TLS, if the
+    /// A stream over a connection that the caller opened, for example through a proxy. The function does TLS, if the
     /// URL begins with `wss://`, and the handshake of WebSocket, without a time limit.
     ///
     /// If the stream reconnects, it opens its later connections by itself.
     ///
     /// # Errors
-    /// [`ClientError`] if the client begins without a subscription, or TLS or the handshake fails. There is no second attempt, even if the error is temporary.
+    /// [`ClientError`] if the client begins without a subscription, or TLS or the handshake fails. There is no second attempt, even
+    /// if the error is temporary.
     pub async fn connect_over<S>(&self, transport: S) -> Result<EntityStream, ClientError>
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
@@ -46,13 +47,14 @@ impl Client {
         Ok(EntityStream::over(Arc::clone(&self.0), memory, opened))
     }
 
-    /// The entities that match, kept up to date: a collection over a stream of its own. It connects as soon as it is
-    /// polled, within a Tokio runtime.
+    /// The entities that match, kept up to date: a collection over a stream of its own. The stream connects as soon as
+    /// it is polled, within a Tokio runtime.
     ///
-    /// A [`Filter`] selects the entities. A [`Subscription`] can have a [`View`](crate::View) as well, for example of some
-    /// attributes. The collection follows every change of its entities: it ignores the filter's `notificationTrigger` and
-    /// `watchedAttributes`. It also ignores [`ClientBuilder::filter`], [`ClientBuilder::subscriptions`] and
-    /// [`ClientBuilder::since`]. The server has to keep entity state.
+    /// A [`Filter`](crate::Filter) selects the entities. A [`Subscription`] can have a [`View`](crate::View) as well, for example of
+    /// some attributes. The collection follows every change of its entities: it ignores the filter's `notificationTrigger` and
+    /// `watchedAttributes`. The collection also ignores the [filter](crate::ClientBuilder::filter), the
+    /// [subscriptions](crate::ClientBuilder::subscriptions) and the [place](crate::ClientBuilder::since) of the builder. The server
+    /// has to keep entity state.
     ///
     /// ```no_run
     /// # use entity_stream_client::{Client, ClientError, EntitiesItem, FilterFields};

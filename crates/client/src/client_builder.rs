@@ -180,8 +180,8 @@ impl ClientBuilder {
         self
     }
 
-    /// The same with tokens that are bound to this key (DPoP). The client proves on each connection, and with each renewal, that it has
-    /// the key.
+    /// The same with tokens that are bound to this key (DPoP). The client proves on each connection, and with each renewal, that it
+    /// has the key.
     pub fn bound_token_source<F, T, E>(mut self, source: F, key: DpopKey) -> Self
     where
         F: Fn() -> T + Send + Sync + 'static,
@@ -218,7 +218,7 @@ impl ClientBuilder {
         self
     }
 
-    /// The client. It has not connected yet.
+    /// The client, which has not connected yet.
     ///
     /// # Errors
     /// An error of [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) if the URL, the tenant or the
@@ -268,7 +268,7 @@ impl ClientBuilder {
     /// Builds the client and opens a stream, which connects as soon as it is polled, within a Tokio runtime.
     ///
     /// # Errors
-    /// Those of [`build`](Self::build).
+    /// The errors of [`build`](Self::build).
     pub fn connect(self) -> Result<EntityStream, ClientError> {
         Ok(self.build()?.connect())
     }

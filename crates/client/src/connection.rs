@@ -58,7 +58,7 @@ pub(crate) async fn dial(host: &str, port: u16) -> Result<TcpStream, ClientError
 /// TLS, if the request's URL asks for it, and the handshake of WebSocket.
 pub(crate) async fn handshake(transport: Box<dyn ByteStream>, request: Request) -> Result<OpenSocket, ClientError> {
     if rustls::crypto::CryptoProvider::get_default().is_none() {
-        // It fails if another thread has just installed one, which serves as well.
+        // The call fails if another thread has just installed a provider, which serves as well.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     }
     let config = WebSocketConfig::default().max_message_size(Some(LARGEST_MESSAGE)).read_buffer_size(READ_BUFFER);

@@ -20,7 +20,7 @@ pub(crate) struct Departure {
     number: u64,
     /// The subscriptions to remove.
     names: VecDeque<SubscriptionName>,
-    /// True if it may bring events that no other connection has.
+    /// True if the connection may bring events that no other one has.
     is_only_source: bool,
     /// The end, if nothing arrives.
     quiet_at: Option<Instant>,
@@ -38,12 +38,12 @@ impl Departure {
         self.number
     }
 
-    /// True if it may bring events that no other connection has.
+    /// True if the connection may bring events that no other one has.
     pub(crate) fn is_only_source(&self) -> bool {
         self.is_only_source
     }
 
-    /// The time at which it ends.
+    /// The time at which the connection ends.
     pub(crate) fn deadline(&self) -> Instant {
         self.quiet_at.map_or(self.end, |quiet_at| quiet_at.min(self.end))
     }

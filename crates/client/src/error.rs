@@ -84,8 +84,8 @@ pub enum ClientError {
     /// The server refused to look for missed events again so soon. The stream keeps its place, and waits before the next attempt.
     #[error("the server looks for missed events once in 10 seconds: {0}")]
     TooSoon(String),
-    /// The subject of the token has too many connections, as the answer to the first message says. A token in the handshake is refused
-    /// with 429 instead, unless it is bound to a key.
+    /// The subject of the token has too many connections, as the answer to the first message says. A token in the handshake is
+    /// refused with 429 instead, unless it is bound to a key.
     #[error("the server refuses the connection for now: {0}")]
     TooManyConnections(String),
     /// API Gateway failed to pass a request on to its function.

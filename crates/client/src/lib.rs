@@ -1,7 +1,7 @@
 //! A client that receives the entity changes of one tenant over WebSocket.
 //!
 //! A [`Client`] opens an [`EntityStream`]. The stream connects, subscribes, keeps its connection alive, and connects again
-//! after a temporary failure. It hands out each event once for each view of the subscriptions that it matches.
+//! after a temporary failure. The stream hands out each event once for each view of the subscriptions that it matches.
 //!
 //! ```no_run
 //! use entity_stream_client::{Client, ClientError, Filter, StreamItem};
@@ -72,11 +72,11 @@
 //! # }
 //! ```
 //!
-//! [`EntityStream::subscribe`], [`EntityStream::unsubscribe`] and [`EntityStream::replace`] change the subscriptions of a
-//! stream. The stream sends these requests one after the other. The server's answer is an item: [`StreamItem::Accepted`] or
-//! [`StreamItem::Refused`]. The stream sends a request up to four times that the server cannot serve at the moment. A request that has
-//! no answer when the connection is lost takes effect with the next [`StreamItem::Subscribed`] or [`StreamItem::Idle`]. A refused
-//! request never ends a stream that reconnects.
+//! [`EntityStream::subscribe`], [`EntityStream::unsubscribe`] and [`EntityStream::replace`] change the subscriptions of a stream.
+//! The stream sends these requests one after the other. The server's answer is an item: [`StreamItem::Accepted`] or
+//! [`StreamItem::Refused`]. The stream sends a request up to four times that the server cannot serve at the moment. A request that
+//! has no answer when the connection is lost takes effect with the next [`StreamItem::Subscribed`] or [`StreamItem::Idle`]. A
+//! refused request never ends a stream that reconnects.
 //!
 //! A stream without a subscription has no connection. A second after its last subscription has ended, the stream closes its
 //! connection and hands out [`StreamItem::Idle`]. The next [`EntityStream::subscribe`] opens another one.
@@ -86,8 +86,8 @@
 //!
 //! # Long connections
 //!
-//! API Gateway ends each connection after two hours. The stream opens the next one before that, resumes there from its own place, and
-//! then closes the old one. No event is missed or handed out twice, and the program notices nothing.
+//! API Gateway ends each connection after two hours. The stream opens the next one before that, resumes there from its own place,
+//! and then closes the old one. No event is missed or handed out twice, and the program notices nothing.
 //!
 //! A member of a group calls [`EntityStream::leave`] before it ends, and takes the items that are left: the server has assigned
 //! those events to it alone. [`EntityStream::wake`] is for programs that learn that the network is back, or that the machine slept.
@@ -106,8 +106,8 @@
 //!
 //! # Resuming in another process
 //!
-//! A program that stores the [`Bookmark`] of its stream can continue there after a restart. It then gets every event that it
-//! missed, or learns that it may have missed some.
+//! A program that stores the [`Bookmark`] of its stream can continue there after a restart. The program then gets every event
+//! that it missed, or learns that it may have missed some.
 //!
 //! ```no_run
 //! use entity_stream_client::{Bookmark, Client, ClientError, StreamItem};
@@ -176,6 +176,7 @@ mod item;
 mod link;
 mod machine;
 mod online_time;
+mod queued_item;
 mod renewal;
 mod resumption;
 mod rotation;

@@ -99,7 +99,7 @@ pub(crate) enum Link {
 
 /// An input that a connection brings.
 pub(crate) enum LinkNews {
-    /// It is open, with this token.
+    /// The connection is open, with this token.
     Opened(Option<HeldToken>),
     Failed(ClientError),
     Received(String),
@@ -133,7 +133,7 @@ impl Link {
         }
     }
 
-    /// Lets the connection work until it waits for the network. The result is what it brought.
+    /// Lets the connection work until it waits for the network. Returns its news.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<LinkNews> {
         let (socket, outgoing) = match self {
             Self::None => return Poll::Pending,

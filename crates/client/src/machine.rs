@@ -1,9 +1,9 @@
 //! The state machine of one stream, without I/O and without a clock.
 //!
-//! [`Machine::step`] takes an input and the time, changes the state, and returns the frame to send. [`Machine::next_item`]
-//! returns the items to hand out. The driver takes all of them before the next input of the server, and derives everything else
-//! from the state: it holds a connection in `Subscribing` and `Streaming`, opens one in `Connecting`, and drops it in `Idle`, `Waiting`
-//! and `Closed`.
+//! [`Machine::step`] takes an input and the time, changes the state, and returns the frame to send. [`Machine::next_item`] returns
+//! the items to hand out. The driver takes all of them before the next input of the server, and derives everything else from the
+//! state: it holds a connection in `Subscribing` and `Streaming`, opens one in `Connecting`, and drops it in `Idle`, `Waiting` and
+//! `Closed`.
 //!
 //! Invariants:
 //! - Every state but `Idle` and `Closed` has a deadline. A stream that has a subscription never waits for ever.
@@ -25,13 +25,13 @@ use entity_stream_protocol::{AccessToken, Action, ClientMessage, RequestId, Sinc
 use tokio::time::Instant;
 
 pub(crate) use self::input::Input;
-use self::items::QueuedItem;
 use crate::backoff::Backoff;
 use crate::bookmark::Bookmark;
 use crate::conduct::StreamConduct;
 use crate::departure::Departure;
 use crate::error::ClientError;
 use crate::item::StreamItem;
+use crate::queued_item::QueuedItem;
 use crate::renewal::{HeldToken, Renewal, RenewalDeadline};
 use crate::resumption::Resumption;
 use crate::rotation::ConnectionRotation;
@@ -81,7 +81,8 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    /// A stream that opens its first connection as soon as it is driven and has a subscription. It begins at this place of the history.
+    /// A stream that opens its first connection as soon as it is driven and has a subscription, and begins at this place of the
+    /// history.
     pub(crate) fn new(
         subscriptions: Vec<Subscription>,
         since: Option<Since>,

@@ -52,7 +52,7 @@ pub(crate) struct Snapshots {
     /// The subscriptions whose snapshot the program waits for, even if the stream resumes.
     owed: BTreeSet<SubscriptionName>,
     under_way: Option<SnapshotUnderWay>,
-    /// The number of requests so far. It tells their answers apart.
+    /// The number of requests so far, which tells their answers apart.
     messages: u64,
 }
 

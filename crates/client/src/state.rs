@@ -5,7 +5,7 @@ use tokio::time::Instant;
 pub enum StreamState {
     /// The stream has no subscription, and so no connection. The next subscription opens one.
     Idle,
-    /// The client opens a connection. It gives up at `until`.
+    /// The client opens a connection, and gives up at `until`.
     Connecting {
         /// The end of this attempt.
         until: Instant,

@@ -25,7 +25,7 @@ mod work;
 
 /// A stream of the changes of one tenant, across connections.
 ///
-/// It works while it is polled: it connects, subscribes, keeps the connection alive and connects again. Poll it without
+/// The stream works while it is polled: it connects, subscribes, keeps the connection alive and connects again. Poll it without
 /// long pauses; API Gateway closes a connection after ten minutes of silence. All methods are cancel safe.
 ///
 /// The stream ends after its first `Err`, which no other attempt with the same arguments would change.
@@ -173,7 +173,7 @@ impl EntityStream {
     /// [`ClientBuilder::since`](crate::ClientBuilder::since). `None` before the first [`StreamItem::Subscribed`], after
     /// [`StreamItem::Idle`] and for a member of a group, and if the server keeps no history.
     ///
-    /// A program that stores it stores it after it has handled the last item. It moves with the events, and every five minutes
+    /// A program stores the bookmark after it has handled the last item. The bookmark moves with the events, and every five minutes
     /// without one.
     pub fn bookmark(&self) -> Option<&Bookmark> {
         self.machine.bookmark()

@@ -1,7 +1,8 @@
 //! The subscriptions of one stream and the requests about them, without I/O.
 //!
 //! Invariants:
-//! - `accepted` holds what the server has accepted. It changes only by an answer of the server.
+//! - `accepted` holds the subscriptions that the server has accepted. The field changes only by an answer of the server, or in a
+//!   stream without a connection.
 //! - Requests take effect in their order. At most one is under way, because a server may handle two messages of one
 //!   connection at the same time, and the later of two that concern the same name has to win.
 //! - A connection opens with `accepted` and the first `opening` requests. Requests that come later wait until it has
@@ -33,7 +34,7 @@ pub(crate) struct SubscriptionSet {
     is_half_done: bool,
     /// The number of times that the server could not serve the first request.
     failures: u32,
-    /// The number of messages so far. It tells their answers apart.
+    /// The number of messages so far, which tells their answers apart.
     messages: u64,
 }
 
@@ -84,8 +85,8 @@ impl SubscriptionSet {
         requests.flat_map(SubscriptionRequest::begins_with_snapshot).collect()
     }
 
-    /// The names of the subscriptions that the requests with which the connection opens add. One that takes another one's place is not
-    /// among them.
+    /// The names of the subscriptions that the requests with which the connection opens add. A subscription that takes the place
+    /// of another is not among them.
     pub(crate) fn added_at_opening(&self) -> BTreeSet<SubscriptionName> {
         let requests = self.requests.iter().take(self.opening);
         let added = requests.flat_map(|request| match request {
@@ -144,7 +145,7 @@ impl SubscriptionSet {
         check(&subscriptions)
     }
 
-    /// Takes a request. One that adds nothing needs no message.
+    /// Takes a request. A request that adds nothing needs no message.
     pub(crate) fn push(&mut self, request: SubscriptionRequest) {
         use SubscriptionRequest::{Subscribe, SubscribeWithSnapshot};
         if !matches!(&request, Subscribe(added) | SubscribeWithSnapshot(added) if added.is_empty()) {
@@ -152,8 +153,8 @@ impl SubscriptionSet {
         }
     }
 
-    /// The attempt to open a connection begins. `is_cautious`: the server could not serve the last first message. The connection then
-    /// opens with what the server has accepted before, and new subscriptions follow by themselves.
+    /// The attempt to open a connection begins. `is_cautious`: the server could not serve the last first message. The connection
+    /// then opens with the subscriptions that the server has accepted before, and new subscriptions follow by themselves.
     pub(crate) fn open(&mut self, is_cautious: bool) {
         let most = if is_cautious { usize::from(self.accepted.is_empty()) } else { usize::MAX };
         self.opening = self.requests.len().min(most);
@@ -286,7 +287,7 @@ impl SubscriptionSet {
         self.under_way = None;
         let request = self.take_first()?;
         if let (ErrorCode::NotSubscribed, Some(name)) = (code, request.removes()) {
-            // The server does not have it either.
+            // The server does not have the subscription either.
             self.accepted.retain(|subscription| subscription.name != *name);
             self.snapshots.remove(name);
         }

@@ -77,7 +77,7 @@ pub(crate) struct SourcedToken {
     pub(crate) token: AccessToken,
 }
 
-/// What a stream remembers of its tokens.
+/// The memory of the tokens of a stream.
 #[derive(Debug, Default)]
 pub(crate) struct TokenMemory(Mutex<Remembered>);
 

@@ -116,7 +116,7 @@ impl EntityCollection {
         self.len() == 0
     }
 
-    /// True if the collection holds every entity that matches, and is connected. It is false until the first snapshot is complete.
+    /// True if the collection holds every entity that matches, and is connected. False until the first snapshot is complete.
     pub fn is_complete(&self) -> bool {
         self.collection.is_complete()
     }

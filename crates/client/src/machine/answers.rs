@@ -58,7 +58,7 @@ impl Machine {
         }
     }
 
-    /// The server accepted what the connection opened with.
+    /// The server accepted the first message of the connection.
     fn subscribed(
         &mut self,
         step: BookmarkStep,

@@ -14,7 +14,8 @@ use crate::event::entries;
 use crate::state::StreamState;
 
 impl Machine {
-    /// The connection is retired. Returns its first message. `is_only_source`: it may bring events that no other connection has.
+    /// The connection is retired. Returns its first message. `is_only_source`: the connection may bring events that no other one
+    /// has.
     pub(super) fn depart(&mut self, is_only_source: bool, now: Instant) -> Option<ClientMessage> {
         let names = self.subscriptions.at_opening().into_iter().map(|subscription| subscription.name);
         let (number, end) = (self.retirements, now + self.conduct.timing.drain);
@@ -25,8 +26,8 @@ impl Machine {
         message
     }
 
-    /// The program wants no more new events. A member of a group leaves it: the connection is retired, and the first message for
-    /// it is returned. Otherwise the stream is closed.
+    /// The program wants no more new events. A member of a group leaves the group: the connection is retired, and the first message
+    /// for it is returned. Otherwise the stream is closed.
     pub(crate) fn leave(&mut self, now: Instant) -> Option<ClientMessage> {
         let is_subscribed = matches!(self.state, StreamState::Streaming { .. });
         self.stop_rotation();
@@ -86,6 +87,7 @@ impl Machine {
         let is_connected = matches!(self.state, StreamState::Streaming { .. } | StreamState::Subscribing { .. });
         if is_connected && was_only_source {
             self.disconnect(error, now);
+            self.plan_idle(now);
         }
     }
 

@@ -7,15 +7,14 @@ use entity_stream_protocol::limits::RESUME_INTERVAL;
 use tokio::time::Instant;
 
 use super::Machine;
-use super::items::QueuedItem;
 use crate::error::{ClientError, ErrorKind};
 use crate::item::StreamItem;
+use crate::queued_item::QueuedItem;
 use crate::state::StreamState;
 use crate::subscription_request::SubscriptionRequest;
 
 impl Machine {
-    /// Gives up a request that kept the connection from opening, or made the server close it. `None` if there is none, or the error is
-    /// no fault of it.
+    /// Gives up a request that kept the connection from opening, or made the server close it. `None` if no request is at fault.
     pub(super) fn give_up_request(&mut self, error: &ClientError) -> Option<SubscriptionRequest> {
         let is_connecting = matches!(self.state, StreamState::Connecting { .. });
         if !self.conduct.reconnects {

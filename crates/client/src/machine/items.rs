@@ -3,14 +3,8 @@
 use super::Machine;
 use crate::error::ClientError;
 use crate::item::StreamItem;
+use crate::queued_item::QueuedItem;
 use crate::resumption::BookmarkStep;
-
-/// An item that waits to be handed out, and the step of the bookmark that comes with it.
-#[derive(Debug)]
-pub(super) struct QueuedItem {
-    pub(super) item: Option<Result<StreamItem, ClientError>>,
-    pub(super) step: Option<BookmarkStep>,
-}
 
 impl Machine {
     /// The next item to hand out.

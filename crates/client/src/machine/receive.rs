@@ -44,7 +44,7 @@ impl Machine {
             }
             ServerMessage::Answer(Answer::Error(rejection)) => self.rejected(rejection, is_subscribed, now),
             ServerMessage::Answer(answer) => self.answered(answer, is_subscribed, now),
-            // It has no id of ours: it may be about the request under way.
+            // The error has no `requestId` of the client, so its request may be the one under way.
             ServerMessage::GatewayError(error) if is_subscribed && !self.is_requesting() => {
                 self.hand_out(StreamItem::Notice(format!("the gateway says: {}", repeatable(&error.message))));
                 None
@@ -57,8 +57,8 @@ impl Machine {
         }
     }
 
-    /// Takes one event. The connection opened with the default subscription or with none, so that every event of it matches. Only the
-    /// stream's own connection tells positions, and not the next or the former one.
+    /// Takes one event. The connection opened with the default subscription or with none, so that every event of it matches. Only
+    /// the stream's own connection tells positions, and not the next or the former one.
     pub(super) fn receive_event(&mut self, text: &str, message: ServerMessage<'_>, tells_position: bool, now: Instant) {
         let (ServerMessage::Event(event) | ServerMessage::CloudEvent(CloudEvent { data: event, .. })) = message else {
             return;
@@ -79,8 +79,8 @@ impl Machine {
         self.hand_out_with(item, step);
     }
 
-    /// Returns whether a past event is only for subscriptions that the program has added while the stream was disconnected. The place
-    /// from which the stream resumes holds for all of them, and nothing from before a subscription is for it.
+    /// Returns whether a past event is only for subscriptions that the program has added while the stream was disconnected. The
+    /// place from which the stream resumes holds for all of them, and nothing from before a subscription is for it.
     fn is_older_than_its_subscriptions(&self, names: &[SubscriptionName]) -> bool {
         if !self.has_subscribed || !matches!(self.state, StreamState::Subscribing { .. }) {
             return false;

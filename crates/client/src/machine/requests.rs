@@ -32,7 +32,8 @@ impl Machine {
         self.send_request(message, now)
     }
 
-    /// Sends the next request of the snapshot that is under way. If the program has ended all its subscriptions, the snapshot is over.
+    /// Sends the next request of the snapshot that is under way. If the program has ended all its subscriptions, the snapshot is
+    /// over.
     pub(super) fn send_snapshot_request(&mut self, now: Instant) -> Option<ClientMessage> {
         let subscriptions = self.snapshots.subscriptions()?;
         if !self.subscriptions.is_any_wanted(subscriptions) {

@@ -1,4 +1,4 @@
-//! What the time does to the machine.
+//! Takes the steps that are due.
 
 use entity_stream_protocol::{Action, ClientMessage};
 use tokio::time::Instant;

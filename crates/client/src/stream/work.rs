@@ -69,7 +69,7 @@ impl EntityStream {
         Link::opening(opening, self.settings.request(&self.machine.url_subscriptions(Instant::now())))
     }
 
-    /// Takes what the connection brought.
+    /// Takes the news of the connection.
     pub(super) fn news(&mut self, news: LinkNews) {
         let input = match news {
             LinkNews::Opened(token) => {
@@ -82,7 +82,7 @@ impl EntityStream {
         self.step(input);
     }
 
-    /// Takes what the next connection brought.
+    /// Takes the news of the next connection.
     fn replacement_news(&mut self, news: LinkNews) {
         let input = match news {
             LinkNews::Opened(token) => ReplacementInput::Opened(token),
@@ -101,7 +101,7 @@ impl EntityStream {
         self.tidy();
     }
 
-    /// Takes what a former connection brought.
+    /// Takes the news of a former connection.
     fn retired_news(&mut self, place: usize, news: LinkNews) {
         let Some((number, link)) = self.retired.get_mut(place) else { return };
         match news {
@@ -116,8 +116,8 @@ impl EntityStream {
 
     /// Lets everything work until it waits for the network, the token source or the time.
     pub(super) fn poll_work(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        // Each has a turn: one that always has something must not keep the others waiting. The former connections come first,
-        // because their events are older.
+        // Each connection has a turn, so that none keeps the others waiting. The former connections come first, because their
+        // events are older.
         let mut has_worked = false;
         for place in 0..self.retired.len() {
             if let Some(Poll::Ready(news)) = self.retired.get_mut(place).map(|(_, link)| link.poll(cx)) {

@@ -133,7 +133,8 @@ fn until_a_token_is_wanted(driven: &mut Driven) {
     }
 }
 
-/// The token that the connection has is the one that the server accepted last, and a refused one is not sent with a handshake either.
+/// The token that the connection has is the one that the server accepted last, and a refused one is not sent with a handshake
+/// either.
 #[test]
 fn a_connection_holds_the_token_that_was_accepted() {
     let life = Duration::from_secs(240);
