@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from browser import chromium
-from harness import PATIENCE, LocalSystem
+from harness import PATIENCE, LocalSystem, wait_until
 from monitor import connections, monitor, open_page, rows, shown_ids
 
 expect.set_options(timeout=PATIENCE * 1000)
@@ -36,12 +36,22 @@ def add(page: Page, name: str):
     expect(page.locator("#filter-state")).to_have_text(IN_FORCE)
 
 
-def subscriptions(system: LocalSystem) -> dict[str, dict]:
-    """The subscriptions in force of the only connection, by name."""
-    [connection] = connections(system)
+def subscriptions(system: LocalSystem) -> list[tuple[str, dict]]:
+    """The subscriptions in force on the page's connection, with their names, in the order of the names."""
+    found = connections(system)
+    if len(found) != 1:
+        # The page is reloading.
+        return []
     # The client gives each version of a subscription a name of its own. The default subscription has no name on the page.
-    named = {re.sub(r":\d+$", "", one.pop("subscription")): one for one in connection["subscriptions"]}
-    return {"" if name == "default" else name: one for name, one in named.items()}
+    named = [(re.sub(r":\d+$", "", one.pop("subscription")), one) for one in found[0]["subscriptions"]]
+    unnamed = [("" if name == "default" else name, one) for name, one in named]
+    return sorted(unnamed, key=lambda entry: entry[0])
+
+
+def expect_subscriptions(system: LocalSystem, expected: dict[str, dict]):
+    """Waits for these subscriptions: the client adds the new version of a subscription before it removes the old one."""
+    in_order = sorted(expected.items())
+    wait_until(lambda: subscriptions(system) == in_order, f"the subscriptions {in_order}, and no others")
 
 
 def test_builds_a_message_of_every_field_and_shows_what_is_in_force(local: LocalSystem):
@@ -83,7 +93,7 @@ def test_builds_a_message_of_every_field_and_shows_what_is_in_force(local: Local
         in_force = page.locator("#in-force").inner_text()
         for part in ("Vehicle, Bus", "id ~ ^urn:", "changes of speed", "2000 Point [135.76,35.01]", "in /kyoto/#"):
             assert part in in_force
-        assert subscriptions(local) == {"": {**filter_in_force, "attributes": ["position", "speed"]}}
+        expect_subscriptions(local, {"": {**filter_in_force, "attributes": ["position", "speed"]}})
 
         def publish(speed: int, longitude: float):
             data = {
@@ -188,7 +198,7 @@ def test_named_subscriptions_are_added_renamed_and_removed(local: LocalSystem):
         add(page, "list")
         page.get_by_label("Id pattern").fill(":04.$")
         expect(page.locator("#in-force")).to_have_text("id ~ :04.$")
-        assert subscriptions(local) == {"": {}, "map": {"entityTypes": ["Vehicle"]}, "list": {"idPattern": ":04.$"}}
+        expect_subscriptions(local, {"": {}, "map": {"entityTypes": ["Vehicle"]}, "list": {"idPattern": ":04.$"}})
 
         # Each row names the subscriptions that the event matches.
         local.publish("demo", "Vehicle", "urn:ngsi-ld:Vehicle:041")
@@ -211,22 +221,22 @@ def test_named_subscriptions_are_added_renamed_and_removed(local: LocalSystem):
         tab(page, "map").click()
         expect(page.locator("#filter-state")).to_have_text(IN_FORCE)
         assert message(page)["subscription"] == "map"
-        assert subscriptions(local) == {"map": {"entityTypes": ["Vehicle"]}, "list": {"idPattern": ":04.$"}}
+        expect_subscriptions(local, {"map": {"entityTypes": ["Vehicle"]}, "list": {"idPattern": ":04.$"}})
 
         # A new name replaces the former one.
         page.get_by_label("Name", exact=True).fill("cars")
         page.get_by_label("Name", exact=True).press("Enter")
         expect(page.locator("#connections")).to_contain_text("cars")
         expect(page.locator("#connections")).not_to_contain_text("map")
-        assert subscriptions(local) == {"cars": {"entityTypes": ["Vehicle"]}, "list": {"idPattern": ":04.$"}}
+        expect_subscriptions(local, {"cars": {"entityTypes": ["Vehicle"]}, "list": {"idPattern": ":04.$"}})
 
         page.get_by_role("button", name="Remove").click()
         expect(tab(page, "cars")).to_have_count(0)
         expect(page.locator("#connections")).not_to_contain_text("cars")
-        assert subscriptions(local) == {"list": {"idPattern": ":04.$"}}
+        expect_subscriptions(local, {"list": {"idPattern": ":04.$"}})
         page.get_by_role("button", name="Switch on").click()
         expect(page.locator("#connections .line")).to_have_count(2)
-        assert subscriptions(local) == {"": {}, "list": {"idPattern": ":04.$"}}
+        expect_subscriptions(local, {"": {}, "list": {"idPattern": ":04.$"}})
 
 
 def test_names_that_are_wrong_or_taken(local: LocalSystem):
@@ -246,7 +256,7 @@ def test_names_that_are_wrong_or_taken(local: LocalSystem):
         page.get_by_role("button", name="Remove").click()
         tab(page, "+ Add").click()
         expect(page.locator("#filter-state")).to_have_text(IN_FORCE)
-        assert set(subscriptions(local)) == {"", "map", "subscription-1"}
+        wait_until(lambda: [name for name, _ in subscriptions(local)] == ["", "map", "subscription-1"], "three subscriptions")
         name.fill("")
         name.press("Enter")
         tab(page, "map").click()
@@ -263,7 +273,7 @@ def test_the_limit_of_subscriptions_is_told_by_the_server(local: LocalSystem):
         tab(page, "+ Add").click()
         expect(page.locator("#filter-error")).to_contain_text("at most 16 subscriptions")
         expect(page.locator("[aria-invalid=true]")).to_have_count(0)
-        assert len(subscriptions(local)) == 16
+        wait_until(lambda: len(subscriptions(local)) == 16, "16 subscriptions")
 
 
 def test_restores_the_others_if_one_is_refused_after_a_reconnect():
@@ -285,7 +295,7 @@ def test_restores_the_others_if_one_is_refused_after_a_reconnect():
             expect(page.locator("#state-text")).to_have_text("Connected")
             expect(page.locator("#filter-error")).to_contain_text("unclosed group")
             expect(tab(page, "list (refused)")).to_be_visible()
-            assert subscriptions(system) == {"": {}, "map": {"entityTypes": ["Vehicle"]}, "list": {"entityTypes": ["Room"]}}
+            expect_subscriptions(system, {"": {}, "map": {"entityTypes": ["Vehicle"]}, "list": {"entityTypes": ["Room"]}})
             tab(page, "map").click()
             expect(page.locator("#filter-error")).to_be_hidden()
             expect(page.locator("#filter-state")).to_have_text(IN_FORCE)

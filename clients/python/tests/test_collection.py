@@ -206,7 +206,10 @@ def test_filters():
         Filter(entityTypes=["Room"])  # type: ignore[call-arg]
     with pytest.raises(RequestError, match="32768"):
         Filter(entity_types=["字" * 256] * 49).check_size()
-    assert Filter(watched_attributes=["a"], show_changes=True).for_entities() == Filter(whole_entity=True)
+    assert Filter(q="a>1", show_changes=True).for_entities() == Filter(q="a>1", whole_entity=True)
+    for name in ("notification_trigger", "watched_attributes"):
+        with pytest.raises(TypeError, match=name):
+            Filter(**{name: ["entityCreated"]}).for_entities()  # type: ignore[arg-type]
 
 
 def test_a_repr_shows_no_value():

@@ -103,7 +103,7 @@ def test_a_load_that_outlives_its_connection_completes_nothing():
             server.peers[0].transport.abort()
             await until(lambda: stream.state == "waiting")
             loads[0].set_result([{"id": "u", "type": "T"}])
-            await until(entities._loading.done)  # type: ignore[union-attr]
+            await until(entities._source._loading.done)  # type: ignore[union-attr]
             assert not entities.is_complete
             server.refuses = False
             await until(lambda: len(loads) == 2)

@@ -18,6 +18,8 @@ from examples import examples
 from local import PATIENCE, LocalSystem, environment, guarded, mint
 from paths import PACKAGE, REPOSITORY
 
+from entity_stream.sync import EntityStream
+
 SCRIPT = """
 import asyncio, sys
 from entity_stream.sync import EntityStream
@@ -39,7 +41,10 @@ print("done")
 
 @pytest.fixture(scope="module")
 def city() -> Iterator[LocalSystem]:
-    with LocalSystem("--simulate", "demo", "--simulate-rate", "20") as system:
+    with LocalSystem("--simulate", "demo", "--simulate-rate", "20") as system, EntityStream(system.url, "demo") as stream:
+        # Examples read the rooms that are there.
+        assert stream.subscribe(entity_types=["Room"], snapshot=True).next(PATIENCE) is not None
+        stream.close()
         yield system
 
 
@@ -142,11 +147,16 @@ EXAMPLES = [each for each in FOUND if "from entity_stream" in each]
 def test_an_example(number: int, city: LocalSystem, tmp_path: Path):
     source = EXAMPLES[number]
     if "get_token" not in source:
-        return check(source, city, tmp_path)
+        check(source, city, tmp_path)
+        if "place.json" in source:
+            # Another process continues at the stored place.
+            assert (tmp_path / "place.json").exists()
+            check(source, city, tmp_path)
+        return
     with guarded("--simulate", "demo", "--simulate-rate", "20") as system:
         bound = ["--dpop", str(tmp_path / "key.pem")] if "dpop=" in source else []
         check(source, system, tmp_path, ENTITY_STREAM_TOKEN=mint(*bound))
 
 
 def test_the_examples_are_found():
-    assert len(EXAMPLES) >= 11
+    assert len(EXAMPLES) >= 12

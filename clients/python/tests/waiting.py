@@ -15,13 +15,13 @@ PATIENCE = 20.0
 
 def run(work: Awaitable[None]) -> None:
     async def limited() -> None:
-        await asyncio.wait_for(work, 3 * PATIENCE)
+        await asyncio.wait_for(work, 6 * PATIENCE)
 
     asyncio.run(limited())
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(PATIENCE) if hasattr(asyncio, "timeout") else _forever():
+async def until(condition: Callable[[], bool], patience: float = PATIENCE) -> None:
+    async with asyncio.timeout(patience) if hasattr(asyncio, "timeout") else _forever():
         while not condition():
             await asyncio.sleep(0.01)
 

@@ -8,6 +8,7 @@ mod bus;
 mod cli;
 mod client;
 mod commands;
+mod confirmation;
 mod credential;
 mod doctor;
 mod dpop_key_file;

@@ -21,7 +21,7 @@ impl Progress {
     /// Progress through an input of this size in bytes. `None` for an input without a known end.
     pub(crate) fn new(bytes: Option<u64>) -> Self {
         let bar = ProgressBar::with_draw_target(bytes, ProgressDrawTarget::hidden());
-        let template = if bytes.is_some() { "{bar:30} {percent:>3}%  {msg}" } else { "{spinner} {msg}" };
+        let template = if bytes.is_some() { "{bar:30} {percent:>3}%  {wide_msg}" } else { "{spinner} {wide_msg}" };
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
         }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
@@ -54,6 +54,13 @@ pub(crate) fn redraw(control: &str, text: &str) -> anyhow::Result<()> {
 pub(crate) fn note(text: impl fmt::Display) {
     // If standard error is closed, no reader is left.
     let _ = writeln!(anstream::stderr().lock(), "{}", printable(&text.to_string()));
+}
+
+/// Tells a person that a command reads standard input, and would otherwise seem to hang.
+pub(crate) fn note_typing() {
+    if io::stdin().is_terminal() {
+        note("reading from the terminal; Ctrl-D ends the input");
+    }
 }
 
 /// Writes a text of several lines to standard error, as it is.

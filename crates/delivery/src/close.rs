@@ -31,6 +31,9 @@ pub enum CloseError {
     /// The attempt failed and another attempt can succeed: 5xx, a time-out, or a broken connection.
     #[error("{0}")]
     Failed(String),
+    /// The id is none of a connection (`BadRequestException`, 400).
+    #[error("{0}")]
+    Invalid(String),
     /// API Gateway refused the call and would refuse it again: any other status.
     #[error("{0}")]
     Rejected(String),
@@ -48,6 +51,7 @@ impl CloseError {
         let Some(status) = status else { return Self::Failed(describe_failure(error)) };
         let reason = describe_answer(status, error.code());
         match status.as_u16() {
+            400 => Self::Invalid(reason),
             403 => Self::Forbidden(reason),
             410 => Self::Gone,
             429 => Self::Throttled,

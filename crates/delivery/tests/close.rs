@@ -55,7 +55,7 @@ async fn the_status_decides_with_and_without_the_error_type() {
     let (forbidden, calls) = close(403, Some("ForbiddenException")).await;
     assert_eq!((forbidden, calls), (Err(CloseError::Forbidden("403 ForbiddenException".to_owned())), 1));
     assert!(matches!(close(503, None).await, (Err(CloseError::Failed(_)), 1)));
-    assert!(matches!(close(400, Some("BadRequestException")).await, (Err(CloseError::Rejected(_)), 1)));
+    assert!(matches!(close(400, Some("BadRequestException")).await, (Err(CloseError::Invalid(_)), 1)));
 }
 
 #[tokio::test]

@@ -32,7 +32,8 @@ def in_thread(function: Callable[[], T]) -> asyncio.Future[T]:
         try:
             result = context.run(function)
         except BaseException as error:
-            raised = error
+            # A future takes no StopIteration.
+            raised = RuntimeError("the function raised StopIteration") if isinstance(error, StopIteration) else error
             settle(lambda: future.set_exception(raised))
         else:
             settle(lambda: future.set_result(result))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+from collections import deque
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -94,9 +95,13 @@ class Shell:
         self._is_pumping = True
         try:
             while self.machine.effects:
-                effects, self.machine.effects = self.machine.effects, []
-                for effect in effects:
-                    self._carry_out(effect)
+                effects, self.machine.effects = deque(self.machine.effects), []
+                try:
+                    while effects:
+                        self._carry_out(effects.popleft())
+                finally:
+                    # An error that ends the program, such as `sys.exit` in a callback, leaves the rest for the next time.
+                    self.machine.effects[:0] = effects
         finally:
             self._is_pumping = False
         self._set_timer()

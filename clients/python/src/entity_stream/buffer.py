@@ -8,14 +8,46 @@ of a snapshot, always find room.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterable
+from itertools import islice
 from typing import Generic, Literal, TypeVar
 
+from .bookmark import Bookmark
 from .errors import EntityStreamError, OverflowError
 
 T = TypeVar("T")
 Overflow = Literal["drop-oldest", "fail"]
+
+
+class _Cell(Generic[T]):
+    """An item in a buffer, and the place before it."""
+
+    __slots__ = ("is_dead", "item", "place")
+
+    def __init__(self, item: T, place: Bookmark | None) -> None:
+        self.item, self.place, self.is_dead = item, place, False
+
+
+class Loop(AsyncIterator[T]):
+    """The items of a buffer for `async for`. A wait that is cancelled, or that a time limit ends, does not end the loop."""
+
+    def __init__(self, buffer: Buffer[T]) -> None:
+        self._buffer = buffer
+
+    def __aiter__(self) -> Loop[T]:
+        return self
+
+    async def __anext__(self) -> T:
+        if taken := await self._buffer.next():
+            return taken[0]
+        raise StopAsyncIteration
+
+    async def aclose(self) -> None:
+        """Ends the loop."""
+        self._buffer = Buffer(1, "fail", lambda _: None)
+        self._buffer.finish(None)
 
 
 class Buffer(Generic[T]):
@@ -27,9 +59,13 @@ class Buffer(Generic[T]):
         if overflow not in ("drop-oldest", "fail"):
             raise ValueError('overflow has to be "drop-oldest" or "fail"')
         self._capacity, self._overflow, self._on_overflow = capacity, overflow, on_overflow
-        #: The items, and whether each of them counts.
-        self._items: deque[tuple[T, bool]] = deque()
-        self._counting = 0
+        #: The items.
+        self._items: deque[_Cell[T]] = deque()
+        #: Those that count and have not been dropped, and the number of those that were dropped and are still in `_items`.
+        self._droppable: deque[_Cell[T]] = deque()
+        self._dead = 0
+        #: The items that another thread hands out, one after the other.
+        self._lent: deque[tuple[T, Bookmark | None]] = deque()
         self._is_overflowing = False
         self._is_finished = False
         self._error: EntityStreamError | None = None
@@ -37,16 +73,18 @@ class Buffer(Generic[T]):
         #: The number of items that were dropped for newer ones.
         self.dropped = 0
 
-    def push(self, item: T, *, counts: bool = True) -> None:
-        """Adds an item."""
+    def push(self, item: T, *, counts: bool = True, place: Bookmark | None = None) -> None:
+        """Adds an item, and the place from which it comes again."""
         if self._is_finished:
             return
-        if counts and self._counting >= self._capacity:
+        if counts and len(self._droppable) >= self._capacity:
             if self._overflow == "fail":
                 return self.finish(OverflowError(self._capacity))
             self._drop_oldest()
-        self._items.append((item, counts))
-        self._counting += counts
+        cell = _Cell(item, place)
+        self._items.append(cell)
+        if counts:
+            self._droppable.append(cell)
         self._wake()
 
     def finish(self, error: EntityStreamError | None) -> None:
@@ -60,12 +98,35 @@ class Buffer(Generic[T]):
         """Takes the buffered items, without waiting."""
         taken: list[T] = []
         while self._items and len(taken) < most:
-            item, counts = self._items.popleft()
-            self._counting -= counts
-            taken.append(item)
-        if not self._items:
-            self._is_overflowing = False
+            taken.append(self._pop()[0])
         return taken
+
+    def lend(self, most: int) -> int:
+        """Puts buffered items where another thread finds them with `borrowed`. Returns their number."""
+        count = 0
+        while self._items and count < most:
+            self._lent.append(self._pop())
+            count += 1
+        return count
+
+    def borrowed(self) -> T | None:
+        """The next item that was lent. `None` if there is none. Any thread may call it."""
+        try:
+            return self._lent.popleft()[0]
+        except IndexError:
+            return None
+
+    @property
+    def is_over(self) -> bool:
+        """True if nothing more comes, and nothing is buffered."""
+        return self._is_finished and not self._items
+
+    def waiting(self) -> Iterable[Bookmark | None]:
+        """The place before the first item that the program has not received, if there is such an item."""
+        with contextlib.suppress(IndexError):
+            # Another thread may take the item at this moment.
+            return [self._lent[0][1]]
+        return [each.place for each in islice(self._items, 1)]
 
     async def next(self, most: int = 1) -> list[T]:
         """Waits for items. Returns none at the end, and raises the error of the end once."""
@@ -93,15 +154,32 @@ class Buffer(Generic[T]):
                 raise
 
     def _drop_oldest(self) -> None:
-        for index, (_, counts) in enumerate(self._items):
-            if counts:
-                del self._items[index]
-                break
-        self._counting -= 1
+        self._droppable.popleft().is_dead = True
+        self._dead += 1
         self.dropped += 1
+        # A search for the item would take long behind a large snapshot. Half of the items at most are dead.
+        if 2 * self._dead > len(self._items):
+            self._items = deque(cell for cell in self._items if not cell.is_dead)
+            self._dead = 0
+        self._skip()
         if not self._is_overflowing:
             self._is_overflowing = True
             self._on_overflow(OverflowError(self._capacity))
+
+    def _pop(self) -> tuple[T, Bookmark | None]:
+        cell = self._items.popleft()
+        if self._droppable and self._droppable[0] is cell:
+            self._droppable.popleft()
+        self._skip()
+        if not self._items:
+            self._is_overflowing = False
+        return cell.item, cell.place
+
+    def _skip(self) -> None:
+        """Removes the dropped items at the beginning."""
+        while self._items and self._items[0].is_dead:
+            self._items.popleft()
+            self._dead -= 1
 
     def _wake(self) -> None:
         while self._waiting:

@@ -3,29 +3,39 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
-from dataclasses import replace
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from ._blocking import in_thread
 from ._core.collection import Collection
-from .buffer import Buffer, Overflow
+from ._source import Load, Source, Start
+from .buffer import Buffer, Loop, Overflow
 from .dataframe import to_dataframe
 from .entity import Change, Entity
 from .errors import ClosedError, EntityStreamError, LoadError
-from .events import EntityEvent, Item, NotRecovered, Recovered, SnapshotComplete
-from .filter import Filter
-from .subscription import Call, Subscription, wait_for
+from .events import Item
+from .filter import EntitiesFields, Filter
+from .subscription import Call, Subscription, chosen_filter, wait_for
+from .view import EntityView
 
 if TYPE_CHECKING:
     import pandas
+    from typing_extensions import Unpack
 
-#: Returns the entities of a broker, as NGSI objects with `id` and `type`, and `servicePath` if they have different ones; or a
-#: coroutine of it.
-Load = Callable[[], "Iterable[Mapping[str, Any]] | Awaitable[Iterable[Mapping[str, Any]]]"]
+#: Subscribes with a filter, and with a snapshot or without.
+Subscribe = Callable[[Filter, bool, Callable[[Item], None]], Subscription]
+
+
+@dataclass(frozen=True)
+class _Update:
+    """A filter that has to be put in force."""
+
+    filter: Filter
+    load: Load | None
+    call: Call
 
 
 class Entities(Mapping[str, Entity]):
@@ -38,23 +48,29 @@ class Entities(Mapping[str, Entity]):
     def __init__(
         self,
         tenant: str,
+        filter: Filter,
         load: Load | None,
-        on_change: Callable[[Change], None],
+        on_change: Callable[[Change], None] | None,
+        guard: Callable[[Callable[[Any], None] | None, object], None],
         report: Callable[[EntityStreamError], None],
-        start: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
+        start: Start,
+        subscribe: Subscribe,
         *,
         merges: bool = False,
     ) -> None:
-        self._tenant, self._load, self._on_change, self._report, self._start = tenant, load, on_change, report, start
-        self._collection = Collection(merges=merges)
+        self._tenant, self._on_change, self._guard, self._report, self._start = tenant, on_change, guard, report, start
+        self._subscribe, self._merges = subscribe, merges
+        self._source = self._new_source(Collection(merges=merges), filter, load)
+        #: The updates that wait for their turn, and the one that is under way.
+        self._updates: deque[_Update] = deque()
+        self._updating: tuple[_Update, Source] | None = None
         self._by_id: dict[str, Entity] | None = None
-        self._buffers: set[Buffer[Change]] = set()
+        #: The buffers of the loops. A loop that was left is collected, with its buffer.
+        self._buffers: weakref.WeakSet[Buffer[Change]] = weakref.WeakSet()
+        self._views: weakref.WeakSet[EntityView] = weakref.WeakSet()
+        self._kept_views: list[EntityView] = []
         self._ready = Call()
-        self._subscription: Subscription | None = None
-        self._loading: asyncio.Task[None] | None = None
-        self._needs_load = load is not None
-        self._connections = 0
-        self._is_online = False
+        self._is_online = self._is_closing = False
         self._end: tuple[EntityStreamError | None] | None = None
 
     # The mapping.
@@ -70,7 +86,7 @@ class Entities(Mapping[str, Entity]):
 
     def all(self) -> list[Entity]:
         """All entities, in the order of their ids and service paths."""
-        return self._collection.entities()
+        return self._source.collection.entities()
 
     def to_dataframe(self) -> pandas.DataFrame:
         """A row for each entity and a column for each attribute, with the bare values. It needs pandas."""
@@ -90,23 +106,66 @@ class Entities(Mapping[str, Entity]):
     @property
     def is_complete(self) -> bool:
         """True if the collection holds every entity that matches, and is connected."""
-        return self._collection.is_complete
+        return self._source.collection.is_complete
 
-    async def changes(self, *, capacity: int = 1000, overflow: Overflow = "drop-oldest") -> AsyncIterator[Change]:
+    @property
+    def filter(self) -> Filter:
+        """The filter in force."""
+        return self._source.filter
+
+    async def update(self, filter: Filter | None = None, *, load: Load | None = None, **fields: Unpack[EntitiesFields]) -> None:
+        """Exchanges the filter: entities that do not match any more leave, and those that match now are added.
+
+        The new subscription is added before the old one is removed. Until the collection holds every entity that matches the
+        new filter, it follows the old one, so it misses nothing. If the server refuses the new filter, this raises, and the old
+        one stays in force. With `load`, this function returns the entities from now on. A call that is cancelled still takes
+        effect.
+        """
+        if load is not None and self._source.load is None:
+            raise ValueError("the collection has no load: the snapshot of the service fills it")
+        chosen = self.filter_of(chosen_filter(filter, fields), whole=not self._merges)
+        chosen.check_size()
+        if self._is_closing or self._end is not None:
+            raise ClosedError("the collection")
+        update = _Update(chosen, load, Call())
+        self._updates.append(update)
+        self._next_update()
+        await update.call
+
+    def changes(self, *, capacity: int = 1000, overflow: Overflow = "drop-oldest") -> Loop[Change]:
         """Yields an `added` change for each entity that is there already, and then each change."""
-        buffer = self._open_buffer(capacity, overflow)
-        try:
-            while taken := await buffer.next():
-                yield taken[0]
-        finally:
-            self._buffers.discard(buffer)
+        return Loop(self._open_buffer(capacity, overflow))
+
+    def view(
+        self,
+        *,
+        key: Callable[[Entity], Any] | None = None,
+        reverse: bool = False,
+        filter: Callable[[Entity], bool] | None = None,
+        limit: int | None = None,
+        on_change: Callable[[tuple[Entity, ...]], None] | None = None,
+    ) -> EntityView:
+        """A sorted part of the collection, which follows its changes while the program has it.
+
+        `key` and `reverse` are those of `sorted`; equal entities are in the order of their ids. `filter` selects entities, and
+        `limit` is the most of them. `on_change` gets the entities after each change of the view, which then stays.
+        """
+
+        def tell(values: tuple[Entity, ...]) -> None:
+            self._guard(on_change, values)
+
+        view = EntityView(self.all(), key, reverse, filter, limit, tell)
+        self._views.add(view)
+        if on_change is not None:
+            self._kept_views.append(view)
+        return view
 
     async def aclose(self) -> None:
         """Ends the collection. It keeps its entities."""
-        if self._loading is not None:
-            self._loading.cancel()
-        if self._subscription is not None:
-            await self._subscription.aclose()
+        self._is_closing = True
+        sources = self._sources()
+        self._abandon(ClosedError("the collection"))
+        await asyncio.gather(*[each.aclose() for each in sources])
 
     async def __aenter__(self) -> Entities:
         return self
@@ -130,105 +189,92 @@ class Entities(Mapping[str, Entity]):
         chosen = filter.for_entities()
         return chosen if whole else replace(chosen, whole_entity=None)
 
-    def _begin(self, subscription: Subscription, *, is_online: bool) -> None:
-        self._subscription = subscription
-        if is_online:
-            self._connection(True)
-        if self._load is not None:
-            self._start(self._load_when_ready(subscription))
+    def _begin(self, *, is_online: bool) -> None:
+        self._is_online = is_online
+        self._attach(self._source)
 
     def _connection(self, is_online: bool) -> None:
         self._is_online = is_online
-        if is_online:
-            self._connections += 1
-            self._collection.connected(time.monotonic())
-        else:
-            self._collection.disconnected(time.monotonic())
-
-    def _take(self, item: Item) -> None:
-        if isinstance(item, EntityEvent):
-            if change := self._collection.apply(item, time.monotonic()):
-                self._tell([change])
-        elif isinstance(item, SnapshotComplete):
-            if self._load is None:
-                self._tell(self._collection.snapshot_complete(time.monotonic()))
-                self._ready.settle(None)
-        elif isinstance(item, NotRecovered):
-            if self._load is not None:
-                self._needs_load = True
-                self._load_again()
-        elif isinstance(item, Recovered):
-            if self._needs_load:
-                self._load_again()
-            elif self._ready.is_done:
-                self._collection.is_complete = True
+        for source in self._sources():
+            source.connection(is_online)
 
     def _ended(self, subscription: Subscription, error: EntityStreamError | None) -> bool:
-        if subscription is not self._subscription:
-            return False
-        self._finish(error)
-        return True
+        """A subscription of the stream has ended. Returns true if the collection has ended with it."""
+        if self._updating is not None and subscription is self._updating[1].subscription:
+            self._updated(error or ClosedError("the collection"))
+        elif subscription is self._source.subscription:
+            self._finish(error)
+            return True
+        return False
 
     def _finish(self, error: EntityStreamError | None) -> None:
-        self._collection.is_complete = False
         self._end = self._end or (error,)
+        self._source.stop()
         self._ready.settle(error or ClosedError("the collection"))
-        for buffer in self._buffers:
+        updating = self._sources()[1:]
+        self._abandon(error or ClosedError("the collection"))
+        for each in updating:
+            self._start(each.aclose())
+        for buffer in list(self._buffers):
             buffer.finish(error)
 
-    # The entities of a broker.
+    # Its sources. The stream's subscription of each has its own name.
 
-    async def _load_when_ready(self, subscription: Subscription) -> None:
-        try:
-            await subscription.ready
-        except EntityStreamError:
-            return
-        self._load_again()
+    def told(self, source: Source, changes: list[Change]) -> None:
+        """The entities of the source have changed."""
+        if source is self._source:
+            self._tell(changes)
 
-    def _load_again(self) -> None:
-        if self._loading is None or self._loading.done():
-            self._loading = self._start(self._run_load())
-
-    async def _run_load(self) -> None:
-        wait = 0.5
-        while self._needs_load and self._load is not None and self._end is None:
-            connection = self._connections
-            self._needs_load = False
-            self._collection.load_begins()
-            try:
-                entities = await _loaded(self._load, self._tenant, self._path)
-            except Exception as cause:
-                self._needs_load = True
-                error = LoadError()
-                error.__cause__ = cause
-                if not self._ready.is_done:
-                    # The first failure is most likely a mistake, and the program waits for it.
-                    return await self._fail(error)
-                self._report(error)
-                await asyncio.sleep(wait)
-                wait = min(30.0, 2 * wait)
-                continue
-            if not self._is_online:
-                # The verdict of the next connection begins the load again.
-                self._needs_load = True
-                return
-            if connection != self._connections:
-                # Events may have been missed while the function read the entities.
-                self._needs_load = True
-                continue
-            self._tell(self._collection.loaded(entities, time.monotonic()))
+    def filled(self, source: Source) -> None:
+        """The source holds every entity that matches."""
+        if self._updating is not None and source is self._updating[1]:
+            old, self._source = self._source, source
+            self._tell(old.collection.changes_to(source.collection))
+            self._start(old.aclose())
+            self._updated(None)
+        if source is self._source:
             self._ready.settle(None)
 
-    @property
-    def _path(self) -> str:
-        """The service path of loaded entities that have none."""
-        path = self._subscription.filter.service_path if self._subscription is not None else None
-        return (path or "").removesuffix("#").rstrip("/") or "/"
+    def load_failed(self, source: Source, error: LoadError) -> None:
+        """The first load has failed."""
+        if self._updating is not None and source is self._updating[1]:
+            self._updated(error)
+        elif source is self._source:
+            self._finish(error)
+        self._start(source.aclose())
 
-    async def _fail(self, error: LoadError) -> None:
-        self._finish(error)
-        if self._subscription is not None:
-            await self._subscription.aclose()
+    def _new_source(self, collection: Collection, filter: Filter, load: Load | None) -> Source:
+        return Source(self, collection, filter, self._tenant, load, self._start, self._report)
+
+    def _attach(self, source: Source) -> None:
+        subscription = self._subscribe(source.filter, source.load is None, source.take)
+        source.begin(subscription, is_online=self._is_online)
+
+    def _sources(self) -> list[Source]:
+        return [self._source, *([self._updating[1]] if self._updating is not None else [])]
+
+    def _next_update(self) -> None:
+        while self._updates and self._updating is None and self._end is None:
+            update = self._updates.popleft()
+            source = self._new_source(self._source.collection.successor(), update.filter, update.load or self._source.load)
+            self._updating = update, source
+            try:
+                self._attach(source)
+            except EntityStreamError as error:
+                self._updated(error)
+
+    def _abandon(self, error: EntityStreamError) -> None:
+        """Fails all updates."""
+        while self._updates:
+            self._updates.popleft().call.settle(error)
+        self._updated(error)
+
+    def _updated(self, error: EntityStreamError | None) -> None:
+        """The update that was under way has succeeded or failed."""
+        if self._updating is not None:
+            (update, _), self._updating = self._updating, None
+            update.call.settle(error)
+            self._next_update()
 
     # The receivers of changes.
 
@@ -246,9 +292,11 @@ class Entities(Mapping[str, Entity]):
         if changes:
             self._by_id = None
         for change in changes:
+            for view in list(self._views):
+                self._guard(view._take, change)
             for buffer in list(self._buffers):
                 buffer.push(change)
-            self._on_change(change)
+            self._guard(self._on_change, change)
 
     def _index(self) -> dict[str, Entity]:
         if self._by_id is None:
@@ -256,24 +304,3 @@ class Entities(Mapping[str, Entity]):
             index = {entity.id: entity for entity in reversed(self.all())}
             self._by_id = dict(reversed(index.items()))
         return self._by_id
-
-
-async def _loaded(load: Load, tenant: str, usual_path: str) -> list[Entity]:
-    if inspect.iscoroutinefunction(load):
-        found = await load()
-    else:
-        found = await in_thread(load)
-        if inspect.isawaitable(found):
-            found = await found
-    return [_entity(each, tenant, usual_path) for each in found]
-
-
-def _entity(loaded: Mapping[str, Any], tenant: str, usual_path: str) -> Entity:
-    types, path = loaded["type"], loaded.get("servicePath")
-    return Entity(
-        tenant=tenant,
-        service_path=path if isinstance(path, str) else usual_path,
-        id=str(loaded["id"]),
-        type=tuple(types) if isinstance(types, (list, tuple)) else str(types),
-        data={name: value for name, value in loaded.items() if name not in ("id", "type", "servicePath", "@context")},
-    )

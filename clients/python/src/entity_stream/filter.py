@@ -80,7 +80,10 @@ class Filter:
 
     def for_entities(self) -> Filter:
         """The same filter for a collection of entities, which needs whole entities and every change of them."""
-        return replace(self, whole_entity=True, show_changes=None, notification_trigger=None, watched_attributes=None)
+        for name in ("notification_trigger", "watched_attributes"):
+            if getattr(self, name) is not None:
+                raise TypeError(f"the filter of entities has no `{name}`, because a collection needs every change")
+        return replace(self, whole_entity=True, show_changes=None)
 
     def check_size(self) -> None:
         """Raises `RequestError` if the filter cannot be sent."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal, TypedDict
 from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
 
+from .debug import DebugEntry
 from .dpop import DpopKey
 
 #: Returns the token for the next connection, or a coroutine of it. An empty result connects without a token.
@@ -46,6 +47,8 @@ class StreamOptions(TypedDict, total=False):
     group_id: str | None
     #: Reads JSON [`json.loads`].
     parse: Callable[[str], Any]
+    #: Gets each message that is sent or received, by kind and size, and each state.
+    debug: Callable[[DebugEntry], None] | None
     #: The time between two signs of life [300].
     ping_interval: float
     #: The limit for the answer to a sign of life [10].
@@ -80,6 +83,7 @@ class Settings:
     dpop: DpopKey | None = None
     group_id: str | None = None
     parse: Callable[[str], Any] = field(default=json.loads, repr=False)
+    debug: Callable[[DebugEntry], None] | None = field(default=None, repr=False)
     ping_interval: float = 300.0
     pong_timeout: float = 10.0
     connect_timeout: float = 15.0

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
+import weakref
 from collections.abc import Callable
-from functools import partial
 from math import inf
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from ._core.effects import (
     Deliver,
     Effect,
     Ended,
+    Moved,
     Offline,
     Online,
     Settled,
@@ -22,13 +24,18 @@ from ._core.effects import (
     Told,
     Trouble,
 )
+from ._emitter import Emitter, EventName
 from ._place import place
 from ._shell import Shell
+from ._source import Load
+from ._unknown import refuse_unknown
+from .bookmark import Bookmark, earliest
 from .buffer import Buffer, Overflow
-from .entities import Entities, Load
+from .debug import DebugEntry
+from .entities import Entities
 from .entity import Change
-from .errors import ClosedError, EntityStreamError
-from .events import Item, Verdict
+from .errors import ClosedError, EntityStreamError, RequestError
+from .events import EntityEvent, Item, Verdict
 from .filter import EntitiesFields, Filter, FilterFields
 from .settings import Settings, StreamOptions
 from .subscription import Call, Subscription, chosen_filter
@@ -56,18 +63,56 @@ class EntityStream:
         on_verdict: Callable[[Verdict], None] | None = None,
         **options: Unpack[StreamOptions],
     ) -> None:
+        refuse_unknown("a stream", options, StreamOptions.__annotations__)
         self._settings = Settings(url=url, tenant=tenant, **options)
-        self._on_state, self._on_error, self._on_verdict = on_state, on_error, on_verdict
+        self._emitter = Emitter(self._guarded)
+        if on_state is not None:
+            self._emitter.on("state", on_state)
+        if on_error is not None:
+            self._emitter.on("error", on_error)
+        if on_verdict is not None:
+            self._emitter.on("verdict", on_verdict)
+        self._last_event: EntityEvent | None = None
         self._shell = Shell(self._settings, self._handle)
         self._subscriptions: dict[int, Subscription] = {}
         self._calls: dict[int, Call] = {}
         self._collections: set[Entities] = set()
         self._is_online = False
+        #: The place before the item that is being handed out.
+        self._place: Bookmark | None = None
+        #: The subscriptions whose loops may still have to receive items.
+        self._buffered: weakref.WeakSet[Subscription] = weakref.WeakSet()
 
     @property
     def state(self) -> StreamState:
         """The state of the stream."""
         return self._shell.machine.state
+
+    @property
+    def bookmark(self) -> Bookmark | None:
+        """The place of the stream in the history, for a program that stores it and passes it as `since` after a restart.
+
+        It never passes an event that waits for a loop. Read it after an event was handled. It is `None` before the first
+        answer, and with a service without a history.
+        """
+        waiting = (place for each in list(self._buffered) if each._buffer is not None for place in each._buffer.waiting())
+        return earliest([self._place, *waiting])
+
+    def on(self, name: EventName, listener: Callable[[Any], None]) -> Callable[[], None]:
+        """Calls `listener` for each future occurrence. Returns a function that removes the listener.
+
+        `event` is a change of an entity, once for each view of the subscriptions that match. `state`, `verdict` and `error` are
+        as for `on_state`, `on_verdict` and `on_error`.
+        """
+        return self._emitter.on(name, listener)
+
+    def once(self, name: EventName, listener: Callable[[Any], None]) -> Callable[[], None]:
+        """Calls `listener` for the next occurrence. Returns a function that removes the listener."""
+        return self._emitter.once(name, listener)
+
+    def off(self, name: EventName, listener: Callable[[Any], None]) -> None:
+        """Removes a listener."""
+        self._emitter.off(name, listener)
 
     def subscribe(
         self,
@@ -75,7 +120,7 @@ class EntityStream:
         *,
         name: str | None = None,
         snapshot: bool = False,
-        since: float | None = None,
+        since: float | Bookmark | None = None,
         capacity: int = 1000,
         overflow: Overflow = "drop-oldest",
         on_item: Callable[[Item], None] | None = None,
@@ -84,10 +129,12 @@ class EntityStream:
         """Subscribes to the changes that match a filter: a `Filter`, or its fields as keyword arguments.
 
         It returns at once; await `ready` of the result. With `snapshot`, the entities that match now come first. With
-        `since`, the events of so many past seconds come first. `capacity` and `overflow` are about the buffer of its loop.
+        `since`, the events of so many past seconds come first, or those since a `bookmark`. `capacity` and `overflow` are
+        about the buffer of its loop.
         With `on_item` each item is given to this function instead.
         """
         chosen = chosen_filter(filter, fields)
+        self._check(chosen, name, snapshot=snapshot, since=since)
         buffer = Buffer[Item](capacity, overflow, self._report) if on_item is None else None
         return self._add(chosen, name, snapshot, since, buffer, on_item)
 
@@ -110,12 +157,17 @@ class EntityStream:
         if not whole_entity and load is None:
             raise ValueError("whole_entity=False needs load: without entity state the service has no snapshot")
         chosen = Entities.filter_of(chosen_filter(filter, fields), whole=whole_entity)
+        self._check(chosen, name, snapshot=load is None, since=None)
+
+        def subscribe(filter: Filter, snapshot: bool, take: Callable[[Item], None]) -> Subscription:
+            return self._add(filter, name, snapshot, None, None, take)
+
         tenant, start = self._settings.tenant.lower(), self._shell.start
-        tell = partial(self._guarded, on_change)
-        entities = Entities(tenant, load, tell, self._report, start, merges=not whole_entity)
-        subscription = self._add(chosen, name, load is None, None, None, entities._take)
-        entities._begin(subscription, is_online=self._is_online)
+        entities = Entities(
+            tenant, chosen, load, on_change, self._guarded, self._report, start, subscribe, merges=not whole_entity
+        )
         self._collections.add(entities)
+        entities._begin(is_online=self._is_online)
         return entities
 
     def wake(self) -> None:
@@ -136,15 +188,8 @@ class EntityStream:
     def __repr__(self) -> str:
         return f"<EntityStream {self._settings.tenant!r} {self.state}>"
 
-    def _add(
-        self,
-        filter: Filter,
-        name: str | None,
-        snapshot: bool,
-        since: float | None,
-        buffer: Buffer[Item] | None,
-        on_item: Callable[[Item], None] | None,
-    ) -> Subscription:
+    def _check(self, filter: Filter, name: str | None, *, snapshot: bool, since: float | Bookmark | None) -> None:
+        """Raises for a subscription that the stream cannot have."""
         machine = self._shell.machine
         if self.state is StreamState.CLOSED or machine.is_closing:
             raise ClosedError()
@@ -155,14 +200,28 @@ class EntityStream:
             raise ValueError("another subscription of the stream has this name")
         if (snapshot or since is not None) and self._settings.group_id is not None:
             raise ValueError("a member of a group has no snapshot and no since")
-        if since is not None and (isinstance(since, bool) or not 0 <= since < inf):
-            raise ValueError("since has to be a number of seconds, at least 0")
+        if since is not None and not isinstance(since, Bookmark) and not _is_age(since):
+            raise ValueError("since has to be a Bookmark, or a number of seconds, at least 0")
+
+    def _add(
+        self,
+        filter: Filter,
+        name: str | None,
+        snapshot: bool,
+        since: float | Bookmark | None,
+        buffer: Buffer[Item] | None,
+        on_item: Callable[[Item], None] | None,
+    ) -> Subscription:
+        machine = self._shell.machine
+        if self.state is StreamState.CLOSED or machine.is_closing:
+            raise ClosedError()
         subscription = Subscription(self, buffer, on_item)
         add = machine.requests.add
         with self._shell.paused():
             key, call = self._shell.call(lambda: add(filter, name, snapshot=snapshot, since=since))
             subscription._core = machine.subscriptions.all[key]
             subscription._name = subscription._core.wire
+            self._buffered.add(subscription)
             self._subscriptions[key], self._calls[call] = subscription, subscription._ready
         return subscription
 
@@ -180,36 +239,55 @@ class EntityStream:
 
     def _handle(self, effect: Effect) -> None:
         if isinstance(effect, Deliver):
+            item = effect.item
+            # One event goes to all subscriptions that it names.
+            if isinstance(item, EntityEvent) and not item.is_snapshot and item is not self._last_event:
+                self._last_event = item
+                self._emitter.emit("event", item)
             if subscription := self._subscriptions.get(effect.subscription):
                 self._guarded(subscription._take, effect.item)
+        elif isinstance(effect, Moved):
+            self._place = effect.bookmark
         elif isinstance(effect, Settled):
             if call := self._calls.pop(effect.call, None):
                 call.settle(effect.error)
         elif isinstance(effect, Ended):
             if subscription := self._subscriptions.pop(effect.subscription, None):
+                if isinstance(effect.error, RequestError) and subscription._buffer is None:
+                    # Nothing but `ready` tells, which a program need not await.
+                    log.warning("a subscription has ended: %s: %s", effect.error.code, effect.error)
                 subscription._end(effect.error)
-                self._collections -= {each for each in self._collections if each._ended(subscription, effect.error)}
+                self._collections -= {each for each in list(self._collections) if each._ended(subscription, effect.error)}
         elif isinstance(effect, (Online, Offline)):
             self._is_online = isinstance(effect, Online)
-            for collection in self._collections:
+            for collection in list(self._collections):
                 collection._connection(self._is_online)
         elif isinstance(effect, StateChange):
             log.debug("state: %s", effect.state)
-            self._guarded(self._on_state, effect)
+            self._guarded(
+                self._settings.debug, DebugEntry("state", effect.state.value, error=effect.error.code if effect.error else None)
+            )
+            self._emitter.emit("state", effect)
+        elif isinstance(effect, DebugEntry):
+            self._guarded(self._settings.debug, effect)
         elif isinstance(effect, Told):
-            self._guarded(self._on_verdict, effect.verdict)
+            self._emitter.emit("verdict", effect.verdict)
         elif isinstance(effect, Trouble):
             self._report(effect.error)
 
     def _report(self, error: EntityStreamError) -> None:
         log.warning("%s: %s", error.code, error)
-        self._guarded(self._on_error, error)
+        self._emitter.emit("error", error)
 
     def _guarded(self, callback: Callable[[Any], None] | None, value: object) -> None:
         """Calls a function of the program. Its error concerns only the program."""
         try:
             if callback is not None:
                 callback(value)
-        except Exception as error:
-            # Its text may have a value of an entity.
+        except (Exception, asyncio.CancelledError) as error:
+            # A cancelled future of the program would otherwise end the connection. Its text may have a value of an entity.
             log.error("a callback raised %s", place(error))
+
+
+def _is_age(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < inf

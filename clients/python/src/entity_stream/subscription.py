@@ -8,7 +8,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from ._core.subscriptions import Subscription as Core
-from .buffer import Buffer
+from ._unknown import refuse_unknown
+from .buffer import Buffer, Loop
 from .errors import ClosedError, EntityStreamError
 from .events import EntityEvent, Item, SnapshotComplete
 from .filter import EntitiesFields, Filter, FilterFields
@@ -112,13 +113,12 @@ class Subscription(AsyncIterator[EntityEvent]):
                 return taken[0]
         raise StopAsyncIteration
 
-    async def items(self) -> AsyncIterator[Item]:
+    def items(self) -> Loop[Item]:
         """Yields the events, the entities of snapshots, verdicts, and the ends of snapshots.
 
         All loops over one subscription share its buffer: each item goes to one of them.
         """
-        while taken := await self._buffered().next():
-            yield taken[0]
+        return Loop(self._buffered())
 
     async def __aenter__(self) -> Subscription:
         return self
@@ -139,7 +139,7 @@ class Subscription(AsyncIterator[EntityEvent]):
             self._on_item(item)
         if self._buffer is not None:
             is_asked_for = isinstance(item, SnapshotComplete) or (isinstance(item, EntityEvent) and item.is_snapshot)
-            self._buffer.push(item, counts=not is_asked_for)
+            self._buffer.push(item, counts=not is_asked_for, place=self._stream._place)
 
     def _end(self, error: EntityStreamError | None) -> None:
         self._is_over = True
@@ -154,6 +154,7 @@ def chosen_filter(filter: Filter | None, fields: FilterFields | EntitiesFields) 
         raise TypeError("give a Filter or keyword arguments, not both")
     if filter is not None and not isinstance(filter, Filter):
         raise TypeError("the filter has to be a Filter")
+    refuse_unknown("a filter", fields, FilterFields.__annotations__)
     return filter if filter is not None else Filter(**fields)
 
 

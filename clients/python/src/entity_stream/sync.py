@@ -6,28 +6,32 @@ Callbacks (`on_item`, `on_change`, `on_state`, `on_error`, `on_verdict`) run in 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+import time
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from . import stream as _stream
 from ._core.effects import StateChange, StreamState
+from ._emitter import EventName
+from ._source import Load
 from ._thread import LoopThread
+from .bookmark import Bookmark
 from .buffer import Buffer, Overflow
 from .entities import Entities as _Entities
-from .entities import Load
 from .entity import Change, Entity
 from .errors import ClosedError, EntityStreamError
 from .events import EntityEvent, Item, Verdict
 from .filter import EntitiesFields, Filter, FilterFields
 from .settings import StreamOptions
 from .subscription import Subscription as _Subscription
+from .view import EntityView as _EntityView
 
 if TYPE_CHECKING:
     import pandas
     from typing_extensions import Unpack
 
-__all__ = ["Entities", "EntityStream", "Subscription"]
+__all__ = ["Entities", "EntityStream", "EntityView", "Subscription"]
 
 T = TypeVar("T")
 
@@ -35,15 +39,22 @@ T = TypeVar("T")
 _BATCH = 256
 
 
-def _take(thread: LoopThread, buffer: Buffer[T], timeout: float | None) -> list[T]:
-    """Waits for items, in two steps: a wait that ends with its time limit takes nothing. Returns none at the end."""
-    try:
-        thread.run(buffer.wait(), timeout)
-    except ClosedError:
-        # The items that arrived before the end are still there.
-        if not thread.is_stopped:
-            raise
-    return thread.call(lambda: buffer.take(_BATCH))
+def _next(thread: LoopThread, buffer: Buffer[T], timeout: float | None) -> T | None:
+    """The next item; `None` at the end. Several threads may take the items of one buffer: each item goes to one of them."""
+    end, left = None if timeout is None else time.monotonic() + timeout, timeout
+    while (item := buffer.borrowed()) is None:
+        # In two steps, so that a wait that ends with its time limit takes nothing.
+        try:
+            thread.run(buffer.wait(), left)
+        except ClosedError:
+            # The items that arrived before the end are still there.
+            if not thread.is_stopped:
+                raise
+        lent = thread.call(lambda: buffer.lend(_BATCH))
+        if lent == 0 and (thread.is_stopped or thread.call(lambda: buffer.is_over)):
+            return buffer.borrowed()
+        left = None if end is None else max(0.0, end - time.monotonic())
+    return item
 
 
 def _run_unless_stopped(thread: LoopThread, close: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -74,7 +85,6 @@ class Subscription(_Closing):
 
     def __init__(self, thread: LoopThread, subscription: _Subscription) -> None:
         self._thread, self._subscription = thread, subscription
-        self._taken: list[Item] = []
 
     @property
     def name(self) -> str:
@@ -127,10 +137,7 @@ class Subscription(_Closing):
         return repr(self._subscription)
 
     def _next_item(self, timeout: float | None) -> Item | None:
-        if not self._taken:
-            self._taken = _take(self._thread, self._subscription._buffered(), timeout)
-            self._taken.reverse()
-        return self._taken.pop() if self._taken else None
+        return _next(self._thread, self._subscription._buffered(), timeout)
 
 
 class Entities(_Closing, Mapping[str, Entity]):
@@ -147,6 +154,22 @@ class Entities(_Closing, Mapping[str, Entity]):
     def is_complete(self) -> bool:
         """True if the collection holds every entity that matches, and is connected."""
         return self._entities.is_complete
+
+    @property
+    def filter(self) -> Filter:
+        """The filter in force."""
+        return self._entities.filter
+
+    def update(
+        self,
+        filter: Filter | None = None,
+        *,
+        load: Load | None = None,
+        timeout: float | None = None,
+        **fields: Unpack[EntitiesFields],
+    ) -> None:
+        """Exchanges the filter: entities that do not match any more leave. See `entity_stream.Entities.update`."""
+        self._thread.run(self._entities.update(filter, load=load, **fields), timeout)
 
     def __getitem__(self, entity_id: str) -> Entity:
         return self._snapshot()[entity_id]
@@ -165,12 +188,27 @@ class Entities(_Closing, Mapping[str, Entity]):
         """A row for each entity and a column for each attribute, with the bare values. It needs pandas."""
         return self._thread.call(self._entities.to_dataframe)
 
+    def view(
+        self,
+        *,
+        key: Callable[[Entity], Any] | None = None,
+        reverse: bool = False,
+        filter: Callable[[Entity], bool] | None = None,
+        limit: int | None = None,
+        on_change: Callable[[tuple[Entity, ...]], None] | None = None,
+    ) -> EntityView:
+        """A sorted part of the collection. Its functions run in the stream's thread. See `entity_stream.Entities.view`."""
+        made = self._thread.call(
+            lambda: self._entities.view(key=key, reverse=reverse, filter=filter, limit=limit, on_change=on_change)
+        )
+        return EntityView(self._thread, made)
+
     def changes(self, *, capacity: int = 1000, overflow: Overflow = "drop-oldest") -> Iterator[Change]:
         """Yields an `added` change for each entity that is there already, and then each change."""
         buffer: Buffer[Change] = self._thread.call(lambda: self._entities._open_buffer(capacity, overflow))
         try:
-            while taken := _take(self._thread, buffer, None):
-                yield from taken
+            while (change := _next(self._thread, buffer, None)) is not None:
+                yield change
         finally:
             # The collector may end a loop that was left, in any thread.
             self._thread.post(lambda: self._entities._buffers.discard(buffer))
@@ -197,6 +235,39 @@ class Entities(_Closing, Mapping[str, Entity]):
         return index if index is not None else self._thread.call(self._entities._index)
 
 
+class EntityView(Sequence[Entity]):
+    """A sorted part of a live collection, kept up to date by the stream's thread."""
+
+    def __init__(self, thread: LoopThread, view: _EntityView) -> None:
+        self._thread, self._view = thread, view
+
+    @property
+    def values(self) -> tuple[Entity, ...]:
+        """The entities in the order, at this moment."""
+        return self._thread.call(lambda: self._view.values)
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @overload
+    def __getitem__(self, index: int) -> Entity: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Entity, ...]: ...
+    def __getitem__(self, index: int | slice) -> Entity | tuple[Entity, ...]:
+        return self.values[index]
+
+    def __iter__(self) -> Iterator[Entity]:
+        return iter(self.values)
+
+    def __repr__(self) -> str:
+        return repr(self._view)
+
+    __hash__ = object.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+
 class EntityStream(_Closing):
     """Streams the changes of a tenant's entities. See `entity_stream.EntityStream`, which has the same options."""
 
@@ -219,13 +290,39 @@ class EntityStream(_Closing):
         # `sys.exit` in a callback ends the thread alone.
         return StreamState.CLOSED if self._thread.is_stopped else self._stream.state
 
+    @property
+    def bookmark(self) -> Bookmark | None:
+        """The place of the stream in the history. See `entity_stream.EntityStream.bookmark`."""
+        return self._thread.call(lambda: self._stream.bookmark)
+
+    def on(self, name: EventName, listener: Callable[[Any], None]) -> Callable[[], None]:
+        """Calls `listener` for each future occurrence, in the stream's thread. See `entity_stream.EntityStream.on`."""
+        return self._listening(self._stream.on, name, listener)
+
+    def once(self, name: EventName, listener: Callable[[Any], None]) -> Callable[[], None]:
+        """Calls `listener` for the next occurrence. Returns a function that removes the listener."""
+        return self._listening(self._stream.once, name, listener)
+
+    def off(self, name: EventName, listener: Callable[[Any], None]) -> None:
+        """Removes a listener."""
+        self._thread.call(lambda: self._stream.off(name, listener))
+
+    def _listening(
+        self,
+        add: Callable[[EventName, Callable[[Any], None]], Callable[[], None]],
+        name: EventName,
+        listener: Callable[[Any], None],
+    ) -> Callable[[], None]:
+        remove = self._thread.call(lambda: add(name, listener))
+        return lambda: self._thread.call(remove)
+
     def subscribe(
         self,
         filter: Filter | None = None,
         *,
         name: str | None = None,
         snapshot: bool = False,
-        since: float | None = None,
+        since: float | Bookmark | None = None,
         capacity: int = 1000,
         overflow: Literal["drop-oldest", "fail"] = "drop-oldest",
         on_item: Callable[[Item], None] | None = None,
@@ -233,7 +330,8 @@ class EntityStream(_Closing):
     ) -> Subscription:
         """Subscribes to the changes that match a filter: a `Filter`, or its fields as keyword arguments.
 
-        With `snapshot`, the entities that match now come first. With `since`, the events of so many past seconds come first.
+        With `snapshot`, the entities that match now come first. With `since`, the events of so many past seconds come first, or
+        those since a `bookmark`.
         """
         made = self._made(
             lambda: self._stream.subscribe(

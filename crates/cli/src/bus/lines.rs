@@ -5,6 +5,8 @@ use anyhow::{Context, ensure};
 use entity_stream_publisher::limits::ENTRY_BYTES;
 use tokio::sync::mpsc;
 
+use crate::terminal;
+
 /// The number of lines that are read ahead of the network.
 const READ_AHEAD: usize = 256;
 
@@ -31,6 +33,7 @@ impl Lines {
     /// Opens a file, or standard input for `-`.
     pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
         if path.as_os_str() == "-" {
+            terminal::note_typing();
             return Ok(Self::read(|| Box::new(std::io::stdin().lock()), None));
         }
         let cannot_read = || format!("cannot read {}", path.display());

@@ -70,6 +70,9 @@ async fn close(api: &ManagementApi, id: &ConnectionId) -> Result<String, String>
         return match closed {
             Ok(()) => Ok(format!("closed {id}")),
             Err(CloseError::Gone) => Ok(format!("{id} was already gone")),
+            Err(CloseError::Invalid(_)) => {
+                Err("this is no id of a connection; `entity-stream connections list` shows them".to_owned())
+            }
             Err(CloseError::Forbidden(reason)) => Err(format!(
                 "{reason}: check that the URL ends with the right stage, and that execute-api:ManageConnections is allowed"
             )),

@@ -23,6 +23,11 @@ pub(crate) fn run(args: &Args, mut definition: clap::Command) -> anyhow::Result<
     // `generate` panics on a writer that fails, such as a closed pipe.
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut definition, "entity-stream", &mut script);
+    let mut script = String::from_utf8(script)?;
+    if args.shell == Shell::Bash {
+        // clap_complete 4.6 writes a name with a hyphen in two ways, so that no subcommand would be found.
+        script = script.replace("entity__subcmd__stream", "entity__stream");
+    }
     let mut stdout = std::io::stdout().lock();
-    terminal::written(stdout.write_all(&script).and_then(|()| stdout.flush()))
+    terminal::written(stdout.write_all(script.as_bytes()).and_then(|()| stdout.flush()))
 }

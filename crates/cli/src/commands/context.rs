@@ -42,13 +42,18 @@ enum ContextCommand {
 
 /// Add a context, or replace the one with this name
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
+#[command(
+    override_usage = "\
+entity-stream context add <NAME> --from <FILE> [OPTIONS]
+       entity-stream context add <NAME> --url <URL> [OPTIONS]",
+    after_help = "\
 Examples:
   sam list stack-outputs --stack-name entity-stream --output json \\
       | entity-stream context add prod --from -
   aws cloudformation describe-stacks --stack-name entity-stream \\
       | entity-stream context add prod --profile work --from -
-  entity-stream context add second --url http://localhost:3100")]
+  entity-stream context add second --url http://localhost:3100"
+)]
 struct AddContext {
     /// The name of the context
     name: ContextName,
@@ -176,6 +181,7 @@ impl AddContext {
 fn document(path: &Path) -> anyhow::Result<String> {
     let mut text = String::new();
     let read = if path.as_os_str() == "-" {
+        terminal::note_typing();
         std::io::stdin().lock().take(DOCUMENT_BYTES).read_to_string(&mut text)
     } else {
         std::fs::File::open(path).and_then(|file| file.take(DOCUMENT_BYTES).read_to_string(&mut text))

@@ -1,11 +1,11 @@
-use std::io::{self, BufRead, IsTerminal};
 use std::time::Duration;
 
-use anyhow::{anyhow, bail, ensure};
+use anyhow::{anyhow, ensure};
 use clap::ValueEnum;
 use entity_stream_clock::Clock;
 
 use crate::commands::dead_letter_list::{json, table, whole};
+use crate::confirmation::confirm_deletion;
 use crate::logs;
 use crate::queue::{BroadcastFunction, HeldLetter, MOST, QueueAccess, QueueOptions, ReplayResult, check_ids};
 use crate::terminal::{self, counted};
@@ -88,11 +88,16 @@ struct ShowLetter {
 /// drop repeats by the event's id. Malformed events are not replayed. Other readers do not see the messages of the queue while
 /// the command runs; if it is interrupted, for 15 minutes.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
+#[command(
+    override_usage = "\
+entity-stream dead-letters replay <ID>... [OPTIONS]
+       entity-stream dead-letters replay --all [OPTIONS]",
+    after_help = "\
 Examples:
   entity-stream dead-letters replay --all
   entity-stream dead-letters replay 5f9c1d2e-3b4a-4c5d-8e6f-7a8b9c0d1e2f \\
-      --queue-url \"$QUEUE\" --function \"$BROADCAST_FUNCTION\"")]
+      --queue-url \"$QUEUE\" --function \"$BROADCAST_FUNCTION\""
+)]
 struct ReplayLetters {
     /// The ids of the messages
     #[arg(value_name = "ID", required_unless_present = "all", conflicts_with = "all")]
@@ -115,10 +120,15 @@ struct ReplayLetters {
 /// Asks for confirmation on a terminal. `--all` deletes also the messages that another reader holds; SQS allows it once a
 /// minute.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
+#[command(
+    override_usage = "\
+entity-stream dead-letters purge <ID>... [OPTIONS]
+       entity-stream dead-letters purge --all [OPTIONS]",
+    after_help = "\
 Examples:
   entity-stream dead-letters purge 5f9c1d2e-3b4a-4c5d-8e6f-7a8b9c0d1e2f
-  entity-stream dead-letters purge --all --yes --queue-url \"$QUEUE\"")]
+  entity-stream dead-letters purge --all --yes --queue-url \"$QUEUE\""
+)]
 struct PurgeLetters {
     /// The ids of the messages
     #[arg(value_name = "ID", required_unless_present = "all", conflicts_with = "all")]
@@ -179,6 +189,9 @@ impl ReplayLetters {
         let function = BroadcastFunction::new(&queue, self.function.as_deref())?;
         let (held, rest) = chosen(&queue, &self.ids, self.all).await?;
         queue.give_back(rest.iter()).await;
+        if held.is_empty() {
+            terminal::note("no dead letters found");
+        }
         let (mut kept, mut skipped, mut failed) = (Vec::new(), 0_u64, 0_u64);
         for letter in &held {
             match self.replay(&queue, &function, letter).await {
@@ -242,11 +255,11 @@ impl PurgeLetters {
         let queue = self.queue.access().await?;
         if self.all {
             let messages = queue.count().await?;
-            self.confirm(&format!("all messages (about {messages}) of {}", queue.url()))?;
+            confirm_deletion(&format!("all messages (about {messages}) of {}", queue.url()), self.yes)?;
             queue.purge().await?;
             return terminal::line(format!("deleted {}", counted(messages, "message")));
         }
-        self.confirm(&counted(self.ids.len() as u64, "message"))?;
+        confirm_deletion(&counted(self.ids.len() as u64, "message"), self.yes)?;
         let (held, rest) = chosen(&queue, &self.ids, false).await?;
         queue.give_back(rest.iter()).await;
         for letter in &held {
@@ -254,21 +267,6 @@ impl PurgeLetters {
             terminal::line(format!("deleted {}", letter.id))?;
         }
         Ok(())
-    }
-
-    /// Asks a person. A script says `--yes`.
-    fn confirm(&self, what: &str) -> anyhow::Result<()> {
-        if self.yes {
-            return Ok(());
-        }
-        ensure!(io::stdin().is_terminal(), "pass --yes to delete {what} without a question");
-        terminal::note(format!("Delete {what}? This cannot be undone. [y/N]"));
-        let mut answer = String::new();
-        io::stdin().lock().read_line(&mut answer)?;
-        match answer.trim().to_ascii_lowercase().as_str() {
-            "y" | "yes" => Ok(()),
-            _ => bail!("nothing was deleted"),
-        }
     }
 }
 

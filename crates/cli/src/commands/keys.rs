@@ -83,8 +83,8 @@ struct ListKeys {
 /// Revoke a key, so that no client can connect with it, and close the connections that it opened
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-For a deployed system, name the table of keys, the table of connections and the API. Without the latter two, the key is
-revoked and its connections stay open for up to two hours. A handshake that is under way when the key is revoked can still
+For a deployed system, name the table of keys, the table of connections and the API. Without the latter two, the key is \
+revoked and its connections stay open for up to two hours. A handshake that is under way when the key is revoked can still \
 succeed; `entity-stream connections list --subject key:NAME` shows it.
 
 Examples:
@@ -119,7 +119,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         KeysCommand::Create(create) => create.run(now).await,
         KeysCommand::List(ListKeys { output, place }) => {
             let place = place.table().await?;
-            let listed = keys(&place).await?.list().await.map_err(|error| failure(&place, error))?;
+            let listed = keys(&place).await?.list().await.map_err(|error| failure(&place, None, error))?;
             match output {
                 KeysOutput::Json => terminal::raw_line(&json(&listed).to_string()),
                 KeysOutput::Table if listed.is_empty() => {
@@ -156,10 +156,15 @@ impl CreateKey {
             expires_at: self.expires_in.map(|lifetime| lifetime.from(now)),
         };
         let place = self.place.table().await?;
-        let key = keys(&place).await?.create(&record).await.map_err(|error| failure(&place, error))?;
-        terminal::raw_line(key.expose())?;
-        // Only standard output has the key itself, so that a script can keep it out of its log.
+        let key =
+            keys(&place).await?.create(&record).await.map_err(|error| failure(&place, Some(&self.name), error))?;
         let name = &self.name;
+        terminal::raw_line(key.expose()).with_context(|| {
+            format!(
+                "the key {name} exists, but its value was not printed; `entity-stream keys revoke {name}` removes it"
+            )
+        })?;
+        // Only standard output has the key itself, so that a script can keep it out of its log.
         terminal::note("The key is not shown again. With the key in KEY, the header is");
         terminal::note(format!("Authorization: Basic $(printf '%s' \"{name}:$KEY\" | base64 | tr -d '\\n')"));
         Ok(())
@@ -172,7 +177,7 @@ impl RevokeKey {
         let is_named = self.connections_table.is_none() || system.is_some() || self.api.is_some();
         ensure!(is_named, "--table needs --api: without it, the connections of the key cannot be closed");
         let connections = self.place.connections(self.connections_table.as_deref()).await?;
-        keys(&place).await?.revoke(name).await.map_err(|error| failure(&place, error))?;
+        keys(&place).await?.revoke(name).await.map_err(|error| failure(&place, Some(name), error))?;
         terminal::line(format!("revoked {name}"))?;
         let Some(place) = connections else {
             terminal::note("The connections of the key are not closed, because --table and --api do not name them.");
@@ -214,10 +219,16 @@ async fn keys(place: &TablePlace) -> anyhow::Result<ApiKeys> {
     Ok(ApiKeys::new(client, table))
 }
 
-/// Adds the place of the table to an error of DynamoDB, but not to an error of the user's.
-fn failure(place: &TablePlace, error: ApiKeyError) -> anyhow::Error {
+/// Adds the place of the table to an error of DynamoDB, and the name of the key to an error of the user's.
+fn failure(place: &TablePlace, name: Option<&ApiKeyName>, error: ApiKeyError) -> anyhow::Error {
     match error {
         ApiKeyError::Dynamo(_) => place.failure(error),
-        slip => slip.into(),
+        slip => {
+            let slip = anyhow::Error::from(slip);
+            match name {
+                Some(name) => slip.context(format!("key {name}")),
+                None => slip,
+            }
+        }
     }
 }

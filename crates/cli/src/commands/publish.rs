@@ -13,7 +13,7 @@ use crate::bus::{BusOptions, Line, LineEntry, Lines, SOURCE, TargetBus};
 use crate::interrupt::Interrupt;
 use crate::logs;
 use crate::progress::Progress;
-use crate::terminal;
+use crate::terminal::{self, printable};
 
 /// The time that a batch waits for more lines, so that single lines are published as they come.
 const LINGER: Duration = Duration::from_millis(20);
@@ -117,6 +117,16 @@ fn entry(args: &Args) -> anyhow::Result<BusEntry> {
     ensure!(data.get().starts_with('{'), "--data must be a JSON object, such as '{{\"temperature\":23.5}}'");
     let only_on_updates = args.changed_attribute.is_empty() || change_type == ChangeType::EntityUpdated;
     ensure!(only_on_updates, "--changed-attribute requires --type entityUpdated");
+    ensure!(
+        args.changed_attribute.iter().all(|name| !name.is_empty()),
+        "--changed-attribute must be a name; found an empty text"
+    );
+    let service_path = args.service_path.clone().unwrap_or_else(|| "/".to_owned());
+    ensure!(
+        service_path.starts_with('/'),
+        "--service-path must begin with `/`, such as `/madrid`, or no filter would find the event; found `{}`",
+        printable(&service_path)
+    );
     let entity_types = match args.entity_type.as_slice() {
         [one] => EntityTypes::One(one.clone()),
         many => EntityTypes::Many(many.to_vec()),
@@ -124,7 +134,7 @@ fn entry(args: &Args) -> anyhow::Result<BusEntry> {
     let change = EntityChange {
         change_type,
         tenant: args.tenant.clone(),
-        service_path: args.service_path.clone().unwrap_or_else(|| "/".to_owned()),
+        service_path,
         entity_id: args.entity_id.clone().unwrap_or_default(),
         entity_types,
         data,

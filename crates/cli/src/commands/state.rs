@@ -9,6 +9,7 @@ use tokio::time::sleep;
 
 use crate::commands::place::{HistoryPlace, TablePlace};
 use crate::commands::state_list::{json, table};
+use crate::confirmation::confirm_deletion;
 use crate::logs;
 use crate::terminal::{self, counted, note, printable};
 
@@ -29,7 +30,7 @@ Examples:
   entity-stream state list --tenant demo --type Vehicle
   entity-stream state show --tenant demo urn:ngsi-ld:Vehicle:001 | jq .data
   entity-stream state erase --tenant demo urn:ngsi-ld:Vehicle:001
-  entity-stream state erase --tenant demo --all \\
+  entity-stream state erase --tenant demo --all --yes \\
       --history-table history-prod --region eu-west-1")]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -59,10 +60,21 @@ struct ListEntities {
     #[arg(long = "type", value_name = "TYPE")]
     entity_type: Option<String>,
     /// Print only the ids, one per line, as they are found
-    #[arg(long)]
+    #[arg(long, conflicts_with = "output")]
     ids_only: bool,
+    /// The form of the list
+    #[arg(long, value_name = "FORM", value_enum, default_value_t = StatesOutput::Table)]
+    output: StatesOutput,
     #[command(flatten)]
     place: HistoryPlace,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum StatesOutput {
+    /// A table for people, without values
+    Table,
+    /// A JSON array for programs, with all attributes
+    Json,
 }
 
 /// Print an entity as JSON, with all attributes as last known
@@ -90,17 +102,22 @@ struct ShowEntity {
 
 /// Erase an entity, or all entities of a tenant
 ///
-/// Deletes the state of the entity and its entries in the index. Past events of the entity stay in the history for
+/// Asks for confirmation of `--all` on a terminal. /// Deletes the state of the entity and its entries in the index. Past events of the entity stay in the history for
 /// HISTORY_MINUTES, and the next event of the entity creates it again. Takes some seconds longer than the deletion, to look
 /// whether an event did so meanwhile.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
+#[command(
+    override_usage = "\
+entity-stream state erase --tenant <TENANT> <ID> [OPTIONS]
+       entity-stream state erase --tenant <TENANT> --all [OPTIONS]",
+    after_help = "\
 Stop the publishers of the entity first, and wait until no event of it is on its way.
 
 Examples:
   entity-stream state erase --tenant demo urn:ngsi-ld:Vehicle:001
-  entity-stream state erase --tenant demo --all \\
-      --history-table history-prod --region eu-west-1")]
+  entity-stream state erase --tenant demo --all --yes \\
+      --history-table history-prod --region eu-west-1"
+)]
 struct EraseEntities {
     /// The id of the entity
     #[arg(value_name = "ID", required_unless_present = "all", conflicts_with = "all")]
@@ -108,6 +125,9 @@ struct EraseEntities {
     /// Erase all entities of the tenant
     #[arg(long)]
     all: bool,
+    /// Do not ask
+    #[arg(long, requires = "all")]
+    yes: bool,
     /// The tenant
     #[arg(long, value_name = "TENANT")]
     tenant: Tenant,
@@ -153,12 +173,17 @@ impl ListEntities {
         if self.ids_only {
             return Ok(());
         }
-        if found.is_empty() {
+        if found.is_empty() && self.output == StatesOutput::Table {
             note("no entities found");
             return Ok(());
         }
         found.sort_by(|one, other| (&one.entity_id, &one.service_path).cmp(&(&other.entity_id, &other.service_path)));
-        terminal::raw_line(&table(&found, now))
+        match self.output {
+            StatesOutput::Table => terminal::raw_line(&table(&found, now)),
+            StatesOutput::Json => {
+                terminal::raw_line(&format!("[{}]", found.iter().map(json).collect::<Vec<_>>().join(",")))
+            }
+        }
     }
 
     /// The entities of a page in its order, without those that were deleted or have another type now.
@@ -185,7 +210,7 @@ impl ShowEntity {
         let found = states.states_of_id(&self.tenant, &self.id, now).await;
         let mut found = found.map_err(|error| failure(&place, error))?;
         found.retain(|state| self.service_path.as_ref().is_none_or(|path| *path == state.service_path));
-        ensure!(!found.is_empty(), "the tenant {} has no such entity", self.tenant);
+        ensure!(!found.is_empty(), "the tenant {} has no entity {}", self.tenant, printable(&self.id));
         let is_deleted = found.iter().all(EntityState::is_deleted);
         found.retain(|state| !state.is_deleted());
         ensure!(!is_deleted, "the entity was deleted");
@@ -198,11 +223,14 @@ impl EraseEntities {
         let (states, place) = states(&self.place).await?;
         let keys = self.keys(&states).await.map_err(|error| failure(&place, error))?;
         if keys.is_empty() {
-            match self.id {
-                Some(_) => bail!("the tenant {} has no such entity", self.tenant),
+            match &self.id {
+                Some(id) => bail!("the tenant {} has no entity {}", self.tenant, printable(id)),
                 None => note("no entities found"),
             }
             return Ok(());
+        }
+        if self.all {
+            confirm_deletion(&format!("{} of {}", entities(keys.len() as u64), self.tenant), self.yes)?;
         }
         let erased = stream::iter(&keys).map(|key| states.erase(key)).buffer_unordered(AT_ONCE);
         let erased = erased.try_fold(0, async |erased, existed| Ok(erased + u64::from(existed))).await;

@@ -12,6 +12,8 @@ use crate::terminal::{grouped, printable};
 /// The widest id and the widest type, in columns of the terminal.
 const ID_WIDTH: usize = 48;
 const TYPE_WIDTH: usize = 24;
+/// A narrower terminal has no column of versions, so that ages and attributes have room.
+const WITH_VERSIONS: usize = 80;
 /// The lines that are no entities: the titles, the number of entities that do not fit, and the state of the connection.
 const OTHER_LINES: usize = 3;
 
@@ -30,15 +32,19 @@ pub(super) fn table<'a>(
     size: TableSize,
 ) -> Vec<String> {
     let (count, most) = (entities.len(), size.rows.saturating_sub(OTHER_LINES).max(1));
-    let rows: Vec<_> = entities.take(most).map(|entity| row(entity, now)).collect();
-    let titles = ["ID", "TYPE", "VERSION", "AGE"].map(str::to_owned);
+    let rows: Vec<_> = entities.take(most).map(|entity| row(entity, now, size.columns)).collect();
+    let mut titles = vec!["ID", "TYPE", "AGE"];
+    if size.columns >= WITH_VERSIONS {
+        titles.insert(2, "VERSION");
+    }
+    let titles: Vec<_> = titles.into_iter().map(str::to_owned).collect();
     let width = |column: usize| {
         let cells = rows.iter().map(|(cells, _)| &cells[column]).chain([&titles[column]]);
         cells.map(|cell| measure_text_width(cell)).max().unwrap_or_default()
     };
-    let widths = [width(0), width(1), width(2), width(3)];
-    let line = |cells: &[String; 4], rest: &str| {
-        let padded = cells.iter().zip(widths).map(|(cell, width)| {
+    let widths: Vec<_> = (0..titles.len()).map(width).collect();
+    let line = |cells: &[String], rest: &str| {
+        let padded = cells.iter().zip(&widths).map(|(cell, width)| {
             let padding = " ".repeat(width.saturating_sub(measure_text_width(cell)));
             format!("{cell}{padding}")
         });
@@ -54,11 +60,14 @@ pub(super) fn table<'a>(
     lines
 }
 
-fn row(entity: &Entity, now: EpochMillis) -> ([String; 4], String) {
+fn row(entity: &Entity, now: EpochMillis, columns: usize) -> (Vec<String>, String) {
     let cell = |text: &str, width| truncate_str(&printable(text), width, "…").into_owned();
-    let version = entity.version().map_or_else(|| "-".to_owned(), |version| version.to_string());
     let age = EpochMillis::from_rfc3339(entity.timestamp()).map_or_else(|| "-".to_owned(), |time| age(now.since(time)));
-    let cells = [cell(entity.id(), ID_WIDTH), cell(&entity.types().display(), TYPE_WIDTH), version, age];
+    let id = cell(entity.id(), ID_WIDTH.min(columns / 2));
+    let mut cells = vec![id, cell(&entity.types().display(), TYPE_WIDTH.min(columns / 4)), age];
+    if columns >= WITH_VERSIONS {
+        cells.insert(2, entity.version().map_or_else(|| "-".to_owned(), |version| version.to_string()));
+    }
     (cells, attributes(entity))
 }
 
@@ -132,6 +141,7 @@ mod tests {
                 assert!(measure_text_width(&line) <= columns, "{line:?}");
             }
         }
+        assert_eq!(draw(24, 40)[1], "urn:1   Room, Pla…  2 min  temperature=…");
         assert_eq!(draw(4, 100)[2..], ["… and 1 more", "2 entities"]);
         assert_eq!(draw(0, 100).len(), 4, "one entity at least");
     }
@@ -141,6 +151,6 @@ mod tests {
         let size = TableSize { rows: 24, columns: 30 };
         let lines =
             table(std::iter::empty(), "no entities\u{1b}[2J of demo at ws://localhost", EpochMillis::new(0), size);
-        assert_eq!(lines, ["ID  TYPE  VERSION  AGE  ATTRI…", "no entities\u{fffd}[2J of demo at ws…"]);
+        assert_eq!(lines, ["ID  TYPE  AGE  ATTRIBUTES", "no entities\u{fffd}[2J of demo at ws…"]);
     }
 }

@@ -45,17 +45,29 @@ pub(crate) enum Unreplayable {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct RecordedFields<'a> {
-    received_at: String,
+    received_at: Option<String>,
     #[serde(borrow)]
-    event: &'a RawValue,
+    event: Option<&'a RawValue>,
 }
 
 impl ReplayEntry {
     /// Reads a line of a recording.
     pub(crate) fn from_line(text: &str, line: u64, options: &ReplayOptions) -> Result<Self, Unreplayable> {
-        let fields: RecordedFields<'_> = serde_json::from_str(text.trim()).map_err(|_| invalid())?;
-        let received_at = EpochMillis::from_rfc3339(&fields.received_at).ok_or_else(invalid)?;
-        let message: EventMessage<'_> = serde_json::from_str(fields.event.get()).map_err(|_| invalid())?;
+        let fields: RecordedFields<'_> = serde_json::from_str(text.trim())
+            .map_err(|_| invalid("it is no JSON object with `receivedAt` and `event`"))?;
+        let received_at = fields.received_at.as_deref().and_then(EpochMillis::from_rfc3339);
+        let received_at =
+            received_at.ok_or_else(|| invalid("`receivedAt` must be a time such as 2026-01-31T12:00:00.000Z"))?;
+        let event = fields.event.ok_or_else(|| invalid("`event` is missing"))?;
+        let message: EventMessage<'_> = serde_json::from_str(event.get()).map_err(|error| {
+            let reason = error.to_string();
+            // Any other reason can quote a value.
+            let missing = reason.strip_prefix("missing field ").and_then(|rest| rest.split(" at ").next());
+            invalid(
+                &missing
+                    .map_or_else(|| "`event` is not as received".to_owned(), |name| format!("`event` has no {name}")),
+            )
+        })?;
         let change_type = ChangeType::ALL.into_iter().find(|known| known.as_str() == message.event_type.as_str());
         let (Some(change_type), Some(data), false) = (change_type, &message.data, message.truncated) else {
             return Err(Unreplayable::Skipped);
@@ -84,6 +96,6 @@ impl ReplayEntry {
     }
 }
 
-fn invalid() -> Unreplayable {
-    Unreplayable::Invalid(anyhow!("this is no line of `entity-stream record`"))
+fn invalid(reason: &str) -> Unreplayable {
+    Unreplayable::Invalid(anyhow!("this is no line of `entity-stream record`: {reason}"))
 }

@@ -42,6 +42,7 @@ impl Recorder {
         }
         let shown = printable(&path.display().to_string()).into_owned();
         let file = options.open(path).map_err(|error| match error.kind() {
+            ErrorKind::AlreadyExists if path.is_dir() => anyhow!("cannot write {shown}: it is a directory"),
             ErrorKind::AlreadyExists => anyhow!("{shown} exists; pass --append to add to it, or choose another file"),
             _ => anyhow::Error::new(error).context(format!("cannot write {shown}")),
         })?;

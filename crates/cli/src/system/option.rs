@@ -18,7 +18,7 @@ const USUAL_DYNAMODB_URL: &str = "http://localhost:8000";
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct TargetOption {
     /// The system to work on: http://localhost:3000, the wss:// URL of a deployed stream, or the name of a context. The other
-    /// options for places take precedence [env: ENTITY_STREAM_URL] [default: the context in use, or else the local system]
+    /// options for addresses take precedence [env: ENTITY_STREAM_URL] [default: the context in use, or else the local system]
     #[arg(long, value_name = "URL|CONTEXT", help_heading = "Target")]
     target: Option<String>,
 }

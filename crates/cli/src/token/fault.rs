@@ -51,7 +51,7 @@ pub(crate) fn likely_fault(
         .unwrap_or_else(|| {
             let (iss, aud) = (claim("iss"), claim("aud"));
             format!(
-                "its iss is {iss} and its aud {aud}: compare them with JWT_ISSUER and JWT_AUDIENCE of the functions"
+                "the token was signed with another key, or for others: compare JWT_SECRET or JWT_JWKS_URL of the functions with the key of the token, JWT_ISSUER with its iss ({iss}), and JWT_AUDIENCE with its aud ({aud})"
             )
         })
     };
@@ -79,9 +79,9 @@ mod tests {
             ("tenant", json!("city"), "the token is for another tenant: it is for city"),
             ("tenant", json!(null), "the token names no tenant in tenant, tenantId or tenantName"),
             ("role", json!("root"), "the token has no known role in role"),
-            ("aud", json!("web"), "its iss is \"https://id\" and its aud \"web\""),
+            ("aud", json!("web"), "the token was signed with another key, or for others: compare JWT_SECRET"),
             ("cnf", json!({ "jkt": "T" }), "the token is bound to a key: pass --dpop-key FILE"),
-            ("cnf", json!(null), "its iss is"),
+            ("cnf", json!(null), "the token was signed with another key"),
         ] {
             let mut claims = good.clone();
             claims[name] = value;

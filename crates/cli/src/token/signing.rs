@@ -45,6 +45,10 @@ impl NewToken {
             !self.tenants.is_empty() || self.role == Role::SuperAdmin,
             "--tenant is missing; only --role super_admin needs none"
         );
+        ensure!(
+            self.tenants.is_empty() || self.role != Role::SuperAdmin,
+            "--tenant does not limit a super_admin, who may listen to all tenants; leave it out, or pass --role tenant_admin"
+        );
         let mut seen = BTreeSet::new();
         for claim in &self.more {
             claim.check(&names)?;

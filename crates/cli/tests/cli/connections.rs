@@ -125,7 +125,11 @@ async fn an_invalid_id_is_named_and_the_other_connections_are_closed() {
     let ids = list(&system, &["--output", "ids"]).await.stdout;
     let ended = close(&system, &["no-such-id", ids.trim()]).await;
     assert_eq!((ended.code, ended.stdout), (Some(1), format!("closed {}\n", ids.trim())));
-    assert!(ended.stderr.contains("no-such-id: 400 BadRequestException"), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("no-such-id: this is no id of a connection; `entity-stream connections list` shows them"),
+        "{}",
+        ended.stderr
+    );
     assert!(ended.stderr.contains("1 of 2 connections could not be closed"), "{}", ended.stderr);
 
     let malformed = run(&["connections", "close", "a#b"]).await;

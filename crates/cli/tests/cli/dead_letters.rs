@@ -97,6 +97,8 @@ async fn an_undeliverable_event_is_listed_shown_and_purged() {
     let purged = letters(&system, &["purge", "--all", "--yes"]).await;
     assert_eq!(purged.stdout, "deleted 1 message\n");
     assert_eq!(listed(&system).await, [Value::Null; 0]);
+    let nothing = letters(&system, &["replay", "--all"]).await;
+    assert_eq!((nothing.code, nothing.stderr.trim()), (Some(0), "no dead letters found"));
 }
 
 #[tokio::test]

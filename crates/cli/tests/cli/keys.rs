@@ -8,7 +8,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
-use crate::harness::{Ended, run, run_with, system_with};
+use crate::harness::{Ended, run, run_with, system, system_with};
 
 type Client = WebSocketStream<MaybeTlsStream<tokio::net::TcpStream>>;
 
@@ -169,11 +169,11 @@ async fn a_slip_changes_nothing_and_is_named() {
     let first = keys(&system, &["create", "robot", "--tenant", "demo"]).await;
     let again = keys(&system, &["create", "robot", "--tenant", "city"]).await;
     assert_eq!((again.code, again.stdout.as_str()), (Some(1), ""));
-    assert!(again.stderr.contains("a key of this name exists"), "{again:?}");
+    assert!(again.stderr.contains(": a key of this name exists") && again.stderr.contains("key "), "{again:?}");
     assert_eq!(connect(&system, "demo", "robot", first.stdout.trim()).await, 101, "it is still the first one");
     let unknown = keys(&system, &["revoke", "unknown"]).await;
     assert_eq!(unknown.code, Some(1));
-    assert!(unknown.stderr.contains("there is no key of this name"), "{unknown:?}");
+    assert!(unknown.stderr.contains(": there is no key of this name"), "{unknown:?}");
 
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", closed.local_addr().unwrap());
@@ -200,4 +200,19 @@ async fn a_deployed_table_is_reached_as_the_machine_is_configured() {
     let missing = on_aws(&["list"], "nowhere").await;
     assert_eq!(missing.code, Some(1));
     assert!(missing.stderr.contains("cannot use the table nowhere: DynamoDB: ResourceNotFound"), "{missing:?}");
+}
+
+/// A key that was created and not printed has to be revoked.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_key_that_cannot_be_printed_is_named() {
+    let system = system().await;
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_entity-stream"));
+    command.args(["keys", "create", "robot", "--tenant", "demo", "--target", &system.http_url()]);
+    let child = command.stdout(full).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let output = child.wait_with_output().await.unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("`entity-stream keys revoke robot` removes it") && !said.contains("es_"), "{said}");
 }

@@ -114,13 +114,32 @@ async fn lines_that_cannot_be_published_are_told() {
     let ended = run_with(&["replay", "-", "--target", &url], &[], &lines).await;
     assert_eq!(ended.code, Some(1), "{ended:?}");
     for expected in [
-        "line 3: this is no line of `entity-stream record`",
+        "line 3: this is no line of `entity-stream record`: `receivedAt` must be a time such as",
         "2 events skipped: ",
         "1 event published, 1 rejected",
         "1 of 2 events rejected",
     ] {
         assert!(ended.stderr.contains(expected), "{ended:?}");
     }
+    let of_event = |event: &str| format!("{{\"receivedAt\":\"2026-01-02T03:04:05Z\"{event}}}\n");
+    let broken = [
+        "hidden\n".to_owned(),
+        of_event(""),
+        of_event(",\"event\":{\"type\":\"entityUpdated\"}"),
+        of_event(",\"event\":{\"type\":[\"hidden\"]}"),
+    ];
+    let ended = run_with(&["replay", "-", "--target", &url], &[], &broken.concat()).await;
+    for expected in [
+        "line 1: this is no line of `entity-stream record`: it is no JSON object with `receivedAt` and `event`",
+        "line 2: this is no line of `entity-stream record`: `event` is missing",
+        "line 3: this is no line of `entity-stream record`: `event` has no `id`",
+        "line 4: this is no line of `entity-stream record`: `event` is not as received",
+    ] {
+        assert!(ended.stderr.contains(expected) && !ended.stderr.contains("hidden"), "{ended:?}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let ended = run(&["record", "demo", folder.path().to_str().unwrap(), "--target", &url]).await;
+    assert!(ended.stderr.contains("it is a directory"), "{ended:?}");
     let ended = run(&["replay", "/nonexistent", "--target", &url]).await;
     assert!(ended.stderr.contains("cannot read /nonexistent"), "{ended:?}");
     assert_eq!(run(&["replay", "-", "--speed", "0"]).await.code, Some(2));

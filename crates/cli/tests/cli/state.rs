@@ -74,6 +74,14 @@ async fn entities_are_listed_and_shown() {
     assert_eq!(without_version(&rows[3]), ["urn:2", "Car, Taxi", "/", "1"]);
     assert!(rows[1][4].ends_with(" s ago"), "{table}");
 
+    let json = state(&system, &["list", "--tenant", "demo", "--output", "json"]).await.stdout;
+    let json: Vec<Value> = serde_json::from_str(&json).unwrap();
+    let keys: Vec<_> =
+        json.iter().map(|one| (one["entityId"].as_str().unwrap(), one["servicePath"].as_str().unwrap())).collect();
+    assert_eq!(keys, [("urn:1", "/"), ("urn:1", "/madrid"), ("urn:2", "/")]);
+    assert_eq!(json[0]["data"], json!({ "t": 1.0, "h": 41 }));
+    assert_eq!(state(&system, &["list", "--tenant", "none", "--output", "json"]).await.stdout, "[]\n");
+
     let shown = state(&system, &["show", "--tenant", "demo", "urn:1", "--service-path", "/"]).await;
     assert!(shown.stdout.contains(r#""t":1.0"#), "byte for byte: {shown:?}");
     let shown: Value = serde_json::from_str(&shown.stdout).unwrap();
@@ -84,7 +92,7 @@ async fn entities_are_listed_and_shown() {
     assert_eq!(shown["version"].to_string(), rows[1][3]);
     let both = show(&system, &["--tenant", "demo", "urn:1"]).await;
     assert_eq!(both.len(), 2, "{both:?}");
-    for (id, reason) in [("urn:3", "was deleted"), ("urn:4", "has no such entity")] {
+    for (id, reason) in [("urn:3", "was deleted"), ("urn:4", "the tenant demo has no entity urn:4")] {
         let ended = state(&system, &["show", "--tenant", "demo", id]).await;
         assert!(ended.code == Some(1) && ended.stdout.is_empty() && ended.stderr.contains(reason), "{ended:?}");
     }
@@ -104,7 +112,7 @@ async fn an_erased_entity_is_gone_and_its_version_grows_when_it_comes_back() {
     assert_eq!(ids(&system, &["--tenant", "demo"]).await, ["urn:2"]);
     assert_eq!(ids(&system, &["--tenant", "demo", "--type", "Room"]).await, ["urn:2"]);
     let again = state(&system, &["erase", "--tenant", "demo", "urn:1"]).await;
-    assert!(again.code == Some(1) && again.stderr.contains("has no such entity"), "{again:?}");
+    assert!(again.code == Some(1) && again.stderr.contains("the tenant demo has no entity urn:1"), "{again:?}");
 
     publish(&system, "demo", &[details("urn:1")]).await;
     let after = show(&system, &["--tenant", "demo", "urn:1"]).await[0]["version"].as_u64().unwrap();
@@ -119,11 +127,14 @@ async fn the_entities_of_one_tenant_are_erased() {
         (0..40).map(|index| create(&format!("urn:{index}"), &json!("Room"), &json!({ "t": 1 }))).collect();
     publish(&system, "demo", &details).await;
     publish(&system, "city", &details[..1]).await;
-    let erased = state(&system, &["erase", "--tenant", "demo", "--all"]).await;
+    let asked = state(&system, &["erase", "--tenant", "demo", "--all"]).await;
+    assert_eq!(asked.code, Some(1), "{asked:?}");
+    assert!(asked.stderr.contains("pass --yes to delete 40 entities of demo without a question"), "{asked:?}");
+    let erased = state(&system, &["erase", "--tenant", "demo", "--all", "--yes"]).await;
     assert_eq!((erased.code, erased.stdout.as_str()), (Some(0), "erased 40 entities\n"), "{erased:?}");
     assert_eq!(ids(&system, &["--tenant", "demo"]).await, [""; 0]);
     assert_eq!(ids(&system, &["--tenant", "city"]).await, ["urn:0"]);
-    let again = state(&system, &["erase", "--tenant", "demo", "--all"]).await;
+    let again = state(&system, &["erase", "--tenant", "demo", "--all", "--yes"]).await;
     assert_eq!((again.code, again.stderr.trim()), (Some(0), "no entities found"));
 }
 

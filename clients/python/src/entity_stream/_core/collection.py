@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
+from copy import copy
 from dataclasses import dataclass, replace
 
 from ..entity import Change, Entity
@@ -40,6 +41,8 @@ class Collection:
         self._merges = merges
         self._held: dict[Key, _Held] = {}
         self._gone = _Gone()
+        #: Those of them that were deleted.
+        self._deleted = _Gone()
         self._online = OnlineTime()
         self._connections = 0
         #: The entities that events have changed since the present load began.
@@ -49,6 +52,26 @@ class Collection:
     def entities(self) -> list[Entity]:
         """The entities, in the order of their ids."""
         return [self._held[key].entity for key in sorted(self._held)]
+
+    def successor(self) -> Collection:
+        """An empty collection for another filter. Late changes do not bring entities back that were deleted."""
+        other = Collection(merges=self._merges)
+        other._online = copy(self._online)
+        other._gone, other._deleted = self._deleted.copy(), self._deleted.copy()
+        return other
+
+    def changes_to(self, other: Collection) -> list[Change]:
+        """The changes that lead from this collection to another one."""
+        changes: list[Change] = []
+        for key in sorted({*self._held, *other._held}):
+            before, after = self._held.get(key), other._held.get(key)
+            if before is None and after is not None:
+                changes.append(Change("added", None, after.entity))
+            elif before is not None and after is None:
+                changes.append(Change("removed", before.entity, None))
+            elif before is not None and after is not None and before.entity != after.entity:
+                changes.append(Change("updated", before.entity, after.entity))
+        return changes
 
     def connected(self, now: float) -> None:
         self._online.online(now)
@@ -63,6 +86,8 @@ class Collection:
         key, time = (event.entity_id, event.service_path, event.tenant), self._online.at(now)
         self._gone.forget(time)
         self._touched.add(key)
+        if event.type == "entityDeleted" and event.version is not None:
+            self._deleted.insert(key, event.version, time)
         if event.type in ("entityDeleted", "entityLeft"):
             return self._remove(key, event.version, time)
         return self._put(key, event)
@@ -161,6 +186,11 @@ class _Gone:
     def __init__(self) -> None:
         self._versions: dict[Key, tuple[int, float]] = {}
         self._order: deque[tuple[Key, float]] = deque()
+
+    def copy(self) -> _Gone:
+        other = _Gone()
+        other._versions, other._order = dict(self._versions), self._order.copy()
+        return other
 
     def version(self, key: Key) -> int | None:
         known = self._versions.get(key)

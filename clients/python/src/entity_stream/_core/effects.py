@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 
+from ..bookmark import Bookmark
+from ..debug import DebugEntry
 from ..errors import EntityStreamError
 from ..events import Item, Verdict
 
@@ -68,6 +70,13 @@ class Deliver:
 
 
 @dataclass(frozen=True, slots=True)
+class Moved:
+    """The program has received everything up to this place with the effects before."""
+
+    bookmark: Bookmark | None
+
+
+@dataclass(frozen=True, slots=True)
 class Told:
     """Give a verdict to the program, for the stream as a whole."""
 
@@ -120,4 +129,19 @@ class Ended:
     error: EntityStreamError | None
 
 
-Effect = Open | Send | Close | FetchToken | Deliver | Told | Online | Offline | StateChange | Trouble | Settled | Ended
+Effect = (
+    Open
+    | Send
+    | Close
+    | FetchToken
+    | Deliver
+    | Moved
+    | DebugEntry
+    | Told
+    | Online
+    | Offline
+    | StateChange
+    | Trouble
+    | Settled
+    | Ended
+)

@@ -25,6 +25,7 @@ from .effects import (
     Close,
     Effect,
     FetchToken,
+    Moved,
     Offline,
     Open,
     Settled,
@@ -65,7 +66,7 @@ class Machine:
         #: The token that the server has refused, until it accepts one.
         self.refused: tuple[str | None, AuthenticationError] | None = None
         self.subscriptions = SubscriptionSet()
-        self.resumption = Resumption()
+        self.resumption = Resumption(lambda bookmark: self.emit(Moved(bookmark)))
         self.seen = SeenEvents()
         self.token_clock = TokenClock()
         self.attempts = Attempts(self)

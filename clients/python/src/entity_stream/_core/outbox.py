@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from ..debug import DebugEntry
 from .effects import Send
 from .link import Kind, Link, Message
 from .subscriptions import Request
@@ -23,7 +24,10 @@ class Outbox:
     def send(self, link: Link, action: str, fields: Mapping[str, Any] | None = None) -> None:
         """Sends a message without an id."""
         if not link.is_over:
-            self._machine.emit(Send(link.id, _text({"action": action, **(fields or {})})))
+            text = _text({"action": action, **(fields or {})})
+            self._machine.emit(Send(link.id, text))
+            if self._machine.settings.debug is not None:
+                self._machine.emit(DebugEntry("sent", action, len(text)))
 
     def request(
         self,

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from .._place import place
+from ..debug import DebugEntry
 from ..errors import ConnectionFailed, EntityStreamError
 from ..events import EntityEvent, parse_event
 from .effects import Deliver, Trouble
@@ -37,6 +38,9 @@ class Receiving:
         except Exception as error:
             # The function may be the program's own. The text of its error may have a value of an entity.
             machine.emit(Trouble(EntityStreamError("unreadable", f"a message of the server was skipped: {place(error)}")))
+        if machine.settings.debug is not None:
+            kind = frame.get("type") if isinstance(frame, dict) else None
+            machine.emit(DebugEntry("received", kind if isinstance(kind, str) else "unknown", len(text)))
         if isinstance(frame, dict):
             self._message(link, frame)
         # At the end, so that a verdict tells when the server was heard from before the gap.

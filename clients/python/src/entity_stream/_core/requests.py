@@ -15,11 +15,13 @@ from .effects import Deliver, Ended, Settled
 from .link import Kind, Link, Message, Phase
 from .opening import RESUME_INTERVAL
 from .refusal import fault_error
-from .subscriptions import Add, Remove, Replace, Subscription
+from .subscriptions import Add, Remove, Replace, Since, Subscription
 
 if TYPE_CHECKING:
     from .machine import Machine
 
+#: The most subscriptions of a connection that have a name.
+MOST_SUBSCRIPTIONS = 16
 #: The most times that a request is sent again because other requests for the same connection disturbed it, and the wait before.
 CONFLICTS = 3
 CONFLICT_PAUSE = 0.5
@@ -35,7 +37,7 @@ class Requests:
 
     # The calls of the program.
 
-    def add(self, filter: Filter, name: str | None, *, snapshot: bool, since: float | None) -> tuple[int, int]:
+    def add(self, filter: Filter, name: str | None, *, snapshot: bool, since: Since | None) -> tuple[int, int]:
         """Adds a subscription. Returns its key and the number of the call."""
         machine = self._machine
         wire = self._set.new_name(name)
@@ -54,7 +56,10 @@ class Requests:
         if subscription is None or subscription.is_closed:
             machine.emit(Settled(call, ClosedError("the subscription")))
             return call
-        self._set.queue.append(Replace(subscription, filter, self._set.new_name(subscription.base), call))
+        # A full connection has no place for both. The server then exchanges the subscription of the same name.
+        is_full = len(self._set.all) >= MOST_SUBSCRIPTIONS
+        wire = None if is_full else self._set.new_name(subscription.base)
+        self._set.queue.append(Replace(subscription, filter, wire, call))
         machine.proceed()
         return call
 
@@ -110,8 +115,9 @@ class Requests:
             subscription.replayed = 0
             link.names[subscription.wire] = subscription
         elif isinstance(request, Replace):
-            fields = {"subscription": request.wire, **request.filter.to_wire()}
-            link.names[request.wire] = request.subscription
+            name = request.wire or request.subscription.wire
+            fields = {"subscription": name, **request.filter.to_wire()}
+            link.names[name] = request.subscription
         else:
             fields = {"subscription": request.wire}
         action = "unsubscribe" if isinstance(request, Remove) else "subscribe"
@@ -129,9 +135,13 @@ class Requests:
         subscription = request.subscription
         step, verdict = machine.resumption.accepted(answer)
         if isinstance(request, Replace):
-            old, subscription.wire, subscription.filter = subscription.wire, request.wire, request.filter
-            self._rename_removals(old, request.wire)
-            self._set.queue.appendleft(Remove(old, [request.call]))
+            subscription.filter = request.filter
+            if request.wire is None:
+                machine.emit(Settled(request.call, None))
+            else:
+                old, subscription.wire = subscription.wire, request.wire
+                self._rename_removals(old, request.wire)
+                self._set.queue.appendleft(Remove(old, [request.call]))
         else:
             self.in_force(subscription)
             machine.emit(Settled(request.call, None))

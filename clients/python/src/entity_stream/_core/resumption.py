@@ -8,20 +8,13 @@ Invariants:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
+from ..bookmark import Bookmark
 from ..events import NotRecovered, Recovered, Verdict
-
-
-@dataclass(frozen=True, slots=True)
-class Bookmark:
-    """A position and the session in which it was seen."""
-
-    position: str
-    session: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +28,9 @@ class Step:
 class Resumption:
     """The bookmark of one stream, and the gap that waits for a verdict."""
 
-    def __init__(self) -> None:
-        self.bookmark: Bookmark | None = None
+    def __init__(self, on_move: Callable[[Bookmark | None], None]) -> None:
+        self._on_move = on_move
+        self._bookmark: Bookmark | None = None
         self.replayed = 0
         self.was_too_soon = False
         self._has_asked = False
@@ -44,10 +38,20 @@ class Resumption:
         self._gap_since: float | None = None
         self._heard: float | None = None
 
+    @property
+    def bookmark(self) -> Bookmark | None:
+        """The place from which the next connection resumes."""
+        return self._bookmark
+
+    @bookmark.setter
+    def bookmark(self, bookmark: Bookmark | None) -> None:
+        if bookmark != self._bookmark:
+            self._bookmark = bookmark
+            self._on_move(bookmark)
+
     def since(self) -> dict[str, Any] | None:
         """The place from which the next connection wants events."""
-        bookmark = self.bookmark
-        return {"position": bookmark.position, "session": bookmark.session} if bookmark else None
+        return self._bookmark.to_wire() if self._bookmark else None
 
     def opened(self, *, has_asked: bool) -> None:
         """The first `subscribe` of a connection is sent, with `since` or without."""

@@ -13,11 +13,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from ..bookmark import Bookmark
 from ..errors import AuthenticationError, EntityStreamError
 from ..events import Recovered
 from .effects import Trouble
 from .link import Kind, Link, Phase
-from .resumption import Bookmark, Step
+from .resumption import Step
 
 if TYPE_CHECKING:
     from .machine import Machine

@@ -16,7 +16,11 @@ from dataclasses import dataclass, field
 from math import ceil
 from typing import Any
 
+from ..bookmark import Bookmark
 from ..filter import Filter
+
+#: The past events that a subscription begins with: those since a place, or those of so many seconds.
+Since = Bookmark | float
 
 
 @dataclass(eq=False)
@@ -29,8 +33,8 @@ class Subscription:
     wire: str
     filter: Filter
     wants_snapshot: bool = False
-    #: The seconds before `asked_at` from which the subscription wants events, until its first answer.
-    since: float | None = None
+    #: The place, or the seconds before `asked_at`, from which the subscription wants events, until its first answer.
+    since: Since | None = None
     asked_at: float = 0.0
     is_accepted: bool = False
     #: A snapshot is owed until it is complete, also if the stream resumes in between.
@@ -44,7 +48,11 @@ class Subscription:
 
     def rewind(self, now: float) -> dict[str, Any] | None:
         """The `since` of its first message."""
-        return None if self.since is None else {"seconds": ceil(self.since) + int(now - self.asked_at)}
+        if self.since is None:
+            return None
+        if isinstance(self.since, Bookmark):
+            return self.since.to_wire()
+        return {"seconds": ceil(self.since) + int(now - self.asked_at)}
 
     def to_wire(self, *, snapshot: bool) -> dict[str, Any]:
         fields = {"subscription": self.wire, **self.filter.to_wire()}
@@ -63,11 +71,14 @@ class Add:
 
 @dataclass(eq=False)
 class Replace:
-    """Add the new filter of a subscription under another name. The removal of the old name follows."""
+    """Add the new filter of a subscription under another name. The removal of the old name follows.
+
+    Without a name, the server exchanges the filter of the subscription in one step.
+    """
 
     subscription: Subscription
     filter: Filter
-    wire: str
+    wire: str | None
     call: int
     conflicts: int = 0
 
@@ -95,7 +106,7 @@ class SubscriptionSet:
     def new_name(self, base: str | None) -> str:
         """A name that the server does not have, and will not have."""
         used = {each.wire for each in self.all.values()}
-        used |= {each.wire for each in self.queue if not isinstance(each, Add)}
+        used |= {each.wire for each in self.queue if not isinstance(each, Add) and each.wire is not None}
         if base is not None and base not in used:
             return base
         while True:

@@ -1,26 +1,17 @@
+//! The options of `local`, and the configuration that follows from them and from the environment.
+
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
-use entity_stream_clock::Clock;
-use entity_stream_local::{
-    Access, AllowedHost, AllowedOrigin, Config, FunctionHost, FunctionNames, Local, RefuseWith, Simulated,
-    SimulationSwitch, Times,
-};
+use anyhow::bail;
+use entity_stream_local::{Access, AllowedHost, AllowedOrigin, Config, FunctionHost, FunctionNames, RefuseWith, Times};
 use entity_stream_protocol::Tenant;
-use entity_stream_publisher::{PublishError, Publisher};
 use entity_stream_runtime::Environment;
 use entity_stream_runtime::environment::{AUTH_ENABLED, EVENT_STREAMING_ENABLED, Variable};
-use entity_stream_simulation::{EventForm, NgsiFormat, Rate, Simulation};
-use tokio::sync::watch;
+use entity_stream_simulation::{NgsiFormat, Rate};
 
 use crate::arguments::{duration, ngsi_format};
-use crate::bus::{SOURCE, TargetBus};
-use crate::commands::banner::Banner;
-use crate::commands::invitation::Invitation;
-use crate::interrupt::Interrupt;
-use crate::logs::{self, Log};
 
 /// Run the whole system on this machine
 ///
@@ -77,20 +68,20 @@ pub(crate) struct Args {
     refuse_with: RefusalMode,
     /// Require tokens, and print one; generate a secret unless JWT_SECRET, JWT_SECRET_ARN or JWT_JWKS_URL is set, or JWT_ISSUER is a URL
     #[arg(long, conflicts_with = "lambda_endpoint")]
-    auth: bool,
+    pub(super) auth: bool,
     /// Publish simulated changes of this tenant's rooms, sensors, vehicles and depots
     #[arg(long, value_name = "TENANT")]
-    simulate: Option<Tenant>,
+    pub(super) simulate: Option<Tenant>,
     /// The number of simulated changes per second
     #[arg(long, value_name = "N", default_value = "1", requires = "simulate")]
-    simulate_rate: Rate,
+    pub(super) simulate_rate: Rate,
     /// The NGSI format of the simulated attributes
     #[arg(long, value_name = "FORMAT", default_value = NgsiFormat::default().as_str(), requires = "simulate",
         value_parser = ngsi_format())]
-    simulate_format: NgsiFormat,
+    pub(super) simulate_format: NgsiFormat,
     /// Simulate events with only the changed attributes of an entity, not the whole entity
     #[arg(long, requires = "simulate")]
-    simulate_partial: bool,
+    pub(super) simulate_partial: bool,
     #[command(flatten)]
     functions: Functions,
     #[command(flatten)]
@@ -150,70 +141,8 @@ struct Advanced {
     lenient_routing: bool,
 }
 
-pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
-    let log = logs::start(logs::OF_THE_SYSTEM)?;
-    let mut interrupt = Interrupt::install()?;
-    let tenant = args.simulate.clone().map_or_else(|| Tenant::parse("demo"), Ok)?;
-    let mut environment = Environment::process();
-    let invitation = args.auth.then(|| Invitation::new(&environment, &tenant, Clock::system().now())).transpose()?;
-    if let Some(invitation) = &invitation {
-        environment = invitation.environment(&environment);
-    }
-    let config = config(&args, &environment)?;
-    let banner = Banner::new(&config, &tenant, args.simulate.is_some(), invitation);
-    let local = Local::start(config).await.context("the local system cannot start")?;
-    // The page shows its switch only if the switch is followed.
-    let wanted = local.simulation().follow();
-    let publisher = TargetBus::local(local.http_url()).publisher().await?;
-    let form = EventForm { format: args.simulate_format, partial: args.simulate_partial };
-    local.simulation().set(args.simulate.map(|tenant| Simulated { tenant, rate: args.simulate_rate, form }));
-    banner.show(&local);
-    tokio::select! {
-        () = interrupt.received() => {}
-        () = simulate(local.simulation(), wanted, &publisher, &log) => {}
-    }
-    local.shutdown().await;
-    Ok(())
-}
-
-/// Runs the simulation that the switch demands, and follows each change of the switch. It never returns.
-async fn simulate(
-    switch: &SimulationSwitch,
-    mut wanted: watch::Receiver<Option<Simulated>>,
-    publisher: &Publisher,
-    log: &Log,
-) {
-    loop {
-        let now = wanted.borrow_and_update().clone();
-        log.set(if now.is_some() { logs::OF_A_SIMULATED_SYSTEM } else { logs::OF_THE_SYSTEM });
-        // Waiting cannot fail while the sender exists, and `switch` is the sender.
-        let turned = async { drop(wanted.changed().await) };
-        let Some(Simulated { tenant, rate, form }) = now else {
-            turned.await;
-            continue;
-        };
-        let simulation = Simulation { source: SOURCE, tenant, rate, form, count: None, seed: None };
-        if let Err(error) = simulation.run(publisher.clone(), turned, warn_of_rejections).await {
-            // The rest of the system works without the simulation.
-            tracing::warn!(%error, "the simulation failed");
-            switch.set(None);
-        }
-    }
-}
-
-fn warn_of_rejections(results: Vec<Result<String, PublishError>>) {
-    // The simulation ends with the error of a request.
-    let errors = results.into_iter().filter_map(Result::err).filter(|error| !matches!(error, PublishError::Request(_)));
-    let (mut changes, mut last) = (0, None);
-    for error in errors {
-        (changes, last) = (changes + 1, Some(error));
-    }
-    if let Some(error) = last {
-        tracing::warn!(changes, %error, "the bus rejected simulated changes");
-    }
-}
-
-fn config(args: &Args, environment: &Environment) -> anyhow::Result<Config> {
+/// The configuration of the local system.
+pub(super) fn config(args: &Args, environment: &Environment) -> anyhow::Result<Config> {
     let usual = Times::default();
     Ok(Config {
         listen: (args.host, args.port).into(),

@@ -1,0 +1,181 @@
+"""The source of a live collection: a subscription, and its snapshot or the program's `load`."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from typing import Any, Protocol
+
+from ._blocking import in_thread
+from ._core.collection import Collection
+from .entity import Change, Entity
+from .errors import EntityStreamError, LoadError
+from .events import EntityEvent, Item, NotRecovered, Recovered, SnapshotComplete
+from .filter import Filter
+from .subscription import Subscription
+
+#: Returns the entities of a broker, as NGSI objects with `id` and `type`, and `servicePath` if they have different ones; or a
+#: coroutine of it.
+Load = Callable[[], "Iterable[Mapping[str, Any]] | Awaitable[Iterable[Mapping[str, Any]]]"]
+#: Starts a task that ends with the stream at the latest.
+Start = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"]
+
+
+class Owner(Protocol):
+    """The live collection."""
+
+    def told(self, source: Source, changes: list[Change]) -> None:
+        """The entities of the source have changed."""
+
+    def filled(self, source: Source) -> None:
+        """The source holds every entity that matches."""
+
+    def load_failed(self, source: Source, error: LoadError) -> None:
+        """The first load has failed."""
+
+
+class Source:
+    """The entities that match one filter."""
+
+    def __init__(
+        self,
+        owner: Owner,
+        collection: Collection,
+        filter: Filter,
+        tenant: str,
+        load: Load | None,
+        start: Start,
+        report: Callable[[EntityStreamError], None],
+    ) -> None:
+        self.collection, self.filter, self.load = collection, filter, load
+        self._owner, self._tenant, self._start, self._report = owner, tenant, start, report
+        self.subscription: Subscription | None = None
+        #: True once it has held every entity that matches.
+        self.is_filled = False
+        self._loading: asyncio.Task[None] | None = None
+        self._needs_load = load is not None
+        self._connections = 0
+        self._is_online = False
+        self._is_over = False
+
+    def begin(self, subscription: Subscription, *, is_online: bool) -> None:
+        """Its subscription was made."""
+        self.subscription = subscription
+        if is_online:
+            self.connection(True)
+        if self.load is not None:
+            self._start(self._load_when_ready(subscription))
+
+    def connection(self, is_online: bool) -> None:
+        """The stream has a connection, or has lost it."""
+        self._is_online = is_online
+        if is_online:
+            self._connections += 1
+            self.collection.connected(time.monotonic())
+        else:
+            self.collection.disconnected(time.monotonic())
+
+    def take(self, item: Item) -> None:
+        """Takes an item of its subscription."""
+        if isinstance(item, EntityEvent):
+            if change := self.collection.apply(item, time.monotonic()):
+                self._owner.told(self, [change])
+        elif isinstance(item, SnapshotComplete):
+            if self.load is None:
+                self._owner.told(self, self.collection.snapshot_complete(time.monotonic()))
+                self._fill()
+        elif isinstance(item, NotRecovered):
+            if self.load is not None:
+                self._needs_load = True
+                self._load_again()
+        elif isinstance(item, Recovered):
+            if self._needs_load:
+                self._load_again()
+            elif self.is_filled:
+                self.collection.is_complete = True
+
+    def stop(self) -> None:
+        """Loads nothing more."""
+        self._is_over = True
+        self.collection.is_complete = False
+        if self._loading is not None:
+            self._loading.cancel()
+
+    async def aclose(self) -> None:
+        """Ends its subscription."""
+        self.stop()
+        if self.subscription is not None:
+            await self.subscription.aclose()
+
+    def _fill(self) -> None:
+        self.is_filled = True
+        self._owner.filled(self)
+
+    async def _load_when_ready(self, subscription: Subscription) -> None:
+        try:
+            await subscription.ready
+        except EntityStreamError:
+            return
+        self._load_again()
+
+    def _load_again(self) -> None:
+        if not self._is_over and (self._loading is None or self._loading.done()):
+            self._loading = self._start(self._run_load())
+
+    async def _run_load(self) -> None:
+        wait = 0.5
+        while self._needs_load and self.load is not None and not self._is_over:
+            connection = self._connections
+            self._needs_load = False
+            self.collection.load_begins()
+            try:
+                entities = await _loaded(self.load, self._tenant, self._path)
+            except Exception as cause:
+                self._needs_load = True
+                error = LoadError()
+                error.__cause__ = cause
+                if not self.is_filled:
+                    # The first failure is most likely a mistake, and the program waits for it.
+                    return self._owner.load_failed(self, error)
+                self._report(error)
+                await asyncio.sleep(wait)
+                wait = min(30.0, 2 * wait)
+                continue
+            if not self._is_online:
+                # The verdict of the next connection begins the load again.
+                self._needs_load = True
+                return
+            if connection != self._connections:
+                # Events may have been missed while the function read the entities.
+                self._needs_load = True
+                continue
+            self._owner.told(self, self.collection.loaded(entities, time.monotonic()))
+            self._fill()
+
+    @property
+    def _path(self) -> str:
+        """The service path of loaded entities that have none."""
+        return (self.filter.service_path or "").removesuffix("#").rstrip("/") or "/"
+
+
+async def _loaded(load: Load, tenant: str, usual_path: str) -> list[Entity]:
+    if inspect.iscoroutinefunction(load):
+        found = await load()
+    else:
+        found = await in_thread(load)
+        if inspect.isawaitable(found):
+            found = await found
+    return [_entity(each, tenant, usual_path) for each in found]
+
+
+def _entity(loaded: Mapping[str, Any], tenant: str, usual_path: str) -> Entity:
+    types, path = loaded["type"], loaded.get("servicePath")
+    return Entity(
+        tenant=tenant,
+        service_path=path if isinstance(path, str) else usual_path,
+        id=str(loaded["id"]),
+        type=tuple(types) if isinstance(types, (list, tuple)) else str(types),
+        data={name: value for name, value in loaded.items() if name not in ("id", "type", "servicePath", "@context")},
+    )
