@@ -64,7 +64,16 @@ async fn connections_are_replaced_and_each_event_comes_once() {
 
 #[tokio::test]
 async fn tokens_are_renewed_on_one_connection() {
-    let environment = auth_environment(&[]);
+    renewed_on_one_connection(false).await;
+}
+
+#[tokio::test]
+async fn tokens_are_sent_and_renewed_in_band() {
+    renewed_on_one_connection(true).await;
+}
+
+async fn renewed_on_one_connection(is_in_band: bool) {
+    let environment = auth_environment(if is_in_band { &[("AUTH_IN_BAND", "true")] } else { &[] });
     let system = System::start_with(entity_stream_local::Config { auth_enabled: true, environment, ..config() }).await;
     let calls = Arc::new(AtomicUsize::new(0));
     let source = {
@@ -78,7 +87,7 @@ async fn tokens_are_renewed_on_one_connection() {
         }
     };
     let client = Client::builder(system.local.websocket_url(), "demo").token_source(source);
-    let mut stream = client.connect().unwrap();
+    let mut stream = client.authenticate_in_band(is_in_band).connect().unwrap();
     while !matches!(next(&mut stream).await, StreamItem::Subscribed) {}
     let connection = system.only_connection().await;
     // The stream works while it is polled. The first token has ended when the fourth is there.

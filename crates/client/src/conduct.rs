@@ -1,6 +1,6 @@
 use crate::timing::StreamTiming;
 
-/// What a stream does, apart from its subscriptions.
+/// The behaviour of a stream, apart from its subscriptions.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct StreamConduct {
     /// True if it connects again after a temporary error.

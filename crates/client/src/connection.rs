@@ -14,8 +14,6 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async_tls_with_config};
 
-use crate::credential::ClientCredential;
-use crate::dpop_key::Possession;
 use crate::error::{ClientError, HandshakeRefusal};
 use crate::stream_url::{InvalidStreamUrl, StreamUrl};
 use crate::text::repeatable;
@@ -29,8 +27,8 @@ const FAREWELL: Duration = Duration::from_secs(1);
 /// The header of responses in which API Gateway itself refuses a request.
 const GATEWAY_ERROR: &str = "x-amzn-errortype";
 
-/// The `requestId` of the proof of possession.
-const REQUEST_ID: &str = "bind";
+/// The `requestId` of the message that authenticates a connection.
+const REQUEST_ID: &str = "authenticate";
 
 /// A byte stream to the server.
 pub(crate) trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
@@ -40,19 +38,12 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> ByteStream for T {}
 /// An open WebSocket.
 pub(crate) type OpenSocket = WebSocketStream<MaybeTlsStream<Box<dyn ByteStream>>>;
 
-/// The request of the handshake.
-pub(crate) fn request(
-    url: &StreamUrl,
-    credential: Option<&ClientCredential>,
-    user_agent: &HeaderValue,
-) -> Result<Request, ClientError> {
+/// The request of the handshake, without a credential.
+pub(crate) fn request(url: &StreamUrl, user_agent: &HeaderValue) -> Result<Request, ClientError> {
     // The library's error may repeat the URL.
     let request = url.uri().clone().into_client_request();
     let mut request = request.map_err(|_| InvalidStreamUrl::NotWebSocket(url.to_string()))?;
     request.headers_mut().insert(header::USER_AGENT, user_agent.clone());
-    if let Some(credential) = credential {
-        request.headers_mut().insert(header::AUTHORIZATION, credential.header().clone());
-    }
     Ok(request)
 }
 
@@ -64,35 +55,25 @@ pub(crate) async fn dial(host: &str, port: u16) -> Result<TcpStream, ClientError
     Ok(stream)
 }
 
-/// TLS, if the request's URL asks for it, the handshake of WebSocket, and the proof of possession of a key.
-pub(crate) async fn handshake(
-    transport: Box<dyn ByteStream>,
-    request: Request,
-    possession: Option<&Possession>,
-) -> Result<OpenSocket, ClientError> {
-    let url = request.uri().to_string();
+/// TLS, if the request's URL asks for it, and the handshake of WebSocket.
+pub(crate) async fn handshake(transport: Box<dyn ByteStream>, request: Request) -> Result<OpenSocket, ClientError> {
     if rustls::crypto::CryptoProvider::get_default().is_none() {
-        // It fails if another thread has just installed one, which serves as well.
+        // The call fails if another thread has just installed a provider, which serves as well.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     }
     let config = WebSocketConfig::default().max_message_size(Some(LARGEST_MESSAGE)).read_buffer_size(READ_BUFFER);
-    let (mut socket, _) =
-        client_async_tls_with_config(request, transport, Some(config), None).await.map_err(failed_by)?;
-    if let Some(possession) = possession {
-        bind(&mut socket, possession, &url).await?;
-    }
-    Ok(socket)
+    let opened = client_async_tls_with_config(request, transport, Some(config), None).await;
+    opened.map(|(socket, _)| socket).map_err(failed_by)
 }
 
-/// Proves that the client has the key of its token. Until then the server sends nothing but the answer.
-async fn bind(socket: &mut OpenSocket, possession: &Possession, url: &str) -> Result<(), ClientError> {
-    let proof = possession.prove(url).map_err(|error| ClientError::Network(std::io::Error::other(error)))?;
-    let message = ClientMessage { action: Action::DpopBind { proof }, request_id: RequestId::parse(REQUEST_ID).ok() };
+/// Authenticates a connection with its first message. Until the server has accepted that, it sends nothing but the answer.
+pub(crate) async fn authenticate(socket: &mut OpenSocket, first_message: Action) -> Result<(), ClientError> {
+    let message = ClientMessage { action: first_message, request_id: RequestId::parse(REQUEST_ID).ok() };
     socket.send(Message::text(message.to_json())).await.map_err(lost_by)?;
     loop {
         match socket.next().await {
             Some(Ok(Message::Text(text))) => match ServerMessage::parse(text.as_str()) {
-                Ok(ServerMessage::Answer(Answer::DpopVerified { .. })) => return Ok(()),
+                Ok(ServerMessage::Answer(Answer::Authenticated { .. } | Answer::DpopVerified { .. })) => return Ok(()),
                 Ok(ServerMessage::Answer(Answer::Error(Rejection { code, message, subscription, .. }))) => {
                     let message = repeatable(&message);
                     return Err(match code {
@@ -105,7 +86,9 @@ async fn bind(socket: &mut OpenSocket, possession: &Possession, url: &str) -> Re
                     return Err(ClientError::Gateway(repeatable(&message)));
                 }
                 Ok(_) => {}
-                Err(_) => return Err(ClientError::Protocol("the answer to dpop_bind is not a message".to_owned())),
+                Err(_) => {
+                    return Err(ClientError::Protocol("the answer to the first message is not a message".to_owned()));
+                }
             },
             Some(Ok(Message::Close(frame))) => return Err(closed(frame.as_ref())),
             Some(Ok(_)) => {}

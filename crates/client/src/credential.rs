@@ -3,16 +3,18 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use entity_stream_protocol::{AccessToken, Action, DpopProof};
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 
-use crate::dpop_key::{DpopKey, Possession};
+use crate::dpop_key::{DpopKey, NoRandomNumbers, Possession};
 
-/// The credential that a client sends in the handshake: a token, or an API key with its name. `Debug` does not show it.
+/// The credential of a client: a token, or an API key with its name. `Debug` does not show the credential.
 #[derive(Clone)]
 pub struct ClientCredential {
-    kind: CredentialKind,
     /// The value of the `Authorization` header.
     header: HeaderValue,
+    /// The token. `None` for an API key.
+    token: Option<AccessToken>,
     /// The key to which the token is bound.
     possession: Option<Arc<Possession>>,
 }
@@ -32,6 +34,9 @@ pub enum InvalidCredential {
     /// The token is empty, or has a space or another character that no token has.
     #[error("the token is empty or contains a character that no token has; pass the token alone, without `Bearer`")]
     Token,
+    /// An API key cannot be in the first message, which takes a token.
+    #[error("an API key cannot authenticate in band; use a token, or send the key in the handshake")]
+    KeyInBand,
     /// The name of the API key is empty, or has a colon or another character that no name has.
     #[error("the name of the API key is empty or contains a character that no name has; use A-Z a-z 0-9 _ - .")]
     KeyName,
@@ -47,9 +52,8 @@ impl ClientCredential {
     /// [`InvalidCredential::Token`] if the text cannot be a token.
     pub fn token(token: &str) -> Result<Self, InvalidCredential> {
         let token = token.trim();
-        let header = header("Bearer", token).filter(|_| is_graphic(token));
-        let credential = header.map(|header| Self { kind: CredentialKind::Token, header, possession: None });
-        credential.ok_or(InvalidCredential::Token)
+        let header = header("Bearer", token).filter(|_| is_graphic(token)).ok_or(InvalidCredential::Token)?;
+        Ok(Self { header, token: AccessToken::new(token), possession: None })
     }
 
     /// A JSON Web Token that is bound to this key (DPoP). The client proves on each connection that it has the key.
@@ -76,18 +80,38 @@ impl ClientCredential {
             return Err(InvalidCredential::KeyName);
         }
         let header = header("Basic", &STANDARD.encode(format!("{name}:{key}"))).filter(|_| is_graphic(key));
-        let credential = header.map(|header| Self { kind: CredentialKind::ApiKey, header, possession: None });
-        credential.ok_or(InvalidCredential::Key)
+        Ok(Self { header: header.ok_or(InvalidCredential::Key)?, token: None, possession: None })
     }
 
     /// The kind: a token or an API key.
     pub fn kind(&self) -> CredentialKind {
-        self.kind
+        if self.token.is_some() { CredentialKind::Token } else { CredentialKind::ApiKey }
     }
 
-    /// The key to which the token is bound, if it is bound to one.
-    pub(crate) fn possession(&self) -> Option<&Arc<Possession>> {
-        self.possession.as_ref()
+    /// True if the token is bound to a key.
+    pub(crate) fn is_bound(&self) -> bool {
+        self.possession.is_some()
+    }
+
+    /// A new proof for this URL, if the token is bound to a key.
+    ///
+    /// # Errors
+    /// [`NoRandomNumbers`].
+    pub(crate) fn prove(&self, url: &str) -> Result<Option<DpopProof>, NoRandomNumbers> {
+        self.possession.as_ref().map(|possession| possession.prove(url)).transpose()
+    }
+
+    /// The message that authenticates a connection to this URL: with the token if `is_in_band`, and otherwise with the proof for the
+    /// token of the handshake. `None` if the handshake has the whole credential.
+    ///
+    /// # Errors
+    /// [`NoRandomNumbers`].
+    pub(crate) fn first_message(&self, is_in_band: bool, url: &str) -> Result<Option<Action>, NoRandomNumbers> {
+        let proof = self.prove(url)?;
+        Ok(match &self.token {
+            Some(token) if is_in_band => Some(Action::Authenticate { token: token.clone(), proof }),
+            _ => proof.map(|proof| Action::DpopBind { proof }),
+        })
     }
 
     /// The value of the `Authorization` header.
@@ -98,7 +122,7 @@ impl ClientCredential {
 
 impl fmt::Debug for ClientCredential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ClientCredential({:?})", self.kind)
+        write!(f, "ClientCredential({:?})", self.kind())
     }
 }
 

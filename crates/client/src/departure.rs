@@ -17,9 +17,10 @@ const REQUEST_ID: &str = "leave";
 /// A connection that ends.
 #[derive(Debug)]
 pub(crate) struct Departure {
+    number: u64,
     /// The subscriptions to remove.
     names: VecDeque<SubscriptionName>,
-    /// True if it may bring events that no other connection has.
+    /// True if the connection may bring events that no other one has.
     is_only_source: bool,
     /// The end, if nothing arrives.
     quiet_at: Option<Instant>,
@@ -27,17 +28,22 @@ pub(crate) struct Departure {
 }
 
 impl Departure {
-    /// A connection that has these subscriptions, and ends at this time at the latest.
-    pub(crate) fn new(names: VecDeque<SubscriptionName>, is_only_source: bool, end: Instant) -> Self {
-        Self { names, is_only_source, quiet_at: None, end }
+    /// A connection with this number and these subscriptions, which ends at this time at the latest.
+    pub(crate) fn new(number: u64, names: VecDeque<SubscriptionName>, is_only_source: bool, end: Instant) -> Self {
+        Self { number, names, is_only_source, quiet_at: None, end }
     }
 
-    /// True if it may bring events that no other connection has.
+    /// The number that tells the connection from others.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// True if the connection may bring events that no other one has.
     pub(crate) fn is_only_source(&self) -> bool {
         self.is_only_source
     }
 
-    /// The time at which it ends.
+    /// The time at which the connection ends.
     pub(crate) fn deadline(&self) -> Instant {
         self.quiet_at.map_or(self.end, |quiet_at| quiet_at.min(self.end))
     }

@@ -6,6 +6,7 @@ use entity_stream_protocol::{
 };
 
 use crate::credential::InvalidCredential;
+use crate::dpop_key::NoRandomNumbers;
 use crate::stream_url::InvalidStreamUrl;
 use crate::subscription_limits::InvalidSubscriptions;
 
@@ -83,7 +84,8 @@ pub enum ClientError {
     /// The server refused to look for missed events again so soon. The stream keeps its place, and waits before the next attempt.
     #[error("the server looks for missed events once in 10 seconds: {0}")]
     TooSoon(String),
-    /// The subject of a bound token has too many connections. A bearer token is refused in the handshake instead, with 429.
+    /// The subject of the token has too many connections, as the answer to the first message says. A token in the handshake is
+    /// refused with 429 instead, unless it is bound to a key.
     #[error("the server refuses the connection for now: {0}")]
     TooManyConnections(String),
     /// API Gateway failed to pass a request on to its function.
@@ -182,6 +184,12 @@ impl ClientError {
     /// True if another attempt with the same arguments may succeed. A stream that reconnects makes that attempt by itself.
     pub fn is_temporary(&self) -> bool {
         self.kind().is_temporary()
+    }
+}
+
+impl From<NoRandomNumbers> for ClientError {
+    fn from(error: NoRandomNumbers) -> Self {
+        Self::Network(io::Error::other(error))
     }
 }
 

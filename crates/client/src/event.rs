@@ -27,8 +27,8 @@ impl ReceivedEvent {
         names(&self.message)
     }
 
-    /// The event as the server sent it, byte for byte: a JSON object, in the stream's format. It can contain line breaks. It is a
-    /// frame of its own, or an entry of an `events` frame.
+    /// The event as the server sent it, byte for byte: a JSON object in the stream's format, which can contain line
+    /// breaks. The object is a frame of its own, or an entry of an `events` frame.
     pub fn frame(&self) -> &str {
         &self.frame
     }

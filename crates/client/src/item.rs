@@ -13,7 +13,7 @@ pub enum StreamItem {
     /// The connection is open. If it has only the default subscription and the URL holds that, events follow from now on.
     Connected,
     /// The subscriptions are in force: every change that matches and is published from now on is delivered. That includes
-    /// what the program requested before the connection opened.
+    /// the requests of the program before the connection opened.
     ///
     /// If events may have been missed before, [`StreamItem::Recovered`] or [`StreamItem::NotRecovered`] is the next item.
     Subscribed,
@@ -26,7 +26,7 @@ pub enum StreamItem {
     /// The stream may have missed events, and the server has delivered none of them again. A program that keeps the state of
     /// entities reads them again, or [begins with a snapshot](crate::ClientBuilder::snapshots), which then follows.
     NotRecovered {
-        /// The reason. It is [`NotRecovered::Unavailable`] for a server without a history, and for a member of a group.
+        /// The reason: [`NotRecovered::Unavailable`] for a server without a history, and for a member of a group.
         reason: NotRecovered,
         /// The time when the stream last heard from the server, by the clock of this machine: events after it may be missed. `None`
         /// if the stream had no connection before, or the exchange of a subscription missed them.
@@ -43,10 +43,13 @@ pub enum StreamItem {
         /// The reason. If it is temporary, the same request can succeed later.
         error: ClientError,
     },
+    /// The stream has no subscription, and closes its connection. All requests of the program about subscriptions have taken effect.
+    /// The next one that subscribes opens another connection.
+    Idle,
     /// An event. Each event comes once for each view: the subscriptions of the connection that show the same of it share one
     /// item. [`ReceivedEvent::subscriptions`] names them.
     Event(Box<ReceivedEvent>),
-    /// An entity as it is now, from the snapshot with which a subscription begins. It comes again with each snapshot, and
+    /// An entity as it is now, from the snapshot with which a subscription begins. The entity comes again with each snapshot, and
     /// is no repeat.
     ///
     /// The first snapshot items of a connection come before [`StreamItem::Subscribed`]. Changes can come in between:

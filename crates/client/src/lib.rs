@@ -1,7 +1,7 @@
 //! A client that receives the entity changes of one tenant over WebSocket.
 //!
 //! A [`Client`] opens an [`EntityStream`]. The stream connects, subscribes, keeps its connection alive, and connects again
-//! after a temporary failure. It hands out each event once for each view of the subscriptions that it matches.
+//! after a temporary failure. The stream hands out each event once for each view of the subscriptions that it matches.
 //!
 //! ```no_run
 //! use entity_stream_client::{Client, ClientError, Filter, StreamItem};
@@ -72,18 +72,22 @@
 //! # }
 //! ```
 //!
-//! [`EntityStream::subscribe`], [`EntityStream::unsubscribe`] and [`EntityStream::replace`] change the subscriptions of a
-//! stream. The stream sends these requests one after the other. The server's answer is an item: [`StreamItem::Accepted`] or
-//! [`StreamItem::Refused`]. A request that has no answer when the connection is lost takes effect with the next
-//! [`StreamItem::Subscribed`]. A refused request never ends a stream that reconnects.
+//! [`EntityStream::subscribe`], [`EntityStream::unsubscribe`] and [`EntityStream::replace`] change the subscriptions of a stream.
+//! The stream sends these requests one after the other. The server's answer is an item: [`StreamItem::Accepted`] or
+//! [`StreamItem::Refused`]. The stream sends a request up to four times that the server cannot serve at the moment. A request that
+//! has no answer when the connection is lost takes effect with the next [`StreamItem::Subscribed`] or [`StreamItem::Idle`]. A
+//! refused request never ends a stream that reconnects.
+//!
+//! A stream without a subscription has no connection. A second after its last subscription has ended, the stream closes its
+//! connection and hands out [`StreamItem::Idle`]. The next [`EntityStream::subscribe`] opens another one.
 //!
 //! [`Client::entities`] has a connection of its own. With [`EntityCollection`], any number of collections share the connection of a
 //! stream.
 //!
 //! # Long connections
 //!
-//! API Gateway ends each connection after two hours. The stream opens the next one before that, resumes there from its own place, and
-//! then closes the old one. No event is missed or handed out twice, and the program notices nothing.
+//! API Gateway ends each connection after two hours. The stream opens the next one before that, resumes there from its own place,
+//! and then closes the old one. No event is missed or handed out twice, and the program notices nothing.
 //!
 //! A member of a group calls [`EntityStream::leave`] before it ends, and takes the items that are left: the server has assigned
 //! those events to it alone. [`EntityStream::wake`] is for programs that learn that the network is back, or that the machine slept.
@@ -102,8 +106,8 @@
 //!
 //! # Resuming in another process
 //!
-//! A program that stores the [`Bookmark`] of its stream can continue there after a restart. It then gets every event that it
-//! missed, or learns that it may have missed some.
+//! A program that stores the [`Bookmark`] of its stream can continue there after a restart. The program then gets every event
+//! that it missed, or learns that it may have missed some.
 //!
 //! ```no_run
 //! use entity_stream_client::{Bookmark, Client, ClientError, StreamItem};
@@ -134,9 +138,10 @@
 //!
 //! # Credentials
 //!
-//! The client sends a token or an API key in the `Authorization` header of the handshake, never in the URL, and no error
-//! or `Debug` shows it. The WebSocket library writes whole requests to the `log` crate at the level `trace`; do not record
-//! that level of `tungstenite`.
+//! The client sends a token or an API key in the `Authorization` header of the handshake, never in the URL. With
+//! [`ClientBuilder::authenticate_in_band`] the client sends the token in the first message instead. No error and no `Debug` shows a
+//! credential. The WebSocket library writes whole requests to the `log` crate at the level `trace`; do not record that level of
+//! `tungstenite`.
 //!
 //! Tokens end, and a token that is always the same is refused after its end. [`ClientBuilder::token_source`] takes a function that
 //! returns tokens, for example of an identity provider. The stream calls it before each connection, and before the end of a token,
@@ -158,6 +163,7 @@
 mod backoff;
 mod bookmark;
 mod client;
+mod client_builder;
 mod conduct;
 mod connection;
 mod credential;
@@ -170,6 +176,7 @@ mod item;
 mod link;
 mod machine;
 mod online_time;
+mod queued_item;
 mod renewal;
 mod resumption;
 mod rotation;
@@ -187,7 +194,8 @@ mod timing;
 mod token_source;
 
 pub use bookmark::Bookmark;
-pub use client::{Client, ClientBuilder};
+pub use client::Client;
+pub use client_builder::ClientBuilder;
 pub use credential::{ClientCredential, CredentialKind, InvalidCredential};
 pub use dpop_key::{DpopKey, InvalidDpopKey, NoRandomNumbers};
 pub use entities::{Entities, EntitiesItem, Entity, EntityCollection};

@@ -12,10 +12,11 @@ use tokio_tungstenite::tungstenite::http::header;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::connection::{self, ByteStream, OpenSocket};
+use crate::credential::ClientCredential;
 use crate::error::ClientError;
 use crate::renewal::HeldToken;
 use crate::settings::Settings;
-use crate::token_source::TokenMemory;
+use crate::token_source::{SourcedToken, TokenMemory};
 
 /// An open connection.
 pub(crate) struct OpenedConnection {
@@ -35,12 +36,11 @@ pub(crate) struct Opening {
 impl Opening {
     /// Opens a connection to the host of the settings.
     pub(crate) async fn dial(self, request: Request) -> Result<OpenedConnection, ClientError> {
-        let settings = Arc::clone(&self.settings);
-        let (host, port) = settings.url.host();
         // The token comes first: it is not to age while the network is slow.
-        let (request, sent) = self.with_token(request).await?;
+        let (credential, held) = self.credential().await?;
+        let (host, port) = self.settings.url.host();
         let stream = connection::dial(host, port).await?;
-        self.handshake(Box::new(stream), request, sent).await
+        self.open(Box::new(stream), request, credential, held).await
     }
 
     /// Opens a connection over this byte stream.
@@ -49,43 +49,41 @@ impl Opening {
         transport: Box<dyn ByteStream>,
         request: Request,
     ) -> Result<OpenedConnection, ClientError> {
-        let (request, sent) = self.with_token(request).await?;
-        self.handshake(transport, request, sent).await
+        let (credential, held) = self.credential().await?;
+        self.open(transport, request, credential, held).await
     }
 
-    async fn handshake(
+    async fn open(
         &self,
         transport: Box<dyn ByteStream>,
-        request: Request,
-        sent: Option<SentToken>,
+        mut request: Request,
+        credential: Option<ClientCredential>,
+        held: Option<HeldToken>,
     ) -> Result<OpenedConnection, ClientError> {
-        let possession = match &sent {
-            Some(sent) => sent.possession.clone(),
-            None => self.settings.possession.clone(),
-        };
-        let socket = connection::handshake(transport, request, possession.as_deref()).await?;
-        Ok(OpenedConnection { socket, token: sent.map(|sent| sent.held) })
+        let is_in_band = self.settings.is_in_band;
+        let url = request.uri().to_string();
+        if let Some(credential) = credential.as_ref().filter(|_| !is_in_band) {
+            request.headers_mut().insert(header::AUTHORIZATION, credential.header().clone());
+        }
+        let mut socket = connection::handshake(transport, request).await?;
+        // A proof is valid for a short time, so the handshake comes first.
+        let first_message = credential.map(|credential| credential.first_message(is_in_band, &url)).transpose()?;
+        if let Some(first_message) = first_message.flatten() {
+            connection::authenticate(&mut socket, first_message).await?;
+        }
+        Ok(OpenedConnection { socket, token: held })
     }
 
-    /// Adds the token of the token source, if there is one.
-    async fn with_token(&self, mut request: Request) -> Result<(Request, Option<SentToken>), ClientError> {
-        let Some(source) = &self.settings.token_source else { return Ok((request, None)) };
-        let sourced = source.fetch().await?;
-        if self.refused.as_ref() == Some(&sourced.token) {
+    /// The credential of the connection. With a token source: the token that the connection will hold, too.
+    async fn credential(&self) -> Result<(Option<ClientCredential>, Option<HeldToken>), ClientError> {
+        let Some(source) = &self.settings.token_source else { return Ok((self.settings.credential.clone(), None)) };
+        let SourcedToken { credential, token } = source.fetch().await?;
+        if self.refused.as_ref() == Some(&token) {
             return Err(ClientError::TokenRefusedAgain);
         }
-        self.memory.send(&sourced.token);
-        request.headers_mut().insert(header::AUTHORIZATION, sourced.credential.header().clone());
-        let possession = sourced.credential.possession().cloned();
-        let held = HeldToken { left: self.memory.left(&sourced.token), token: sourced.token };
-        Ok((request, Some(SentToken { possession, held })))
+        self.memory.send(&token);
+        Ok((Some(credential), Some(HeldToken { left: self.memory.left(&token), token })))
     }
-}
-
-/// The token of a handshake.
-struct SentToken {
-    possession: Option<Arc<crate::dpop_key::Possession>>,
-    held: HeldToken,
 }
 
 /// A connection of a stream.
@@ -101,7 +99,7 @@ pub(crate) enum Link {
 
 /// An input that a connection brings.
 pub(crate) enum LinkNews {
-    /// It is open, with this token.
+    /// The connection is open, with this token.
     Opened(Option<HeldToken>),
     Failed(ClientError),
     Received(String),
@@ -135,7 +133,7 @@ impl Link {
         }
     }
 
-    /// Lets the connection work until it waits for the network. The result is what it brought.
+    /// Lets the connection work until it waits for the network. Returns its news.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<LinkNews> {
         let (socket, outgoing) = match self {
             Self::None => return Poll::Pending,

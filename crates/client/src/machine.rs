@@ -1,12 +1,12 @@
 //! The state machine of one stream, without I/O and without a clock.
 //!
-//! [`Machine::step`] takes an input and the time, changes the state, and returns the frame to send. [`Machine::next_item`]
-//! returns the items to hand out. The driver takes all of them before the next input of the server, and derives everything else
-//! from the state: it holds a connection in `Subscribing` and `Streaming`, opens one in `Connecting`, and drops it in `Waiting`
-//! and `Closed`.
+//! [`Machine::step`] takes an input and the time, changes the state, and returns the frame to send. [`Machine::next_item`] returns
+//! the items to hand out. The driver takes all of them before the next input of the server, and derives everything else from the
+//! state: it holds a connection in `Subscribing` and `Streaming`, opens one in `Connecting`, and drops it in `Idle`, `Waiting` and
+//! `Closed`.
 //!
 //! Invariants:
-//! - Every state but `Closed` has a deadline. A stream never waits for ever.
+//! - Every state but `Idle` and `Closed` has a deadline. A stream that has a subscription never waits for ever.
 //! - A step at the deadline moves the deadline into the future or closes the stream. A driver that sleeps until the
 //!   deadline never spins.
 //! - No input leaves `Closed`, and a stream hands out one error at most, which is the last item.
@@ -19,26 +19,26 @@
 //!   as possibly missed.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use entity_stream_protocol::{
-    AccessToken, Action, ClientMessage, RequestId, Since, Subscribe, Subscription, SubscriptionName,
-};
+use entity_stream_protocol::{AccessToken, Action, ClientMessage, RequestId, Since, Subscription, SubscriptionName};
 use tokio::time::Instant;
 
+pub(crate) use self::input::Input;
 use crate::backoff::Backoff;
 use crate::bookmark::Bookmark;
 use crate::conduct::StreamConduct;
 use crate::departure::Departure;
 use crate::error::ClientError;
 use crate::item::StreamItem;
-use crate::renewal::{FreshToken, HeldToken, Renewal, RenewalDeadline};
-use crate::resumption::{BookmarkStep, Resumption};
+use crate::queued_item::QueuedItem;
+use crate::renewal::{HeldToken, Renewal, RenewalDeadline};
+use crate::resumption::Resumption;
 use crate::rotation::ConnectionRotation;
 use crate::seen::{SeenEvents, SeenLimits};
-use crate::snapshots::{SnapshotStep, Snapshots};
+use crate::snapshots::Snapshots;
 use crate::state::StreamState;
-use crate::subscription_limits::{InvalidSubscriptions, subscribe};
+use crate::subscription_limits::InvalidSubscriptions;
 use crate::subscription_request::SubscriptionRequest;
 use crate::subscription_set::SubscriptionSet;
 
@@ -47,38 +47,6 @@ use crate::subscription_set::SubscriptionSet;
 const REMEMBERED_EVENTS: SeenLimits = SeenLimits { pairs: 100_000, time: Duration::from_secs(15 * 60) };
 /// The `requestId` of the first message of a connection.
 const REQUEST_ID: &str = "subscribe";
-
-/// An input of the machine.
-#[derive(Debug)]
-pub(crate) enum Input {
-    /// The connection is open.
-    Opened,
-    /// The attempt to connect, or the connection, failed.
-    Failed(ClientError),
-    /// The server sent a text frame at this time of the day.
-    Received(String, SystemTime),
-    /// The deadline has passed.
-    Elapsed,
-    /// The server has sent something, and more may have arrived: answers may be late, but no other step may wait for a pause.
-    Busy,
-    /// The program wants a sign of life.
-    Ping(RequestId),
-    /// The program wants other subscriptions.
-    Request(SubscriptionRequest),
-    /// The token source returned a fresh token. `None` if it returned the same one.
-    Token(Result<Option<FreshToken>, ClientError>),
-    /// The network may be back.
-    Wake,
-    /// The program wants no more.
-    Close,
-}
-
-/// An item that waits to be handed out, and the step of the bookmark that comes with it.
-#[derive(Debug)]
-struct QueuedItem {
-    item: Option<Result<StreamItem, ClientError>>,
-    step: Option<BookmarkStep>,
-}
 
 /// The state machine of one stream.
 #[derive(Debug)]
@@ -96,15 +64,25 @@ pub(crate) struct Machine {
     program_pinged: bool,
     /// True if a connection has subscribed.
     has_subscribed: bool,
-    /// True if the server refused the last token, until a connection has subscribed.
+    /// True if the server refused the last attempt to connect because of its token, until a connection has subscribed.
     is_refused: bool,
+    /// True if the server refused the last token, in a handshake or in a message. The token is not sent again.
+    avoids_last_token: bool,
+    /// True if the server could not serve the last first message, until a connection has subscribed.
+    is_cautious: bool,
     renewal: Renewal,
     rotation: ConnectionRotation,
-    departure: Option<Departure>,
+    /// The time at which the stream becomes idle. `None` if it has a subscription, or will have one.
+    idle_at: Option<Instant>,
+    /// Connections that are no longer the stream's, and still bring events.
+    departures: Vec<Departure>,
+    /// The number of connections that were retired.
+    retirements: u64,
 }
 
 impl Machine {
-    /// A stream that opens its first connection as soon as it is driven, and begins at this place of the history.
+    /// A stream that opens its first connection as soon as it is driven and has a subscription, and begins at this place of the
+    /// history.
     pub(crate) fn new(
         subscriptions: Vec<Subscription>,
         since: Option<Since>,
@@ -121,8 +99,9 @@ impl Machine {
         random: fastrand::Rng,
         now: Instant,
     ) -> Self {
+        let is_idle = subscriptions.is_empty();
         Self {
-            state: StreamState::Waiting { until: now },
+            state: if is_idle { StreamState::Idle } else { StreamState::Waiting { until: now } },
             subscriptions: SubscriptionSet::new(subscriptions),
             backoff: Backoff::new(&conduct.timing, random),
             conduct,
@@ -134,9 +113,13 @@ impl Machine {
             program_pinged: false,
             has_subscribed: false,
             is_refused: false,
+            avoids_last_token: false,
+            is_cautious: false,
             renewal: Renewal::default(),
             rotation: ConnectionRotation::default(),
-            departure: None,
+            idle_at: None,
+            departures: Vec::new(),
+            retirements: 0,
         }
     }
 
@@ -165,19 +148,6 @@ impl Machine {
         self.resumption.bookmark()
     }
 
-    /// The next item to hand out.
-    pub(crate) fn next_item(&mut self) -> Option<Result<StreamItem, ClientError>> {
-        while let Some(QueuedItem { item, step }) = self.items.pop_front() {
-            if let Some(step) = step {
-                self.resumption.proceed(step);
-            }
-            if item.is_some() {
-                return item;
-            }
-        }
-        None
-    }
-
     /// Returns whether a request about subscriptions is possible. See [`SubscriptionSet::check`].
     pub(crate) fn check(&self, request: &SubscriptionRequest) -> Result<(), InvalidSubscriptions> {
         self.subscriptions.check(request)
@@ -190,14 +160,14 @@ impl Machine {
 
     /// The time of the next [`Input::Elapsed`]. `None` after the end.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        let departure = self.departure.as_ref().map(Departure::deadline);
-        let others = [self.rotation_deadline(), self.renewal.deadline(), departure];
+        let departure = self.departures.iter().map(Departure::deadline).min();
+        let others = [self.rotation_deadline(), self.renewal.deadline(), departure, self.idle_at];
         others.into_iter().chain([self.state.deadline()]).flatten().min()
     }
 
     /// True if the server refused the last token, and another one is needed.
     pub(crate) fn needs_other_token(&self) -> bool {
-        self.is_refused
+        self.avoids_last_token
     }
 
     /// True if the driver has to fetch a token for the open connection.
@@ -222,9 +192,15 @@ impl Machine {
 
     /// Takes an input, and returns the frame to send. An input that does not fit the state has no effect.
     pub(crate) fn step(&mut self, input: Input, now: Instant) -> Option<ClientMessage> {
+        let sent = self.take(input, now);
+        self.plan_idle(now);
+        sent
+    }
+
+    fn take(&mut self, input: Input, now: Instant) -> Option<ClientMessage> {
         match (input, self.state) {
-            (Input::Elapsed | Input::Busy, StreamState::Closed) => {
-                self.elapse_departure(now);
+            (Input::Elapsed | Input::Busy, StreamState::Idle | StreamState::Closed) => {
+                self.elapse_departures(now);
                 None
             }
             (_, StreamState::Closed) => None,
@@ -232,14 +208,15 @@ impl Machine {
                 self.state = StreamState::Closed;
                 self.stop_rotation();
                 self.renewal.stop();
-                self.departure = None;
+                self.departures.clear();
                 None
             }
             (Input::Opened, StreamState::Connecting { .. }) => {
                 self.state = StreamState::Subscribing { until: now + self.conduct.timing.answer };
                 self.seen.online(now);
                 self.hand_out(StreamItem::Connected);
-                Some(ClientMessage { action: self.opening_action(now), request_id: RequestId::parse(REQUEST_ID).ok() })
+                let action = self.opening_action(now)?;
+                Some(ClientMessage { action, request_id: RequestId::parse(REQUEST_ID).ok() })
             }
             (
                 Input::Failed(error),
@@ -253,7 +230,7 @@ impl Machine {
                 self.resumption.hear(at);
                 sent
             }
-            (Input::Ping(request_id), StreamState::Streaming { since, answer_by, accept_by, snapshot_at, .. }) => {
+            (Input::Ping(request_id), StreamState::Streaming { since, answer_by, accept_by, request_at, .. }) => {
                 self.program_pinged = true;
                 let answer_by = answer_by.or(Some(now + self.conduct.timing.pong));
                 self.state = StreamState::Streaming {
@@ -261,7 +238,7 @@ impl Machine {
                     ping_at: now + self.conduct.timing.ping,
                     answer_by,
                     accept_by,
-                    snapshot_at,
+                    request_at,
                 };
                 Some(ClientMessage { action: Action::Ping, request_id: Some(request_id) })
             }
@@ -278,7 +255,10 @@ impl Machine {
             (Input::Wake, StreamState::Streaming { answer_by: None, .. }) => Some(self.ping(now)),
             (Input::Busy, _) => self.keep_up(now),
             (Input::Elapsed, _) => {
-                self.elapse_departure(now);
+                self.elapse_departures(now);
+                if self.elapse_idle(now) {
+                    return None;
+                }
                 if let Some(message) = self.elapse_rotation(now) {
                     return Some(message);
                 }
@@ -297,77 +277,17 @@ impl Machine {
             (Input::Opened | Input::Failed(_) | Input::Received(..) | Input::Ping(_) | Input::Wake, _) => None,
         }
     }
-
-    /// The first message of a connection.
-    fn opening_action(&mut self, now: Instant) -> Action {
-        let snapshots = self.subscriptions.snapshots_at_opening();
-        let action = subscribe(self.subscriptions.at_opening(), snapshots, self.resumption.since(now));
-        self.resumption.opened(matches!(action, Some(Action::Subscribe(Subscribe { since: Some(_), .. }))));
-        // Without subscriptions, the answer to a ping shows that the server accepts the connection.
-        action.unwrap_or(Action::Ping)
-    }
-
-    fn hand_out(&mut self, item: StreamItem) {
-        self.items.push_back(QueuedItem { item: Some(Ok(item)), step: None });
-    }
-
-    /// Hands out an item, if there is one, and moves the bookmark at that moment.
-    fn hand_out_with(&mut self, item: Option<StreamItem>, step: Option<BookmarkStep>) {
-        if item.is_some() || step.is_some() {
-            self.items.push_back(QueuedItem { item: item.map(Ok), step });
-        }
-    }
-
-    /// Hands out an item and the verdict on the past, and moves the bookmark with the last of them.
-    fn hand_out_both(&mut self, item: Option<StreamItem>, verdict: Option<StreamItem>, step: Option<BookmarkStep>) {
-        match verdict {
-            None => self.hand_out_with(item, step),
-            Some(_) => {
-                self.hand_out_with(item, None);
-                self.hand_out_with(verdict, step);
-            }
-        }
-    }
-
-    /// Sends the next request about subscriptions, if the connection is free for it.
-    fn send_next(&mut self, now: Instant) -> Option<ClientMessage> {
-        let message = match self.state {
-            StreamState::Streaming { .. } if !self.snapshots.is_under_way() && !self.wants_replacement() => {
-                self.subscriptions.next_message()
-            }
-            _ => None,
-        };
-        self.send_request(message, now)
-    }
-
-    /// Sends the next request of the snapshot that is under way.
-    fn send_snapshot_request(&mut self, now: Instant) -> Option<ClientMessage> {
-        if let StreamState::Streaming { snapshot_at, .. } = &mut self.state {
-            *snapshot_at = None;
-        }
-        let (step, id) = self.snapshots.next_request()?;
-        let action = match step {
-            SnapshotStep::Continue(next) => Some(Action::Snapshot { next }),
-            SnapshotStep::Begin(names) => {
-                let subscriptions = self.subscriptions.at_opening();
-                let named = subscriptions.into_iter().filter(|subscription| names.contains(&subscription.name));
-                subscribe(named.collect(), names.clone(), None)
-            }
-        };
-        self.send_request(action.map(|action| (action, id)), now)
-    }
-
-    fn send_request(&mut self, message: Option<(Action, RequestId)>, now: Instant) -> Option<ClientMessage> {
-        if let (Some(_), StreamState::Streaming { accept_by, .. }) = (&message, &mut self.state) {
-            *accept_by = Some(now + self.conduct.timing.answer);
-        }
-        message.map(|(action, id)| ClientMessage { action, request_id: Some(id) })
-    }
 }
 
+mod answers;
 mod depart;
 mod disconnect;
+mod idle;
+mod input;
+mod items;
 mod receive;
+mod refusals;
+mod requests;
 mod rotate;
 #[cfg(test)]
 mod tests;

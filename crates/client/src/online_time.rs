@@ -2,8 +2,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The time that a stream has been connected. A memory of what the stream has seen ages by it: a stream that comes back
-/// after an hour still knows what it had before, and the server repeats some of that.
+/// The time that a stream has been connected. The memory of events ages by this time: a stream that comes back after an hour still
+/// knows its events, of which the server repeats some.
 #[derive(Debug, Default)]
 pub(crate) struct OnlineTime {
     /// The time of the connections before this one.

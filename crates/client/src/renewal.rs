@@ -3,7 +3,7 @@
 //! Invariants:
 //! - At most one renewal is under way: a token is fetched, or a message with it waits for its answer.
 //! - A renewal that fails changes nothing: the old token counts until its end.
-//! - All times are of a monotonic clock. They come from the life of the token, not from the time of day.
+//! - All times are of a monotonic clock, and come from the life of the token, not from the time of day.
 
 use std::fmt;
 use std::time::Duration;
@@ -37,7 +37,7 @@ impl fmt::Debug for FreshToken {
     }
 }
 
-/// What the deadline of a renewal brings.
+/// The result of the deadline of a renewal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RenewalDeadline {
     /// A fresh token is wanted.
@@ -152,7 +152,7 @@ impl Renewal {
         Some(ClientMessage { action: Action::Authenticate { token, proof }, request_id: Some(request_id) })
     }
 
-    /// The driver got no token, or the one that the connection has. It tries again before the end of that one.
+    /// The driver got no token, or the token that the connection has. It tries again before the end of that token.
     pub(crate) fn not_fetched(&mut self, now: Instant) {
         let left = self.end.map_or(PAUSE, |end| end.saturating_duration_since(now));
         self.step = RenewalStep::Due(now + (left / 3).max(PAUSE));

@@ -9,7 +9,7 @@ use crate::renewal::HeldToken;
 /// The next connection.
 #[derive(Debug, Default)]
 pub(crate) enum ConnectionRotation {
-    /// There is no connection to replace, or it does not have to be.
+    /// No connection has to be replaced.
     #[default]
     None,
     Due(Instant),
@@ -26,20 +26,20 @@ pub(crate) enum ConnectionRotation {
 /// An input from the next connection.
 #[derive(Debug)]
 pub(crate) enum ReplacementInput {
-    /// It is open, with this token.
+    /// The connection is open, with this token.
     Opened(Option<HeldToken>),
     Failed(ClientError),
     Received(String),
 }
 
-/// What an input from the next connection leads to.
+/// The effects of an input from the next connection.
 #[derive(Debug, Default)]
 pub(crate) struct ReplacementEffects {
-    /// A message for it.
+    /// A message for the next connection.
     pub(crate) send: Option<ClientMessage>,
     /// A message for the stream's connection, if the next one has failed.
     pub(crate) resume: Option<ClientMessage>,
-    /// True if it is the stream's connection from now on, and the former one is retired.
+    /// True if the next connection is the stream's from now on, and the former one is retired.
     pub(crate) replaces: bool,
     /// A message for the former one.
     pub(crate) farewell: Option<ClientMessage>,

@@ -12,16 +12,16 @@ use crate::subscription_request::SubscriptionRequest;
 const MOST_NUMBERS: usize = 256;
 
 /// The latest events, by the hash of their ids and of each subscription that they matched. The server delivers each event
-/// at least once, and once for each distinct view of the subscriptions that it matches. This finds the repeats: an event is
+/// at least once, and once for each distinct view of the subscriptions that it matches. The memory finds the repeats: an event is
 /// one if all its subscriptions have had it.
 ///
-/// A subscription that takes the place of another has had what that one had: while they are exchanged, an event can come once for
-/// each of them.
+/// A subscription that takes the place of another has had the events of the other: while they are exchanged, an event can come once
+/// for each of them.
 ///
 /// A pair is remembered for a time that counts only while the stream is online. A stream that comes back after an hour still
 /// knows the events that it had before, and the server repeats some of those when it resumes.
 ///
-/// It keeps hashes because publishers choose the length of an id. The chance that a new pair has the hash of one of 100,000
+/// The memory keeps hashes because publishers choose the length of an id. The chance that a new pair has the hash of one of 100,000
 /// others is one in 10^14.
 #[derive(Debug)]
 pub(crate) struct SeenEvents {
@@ -76,7 +76,7 @@ impl SeenEvents {
             self.numbers.retain(|name, _| present.contains(name));
         }
         match request {
-            SubscriptionRequest::Replace { old, new } if *old != new.name => {
+            SubscriptionRequest::Replace { old, new, .. } if *old != new.name => {
                 let number = self.number(old);
                 self.numbers.insert(old.clone(), number);
                 self.numbers.insert(new.name.clone(), number);

@@ -52,7 +52,7 @@ pub(crate) struct Snapshots {
     /// The subscriptions whose snapshot the program waits for, even if the stream resumes.
     owed: BTreeSet<SubscriptionName>,
     under_way: Option<SnapshotUnderWay>,
-    /// The number of requests so far. It tells their answers apart.
+    /// The number of requests so far, which tells their answers apart.
     messages: u64,
 }
 
@@ -162,6 +162,16 @@ impl Snapshots {
             snapshot.request_id = None;
             snapshot.failures <= FAILURES
         })
+    }
+
+    /// The subscriptions of the snapshot under way.
+    pub(crate) fn subscriptions(&self) -> Option<&BTreeSet<SubscriptionName>> {
+        self.under_way.as_ref().map(|snapshot| &snapshot.subscriptions)
+    }
+
+    /// The program has ended the subscriptions of the snapshot. Returns the step of the bookmark that waited for it.
+    pub(crate) fn abandon(&mut self) -> Option<BookmarkStep> {
+        self.under_way.take()?.held
     }
 
     /// The connection ended.

@@ -3,7 +3,9 @@ use tokio::time::Instant;
 /// The state of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StreamState {
-    /// The client opens a connection. It gives up at `until`.
+    /// The stream has no subscription, and so no connection. The next subscription opens one.
+    Idle,
+    /// The client opens a connection, and gives up at `until`.
     Connecting {
         /// The end of this attempt.
         until: Instant,
@@ -24,8 +26,9 @@ pub enum StreamState {
         /// The time until which the server has to answer the request about subscriptions, or about a snapshot, that is under
         /// way. `None` if none is.
         accept_by: Option<Instant>,
-        /// The time at which the client asks for the next part of a snapshot. `None` if none waits.
-        snapshot_at: Option<Instant>,
+        /// The time at which the client sends the next request for a snapshot, or a request about subscriptions once more. `None` if
+        /// neither waits.
+        request_at: Option<Instant>,
     },
     /// There is no connection. The client connects at `until`.
     Waiting {
@@ -37,15 +40,15 @@ pub enum StreamState {
 }
 
 impl StreamState {
-    /// The time at which the state ends by itself. `None` in `Closed` alone.
+    /// The time at which the state ends by itself. `None` in `Idle` and `Closed`.
     pub fn deadline(self) -> Option<Instant> {
         match self {
             Self::Connecting { until } | Self::Subscribing { until } | Self::Waiting { until } => Some(until),
-            Self::Streaming { ping_at, answer_by, accept_by, snapshot_at, .. } => {
+            Self::Streaming { ping_at, answer_by, accept_by, request_at, .. } => {
                 let next = answer_by.unwrap_or(ping_at);
-                [accept_by, snapshot_at].into_iter().flatten().chain([next]).min()
+                [accept_by, request_at].into_iter().flatten().chain([next]).min()
             }
-            Self::Closed => None,
+            Self::Idle | Self::Closed => None,
         }
     }
 }

@@ -1,31 +1,31 @@
 use std::fmt;
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::SystemTime;
 
 use entity_stream_protocol::{RequestId, Subscription, SubscriptionName};
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, Stream, StreamExt};
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Instant, Sleep};
 
 use crate::bookmark::Bookmark;
 use crate::error::ClientError;
 use crate::item::StreamItem;
-use crate::link::{Link, LinkNews, OpenedConnection, Opening};
+use crate::link::{Link, LinkNews, OpenedConnection};
 use crate::machine::{Input, Machine};
 use crate::renewal::FreshToken;
-use crate::rotation::ReplacementInput;
 use crate::settings::Settings;
 use crate::state::StreamState;
 use crate::subscription_limits::InvalidSubscriptions;
 use crate::subscription_request::SubscriptionRequest;
-use crate::token_source::{TokenMemory, fresh_token};
+use crate::token_source::TokenMemory;
+
+mod work;
 
 /// A stream of the changes of one tenant, across connections.
 ///
-/// It works while it is polled: it connects, subscribes, keeps the connection alive and connects again. Poll it without
+/// The stream works while it is polled: it connects, subscribes, keeps the connection alive and connects again. Poll it without
 /// long pauses; API Gateway closes a connection after ten minutes of silence. All methods are cancel safe.
 ///
 /// The stream ends after its first `Err`, which no other attempt with the same arguments would change.
@@ -36,8 +36,8 @@ pub struct EntityStream {
     link: Link,
     /// The connection that replaces the present one before its end.
     replacement: Link,
-    /// The connection that was replaced, or that leaves its group.
-    retired: Link,
+    /// The connections that were replaced, or that leave their group, with their numbers.
+    retired: Vec<(u64, Link)>,
     memory: Arc<TokenMemory>,
     /// The renewal of the token of the present connection.
     fetching: Option<BoxFuture<'static, Result<Option<FreshToken>, ClientError>>>,
@@ -60,7 +60,7 @@ impl EntityStream {
             settings,
             link: Link::None,
             replacement: Link::None,
-            retired: Link::None,
+            retired: Vec::new(),
             memory,
             fetching: None,
             farewells: Vec::new(),
@@ -94,7 +94,7 @@ impl EntityStream {
 
     /// Adds subscriptions, each in place of the subscription of the same name. The stream sends requests about subscriptions
     /// one after the other. The answer is [`StreamItem::Accepted`] or [`StreamItem::Refused`]; without a connection it is
-    /// the next [`StreamItem::Subscribed`]. An empty list changes nothing.
+    /// the next [`StreamItem::Subscribed`] or [`StreamItem::Idle`]. An empty list changes nothing.
     ///
     /// If the server keeps a history, no change is missed that matches the former and the new subscription of the same name;
     /// otherwise [`StreamItem::NotRecovered`] tells. Without a history, changes that are published while a subscription replaces
@@ -142,7 +142,20 @@ impl EntityStream {
     /// # Errors
     /// [`InvalidSubscriptions`] if the stream does not have the old one, or a connection cannot have both. Nothing is sent.
     pub fn replace(&mut self, old: SubscriptionName, new: Subscription) -> Result<(), InvalidSubscriptions> {
-        self.request(SubscriptionRequest::Replace { old, new: Box::new(new) })
+        self.request(SubscriptionRequest::Replace { old, new: Box::new(new), has_snapshot: false })
+    }
+
+    /// Replaces a subscription as [`replace`](Self::replace) does, and begins the new one with a snapshot as
+    /// [`subscribe_with_snapshot`](Self::subscribe_with_snapshot) does. The old one stays until the snapshot is complete.
+    ///
+    /// # Errors
+    /// As for [`replace`](Self::replace).
+    pub fn replace_with_snapshot(
+        &mut self,
+        old: SubscriptionName,
+        new: Subscription,
+    ) -> Result<(), InvalidSubscriptions> {
+        self.request(SubscriptionRequest::Replace { old, new: Box::new(new), has_snapshot: true })
     }
 
     fn request(&mut self, request: SubscriptionRequest) -> Result<(), InvalidSubscriptions> {
@@ -157,10 +170,10 @@ impl EntityStream {
     }
 
     /// The place in the history from which another stream can continue after the items that this one has handed out, with
-    /// [`ClientBuilder::since`](crate::ClientBuilder::since). `None` before the first [`StreamItem::Subscribed`] and for a member
-    /// of a group, and if the server keeps no history.
+    /// [`ClientBuilder::since`](crate::ClientBuilder::since). `None` before the first [`StreamItem::Subscribed`], after
+    /// [`StreamItem::Idle`] and for a member of a group, and if the server keeps no history.
     ///
-    /// A program that stores it stores it after it has handled the last item. It moves with the events, and every five minutes
+    /// A program stores the bookmark after it has handled the last item. The bookmark moves with the events, and every five minutes
     /// without one.
     pub fn bookmark(&self) -> Option<&Bookmark> {
         self.machine.bookmark()
@@ -180,11 +193,8 @@ impl EntityStream {
     /// Wants no more events. A member of a group leaves it: the server has assigned events to this stream, which it still hands out
     /// before it ends, within [`StreamTiming::drain`](crate::StreamTiming::drain). Any other stream ends at once.
     pub fn leave(&mut self) {
-        let message = self.machine.leave(Instant::now());
-        if self.machine.is_departing() && message.is_some() {
-            self.retire();
-            self.retired.send(message.as_ref());
-        }
+        let farewell = self.machine.leave(Instant::now());
+        self.retire(farewell.as_ref());
         self.tidy();
     }
 
@@ -195,145 +205,6 @@ impl EntityStream {
         self.step(Input::Close);
         futures_util::future::join_all(self.farewells).await;
     }
-
-    /// The connection is no longer the stream's.
-    fn retire(&mut self) {
-        self.farewells.extend(self.retired.end());
-        self.retired = std::mem::replace(&mut self.link, Link::None);
-    }
-
-    /// Takes an input, and then brings the connections in line with the state.
-    fn step(&mut self, input: Input) {
-        let sent = self.machine.step(input, Instant::now());
-        self.link.send(sent.as_ref());
-        self.tidy();
-    }
-
-    fn tidy(&mut self) {
-        match self.machine.state() {
-            StreamState::Connecting { .. } if self.link.is_none() => self.link = self.open(),
-            StreamState::Waiting { .. } | StreamState::Closed => self.farewells.extend(self.link.end()),
-            _ => {}
-        }
-        match self.machine.wants_replacement() {
-            true if self.replacement.is_none() => self.replacement = self.open(),
-            true => {}
-            false => self.farewells.extend(self.replacement.end()),
-        }
-        if !self.machine.is_departing() {
-            self.farewells.extend(self.retired.end());
-        }
-        match (self.machine.wants_token(), &self.settings.token_source) {
-            (true, Some(source)) if self.fetching.is_none() => {
-                let (url, limit) = (self.settings.url.uri().to_string(), self.settings.conduct.timing.connect);
-                let held = self.machine.held_token().cloned();
-                let memory = Arc::clone(&self.memory);
-                self.fetching = Some(fresh_token(source.clone(), memory, (url, held), limit).boxed());
-            }
-            (true, _) => {}
-            (false, _) => self.fetching = None,
-        }
-    }
-
-    /// An attempt to open a connection.
-    fn open(&self) -> Link {
-        let refused = self.machine.needs_other_token().then(|| self.memory.last()).flatten();
-        let opening = Opening { settings: Arc::clone(&self.settings), memory: Arc::clone(&self.memory), refused };
-        Link::opening(opening, self.settings.request(&self.machine.url_subscriptions(Instant::now())))
-    }
-
-    /// Takes what the connection brought.
-    fn news(&mut self, news: LinkNews) {
-        let input = match news {
-            LinkNews::Opened(token) => {
-                self.machine.use_token(token, Instant::now());
-                Input::Opened
-            }
-            LinkNews::Failed(error) => Input::Failed(error),
-            LinkNews::Received(text) => Input::Received(text, time_of_day()),
-        };
-        self.step(input);
-    }
-
-    /// Takes what the next connection brought.
-    fn replacement_news(&mut self, news: LinkNews) {
-        let input = match news {
-            LinkNews::Opened(token) => ReplacementInput::Opened(token),
-            LinkNews::Failed(error) => ReplacementInput::Failed(error),
-            LinkNews::Received(text) => ReplacementInput::Received(text),
-        };
-        let effects = self.machine.step_replacement(input, Instant::now());
-        if effects.replaces {
-            self.retire();
-            self.retired.send(effects.farewell.as_ref());
-            self.link = std::mem::replace(&mut self.replacement, Link::None);
-            self.link.send(effects.send.as_ref());
-        } else {
-            self.replacement.send(effects.send.as_ref());
-            self.link.send(effects.resume.as_ref());
-        }
-        self.tidy();
-    }
-
-    /// Takes what the former connection brought.
-    fn retired_news(&mut self, news: LinkNews) {
-        match news {
-            LinkNews::Received(text) => {
-                let message = self.machine.receive_retired(&text, Instant::now());
-                self.retired.send(message.as_ref());
-            }
-            LinkNews::Opened(_) => {}
-            LinkNews::Failed(error) => self.machine.retired_ended(error, Instant::now()),
-        }
-        self.tidy();
-    }
-
-    /// Lets everything work until it waits for the network, the token source or the time.
-    fn poll_work(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        // Each has a turn: one that always has something must not keep the others waiting. The former connection comes first,
-        // because its events are older.
-        let mut has_worked = false;
-        if let Poll::Ready(news) = self.retired.poll(cx) {
-            self.retired_news(news);
-            has_worked = true;
-        }
-        if let Poll::Ready(news) = self.link.poll(cx) {
-            self.news(news);
-            has_worked = true;
-        }
-        if let Poll::Ready(news) = self.replacement.poll(cx) {
-            self.replacement_news(news);
-            has_worked = true;
-        }
-        if let Some(Poll::Ready(fetched)) = self.fetching.as_mut().map(|fetching| fetching.poll_unpin(cx)) {
-            self.fetching = None;
-            self.step(Input::Token(fetched));
-            has_worked = true;
-        }
-        if has_worked {
-            self.step(Input::Busy);
-            return Poll::Ready(());
-        }
-        // The deadline comes last: an answer that has arrived is in time, even if the caller was slow to poll.
-        ready!(self.poll_deadline(cx));
-        self.step(Input::Elapsed);
-        Poll::Ready(())
-    }
-
-    /// Waits for the deadline of the state.
-    fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(deadline) = self.machine.deadline() else { return Poll::Pending };
-        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
-        if timer.deadline() != deadline {
-            timer.as_mut().reset(deadline);
-        }
-        timer.as_mut().poll(cx)
-    }
-}
-
-#[expect(clippy::disallowed_methods, reason = "the time is only for people to read; nothing depends on it")]
-fn time_of_day() -> SystemTime {
-    SystemTime::now()
 }
 
 impl Stream for EntityStream {
@@ -346,7 +217,7 @@ impl Stream for EntityStream {
             if let Some(item) = stream.machine.next_item() {
                 return Poll::Ready(Some(item));
             }
-            if stream.machine.state() == StreamState::Closed && !stream.machine.is_departing() {
+            if stream.machine.state() == StreamState::Closed && !stream.machine.has_departures() {
                 return Poll::Ready(None);
             }
             ready!(stream.poll_work(cx));

@@ -29,6 +29,9 @@ pub enum InvalidSubscriptions {
         FRAME_BYTES / 1024
     )]
     TooLarge,
+    /// There are none, and the connection is open already.
+    #[error("a stream over an open connection needs a subscription; begin with one")]
+    None,
     /// The stream has no subscription of this name; an empty one is the default subscription.
     #[error("there is no subscription with the name `{0}`")]
     NotSubscribed(SubscriptionName),

@@ -17,6 +17,8 @@ pub enum SubscriptionRequest {
         old: SubscriptionName,
         /// The subscription to add.
         new: Box<Subscription>,
+        /// True to begin the new subscription with a snapshot of the entities that match.
+        has_snapshot: bool,
     },
 }
 
@@ -45,7 +47,10 @@ impl SubscriptionRequest {
             Self::Subscribe(added) => to.retain(|name| !added.iter().any(|subscription| subscription.name == *name)),
             Self::SubscribeWithSnapshot(_) => to.extend(self.begins_with_snapshot()),
             Self::Unsubscribe(old) => to.retain(|name| name != old),
-            Self::Replace { old, new } => to.retain(|name| name != old && *name != new.name),
+            Self::Replace { old, new, .. } => {
+                to.retain(|name| name != old && *name != new.name);
+                to.extend(self.begins_with_snapshot());
+            }
         }
     }
 
@@ -53,6 +58,7 @@ impl SubscriptionRequest {
     pub(crate) fn begins_with_snapshot(&self) -> BTreeSet<SubscriptionName> {
         match self {
             Self::SubscribeWithSnapshot(added) => added.iter().map(|subscription| subscription.name.clone()).collect(),
+            Self::Replace { new, has_snapshot: true, .. } => BTreeSet::from([new.name.clone()]),
             Self::Subscribe(_) | Self::Unsubscribe(_) | Self::Replace { .. } => BTreeSet::new(),
         }
     }
@@ -61,7 +67,7 @@ impl SubscriptionRequest {
     pub(crate) fn removes(&self) -> Option<&SubscriptionName> {
         match self {
             Self::Unsubscribe(name) => Some(name),
-            Self::Replace { old, new } => Some(old).filter(|old| **old != new.name),
+            Self::Replace { old, new, .. } => Some(old).filter(|old| **old != new.name),
             Self::Subscribe(_) | Self::SubscribeWithSnapshot(_) => None,
         }
     }

@@ -1,7 +1,8 @@
 //! The subscriptions of one stream and the requests about them, without I/O.
 //!
 //! Invariants:
-//! - `accepted` holds what the server has accepted. It changes only by an answer of the server.
+//! - `accepted` holds the subscriptions that the server has accepted. The field changes only by an answer of the server, or in a
+//!   stream without a connection.
 //! - Requests take effect in their order. At most one is under way, because a server may handle two messages of one
 //!   connection at the same time, and the later of two that concern the same name has to win.
 //! - A connection opens with `accepted` and the first `opening` requests. Requests that come later wait until it has
@@ -15,6 +16,9 @@ use entity_stream_protocol::{Action, ErrorCode, RequestId, Subscription, Subscri
 use crate::subscription_limits::{InvalidSubscriptions, check, subscribe};
 use crate::subscription_request::SubscriptionRequest;
 
+/// The most attempts of a message that the server cannot serve at the moment.
+const ATTEMPTS: u32 = 4;
+
 /// The subscriptions of one stream.
 #[derive(Debug)]
 pub(crate) struct SubscriptionSet {
@@ -24,26 +28,23 @@ pub(crate) struct SubscriptionSet {
     requests: VecDeque<SubscriptionRequest>,
     /// The number of requests that the connection, or the attempt to open one, began with.
     opening: usize,
-    under_way: Option<UnderWay>,
-    /// The number of messages so far. It tells their answers apart.
+    /// The id of the message of the first request, while it is under way.
+    under_way: Option<RequestId>,
+    /// True if the server has accepted the first half of the first request, a [`SubscriptionRequest::Replace`].
+    is_half_done: bool,
+    /// The number of times that the server could not serve the first request.
+    failures: u32,
+    /// The number of messages so far, which tells their answers apart.
     messages: u64,
-}
-
-/// The message of the first request.
-#[derive(Debug)]
-struct UnderWay {
-    request_id: RequestId,
-    /// True if it is the second message of [`SubscriptionRequest::Replace`].
-    removes: bool,
 }
 
 /// The result of an answer.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum RequestProgress {
-    /// The request is done.
-    Done(SubscriptionRequest),
-    /// The request needs one more message.
-    Continues,
+pub(crate) struct AcceptedMessage {
+    /// The request, if it is done. Otherwise it needs one more message.
+    pub(crate) done: Option<SubscriptionRequest>,
+    /// The names of the subscriptions that begin with a snapshot now.
+    pub(crate) begun: BTreeSet<SubscriptionName>,
 }
 
 impl SubscriptionSet {
@@ -55,6 +56,8 @@ impl SubscriptionSet {
             requests: VecDeque::new(),
             opening: 0,
             under_way: None,
+            is_half_done: false,
+            failures: 0,
             messages: 0,
         }
     }
@@ -82,8 +85,8 @@ impl SubscriptionSet {
         requests.flat_map(SubscriptionRequest::begins_with_snapshot).collect()
     }
 
-    /// The names of the subscriptions that the requests with which the connection opens add. One that takes another one's place is not
-    /// among them.
+    /// The names of the subscriptions that the requests with which the connection opens add. A subscription that takes the place
+    /// of another is not among them.
     pub(crate) fn added_at_opening(&self) -> BTreeSet<SubscriptionName> {
         let requests = self.requests.iter().take(self.opening);
         let added = requests.flat_map(|request| match request {
@@ -99,6 +102,16 @@ impl SubscriptionSet {
     /// The names of the subscriptions after all requests.
     pub(crate) fn names(&self) -> Vec<SubscriptionName> {
         self.after(self.requests.len()).into_iter().map(|subscription| subscription.name).collect()
+    }
+
+    /// True if the stream has, or will have, a subscription after all requests.
+    pub(crate) fn is_wanted(&self) -> bool {
+        !self.after(self.requests.len()).is_empty()
+    }
+
+    /// True if the server has no subscription of the stream, and no request waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.accepted.is_empty() && self.requests.is_empty()
     }
 
     /// The subscriptions after the first requests.
@@ -132,7 +145,7 @@ impl SubscriptionSet {
         check(&subscriptions)
     }
 
-    /// Takes a request. One that adds nothing needs no message.
+    /// Takes a request. A request that adds nothing needs no message.
     pub(crate) fn push(&mut self, request: SubscriptionRequest) {
         use SubscriptionRequest::{Subscribe, SubscribeWithSnapshot};
         if !matches!(&request, Subscribe(added) | SubscribeWithSnapshot(added) if added.is_empty()) {
@@ -140,9 +153,11 @@ impl SubscriptionSet {
         }
     }
 
-    /// The attempt to open a connection begins.
-    pub(crate) fn open(&mut self) {
-        self.opening = self.requests.len();
+    /// The attempt to open a connection begins. `is_cautious`: the server could not serve the last first message. The connection
+    /// then opens with the subscriptions that the server has accepted before, and new subscriptions follow by themselves.
+    pub(crate) fn open(&mut self, is_cautious: bool) {
+        let most = if is_cautious { usize::from(self.accepted.is_empty()) } else { usize::MAX };
+        self.opening = self.requests.len().min(most);
     }
 
     /// The connection has subscribed to all it opened with.
@@ -152,10 +167,32 @@ impl SubscriptionSet {
         self.opening = 0;
     }
 
+    /// Returns whether the program still wants one of these subscriptions, or one that takes the place of one of them.
+    pub(crate) fn is_any_wanted(&self, names: &BTreeSet<SubscriptionName>) -> bool {
+        let mut wanted = names.clone();
+        for request in &self.requests {
+            match request {
+                SubscriptionRequest::Replace { old, new, .. } if wanted.remove(old) => {
+                    wanted.insert(new.name.clone());
+                }
+                SubscriptionRequest::Unsubscribe(name) => {
+                    wanted.remove(name);
+                }
+                _ => {}
+            }
+        }
+        !wanted.is_empty()
+    }
+
+    /// All requests take effect without the server, which has no connection of the stream.
+    pub(crate) fn settle(&mut self) {
+        self.open(false);
+        self.opened();
+    }
+
     /// The connection, or the attempt to open one, ended. A request that was under way takes effect with the next connection.
     pub(crate) fn lost(&mut self) {
-        self.opening = 0;
-        self.under_way = None;
+        (self.opening, self.under_way, self.is_half_done, self.failures) = (0, None, false, 0);
     }
 
     /// Gives up a request that an attempt to open a connection was refused for: the one that adds the subscription at
@@ -174,6 +211,12 @@ impl SubscriptionSet {
     /// Gives up the request whose message is under way. `None` if none is.
     pub(crate) fn give_up_message(&mut self) -> Option<SubscriptionRequest> {
         self.under_way.take()?;
+        self.take_first()
+    }
+
+    /// The first request is over.
+    fn take_first(&mut self) -> Option<SubscriptionRequest> {
+        (self.is_half_done, self.failures) = (false, 0);
         self.requests.pop_front()
     }
 
@@ -182,16 +225,12 @@ impl SubscriptionSet {
         if self.under_way.is_some() {
             return None;
         }
-        self.message(false)
-    }
-
-    fn message(&mut self, removes: bool) -> Option<(Action, RequestId)> {
         let action = match self.requests.front()? {
             request @ (SubscriptionRequest::Subscribe(added) | SubscriptionRequest::SubscribeWithSnapshot(added)) => {
                 subscribe(added.clone(), request.begins_with_snapshot(), None)?
             }
-            SubscriptionRequest::Replace { new, .. } if !removes => {
-                subscribe(vec![Subscription::clone(new)], BTreeSet::new(), None)?
+            request @ SubscriptionRequest::Replace { new, .. } if !self.is_half_done => {
+                subscribe(vec![Subscription::clone(new)], request.begins_with_snapshot(), None)?
             }
             SubscriptionRequest::Replace { old: name, .. } | SubscriptionRequest::Unsubscribe(name) => {
                 Action::Unsubscribe { subscription: name.clone() }
@@ -199,44 +238,56 @@ impl SubscriptionSet {
         };
         self.messages += 1;
         let request_id = RequestId::parse(format!("request-{}", self.messages)).ok()?;
-        self.under_way = Some(UnderWay { request_id: request_id.clone(), removes });
+        self.under_way = Some(request_id.clone());
         Some((action, request_id))
     }
 
     /// Returns whether this is the id of the message under way.
     pub(crate) fn awaits(&self, request_id: Option<&RequestId>) -> bool {
-        request_id.is_some() && self.under_way.as_ref().map(|message| &message.request_id) == request_id
+        request_id.is_some() && self.under_way.as_ref() == request_id
+    }
+
+    /// Returns whether the message under way removes a subscription.
+    pub(crate) fn is_removing(&self) -> bool {
+        let is_unsubscribe = matches!(self.requests.front(), Some(SubscriptionRequest::Unsubscribe(_)));
+        self.under_way.is_some() && (self.is_half_done || is_unsubscribe)
     }
 
     /// The server accepted the message under way. `None` if there is none.
-    pub(crate) fn accept(&mut self) -> Option<RequestProgress> {
-        let UnderWay { removes, .. } = self.under_way.take()?;
-        let request = self.requests.front()?;
-        if let SubscriptionRequest::Replace { new, .. } = request
-            && request.removes().is_some()
-            && !removes
-        {
-            let added = SubscriptionRequest::Subscribe(vec![Subscription::clone(new)]);
-            added.apply(&mut self.accepted);
-            added.apply_to_snapshots(&mut self.snapshots);
-            return Some(RequestProgress::Continues);
-        }
-        request.apply(&mut self.accepted);
-        request.apply_to_snapshots(&mut self.snapshots);
-        self.requests.pop_front().map(RequestProgress::Done)
-    }
-
-    /// The second message of the first request, after [`RequestProgress::Continues`].
-    pub(crate) fn continued(&mut self) -> Option<(Action, RequestId)> {
-        self.message(true)
-    }
-
-    /// The server refused the message under way. Returns its request, which is given up.
-    pub(crate) fn refuse(&mut self, code: &ErrorCode) -> Option<SubscriptionRequest> {
+    pub(crate) fn accept(&mut self) -> Option<AcceptedMessage> {
         self.under_way.take()?;
-        let request = self.requests.pop_front()?;
+        let request = self.requests.front()?;
+        let begun = if self.is_half_done { BTreeSet::new() } else { request.begins_with_snapshot() };
+        match request {
+            SubscriptionRequest::Replace { new, .. } if request.removes().is_some() && !self.is_half_done => {
+                let added = vec![Subscription::clone(new)];
+                SubscriptionRequest::Subscribe(added).apply(&mut self.accepted);
+                self.snapshots.remove(&new.name);
+                self.snapshots.extend(begun.iter().cloned());
+                (self.is_half_done, self.failures) = (true, 0);
+                Some(AcceptedMessage { done: None, begun })
+            }
+            request => {
+                request.apply(&mut self.accepted);
+                request.apply_to_snapshots(&mut self.snapshots);
+                Some(AcceptedMessage { done: self.take_first(), begun })
+            }
+        }
+    }
+
+    /// The server could not serve the message under way. Returns true if the client sends the message again.
+    pub(crate) fn can_retry(&mut self) -> bool {
+        self.under_way = None;
+        self.failures += 1;
+        self.failures < ATTEMPTS
+    }
+
+    /// The server refused the first request, which is given up. Returns the request.
+    pub(crate) fn refuse(&mut self, code: &ErrorCode) -> Option<SubscriptionRequest> {
+        self.under_way = None;
+        let request = self.take_first()?;
         if let (ErrorCode::NotSubscribed, Some(name)) = (code, request.removes()) {
-            // The server does not have it either.
+            // The server does not have the subscription either.
             self.accepted.retain(|subscription| subscription.name != *name);
             self.snapshots.remove(name);
         }

@@ -24,8 +24,8 @@ pub struct StreamTiming {
     pub ping: Duration,
     /// The time that the server may take to answer a sign of life: 10 seconds.
     pub pong: Duration,
-    /// The longest delay before the second attempt to connect: half a second. It doubles with each failure. Each delay is a random
-    /// part of it, so that clients that lost their connections together do not come back together.
+    /// The longest delay before the second attempt to connect: half a second. The delay doubles with each failure. Each delay is a
+    /// random part of it, so that clients that lost their connections together do not come back together.
     pub shortest_delay: Duration,
     /// The longest delay before any attempt: 30 seconds.
     pub longest_delay: Duration,

@@ -44,6 +44,11 @@ impl TokenSource {
         Self { fetch: Arc::new(fetch), key: key.map(Arc::new) }
     }
 
+    /// True if the tokens are bound to a key.
+    pub(crate) fn is_bound(&self) -> bool {
+        self.key.is_some()
+    }
+
     /// Fetches a token.
     ///
     /// # Errors
@@ -72,7 +77,7 @@ pub(crate) struct SourcedToken {
     pub(crate) token: AccessToken,
 }
 
-/// What a stream remembers of its tokens.
+/// The memory of the tokens of a stream.
 #[derive(Debug, Default)]
 pub(crate) struct TokenMemory(Mutex<Remembered>);
 
@@ -115,8 +120,7 @@ pub(crate) async fn fresh_token(
         return Ok(None);
     }
     memory.send(&token);
-    let proof = credential.possession().map(|possession| possession.prove(&url)).transpose();
-    let proof = proof.map_err(|error| ClientError::Network(std::io::Error::other(error)))?;
+    let proof = credential.prove(&url)?;
     let left = memory.left(&token);
     Ok(Some(FreshToken { token, proof, left }))
 }

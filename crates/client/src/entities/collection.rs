@@ -1,7 +1,7 @@
 //! A collection of entities, without I/O.
 //!
 //! Invariants:
-//! - A message never replaces what the collection knows by an older version, also if the entity is gone. So the order in
+//! - A message never replaces a newer version of an entity, also if the entity is gone. So the order in
 //!   which messages arrive, and their repetition, make no difference.
 //! - At the end of a snapshot the collection holds exactly the entities that match: those of the snapshot, those that
 //!   messages of the same connection have added or changed, and no others.
@@ -73,7 +73,7 @@ impl Collection {
         self.is_complete = true;
     }
 
-    /// The snapshot is complete. Removes what it lacks.
+    /// The snapshot is complete. Removes the entities that the snapshot lacks.
     pub(super) fn snapshot_complete(&mut self, now: Instant) -> Vec<EntitiesChange> {
         self.is_complete = true;
         let connection = self.connections;

@@ -20,10 +20,11 @@ pub enum EntitiesItem {
     },
     /// The entity does not match any more, or it is gone.
     Removed(Arc<Entity>),
-    /// The collection holds every entity that matches. This comes once after each connection: with the end of its snapshot, or with
-    /// the last of the changes that the stream missed.
+    /// The collection holds every entity that matches. The item comes once after each connection: with the end of its snapshot, or
+    /// with the last of the changes that the stream missed.
     Complete,
-    /// The connection failed. The collection keeps what it holds. [`EntitiesItem::Complete`] follows when it is up to date again.
+    /// The connection failed. The collection keeps its entities. [`EntitiesItem::Complete`] follows when the collection is up to
+    /// date again.
     Disconnected {
         /// The reason, which is temporary.
         error: ClientError,

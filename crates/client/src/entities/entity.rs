@@ -90,7 +90,7 @@ impl Entity {
         EntityMembers::of(&self.data).0.into_iter().rev().find(|(other, _)| other == name).map(|(_, value)| value)
     }
 
-    /// The greatest version that the client has seen. It grows with each change of the entity. `None` if the server keeps
+    /// The greatest version that the client has seen. The version grows with each change of the entity. `None` if the server keeps
     /// no state of it.
     pub fn version(&self) -> Option<u64> {
         self.version
@@ -107,7 +107,7 @@ impl Entity {
     }
 }
 
-/// The data after a change that names some attributes. One that has changed and has no value any more was removed.
+/// The data after a change that names some attributes. A changed attribute without a value was removed.
 fn merged(before: &RawValue, changed: &RawValue, message: &EventMessage<'_>) -> Box<RawValue> {
     let (mut members, changed) = (EntityMembers::of(before), EntityMembers::of(changed));
     if !changed.0.is_empty() {

@@ -83,7 +83,7 @@ impl EntityCollection {
                     return vec![EntitiesItem::Complete];
                 }
             }
-            StreamItem::Disconnected { .. } => self.collection.disconnected(now),
+            StreamItem::Disconnected { .. } | StreamItem::Idle => self.collection.disconnected(now),
             // After `NotRecovered` the snapshot follows.
             StreamItem::Subscribed
             | StreamItem::NotRecovered { .. }
@@ -116,7 +116,7 @@ impl EntityCollection {
         self.len() == 0
     }
 
-    /// True if the collection holds every entity that matches, and is connected. It is false until the first snapshot is complete.
+    /// True if the collection holds every entity that matches, and is connected. False until the first snapshot is complete.
     pub fn is_complete(&self) -> bool {
         self.collection.is_complete()
     }

@@ -34,7 +34,7 @@ impl Gone {
         self.versions.remove(key);
     }
 
-    /// Forgets what is too old.
+    /// Forgets the oldest entries.
     pub(super) fn forget(&mut self, now: Duration) {
         while let Some((key, time)) = self.order.front() {
             if now - *time <= TIME && self.order.len() <= MOST {

@@ -17,13 +17,13 @@ use crate::stream::EntityStream;
 
 /// The entities that match a subscription, kept up to date. [`Client::entities`](crate::Client::entities) opens it.
 ///
-/// The collection works while it is polled, as an [`EntityStream`] does. The snapshot of the server fills it, and events
-/// keep it up to date. It puts the messages about each entity into the order of their versions, so that neither the order
-/// of arrival nor a repeated message makes a difference. After a lost connection it recovers the changes that it missed, or
-/// a new snapshot shows what has changed and what is gone.
+/// The collection works while it is polled, as an [`EntityStream`] does. The snapshot of the server fills it, and events keep the
+/// collection up to date. It puts the messages about each entity into the order of their versions, so that neither the order of
+/// arrival nor a repeated message makes a difference. After a lost connection it recovers the changes that it missed, or a new
+/// snapshot shows what has changed and what is gone.
 ///
-/// An entity is there while it exists and matches the filter. It leaves the collection if it is deleted, if a change makes it no
-/// longer match, and if the server has forgotten it, because it did not change for days.
+/// An entity is there while it exists and matches the filter. The entity leaves the collection if it is deleted, if a change makes
+/// it no longer match, and if the server has forgotten it, because it did not change for days.
 ///
 /// The collection ends after its first `Err`, which no other attempt with the same arguments would change.
 #[must_use = "a collection does nothing until it is polled"]
@@ -41,7 +41,7 @@ impl Entities {
     /// The next change; `None` after the end. The collection has each change when it is handed out, and may have those that are
     /// handed out next.
     ///
-    /// This method is cancel safe.
+    /// The method is cancel safe.
     ///
     /// # Errors
     /// The error that ended the collection. Temporary errors are items, unless the client does not reconnect.
@@ -69,7 +69,7 @@ impl Entities {
         self.len() == 0
     }
 
-    /// True if the collection holds every entity that matches, and is connected. It is false until the first snapshot is complete.
+    /// True if the collection holds every entity that matches, and is connected. False until the first snapshot is complete.
     pub fn is_complete(&self) -> bool {
         self.collection.is_complete()
     }

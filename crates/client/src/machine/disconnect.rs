@@ -6,20 +6,23 @@ use entity_stream_protocol::CloseCode;
 use entity_stream_protocol::limits::RESUME_INTERVAL;
 use tokio::time::Instant;
 
-use super::{Machine, QueuedItem};
+use super::Machine;
 use crate::error::{ClientError, ErrorKind};
 use crate::item::StreamItem;
+use crate::queued_item::QueuedItem;
 use crate::state::StreamState;
 use crate::subscription_request::SubscriptionRequest;
 
 impl Machine {
-    /// Gives up a request that kept the connection from opening, or made the server close it. `None` if there is none, or the error is
-    /// no fault of it.
+    /// Gives up a request that kept the connection from opening, or made the server close it. `None` if no request is at fault.
     pub(super) fn give_up_request(&mut self, error: &ClientError) -> Option<SubscriptionRequest> {
+        let is_connecting = matches!(self.state, StreamState::Connecting { .. });
         if !self.conduct.reconnects {
             return None;
         }
         match error {
+            // The connection was not authenticated, so no request was sent.
+            ClientError::Rejected { .. } | ClientError::Closed { .. } if is_connecting => None,
             ClientError::Rejected { subscription, .. } if error.kind() == ErrorKind::RequestRefused => {
                 self.subscriptions.give_up(subscription.as_ref())
             }
@@ -39,24 +42,29 @@ impl Machine {
             ClientError::Closed { code, .. } if is_fault_of_message(*code) => {
                 !self.has_subscribed && matches!(self.state, StreamState::Subscribing { .. })
             }
-            ClientError::TokenRefusedAgain => true,
-            // The token may have expired on its way.
+            // The token may have expired on its way. A refusal gets one more attempt, with another token.
             error if error.kind() == ErrorKind::CredentialRefused && self.conduct.has_token_source => {
+                self.avoids_last_token = true;
                 std::mem::replace(&mut self.is_refused, true)
             }
             error => !error.is_temporary(),
         }
     }
 
-    /// Ends the connection: for ever if the error is permanent, else until the next attempt.
-    pub(super) fn disconnect(&mut self, error: ClientError, now: Instant) {
+    /// The connection, or the attempt to open one, is over.
+    pub(super) fn end_connection(&mut self, now: Instant) {
         self.program_pinged = false;
         self.stop_rotation();
         self.renewal.stop();
         self.seen.offline(now);
-        let given_up = self.give_up_request(&error);
         self.subscriptions.lost();
         self.snapshots.lost();
+    }
+
+    /// Ends the connection: for ever if the error is permanent, else until the next attempt.
+    pub(super) fn disconnect(&mut self, error: ClientError, now: Instant) {
+        let given_up = self.give_up_request(&error);
+        self.end_connection(now);
         let subscribed_since = match self.state {
             StreamState::Streaming { since, .. } => Some(since),
             _ => None,
@@ -67,10 +75,16 @@ impl Machine {
                 false => self.resumption.lost(),
             }
         }
+        if self.conduct.reconnects && !self.subscriptions.is_wanted() {
+            // There is nothing to connect for.
+            self.state = StreamState::Waiting { until: now };
+            self.hand_out_with(given_up.map(|request| StreamItem::Refused { request, error }), None);
+            return;
+        }
         if given_up.is_none() && self.is_final(&error) {
             self.state = StreamState::Closed;
             // The error is the last item.
-            self.departure = None;
+            self.departures.clear();
             self.items.push_back(QueuedItem { item: Some(Err(error)), step: None });
             return;
         }

@@ -59,9 +59,9 @@ impl Machine {
         match self.rotation {
             ConnectionRotation::None => {}
             ConnectionRotation::Due(_) => {
-                let is_free = matches!(self.state, StreamState::Streaming { accept_by: None, .. })
+                let is_free = matches!(self.state, StreamState::Streaming { accept_by: None, request_at: None, .. })
                     && !self.snapshots.is_under_way()
-                    && self.departure.is_none()
+                    && !self.has_departures()
                     && !self.subscriptions.at_opening().is_empty();
                 self.rotation = match is_free {
                     true => ConnectionRotation::Opening { until: now + timing.connect },
@@ -81,7 +81,7 @@ impl Machine {
     /// Returns the request that waited for the end of the rotation.
     fn replacement_failed(&mut self, error: &ClientError, now: Instant) -> Option<ClientMessage> {
         // The token is not sent again.
-        self.is_refused |= error.kind() == ErrorKind::CredentialRefused;
+        self.avoids_last_token |= error.kind() == ErrorKind::CredentialRefused;
         let longest = self.conduct.timing.longest_delay;
         self.rotation = ConnectionRotation::Due(now + longest / 2 + self.backoff.part_of(longest / 2));
         self.hand_out(StreamItem::Notice(format!("the next connection did not open: {error}")));
@@ -159,7 +159,7 @@ impl Machine {
         if let StreamState::Streaming { ping_at, answer_by, .. } = &mut self.state {
             (*ping_at, *answer_by) = (now + self.conduct.timing.ping, None);
         }
-        self.is_refused = false;
+        self.avoids_last_token = false;
         self.renewal.begin(token, self.conduct.timing.renew_before, now);
         self.begin_rotation(now);
         let farewell = self.depart(!has_recovered, now);

@@ -1,10 +1,14 @@
 mod happenings;
+mod idling;
 mod model;
 mod requests;
 mod resuming;
 mod rotating;
+mod snapshot_model;
 mod snapshots;
 mod tokens;
+
+use std::time::SystemTime;
 
 use entity_stream_protocol::{CloseCode, SubscriptionName};
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! What the time does to the machine.
+//! Takes the steps that are due.
 
 use entity_stream_protocol::{Action, ClientMessage};
 use tokio::time::Instant;
@@ -13,7 +13,10 @@ use crate::state::StreamState;
 impl Machine {
     /// Takes the steps that are due and are no answers of the server.
     pub(super) fn keep_up(&mut self, now: Instant) -> Option<ClientMessage> {
-        self.elapse_departure(now);
+        self.elapse_departures(now);
+        if self.elapse_idle(now) {
+            return None;
+        }
         if matches!(self.rotation, ConnectionRotation::Due(_)) {
             self.elapse_rotation(now);
         }
@@ -24,10 +27,6 @@ impl Machine {
             StreamState::Streaming { ping_at, answer_by: None, .. } if now >= ping_at => Some(self.ping(now)),
             _ => None,
         }
-    }
-
-    pub(super) fn elapse_departure(&mut self, now: Instant) {
-        self.departure = self.departure.take().filter(|departure| now < departure.deadline());
     }
 
     /// The driver fetched a token, or failed to.
@@ -60,14 +59,14 @@ impl Machine {
         let timing = self.conduct.timing;
         match &mut self.state {
             StreamState::Connecting { .. } => self.disconnect(ClientError::Timeout(timing.connect), now),
-            StreamState::Streaming { answer_by, accept_by, snapshot_at, .. } => {
+            StreamState::Streaming { answer_by, accept_by, request_at, .. } => {
                 let is_due = |at: Option<Instant>| at.is_some_and(|at| now >= at);
                 if is_due(*answer_by) {
                     self.disconnect(ClientError::Timeout(timing.pong), now);
                 } else if is_due(*accept_by) {
                     self.disconnect(ClientError::Timeout(timing.answer), now);
-                } else if is_due(*snapshot_at) {
-                    return self.send_snapshot_request(now);
+                } else if is_due(*request_at) {
+                    return self.resume_requests(now);
                 } else {
                     return Some(self.ping(now));
                 }
@@ -75,9 +74,9 @@ impl Machine {
             StreamState::Subscribing { .. } => self.disconnect(ClientError::Timeout(timing.answer), now),
             StreamState::Waiting { .. } => {
                 self.state = StreamState::Connecting { until: now + timing.connect };
-                self.subscriptions.open();
+                self.subscriptions.open(self.is_cautious);
             }
-            StreamState::Closed => {}
+            StreamState::Idle | StreamState::Closed => {}
         }
         None
     }

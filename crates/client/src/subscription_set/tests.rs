@@ -16,7 +16,8 @@ fn a_request_is_checked_against_those_that_wait() {
     assert_eq!(set.check(&remove("a")), Ok(()));
     set.push(remove("a"));
     assert!(set.check(&remove("a")).is_err());
-    let replace = |old: SubscriptionName, new| SubscriptionRequest::Replace { old, new: Box::new(new) };
+    let replace =
+        |old: SubscriptionName, new| SubscriptionRequest::Replace { old, new: Box::new(new), has_snapshot: false };
     assert_eq!(set.check(&replace(SubscriptionName::DEFAULT, named("b", "Room"))), Ok(()));
     assert!(set.check(&replace("a".parse().unwrap(), named("b", "Room"))).is_err());
 
@@ -33,10 +34,14 @@ fn a_request_is_checked_against_those_that_wait() {
 #[test]
 fn replacing_under_the_same_name_is_one_message() {
     let mut set = SubscriptionSet::new(vec![named("a", "Room")]);
-    set.push(SubscriptionRequest::Replace { old: "a".parse().unwrap(), new: Box::new(named("a", "Sensor")) });
+    set.push(SubscriptionRequest::Replace {
+        old: "a".parse().unwrap(),
+        new: Box::new(named("a", "Sensor")),
+        has_snapshot: false,
+    });
     let (action, id) = set.next_message().unwrap();
     assert!(matches!(action, Action::Subscribe(_)) && set.awaits(Some(&id)));
-    assert!(matches!(set.accept(), Some(RequestProgress::Done(_))));
+    assert!(matches!(set.accept(), Some(AcceptedMessage { done: Some(_), .. })));
     assert_eq!(set.at_opening(), [named("a", "Sensor")]);
 }
 
@@ -54,8 +59,11 @@ fn requests() -> impl Strategy<Value = Vec<SubscriptionRequest>> {
     let request = prop_oneof![
         prop::collection::vec(subscription.clone(), 0..3).prop_map(SubscriptionRequest::Subscribe),
         "[a-d]".prop_map(|name| SubscriptionRequest::Unsubscribe(name.parse().unwrap())),
-        ("[a-d]", subscription)
-            .prop_map(|(old, new)| SubscriptionRequest::Replace { old: old.parse().unwrap(), new: Box::new(new) }),
+        ("[a-d]", subscription).prop_map(|(old, new)| SubscriptionRequest::Replace {
+            old: old.parse().unwrap(),
+            new: Box::new(new),
+            has_snapshot: false
+        }),
     ];
     prop::collection::vec(request, 0..12)
 }
@@ -74,7 +82,7 @@ fn serve(server: &mut Vec<Subscription>, action: &Action) {
 proptest! {
     /// Whatever is refused and whenever the connection is lost, the client restores what the server had.
     #[test]
-    fn client_and_server_agree(requests in requests(), refused: Vec<bool>, losses: Vec<bool>) {
+    fn client_and_server_agree(requests in requests(), refused: Vec<bool>, losses: Vec<Option<bool>>) {
         let (mut set, mut server) = (SubscriptionSet::new(Vec::new()), Vec::new());
         let mut expected = 0;
         for request in requests {
@@ -87,30 +95,24 @@ proptest! {
         let (mut ended, mut next) = (0, set.next_message());
         while let Some((action, id)) = next {
             prop_assert!(set.awaits(Some(&id)) && set.next_message().is_none(), "one message at a time");
-            if losses.next() == Some(true) {
+            if let Some(Some(is_cautious)) = losses.next() {
                 set.lost();
-                set.open();
+                set.open(is_cautious);
                 server = set.at_opening();
-                ended = expected;
+                ended += set.opening;
                 set.opened();
                 next = set.next_message();
                 continue;
             }
             let is_refused = refused.next() == Some(true);
-            let progress = if is_refused {
-                set.refuse(&ErrorCode::LimitExceeded).map(RequestProgress::Done)
+            let done = if is_refused {
+                set.refuse(&ErrorCode::LimitExceeded)
             } else {
                 serve(&mut server, &action);
-                set.accept()
+                set.accept().expect("a request is under way").done
             };
-            next = match progress {
-                Some(RequestProgress::Done(_)) => {
-                    ended += 1;
-                    set.next_message()
-                }
-                Some(RequestProgress::Continues) => set.continued(),
-                None => panic!("an answer without a request"),
-            };
+            ended += usize::from(done.is_some());
+            next = set.next_message();
         }
         prop_assert_eq!(ended, expected, "each request ends once");
         prop_assert_eq!(set.at_opening(), server);

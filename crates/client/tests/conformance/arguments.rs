@@ -28,6 +28,7 @@ pub(crate) fn builder(url: &str, options: &Map<String, Value>) -> ClientBuilder 
             "rotateAfterMs" => timing.rotate_after = time(),
             "drainMs" => timing.drain = time(),
             "groupId" => builder = builder.group(GroupId::parse(value.as_str().unwrap()).unwrap()),
+            "authenticate" => builder = builder.authenticate_in_band(value == "first-message"),
             "tokens" => {
                 let tokens = Tokens::new(value.as_array().unwrap().clone());
                 builder = builder.token_source(move || {

@@ -1,6 +1,6 @@
 //! A program that drives one stream, and records what it sees.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use entity_stream_client::{
@@ -55,8 +55,8 @@ pub(crate) struct Program {
     record: watch::Sender<Record>,
     calls: Vec<OpenCall>,
     collections: HashMap<String, EntityCollection>,
-    /// Requests of the program that are in force or under way.
-    wire_names: Vec<SubscriptionName>,
+    /// The subscriptions that began with a snapshot.
+    with_snapshot: HashSet<String>,
     /// The number of attempts to connect, and connections, that have ended.
     ended: usize,
     goes: bool,
@@ -73,7 +73,7 @@ impl Program {
             record,
             calls: Vec::new(),
             collections: HashMap::new(),
-            wire_names: Vec::new(),
+            with_snapshot: HashSet::new(),
             ended: 0,
             goes: false,
             later: Vec::new(),
@@ -108,11 +108,9 @@ impl Program {
                     for call in std::mem::take(&mut self.calls) {
                         self.note(|record| record.settle(&call.name, Err(fault.clone())));
                     }
-                    // A request that the server refuses is no failure of the client, which has nothing to connect for now.
-                    let is_failure = matches!(reason.as_str(), "refused" | "connect_failed");
                     self.note(|record| {
                         record.errors.push(reason);
-                        record.states.push(if is_failure { "failed" } else { "idle" });
+                        record.states.push("failed");
                     });
                 }
                 (None, Some(Ok(None)) | None) => {
@@ -128,12 +126,6 @@ impl Program {
         }
     }
 
-    /// Nothing is left to connect for.
-    fn idle(&mut self) {
-        self.stream = None;
-        self.note(|record| record.states.push("idle"));
-    }
-
     fn note(&self, change: impl FnOnce(&mut Record)) {
         self.record.send_modify(change);
     }
@@ -145,7 +137,6 @@ impl Program {
             record.calls.insert(name.clone(), None);
             record.names.entry(name.clone()).or_default().push(wire_name.to_string());
         });
-        self.wire_names.push(wire_name.clone());
         self.calls.push(OpenCall { name, wire_name, waits_since, made_in: self.ended });
     }
 
@@ -156,6 +147,9 @@ impl Program {
             Order::Subscribe { after: Some(_), .. } => self.later.push(order),
             Order::Subscribe { call, subscription, has_snapshot, after: None } => {
                 let name = subscription.name.clone();
+                if has_snapshot {
+                    self.with_snapshot.insert(call.clone());
+                }
                 let asked = match has_snapshot {
                     true => stream.subscribe_with_snapshot([subscription]),
                     false => stream.subscribe([subscription]),
@@ -180,17 +174,17 @@ impl Program {
             Order::Update { call, of, subscription } => {
                 let old = self.record.borrow().names[&of].last().unwrap().parse().unwrap();
                 let name = subscription.name.clone();
-                stream.replace(old, subscription).unwrap();
+                let replaced = match self.with_snapshot.contains(&of) {
+                    true => stream.replace_with_snapshot(old, subscription),
+                    false => stream.replace(old, subscription),
+                };
+                replaced.unwrap();
                 self.note(|record| record.names.entry(of).or_default().push(name.to_string()));
                 self.call(call, name);
             }
             Order::EndSubscription(of) => {
                 let name: SubscriptionName = self.record.borrow().names[&of].last().unwrap().parse().unwrap();
-                stream.unsubscribe(name.clone()).unwrap();
-                self.wire_names.retain(|other| *other != name);
-                if self.wire_names.is_empty() {
-                    self.idle();
-                }
+                stream.unsubscribe(name).unwrap();
             }
             Order::Wake => stream.wake(),
             Order::Close => stream.leave(),
@@ -200,9 +194,6 @@ impl Program {
 
     fn settle(&mut self, is_settled: impl Fn(&OpenCall) -> bool, result: &Result<(), String>) {
         for call in self.calls.extract_if(.., |call| is_settled(call)).collect::<Vec<_>>() {
-            if result.is_err() {
-                self.wire_names.retain(|name| *name != call.wire_name);
-            }
             self.note(|record| record.settle(&call.name, result.clone()));
             if result.is_err() {
                 let waits = |order: &mut Order| matches!(order, Order::Subscribe { after: Some(after), .. } if *after == call.name);
@@ -232,6 +223,7 @@ impl Program {
                 let is_open = |call: &OpenCall| call.made_in < ended || call.waits_since == Some(ended);
                 self.settle(is_open, &Ok(()));
             }
+            StreamItem::Idle => self.note(|record| record.states.push("idle")),
             StreamItem::Event(event) => {
                 let names = event.subscriptions().iter().map(ToString::to_string).collect();
                 self.note(|record| record.events.push((event.message().id.to_string(), names)));
@@ -252,9 +244,6 @@ impl Program {
                 self.settle(|call| names.contains(&call.wire_name), &Err(code(error, true, true)));
                 if matches!(self.stream.as_ref().map(EntityStream::state), Some(StreamState::Waiting { .. })) {
                     self.ended += 1;
-                }
-                if self.wire_names.is_empty() {
-                    self.idle();
                 }
             }
             StreamItem::Disconnected { error, was_subscribed, .. } => {

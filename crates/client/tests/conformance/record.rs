@@ -58,7 +58,8 @@ pub(crate) fn code(error: &ClientError, was_subscribed: bool, is_request: bool) 
         | ClientError::TokenRefusedAgain
         | ClientError::Closed { code: CloseCode::PolicyViolation, .. } => "refused".to_owned(),
         ClientError::Handshake(refusal) if matches!(refusal.status, 401 | 403) => "refused".to_owned(),
-        ClientError::Rejected { code: ErrorCode::Internal | ErrorCode::NotConnected, .. } | ClientError::Gateway(_) => {
+        ClientError::Rejected { code: ErrorCode::Internal, .. } if !is_request => "server_error".to_owned(),
+        ClientError::Rejected { code: ErrorCode::NotConnected, .. } | ClientError::Gateway(_) => {
             "server_error".to_owned()
         }
         ClientError::Rejected { code, .. } => code.as_str().to_owned(),

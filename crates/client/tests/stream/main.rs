@@ -4,6 +4,8 @@
 
 mod connecting;
 mod entities;
+mod idling;
+mod in_band;
 mod listening;
 mod possession;
 mod refusals;

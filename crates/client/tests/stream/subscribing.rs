@@ -114,20 +114,3 @@ async fn a_refused_subscription_is_named_and_the_stream_goes_on() {
     assert_eq!(event_id(&mut stream).await, "1");
     script.await.unwrap();
 }
-
-#[tokio::test]
-async fn a_stream_without_subscriptions_waits_for_the_first() {
-    let server = Server::start().await;
-    let mut stream = server.client().subscriptions([]).connect().unwrap();
-    let script = tokio::spawn(async move {
-        let mut peer = server.accept().await;
-        assert_eq!(peer.uri, "/?tenant=demo&batch=true&subscribe=none");
-        assert_eq!(answer(&mut peer, "pong").await["action"], "ping");
-        answer(&mut peer, "subscribed").await;
-        peer
-    });
-    subscribed(&mut stream).await;
-    stream.subscribe([with_q("map", "co2>1")]).unwrap();
-    assert!(matches!(next(&mut stream).await, StreamItem::Accepted(_)));
-    script.await.unwrap();
-}

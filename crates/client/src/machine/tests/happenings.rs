@@ -67,8 +67,11 @@ fn happenings() -> impl Strategy<Value = Vec<Happening>> {
             SubscriptionRequest::SubscribeWithSnapshot(names.iter().map(|name| named(name)).collect())
         }),
         "[abc]".prop_map(|text| SubscriptionRequest::Unsubscribe(name(&text))),
-        ("[abc]", "[abc]")
-            .prop_map(|(old, new)| SubscriptionRequest::Replace { old: name(&old), new: Box::new(named(&new)) }),
+        ("[abc]", "[abc]", any::<bool>()).prop_map(|(old, new, has_snapshot)| SubscriptionRequest::Replace {
+            old: name(&old),
+            new: Box::new(named(&new)),
+            has_snapshot,
+        }),
     ];
     let happening = prop_oneof![
         6 => Just(Happening::Opened),

@@ -40,7 +40,7 @@ fn an_exchange_hands_out_each_event_once() {
     driven.receive(&answer("subscribed", "request-1"));
     for number in 0..4 {
         let new = format!("b{number}");
-        let request = SubscriptionRequest::Replace { old: name(&old), new: Box::new(named(&new)) };
+        let request = SubscriptionRequest::Replace { old: name(&old), new: Box::new(named(&new)), has_snapshot: false };
         driven.step(Input::Request(request));
         let (first, second) = (format!("1-{number}"), format!("2-{number}"));
         assert!(driven.receive(&of(&first, &[&old])).item.is_some());
@@ -64,20 +64,6 @@ fn a_connection_opens_with_all_subscriptions_in_one_message() {
     driven.elapse();
     let expected = r#"{"action":"subscribe","subscriptions":[{"subscription":"map"},{"entityTypes":["Room"]}],"requestId":"subscribe"}"#;
     assert_eq!(sent(&driven.step(Input::Opened)), expected);
-}
-
-#[test]
-fn a_stream_without_subscriptions_is_confirmed_by_a_ping() {
-    for pong in [r#"{"type":"pong","requestId":"subscribe"}"#, r#"{"type":"pong"}"#] {
-        let mut driven = Driven::with(vec![], true);
-        driven.elapse();
-        assert_eq!(sent(&driven.step(Input::Opened)), r#"{"action":"ping","requestId":"subscribe"}"#);
-        assert!(matches!(driven.receive(pong).item, Some(Ok(StreamItem::Subscribed))));
-        assert_eq!(
-            sent(&driven.subscribe(&["map"])),
-            r#"{"action":"subscribe","subscription":"map","requestId":"request-1"}"#
-        );
-    }
 }
 
 #[test]
@@ -106,7 +92,11 @@ fn requests_are_sent_one_after_the_other() {
 #[test]
 fn the_new_subscription_is_accepted_before_the_old_one_is_removed() {
     let mut driven = Driven::streaming();
-    let request = SubscriptionRequest::Replace { old: SubscriptionName::DEFAULT, new: Box::new(named("map")) };
+    let request = SubscriptionRequest::Replace {
+        old: SubscriptionName::DEFAULT,
+        new: Box::new(named("map")),
+        has_snapshot: false,
+    };
     let effects = driven.step(Input::Request(request.clone()));
     assert_eq!(sent(&effects), r#"{"action":"subscribe","subscription":"map","requestId":"request-1"}"#);
     let half = driven.receive(&answer("subscribed", "request-1"));
@@ -126,21 +116,77 @@ fn a_refused_request_changes_nothing_and_the_stream_goes_on() {
         driven.step(Input::Request(SubscriptionRequest::Replace {
             old: SubscriptionName::DEFAULT,
             new: Box::new(named("a")),
+            has_snapshot: false,
         }));
-        driven.subscribe(&["b"]);
-        let refused = driven.receive(&rejection(code, Some("request-1")).replace('}', r#","subscription":"a"}"#));
+        let is_temporary = matches!(code, "internal" | "conflict");
+        let attempts = if is_temporary { 4 } else { 1 };
+        let refusal =
+            |attempt: u32| rejection(code, Some(&format!("request-{attempt}"))).replace('}', r#","subscription":"a"}"#);
+        for attempt in 1..attempts {
+            let effects = driven.receive(&refusal(attempt));
+            assert!(effects.item.is_none() && effects.send.is_none(), "{effects:?}");
+            assert_eq!(sent(&driven.step(Input::Busy)), "", "not before the pause is over");
+            let before = driven.now;
+            let message = sent(&driven.elapse());
+            assert_eq!(
+                message,
+                format!(r#"{{"action":"subscribe","subscription":"a","requestId":"request-{}"}}"#, attempt + 1)
+            );
+            assert!(driven.now - before <= Duration::from_millis(500));
+        }
+        assert_eq!(sent(&driven.subscribe(&["b"])), "");
+        let refused = driven.receive(&refusal(attempts));
         let Some(Ok(StreamItem::Refused { request: SubscriptionRequest::Replace { .. }, error })) = &refused.item
         else {
             panic!("{refused:?}")
         };
         assert_eq!(error.to_string(), "the server refused the subscription a: no");
-        assert_eq!(error.is_temporary(), matches!(code, "internal" | "conflict"));
-        assert_eq!(sent(&refused), r#"{"action":"subscribe","subscription":"b","requestId":"request-2"}"#);
-        driven.receive(&answer("subscribed", "request-2"));
+        assert_eq!(error.is_temporary(), is_temporary);
+        let id = format!("request-{}", attempts + 1);
+        assert_eq!(sent(&refused), format!(r#"{{"action":"subscribe","subscription":"b","requestId":"{id}"}}"#));
+        driven.receive(&answer("subscribed", &id));
         driven.step(Input::Failed(lost()));
         driven.elapse();
         assert_eq!(driven.machine.subscriptions(), [Subscription::default(), named("b")]);
     }
+}
+
+/// The server may keep a subscription that the client has not been able to remove. The next connection does not have it.
+#[test]
+fn a_removal_that_fails_takes_effect_with_the_next_connection() {
+    let mut driven = Driven::streaming();
+    driven.subscribe(&["a"]);
+    driven.receive(&answer("subscribed", "request-1"));
+    driven.step(Input::Request(SubscriptionRequest::Unsubscribe(SubscriptionName::DEFAULT)));
+    let effects = driven.receive(&rejection("internal", Some("request-2")));
+    assert!(matches!(effects.item, Some(Ok(StreamItem::Disconnected { .. }))), "{effects:?}");
+    driven.elapse();
+    assert_eq!(driven.machine.subscriptions(), [named("a")]);
+}
+
+/// The server fails at the new subscription alone.
+#[test]
+fn a_new_subscription_does_not_keep_the_others_from_being_restored() {
+    let mut driven = Driven::streaming();
+    driven.step(Input::Failed(lost()));
+    driven.subscribe(&["a"]);
+    driven.elapse();
+    driven.step(Input::Opened);
+    driven.receive(&rejection("internal", Some("subscribe")));
+    driven.elapse();
+    assert_eq!(sent(&driven.step(Input::Opened)), r#"{"action":"subscribe","requestId":"subscribe"}"#);
+    let message = sent(&driven.receive(&subscribed()));
+    assert_eq!(message, r#"{"action":"subscribe","subscription":"a","requestId":"request-1"}"#);
+    // Without an accepted subscription, the first one opens the connection.
+    let mut driven = Driven::with(vec![], true);
+    driven.subscribe(&["a"]);
+    driven.subscribe(&["b"]);
+    driven.elapse();
+    driven.step(Input::Opened);
+    driven.receive(&rejection("internal", Some("subscribe")));
+    driven.elapse();
+    let message = sent(&driven.step(Input::Opened));
+    assert_eq!(message, r#"{"action":"subscribe","subscription":"a","requestId":"subscribe"}"#);
 }
 
 #[test]

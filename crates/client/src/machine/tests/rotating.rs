@@ -72,13 +72,13 @@ fn the_next_connection_resumes_and_takes_over() {
     let effects = next(&mut driven, ReplacementInput::Received(subscribed_at("replace", "07", "two", Some(true))));
     assert!(effects.replaces && effects.farewell.is_none());
     assert_eq!(text(effects.send), r#"{"action":"subscribe","subscription":"b","requestId":"request-1"}"#, "it waited");
-    driven.machine.receive_retired(&event_at("2", "06"), driven.now);
+    driven.machine.receive_retired(0, &event_at("2", "06"), driven.now);
     driven.receive(&answer("subscribed", "request-1"));
-    driven.machine.receive_retired(&event_at("1", "06"), driven.now);
-    assert!(driven.machine.is_departing());
+    driven.machine.receive_retired(0, &event_at("1", "06"), driven.now);
+    assert!(driven.machine.has_departures());
     driven.now += StreamTiming::DEFAULT.drain;
     driven.machine.step(Input::Elapsed, driven.now);
-    assert!(!driven.machine.is_departing());
+    assert!(!driven.machine.has_departures());
     assert!(matches!(driven.machine.state(), StreamState::Streaming { .. }));
 }
 
@@ -136,12 +136,12 @@ fn a_former_connection_that_is_lost_before_its_time_is_a_gap_if_it_was_the_only_
         next(&mut driven, ReplacementInput::Opened(None));
         next(&mut driven, ReplacementInput::Received(subscribed_at("replace", "09", "two", Some(has_recovered))));
         driven.step(Input::Received(event_at("1", "10"), SystemTime::UNIX_EPOCH));
-        driven.machine.receive_retired(&event_at("2", "07"), driven.now);
+        driven.machine.receive_retired(0, &event_at("2", "07"), driven.now);
         if !is_early {
             driven.now += StreamTiming::DEFAULT.drain;
             driven.machine.step(Input::Elapsed, driven.now);
         }
-        driven.machine.retired_ended(lost(), driven.now);
+        driven.machine.retired_ended(0, lost(), driven.now);
         driven.items();
         let is_gap = !has_recovered && is_early;
         assert_eq!(matches!(driven.machine.state(), StreamState::Waiting { .. }), is_gap);
@@ -163,8 +163,8 @@ fn the_error_that_ends_a_stream_is_its_last_item() {
     driven.items();
     let refused = ClientError::Closed { code: CloseCode::PolicyViolation, reason: "expired".to_owned() };
     assert!(driven.step(Input::Failed(refused)).item.unwrap().is_err());
-    assert!(!driven.machine.is_departing());
-    assert!(driven.machine.receive_retired(&event_at("2", "07"), driven.now).is_none());
+    assert!(!driven.machine.has_departures());
+    assert!(driven.machine.receive_retired(0, &event_at("2", "07"), driven.now).is_none());
     assert!(driven.machine.next_item().is_none());
 }
 
@@ -193,21 +193,45 @@ fn a_member_leaves_its_group_before_the_end() {
     next(&mut driven, ReplacementInput::Opened(None));
     let effects = next(&mut driven, ReplacementInput::Received(answer("subscribed", "replace")));
     assert_eq!(text(effects.farewell), r#"{"action":"unsubscribe","subscription":"a","requestId":"leave"}"#);
-    driven.machine.receive_retired(&answer("unsubscribed", "leave"), driven.now);
-    driven.machine.receive_retired(&event("late"), driven.now);
+    driven.machine.receive_retired(0, &answer("unsubscribed", "leave"), driven.now);
+    driven.machine.receive_retired(0, &event("late"), driven.now);
     assert_eq!(ids(&mut driven), ["late"]);
     driven.now += Duration::from_secs(1);
     driven.machine.step(Input::Elapsed, driven.now);
-    assert!(!driven.machine.is_departing());
+    assert!(!driven.machine.has_departures());
 
     let message = driven.machine.leave(driven.now);
     assert_eq!(text(message), r#"{"action":"unsubscribe","subscription":"a","requestId":"leave"}"#);
     assert_eq!(driven.machine.state(), StreamState::Closed);
-    driven.machine.receive_retired(&event("last"), driven.now);
+    driven.machine.receive_retired(1, &event("last"), driven.now);
     assert_eq!(ids(&mut driven), ["last"]);
     driven.now += StreamTiming::DEFAULT.drain;
     driven.machine.step(Input::Elapsed, driven.now);
-    assert!(!driven.machine.is_departing());
+    assert!(!driven.machine.has_departures());
+}
+
+/// A member leaves its group while the connection that was replaced still has events.
+#[test]
+fn each_of_two_retired_connections_ends_by_itself() {
+    let mut driven = rotating(StreamConduct { is_member: true, ..conduct(true) });
+    next(&mut driven, ReplacementInput::Opened(None));
+    next(&mut driven, ReplacementInput::Received(answer("subscribed", "replace")));
+    let former = driven.machine.last_retired().unwrap();
+    driven.machine.leave(driven.now);
+    let last = driven.machine.last_retired().unwrap();
+    assert!(former != last && driven.machine.is_departing(former));
+    driven.machine.receive_retired(last, &answer("unsubscribed", "leave"), driven.now);
+    driven.machine.receive_retired(former, &event("former"), driven.now);
+    driven.machine.receive_retired(last, &event("last"), driven.now);
+    assert_eq!(ids(&mut driven), ["former", "last"]);
+    driven.now += Duration::from_secs(1);
+    driven.machine.step(Input::Elapsed, driven.now);
+    assert!(!driven.machine.is_departing(last) && driven.machine.is_departing(former), "that one has not left yet");
+    driven.machine.receive_retired(former, &answer("unsubscribed", "leave"), driven.now);
+    driven.machine.receive_retired(former, &event("late"), driven.now);
+    assert_eq!(ids(&mut driven), ["late"]);
+    driven.machine.retired_ended(former, lost(), driven.now);
+    assert!(!driven.machine.has_departures());
 }
 
 /// A place at which an event arrives, or the takeover.
@@ -241,7 +265,7 @@ proptest! {
                 Arrival::OnFormer(number) => {
                     let frame = event_at(&number.to_string(), &number.to_string());
                     if has_taken_over {
-                        driven.machine.receive_retired(&frame, driven.now);
+                        driven.machine.receive_retired(0, &frame, driven.now);
                     } else {
                         driven.machine.step(Input::Received(frame, SystemTime::UNIX_EPOCH), driven.now);
                         committed = committed.max(number.to_string());

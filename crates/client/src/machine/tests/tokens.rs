@@ -71,6 +71,25 @@ fn the_refused_token_again_ends_the_stream() {
     assert!(matches!(item, Some(Err(ClientError::TokenRefusedAgain))));
 }
 
+/// The refusal of a renewal is no attempt to connect: the next refusal gets one more attempt, with another token.
+#[test]
+fn a_refused_renewal_is_no_refused_connection() {
+    for second in [ClientError::TokenRefusedAgain, refused()] {
+        let mut driven = streaming_with(Duration::from_secs(240));
+        elapse(&mut driven);
+        driven.step(Input::Token(Ok(Some(fresh(Duration::from_secs(240))))));
+        let refusal = json!({ "type": "error", "code": "unauthorized", "message": "no", "requestId": "token-1" });
+        driven.receive(&refusal.to_string());
+        assert!(driven.machine.needs_other_token());
+        driven.step(Input::Failed(lost()));
+        driven.elapse();
+        let item = driven.step(Input::Failed(ClientError::TokenRefusedAgain)).item;
+        assert!(matches!(item, Some(Ok(StreamItem::Disconnected { .. }))), "{item:?}");
+        driven.elapse();
+        assert!(matches!(driven.step(Input::Failed(second)).item, Some(Err(_))));
+    }
+}
+
 #[test]
 fn a_token_is_renewed_in_band() {
     let life = Duration::from_secs(60);
@@ -114,7 +133,8 @@ fn until_a_token_is_wanted(driven: &mut Driven) {
     }
 }
 
-/// The token that the connection has is the one that the server accepted last, and a refused one is not sent with a handshake either.
+/// The token that the connection has is the one that the server accepted last, and a refused one is not sent with a handshake
+/// either.
 #[test]
 fn a_connection_holds_the_token_that_was_accepted() {
     let life = Duration::from_secs(240);

@@ -1,0 +1,90 @@
+//! Sends the requests about subscriptions and snapshots. At most one of them is under way.
+
+use std::time::Duration;
+
+use entity_stream_protocol::{Action, ClientMessage, RequestId, Subscribe};
+use tokio::time::Instant;
+
+use super::Machine;
+use crate::snapshots::SnapshotStep;
+use crate::state::StreamState;
+use crate::subscription_limits::subscribe;
+
+impl Machine {
+    /// The first message of a connection.
+    pub(super) fn opening_action(&mut self, now: Instant) -> Option<Action> {
+        let snapshots = self.subscriptions.snapshots_at_opening();
+        let action = subscribe(self.subscriptions.at_opening(), snapshots, self.resumption.since(now));
+        self.resumption.opened(matches!(action, Some(Action::Subscribe(Subscribe { since: Some(_), .. }))));
+        action
+    }
+
+    /// Sends the next request about subscriptions, if the connection is free for it.
+    pub(super) fn send_next(&mut self, now: Instant) -> Option<ClientMessage> {
+        let message = match self.state {
+            StreamState::Streaming { request_at: None, .. }
+                if !self.snapshots.is_under_way() && !self.wants_replacement() =>
+            {
+                self.subscriptions.next_message()
+            }
+            _ => None,
+        };
+        self.send_request(message, now)
+    }
+
+    /// Sends the next request of the snapshot that is under way. If the program has ended all its subscriptions, the snapshot is
+    /// over.
+    pub(super) fn send_snapshot_request(&mut self, now: Instant) -> Option<ClientMessage> {
+        let subscriptions = self.snapshots.subscriptions()?;
+        if !self.subscriptions.is_any_wanted(subscriptions) {
+            let held = self.snapshots.abandon();
+            self.hand_out_with(None, held);
+            return self.send_next(now);
+        }
+        let (step, id) = self.snapshots.next_request()?;
+        let action = match step {
+            SnapshotStep::Continue(next) => Some(Action::Snapshot { next }),
+            SnapshotStep::Begin(names) => {
+                let subscriptions = self.subscriptions.at_opening();
+                let named = subscriptions.into_iter().filter(|subscription| names.contains(&subscription.name));
+                subscribe(named.collect(), names.clone(), None)
+            }
+        };
+        self.send_request(action.map(|action| (action, id)), now)
+    }
+
+    fn send_request(&mut self, message: Option<(Action, RequestId)>, now: Instant) -> Option<ClientMessage> {
+        if let (Some(_), StreamState::Streaming { accept_by, .. }) = (&message, &mut self.state) {
+            *accept_by = Some(now + self.conduct.timing.answer);
+        }
+        message.map(|(action, id)| ClientMessage { action, request_id: Some(id) })
+    }
+
+    /// Sends the next request after a pause.
+    pub(super) fn pause_requests(&mut self, pause: Duration, now: Instant) -> Option<ClientMessage> {
+        if let StreamState::Streaming { request_at, .. } = &mut self.state {
+            *request_at = Some(now + pause);
+        }
+        None
+    }
+
+    /// The pause is over.
+    pub(super) fn resume_requests(&mut self, now: Instant) -> Option<ClientMessage> {
+        if let StreamState::Streaming { request_at, .. } = &mut self.state {
+            *request_at = None;
+        }
+        if self.snapshots.is_under_way() { self.send_snapshot_request(now) } else { self.send_next(now) }
+    }
+
+    /// True if a request about subscriptions is under way.
+    pub(super) fn is_requesting(&self) -> bool {
+        matches!(self.state, StreamState::Streaming { accept_by: Some(_), .. })
+    }
+
+    /// The server has answered the request that was under way.
+    pub(super) fn no_longer_requesting(&mut self) {
+        if let StreamState::Streaming { accept_by, .. } = &mut self.state {
+            *accept_by = None;
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! The frames that clients receive, written from one change.
+//!
+//! Invariant: no frame is larger than [`MESSAGE_BYTES`]. `previous` goes first, then `data`, then the list of changed attributes;
+//! the limits of the other fields keep the rest below it.
+
+use std::borrow::Cow;
+
+use serde_json::value::RawValue;
+
+use super::Event;
+use crate::cloud_event::CloudEvent;
+use crate::event_message::EventMessage;
+use crate::event_type::EventType;
+use crate::format::Format;
+use crate::json::empty_object;
+use crate::limits::MESSAGE_BYTES;
+use crate::message_form::MessageForm;
+use crate::revision::StateNotice;
+use crate::rfc3339::is_rfc3339;
+
+impl Event {
+    /// The text frame for every connection with this form. An event that is larger than API Gateway's limit is truncated.
+    pub fn message(&self, form: &MessageForm) -> String {
+        if form.has_left {
+            return self.render(form.format, self.body(form));
+        }
+        if self.left_out.is_some() {
+            return self.truncated_message(form);
+        }
+        let data = self.data(form);
+        let data = Some(form.view.apply(&data));
+        let previous = self.previous(form);
+        let whole = EventMessage { data, previous, ..self.body(form) };
+        let message = self.render(form.format, whole.clone());
+        if message.len() <= MESSAGE_BYTES {
+            return message;
+        }
+        if whole.previous.is_some() {
+            let message = self.render(form.format, EventMessage { previous: None, ..whole });
+            if message.len() <= MESSAGE_BYTES {
+                return message;
+            }
+        }
+        self.truncated_message(form)
+    }
+
+    /// The text frame without `data`. It is never larger than API Gateway's limit.
+    pub fn truncated_message(&self, form: &MessageForm) -> String {
+        if form.has_left {
+            return self.render(form.format, self.body(form));
+        }
+        let data_bytes = self.left_out.or_else(|| u64::try_from(self.data(form).get().len()).ok());
+        let data = Some(Cow::Owned(empty_object()));
+        let body = self.body(form);
+        // The client gets no part of the entity, although it asked for all of it.
+        let partial = body.partial || self.shows_entity(form);
+        let truncated = EventMessage { data, truncated: true, data_bytes, partial, ..body };
+        let message = self.render(form.format, truncated.clone());
+        if message.len() <= MESSAGE_BYTES {
+            return message;
+        }
+        // Only a list of thousands of attributes is that long. The length of every other field is limited.
+        self.render(form.format, EventMessage { changed_attributes: None, ..truncated })
+    }
+
+    /// True if the message shows the entity as it is now, and not only the change.
+    fn shows_entity(&self, form: &MessageForm) -> bool {
+        self.is_snapshot || form.view.shows_whole_entity()
+    }
+
+    /// The data before the view selects from it. A late change of a deleted entity has none in a view of the whole entity.
+    fn data(&self, form: &MessageForm) -> Cow<'_, RawValue> {
+        let whole = self.states.as_ref().filter(|_| form.view.shows_whole_entity());
+        match whole.and_then(|states| states.after.as_deref()) {
+            Some(whole) => Cow::Borrowed(whole),
+            None if whole.is_some() && self.is_late() => Cow::Owned(empty_object()),
+            None => Cow::Borrowed(&self.change.data),
+        }
+    }
+
+    fn is_late(&self) -> bool {
+        self.revision.as_ref().is_some_and(|revision| revision.is_late)
+    }
+
+    fn previous<'a>(&'a self, form: &MessageForm) -> Option<Cow<'a, RawValue>> {
+        let previous = self.revision.as_ref()?.previous.as_deref();
+        previous.filter(|_| form.view.shows_changes()).map(|previous| form.view.apply(previous))
+    }
+
+    /// A view of the whole entity shows a change that is late as what the entity is now: the change itself is history.
+    fn event_type(&self, form: &MessageForm) -> EventType {
+        if form.has_left {
+            return EventType::EntityLeft;
+        }
+        if self.is_snapshot {
+            return EventType::EntitySnapshot;
+        }
+        match &self.states {
+            Some(states) if self.is_late() && form.view.shows_whole_entity() => match states.after {
+                Some(_) => EventType::EntityUpdated,
+                None => EventType::EntityDeleted,
+            },
+            _ => self.change.change_type.into(),
+        }
+    }
+
+    /// The message without `data`.
+    fn body<'a>(&'a self, form: &'a MessageForm) -> EventMessage<'a> {
+        let event_type = self.event_type(form);
+        let is_update = event_type == EventType::EntityUpdated;
+        let changed_attributes = self.change.changed_attributes.as_deref().filter(|_| is_update);
+        let revision = self.revision.as_ref();
+        EventMessage {
+            event_type,
+            id: self.id.as_str().into(),
+            tenant: self.change.tenant.as_str().into(),
+            service_path: self.change.service_path.as_str().into(),
+            entity_id: self.change.entity_id.as_str().into(),
+            entity_type: Cow::Borrowed(&self.change.entity_types),
+            data: None,
+            truncated: false,
+            data_bytes: None,
+            changed_attributes: changed_attributes.map(Cow::Borrowed),
+            previous: None,
+            // A message without attributes has no names to explain.
+            context: self.change.context.as_deref().filter(|_| !form.has_left).map(Cow::Borrowed),
+            timestamp: self.change.timestamp.as_deref().unwrap_or(&self.time).into(),
+            subscriptions: (!form.subscriptions.is_empty()).then_some(Cow::Borrowed(form.subscriptions.as_slice())),
+            position: self.position.clone(),
+            replayed: self.is_replayed,
+            version: revision.map(|revision| revision.version),
+            late: self.is_late(),
+            // Changed attributes say nothing of the rest.
+            partial: revision.is_some_and(|revision| revision.is_partial) && !form.has_left && self.shows_entity(form),
+            state: self.has_no_state.then_some(StateNotice::Unavailable),
+        }
+    }
+
+    /// The time of the change in RFC 3339, which CloudEvents requires: the bus's time if the publisher's timestamp has
+    /// another form.
+    fn rfc3339(&self) -> &str {
+        self.change.timestamp.as_deref().filter(|timestamp| is_rfc3339(timestamp)).unwrap_or(&self.time)
+    }
+
+    fn render<'a>(&'a self, format: Format, body: EventMessage<'a>) -> String {
+        match format {
+            Format::Json => body.to_json(),
+            Format::CloudEvents => CloudEvent::new(self.rfc3339(), body).to_json(),
+        }
+    }
+}
