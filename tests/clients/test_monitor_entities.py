@@ -82,7 +82,7 @@ def test_the_panel_shows_an_entity_with_its_past(local: LocalSystem):
         expect(co2.locator("svg")).to_have_attribute("aria-label", "3 values from 400 to 500")
         expect(panel.locator(".entity-row", has_text="name").locator("svg")).to_be_hidden()
         co2.get_by_role("button").click()
-        expect(co2.locator(".previous span")).to_have_text(["500", "400"])
+        expect(co2.locator(".previous span")).to_have_text(["500", "400.0"])
 
         def copied(button: str) -> str:
             panel.get_by_role("button", name=button, exact=True).click()
