@@ -20,6 +20,8 @@ export class MapPainter {
   #projection;
   #ratio = 1;
   #colours = {};
+  /** The boxes of the texts that stand, where no label has room. */
+  #standing = [];
   /** The widths of labels, which change seldom. */
   #widths = new Map();
 
@@ -50,7 +52,9 @@ export class MapPainter {
     context.setTransform(this.#ratio, 0, 0, this.#ratio, 0, 0);
     context.clearRect(0, 0, width, height);
     context.font = `11px ${colour('--sans')}`;
+    this.#standing = [];
     this.#grid(width, height);
+    this.#bar(width);
     const shown = points
       .map((point) => ({ ...point, pixel: this.#projection.pixel(point.now), colour: `hsl(${hue(point.type)} 60% ${this.#colours.lightness})` }))
       .filter(({ pixel: [x, y], lines }) => lines.length > 0 || (x > -20 && y > -20 && x < width + 20 && y < height + 20));
@@ -58,7 +62,6 @@ export class MapPainter {
     for (const point of shown) this.#trail(point);
     for (const point of shown) this.#point(point, point.key === selected);
     if (hasLabels) this.#labels(shown, selected);
-    this.#bar(width);
     if (isAimed) this.#aim(width, height);
   }
 
@@ -82,11 +85,11 @@ export class MapPainter {
     for (const longitude of longitudes) {
       const text = degrees(turned(longitude), digits, 'W', 'E');
       const x = this.#projection.pixel([longitude, 0])[0] + 4;
-      if (x + this.#width(text) < width) this.#text(text, x, height - 6, this.#colours.muted);
+      if (x + this.#width(text) < width) this.#stand(text, x, height - 6);
     }
     for (const latitude of latitudes) {
       const y = this.#projection.pixel([0, latitude])[1];
-      if (y < height - 24 && y > 14) this.#text(degrees(latitude, digits, 'S', 'N'), 6, y - 4, this.#colours.muted);
+      if (y < height - 24 && y > 34) this.#stand(degrees(latitude, digits, 'S', 'N'), 6, y - 4);
     }
   }
 
@@ -106,7 +109,14 @@ export class MapPainter {
     context.lineWidth = 1.5;
     context.strokeStyle = this.#colours.muted;
     context.stroke();
-    this.#text(text, 14 + pixels, 14, this.#colours.muted);
+    this.#standing.push([8, 0, 8 + pixels, 16]);
+    this.#stand(text, 14 + pixels, 14);
+  }
+
+  /** A text of the map itself. */
+  #stand(text, x, y) {
+    this.#text(text, x, y, this.#colours.muted);
+    this.#standing.push([x, y - 11, x + this.#width(text), y + 4]);
   }
 
   #aim(width, height) {
@@ -176,7 +186,7 @@ export class MapPainter {
 
   /** Labels beside, above or below their points, as many as have room. The selected point has one in any case. */
   #labels(points, selected) {
-    const taken = points.map(({ pixel: [x, y] }) => [x - RADIUS, y - RADIUS, x + RADIUS, y + RADIUS]).slice(0, 2 * LABELS);
+    const taken = points.map(({ pixel: [x, y] }) => [x - RADIUS, y - RADIUS, x + RADIUS, y + RADIUS]).slice(0, 2 * LABELS).concat(this.#standing);
     const ordered = points.filter(({ key }) => key === selected).concat(points.filter(({ key }) => key !== selected).slice(0, LABELS));
     for (const { key, label, pixel } of ordered) {
       const text = label.length > 28 ? `${label.slice(0, 27)}…` : label;
