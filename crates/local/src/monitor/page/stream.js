@@ -18,7 +18,7 @@ const wireName = ({ subscription }) => subscription ?? DEFAULT;
  * Reports `onState(state)`, where `state.phase` is `connecting`, `open`, `idle` (there is no subscription), `waiting` (with
  * `retryAt`, and `opened` if a connection was lost), `refused` (with `reason`) or `closed`. Reports `onEvent(message, names)` with
  * the names of the subscriptions that match, `onAnswer(name, { inForce })` or `onAnswer(name, { code, message })` for the latest
- * version of a subscription, `onRemoved()`, `onRecovery({ replayed })` or `onRecovery({ reason, missedSince })`, and `onStream(stream)`
+ * version of a subscription, `onRemoved()`, `onRecovery({ replayed, isWhole })` or `onRecovery({ reason, missedSince })`, and `onStream(stream)`
  * for each new stream.
  */
 export class Stream {
@@ -57,7 +57,7 @@ export class Stream {
     this.#stream = stream;
     stream.on('state', (change) => this.#changed(change));
     stream.on('event', (message) => this.#took(message));
-    stream.on('recovered', () => this.#report.onRecovery({ replayed: this.#replayed.size }));
+    stream.on('recovered', () => this.#report.onRecovery({ replayed: this.#replayed.size, isWhole: this.#isWhole }));
     stream.on('notRecovered', (gap) => this.#report.onRecovery(gap));
     stream.on('error', () => {});
     this.#setState({ phase: this.#wanted.length > 0 ? 'connecting' : 'idle' });
