@@ -9,6 +9,8 @@ const LABEL_HEIGHT = 15;
 const LABELS = 80;
 /** The greatest width of the bar that shows the scale, in pixels. */
 const BAR = 120;
+/** Most points that have a trail. The trails of more cover each other. */
+const TRAILS = 1000;
 
 /** A coordinate as text, with the letters of its two directions. */
 const degrees = (number, digits, negative, positive) => `${Math.abs(number).toFixed(digits)}° ${number < 0 ? negative : positive}`;
@@ -22,6 +24,8 @@ export class MapPainter {
   #colours = {};
   /** The boxes of the texts that stand, where no label has room. */
   #standing = [];
+  /** The pictures of the points, by their colours. */
+  #dots = new Map();
   /** The widths of labels, which change seldom. */
   #widths = new Map();
 
@@ -59,8 +63,10 @@ export class MapPainter {
       .map((point) => ({ ...point, pixel: this.#projection.pixel(point.now), colour: `hsl(${hue(point.type)} 60% ${this.#colours.lightness})` }))
       .filter(({ pixel: [x, y], lines }) => lines.length > 0 || (x > -20 && y > -20 && x < width + 20 && y < height + 20));
     for (const point of shown) this.#outlines(point);
-    for (const point of shown) this.#trail(point);
-    for (const point of shown) this.#point(point, point.key === selected);
+    for (const point of shown) if (shown.length <= TRAILS || point.key === selected) this.#trail(point);
+    this.#dots.clear();
+    for (const point of shown) if (point.key !== selected) this.#dot(point);
+    for (const point of shown) if (point.key === selected) this.#point(context, point.pixel, point.colour, true);
     if (hasLabels) this.#labels(shown, selected);
     if (isAimed) this.#aim(width, height);
   }
@@ -173,8 +179,21 @@ export class MapPainter {
     context.stroke();
   }
 
-  #point({ pixel: [x, y], colour }, isSelected) {
-    const context = this.#context;
+  /** A point as the copy of a picture, which is faster than a circle. */
+  #dot({ pixel: [x, y], colour }) {
+    const half = RADIUS + 2;
+    let picture = this.#dots.get(colour);
+    if (!picture) {
+      picture = new OffscreenCanvas(Math.ceil(2 * half * this.#ratio), Math.ceil(2 * half * this.#ratio));
+      const context = picture.getContext('2d');
+      context.scale(this.#ratio, this.#ratio);
+      this.#point(context, [half, half], colour, false);
+      this.#dots.set(colour, picture);
+    }
+    this.#context.drawImage(picture, x - half, y - half, picture.width / this.#ratio, picture.height / this.#ratio);
+  }
+
+  #point(context, [x, y], colour, isSelected) {
     context.beginPath();
     context.arc(x, y, isSelected ? RADIUS + 2 : RADIUS, 0, 2 * Math.PI);
     context.fillStyle = colour;
