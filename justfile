@@ -125,7 +125,8 @@ benchmarks:
     cargo bench --locked --workspace --no-fail-fast --bench '*'
 
 # Keystrokes on the monitor page, in Chromium without a GPU, while 1,000 events a second arrive
-monitor-benchmark: build
+monitor-benchmark:
+    cargo build --locked --profile bench --bin entity-stream
     {{ python }} tests/clients/monitor_benchmark.py
 
 # The checks of every change

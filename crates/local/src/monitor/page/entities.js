@@ -15,7 +15,8 @@ const ORDERS = {
   id: byKey,
   type: (a, b) => text(a.types[0], b.types[0]) || byKey(a, b),
   version: (a, b) => (b.entity.version ?? 0) - (a.entity.version ?? 0) || byKey(a, b),
-  age: (a, b) => b.time - a.time || byKey(a, b),
+  // An entity without a readable time is the oldest.
+  age: (a, b) => (b.time || 0) - (a.time || 0) || byKey(a, b),
 };
 
 /** The tab of the entities. */

@@ -3,7 +3,7 @@ import { MapInput } from './map_input.js';
 import { MapPainter } from './map_painter.js';
 import { localName } from './names.js';
 import { placeOf } from './place.js';
-import { Projection } from './projection.js';
+import { Projection, turned } from './projection.js';
 
 /** The time in which a point moves to its new position, in milliseconds. */
 const MOVE = 600;
@@ -51,11 +51,14 @@ export class MapView {
     this.#input = new MapInput(this.#canvas, this.#projection, {
       onMove: () => { this.#hasMoved = true; this.#later(); },
       onClick: (pixel) => { const key = this.#at(pixel); if (key) onOpen(key); },
+      onEnter: () => { const key = this.#at(this.#projection.size.map((length) => length / 2), Infinity); if (key) onOpen(key); },
+      onFit: () => this.#fit(),
       onHover: (pixel) => { this.#canvas.classList.toggle('over', this.#at(pixel) !== null); },
     });
     byId('map-in').addEventListener('click', () => this.#input.zoom(2));
     byId('map-out').addEventListener('click', () => this.#input.zoom(0.5));
-    byId('map-fit').addEventListener('click', () => { this.#hasMoved = false; this.#later(); });
+    byId('map-fit').addEventListener('click', () => this.#fit());
+    for (const name of ['focus', 'blur']) this.#canvas.addEventListener(name, () => this.#later());
     byId('map-labels').addEventListener('change', () => this.#later());
     new ResizeObserver(() => this.#later()).observe(this.#canvas.parentElement);
     matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => this.#later());
@@ -108,18 +111,24 @@ export class MapView {
   #present({ from, at, since }, now) {
     const part = Math.min(1, (now - since) / MOVE);
     const eased = 1 - (1 - part) ** 2;
-    return since === 0 ? at : [0, 1].map((axis) => from[axis] + (at[axis] - from[axis]) * eased);
+    return since === 0 ? at : [from[0] + turned(at[0] - from[0]) * eased, from[1] + (at[1] - from[1]) * eased];
   }
 
-  #at(pixel) {
+  #at(pixel, within = NEAR) {
     const now = performance.now();
-    let [nearest, distance] = [null, NEAR];
+    let [nearest, distance] = [null, within];
     for (const point of this.#points.values()) {
       const [x, y] = this.#projection.pixel(this.#present(point, now));
       const away = Math.hypot(x - pixel[0], y - pixel[1]);
       if (away < distance) [nearest, distance] = [point.key, away];
     }
     return nearest;
+  }
+
+  /** Shows all points, and goes on to do so. */
+  #fit() {
+    this.#hasMoved = false;
+    this.#later();
   }
 
   #later() {
@@ -138,11 +147,11 @@ export class MapView {
     if (!this.#painter.resize()) return;
     const points = [...this.#points.values()];
     if (!this.#hasMoved) this.#projection.fit(points.flatMap(({ at, lines }) => [at, ...lines.flat()]));
-    this.#painter.paint(points.map((point) => ({ ...point, now: this.#present(point, now) })), { selected: this.#selected, hasLabels: byId('map-labels').checked });
+    this.#painter.paint(points.map((point) => ({ ...point, now: this.#present(point, now) })), { selected: this.#selected, hasLabels: byId('map-labels').checked, isAimed: this.#canvas.matches(':focus-visible') });
     const total = this.#collected.rows.size;
     const text = total === 0 && this.#collected.state.phase === 'loading' ? 'Loading' : `${grouped(points.length)} of ${grouped(total)} ${total === 1 ? 'entity' : 'entities'} with a location`;
     setText(byId('map-state'), text);
-    this.#canvas.setAttribute('aria-label', `Map: ${text}. The tab Entities has all of them as a list.`);
+    this.#canvas.setAttribute('aria-label', `Map: ${text}. Arrow keys move it, + and − scale it, Home shows all points, and Enter opens the entity nearest to the centre.`);
     if (now < this.#until) this.#later();
   }
 }

@@ -10,7 +10,7 @@ export class MapInput {
   #pointers = new Map();
   #travelled = 0;
 
-  /** Reports `onMove()`, and `onClick(pixel)` and `onHover(pixel)` on the canvas. */
+  /** Reports `onMove()`, `onEnter()` and `onFit()`, and `onClick(pixel)` and `onHover(pixel)` on the canvas. */
   constructor(canvas, projection, report) {
     this.#canvas = canvas;
     this.#projection = projection;
@@ -36,6 +36,8 @@ export class MapInput {
     const factor = { '+': 1.5, '=': 1.5, '-': 1 / 1.5 }[key];
     if (factor) this.zoom(factor);
     else if (x || y) this.#move(x, y);
+    else if (key === 'Enter') this.#report.onEnter();
+    else if (key === 'Home') this.#report.onFit();
     else return false;
     return true;
   }

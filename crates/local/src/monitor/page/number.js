@@ -2,5 +2,5 @@
 export function numberOf(attribute) {
   const one = Array.isArray(attribute) ? attribute[0] : attribute;
   const value = typeof one === 'object' && one !== null ? one.value : one;
-  return typeof value === 'number' ? value : undefined;
+  return Number.isFinite(value) ? value : undefined;
 }

@@ -1,6 +1,8 @@
 import { element, setText } from './dom.js';
+import { member } from './json.js';
 import { localName } from './names.js';
 import { numberOf } from './number.js';
+import { dataText } from './raw.js';
 import { drawSparkline, sparkline } from './sparkline.js';
 import { clock } from './time.js';
 import { readable } from './value.js';
@@ -13,10 +15,10 @@ function values(past, name) {
   const found = [];
   let last;
   for (const { at, entity } of past) {
+    if (!Object.hasOwn(entity.data, name)) continue;
     const value = entity.data[name];
-    if (value === undefined) continue;
     const text = JSON.stringify(value);
-    if (text !== last) found.push({ at, text, number: numberOf(value) });
+    if (text !== last) found.push({ at, entity, number: numberOf(value) });
     last = text;
   }
   return found;
@@ -51,8 +53,8 @@ export class PanelAttribute {
     this.node.toggleAttribute('data-changed', isChanged);
     this.#shown = values(past, this.#name);
     const numbers = this.#shown.filter(({ number }) => number !== undefined);
-    this.#spark.toggleAttribute('hidden', numbers.length === 0);
-    if (numbers.length > 0) drawSparkline(this.#spark, numbers);
+    this.#spark.toggleAttribute('hidden', numbers.length < 2);
+    if (numbers.length > 1) drawSparkline(this.#spark, numbers);
     const before = Math.max(0, this.#shown.length - 1);
     setText(this.#count, before > 0 ? String(before) : '');
     this.#count.title = `${before} previous values`;
@@ -64,6 +66,6 @@ export class PanelAttribute {
     const previous = this.#shown.slice(0, -1).reverse().slice(0, LISTED);
     this.#previous.replaceChildren(...(previous.length === 0
       ? [element('li', { class: 'muted' }, 'The page has seen no other value.')]
-      : previous.map(({ at, text }) => element('li', {}, element('time', {}, clock(new Date(at))), element('span', { class: 'mono' }, readable(text))))));
+      : previous.map(({ at, entity }) => element('li', {}, element('time', {}, clock(new Date(at))), element('span', { class: 'mono' }, readable(member(dataText(entity.data), this.#name)))))));
   }
 }

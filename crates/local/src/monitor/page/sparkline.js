@@ -12,18 +12,14 @@ export function sparkline() {
   return svg;
 }
 
-/** Draws points `{ at, number }`, the oldest first. */
+/** Draws two or more points `{ at, number }`, the oldest first. */
 export function drawSparkline(svg, points) {
-  svg.toggleAttribute('data-empty', points.length < 2);
-  if (points.length < 2) {
-    svg.setAttribute('aria-label', 'One value');
-    return;
-  }
   const numbers = points.map(({ number }) => number);
   const [least, most] = [Math.min(...numbers), Math.max(...numbers)];
   const [from, to] = [points[0].at, points.at(-1).at];
   const x = (at, index) => (to > from ? ((at - from) / (to - from)) : index / (points.length - 1)) * (WIDTH - 2 * EDGE) + EDGE;
-  const y = (number) => HEIGHT - EDGE - (most > least ? (number - least) / (most - least) : 0.5) * (HEIGHT - 2 * EDGE);
+  // Of halves, because the difference of the largest numbers is infinite.
+  const y = (number) => HEIGHT - EDGE - (most > least ? (number / 2 - least / 2) / (most / 2 - least / 2) : 0.5) * (HEIGHT - 2 * EDGE);
   const path = points.map(({ at, number }, index) => `${index === 0 ? 'M' : 'L'}${x(at, index).toFixed(1)} ${y(number).toFixed(1)}`);
   svg.firstChild.setAttribute('d', path.join(''));
   svg.setAttribute('aria-label', `${points.length} values from ${least} to ${most}`);
