@@ -62,8 +62,6 @@ const simulation = new Simulation(() => tenant);
 const letters = new DeadLetters();
 new PublishForm(() => tenant);
 const refreshConnections = watchConnections();
-// The server may keep no state, and then it refuses whole entities. It has accepted those of a complete collection.
-collected.listen(() => { if (collected.state.phase === 'complete') stream.shareView(); });
 
 function onEvent(message, names) {
   const change = store.add(message, names);

@@ -16,16 +16,13 @@ export class Recovery {
   #node = byId('recovery');
   #timer;
 
-  /** The history of whole entities has only the last state of each: `isWhole`. */
-  heard({ replayed, isWhole, reason, missedSince }) {
+  heard({ replayed, reason, missedSince }) {
     clearTimeout(this.#timer);
     const isComplete = reason === undefined;
     this.#node.toggleAttribute('data-bad', !isComplete);
     if (isComplete) {
       const events = `${grouped(replayed)} ${replayed === 1 ? 'event' : 'events'}`;
-      const verdict = isWhole ? 'every entity is up to date' : 'no event is missing';
-      const source = `came from the history${isWhole ? ', one for each entity that changed' : ''}`;
-      setMessage(this.#node, `Recovered: ${verdict}. ${replayed === 0 ? 'No event was published meanwhile.' : `${events} ${source}.`}`);
+      setMessage(this.#node, `Recovered: no event is missing. ${replayed === 0 ? 'None was published meanwhile.' : `${events} came from the history.`}`);
       this.#timer = setTimeout(() => this.clear(), GOOD_FOR);
     } else {
       const since = missedSince ? ` since ${clock(missedSince)}` : '';

@@ -9,6 +9,9 @@ export const DEFAULT = 'default';
 
 const withCapital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
+/** The filter of a subscription as the client takes it. */
+const filterOf = ({ subscription, ...filter }) => filter;
+
 /** The name of a subscription as the client takes it. */
 const wireName = ({ subscription }) => subscription ?? DEFAULT;
 
@@ -18,7 +21,7 @@ const wireName = ({ subscription }) => subscription ?? DEFAULT;
  * Reports `onState(state)`, where `state.phase` is `connecting`, `open`, `idle` (there is no subscription), `waiting` (with
  * `retryAt`, and `opened` if a connection was lost), `refused` (with `reason`) or `closed`. Reports `onEvent(message, names)` with
  * the names of the subscriptions that match, `onAnswer(name, { inForce })` or `onAnswer(name, { code, message })` for the latest
- * version of a subscription, `onRemoved()`, `onRecovery({ replayed, isWhole })` or `onRecovery({ reason, missedSince })`, and `onStream(stream)`
+ * version of a subscription, `onRemoved()`, `onRecovery({ replayed })` or `onRecovery({ reason, missedSince })`, and `onStream(stream)`
  * for each new stream.
  */
 export class Stream {
@@ -33,8 +36,6 @@ export class Stream {
   /** The ids of the events that came from the history since the connection was lost. */
   #replayed = new Set();
   #wasOpen = false;
-  /** True if events have the whole entity, as those of the collection have. */
-  #isWhole = false;
   state = { phase: 'closed' };
   /** The number of reconnects. */
   reconnects = 0;
@@ -46,7 +47,6 @@ export class Stream {
   connect(tenant, token) {
     this.#end();
     this.#wasOpen = false;
-    this.#isWhole = false;
     const stream = new EntityStream({
       url: `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/`,
       tenant,
@@ -57,7 +57,7 @@ export class Stream {
     this.#stream = stream;
     stream.on('state', (change) => this.#changed(change));
     stream.on('event', (message) => this.#took(message));
-    stream.on('recovered', () => this.#report.onRecovery({ replayed: this.#replayed.size, isWhole: this.#isWhole }));
+    stream.on('recovered', () => this.#report.onRecovery({ replayed: this.#replayed.size }));
     stream.on('notRecovered', (gap) => this.#report.onRecovery(gap));
     stream.on('error', () => {});
     this.#setState({ phase: this.#wanted.length > 0 ? 'connecting' : 'idle' });
@@ -91,20 +91,10 @@ export class Stream {
       return;
     }
     const version = this.#next(name);
-    former.update(this.#filterOf(fields)).then(
+    former.update(filterOf(fields)).then(
       (inForce) => this.#tell(name, version, { inForce }),
       (error) => this.#refused(name, version, error),
     );
-  }
-
-  /**
-   * Asks for whole entities from now on. The server sends an event once for each view. In the view of the collection, one message
-   * serves the list of events and the collection.
-   */
-  shareView() {
-    if (this.#isWhole || !this.#stream) return;
-    this.#isWhole = true;
-    for (const fields of this.#wanted) this.set(fields);
   }
 
   remove(name) {
@@ -118,7 +108,7 @@ export class Stream {
     const version = this.#next(name);
     let subscription;
     try {
-      subscription = this.#stream.subscribe(this.#filterOf(fields), { name });
+      subscription = this.#stream.subscribe(filterOf(fields), { name });
     } catch (error) {
       this.#tell(name, version, { code: 'invalid_subscription', message: `subscription: ${error.message}` });
       return;
@@ -130,11 +120,6 @@ export class Stream {
       this.#refused(name, this.#latest.get(name), error);
     });
     subscription.ready.then((inForce) => this.#tell(name, version, { inForce }), () => {});
-  }
-
-  /** The filter of a subscription as the client takes it. */
-  #filterOf({ subscription, ...filter }) {
-    return this.#isWhole ? { ...filter, wholeEntity: true } : filter;
   }
 
   #next(name) {
