@@ -1,4 +1,4 @@
-"""The monitor page with entities that no publisher means to send, and with the view of the events that it shares with the entities."""
+"""The monitor page with entities that no publisher means to send."""
 
 import json
 import re
@@ -6,9 +6,8 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from browser import until
 from harness import LocalSystem
-from monitor import connections, entry_of, monitor, rows, show
+from monitor import entry_of, monitor, rows, show
 
 EARTH = "/_local/monitor/projection.js"
 
@@ -30,34 +29,6 @@ def open_entity(page: Page, entity_id: str):
 
 def value_of(page: Page, name: str):
     return page.locator(f"#entity .entity-attribute[title='{name}'] .entity-value")
-
-
-def test_an_event_arrives_once_for_the_events_and_the_entities(local: LocalSystem):
-    with monitor(local) as page:
-        frames: list[str] = []
-        page.on("websocket", lambda socket: socket.on("framereceived", lambda frame: frames.append(str(frame))))
-        page.reload()
-        expect(page.locator("#state-text")).to_have_text("Connected")
-        show(page, "Entities")
-        publish(local, "first", '{"n":{"type":"Number","value":1.0},"name":{"type":"Text","value":"A"}}', type="entityCreated")
-        expect(page.locator("#entities-state")).to_have_text("1 entity")
-
-        def subscriptions() -> list[bool]:
-            (connection,) = [one for one in connections(local) if one["tenant"] == "demo"]
-            return [one.get("wholeEntity", False) for one in connection["subscriptions"]]
-
-        until(page, lambda: subscriptions() == [True, True], "one view of all subscriptions")
-        frames.clear()
-        publish(local, "first", '{"n":{"type":"Number","value":2.0}}', changedAttributes=["n"])
-        publish(local, "last", "{}", type="entityCreated")
-        expect(page.locator("#entities-state")).to_have_text("2 entities")
-        expect(page.locator("#received")).to_have_text("3")
-        assert sum(frame.count('"entityId":"first"') for frame in frames) == 1
-        # The list shows the change first, and the entity as it is now after it.
-        show(page, "Events")
-        row = rows(page).filter(has_text="first").first
-        expect(row.locator("mark.attribute")).to_have_text(["n 2.0"])
-        expect(row.locator("span.attribute")).to_have_text(["name A"])
 
 
 def test_attributes_with_names_and_numbers_of_their_own(local: LocalSystem):
