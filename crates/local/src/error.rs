@@ -81,9 +81,7 @@ impl StartError {
         error: &std::io::Error,
     ) -> Self {
         let reason = match error.kind() {
-            std::io::ErrorKind::AddrInUse => {
-                "another program listens there, or another option names this port".to_owned()
-            }
+            std::io::ErrorKind::AddrInUse => "another program listens there".to_owned(),
             std::io::ErrorKind::PermissionDenied => "this needs more rights".to_owned(),
             _ => error.to_string(),
         };

@@ -83,9 +83,15 @@ async fn handshake(
     if let Ok(Err(error)) = &ended
         && error.kind() == ErrorKind::Tls
     {
-        let advice = "check that the certificate is for this host, that this machine's clock is right, and that no proxy \
-                      replaces the certificate";
-        diagnosis.add(Finding::failed(Check::Tls, error.to_string()).advise(advice))?;
+        // rustls says so of an answer that is no record of TLS, such as one of HTTP.
+        let finding = if error.to_string().contains("InvalidContentType") {
+            Finding::failed(Check::Tls, "the server speaks no TLS").advise("try ws:// instead of wss:// in --url")
+        } else {
+            let advice = "check that the certificate is for this host, that this machine's clock is right, and that no \
+                          proxy replaces the certificate";
+            Finding::failed(Check::Tls, error.to_string()).advise(advice)
+        };
+        diagnosis.add(finding)?;
         return Ok(None);
     }
     if client.url().is_encrypted() {
@@ -133,6 +139,10 @@ fn failed(error: &ClientError, credential: Option<CredentialKind>, credential_ad
         (ClientError::Handshake(_), _) => {
             (Check::Handshake, "check --url: another service than Entity Stream answers there")
         }
+        (ClientError::Protocol(_), _) => (
+            Check::Handshake,
+            "check --url: another service than Entity Stream answers there, or the endpoint has TLS and needs wss://",
+        ),
         _ => (Check::Handshake, "check --url: wss:// is for endpoints with TLS, ws:// for endpoints without it"),
     };
     Finding::failed(check, explain(error, credential)).advise(advice)

@@ -1,7 +1,7 @@
 use std::time::{Duration, SystemTime};
 
 use anyhow::{anyhow, bail, ensure};
-use entity_stream_client::{Bookmark, Client, EntityStream, StreamItem, StreamState, SubscriptionRequest};
+use entity_stream_client::{Bookmark, Client, ClientError, EntityStream, StreamItem, StreamState, SubscriptionRequest};
 use entity_stream_protocol::{EpochMillis, Tenant};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
@@ -119,7 +119,7 @@ impl Listener {
         let url = self.client.url();
         let mut saving = interval(SAVE);
         saving.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut has_all = false;
+        let (mut has_all, mut has_hinted) = (false, false);
         loop {
             let is_idle = sinks.forwarding.as_ref().is_none_or(Forwarding::is_idle);
             // All items so far are printed, recorded and forwarded.
@@ -198,7 +198,12 @@ impl Listener {
                     let failure = if was_subscribed { "lost the connection to" } else { "cannot connect to" };
                     let reason = explain(&error, self.client.credential());
                     let seconds = retry_in.as_secs_f64();
-                    self.note(format!("{failure} {url}: {reason}; trying again in {seconds:.1} s"));
+                    let hint = if is_refused(&error) && url.is_loopback() && !std::mem::replace(&mut has_hinted, true) {
+                        " (is `entity-stream local` running there?)"
+                    } else {
+                        ""
+                    };
+                    self.note(format!("{failure} {url}: {reason}{hint}; trying again in {seconds:.1} s"));
                 }
                 Some(StreamItem::Accepted(
                     SubscriptionRequest::Subscribe(_) | SubscriptionRequest::SubscribeWithSnapshot(_),
@@ -220,6 +225,11 @@ impl Listener {
     fn verdict(&self, tally: &Tally, verdict: &str) {
         self.note(if tally.has_reconnected() { format!("connected again; {verdict}") } else { verdict.to_owned() });
     }
+}
+
+/// True if nothing listens at the port.
+fn is_refused(error: &ClientError) -> bool {
+    matches!(error, ClientError::Network(error) if error.kind() == std::io::ErrorKind::ConnectionRefused)
 }
 
 /// The next line of the prompt.

@@ -96,7 +96,7 @@ impl SecretSource {
 
 fn secret_of(bytes: impl Into<Vec<u8>>, what: &str) -> anyhow::Result<SigningSecret> {
     SigningSecret::new(bytes)
-        .with_context(|| format!("{what} is too short; `openssl rand -base64 32` generates a secret"))
+        .map_err(|error| anyhow!("{what} is too short: {error}; `openssl rand -base64 32` generates a secret"))
 }
 
 fn read(path: &Path) -> anyhow::Result<String> {

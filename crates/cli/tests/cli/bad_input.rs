@@ -45,6 +45,11 @@ async fn a_mistake_is_explained() {
         (vec!["token", "--tenant", "demo", "--expires-in", "90000d"], 2, "at least 1s and at most 3660d"),
         (vec!["listen", "demo", "--format", "xml"], 2, "format is json"),
         (vec!["local", "--idle-timeout", "10"], 2, "500ms, 90s, 10m or 1h30m"),
+        (
+            vec!["local", "--port", "3472", "--dynamodb-port", "3472"],
+            2,
+            "--port and --dynamodb-port both name the port 3472; choose different ports",
+        ),
         (vec!["local", "--host", "example.com"], 2, "expected localhost, or an IP address"),
         (vec!["local", "--simulate-rate", "5"], 2, "--simulate <TENANT>"),
         (vec!["local", "--simulate-format", "ngsi-v2"], 2, "--simulate <TENANT>"),

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use axum::Router;
 use axum::body::Bytes;
@@ -148,7 +149,19 @@ async fn a_broken_step_of_the_network_is_named() {
 
     let system = system().await;
     let (_, report) = doctor(&system.websocket_url().replace("ws:", "wss:"), &[], &[]).await;
-    assert_fails_at(&report, "tls", "certificate or TLS", "certificate");
+    assert_fails_at(&report, "tls", "the server speaks no TLS", "try ws://");
+
+    let foreign = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("ws://{}", foreign.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = foreign.accept().await {
+            let mut request = [0; 4096];
+            let _ = client.read(&mut request).await;
+            let _ = client.write_all(b"HTTP/1.0 200 OK\r\n\r\n").await;
+        }
+    });
+    let (_, report) = doctor(&url, &[], &[]).await;
+    assert_fails_at(&report, "handshake", "", "another service than Entity Stream answers there");
 
     let (_, report) = doctor(&format!("{}/prod", system.websocket_url()), &[], &[]).await;
     assert_fails_at(&report, "handshake", "refused with 403", "ends with the stage");

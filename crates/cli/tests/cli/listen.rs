@@ -318,3 +318,12 @@ async fn an_api_key_is_sent_and_never_an_argument() {
     let bad = run_with(&["listen", "demo", "--api-key", "robot"], &[("ENTITY_STREAM_API_KEY", "es secret")], "").await;
     assert!(bad.code == Some(1) && !bad.stderr.contains("es secret"), "{bad:?}");
 }
+
+#[tokio::test]
+async fn a_port_where_nothing_listens_gets_a_hint_once() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let ended = run(&["listen", "demo", "--url", &format!("ws://{free}"), "--timeout", "5s"]).await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.stderr.matches("cannot connect to").count() > 1, "{ended:?}");
+    assert_eq!(ended.stderr.matches("(is `entity-stream local` running there?)").count(), 1, "{ended:?}");
+}

@@ -152,7 +152,10 @@ async fn a_text_that_is_no_token_is_not_repeated() {
 async fn a_secret_is_long_and_never_shown() {
     for environment in [&[("JWT_SECRET", "only-31-bytes-are-not-enough-ok")][..], &[("JWT_SECRET", "x")]] {
         for (args, expected) in [
-            (&["token", "--tenant", "demo"][..], "JWT_SECRET is too short"),
+            (
+                &["token", "--tenant", "demo"][..],
+                "JWT_SECRET is too short: a signing secret has at least 32 bytes; `openssl",
+            ),
             (&["token", "--inspect", "e30.e30.x"], "JWT_SECRET is invalid: expected the secret"),
         ] {
             let ended = run_with(args, environment, "").await;

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::bail;
+use anyhow::{anyhow, bail};
 use entity_stream_local::{Access, AllowedHost, AllowedOrigin, Config, FunctionHost, FunctionNames, RefuseWith, Times};
 use entity_stream_protocol::Tenant;
 use entity_stream_runtime::Environment;
@@ -12,6 +12,7 @@ use entity_stream_runtime::environment::{AUTH_ENABLED, EVENT_STREAMING_ENABLED, 
 use entity_stream_simulation::{NgsiFormat, Rate};
 
 use crate::arguments::{duration, ngsi_format};
+use crate::usage_error::usage_error;
 
 /// Run the whole system on this machine
 ///
@@ -63,7 +64,7 @@ pub(crate) struct Args {
     /// The name of the stage in the @connections URL
     #[arg(long, value_name = "NAME", default_value = "local")]
     stage: String,
-    /// The refusal of a client: a close with 1008, or a status in the handshake as on API Gateway
+    /// The refusal of a client: a close with 1008 or 1013, or a status such as 401, 429 or 503 in the handshake as on API Gateway
     #[arg(long, value_name = "FORM", value_enum, default_value_t = RefusalMode::Close)]
     refuse_with: RefusalMode,
     /// Require tokens, and print one; generate a secret unless JWT_SECRET, JWT_SECRET_ARN or JWT_JWKS_URL is set, or JWT_ISSUER is a URL
@@ -143,6 +144,11 @@ struct Advanced {
 
 /// The configuration of the local system.
 pub(super) fn config(args: &Args, environment: &Environment) -> anyhow::Result<Config> {
+    // The second of the two would find the port taken, as if by another program.
+    if args.port != 0 && args.port == args.dynamodb_port {
+        let error = anyhow!("--port and --dynamodb-port both name the port {}; choose different ports", args.port);
+        return Err(usage_error(error));
+    }
     let usual = Times::default();
     Ok(Config {
         listen: (args.host, args.port).into(),
