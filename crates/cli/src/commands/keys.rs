@@ -10,6 +10,7 @@ use crate::commands::place::{ApiKeysPlace, TablePlace};
 use crate::commands::token::role;
 use crate::lifetime::Lifetime;
 use crate::system::ChosenSystem;
+use crate::usage_error::usage_error;
 use crate::{logs, terminal};
 
 /// Create, list and revoke API keys
@@ -134,7 +135,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
 }
 
 impl CreateKey {
-    async fn run(&self, now: EpochMillis) -> anyhow::Result<()> {
+    /// Fails if the options contradict each other.
+    fn check(&self) -> anyhow::Result<()> {
         let some = !self.tenant.is_empty() || self.role == Role::SuperAdmin;
         ensure!(some, "--tenant is missing; only --role super_admin needs none");
         let bounded = self.tenant.is_empty() || self.role != Role::SuperAdmin;
@@ -146,6 +148,11 @@ impl CreateKey {
             self.service_path.is_none() || self.role == Role::Publisher,
             "--service-path limits a publisher; leave it out, or pass --role publisher"
         );
+        Ok(())
+    }
+
+    async fn run(&self, now: EpochMillis) -> anyhow::Result<()> {
+        self.check().map_err(usage_error)?;
         let record = ApiKeyRecord {
             name: self.name.clone(),
             role: self.role,

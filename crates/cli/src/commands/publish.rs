@@ -14,6 +14,7 @@ use crate::interrupt::Interrupt;
 use crate::logs;
 use crate::progress::Progress;
 use crate::terminal::{self, printable};
+use crate::usage_error::usage_error;
 
 /// The time that a batch waits for more lines, so that single lines are published as they come.
 const LINGER: Duration = Duration::from_millis(20);
@@ -102,7 +103,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
 }
 
 async fn one(args: &Args) -> anyhow::Result<()> {
-    let entry = entry(args)?;
+    let entry = entry(args).map_err(usage_error)?;
     let target = args.bus.bus()?;
     let publisher = target.publisher().await?;
     match publisher.publish(&[entry], Instant::now() + PUBLISH_TIMEOUT).await.into_iter().next() {

@@ -58,7 +58,7 @@ impl TargetOption {
             return named(target, "--target").map_err(usage_error);
         }
         if let Some(target) = std::env::var(VARIABLE).ok().filter(|target| !target.is_empty()) {
-            return named(&target, VARIABLE);
+            return named(&target, VARIABLE).map_err(usage_error);
         }
         let file = ContextFile::read()?;
         let in_use = file.in_use().and_then(|name| Some((name, file.get(name)?)));
