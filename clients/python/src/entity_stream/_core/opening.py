@@ -101,7 +101,7 @@ class Opening:
         if link is not machine.main:
             return machine.rotation.subscribed(link, answer)
         machine.rotation.plan(link)
-        machine.refused = None
+        machine.refused, machine.attempts.was_refused = None, False
         step, verdict = machine.resumption.answered(answer)
         before = machine.subscriptions.accepted()
         machine.subscriptions.discard(link.opening)
