@@ -136,6 +136,25 @@ def test_a_token_that_a_renewal_was_refused_for_is_not_sent_again():
     assert refused not in wire.tokens.values()
 
 
+def test_a_token_that_a_replacement_was_refused_for_is_not_sent_again():
+    wire = Wire(get_token=lambda: None, rotate_after=100)
+    wire.subscribe("a")
+    fetched(wire, "first")
+    main = subscribed(wire, "a")
+    wire.pass_time(101)
+    fetched(wire, "second")
+    wire.end(status=401)
+    assert wire.state is StreamState.CONNECTED
+    wire.end(main)
+    wire.pass_time(1)
+    fetched(wire, "second")
+    assert list(wire.tokens.values()) == ["first", "second"]
+    assert wire.state is StreamState.WAITING
+    wire.pass_time(1)
+    fetched(wire, "third")
+    assert wire.tokens[wire.newest] == "third"
+
+
 @pytest.mark.parametrize("behind", [0.0, 70.0, 600.0, -600.0])
 def test_a_token_is_renewed_by_its_own_life(behind: float):
     wire = Wire(get_token=lambda: None, renew_before=60)
