@@ -25,6 +25,8 @@ class Server:
         self.history: list[dict[str, Any]] = []
         self.entities: dict[str, dict[str, Any]] = {}
         self.forgotten = 0
+        #: The share of requests that it cannot serve.
+        self.failing = 0.0
 
     def position(self) -> str:
         return f"{len(self.history):08}"
@@ -63,6 +65,10 @@ class Server:
     def handle(self, peer: Peer, message: dict[str, Any]) -> None:
         """Answers a message."""
         action, answer = message["action"], {"requestId": message.get("requestId")}
+        if action in ("subscribe", "unsubscribe", "snapshot") and self.random.random() < self.failing:
+            code = self.random.choice(["internal", "conflict"])
+            self.send(peer, {**answer, "type": "error", "code": code, "message": "failed", "action": action})
+            return
         if action == "subscribe":
             added = message.get("subscriptions", [message])
             names = sorted(each.get("subscription", "") for each in added)
@@ -135,6 +141,7 @@ def test_schedule(seed: int):
     random = Random(seed)
     wire = Follower(seed, rotate_after=40.0, drain=3.0, ping_interval=20.0, stable_after=5.0, backoff_max=4.0)
     server = Server(wire, random)
+    server.failing = random.choice([0.0, 0.05])
     keys: dict[int, int] = {}
     # For each subscription, the ids that it has to receive.
     expected: dict[int, set[str]] = {}
@@ -194,6 +201,7 @@ def test_schedule(seed: int):
             wire.run()
         elif choice < 0.98:
             server.forgotten = len(server.history)
+    server.failing = 0.0
     for _ in range(40):
         pump(everything=True)
         wire.pass_time(1)
