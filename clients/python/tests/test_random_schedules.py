@@ -187,7 +187,7 @@ def test_schedule(seed: int):
             peer = random.choice(list(wire.peers.values()))
             wire.end(peer.id, 1006 if peer.is_open else 503)
         elif choice < 0.93 and len(keys) < 4:
-            key, call = wire.subscribe(since=random.choice([None, None, 5, 20]))
+            key, call = wire.subscribe(since=random.choice([None, None, 5, 20]), snapshot=random.random() < 0.3)
             keys[key], expected[key] = call, set()
             calls.append(call)
         elif choice < 0.95 and keys:
@@ -213,7 +213,7 @@ def test_schedule(seed: int):
     for call in [*calls, *open_calls.values()]:
         assert call in wire.program.settled
     for key in keys:
-        ids = wire.ids(key)
+        ids = [event.id for event in wire.program.events.get(key, []) if not event.is_snapshot]
         assert len(ids) == len(set(ids))
         if not any(isinstance(item, NotRecovered) for item in wire.program.items.get(key, [])):
             assert expected[key] <= set(ids)

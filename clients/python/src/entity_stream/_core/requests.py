@@ -117,6 +117,8 @@ class Requests:
         elif isinstance(request, Replace):
             name = request.wire or request.subscription.wire
             fields = {"subscription": name, **request.filter.to_wire()}
+            if request.subscription.wants_snapshot:
+                fields["snapshot"] = True
             link.names[name] = request.subscription
         else:
             fields = {"subscription": request.wire}
@@ -147,7 +149,9 @@ class Requests:
             machine.emit(Settled(request.call, None))
         if verdict is not None:
             self.tell(verdict, subscription)
-        if isinstance(request, Add) and subscription.wants_snapshot:
+        if subscription.wants_snapshot:
+            # Requests wait for the end of the snapshot, and so does the removal of the old name.
+            subscription.owes_snapshot = True
             machine.snapshotting.begin(link, [subscription], answer, step)
         else:
             machine.resumption.proceed(step)
