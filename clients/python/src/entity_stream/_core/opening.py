@@ -158,16 +158,20 @@ class Opening:
         self._machine.fail_link(link, ConnectionFailed("server_error", str(error)), RESUME_INTERVAL)
 
     def _give_up(self, link: Link, name: object, error: RequestError) -> None:
-        """Gives up the subscription at fault, or else the last new one, and tries the others."""
+        """Gives up the subscription at fault, or else the last new one, or else the only one, and tries the others."""
         machine = self._machine
         at_fault = next((each for each in link.opening if each.subscription.wire == name), None)
-        subscription = machine.subscriptions.of_name(name) if at_fault is None else None
+        subscription = link.names.get(name) if at_fault is None and isinstance(name, str) else None
         if at_fault is None and subscription is None and link.opening:
             at_fault = link.opening[-1]
+        if at_fault is None and subscription is None and len(link.names) == 1:
+            (subscription,) = link.names.values()
         if at_fault is not None:
             machine.requests.refuse(at_fault, error)
         elif subscription is not None:
-            machine.requests.drop(subscription, error)
+            # One that the program has closed meanwhile has ended. The next message lacks it.
+            if not subscription.is_closed:
+                machine.requests.drop(subscription, error)
         else:
             return machine.fail_link(link, error)
         if link is machine.main and not link.is_over:
