@@ -92,6 +92,69 @@ def test_a_refused_token_is_not_sent_twice():
     assert wire.state is StreamState.CONNECTING
 
 
+def fetched(wire: Wire, value: str) -> None:
+    wire.machine.token_fetched(wire.program.fetches.pop(), value)
+    wire.run()
+
+
+def renewal_refused(wire: Wire) -> str:
+    """The server refuses a renewal, and the token in use ends. Returns the refused token."""
+    _, refused = wire.subscribe("a"), token(0, 600, wire, "b")
+    fetched(wire, token(0, 100, wire))
+    subscribed(wire, "a")
+    wire.pass_time(51)
+    fetched(wire, refused)
+    request = wire.read()
+    wire.send({"type": "error", "code": "unauthorized", "message": "no", "requestId": request["requestId"]})
+    assert wire.state is StreamState.CONNECTED
+    wire.pass_time(50)
+    assert wire.state in (StreamState.WAITING, StreamState.CONNECTING)
+    wire.end()
+    wire.pass_time(1)
+    return refused
+
+
+def test_the_refusal_of_a_renewal_is_no_refused_attempt():
+    wire = Wire(get_token=lambda: None)
+    renewal_refused(wire)
+    fetched(wire, "second")
+    wire.end(status=401)
+    assert wire.state is StreamState.WAITING
+    wire.pass_time(1)
+    fetched(wire, "third")
+    wire.end(status=401)
+    assert wire.state is StreamState.FAILED
+
+
+def test_a_token_that_a_renewal_was_refused_for_is_not_sent_again():
+    wire = Wire(get_token=lambda: None)
+    refused = renewal_refused(wire)
+    for state in (StreamState.WAITING, StreamState.FAILED):
+        fetched(wire, refused)
+        assert wire.state is state
+        wire.pass_time(1)
+    assert refused not in wire.tokens.values()
+
+
+def test_a_token_that_a_replacement_was_refused_for_is_not_sent_again():
+    wire = Wire(get_token=lambda: None, rotate_after=100)
+    wire.subscribe("a")
+    fetched(wire, "first")
+    main = subscribed(wire, "a")
+    wire.pass_time(101)
+    fetched(wire, "second")
+    wire.end(status=401)
+    assert wire.state is StreamState.CONNECTED
+    wire.end(main)
+    wire.pass_time(1)
+    fetched(wire, "second")
+    assert list(wire.tokens.values()) == ["first", "second"]
+    assert wire.state is StreamState.WAITING
+    wire.pass_time(1)
+    fetched(wire, "third")
+    assert wire.tokens[wire.newest] == "third"
+
+
 @pytest.mark.parametrize("behind", [0.0, 70.0, 600.0, -600.0])
 def test_a_token_is_renewed_by_its_own_life(behind: float):
     wire = Wire(get_token=lambda: None, renew_before=60)

@@ -101,6 +101,45 @@ def test_a_limit_that_is_no_haste_refuses_the_subscription():
     assert wire.state is StreamState.CONNECTED
 
 
+def test_the_only_subscription_fails_at_the_second_refusal_of_its_resume():
+    wire = Wire()
+    key, _ = wire.subscribe("a")
+    subscribed(wire, "a")
+    wire.end()
+    wire.connect()
+    refuse(wire, wire.read(), "limit_exceeded")
+    wire.end()
+    link = wire.connect()
+    refuse(wire, wire.read(), "limit_exceeded")
+    error = wire.program.ended[key]
+    assert isinstance(error, RequestError)
+    assert error.code == "limit_exceeded"
+    assert (wire.state, wire.closing[-1]) == (StreamState.IDLE, link)
+    wire.end()
+    _, call = wire.subscribe("a")
+    subscribed(wire, "a")
+    assert wire.program.settled[call] is None
+
+
+def test_a_refused_resume_of_a_subscription_that_is_closed_meanwhile():
+    wire = Wire()
+    key, _ = wire.subscribe("a")
+    subscribed(wire, "a")
+    wire.end()
+    wire.connect()
+    request = wire.read()
+    _, call = wire.subscribe("b")
+    closing = wire.machine.requests.remove(key)
+    wire.run()
+    refuse(wire, request, "invalid_q")
+    request = wire.read()
+    assert [each["subscription"] for each in request["subscriptions"]] == ["b"]
+    wire.answer(request, **POSITION)
+    refuse(wire, wire.read(), "not_subscribed")
+    assert (wire.program.settled[call], wire.program.settled[closing]) == (None, None)
+    assert wire.state is StreamState.CONNECTED
+
+
 def test_a_position_of_another_deployment_is_given_up():
     wire = Wire()
     wire.subscribe("a")

@@ -25,6 +25,8 @@ class Server:
         self.history: list[dict[str, Any]] = []
         self.entities: dict[str, dict[str, Any]] = {}
         self.forgotten = 0
+        #: The share of requests that it cannot serve.
+        self.failing = 0.0
 
     def position(self) -> str:
         return f"{len(self.history):08}"
@@ -63,6 +65,10 @@ class Server:
     def handle(self, peer: Peer, message: dict[str, Any]) -> None:
         """Answers a message."""
         action, answer = message["action"], {"requestId": message.get("requestId")}
+        if action in ("subscribe", "unsubscribe", "snapshot") and self.random.random() < self.failing:
+            code = self.random.choice(["internal", "conflict"])
+            self.send(peer, {**answer, "type": "error", "code": code, "message": "failed", "action": action})
+            return
         if action == "subscribe":
             added = message.get("subscriptions", [message])
             names = sorted(each.get("subscription", "") for each in added)
@@ -135,6 +141,7 @@ def test_schedule(seed: int):
     random = Random(seed)
     wire = Follower(seed, rotate_after=40.0, drain=3.0, ping_interval=20.0, stable_after=5.0, backoff_max=4.0)
     server = Server(wire, random)
+    server.failing = random.choice([0.0, 0.05])
     keys: dict[int, int] = {}
     # For each subscription, the ids that it has to receive.
     expected: dict[int, set[str]] = {}
@@ -180,7 +187,7 @@ def test_schedule(seed: int):
             peer = random.choice(list(wire.peers.values()))
             wire.end(peer.id, 1006 if peer.is_open else 503)
         elif choice < 0.93 and len(keys) < 4:
-            key, call = wire.subscribe(since=random.choice([None, None, 5, 20]))
+            key, call = wire.subscribe(since=random.choice([None, None, 5, 20]), snapshot=random.random() < 0.3)
             keys[key], expected[key] = call, set()
             calls.append(call)
         elif choice < 0.95 and keys:
@@ -194,6 +201,7 @@ def test_schedule(seed: int):
             wire.run()
         elif choice < 0.98:
             server.forgotten = len(server.history)
+    server.failing = 0.0
     for _ in range(40):
         pump(everything=True)
         wire.pass_time(1)
@@ -205,7 +213,7 @@ def test_schedule(seed: int):
     for call in [*calls, *open_calls.values()]:
         assert call in wire.program.settled
     for key in keys:
-        ids = wire.ids(key)
+        ids = [event.id for event in wire.program.events.get(key, []) if not event.is_snapshot]
         assert len(ids) == len(set(ids))
         if not any(isinstance(item, NotRecovered) for item in wire.program.items.get(key, [])):
             assert expected[key] <= set(ids)

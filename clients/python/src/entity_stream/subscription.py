@@ -88,8 +88,8 @@ class Subscription(AsyncIterator[EntityEvent]):
     async def update(self, filter: Filter | None = None, **fields: Unpack[FilterFields]) -> None:
         """Exchanges the filter. No event that matches both is lost or comes twice.
 
-        If the server refuses the new filter, this raises, and the old one stays in force. A call that is cancelled still takes
-        effect; `filter` shows the one in force.
+        A subscription with a snapshot begins with another one. If the server refuses the new filter, this raises, and the old one
+        stays in force. A call that is cancelled still takes effect; `filter` shows the one in force.
         """
         new = chosen_filter(filter, fields)
         new.check_size()

@@ -1,7 +1,8 @@
 """Attempts to connect, one after the other.
 
 Invariant: an attempt is a call of `get_token` and then a connection. After a failure the next attempt follows after a random
-wait, or the stream fails for good. A refused token is not sent again, and gets one more attempt with another token.
+wait, or the stream fails for good. A refused token is not sent again, and gets one more attempt with another token. The
+refusal of a renewal is not the refusal of an attempt.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ class Attempts:
         self.backoff = Backoff(settings.backoff_min, settings.backoff_max, machine.random)
         self._fetch: tuple[int, float] | None = None
         self._retry_at: float | None = None
+        #: True if the last attempt that reached the server was refused.
+        self.was_refused = False
 
     @property
     def is_waiting(self) -> bool:
@@ -50,6 +53,7 @@ class Attempts:
     def stop(self) -> None:
         """No connection is wanted."""
         self._fetch = self._retry_at = None
+        self.was_refused = False
 
     def token_fetched(self, fetch: int, token: str | None) -> None:
         if self._fetch is not None and self._fetch[0] == fetch:
@@ -67,11 +71,11 @@ class Attempts:
         if not machine.subscriptions.is_wanted:
             return machine.idle()
         refusal = error if isinstance(error, AuthenticationError) and error.code == "refused" else None
-        if is_final(error) or (refusal and (machine.refused or machine.settings.get_token is None)):
+        if is_final(error) or (refusal and (self.was_refused or machine.settings.get_token is None)):
             return machine.fail(error)
         # The token may have expired on its way.
         if refusal:
-            machine.refused = (token, refusal)
+            machine.refused, self.was_refused = (token, refusal), True
         retry_in = max(self.backoff.next(), least)
         self._retry_at = machine.clock.monotonic() + retry_in
         machine.change(StreamState.WAITING, error=error, retry_in=retry_in)

@@ -268,7 +268,7 @@ class Machine:
 
     def fail(self, error: EntityStreamError) -> None:
         """Another attempt would fail as well."""
-        self.refused = None
+        self.refused, self.attempts.was_refused = None, False
         self.requests.abandon(error)
         for subscription in list(self.subscriptions.all.values()):
             self.requests.drop(subscription, error)

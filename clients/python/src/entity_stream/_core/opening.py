@@ -13,6 +13,7 @@ from ..errors import ConnectionFailed, EntityStreamError, RequestError
 from ..events import NotRecovered, Verdict
 from .effects import Online, Settled, StreamState, Told
 from .link import Kind, Link, Phase
+from .refusal import is_passing
 from .subscriptions import Add, Subscription
 from .tokens import is_bound
 
@@ -28,6 +29,8 @@ class Opening:
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
+        #: True if the server could not serve the last first message.
+        self._is_cautious = False
 
     def proof(self, token: str) -> str | None:
         """A proof of possession, if the token is bound to a key."""
@@ -88,8 +91,14 @@ class Opening:
         machine.outbox.request(link, Kind.OPEN, "subscribe", fields)
 
     def _additions(self, accepted: list[Subscription]) -> list[Add]:
-        """The additions that fit into the first message: one `since` holds for all of it. The others follow."""
+        """The additions that fit into the first message: one `since` holds for all of it. The others follow.
+
+        After a first message that the server could not serve, all of them follow, except for one if nothing else is there. An
+        addition that the server cannot serve must not keep the others from being restored.
+        """
         additions = self._machine.subscriptions.additions()
+        if self._is_cautious:
+            return [] if accepted else additions[:1]
         first = None if accepted or not additions else additions[0].subscription.since
         return [each for each in additions if each.subscription.since == first]
 
@@ -101,7 +110,8 @@ class Opening:
         if link is not machine.main:
             return machine.rotation.subscribed(link, answer)
         machine.rotation.plan(link)
-        machine.refused = None
+        machine.refused, machine.attempts.was_refused = None, False
+        self._is_cautious = False
         step, verdict = machine.resumption.answered(answer)
         before = machine.subscriptions.accepted()
         machine.subscriptions.discard(link.opening)
@@ -128,16 +138,15 @@ class Opening:
     def refused(self, link: Link, frame: Mapping[str, Any], error: EntityStreamError) -> None:
         """The server refused the token, the proof, or the first message about subscriptions."""
         machine = self._machine
+        if isinstance(error, RequestError) and is_passing(error):
+            self._is_cautious |= link is machine.main and error.code == "internal"
+            return machine.fail_link(link, ConnectionFailed("server_error", str(error)))
         if link is not machine.main or link.phase is not Phase.SUBSCRIBING or not isinstance(error, RequestError):
             # Anything else concerns the connection as a whole.
-            if isinstance(error, RequestError):
-                error = ConnectionFailed("server_error", str(error)) if error.code == "conflict" else error
             return machine.fail_link(link, error)
         if error.code == "limit_exceeded" and link.has_since and not machine.resumption.was_too_soon:
             machine.resumption.was_too_soon = True
             return self._too_soon(link, error)
-        if error.code == "conflict":
-            return machine.fail_link(link, ConnectionFailed("server_error", str(error)))
         if error.code == "invalid_since" and machine.resumption.bookmark is not None:
             # Another deployment, which does not know the position. Its answer tells that events may be missing.
             machine.resumption.bookmark = None
@@ -149,16 +158,20 @@ class Opening:
         self._machine.fail_link(link, ConnectionFailed("server_error", str(error)), RESUME_INTERVAL)
 
     def _give_up(self, link: Link, name: object, error: RequestError) -> None:
-        """Gives up the subscription at fault, or else the last new one, and tries the others."""
+        """Gives up the subscription at fault, or else the last new one, or else the only one, and tries the others."""
         machine = self._machine
         at_fault = next((each for each in link.opening if each.subscription.wire == name), None)
-        subscription = machine.subscriptions.of_name(name) if at_fault is None else None
+        subscription = link.names.get(name) if at_fault is None and isinstance(name, str) else None
         if at_fault is None and subscription is None and link.opening:
             at_fault = link.opening[-1]
+        if at_fault is None and subscription is None and len(link.names) == 1:
+            (subscription,) = link.names.values()
         if at_fault is not None:
             machine.requests.refuse(at_fault, error)
         elif subscription is not None:
-            machine.requests.drop(subscription, error)
+            # One that the program has closed meanwhile has ended. The next message lacks it.
+            if not subscription.is_closed:
+                machine.requests.drop(subscription, error)
         else:
             return machine.fail_link(link, error)
         if link is machine.main and not link.is_over:

@@ -47,13 +47,20 @@ def answer_error(frame: Mapping[str, Any], action: str) -> EntityStreamError:
     code = str(frame.get("code"))
     message = frame.get("message")
     text = message[:500] if isinstance(message, str) else "the server gave no reason"
+    # The client tries these messages again by itself.
+    is_again = action in ("subscribe", "snapshot") and code == "internal"
     # The token is valid, and can be accepted later.
     is_later = action in ("authenticate", "dpop_bind") and code in ("limit_exceeded", "conflict")
-    if code in ("internal", "not_connected") or is_later:
+    if code == "not_connected" or is_later or (code == "internal" and not is_again):
         return ConnectionFailed("server_error", text)
     if code in ("unauthorized", "forbidden"):
         return AuthenticationError("refused", text)
     return RequestError(code, text, action)
+
+
+def is_passing(error: RequestError) -> bool:
+    """True if the same message may succeed a moment later."""
+    return error.code in ("conflict", "internal")
 
 
 def is_final(error: EntityStreamError) -> bool:

@@ -14,7 +14,7 @@ from ..filter import Filter
 from .effects import Deliver, Ended, Settled
 from .link import Kind, Link, Message, Phase
 from .opening import RESUME_INTERVAL
-from .refusal import fault_error
+from .refusal import fault_error, is_passing
 from .subscriptions import Add, Remove, Replace, Since, Subscription
 
 if TYPE_CHECKING:
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 #: The most subscriptions of a connection that have a name.
 MOST_SUBSCRIPTIONS = 16
-#: The most times that a request is sent again because other requests for the same connection disturbed it, and the wait before.
-CONFLICTS = 3
-CONFLICT_PAUSE = 0.5
+#: The most times that a request is sent that the server cannot serve at the moment, and the seconds between them.
+ATTEMPTS = 4
+PAUSE = 0.5
 
 
 class Requests:
@@ -117,6 +117,8 @@ class Requests:
         elif isinstance(request, Replace):
             name = request.wire or request.subscription.wire
             fields = {"subscription": name, **request.filter.to_wire()}
+            if request.subscription.wants_snapshot:
+                fields["snapshot"] = True
             link.names[name] = request.subscription
         else:
             fields = {"subscription": request.wire}
@@ -147,7 +149,9 @@ class Requests:
             machine.emit(Settled(request.call, None))
         if verdict is not None:
             self.tell(verdict, subscription)
-        if isinstance(request, Add) and subscription.wants_snapshot:
+        if subscription.wants_snapshot:
+            # Requests wait for the end of the snapshot, and so does the removal of the old name.
+            subscription.owes_snapshot = True
             machine.snapshotting.begin(link, [subscription], answer, step)
         else:
             machine.resumption.proceed(step)
@@ -181,9 +185,9 @@ class Requests:
             return
         if not isinstance(error, RequestError):
             return machine.fail_link(link, error)
-        if error.code == "conflict" and request.conflicts < CONFLICTS:
-            request.conflicts += 1
-            self._pause_until = machine.clock.monotonic() + CONFLICT_PAUSE
+        request.failures += is_passing(error)
+        if is_passing(error) and request.failures < ATTEMPTS:
+            self._pause_until = machine.clock.monotonic() + PAUSE
         elif isinstance(request, Remove):
             self._set.discard([request])
             self.removed(request)
@@ -196,6 +200,8 @@ class Requests:
             request.was_too_soon = True
             self._pause_until = machine.clock.monotonic() + RESUME_INTERVAL
         else:
+            if isinstance(request, Replace) and request.wire is not None:
+                link.names.pop(request.wire, None)
             self.refuse(request, error)
         machine.proceed()
 
@@ -239,6 +245,7 @@ class Requests:
         """Names that only the lost connection had are gone. Requests that were under way come again."""
         self._pause_until = None
         for request in list(self._set.queue):
+            request.failures = 0
             if isinstance(request, Remove):
                 self._set.discard([request])
                 self.removed(request)

@@ -116,6 +116,8 @@ class Rotation:
         """A connection that is not the active one has ended."""
         if link is self._next:
             self._next = None
+            if isinstance(error, AuthenticationError) and error.code == "refused" and link.token is not None:
+                self._machine.refused = (link.token, error)
             self._failed(error)
             self._machine.requests.send_next()
         elif self._doubtful is not None and self._doubtful[0] == link.id and self._machine.main is not None:

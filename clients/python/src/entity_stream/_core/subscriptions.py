@@ -66,7 +66,7 @@ class Add:
     subscription: Subscription
     call: int
     was_too_soon: bool = False
-    conflicts: int = 0
+    failures: int = 0
 
 
 @dataclass(eq=False)
@@ -80,7 +80,7 @@ class Replace:
     filter: Filter
     wire: str | None
     call: int
-    conflicts: int = 0
+    failures: int = 0
 
 
 @dataclass(eq=False)
@@ -89,7 +89,7 @@ class Remove:
 
     wire: str
     calls: list[int] = field(default_factory=list)
-    conflicts: int = 0
+    failures: int = 0
 
 
 Request = Add | Replace | Remove
