@@ -137,10 +137,12 @@ impl RecordingReplay {
                 self.flush().await?;
                 self.entities.insert(entry.entity.clone());
             }
+            let entity = entry.entity.clone();
             if let Some(full) = self.batch.push_or_replace(entry) {
                 let next = std::mem::replace(&mut self.batch, full);
                 self.flush().await?;
                 self.batch = next;
+                self.entities.insert(entity);
             }
             self.progress.draw(end);
         }

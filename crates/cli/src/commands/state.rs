@@ -102,9 +102,9 @@ struct ShowEntity {
 
 /// Erase an entity, or all entities of a tenant
 ///
-/// Asks for confirmation of `--all` on a terminal. /// Deletes the state of the entity and its entries in the index. Past events of the entity stay in the history for
+/// Deletes the state of the entity and its entries in the index. Past events of the entity stay in the history for
 /// HISTORY_MINUTES, and the next event of the entity creates it again. Takes some seconds longer than the deletion, to look
-/// whether an event did so meanwhile.
+/// whether an event did so meanwhile. `--all` asks for confirmation on a terminal.
 #[derive(Debug, clap::Args)]
 #[command(
     override_usage = "\

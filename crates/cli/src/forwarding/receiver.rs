@@ -18,7 +18,7 @@ use hyper_util::rt::TokioExecutor;
 use tokio::time::{sleep, timeout};
 
 use super::headers::{EVENT_ID, TENANT, headers_of};
-use crate::terminal::{note, printable};
+use crate::terminal::note;
 
 /// The time that the receiver has for its answer.
 const ANSWER: Duration = Duration::from_secs(30);
@@ -51,9 +51,8 @@ impl Receiver {
     pub(crate) fn new(url: &str, format: Format, headers: Option<&Path>) -> anyhow::Result<Self> {
         let uri = url.parse::<Uri>().ok();
         let valid = uri.filter(|uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some());
-        let uri = valid.with_context(|| {
-            format!("--forward-to must be a URL such as https://example.com/hook; found `{}`", printable(url))
-        })?;
+        // The text is not repeated: a path, a query or a password can be a secret.
+        let uri = valid.context("--forward-to must be a URL such as https://example.com/hook")?;
         let has_password = uri.authority().is_some_and(|authority| authority.as_str().contains('@'));
         ensure!(
             !has_password,
@@ -92,8 +91,9 @@ impl Receiver {
                 PostResult::Accepted => return None,
                 PostResult::Refused(status) => return Some(status),
                 PostResult::Failed(reason, asked) => {
-                    // Several listeners of one receiver do not come back at the same moment.
-                    let wait = asked.unwrap_or_else(|| pause.mul_f64(0.5 + fastrand::f64() / 2.0));
+                    // Several listeners of one receiver do not come back at the same moment. A receiver that asks for no pause gets one.
+                    let own = pause.mul_f64(0.5 + fastrand::f64() / 2.0);
+                    let wait = asked.filter(|asked| !asked.is_zero()).unwrap_or(own);
                     let (shown, seconds) = (self.shown(), wait.as_secs_f64());
                     note(format!("cannot forward to {shown}: {reason}; trying again in {seconds:.1} s"));
                     sleep(wait).await;

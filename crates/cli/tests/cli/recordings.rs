@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::harness::{Running, listen, run, run_with, start, system};
+use crate::server::EventBus;
 
 async fn publish(system: &Local, lines: &str) {
     let ended = run_with(&["publish", "demo", "--file", "-", "--target", &system.http_url()], &[], lines).await;
@@ -86,6 +87,19 @@ async fn the_pace_is_that_of_the_recording_divided_by_the_speed() {
     let keep = ["replay", "-", "--keep-timestamps", "--target", &url];
     run_with(&keep, &[], &line("2026-01-02T03:04:05Z", "b", 3)).await;
     assert_eq!(event(&mut listener).await["timestamp"], "2026-01-02T03:04:05Z");
+}
+
+/// The bus keeps no order within a request.
+#[tokio::test]
+async fn two_changes_of_an_entity_never_share_a_request() {
+    let bus = EventBus::start(|_| None).await;
+    let entities = (0..10).map(|entity| format!("urn:{entity}")).chain(["last".to_owned(), "last".to_owned()]);
+    let lines: String = entities.map(|entity| line("2026-01-02T03:04:05Z", &entity, 1)).collect();
+    let ended = run_with(&["replay", "-", "--speed", "max", "--endpoint-url", &bus.url], &[], &lines).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let requests = bus.requests.lock().unwrap();
+    let sizes: Vec<_> = requests.iter().map(Vec::len).collect();
+    assert_eq!(sizes, [10, 1, 1]);
 }
 
 #[tokio::test]

@@ -24,6 +24,8 @@ impl Machine {
             self.disconnect(ClientError::TokenExpired, now);
         }
         match self.state {
+            // On a busy connection, no other step ends the pause.
+            StreamState::Streaming { request_at: Some(at), .. } if now >= at => self.resume_requests(now),
             StreamState::Streaming { ping_at, answer_by: None, .. } if now >= ping_at => Some(self.ping(now)),
             _ => None,
         }
