@@ -15,6 +15,7 @@ from test_entities_update import Server
 from waiting import PATIENCE, run, until
 
 from entity_stream import Change, DebugEntry, Entity, EntityEvent, EntityStream, EntityView, StateChange, sync
+from entity_stream._emitter import Emitter
 
 
 def entity(entity_id: str, n: int) -> Entity:
@@ -54,6 +55,27 @@ def test_keys_without_an_order():
             gone = Entity(tenant="demo", service_path="/", id=str(number - 3), type="T", data={})
             view._take(Change("removed", gone, None))
     assert sorted(each.id for each in view) == ["47", "48", "49"]
+
+
+def test_a_key_that_raises_leaves_no_stale_entity():
+    view = EntityView([], lambda each: each["n"], False, None, None, lambda _: None)
+    first = entity("a", 1)
+    view._take(Change("added", None, first))
+    assert list(view) == [first]
+    nameless = Entity(tenant="demo", service_path="/", id="a", type="T", data={})
+    with pytest.raises(KeyError):
+        view._take(Change("updated", first, nameless))
+    assert list(view) == []
+
+
+def test_a_listener_that_stays_is_not_replaced_by_one_for_once():
+    received: list[object] = []
+    emitter = Emitter(lambda call, value: call(value))
+    emitter.on("event", received.append)
+    emitter.once("event", received.append)()
+    emitter.emit("event", 1)
+    emitter.emit("event", 2)
+    assert received == [1, 2]
 
 
 def test_a_view_follows_its_collection():

@@ -23,13 +23,16 @@ class Emitter:
         return lambda: self.off(name, listener)
 
     def once(self, name: EventName, listener: Listener) -> Callable[[], None]:
-        """Adds a listener that is called once."""
+        """Adds a listener that is called once. One that was added before stays as it is."""
 
         def call(value: object) -> None:
             self.off(name, listener)
             listener(value)
 
-        self._of(name)[listener] = call
+        listeners = self._of(name)
+        if listener in listeners:
+            return lambda: None
+        listeners[listener] = call
         return lambda: self.off(name, listener)
 
     def off(self, name: EventName, listener: Listener) -> None:

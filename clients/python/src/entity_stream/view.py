@@ -84,8 +84,13 @@ class EntityView(Sequence[Entity]):
     def _take(self, change: Change) -> None:
         """Takes a change of the collection."""
         limit = len(self._places) + 1 if self._limit is None else self._limit
-        removed = self._remove(change.before) if change.before is not None else None
-        added = self._add(change.after) if change.after is not None else None
+        try:
+            removed = self._remove(change.before) if change.before is not None else None
+            added = self._add(change.after) if change.after is not None else None
+        except BaseException:
+            # A function of the program has raised after the entity has left its place.
+            self._values = None
+            raise
         # Entities beyond the limit are not shown.
         if any(place is not None and place < limit for place in (removed, added)):
             self._values = None
