@@ -21,9 +21,14 @@ def seed_session(url: str) -> tuple[list[str], list[str]]:
 
 class Wscat(Terminal):
     def received(self) -> list[str]:
-        """The messages that wscat has printed, each after `< `."""
-        lines = self.screen.replace("\r", "\n").split("\n")
+        """The messages that wscat has printed, each after `< `. Without the last line, which may be incomplete."""
+        lines = self.screen.replace("\r", "\n").split("\n")[:-1]
         return [line[line.index("< ") + 2 : line.rindex("}") + 1] for line in lines if "< {" in line]
+
+    def wait_for_message(self, number: int):
+        """Waits until wscat has printed so many messages. What is typed appears on the screen too, so that a part of an answer
+        may stand there before the answer."""
+        self.wait_until(lambda: len(self.received()) >= number, f"message {number}")
 
 
 def wscat(arguments: list[str]) -> Wscat:
@@ -42,16 +47,18 @@ def test_wscat_session(local: LocalSystem):
         terminal.type(subscribe)
         local.wait_for_interest("smartcity", "Room")
         terminal.type(ping)
-        terminal.wait_for('{"type":"pong"}')
+        terminal.wait_for_message(1)
 
         local.publish("smartcity", "Printer", "urn:ngsi-ld:Printer:001")
         local.publish("smartcity", "Room", "urn:ngsi-ld:Room:001")
-        terminal.wait_for("urn:ngsi-ld:Room:001")
+        terminal.wait_for_message(2)
         terminal.type(json.dumps({"action": "unsubscribe", "requestId": "bye"}))
-        terminal.wait_for('{"type":"unsubscribed","requestId":"bye"}')
+        terminal.wait_for_message(3)
 
-        types = [json.loads(message)["type"] for message in terminal.received()]
-        assert types == ["pong", "entityUpdated", "unsubscribed"], terminal.screen
+        pong, event, unsubscribed = [json.loads(message) for message in terminal.received()]
+        assert pong == {"type": "pong"}
+        assert (event["type"], event["entityId"]) == ("entityUpdated", "urn:ngsi-ld:Room:001")
+        assert unsubscribed == {"type": "unsubscribed", "requestId": "bye"}
         local.stop()
         terminal.wait_for("Disconnected (code: 1001")
     finally:
