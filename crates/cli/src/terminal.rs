@@ -100,6 +100,16 @@ pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     if text.contains(char::is_control) { text.chars().map(control).collect::<String>().into() } else { text.into() }
 }
 
+/// A URL in a message: without control characters, and without a user name, a password and a query, which can be secrets.
+pub(crate) fn shown_url(url: &str) -> String {
+    let (url, query) = url.find(['?', '#']).map_or((url, ""), |end| (&url[..end], "?…"));
+    let start = url.find("://").map_or(0, |scheme| scheme + 3);
+    let end = url[start..].find('/').map_or(url.len(), |path| start + path);
+    let host = url[start..end].rfind('@').map_or(start, |at| start + at);
+    let user = if host > start { "…" } else { "" };
+    printable(&format!("{}{user}{}{query}", &url[..start], &url[host..])).into_owned()
+}
+
 /// A number with separated thousands: `1,234,567`.
 pub(crate) fn grouped(number: u64) -> String {
     indicatif::HumanCount(number).to_string()
@@ -118,6 +128,22 @@ mod tests {
     fn control_characters_are_replaced() {
         assert_eq!(printable("a\u{1b}[2Jb\u{7}\u{9b}c\r\nd é"), "a\u{fffd}[2Jb\u{fffd}\u{fffd}c  d é");
         assert!(matches!(printable("plain é"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn a_url_is_shown_without_its_secrets() {
+        for (url, expected) in [
+            ("http://localhost:3000/x", "http://localhost:3000/x"),
+            ("http://me:hidden@host/x", "http://…@host/x"),
+            ("me:hid@den@host:1", "…@host:1"),
+            ("wss://host/prod?token=hidden", "wss://host/prod?…"),
+            ("wss://host/a@b#hidden", "wss://host/a@b?…"),
+            ("a b\u{7}", "a b\u{fffd}"),
+            ("://", "://"),
+            ("é://@", "é://@"),
+        ] {
+            assert_eq!(shown_url(url), expected);
+        }
     }
 
     #[test]

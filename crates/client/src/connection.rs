@@ -129,6 +129,8 @@ pub(crate) fn lost_by(error: Error) -> ClientError {
     match error {
         Error::Io(error) => ClientError::Network(error),
         Error::ConnectionClosed | Error::AlreadyClosed => lost(),
+        // Its own text would say a second time that the protocol is broken.
+        Error::Protocol(error) => ClientError::Protocol(repeatable(&error.to_string())),
         other => ClientError::Protocol(repeatable(&other.to_string())),
     }
 }

@@ -33,18 +33,38 @@ impl HistoryError {
     where
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,
     {
-        move |error| {
-            let reason = match (error.code(), error.message()) {
-                (Some(code), Some(message)) => format!("{code}: {message}"),
-                (Some(code), None) => code.to_owned(),
-                _ => DisplayErrorContext(&error).to_string(),
-            };
-            Self::Dynamo { operation, reason }
-        }
+        move |error| Self::Dynamo { operation, reason: reason(&error) }
     }
 
     /// Wraps the error of a request that the SDK refuses to build.
     pub(crate) fn invalid(operation: &'static str) -> impl Fn(BuildError) -> Self {
         move |error| Self::Dynamo { operation, reason: error.to_string() }
     }
+}
+
+/// The code and the message of DynamoDB, or the reason why there are none.
+fn reason<E>(error: &SdkError<E>) -> String
+where
+    E: ProvideErrorMetadata + Error + 'static,
+{
+    match (error.code(), error.message()) {
+        (Some(code), Some(message)) => format!("{code}: {message}"),
+        (Some(code), None) => code.to_owned(),
+        _ => match error {
+            SdkError::DispatchFailure(failure) if failure.is_io() => format!("no connection: {}", innermost(error)),
+            SdkError::ServiceError(_) | SdkError::ResponseError(_) => {
+                let status = error.raw_response().map_or(0, |response| response.status().as_u16());
+                format!("the endpoint does not answer as DynamoDB does (status {status})")
+            }
+            _ => DisplayErrorContext(error).to_string(),
+        },
+    }
+}
+
+/// The first cause: the SDK's own text does not contain it.
+fn innermost(mut error: &dyn Error) -> String {
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error.to_string()
 }

@@ -24,11 +24,11 @@ async fn problem(settings: &'static [(&'static str, &'static str)]) -> String {
 #[tokio::test]
 async fn settings_that_make_no_sense_are_named() {
     for (settings, name) in [
-        (&[][..], "Set exactly one of JWT_SECRET, JWT_SECRET_ARN and JWT_JWKS_URL; found none."),
+        (&[][..], "set exactly one of JWT_SECRET, JWT_SECRET_ARN and JWT_JWKS_URL; found none"),
         (&[("JWT_SECRET", "too short")], "JWT_SECRET is invalid: expected the secret"),
         (
             &[("JWT_SECRET", SECRET), ("JWT_JWKS_URL", "https://x")],
-            "Set exactly one of JWT_SECRET, JWT_SECRET_ARN and JWT_JWKS_URL; found JWT_SECRET and JWT_JWKS_URL.",
+            "set exactly one of JWT_SECRET, JWT_SECRET_ARN and JWT_JWKS_URL; found JWT_SECRET and JWT_JWKS_URL",
         ),
         (&[("JWT_JWKS_URL", "http://issuer.example.com")], "JWT_JWKS_URL is invalid: expected the https URL"),
         (&[("JWT_SECRET", SECRET), ("AUTH_IN_BAND", "yes")], "AUTH_IN_BAND is invalid: expected true if"),

@@ -23,7 +23,13 @@ impl ApiKeyError {
         Self::Dynamo(match (error.code(), error.message()) {
             (Some(code), Some(message)) => format!("{code}: {message}"),
             (Some(code), None) => code.to_owned(),
-            _ => "the endpoint could not be reached".to_owned(),
+            _ => match error {
+                SdkError::ServiceError(_) | SdkError::ResponseError(_) => {
+                    let status = error.raw_response().map_or(0, |response| response.status().as_u16());
+                    format!("the endpoint does not answer as DynamoDB does (status {status})")
+                }
+                _ => "the endpoint could not be reached".to_owned(),
+            },
         })
     }
 

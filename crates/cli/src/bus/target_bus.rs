@@ -8,7 +8,7 @@ use http::Uri;
 use std::time::Duration;
 
 use crate::aws::Aws;
-use crate::terminal::printable;
+use crate::terminal::shown_url;
 
 /// The endpoint of a local system.
 pub(crate) const LOCAL: &str = "http://localhost:3000";
@@ -41,7 +41,7 @@ impl TargetBus {
     pub(crate) fn shown(&self) -> String {
         match &self.event_bus {
             Some(bus) => format!("the event bus {bus}"),
-            None => format!("the event bus at {}", printable(self.local_endpoint())),
+            None => format!("the event bus at {}", shown_url(self.local_endpoint())),
         }
     }
 
@@ -62,7 +62,7 @@ impl TargetBus {
         match &self.event_bus {
             Some(bus) => anyhow!("cannot publish to the event bus {bus}: {error}"),
             None => {
-                let endpoint = printable(self.local_endpoint());
+                let endpoint = shown_url(self.local_endpoint());
                 anyhow!("cannot publish to {endpoint} (is `entity-stream local` running there?): {error}")
             }
         }
@@ -93,7 +93,7 @@ fn local(endpoint: &str) -> Publisher {
 pub(crate) fn check_endpoint(endpoint: &str) -> anyhow::Result<()> {
     let uri = endpoint.parse::<Uri>().ok();
     let valid = uri.is_some_and(|uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some());
-    ensure!(valid, "--endpoint-url must be a URL such as {LOCAL}; found `{}`", printable(endpoint));
+    ensure!(valid, "--endpoint-url must be a URL such as {LOCAL}; found `{}`", shown_url(endpoint));
     Ok(())
 }
 

@@ -9,7 +9,7 @@ use http::Uri;
 use crate::aws::Aws;
 use crate::system::DeployedSystem;
 use crate::terminal;
-use crate::terminal::printable;
+use crate::terminal::shown_url;
 
 /// The `@connections` endpoint of the local system.
 const LOCAL_API: &str = "http://localhost:3000/local";
@@ -27,7 +27,7 @@ pub(super) async fn management_api(
     let endpoint =
         Endpoint::parse(url).map_err(|error| anyhow!("--api: {error}; the local system's is {LOCAL_API}"))?;
     let uri = url.parse::<Uri>().ok();
-    let uri = uri.with_context(|| format!("--api must be a URL such as {LOCAL_API}; found `{}`", printable(url)))?;
+    let uri = uri.with_context(|| format!("--api must be a URL such as {LOCAL_API}; found `{}`", shown_url(url)))?;
     // Real credentials are not sent unencrypted.
     let config = if uri.scheme_str() == Some("https") {
         let region = named_region.or_else(|| region(uri.host()?)).or_else(|| system?.region());
@@ -51,7 +51,7 @@ pub(super) async fn close_all(api: &ManagementApi, ids: &[ConnectionId], url: &s
             }
         }
     }
-    let (place, all) = (printable(url), terminal::counted(ids.len() as u64, "connection"));
+    let (place, all) = (shown_url(url), terminal::counted(ids.len() as u64, "connection"));
     ensure!(failed == 0, "{failed} of {all} could not be closed through {place}");
     Ok(())
 }

@@ -1,11 +1,11 @@
-use anyhow::ensure;
+use anyhow::{anyhow, ensure};
 use aws_sdk_dynamodb::Client;
 use entity_stream_local::{API_KEYS_TABLE, CONNECTIONS_TABLE, HISTORY_TABLE, aws_config};
 use http::Uri;
 
 use crate::aws::Aws;
 use crate::system::{ChosenSystem, StackOutput, TargetOption};
-use crate::terminal::printable;
+use crate::terminal::shown_url;
 
 /// The options that name the table of connections.
 #[derive(Debug, clap::Args)]
@@ -166,7 +166,7 @@ impl TablePlace {
                 ensure!(
                     valid,
                     "--dynamodb-url must be a URL such as http://localhost:8000; found `{}`",
-                    printable(url)
+                    shown_url(url)
                 );
                 (Client::new(&aws_config(url)), (*name).to_owned())
             }
@@ -180,10 +180,12 @@ impl TablePlace {
 
     /// Adds the place of the table to an error.
     pub(super) fn failure(&self, error: impl std::error::Error + Send + Sync + 'static) -> anyhow::Error {
-        let error = anyhow::Error::new(error);
+        // The text has the cause that counts. Those of the SDK name its layers.
+        let error = anyhow!("{error}");
         match self {
             Self::Deployed { name, .. } => error.context(format!("cannot use the table {name}")),
             Self::Local { url, .. } => {
+                let url = shown_url(url);
                 error.context(format!("cannot use the table at {url} (is `entity-stream local` running there?)"))
             }
         }

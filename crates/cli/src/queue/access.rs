@@ -14,7 +14,7 @@ use super::held::HeldLetter;
 use crate::aws::Aws;
 use crate::bus::{LOCAL, check_endpoint};
 use crate::system::{ChosenSystem, StackOutput, TargetOption};
-use crate::terminal::{self, printable};
+use crate::terminal::{self, printable, shown_url};
 
 /// The most messages that a command receives.
 pub(crate) const MOST: usize = 1000;
@@ -77,12 +77,12 @@ impl QueueOptions {
                 let uri = url.parse::<Uri>().ok().filter(|uri| uri.host().is_some() && uri.path().len() > 1);
                 let uri = uri.with_context(|| {
                     let example = "https://sqs.eu-west-1.amazonaws.com/123456789012/NAME";
-                    format!("--queue-url must be the URL of a queue, such as {example}; found `{}`", printable(url))
+                    format!("--queue-url must be the URL of a queue, such as {example}; found `{}`", shown_url(url))
                 })?;
                 let region = self.region.as_deref().or_else(|| region(uri.host()?)).or_else(|| deployed?.region());
                 let profile = self.profile.as_deref().or_else(|| deployed?.profile());
                 let config = Aws { profile, region, endpoint }.load().await?;
-                (config, url.to_owned(), format!("the dead-letter queue {}", printable(url)), false)
+                (config, url.to_owned(), format!("the dead-letter queue {}", shown_url(url)), false)
             }
             None => {
                 let is_unused = self.profile.is_none() && self.region.is_none();
@@ -97,7 +97,7 @@ impl QueueOptions {
                 let endpoint = endpoint.unwrap_or(of_target).trim_end_matches('/');
                 let shown = format!(
                     "the dead-letter queue at {} (is `entity-stream local` running there?)",
-                    printable(endpoint)
+                    shown_url(endpoint)
                 );
                 (aws_config(endpoint), format!("{endpoint}/{DEAD_LETTER_QUEUE_PATH}"), shown, true)
             }
@@ -201,9 +201,21 @@ impl QueueAccess {
     where
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,
     {
+        let is_foreign = matches!(error, SdkError::ServiceError(_) | SdkError::ResponseError(_));
         let reason = match (error.code(), error.message()) {
             (Some(code), Some(message)) => format!("{code}: {message}"),
             (Some(code), None) => code.to_owned(),
+            (None, _) if is_foreign => {
+                let status = error.raw_response().map_or(0, |response| response.status().as_u16());
+                if self.is_local {
+                    let endpoint = shown_url(self.config.endpoint_url().unwrap_or(&self.url));
+                    return anyhow!(
+                        "{endpoint} does not answer like an Entity Stream system (status {status}); pass the URL of a local \
+                         system with --target, or a context for a deployed one"
+                    );
+                }
+                format!("the URL does not answer like a queue of SQS (status {status})")
+            }
             (None, _) => innermost(error),
         };
         anyhow!("cannot use {}: {}", self.shown, printable(&reason))

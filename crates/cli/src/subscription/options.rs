@@ -82,7 +82,8 @@ impl SubscriptionArgs {
             service_path: self.service_path,
         };
         let representation = if self.key_values { Representation::KeyValues } else { Representation::Normalized };
-        let view = View::new(self.attributes, representation).map_err(|error| anyhow!("--attributes: {error}"))?;
+        let view = View::new(self.attributes, representation);
+        let view = view.map_err(|error| anyhow!(of_option("--attributes", "attributes", &error.to_string())))?;
         let view = view.with_state(self.whole, self.changes);
         let is_given = filter != FilterFields::default() || view != View::default() || self.snapshot;
         if is_given || subscriptions.is_empty() {
@@ -101,18 +102,42 @@ impl SubscriptionArgs {
 fn named(error: &InvalidFilter) -> anyhow::Error {
     let message = error.to_string();
     let (option, field) = match error {
-        InvalidFilter::EntityType(_) | InvalidFilter::TooManyTypes => ("--entity-type", "entityTypes: "),
-        InvalidFilter::EntityId(_) | InvalidFilter::TooManyIds => ("--id", "entityIds: "),
-        InvalidFilter::IdPattern(_) => ("--id-pattern", "idPattern: "),
-        InvalidFilter::Trigger | InvalidFilter::AttributeTrigger => ("--trigger", "notificationTrigger: "),
-        InvalidFilter::WatchedAttributes => ("--watch", "watchedAttributes: "),
-        InvalidFilter::Query(_) => ("--q", "q: "),
-        InvalidFilter::GeoQuery(_) => ("--geo-q", ""),
-        InvalidFilter::ServicePath(_) => ("--service-path", ""),
+        InvalidFilter::EntityType(_) | InvalidFilter::TooManyTypes => ("--entity-type", "entityTypes"),
+        InvalidFilter::EntityId(_) | InvalidFilter::TooManyIds => ("--id", "entityIds"),
+        InvalidFilter::IdPattern(_) => ("--id-pattern", "idPattern"),
+        InvalidFilter::Trigger | InvalidFilter::AttributeTrigger => ("--trigger", "notificationTrigger"),
+        InvalidFilter::WatchedAttributes => ("--watch", "watchedAttributes"),
+        InvalidFilter::Query(_) => ("--q", "q"),
+        InvalidFilter::GeoQuery(_) => ("--geo-q", "geoQ"),
+        InvalidFilter::ServicePath(_) => ("--service-path", "servicePath"),
         // It concerns all of them.
-        InvalidFilter::TooMuchText => return anyhow!(message),
+        InvalidFilter::TooMuchText => return anyhow!(with_options(&message)),
     };
-    anyhow!("{option}: {}", message.strip_prefix(field).unwrap_or(&message))
+    let has_options =
+        matches!(error, InvalidFilter::TooManyTypes | InvalidFilter::TooManyIds | InvalidFilter::AttributeTrigger);
+    let message = of_option(option, field, &message);
+    anyhow!(if has_options { with_options(&message) } else { message })
+}
+
+/// A message about a field as one about an option: `q, character 7: …` becomes `--q: character 7: …`, and `geoQ has …` becomes
+/// `--geo-q has …`.
+fn of_option(option: &str, field: &str, message: &str) -> String {
+    let Some(rest) = message.strip_prefix(field) else { return format!("{option}: {message}") };
+    match [": ", ", ", "."].into_iter().find_map(|separator| rest.strip_prefix(separator)) {
+        Some(rest) => format!("{option}: {rest}"),
+        None => format!("{option}{rest}"),
+    }
+}
+
+/// The options in the place of the fields that a message recommends. Only for messages without a text of the user.
+fn with_options(message: &str) -> String {
+    let options = [
+        ("entityTypes", "--entity-type"),
+        ("entityIds", "--id"),
+        ("idPattern", "--id-pattern"),
+        ("watchedAttributes", "--watch"),
+    ];
+    options.into_iter().fold(message.to_owned(), |message, (field, option)| message.replace(field, option))
 }
 
 #[cfg(test)]
@@ -219,20 +244,27 @@ mod tests {
             (&["--trigger", "created"], "--trigger: send some of entityCreated, entityUpdated and entityDeleted"),
             (&["--trigger", "attributeUpdated"], "--trigger: the triggers of attributes are not supported"),
             (&["--watch", &long], "--watch: send at most 49 names"),
-            (&["--q", "speed>"], "--q: "),
-            (&["--geo-q", "near:139.7,135.6,2000"], "--geo-q: geoQ.coordinates: "),
+            (&["--trigger", "attributeUpdated"], "use entityUpdated, and --watch to name the attributes"),
+            (&["--q", "speed>"], "--q: character 7 (the end): a value is expected"),
+            (&["--geo-q", "near:139.7,135.6,2000"], "--geo-q: coordinates: longitude is "),
+            (&["--geo-q", r#"{"a":1}"#], "--geo-q"),
             (&["--geo-q", "here"], "'--geo-q <PLACE>': expected near:LONGITUDE,LATITUDE,METRES"),
-            (&["--service-path", "madrid"], "--service-path: servicePath begins with a slash"),
-            (&["--attributes", "a,,b"], "--attributes: "),
+            (&["--service-path", "madrid"], "--service-path begins with a slash"),
+            (&["--attributes", "a,,b"], "--attributes: the name of an attribute has 1 to "),
             (&["--subscription", "map"], "'--subscription <NAME=JSON>': expected NAME=JSON"),
             (&["--subscription", r#"map={"q":">"}"#], "'--subscription <NAME=JSON>': q, character 1 ("),
             (
                 &["--q", &format!("a==\"{}\"", "x".repeat(600)), "--id-pattern", &"x".repeat(500)],
-                "1024 bytes of filter text",
+                "1024 bytes of filter text besides --id;",
             ),
         ] {
             let error = read(args).unwrap_err();
             assert!(error.contains(expected), "{args:?}: {error}");
+            assert!(!error.contains("geoQ") && !error.contains("servicePath"), "{args:?}: {error}");
         }
+        let many = ["--entity-type"; 50].into_iter().flat_map(|option| [option, "A"]).collect::<Vec<_>>();
+        let error = read(&many).unwrap_err();
+        assert!(error.starts_with("--entity-type: a filter has at most 49 types;"), "{error}");
+        assert!(error.ends_with("or leave --entity-type out to receive every type"), "{error}");
     }
 }

@@ -1,4 +1,4 @@
-use anyhow::{bail, ensure};
+use anyhow::{Context, bail, ensure};
 use http::Uri;
 
 use crate::system::context_file::{ContextFile, StoredContext};
@@ -6,7 +6,7 @@ use crate::system::context_name::ContextName;
 use crate::system::deployed::DeployedSystem;
 use crate::system::local_ports;
 use crate::system::stack_outputs::StackOutput;
-use crate::terminal::printable;
+use crate::terminal::shown_url;
 use crate::usage_error::usage_error;
 
 /// The variable that names the target of all commands.
@@ -61,11 +61,15 @@ impl TargetOption {
             return named(&target, VARIABLE).map_err(usage_error);
         }
         let file = ContextFile::read()?;
-        let in_use = file.in_use().and_then(|name| Some((name, file.get(name)?)));
-        match in_use {
-            Some((name, context)) => of_context(name, context),
-            None => Ok(ChosenSystem::Local(LocalAddress { url: USUAL_URL.to_owned(), is_named: false })),
-        }
+        let Some(name) = file.in_use() else {
+            return Ok(ChosenSystem::Local(LocalAddress { url: USUAL_URL.to_owned(), is_named: false }));
+        };
+        // A command must not reach another system than the one that was chosen.
+        let context = file.get(name).with_context(|| {
+            let choose = "choose another one with `entity-stream context use`";
+            format!("the context in use, {name}, is not in {}; {choose}", file.shown())
+        })?;
+        of_context(name, context)
     }
 }
 
@@ -76,7 +80,7 @@ fn named(text: &str, place: &str) -> anyhow::Result<ChosenSystem> {
     }
     let example = "a URL such as http://localhost:3000 or wss://HOST/STAGE, or the name of a context";
     let Ok(name) = text.parse::<ContextName>() else {
-        bail!("{place} must be {example}; found `{}`", printable(text));
+        bail!("{place} must be {example}; found `{}`", shown_url(text));
     };
     let file = ContextFile::read()?;
     match file.get(&name) {
@@ -106,7 +110,7 @@ fn of_url(text: &str, place: &str, file: &ContextFile) -> anyhow::Result<ChosenS
     let uri =
         text.parse::<Uri>().ok().filter(|uri| uri.host().is_some_and(|host| !host.is_empty()) && uri.query().is_none());
     let invalid = || {
-        format!("{place} must be a URL such as http://localhost:3000 or wss://HOST/STAGE; found `{}`", printable(text))
+        format!("{place} must be a URL such as http://localhost:3000 or wss://HOST/STAGE; found `{}`", shown_url(text))
     };
     let Some(uri) = uri else { bail!("{}", invalid()) };
     let authority = uri.authority().map(ToString::to_string).unwrap_or_default();
@@ -117,7 +121,7 @@ fn of_url(text: &str, place: &str, file: &ContextFile) -> anyhow::Result<ChosenS
             ensure!(
                 uri.path() == "/",
                 "{place} is the URL of a local system, which has no path; found `{}`",
-                printable(text)
+                shown_url(text)
             );
             Ok(ChosenSystem::Local(LocalAddress { url: format!("http://{authority}"), is_named: true }))
         }

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use anyhow::{anyhow, bail, ensure};
 use serde::{Deserialize, Serialize};
 
-use crate::terminal::printable;
+use crate::terminal::shown_url;
 
 /// An output of the stack that a command needs. The template has all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -135,7 +135,7 @@ impl StackOutputs {
         ensure!(
             url.starts_with("wss://"),
             "the output WebSocketUrl must be a URL such as wss://HOST/STAGE; found `{}`",
-            printable(url)
+            shown_url(url)
         );
         let region = region.or_else(|| outputs.region());
         Ok((outputs, region))

@@ -214,3 +214,16 @@ fn is_private(path: &Path) -> bool {
 fn is_private(path: &Path) -> bool {
     path.exists()
 }
+
+#[tokio::test]
+async fn a_context_in_use_that_is_not_in_the_file_is_not_the_local_system() {
+    let user = User::new();
+    std::fs::create_dir_all(user.file().parent().unwrap()).unwrap();
+    std::fs::write(user.file(), r#"{"inUse":"prod","contexts":{}}"#).unwrap();
+    let ended = user.runs(&CHANGE, "").await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.stderr.contains("error: the context in use, prod, is not in "), "{ended:?}");
+    assert_eq!(user.runs(&["context", "use", "local"], "").await.code, Some(0));
+    let ended = user.runs(&[&CHANGE[..], &["--endpoint-url", "http://127.0.0.1:9"]].concat(), "").await;
+    assert!(ended.stderr.contains("cannot publish to http://127.0.0.1:9"), "{ended:?}");
+}

@@ -12,7 +12,7 @@ pub enum ConfigFault {
     #[error("{} is invalid: expected {}", .0.name, .0.expected)]
     Invalid(Variable),
     /// Exactly one of several variables has to be set.
-    #[error("Set exactly one of {}; found {}.", listed(.expected), listed(.found))]
+    #[error("set exactly one of {}; found {}", listed(.expected), listed(.found))]
     NotExactlyOne {
         /// The variables, of which one must be set.
         expected: Vec<Variable>,

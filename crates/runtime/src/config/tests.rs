@@ -192,15 +192,15 @@ fn exactly_one_source_of_keys_is_set() {
     let error = |pairs: &[(&'static str, &'static str)]| {
         TokenConfig::read(&environment(&[&[("AUTH_ENABLED", "true")], pairs])).unwrap_err().to_string()
     };
-    assert_eq!(error(&[]), "Set exactly one of JWT_SECRET, JWT_SECRET_ARN and JWT_JWKS_URL; found none.");
+    assert_eq!(error(&[]), "set exactly one of JWT_SECRET, JWT_SECRET_ARN and JWT_JWKS_URL; found none");
     assert_eq!(
         error(&[("JWT_SECRET", SECRET), ("JWT_JWKS_URL", "https://issuer.example.com/keys")]),
-        "Set exactly one of JWT_SECRET, JWT_SECRET_ARN and JWT_JWKS_URL; found JWT_SECRET and JWT_JWKS_URL."
+        "set exactly one of JWT_SECRET, JWT_SECRET_ARN and JWT_JWKS_URL; found JWT_SECRET and JWT_JWKS_URL"
     );
     assert_eq!(
         error(&[("JWT_SECRET", SECRET), ("JWT_SECRET_ARN", "arn:x"), ("JWT_JWKS_URL", "https://x")]),
-        "Set exactly one of JWT_SECRET, JWT_SECRET_ARN and JWT_JWKS_URL; \
-         found JWT_SECRET, JWT_SECRET_ARN and JWT_JWKS_URL."
+        "set exactly one of JWT_SECRET, JWT_SECRET_ARN and JWT_JWKS_URL; \
+         found JWT_SECRET, JWT_SECRET_ARN and JWT_JWKS_URL"
     );
     assert!(error(&[("JWT_JWKS_URL", "http://issuer.example.com")]).starts_with("JWT_JWKS_URL is invalid: expected "));
     let arn = TokenConfig::read(&environment(&[&[("AUTH_ENABLED", "true"), ("JWT_SECRET_ARN", "arn:x")]]));
@@ -221,7 +221,7 @@ fn an_error_names_the_variable_and_the_expected_value() {
     let error = DisconnectConfig::read(&environment(&[])).unwrap_err().to_string();
     assert_eq!(error, "WS_CONNECTIONS_TABLE is not set: expected the name or ARN of the DynamoDB table of connections");
     let fault = ConfigFault::NotExactlyOne { expected: vec![JWT_SECRET, JWT_SECRET_ARN], found: vec![JWT_JWKS_URL] };
-    assert_eq!(fault.to_string(), "Set exactly one of JWT_SECRET and JWT_SECRET_ARN; found JWT_JWKS_URL.");
+    assert_eq!(fault.to_string(), "set exactly one of JWT_SECRET and JWT_SECRET_ARN; found JWT_JWKS_URL");
 }
 
 #[test]
