@@ -1,8 +1,15 @@
+use std::sync::mpsc;
+use std::time::Duration;
+
 use anyhow::Context;
 use tokio::sync::watch;
 
+use crate::progress;
+
 /// The exit code of a program that was interrupted: 128 + SIGINT.
 const FORCED_EXIT: i32 = 130;
+/// The time that the terminal has to take the last text.
+const CLEARING: Duration = Duration::from_millis(200);
 
 /// Ctrl-C or SIGTERM. The first signal asks the command to end. The second ends the process, even if it is stuck.
 #[derive(Clone, Debug)]
@@ -17,6 +24,7 @@ impl Interrupt {
             signals.next().await;
             let _ = sender.send(true);
             signals.next().await;
+            clear_screen();
             std::process::exit(FORCED_EXIT);
         });
         Ok(Self(receiver))
@@ -29,6 +37,16 @@ impl Interrupt {
             std::future::pending::<()>().await;
         }
     }
+}
+
+/// Removes a progress bar, unless the terminal takes no text at the moment.
+fn clear_screen() {
+    let (done, cleared) = mpsc::channel();
+    std::thread::spawn(move || {
+        progress::clear_screen();
+        let _ = done.send(());
+    });
+    let _ = cleared.recv_timeout(CLEARING);
 }
 
 #[cfg(unix)]

@@ -17,6 +17,7 @@ mod interrupt;
 mod lifetime;
 mod listen;
 mod logs;
+mod narrow_terminal;
 mod private_file;
 mod progress;
 mod queue;

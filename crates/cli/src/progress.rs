@@ -1,11 +1,25 @@
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::narrow_terminal::NarrowTerminal;
 use crate::terminal::{counted, grouped, note};
 
 /// The time after which a command shows its progress.
 const PATIENCE: Duration = Duration::from_millis(500);
+/// The most drawings in a second.
+const DRAWINGS: u8 = 20;
+/// The bar on the screen. A process that is interrupted for the second time ends without the command.
+static ON_SCREEN: Mutex<Option<ProgressBar>> = Mutex::new(None);
+
+/// Removes the bar of the command from the screen.
+pub(crate) fn clear_screen() {
+    let bar = ON_SCREEN.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(bar) = bar {
+        bar.finish_and_clear();
+    }
+}
 
 /// The progress of a command. It is shown on standard error, and only on a terminal.
 #[derive(Debug)]
@@ -52,16 +66,22 @@ impl Progress {
     /// Draws the bar. `position` is the number of bytes read.
     pub(crate) fn draw(&mut self, position: u64) {
         if !self.shown && self.started.elapsed() >= PATIENCE {
-            self.bar.set_draw_target(ProgressDrawTarget::stderr());
             self.shown = true;
+            if let Some(terminal) = NarrowTerminal::of_stderr() {
+                self.bar.set_draw_target(ProgressDrawTarget::term_like_with_hz(Box::new(terminal), DRAWINGS));
+                *ON_SCREEN.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.bar.clone());
+            }
         }
         self.bar.set_position(position);
         self.bar.set_message(format!("{}, {}", self.summary(), self.rate()));
     }
 
-    /// Removes the bar.
-    pub(crate) fn clear(&self) {
+    /// Removes the bar for good.
+    pub(crate) fn clear(&mut self) {
+        self.shown = true;
         self.bar.finish_and_clear();
+        self.bar.set_draw_target(ProgressDrawTarget::hidden());
+        clear_screen();
     }
 
     /// The number of events published so far.

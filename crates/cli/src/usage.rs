@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::ffi::OsString;
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -22,12 +23,26 @@ const HIDDEN_LENGTH: usize = 7;
 pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, ExitCode> {
     Cli::try_parse_from(arguments).map_err(|error| {
         let text = error.to_string();
+        let code = u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from);
         match without_credentials(&text) {
-            Cow::Borrowed(_) => drop(error.print()),
+            // The help and the version are the result of the command. Without them it has failed.
+            Cow::Borrowed(_) if !error.use_stderr() => {
+                match terminal::written(error.print().and_then(|()| std::io::stdout().flush())) {
+                    Ok(()) => code,
+                    Err(error) => terminal::failure(&error),
+                }
+            }
+            Cow::Borrowed(_) => {
+                // If standard error is closed, no reader is left.
+                let _ = error.print();
+                code
+            }
             // Without colours, because their codes would stand between the words.
-            Cow::Owned(text) => terminal::usage(&text),
+            Cow::Owned(text) => {
+                terminal::usage(&text);
+                code
+            }
         }
-        u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
     })
 }
 

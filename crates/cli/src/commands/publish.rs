@@ -160,11 +160,11 @@ async fn many(args: &Args, path: &Path) -> anyhow::Result<()> {
         result = send(args, &target, &mut lines, &mut in_flight, &mut progress) => result,
         () = interrupt.received() => Err(anyhow!("interrupted")),
     };
+    progress.clear();
     // Batches that were sent before an error count too.
     while !in_flight.is_idle() {
         ended = ended.and(report(in_flight.next().await, &target, &mut progress));
     }
-    progress.clear();
     if let Err(error) = ended {
         return Err(error.context(format!("stopped after {}", progress.summary())));
     }

@@ -76,9 +76,9 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         result = replay.run(&mut lines, &mut pace, &options) => result,
         () = interrupt.received() => Err(anyhow!("interrupted")),
     };
+    replay.progress.clear();
     // A batch that is under way counts too.
     ended = ended.and(replay.settle().await);
-    replay.progress.clear();
     if replay.skipped > 0 {
         let skipped = counted(replay.skipped, "event");
         terminal::note(format!(
