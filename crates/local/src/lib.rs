@@ -119,7 +119,7 @@ impl Local {
 
     /// The endpoint of the embedded DynamoDB.
     pub fn dynamodb_url(&self) -> String {
-        self.dynamodb.url()
+        self.dynamodb.client_url()
     }
 
     /// Waits until every event published so far has reached its audience, or is a dead letter.

@@ -23,7 +23,7 @@ async fn shows_where_it_is_and_closes_its_clients_when_it_stops() {
     let line = system.prints("Try: ").await;
     let base = websocket.strip_suffix("?tenant=demo").unwrap().to_owned();
     assert!(line.contains(&format!("listen demo --url {base}")), "{line}");
-    assert!(bus.starts_with("http://localhost:") && dynamodb.starts_with("http://"));
+    assert!(bus.starts_with("http://localhost:") && dynamodb.starts_with("http://localhost:"));
 
     let (mut client, _) = tokio_tungstenite::connect_async(websocket.replace("?", "/?")).await.unwrap();
     system.signal("INT").await;
@@ -146,7 +146,7 @@ async fn a_failure_to_start_is_one_line() {
         (
             &FREE[1..],
             &[("AUTH_ENABLED", "true")],
-            "Set exactly one of JWT_SECRET, JWT_SECRET_ARN and JWT_JWKS_URL; found none.",
+            "set exactly one of JWT_SECRET, JWT_SECRET_ARN and JWT_JWKS_URL; found none",
         ),
         (&FREE[1..], &[("ALLOWED_ORIGINS", "example.com")], "ALLOWED_ORIGINS"),
         (&[&FREE[1..], &["--auth"]].concat(), short, "JWT_SECRET is too short"),

@@ -60,8 +60,14 @@ impl DynamoDb {
         Ok(Self { address, door, engine, stop: stop.drop_guard(), server, data, expiry })
     }
 
+    /// The URL for this process, without the lookup of a name.
     pub(crate) fn url(&self) -> String {
         format!("http://{}", loopback::reachable(self.address))
+    }
+
+    /// The URL for clients on this machine. Its host is that of the other ports.
+    pub(crate) fn client_url(&self) -> String {
+        format!("http://{}", loopback::host(self.address))
     }
 
     pub(crate) fn port(&self) -> u16 {
