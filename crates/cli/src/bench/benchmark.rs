@@ -14,7 +14,7 @@ use crate::bench::report::{BenchOutput, BenchReport};
 use crate::bus::{SOURCE, TargetBus};
 use crate::client;
 use crate::interrupt::Interrupt;
-use crate::terminal::{self, counted};
+use crate::terminal::{self, counted, grouped};
 
 /// The type of the entities.
 const BENCH_TYPE: &str = "EntityStreamBench";
@@ -102,8 +102,14 @@ impl Benchmark {
             }
         }
         // Nothing of the benchmark stays in the entity state.
-        let deleted = self.delete(&run, &mut in_flight).await;
-        ended?;
+        let has_published = published.accepted > 0 || !in_flight.is_idle();
+        let deleted = if has_published { self.delete(&run, &mut in_flight).await } else { Ok(()) };
+        if let Err(ended) = ended {
+            if let Err(error) = deleted {
+                terminal::note(format!("{error:#}"));
+            }
+            return Err(ended);
+        }
         let arrivals = listeners.close().await?;
         let report = BenchReport {
             connections: self.connections,
@@ -183,18 +189,28 @@ impl Benchmark {
     }
 
     async fn delete(&self, run: &str, in_flight: &mut InFlight) -> anyhow::Result<()> {
-        let mut batch = Batch::default();
+        let (mut batch, mut results) = (Batch::default(), Vec::new());
         for entity in 0..self.entities() {
             let entry = self.entry(run, entity, ChangeType::EntityDeleted, "{}".to_owned())?;
             if let Some(full) = batch.push_or_replace(entry) {
-                in_flight.send(full).await;
+                results.extend(in_flight.send(full).await);
             }
         }
-        in_flight.send(batch).await;
+        results.extend(in_flight.send(batch).await);
         while !in_flight.is_idle() {
-            in_flight.next().await;
+            results.extend(in_flight.next().await);
         }
-        Ok(())
+        // Changes that were under way are among them.
+        let is_deletion = |entry: &BusEntry| entry.detail().contains(ChangeType::EntityDeleted.as_str());
+        let deletions = results.into_iter().filter(|(entry, _)| is_deletion(entry));
+        let mut failed = deletions.filter_map(|(_, result)| result.err());
+        match failed.next() {
+            None => Ok(()),
+            Some(error) => Err(anyhow!(
+                "{} with ids that begin with {run} could not be deleted: {error}",
+                entities(1 + failed.count() as u64)
+            )),
+        }
     }
 }
 
@@ -213,6 +229,11 @@ impl BusCounts {
         }
         Ok(())
     }
+}
+
+/// A number of entities, for people.
+fn entities(number: u64) -> String {
+    if number == 1 { "1 entity".to_owned() } else { format!("{} entities", grouped(number)) }
 }
 
 /// Waits until all changes have arrived, or until none has come for a while.

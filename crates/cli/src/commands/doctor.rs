@@ -7,6 +7,7 @@ use crate::bus::BusOptions;
 use crate::client;
 use crate::credential::CredentialArgs;
 use crate::doctor::{Diagnosis, DiagnosisOutput, Doctor};
+use crate::interrupt::Interrupt;
 use crate::logs;
 
 /// Find out why changes do not arrive
@@ -53,6 +54,7 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     logs::start(logs::OF_A_TOOL)?;
+    let mut interrupt = Interrupt::install()?;
     let (token, has_key) = (args.credential.token().cloned(), args.credential.has_key());
     let credential = args.credential.credential()?;
     let url = match &args.url {
@@ -66,7 +68,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         client::warn_if_exposed(&client);
         doctor.target = if args.no_publish { None } else { args.bus.bus_of(client.url(), args.url.is_some())? };
         diagnosis.begin(tenant, &client.url().to_string())?;
-        doctor.check(tenant, &mut diagnosis).await?;
+        doctor.check(tenant, &mut interrupt, &mut diagnosis).await?;
     }
     diagnosis.end()
 }

@@ -93,7 +93,8 @@ impl Finding {
 
     /// Adds the remedy.
     pub(super) fn advise(mut self, advice: impl Into<String>) -> Self {
-        self.advice = Some(advice.into());
+        // A part can be a server's text.
+        self.advice = Some(printable(&advice.into()).into_owned());
         self
     }
 

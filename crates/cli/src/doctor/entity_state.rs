@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use anyhow::{Context, bail};
 use entity_stream_client::{ClientBuilder, ClientError, EntityStream, StreamItem};
 use entity_stream_protocol::{
     ChangeType, EntityChange, EntityType, EntityTypes, ErrorCode, EventMessage, FilterFields, Representation,
@@ -14,6 +15,7 @@ use crate::bus::{SOURCE, TargetBus};
 use crate::client;
 use crate::doctor::diagnosis::{Check, Diagnosis, Finding};
 use crate::doctor::steps::{STEP, arrival, publish, subscribed};
+use crate::interrupt::Interrupt;
 
 const READ_THE_LOG_OF_DEFAULT: &str = "read the log of the default function, which reads the entity state";
 const READ_THE_LOG_OF_BROADCAST: &str = "read the log of the broadcast function, which writes the entity state";
@@ -59,6 +61,7 @@ pub(super) async fn check(
     target: &TargetBus,
     probe: &Probe,
     patience: Duration,
+    interrupt: &mut Interrupt,
     diagnosis: &mut Diagnosis,
 ) -> anyhow::Result<()> {
     let started = Instant::now();
@@ -66,7 +69,15 @@ pub(super) async fn check(
     let mut stream = client::build(builder.clone())?.connect();
     let finding = match subscribed(&mut stream).await {
         Ok(()) => {
-            let examined = examine(&mut stream, &builder, target, probe, patience).await;
+            let examined = tokio::select! {
+                examined = examine(&mut stream, &builder, target, probe, patience) => examined,
+                () = interrupt.received() => {
+                    let deleted = publish(target, &probe.change(ChangeType::EntityDeleted, "{}")?).await;
+                    stream.close().await;
+                    deleted.with_context(|| format!("interrupted; cannot delete {}", probe.entity_id))?;
+                    bail!("interrupted before the last check");
+                }
+            };
             // The entity must not stay, whatever was found.
             let removed = remove(&mut stream, target, probe, patience).await;
             match examined.and(removed) {

@@ -1,8 +1,10 @@
 use std::time::Duration;
 
-use entity_stream_client::{ClientCredential, CredentialKind};
+use anyhow::bail;
+use entity_stream_client::{ClientBuilder, ClientCredential, CredentialKind};
 use entity_stream_clock::Clock;
 use entity_stream_protocol::{EntityType, Filter, Tenant};
+use entity_stream_publisher::BusEntry;
 use entity_stream_runtime::Environment;
 
 use crate::bus::TargetBus;
@@ -11,6 +13,7 @@ use crate::credential::Token;
 use crate::doctor::diagnosis::{Check, Diagnosis, Finding};
 use crate::doctor::entity_state::Probe;
 use crate::doctor::{delivery, entity_state, network, ping, resume, subscription};
+use crate::interrupt::Interrupt;
 use crate::token::likely_fault;
 
 /// The type of the entities whose changes are published. Clients without a filter receive them.
@@ -54,25 +57,50 @@ impl Doctor {
     }
 
     /// Checks one tenant's stream, up to the first step that fails.
-    pub(crate) async fn check(&self, tenant: &Tenant, diagnosis: &mut Diagnosis) -> anyhow::Result<()> {
+    pub(crate) async fn check(
+        &self,
+        tenant: &Tenant,
+        interrupt: &mut Interrupt,
+        diagnosis: &mut Diagnosis,
+    ) -> anyhow::Result<()> {
         let entity_type = EntityType::parse(ENTITY_TYPE)?;
         let entity_id = format!("urn:entity-stream:doctor:{:016x}", fastrand::u64(..));
         let filter = Filter::new([entity_type.as_str()], Some(&format!("^{entity_id}$")))?;
         let builder = client::builder(&self.url, tenant, self.credential.as_ref()).filter(filter).reconnect(false);
+        let entry = delivery::entry(tenant, entity_type.clone(), &entity_id)?;
+        let has_arrived = tokio::select! {
+            has_arrived = self.check_changes(tenant, &builder, &entry, diagnosis) => has_arrived?,
+            () = interrupt.received() => bail!("interrupted before the last check"),
+        };
+        if let Some(target) = self.target.as_ref().filter(|_| has_arrived) {
+            // This check removes its entity also if it is interrupted.
+            let probe = Probe::new(tenant, entity_type, format!("{entity_id}:state"));
+            entity_state::check(&builder, target, &probe, self.patience, interrupt, diagnosis).await?;
+        }
+        Ok(())
+    }
+
+    /// The steps up to the resume. Returns whether a change arrived.
+    async fn check_changes(
+        &self,
+        tenant: &Tenant,
+        builder: &ClientBuilder,
+        entry: &BusEntry,
+        diagnosis: &mut Diagnosis,
+    ) -> anyhow::Result<bool> {
         let client = client::build(builder.clone())?;
         let anonymous = client::build(builder.clone().credential(None))?;
         let advice = self.credential_advice(tenant);
-        let Some(mut stream) = network::check(&client, &advice, diagnosis).await? else { return Ok(()) };
+        let Some(mut stream) = network::check(&client, &advice, diagnosis).await? else { return Ok(false) };
+        let mut has_arrived = false;
         if subscription::check(&mut stream, (&client, &anonymous), &advice, diagnosis).await?
             && ping::check(&mut stream, diagnosis).await?
         {
             match &self.target {
                 Some(target) => {
-                    let entry = delivery::entry(tenant, entity_type.clone(), &entity_id)?;
-                    if delivery::check(&mut stream, target, &entry, self.patience, diagnosis).await? {
-                        resume::check(&mut stream, &builder, target, &entry, self.patience, diagnosis).await?;
-                        let probe = Probe::new(tenant, entity_type, format!("{entity_id}:state"));
-                        entity_state::check(&builder, target, &probe, self.patience, diagnosis).await?;
+                    has_arrived = delivery::check(&mut stream, target, entry, self.patience, diagnosis).await?;
+                    if has_arrived {
+                        resume::check(&mut stream, builder, target, entry, self.patience, diagnosis).await?;
                     }
                 }
                 None => {
@@ -83,6 +111,6 @@ impl Doctor {
             }
         }
         stream.close().await;
-        Ok(())
+        Ok(has_arrived)
     }
 }

@@ -6,6 +6,7 @@ use serde_json::Value;
 use tokio::time::{interval, timeout};
 
 use crate::harness::{PATIENCE, run, run_with, start, system};
+use crate::server::EventBus;
 
 #[tokio::test]
 async fn each_message_is_counted_and_timed() {
@@ -68,6 +69,27 @@ async fn a_bus_of_another_system_delivers_nothing() {
     assert_eq!(ended.code, Some(1), "{ended:?}");
     assert!(ended.stderr.contains("error: 20 of 20 messages did not arrive"), "{ended:?}");
     assert!(ended.stdout.contains("p50              -\n"), "{ended:?}");
+}
+
+#[tokio::test]
+async fn entities_that_stay_are_told() {
+    let stream = system().await;
+    let bus = EventBus::start(|detail| (detail["type"] == "entityDeleted").then_some("Broken")).await;
+    let (url, endpoint) = (stream.websocket_url(), ["--endpoint-url", &bus.url]);
+    let args = ["bench", "demo", "--connections", "1", "--rate", "50", "--duration", "1h", "--url", &url];
+    let mut bench = start(&[&args[..], &endpoint].concat());
+    bench.says("publishing").await;
+    let published = async {
+        while bus.requests.lock().unwrap().is_empty() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(PATIENCE, published).await.expect("the first change is published");
+    bench.signal("INT").await;
+    let said = bench.says("could not be deleted: Broken: as the test says").await;
+    assert!(said.starts_with("100 entities with ids that begin with urn:entity-stream:bench:"), "{said}");
+    bench.says("error: interrupted").await;
+    assert_eq!(bench.exit().await.code(), Some(1));
 }
 
 #[tokio::test]
