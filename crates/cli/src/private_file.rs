@@ -6,9 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// Replaces a file as a whole, so that a command that is killed leaves the former or the new content, and never a part of one.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(format!(".{}.tmp", std::process::id()));
-    let beside = PathBuf::from(beside);
+    let beside = beside(path);
     let written = private().open(&beside).and_then(|mut file| {
         file.write_all(bytes)?;
         file.sync_data()
@@ -18,6 +16,20 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
         let _ = std::fs::remove_file(&beside);
     }
     replaced
+}
+
+/// Checks that [`replace`] can write the file: creates a file beside it, and removes it.
+pub(crate) fn check_replaceable(path: &Path) -> std::io::Result<()> {
+    let beside = beside(path);
+    private().open(&beside)?;
+    std::fs::remove_file(&beside)
+}
+
+/// The new content, until it takes the place of the file.
+fn beside(path: &Path) -> PathBuf {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(format!(".{}.tmp", std::process::id()));
+    beside.into()
 }
 
 /// Options that create a file for its owner only, or empty it.

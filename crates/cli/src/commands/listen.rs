@@ -2,6 +2,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use entity_stream_clock::Clock;
+use entity_stream_protocol::limits::GROUP_ID_LENGTH;
 use entity_stream_protocol::{Format, GroupId, Since, Tenant};
 
 use crate::arguments::{count, duration};
@@ -58,8 +59,9 @@ pub(crate) struct Args {
     /// The WebSocket URL of the stream [default: that of the target]
     #[arg(long, value_name = "URL")]
     url: Option<String>,
-    /// Share the stream with the other members of this consumer group
-    #[arg(long, value_name = "NAME", value_parser = |name: &str| GroupId::parse(name))]
+    /// Share the stream with the other members of this consumer group. At its end, the command leaves the group and prints the
+    /// events that the server has already assigned to it, also those beyond --count
+    #[arg(long, value_name = "NAME", value_parser = group)]
     group: Option<GroupId>,
     /// Begin with past events: a time such as 30s or 5m before now, or POSITION:SESSION of an earlier connection
     #[arg(long, value_name = "TIME", value_parser = since, conflicts_with = "group")]
@@ -107,6 +109,11 @@ pub(crate) struct Args {
     credential: CredentialArgs,
 }
 
+/// Reads the name of a consumer group.
+fn group(name: &str) -> Result<GroupId, String> {
+    GroupId::parse(name).map_err(|_| format!("expected 1 to {GROUP_ID_LENGTH} characters of A-Z a-z 0-9 _ - ."))
+}
+
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     logs::start(logs::OF_A_TOOL)?;
     let mut interrupt = Interrupt::install()?;
@@ -134,10 +141,14 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let names = subscriptions.iter().map(|subscription| subscription.name.clone()).collect();
     let prompt = args.interactive.then(|| Prompt::open(names)).transpose()?;
     builder = builder.subscriptions(subscriptions).snapshots(snapshots).format(format);
-    if let Some(group) = args.group {
-        builder = builder.group(group);
+    if let Some(group) = &args.group {
+        builder = builder.group(group.clone());
     }
-    let opened = args.resume.map(|path| ResumeFile::open(&path, &args.tenant, Clock::system())).transpose()?;
+    let opened = args
+        .resume
+        .map(|path| ResumeFile::open(&path, &args.tenant, Clock::system()))
+        .transpose()
+        .map_err(usage_error)?;
     let (resume_file, place) = opened.map_or((None, None), |(file, place)| (Some(file), place));
     let resumed_from = place.as_ref().and_then(|place| place.saved_at);
     let since = place.map(|SavedPlace { bookmark, .. }| bookmark.into()).or(args.since);
@@ -152,6 +163,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     Listener {
         tenant,
         client,
+        group: args.group,
         output,
         count,
         timeout,

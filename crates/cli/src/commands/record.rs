@@ -70,6 +70,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     Listener {
         tenant: args.tenant,
         client,
+        group: None,
         output: EventOutput::None,
         count: args.count,
         timeout: args.timeout,

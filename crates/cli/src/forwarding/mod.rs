@@ -4,5 +4,5 @@ mod headers;
 mod queue;
 mod receiver;
 
-pub(crate) use queue::Forwarding;
+pub(crate) use queue::{Forwarding, Unsent};
 pub(crate) use receiver::Receiver;

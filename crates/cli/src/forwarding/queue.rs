@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use anyhow::{anyhow, ensure};
+use anyhow::{anyhow, bail};
 use entity_stream_client::{Bookmark, ReceivedEvent};
 use http::StatusCode;
 
@@ -15,6 +15,17 @@ use crate::terminal::{counted, note};
 
 /// The events that wait for the receiver. While they are that many, the command reads no further events.
 const WAITING: usize = 1000;
+
+/// What becomes of the events that do not reach the receiver before the end of the command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unsent {
+    /// The next command with the same file of `--resume` forwards them.
+    KeptInFile,
+    /// Nothing forwards them.
+    Lost,
+    /// Nothing forwards them, and a member of a group cannot keep its place.
+    LostToGroup,
+}
 
 /// The events on their way to the receiver, in their order.
 pub(crate) struct Forwarding {
@@ -72,19 +83,28 @@ impl Forwarding {
     }
 
     /// The result at the end: a failure if the receiver lacks events that no later command brings.
-    pub(crate) fn result(&self, keeps_place: bool) -> anyhow::Result<()> {
+    pub(crate) fn result(&self, unsent: Unsent) -> anyhow::Result<()> {
         let (waiting, shown) = (self.waiting.len() as u64, self.receiver.shown());
         if self.refused > 0 {
             return Err(anyhow!("{shown} refused {}", counted(self.refused, "event")));
         }
-        ensure!(
-            waiting == 0 || keeps_place,
-            "ended before {} reached {shown}; with --resume FILE, the next command would continue there",
-            counted(waiting, "event")
-        );
-        if waiting > 0 {
-            note(format!("{} did not reach {shown}; the next command continues there", counted(waiting, "event")));
+        if waiting == 0 {
+            return Ok(());
         }
-        Ok(())
+        let events = counted(waiting, "event");
+        match unsent {
+            Unsent::KeptInFile => {
+                note(format!("{events} did not reach {shown}; the next command continues there"));
+                Ok(())
+            }
+            Unsent::Lost => {
+                bail!(
+                    "ended before {events} reached {shown}; with --resume FILE, the next command would continue there"
+                )
+            }
+            Unsent::LostToGroup => {
+                bail!("ended before {events} reached {shown}; the other members of the group do not get them")
+            }
+        }
     }
 }

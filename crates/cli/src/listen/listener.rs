@@ -2,11 +2,12 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{anyhow, bail, ensure};
 use entity_stream_client::{Bookmark, Client, ClientError, EntityStream, StreamItem, StreamState, SubscriptionRequest};
-use entity_stream_protocol::{EpochMillis, Tenant};
+use entity_stream_protocol::{EpochMillis, GroupId, Tenant};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
-use crate::forwarding::{Forwarding, Receiver};
+use crate::forwarding::{Forwarding, Receiver, Unsent};
 use crate::interrupt::Interrupt;
+use crate::listen::leaving::leave;
 use crate::listen::missed::{not_recovered, recovered};
 use crate::listen::prompt::Prompt;
 use crate::listen::resume_file::ResumeFile;
@@ -26,6 +27,8 @@ pub(crate) struct Listener {
     pub(crate) tenant: Tenant,
     /// The client of the tenant's stream.
     pub(crate) client: Client,
+    /// The consumer group that the listener leaves at its end. `None` for a listener of its own.
+    pub(crate) group: Option<GroupId>,
     /// The form of the events.
     pub(crate) output: EventOutput,
     /// The number of events after which the command ends. `None` for no end.
@@ -59,13 +62,20 @@ impl Listener {
         };
         let prompt = self.prompt.take();
         let listening = self.listen(&mut stream, &mut tally, &mut file, (&mut sinks, prompt), interrupt);
-        let ended = match self.timeout {
-            None => listening.await,
-            Some(limit) => match timeout(limit, listening).await {
-                Ok(ended) => ended,
-                Err(_) => self.out_of_time(&tally, stream.state(), limit),
-            },
+        let listened = match self.timeout {
+            None => Ok(listening.await),
+            Some(limit) => timeout(limit, listening).await.map_err(|_| limit),
         };
+        let state = stream.state();
+        let left = match (&self.group, &listened) {
+            // The events of this member could not be printed.
+            (None, _) | (_, Ok(Err(_))) => Ok(()),
+            (Some(group), _) => {
+                self.note(format!("leaving the group {group}"));
+                leave(&mut stream, &mut tally, &mut sinks).await
+            }
+        };
+        let ended = listened.unwrap_or_else(|limit| self.out_of_time(&tally, state, limit)).and(left);
         let saved = file.as_mut().map_or(Ok(()), ResumeFile::save);
         let saved = saved.and(sinks.flush());
         let has_past_left = matches!(stream.state(), StreamState::Subscribing { .. }) && tally.has_begun();
@@ -78,11 +88,18 @@ impl Listener {
         if tally.has_begun() && !reader_left {
             self.note(tally.summary(repeats, Instant::now()));
         }
+        if let Some(recorder) = sinks.recorder.take_if(|_| !tally.has_begun()) {
+            recorder.discard();
+        }
         let forwarded = sinks.forwarding.map_or(Ok(()), |forwarding| {
             if tally.has_begun() {
                 self.note(forwarding.summary());
             }
-            forwarding.result(file.is_some())
+            forwarding.result(match (&file, &self.group) {
+                (Some(_), _) => Unsent::KeptInFile,
+                (None, Some(_)) => Unsent::LostToGroup,
+                (None, None) => Unsent::Lost,
+            })
         });
         ended.and(saved).and(forwarded)
     }
@@ -172,7 +189,7 @@ impl Listener {
                             prompt.greet();
                         }
                         // Without a connection, this is the answer to a change of the filter.
-                        prompt.accepted(stream);
+                        prompt.opened(stream, &mut sinks.output);
                     }
                     tally.subscribed(Instant::now());
                 }
@@ -204,17 +221,24 @@ impl Listener {
                         ""
                     };
                     self.note(format!("{failure} {url}: {reason}{hint}; trying again in {seconds:.1} s"));
+                    if let Some(prompt) = &mut prompt {
+                        prompt.disconnected();
+                    }
                 }
                 Some(StreamItem::Accepted(
                     SubscriptionRequest::Subscribe(_) | SubscriptionRequest::SubscribeWithSnapshot(_),
                 )) => {
                     if let Some(prompt) = &mut prompt {
-                        prompt.accepted(stream);
+                        prompt.accepted(stream, &mut sinks.output);
                     }
                 }
-                Some(StreamItem::Refused { error, .. }) => {
+                Some(StreamItem::Refused {
+                    request: SubscriptionRequest::Subscribe(_) | SubscriptionRequest::SubscribeWithSnapshot(_),
+                    error,
+                }) => {
                     if let Some(prompt) = &mut prompt {
-                        prompt.refused(&explain(&error, self.client.credential()));
+                        let reason = explain(&error, self.client.credential());
+                        prompt.refused(&reason, stream, &mut sinks.output);
                     }
                 }
                 Some(_) => {}
@@ -241,7 +265,7 @@ async fn typed(prompt: Option<&mut Prompt>) -> String {
 }
 
 /// The place after the next event that the receiver has.
-async fn settled(forwarding: Option<&mut Forwarding>) -> Option<Bookmark> {
+pub(super) async fn settled(forwarding: Option<&mut Forwarding>) -> Option<Bookmark> {
     match forwarding {
         Some(forwarding) => forwarding.settled().await,
         None => std::future::pending().await,

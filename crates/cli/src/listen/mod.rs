@@ -1,5 +1,6 @@
 //! Prints the events of a stream, and entities as they are.
 
+mod leaving;
 mod listener;
 mod missed;
 mod pretty;

@@ -8,7 +8,7 @@ use entity_stream_clock::Clock;
 use entity_stream_protocol::{EpochMillis, Tenant};
 use serde::{Deserialize, Serialize};
 
-use crate::private_file::replace;
+use crate::private_file::{check_replaceable, replace};
 use crate::terminal::printable;
 
 /// The longest file that is read, in bytes.
@@ -49,7 +49,9 @@ impl ResumeFile {
         let place = match File::open(path) {
             Ok(file) => {
                 let mut text = String::new();
-                file.take(FILE_BYTES).read_to_string(&mut text).with_context(|| format!("cannot read {shown}"))?;
+                file.take(FILE_BYTES)
+                    .read_to_string(&mut text)
+                    .with_context(|| format!("--resume: cannot read {shown}"))?;
                 let fields: ResumeFields = serde_json::from_str(&text).map_err(|_| {
                     anyhow::anyhow!(
                         "--resume: {shown} is not a file of `listen --resume`; choose another file, or delete it"
@@ -69,8 +71,10 @@ impl ResumeFile {
                 ensure!(exists, "--resume: cannot write {shown}: its folder does not exist");
                 None
             }
-            Err(error) => return Err(anyhow::Error::new(error).context(format!("cannot read {shown}"))),
+            Err(error) => return Err(anyhow::Error::new(error).context(format!("--resume: cannot read {shown}"))),
         };
+        // Otherwise the first place would fail, minutes or hours later.
+        check_replaceable(path).with_context(|| format!("--resume: cannot write {shown}"))?;
         let saved = place.as_ref().map(|place| place.bookmark.clone());
         let file = Self { path: path.to_owned(), tenant: tenant.clone(), clock, reached: None, saved };
         Ok((file, place))

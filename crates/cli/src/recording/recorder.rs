@@ -1,5 +1,5 @@
 use std::fs::File;
-use std::io::{BufWriter, ErrorKind, Write};
+use std::io::{BufWriter, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
@@ -24,6 +24,8 @@ struct WrittenLine<'a> {
 pub(crate) struct Recorder {
     /// `None` for standard output.
     file: Option<(BufWriter<File>, PathBuf)>,
+    /// True if this command has created the file.
+    is_new: bool,
     clock: Clock,
 }
 
@@ -31,7 +33,7 @@ impl Recorder {
     /// Creates the file, which may not exist unless events are appended. `-` is standard output.
     pub(crate) fn open(path: &Path, append: bool, clock: Clock) -> anyhow::Result<Self> {
         if path.as_os_str() == "-" {
-            return Ok(Self { file: None, clock });
+            return Ok(Self { file: None, is_new: false, clock });
         }
         let mut options = private();
         options.truncate(false);
@@ -46,7 +48,11 @@ impl Recorder {
             ErrorKind::AlreadyExists => anyhow!("{shown} exists; pass --append to add to it, or choose another file"),
             _ => anyhow::Error::new(error).context(format!("cannot write {shown}")),
         })?;
-        Ok(Self { file: Some((BufWriter::new(file), path.to_owned())), clock })
+        let mut file = BufWriter::new(file);
+        if append && is_cut_off(path).with_context(|| format!("cannot read {shown}"))? {
+            file.write_all(b"\n").with_context(|| format!("cannot write {shown}"))?;
+        }
+        Ok(Self { file: Some((file, path.to_owned())), is_new: !append, clock })
     }
 
     /// Writes an event that has just arrived.
@@ -61,6 +67,13 @@ impl Recorder {
         }
     }
 
+    /// The command could not listen. Removes the file, so that the next command can create it.
+    pub(crate) fn discard(self) {
+        if let Some((_, path)) = self.file.filter(|_| self.is_new) {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+
     /// Writes the buffer.
     pub(crate) fn flush(&mut self) -> anyhow::Result<()> {
         match &mut self.file {
@@ -68,4 +81,17 @@ impl Recorder {
             Some((file, path)) => file.flush().with_context(|| format!("cannot write {}", path.display())),
         }
     }
+}
+
+/// True if the last line of a recording has no end: it was cut off, for example by a full disk. The next event would be lost with it.
+fn is_cut_off(path: &Path) -> std::io::Result<bool> {
+    // A pipe has no end.
+    if !path.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() > 0) {
+        return Ok(false);
+    }
+    let mut file = File::open(path)?;
+    file.seek(SeekFrom::End(-1))?;
+    let mut last = [0];
+    file.read_exact(&mut last)?;
+    Ok(last != *b"\n")
 }

@@ -109,6 +109,12 @@ impl Running {
         timeout(PATIENCE, lines.next_line()).await.expect("a line comes").unwrap().expect("there is another line")
     }
 
+    /// The next line of standard output. `None` at its end.
+    pub(crate) async fn rest(&mut self) -> Option<String> {
+        let lines = self.stdout.as_mut().expect("standard output is open");
+        timeout(PATIENCE, lines.next_line()).await.expect("a line comes").unwrap()
+    }
+
     /// Waits for a line on standard output that contains this.
     pub(crate) async fn prints(&mut self, text: &str) -> String {
         loop {
@@ -142,9 +148,9 @@ impl Running {
     }
 
     /// Gives the command more input.
-    pub(crate) async fn input(&mut self, text: &str) {
+    pub(crate) async fn input(&mut self, text: impl AsRef<[u8]>) {
         let stdin = self.child.stdin.as_mut().unwrap();
-        stdin.write_all(text.as_bytes()).await.unwrap();
+        stdin.write_all(text.as_ref()).await.unwrap();
         stdin.flush().await.unwrap();
     }
 

@@ -2,7 +2,10 @@
 
 use entity_stream_local::Local;
 
-use crate::harness::{listen, run, system};
+use serde_json::json;
+
+use crate::harness::{listen, run, start, system};
+use crate::server::{Client, WebSocketServer};
 
 async fn publish(system: &Local, entity_type: &str, entity: &str) {
     let args = ["publish", "demo", "--type", "entityUpdated", "--entity-type", entity_type, "--entity-id", entity];
@@ -42,21 +45,87 @@ async fn lines_replace_the_filter_and_the_form() {
 async fn a_mistake_leaves_the_filter_as_it_is() {
     let system = system().await;
     let mut listener = listen(&system, "demo", &["--interactive", "--entity-type", "Room"]).await;
+    let mixed = b"--subscription 'a={\"snapshot\":true}' --subscription 'b={}'\n";
     for (line, expected) in [
-        ("--q 'n>'\n", "--q: "),
-        ("Room\n", "unexpected argument 'Room' found; the filter stays as it is. `help` lists the options"),
-        ("--q 'n\n", "the line has an open quotation mark"),
-        ("--output cloudevents\n", "--output cloudevents has to be chosen at the start"),
-        ("help\n", "--id-pattern <REGEX>"),
+        (&b"--q 'n>'\n"[..], "--q: character 3 (the end): "),
+        (b"Room\n", "unexpected argument 'Room' found; the filter stays as it is. `help` lists the options"),
+        (b"--q 'n\n", "the line has an open quotation mark; the filter stays as it is"),
+        (b"--output cloudevents\n", "--output cloudevents has to be chosen at the start"),
+        (b"--output json --q 'n>'\n", "--q: character 3 (the end): "),
+        (b"# a comment\n", "unexpected argument '# a comment' found; the filter stays as it is."),
+        (b"\xff\n", "the line is not UTF-8; the filter stays as it is"),
+        (mixed, "either all subscriptions of a line begin with a snapshot or none; the filter stays as it is."),
+        (b"help\n", "--id-pattern <REGEX>"),
     ] {
         listener.input(line).await;
         listener.says(expected).await;
     }
     publish(&system, "Car", "urn:1").await;
     publish(&system, "Room", "urn:2").await;
-    assert!(listener.line().await.contains("urn:2"));
+    let line = listener.line().await;
+    assert!(line.contains("updated Room urn:2") && !line.starts_with('{'), "{line}");
     listener.signal("INT").await;
     assert_eq!(listener.exit().await.code(), Some(0));
     let ended = run(&["listen", "demo", "--interactive", "--entities"]).await;
     assert_eq!(ended.code, Some(2), "{ended:?}");
+}
+
+/// Reads a message about a subscription with this name, and answers it.
+async fn answers(client: &mut Client, action: &str, name: Option<&str>) {
+    let message = client.message().await;
+    assert_eq!((message["action"].as_str(), message["subscription"].as_str()), (Some(action), name), "{message}");
+    let answer = if action == "subscribe" { "subscribed" } else { "unsubscribed" };
+    let mut answer = json!({ "type": answer, "requestId": message["requestId"] });
+    if let Some(name) = name {
+        answer["subscription"] = name.into();
+    }
+    client.send(&answer.to_string()).await;
+}
+
+/// The former subscriptions are removed also if lines come faster than the answers.
+#[tokio::test]
+async fn pasted_lines_take_effect_one_after_the_other() {
+    let server = WebSocketServer::start().await;
+    let mut listener = start(&["listen", "demo", "--url", &server.url, "--interactive"]);
+    let mut client = server.accept().await;
+    client.subscribed().await;
+    listener.says("Type options such as").await;
+    listener.input("--subscription 'a={}'\n--subscription 'b={}'\nclear\n").await;
+    answers(&mut client, "subscribe", Some("a")).await;
+    answers(&mut client, "unsubscribe", None).await;
+    answers(&mut client, "subscribe", Some("b")).await;
+    answers(&mut client, "unsubscribe", Some("a")).await;
+    answers(&mut client, "subscribe", None).await;
+    answers(&mut client, "unsubscribe", Some("b")).await;
+    for _ in 0..3 {
+        listener.says("the filter is in force").await;
+    }
+    listener.input("quit\n").await;
+    assert_eq!(listener.exit().await.code(), Some(0));
+}
+
+/// A line that is typed while a connection opens waits for the next answer, because the connection opens with the former filter.
+#[tokio::test]
+async fn a_line_before_the_first_answer_is_not_taken_for_accepted() {
+    let server = WebSocketServer::start().await;
+    let mut listener = start(&["listen", "demo", "--url", &server.url, "--interactive"]);
+    let mut client = server.accept().await;
+    let first = client.message().await;
+    listener.input("--subscription 'a={}'\nhelp\n").await;
+    listener.says("--id-pattern <REGEX>").await;
+    client.send(&json!({ "type": "subscribed", "requestId": first["requestId"] }).to_string()).await;
+    let second = client.message().await;
+    assert_eq!((second["action"].as_str(), second["subscription"].as_str()), (Some("subscribe"), Some("a")));
+    let refusal = json!({ "type": "error", "code": "limit_exceeded", "message": "too much", "subscription": "a",
+        "requestId": second["requestId"] });
+    client.send(&refusal.to_string()).await;
+    let said = listener.says("force").await;
+    assert!(
+        said.starts_with("the server refused the filter: ") && said.ends_with("the former one stays in force"),
+        "{said}"
+    );
+    listener.input("quit\n").await;
+    // The former subscription is not removed.
+    assert!(client.closed().await);
+    assert_eq!(listener.exit().await.code(), Some(0));
 }

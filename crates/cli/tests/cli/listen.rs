@@ -274,20 +274,6 @@ async fn prints_cloud_events_by_its_output_alone() {
 }
 
 #[tokio::test]
-async fn members_of_a_group_share_the_stream() {
-    let system = system().await;
-    let group = ["--group", "workers", "--output", "json"];
-    let (mut one, mut other) = (listen(&system, "demo", &group).await, listen(&system, "demo", &group).await);
-    let args = ["simulate", "demo", "--count", "20", "--rate", "1000", "--endpoint-url", &system.http_url()];
-    assert_eq!(run(&args).await.code, Some(0));
-    let mut lines = std::collections::HashSet::new();
-    for _ in 0..20 {
-        lines.insert(tokio::select! { line = one.line() => line, line = other.line() => line });
-    }
-    assert_eq!(lines.len(), 20, "each event went to one of them");
-}
-
-#[tokio::test]
 async fn an_api_key_is_sent_and_never_an_argument() {
     let server = WebSocketServer::start().await;
     let args = ["listen", "demo", "--url", &server.url, "--api-key", "robot", "--count", "1"];

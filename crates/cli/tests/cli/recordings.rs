@@ -5,9 +5,10 @@ use std::path::Path;
 use entity_stream_local::Local;
 use serde_json::{Value, json};
 use tokio::time::Instant;
+use tokio_tungstenite::tungstenite::http::StatusCode;
 
 use crate::harness::{Running, listen, run, run_with, start, system};
-use crate::server::EventBus;
+use crate::server::{EventBus, WebSocketServer};
 
 async fn publish(system: &Local, lines: &str) {
     let ended = run_with(&["publish", "demo", "--file", "-", "--target", &system.http_url()], &[], lines).await;
@@ -157,6 +158,41 @@ async fn lines_that_cannot_be_published_are_told() {
     let ended = run(&["replay", "/nonexistent", "--target", &url]).await;
     assert!(ended.stderr.contains("cannot read /nonexistent"), "{ended:?}");
     assert_eq!(run(&["replay", "-", "--speed", "0"]).await.code, Some(2));
+}
+
+#[tokio::test]
+async fn a_recording_goes_on_after_a_line_that_was_cut_off() {
+    let system = system().await;
+    let (url, folder) = (system.http_url(), tempfile::tempdir().unwrap());
+    let file = folder.path().join("city.ndjson");
+    let path = file.to_str().unwrap();
+    std::fs::write(&file, r#"{"receivedAt":"2026-01-02T0"#).unwrap();
+    let mut recorder = start(&["record", "demo", path, "--append", "--count", "1", "--target", &url]);
+    recorder.says("listening to demo").await;
+    publish(&system, &change("a", 1)).await;
+    assert_eq!(recorder.exit().await.code(), Some(0));
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert_eq!(text.lines().count(), 2, "{text}");
+    let ended = run(&["replay", path, "--target", &url]).await;
+    assert!(ended.stderr.contains("1 event published, 1 rejected"), "{ended:?}");
+}
+
+/// The next command would refuse to replace the file.
+#[tokio::test]
+async fn a_recording_that_did_not_begin_leaves_no_file() {
+    let server = WebSocketServer::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("city.ndjson");
+    let args = ["record", "demo", file.to_str().unwrap(), "--url", &server.url];
+    let (ended, ()) = tokio::join!(run(&args), server.refuse(StatusCode::UNAUTHORIZED, ""));
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(!file.exists());
+    // A file that was there stays.
+    std::fs::write(&file, "").unwrap();
+    let append = [&args[..], &["--append"]].concat();
+    let (ended, ()) = tokio::join!(run(&append), server.refuse(StatusCode::UNAUTHORIZED, ""));
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(file.exists());
 }
 
 #[cfg(unix)]

@@ -141,7 +141,7 @@ async fn without_a_history_a_listener_says_so() {
     listener.says("may have missed events: the server keeps no history, or cannot read it (unavailable)").await;
     let nowhere = folder.path().join("none/place.json");
     let ended = run(&["listen", "demo", "--url", &url, "--resume", nowhere.to_str().unwrap()]).await;
-    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert_eq!(ended.code, Some(2), "{ended:?}");
     assert!(ended.stderr.contains("none/place.json: its folder does not exist"), "{ended:?}");
 }
 
@@ -228,10 +228,21 @@ async fn a_wrong_place_or_file_is_named() {
         (&["--since", "yesterday"][..], 2, "expected a time such as 30s, 5m or 1h, or POSITION:SESSION"),
         (&["--since", "5m", "--group", "g"], 2, "cannot be used with"),
         (&["--resume", notes, "--group", "g"], 2, "cannot be used with"),
-        (&["--resume", notes], 1, "notes.txt is not a file of `listen --resume`; choose another file, or delete it"),
+        (&["--resume", notes], 2, "notes.txt is not a file of `listen --resume`; choose another file, or delete it"),
     ] {
         let ended = run(&[&["listen", "demo"], args].concat()).await;
         assert_eq!(ended.code, Some(code), "{ended:?}");
         assert!(ended.stderr.contains(expected), "{ended:?}");
     }
+}
+
+/// A folder that cannot be written is found before the first place, which can come hours later.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_folder_that_cannot_be_written_is_named_at_once() {
+    // The superuser cannot write there either.
+    let ended = run(&["listen", "demo", "--url", "ws://127.0.0.1:9", "--resume", "/proc/self/place.json"]).await;
+    assert_eq!(ended.code, Some(2), "{ended:?}");
+    assert!(ended.stderr.starts_with("error: --resume: cannot write /proc/self/place.json: "), "{ended:?}");
+    assert_eq!(ended.stderr.lines().count(), 1, "{ended:?}");
 }
