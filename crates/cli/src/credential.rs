@@ -10,6 +10,7 @@ use entity_stream_client::{ClientCredential, InvalidCredential};
 
 use crate::dpop_key_file::read_dpop_key;
 use crate::refusal::explain;
+use crate::small_file::read_small_text;
 use crate::terminal;
 use crate::token::is_bound;
 
@@ -74,7 +75,7 @@ impl CredentialArgs {
 fn key(file: Option<&Path>) -> anyhow::Result<String> {
     let key = match file {
         Some(file) => {
-            let text = std::fs::read_to_string(file);
+            let text = read_small_text(file);
             Some(text.with_context(|| format!("cannot read the API key from {}", file.display()))?)
         }
         None => std::env::var(API_KEY).ok(),

@@ -7,9 +7,11 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use entity_stream_client::DpopKey;
 
+use crate::small_file::read_small_text;
+
 /// Reads a key.
 pub(crate) fn read_dpop_key(path: &Path) -> anyhow::Result<DpopKey> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read the key in {}", path.display()))?;
+    let text = read_small_text(path).with_context(|| format!("cannot read the key in {}", path.display()))?;
     DpopKey::from_pem(&text).with_context(|| format!("cannot use the key in {}", path.display()))
 }
 

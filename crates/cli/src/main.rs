@@ -23,6 +23,7 @@ mod progress;
 mod queue;
 mod recording;
 mod refusal;
+mod small_file;
 mod subscription;
 mod system;
 mod terminal;

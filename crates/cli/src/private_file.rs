@@ -4,8 +4,10 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// Replaces a file as a whole, so that a command that is killed leaves the former or the new content, and never a part of one.
+/// Replaces a file as a whole, so that a command that is killed leaves the former or the new content, and never a part of one. A
+/// symbolic link stays, and the file to which it leads is replaced.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let path = &target(path);
     let beside = beside(path);
     let written = private().open(&beside).and_then(|mut file| {
         file.write_all(bytes)?;
@@ -20,9 +22,14 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 
 /// Checks that [`replace`] can write the file: creates a file beside it, and removes it.
 pub(crate) fn check_replaceable(path: &Path) -> std::io::Result<()> {
-    let beside = beside(path);
+    let beside = beside(&target(path));
     private().open(&beside)?;
     std::fs::remove_file(&beside)
+}
+
+/// The file to which the path leads. A path without a file leads to itself.
+fn target(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }
 
 /// The new content, until it takes the place of the file.

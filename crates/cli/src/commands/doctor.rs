@@ -62,7 +62,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         None => args.bus.target.system()?.stream_url()?,
     };
     let mut diagnosis = Diagnosis::new(args.output);
-    let mut doctor = Doctor { url, credential, token, has_key, target: None, patience: args.timeout };
+    let mut doctor =
+        Doctor { url, credential, token, has_key, target: None, no_publish: args.no_publish, patience: args.timeout };
     for tenant in &args.tenants {
         let client = client::build(client::builder(&doctor.url, tenant, doctor.credential.as_ref()))?;
         client::warn_if_exposed(&client);

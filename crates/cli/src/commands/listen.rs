@@ -20,10 +20,9 @@ use crate::usage_error::usage_error;
 ///
 /// Reconnects after a lost connection, asks the server for the events that it missed, and tells whether all of them are there.
 /// Prints each event once, even if the server delivers it again. Prints events to standard output, and everything else, such as
-/// the summary, to standard error. In the readable output, a `*` marks an
-/// attribute that changed, if other attributes did not change. With named subscriptions, `[map, list]` names those that the
-/// event matches; `-` is the one without a name. An event that matches subscriptions with different `attributes` or
-/// `representation` is printed once for each.
+/// the summary, to standard error. In the readable output, a `*` marks an attribute that changed, if other attributes did not
+/// change. With named subscriptions, `[map, list]` names those that the event matches; `-` is the one without a name. An event
+/// that matches subscriptions with different `attributes` or `representation` is printed once for each.
 ///
 /// `left` says that an entity does not match --q or --geo-q any more; `is` shows an entity of a snapshot.
 /// --entities shows the entities that match, and not their events: on a terminal as a table that is kept up to date, and else with
@@ -59,8 +58,8 @@ pub(crate) struct Args {
     /// The WebSocket URL of the stream [default: that of the target]
     #[arg(long, value_name = "URL")]
     url: Option<String>,
-    /// Share the stream with the other members of this consumer group. At its end, the command leaves the group and prints the
-    /// events that the server has already assigned to it, also those beyond --count
+    /// Share the stream with the other members of this consumer group; not with --since, --resume or --snapshot. At its end, the
+    /// command leaves the group and prints the events that the server has already assigned to it, also those beyond --count
     #[arg(long, value_name = "NAME", value_parser = group)]
     group: Option<GroupId>,
     /// Begin with past events: a time such as 30s or 5m before now, or POSITION:SESSION of an earlier connection

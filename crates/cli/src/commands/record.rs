@@ -18,7 +18,7 @@ use crate::usage_error::usage_error;
 /// Record a tenant's events in a file, for `entity-stream replay`
 ///
 /// Writes each event as one line of JSON: the time at which it arrived, and the event as received. Reconnects after a lost
-/// connection, and asks the server for the events that it missed. Only the owner of the file can read it.
+/// connection, and asks the server for the events that it missed. Only the owner of a new file can read it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

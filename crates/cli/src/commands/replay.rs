@@ -26,9 +26,9 @@ const WORTH_TELLING: Duration = Duration::from_secs(60);
 /// Publish the events of a recording again, at the pace at which they arrived
 ///
 /// Publishes the changes of a file of `entity-stream record`. The time between two events is that between their arrivals, divided
-/// by --speed, and at most --max-pause. The changes of an entity keep their order. Each change gets the time of its replay as timestamp. Skips events that
-/// are no changes, such as those of snapshots, and events whose data is missing. Ctrl-C ends the replay, and prints the number of
-/// published events.
+/// by --speed, and at most --max-pause. The changes of an entity keep their order. Each change gets the time of its replay as
+/// timestamp, unless --keep-timestamps is given. Skips events that are no changes, such as those of snapshots, and events whose
+/// data is missing. Ctrl-C ends the replay with the number of published events and the exit code 1.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -32,6 +32,8 @@ pub(crate) struct Doctor {
     pub(crate) has_key: bool,
     /// The bus to publish to. `None` to publish nothing.
     pub(crate) target: Option<TargetBus>,
+    /// True if nothing may be published.
+    pub(crate) no_publish: bool,
     /// The time that a change may take to arrive.
     pub(crate) patience: Duration,
 }
@@ -102,6 +104,9 @@ impl Doctor {
                     if has_arrived {
                         resume::check(&mut stream, builder, target, entry, self.patience, diagnosis).await?;
                     }
+                }
+                None if self.no_publish => {
+                    diagnosis.add(Finding::skipped(Check::Publish, "nothing was published: --no-publish is given"))?;
                 }
                 None => {
                     let advice = "pass --target CONTEXT or --event-bus NAME for a deployed system, or --endpoint-url URL for a local one";

@@ -3,7 +3,6 @@
 use entity_stream_client::{EntityStream, StreamItem, StreamTiming};
 use tokio::time::{Instant, timeout_at};
 
-use super::listener::settled;
 use super::sinks::EventSinks;
 use super::tally::Tally;
 use crate::forwarding::Forwarding;
@@ -35,7 +34,7 @@ async fn take_rest(stream: &mut EntityStream, tally: &mut Tally, sinks: &mut Eve
                 // A connection that fails brings no more events.
                 Ok(None) | Err(_) => has_all = true,
             },
-            _ = settled(sinks.forwarding.as_mut()), if !is_idle => {}
+            _ = sinks.settled(), if !is_idle => {}
         }
     }
 }

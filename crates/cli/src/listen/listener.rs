@@ -1,7 +1,7 @@
 use std::time::{Duration, SystemTime};
 
 use anyhow::{anyhow, bail, ensure};
-use entity_stream_client::{Bookmark, Client, ClientError, EntityStream, StreamItem, StreamState, SubscriptionRequest};
+use entity_stream_client::{Client, ClientError, EntityStream, StreamItem, StreamState, SubscriptionRequest};
 use entity_stream_protocol::{EpochMillis, GroupId, Tenant};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
@@ -151,7 +151,7 @@ impl Listener {
             let is_full = sinks.forwarding.as_ref().is_some_and(Forwarding::is_full);
             let item = tokio::select! {
                 item = stream.try_next(), if !has_all && !is_full => item,
-                place = settled(sinks.forwarding.as_mut()), if !is_idle => {
+                place = sinks.settled(), if !is_idle => {
                     if let Some(file) = file {
                         file.reach(place.as_ref());
                     }
@@ -260,14 +260,6 @@ fn is_refused(error: &ClientError) -> bool {
 async fn typed(prompt: Option<&mut Prompt>) -> String {
     match prompt {
         Some(prompt) => prompt.line().await,
-        None => std::future::pending().await,
-    }
-}
-
-/// The place after the next event that the receiver has.
-pub(super) async fn settled(forwarding: Option<&mut Forwarding>) -> Option<Bookmark> {
-    match forwarding {
-        Some(forwarding) => forwarding.settled().await,
         None => std::future::pending().await,
     }
 }

@@ -1,6 +1,6 @@
 use std::borrow::Cow;
 
-use entity_stream_client::{EntityStream, ReceivedEvent};
+use entity_stream_client::{Bookmark, EntityStream, ReceivedEvent};
 
 use crate::forwarding::Forwarding;
 use crate::listen::pretty::pretty;
@@ -43,6 +43,14 @@ impl EventSinks {
             forwarding.push(event, stream.bookmark().cloned());
         }
         Ok(())
+    }
+
+    /// The place after the next event that the receiver has. It is cancel safe.
+    pub(super) async fn settled(&mut self) -> Option<Bookmark> {
+        match &mut self.forwarding {
+            Some(forwarding) => forwarding.settled().await,
+            None => std::future::pending().await,
+        }
     }
 
     /// Writes the buffer.

@@ -24,7 +24,7 @@ pub(crate) struct SubscriptionArgs {
     /// Only this kind of change: entityCreated, entityUpdated or entityDeleted; repeat the option for two
     #[arg(long, value_name = "KIND")]
     trigger: Vec<String>,
-    /// Of the updates only those of this attribute; repeat the option for up to 49 attributes
+    /// Only updates of this attribute, and all creations and deletions; repeat the option for up to 49 attributes
     #[arg(long, value_name = "ATTRIBUTE")]
     watch: Vec<String>,
     /// Only entities whose values match this NGSI-LD query, such as 'speed>50;status=="moving"'
@@ -262,8 +262,8 @@ mod tests {
             assert!(error.contains(expected), "{args:?}: {error}");
             assert!(!error.contains("geoQ") && !error.contains("servicePath"), "{args:?}: {error}");
         }
-        let many = ["--entity-type"; 50].into_iter().flat_map(|option| [option, "A"]).collect::<Vec<_>>();
-        let error = read(&many).unwrap_err();
+        let types: Vec<_> = (0..50).map(|number| format!("--entity-type=T{number}")).collect();
+        let error = read(&types.iter().map(String::as_str).collect::<Vec<_>>()).unwrap_err();
         assert!(error.starts_with("--entity-type: a filter has at most 49 types;"), "{error}");
         assert!(error.ends_with("or leave --entity-type out to receive every type"), "{error}");
     }

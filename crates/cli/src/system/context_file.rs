@@ -8,6 +8,7 @@ use etcetera::BaseStrategy;
 use serde::{Deserialize, Serialize};
 
 use crate::private_file::{private, replace};
+use crate::small_file::read_small;
 use crate::system::context_name::ContextName;
 use crate::system::stack_outputs::{StackOutput, StackOutputs};
 use crate::terminal::printable;
@@ -62,7 +63,7 @@ impl ContextFile {
     /// Reads the file. A file that does not exist has no contexts.
     pub(crate) fn read() -> anyhow::Result<Self> {
         let path = path()?;
-        let fields = match std::fs::read(&path) {
+        let fields = match read_small(&path) {
             Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| {
                 anyhow!("{} is not a file of contexts: {error}; correct it, or delete it", shown(&path))
             })?,

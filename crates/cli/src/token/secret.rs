@@ -10,6 +10,7 @@ use entity_stream_runtime::environment::{JWT_JWKS_URL, JWT_SECRET, JWT_SECRET_AR
 use entity_stream_runtime::{Environment, read_secret};
 
 use crate::aws::Aws;
+use crate::small_file::read_small;
 use crate::system::{StackOutput, TargetOption};
 use crate::token::overlay::overlay;
 
@@ -100,7 +101,7 @@ fn secret_of(bytes: impl Into<Vec<u8>>, what: &str) -> anyhow::Result<SigningSec
 }
 
 fn read(path: &Path) -> anyhow::Result<String> {
-    let bytes = std::fs::read(path).with_context(|| format!("cannot read --secret-file {}", path.display()))?;
+    let bytes = read_small(path).with_context(|| format!("cannot read --secret-file {}", path.display()))?;
     // The library's error shows a position in the secret.
     let text = String::from_utf8(bytes).map_err(|_| anyhow!("--secret-file {} is not a text file", path.display()))?;
     let secret = text.strip_suffix('\n').map_or(text.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));

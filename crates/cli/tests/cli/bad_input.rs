@@ -76,6 +76,13 @@ async fn a_mistake_is_explained() {
         (vec!["token", "--tenant", "demo", "--claim", "x"], 2, "expected name=value"),
         (vec!["token", "--tenant", "demo", "--claim", "exp=1"], 2, "another option sets `exp`"),
         (vec!["token", "--tenant", "demo", "--secret-file", "nowhere"], 1, "cannot read --secret-file nowhere"),
+        (vec!["token", "--tenant", "demo", "--secret-file", "/dev/zero"], 1, "/dev/zero: it is longer than 1 MB"),
+        (vec!["token", "--tenant", "demo", "--dpop", "/dev/zero"], 1, "the key in /dev/zero: it is longer than 1 MB"),
+        (
+            vec!["listen", "demo", "--api-key", "x", "--api-key-file", "/dev/zero"],
+            1,
+            "/dev/zero: it is longer than 1 MB",
+        ),
         (vec!["token", "--inspect"], 1, "or set ENTITY_STREAM_TOKEN"),
         (vec!["token", "--inspect", "x", "--role", "user"], 2, "cannot be used with"),
         (vec!["keys", "create", "robot"], 2, "--tenant is missing; only --role super_admin"),

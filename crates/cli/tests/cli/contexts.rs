@@ -227,3 +227,17 @@ async fn a_context_in_use_that_is_not_in_the_file_is_not_the_local_system() {
     let ended = user.runs(&[&CHANGE[..], &["--endpoint-url", "http://127.0.0.1:9"]].concat(), "").await;
     assert!(ended.stderr.contains("cannot publish to http://127.0.0.1:9"), "{ended:?}");
 }
+
+/// People keep their configuration in a folder of its own, with links to its files.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_file_of_contexts_that_is_a_link_stays_one() {
+    let user = User::new();
+    let own = user.folder.path().join("own.json");
+    std::fs::create_dir_all(user.file().parent().unwrap()).unwrap();
+    std::fs::write(&own, r#"{"contexts":{}}"#).unwrap();
+    std::os::unix::fs::symlink(&own, user.file()).unwrap();
+    user.adds_prod().await;
+    assert!(user.file().is_symlink());
+    assert!(std::fs::read_to_string(&own).unwrap().contains("stack-keys"));
+}

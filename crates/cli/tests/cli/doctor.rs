@@ -91,6 +91,8 @@ async fn a_system_that_works_passes_all_checks() {
 
     let (_, report) = doctor(&system.websocket_url(), &["--no-publish"], &[]).await;
     assert_eq!(steps(&report).last(), Some(&("publish", "skipped")));
+    let last = report["tenants"][0]["steps"].as_array().unwrap().last().unwrap();
+    assert!(last["detail"] == "nothing was published: --no-publish is given" && last["advice"].is_null(), "{last}");
     // The checks leave no connection behind.
     let list = ["connections", "list", "--output", "ids", "--dynamodb-url", &system.dynamodb_url()];
     while !run(&list).await.stdout.is_empty() {}
