@@ -13,6 +13,7 @@ mod credential;
 mod doctor;
 mod dpop_key_file;
 mod forwarding;
+mod https;
 mod interrupt;
 mod lifetime;
 mod listen;

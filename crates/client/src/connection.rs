@@ -142,6 +142,11 @@ fn failed_by(error: Error) -> ClientError {
         // rustls reports a bad certificate as invalid data.
         Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => ClientError::Tls(error.to_string()),
         Error::Tls(error) => ClientError::Tls(error.to_string()),
+        // Another attempt would find none either. The text of the library lists the places where it looked.
+        Error::Io(error) if error.to_string().starts_with("no native root CA certificates") => ClientError::Tls(
+            "this machine has no root certificates; install the package ca-certificates, or set SSL_CERT_FILE"
+                .to_owned(),
+        ),
         other => lost_by(other),
     }
 }

@@ -80,9 +80,10 @@ impl Benchmark {
             () = interrupt.received() => return Err(anyhow!("interrupted")),
         };
         terminal::note(format!(
-            "{} to {} are open; publishing {}",
+            "{} to {} {} open; publishing {}",
             counted(u64::from(self.connections), "connection"),
             client.url(),
+            if self.connections == 1 { "is" } else { "are" },
             counted(self.events, "event")
         ));
         let timetable = Timetable { start: Instant::now() + LEAD, per_second: self.rate.per_second() };

@@ -86,6 +86,9 @@ async fn handshake(
         // rustls says so of an answer that is no record of TLS, such as one of HTTP.
         let finding = if error.to_string().contains("InvalidContentType") {
             Finding::failed(Check::Tls, "the server speaks no TLS").advise("try ws:// instead of wss:// in --url")
+        } else if error.to_string().contains("no root certificates") {
+            Finding::failed(Check::Tls, "this machine has no root certificates, so no certificate can be checked")
+                .advise("install the package ca-certificates, or set SSL_CERT_FILE")
         } else {
             let advice = "check that the certificate is for this host, that this machine's clock is right, and that no \
                           proxy replaces the certificate";

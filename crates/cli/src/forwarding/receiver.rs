@@ -11,13 +11,14 @@ use entity_stream_client::ReceivedEvent;
 use entity_stream_protocol::Format;
 use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Full, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use tokio::time::{sleep, timeout};
 
 use super::headers::{EVENT_ID, TENANT, headers_of};
+use crate::https::connector_to;
 use crate::terminal::note;
 
 /// The time that the receiver has for its answer.
@@ -58,7 +59,7 @@ impl Receiver {
             !has_password,
             "--forward-to takes no user name and no password; put an Authorization header into the file of --forward-headers"
         );
-        let connector = HttpsConnectorBuilder::new().with_native_roots()?.https_or_http().enable_http1().build();
+        let connector = connector_to(&uri)?;
         let mut all = headers.map(headers_of).transpose()?.unwrap_or_default();
         if !all.is_empty() && uri.scheme_str() == Some("http") && !is_loopback(&uri) {
             note(

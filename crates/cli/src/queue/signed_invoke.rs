@@ -12,11 +12,12 @@ use bytes::Bytes;
 use entity_stream_clock::Clock;
 use http::{Request, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
-use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::time::timeout;
+
+use crate::https::connector_to;
 
 /// The characters of a function's name or ARN that a path may not hold.
 const IN_A_PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
@@ -48,8 +49,7 @@ pub(super) async fn invoke(config: &SdkConfig, function: &str, payload: &str) ->
         .header(header::CONTENT_TYPE, "application/json")
         .body(Full::new(body.clone()))?;
     sign_request(&mut request, &uri, &body, config, region).await?;
-    let connector = HttpsConnectorBuilder::new().with_native_roots()?.https_or_http().enable_http1().build();
-    let client = Client::builder(TokioExecutor::new()).build(connector);
+    let client = Client::builder(TokioExecutor::new()).build(connector_to(request.uri())?);
     let answer = async {
         let (parts, body) = client.request(request).await.context("cannot reach Lambda")?.into_parts();
         let body = Limited::new(body, ANSWER_BYTES).collect().await;

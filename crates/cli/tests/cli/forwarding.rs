@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::http::{HeaderMap, StatusCode};
 
-use crate::harness::{PATIENCE, listen, run, start, system};
+use crate::harness::{PATIENCE, listen, run, run_with, start, start_with, system};
 
 /// A receiver that answers with these statuses, and with 204 after them.
 struct Hook {
@@ -161,6 +161,36 @@ async fn the_place_moves_only_when_the_receiver_has_the_event() {
     assert!(entities.ends_with(&["b".to_owned(), "c".to_owned()]), "{entities:?}");
     listener.signal("INT").await;
     assert_eq!(listener.exit().await.code(), Some(0));
+}
+
+/// As in a small container.
+const NO_CERTIFICATES: [(&str, &str); 2] = [("SSL_CERT_FILE", "/nonexistent"), ("SSL_CERT_DIR", "/nonexistent")];
+
+#[tokio::test]
+async fn a_receiver_without_tls_needs_no_certificates() {
+    let (system, mut hook) = (system().await, Hook::start(&[]).await);
+    let args = ["listen", "demo", "--url", &system.websocket_url(), "--count", "1", "--forward-to", &hook.url];
+    let mut listener = start_with(&args, &NO_CERTIFICATES);
+    listener.says("listening to demo").await;
+    publish(&system, "a").await;
+    assert_eq!(hook.entity().await, "a");
+    assert_eq!(listener.exit().await.code(), Some(0));
+    let ended = run_with(&["listen", "demo", "--forward-to", "https://localhost/x"], &NO_CERTIFICATES, "").await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    let expected =
+        "error: this machine has no root certificates, which https:// needs; install the package ca-certificates";
+    assert!(ended.stderr.starts_with(expected), "{ended:?}");
+}
+
+#[tokio::test]
+async fn a_stream_with_tls_says_that_certificates_are_missing() {
+    let system = system().await;
+    let url = system.websocket_url().replace("ws:", "wss:");
+    let ended = run_with(&["listen", "demo", "--url", &url], &NO_CERTIFICATES, "").await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.stderr.contains("this machine has no root certificates; install the package"), "{ended:?}");
+    let ended = run_with(&["doctor", "demo", "--url", &url, "--no-publish"], &NO_CERTIFICATES, "").await;
+    assert!(ended.stdout.contains("✗ TLS          this machine has no root certificates"), "{ended:?}");
 }
 
 #[tokio::test]
