@@ -122,17 +122,18 @@ impl Benchmark {
             reconnects: arrivals.reconnects,
             latencies: arrivals.latencies,
         };
-        match self.output {
-            BenchOutput::Table => terminal::raw_line(&report.table())?,
-            BenchOutput::Json => terminal::raw_line(&report.json().to_string())?,
-        }
+        // The exit code tells whether events are missing, also if the reader is gone.
+        let printed = match self.output {
+            BenchOutput::Table => terminal::raw_line(&report.table()),
+            BenchOutput::Json => terminal::raw_line(&report.json().to_string()),
+        };
         deleted?;
         if let Some(reason) = published.reason {
             return Err(anyhow!("the bus rejected {}: {reason}", counted(published.rejected, "event")));
         }
         let (missing, expected) = (report.expected().saturating_sub(report.delivered), report.expected());
         ensure!(missing == 0, "{missing} of {} did not arrive", counted(expected, "message"));
-        Ok(())
+        printed
     }
 
     fn entities(&self) -> u64 {

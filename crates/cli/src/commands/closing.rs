@@ -41,10 +41,11 @@ pub(super) async fn management_api(
 
 /// Closes connections and prints the result of each. Fails if one of them could not be closed; `url` names the API.
 pub(super) async fn close_all(api: &ManagementApi, ids: &[ConnectionId], url: &str) -> anyhow::Result<()> {
-    let mut failed = 0;
+    // A reader that is gone does not end the work.
+    let (mut failed, mut printed) = (0, Ok(()));
     for id in ids {
         match close(api, id).await {
-            Ok(line) => terminal::line(line)?,
+            Ok(line) => printed = printed.and(terminal::line(line)),
             Err(reason) => {
                 failed += 1;
                 terminal::note(format!("{id}: {reason}"));
@@ -53,7 +54,7 @@ pub(super) async fn close_all(api: &ManagementApi, ids: &[ConnectionId], url: &s
     }
     let (place, all) = (shown_url(url), terminal::counted(ids.len() as u64, "connection"));
     ensure!(failed == 0, "{failed} of {all} could not be closed through {place}");
-    Ok(())
+    printed
 }
 
 /// Closes one connection. Returns the result as a sentence.

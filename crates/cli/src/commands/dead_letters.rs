@@ -193,10 +193,12 @@ impl ReplayLetters {
             terminal::note("no dead letters found");
         }
         let (mut kept, mut skipped, mut failed) = (Vec::new(), 0_u64, 0_u64);
+        // A reader that is gone does not end the work.
+        let mut printed = Ok(());
         for letter in &held {
             match self.replay(&queue, &function, letter).await {
                 Ok(Some(line)) => {
-                    terminal::line(line)?;
+                    printed = printed.and(terminal::line(line));
                     continue;
                 }
                 Ok(None) => skipped += 1,
@@ -213,7 +215,7 @@ impl ReplayLetters {
             terminal::note(format!("{skipped} of {all} not replayed; --force replays them, `purge` deletes them"));
         }
         ensure!(failed == 0, "{failed} of {all} could not be replayed");
-        Ok(())
+        printed
     }
 
     /// Replays a message and deletes it. Returns the result as a sentence, or nothing if the message is left alone.
@@ -262,11 +264,12 @@ impl PurgeLetters {
         confirm_deletion(&counted(self.ids.len() as u64, "message"), self.yes)?;
         let (held, rest) = chosen(&queue, &self.ids, false).await?;
         queue.give_back(rest.iter()).await;
+        let mut printed = Ok(());
         for letter in &held {
             queue.delete(letter).await?;
-            terminal::line(format!("deleted {}", letter.id))?;
+            printed = printed.and(terminal::line(format!("deleted {}", letter.id)));
         }
-        Ok(())
+        printed
     }
 }
 

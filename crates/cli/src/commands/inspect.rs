@@ -29,10 +29,12 @@ pub(super) async fn run(
     let names = ClaimNames::of(environment)?;
     let own = said.tenants(names.paths());
     let judge = Judge::new(environment, source).await?;
-    terminal::line(explain(&said, &names, now))?;
+    // The verdict is the exit code, also for a reader that takes a part of the text.
+    let mut printed = terminal::line(explain(&said, &names, now));
     let mut condition = "";
     if !judge.checks_signatures() {
-        terminal::line("The signature was not checked: set JWT_SECRET, JWT_SECRET_ARN or JWT_JWKS_URL to check it.")?;
+        let unchecked = "The signature was not checked: set JWT_SECRET, JWT_SECRET_ARN or JWT_JWKS_URL to check it.";
+        printed = printed.and(terminal::line(unchecked));
         condition = ", if its signature is valid";
     }
     let mut refusals = BTreeSet::new();
@@ -45,7 +47,8 @@ pub(super) async fn run(
                     None => condition.to_owned(),
                 };
                 let scope = if all { "every tenant".to_owned() } else { format!("the tenant {tenant}") };
-                terminal::line(format!("The functions would accept it for {scope}{condition}."))?;
+                let accepted = format!("The functions would accept it for {scope}{condition}.");
+                printed = printed.and(terminal::line(accepted));
             }
             Err(Refusal::Tenant) if own.is_empty() => {
                 refusals.insert(format!("it names no tenant in {}", names.shown()));
@@ -60,7 +63,7 @@ pub(super) async fn run(
     }
     let refusals: Vec<_> = refusals.into_iter().collect();
     ensure!(refusals.is_empty(), "the functions would refuse the token: {}", refusals.join("; "));
-    Ok(())
+    printed
 }
 
 /// The tenants to check. If the token names no tenant, one stands for all, because a super admin's token needs none.

@@ -1,4 +1,4 @@
-use anyhow::{Context, ensure};
+use anyhow::{Context, anyhow, ensure};
 use entity_stream_auth::{API_KEY_SUBJECT, ApiKeyError, ApiKeyName, ApiKeyRecord, ApiKeys, Role};
 use entity_stream_clock::Clock;
 use entity_stream_connections::Table;
@@ -166,9 +166,10 @@ impl CreateKey {
         let key =
             keys(&place).await?.create(&record).await.map_err(|error| failure(&place, Some(&self.name), error))?;
         let name = &self.name;
-        terminal::raw_line(key.expose()).with_context(|| {
-            format!(
-                "the key {name} exists, but its value was not printed; `entity-stream keys revoke {name}` removes it"
+        // A key that no reader has is lost, also if the reader closed the pipe.
+        terminal::raw_line(key.expose()).map_err(|error| {
+            anyhow!(
+                "the key {name} exists, but its value was not printed: {error:#}; `entity-stream keys revoke {name}` removes it"
             )
         })?;
         // Only standard output has the key itself, so that a script can keep it out of its log.
@@ -185,11 +186,12 @@ impl RevokeKey {
         ensure!(is_named, "--table needs --api: without it, the connections of the key cannot be closed");
         let connections = self.place.connections(self.connections_table.as_deref()).await?;
         keys(&place).await?.revoke(name).await.map_err(|error| failure(&place, Some(name), error))?;
-        terminal::line(format!("revoked {name}"))?;
+        // A reader that is gone does not end the work.
+        let printed = terminal::line(format!("revoked {name}"));
         let Some(place) = connections else {
             terminal::note("The connections of the key are not closed, because --table and --api do not name them.");
             terminal::note("They end within two hours.");
-            return Ok(());
+            return printed;
         };
         let (client, table) = place.connect().await?;
         let found = Table::new(client, table).list(None, now).await.map_err(|error| place.failure(error));
@@ -199,7 +201,7 @@ impl RevokeKey {
         let ids: Vec<_> = of_key.map(|connection| connection.id).collect();
         if ids.is_empty() {
             terminal::note("The key had no open connections.");
-            return Ok(());
+            return printed;
         }
         let url = self.api.clone().map_or_else(|| management_url(system.as_ref()), Ok)?;
         let deployed = system.as_ref().and_then(ChosenSystem::deployed);
@@ -209,7 +211,7 @@ impl RevokeKey {
             "The key had {}, which the API closed.",
             terminal::counted(ids.len() as u64, "connection")
         ));
-        Ok(())
+        printed
     }
 }
 

@@ -236,7 +236,8 @@ impl EraseEntities {
         let erased = erased.try_fold(0, async |erased, existed| Ok(erased + u64::from(existed))).await;
         let erased = erased.map_err(|error| failure(&place, error));
         let erased = erased.context("a part may be erased; repeat the command")?;
-        terminal::line(format!("erased {}", entities(erased)))?;
+        // A reader that is gone does not end the work.
+        let printed = terminal::line(format!("erased {}", entities(erased)));
         note("Events of the erased entities stay in the history until HISTORY_MINUTES have passed.");
         sleep(SETTLED).await;
         let again = stream::iter(&keys).map(|key| states.restore_index(key)).buffer_unordered(AT_ONCE);
@@ -248,7 +249,7 @@ impl EraseEntities {
             let (again, verb) = (entities(again), if again == 1 { "has" } else { "have" });
             note(format!("{again} {verb} come back with new events. Stop the publishers and repeat the command."));
         }
-        Ok(())
+        printed
     }
 
     /// The keys of the items to erase, those of forgotten entities included.

@@ -12,7 +12,7 @@ use entity_stream_local::{
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::harness::{Ended, listen, run, run_with, system, system_with};
+use crate::harness::{Ended, listen, run, run_with, start, system, system_with};
 
 /// A value of the test's entities, which no list may show.
 const VALUE: &str = "4111-1111-1111-1111";
@@ -205,6 +205,22 @@ async fn a_deployed_queue_needs_a_function_a_region_and_credentials() {
     let without = ["dead-letters", "list", "--queue-url", &queue];
     let ended = run_with(&without, &[("AWS_EC2_METADATA_DISABLED", "true")], "").await;
     assert!(ended.code == Some(1) && ended.stderr.contains("no AWS credentials"), "{ended:?}");
+}
+
+#[tokio::test]
+async fn a_reader_that_is_gone_does_not_end_a_purge() {
+    let system = system().await;
+    for entity in ["urn:1", "urn:2"] {
+        publish(&system, &json!({ "type": "entityUpdated", "tenant": "demo", "entityId": entity })).await;
+    }
+    let list = until(&system, 2).await;
+    let mut purge =
+        start(&["dead-letters", "purge", "--yes", "--target", &system.http_url(), id(&list[0]), id(&list[1])]);
+    purge.close_stdout();
+    assert_eq!(purge.exit().await.code(), Some(0));
+    // The count includes messages that the command holds.
+    let asked = letters(&system, &["purge", "--all"]).await;
+    assert!(asked.stderr.contains("pass --yes to delete all messages (about 0)"), "{asked:?}");
 }
 
 #[tokio::test]
