@@ -68,7 +68,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         let client = client::build(client::builder(&doctor.url, tenant, doctor.credential.as_ref()))?;
         client::warn_if_exposed(&client);
         doctor.target = if args.no_publish { None } else { args.bus.bus_of(client.url(), args.url.is_some())? };
-        diagnosis.begin(tenant, &client.url().to_string())?;
+        diagnosis.begin(tenant, &client.url().to_string());
         doctor.check(tenant, &mut interrupt, &mut diagnosis).await?;
     }
     diagnosis.end()

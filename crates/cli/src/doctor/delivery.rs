@@ -4,7 +4,7 @@ use entity_stream_client::{EntityStream, StreamItem};
 use entity_stream_protocol::{ChangeType, EntityChange, EntityType, EntityTypes, Tenant};
 use entity_stream_publisher::{BusEntry, PublishError};
 use serde_json::value::RawValue;
-use tokio::time::{Instant, interval, sleep_until};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
 use crate::bus::{SOURCE, TargetBus};
 use crate::doctor::backlog::QueuedChanges;
@@ -15,6 +15,8 @@ use crate::doctor::diagnosis::{Check, Diagnosis, Finding};
 const PUBLISH_TIMEOUT: Duration = Duration::from_secs(20);
 /// The time between two looks at the dead letters of a local system.
 const LOOK: Duration = Duration::from_millis(200);
+/// The time that a local system has to tell its dead letters, or its backlog.
+const ANSWER: Duration = Duration::from_secs(2);
 
 /// Publishes a change and waits until it arrives. Returns whether it did.
 pub(super) async fn check(
@@ -23,11 +25,12 @@ pub(super) async fn check(
     entry: &BusEntry,
     patience: Duration,
     diagnosis: &mut Diagnosis,
-) -> anyhow::Result<bool> {
+) -> bool {
     let started = Instant::now();
-    let Some(id) = publish(target, entry, diagnosis).await? else { return Ok(false) };
+    let Some(id) = publish(target, entry, diagnosis).await else { return false };
     let deadline = Instant::now() + patience;
     let mut look = interval(LOOK);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut has_arrived = false;
     let finding = loop {
         tokio::select! {
@@ -49,8 +52,8 @@ pub(super) async fn check(
             () = sleep_until(deadline) => break not_arrived(target, patience).await,
         }
     };
-    diagnosis.add(finding)?;
-    Ok(has_arrived)
+    diagnosis.add(finding);
+    has_arrived
 }
 
 /// The deletion of an entity that does not exist.
@@ -69,13 +72,13 @@ pub(super) fn entry(tenant: &Tenant, entity_type: EntityType, entity_id: &str) -
     Ok(BusEntry::change(SOURCE, change.to_json())?)
 }
 
-async fn publish(target: &TargetBus, entry: &BusEntry, diagnosis: &mut Diagnosis) -> anyhow::Result<Option<String>> {
+async fn publish(target: &TargetBus, entry: &BusEntry, diagnosis: &mut Diagnosis) -> Option<String> {
     let started = Instant::now();
     let result = match target.publisher().await {
         Ok(publisher) => publisher.publish(&[entry], started + PUBLISH_TIMEOUT).await.into_iter().next(),
         Err(error) => {
-            diagnosis.add(Finding::failed(Check::Publish, format!("{error:#}")).advise(unreachable_advice(target)))?;
-            return Ok(None);
+            diagnosis.add(Finding::failed(Check::Publish, format!("{error:#}")).advise(unreachable_advice(target)));
+            return None;
         }
     };
     let (finding, id) = match result {
@@ -100,8 +103,8 @@ async fn publish(target: &TargetBus, entry: &BusEntry, diagnosis: &mut Diagnosis
         }
         None => (Finding::failed(Check::Publish, "the bus returned no result for the change"), None),
     };
-    diagnosis.add(finding.took(started.elapsed()))?;
-    Ok(id)
+    diagnosis.add(finding.took(started.elapsed()));
+    id
 }
 
 fn unreachable_advice(target: &TargetBus) -> &'static str {
@@ -115,7 +118,7 @@ fn unreachable_advice(target: &TargetBus) -> &'static str {
 async fn letter(target: &TargetBus, id: &str) -> Option<String> {
     match &target.event_bus {
         Some(_) => None,
-        None => reason(target.local_endpoint(), id).await,
+        None => timeout(ANSWER, reason(target.local_endpoint(), id)).await.ok().flatten(),
     }
 }
 
@@ -123,7 +126,7 @@ async fn letter(target: &TargetBus, id: &str) -> Option<String> {
 async fn backlog(target: &TargetBus) -> Option<(String, String)> {
     let changes = match &target.event_bus {
         Some(_) => return None,
-        None => QueuedChanges::of(target.local_endpoint()).await?,
+        None => timeout(ANSWER, QueuedChanges::of(target.local_endpoint())).await.ok().flatten()?,
     };
     let (waiting, reason) = changes.describe()?;
     Some((waiting, format!("{reason}; publish fewer events, or wait until the system has caught up")))

@@ -141,35 +141,38 @@ struct TenantFindings {
 pub(crate) struct Diagnosis {
     output: DiagnosisOutput,
     tenants: Vec<TenantFindings>,
+    /// The first failure of standard output. The checks go on, because the exit code is their result too.
+    printed: anyhow::Result<()>,
 }
 
 impl Diagnosis {
     pub(crate) fn new(output: DiagnosisOutput) -> Self {
-        Self { output, tenants: Vec::new() }
+        Self { output, tenants: Vec::new(), printed: Ok(()) }
     }
 
     /// Begins the findings of this tenant.
-    pub(crate) fn begin(&mut self, tenant: &Tenant, url: &str) -> anyhow::Result<()> {
+    pub(crate) fn begin(&mut self, tenant: &Tenant, url: &str) {
         self.tenants.push(TenantFindings { tenant: tenant.to_string(), steps: Vec::new() });
-        match self.output {
-            DiagnosisOutput::Text => terminal::line(format!("{tenant} at {}", printable(url))),
-            DiagnosisOutput::Json => Ok(()),
+        self.print(format!("{tenant} at {}", printable(url)));
+    }
+
+    /// Prints a line for people.
+    fn print(&mut self, line: String) {
+        if self.output == DiagnosisOutput::Text && self.printed.is_ok() {
+            self.printed = terminal::line(line);
         }
     }
 
     /// Adds a finding, and prints it.
-    pub(super) fn add(&mut self, finding: Finding) -> anyhow::Result<()> {
-        if self.output == DiagnosisOutput::Text {
-            terminal::line(finding.line())?;
-        }
+    pub(super) fn add(&mut self, finding: Finding) {
+        self.print(finding.line());
         if let Some(tenant) = self.tenants.last_mut() {
             tenant.steps.push(finding);
         }
-        Ok(())
     }
 
     /// Prints the end. It fails if a check failed.
-    pub(crate) fn end(self) -> anyhow::Result<()> {
+    pub(crate) fn end(mut self) -> anyhow::Result<()> {
         let count = |verdict| {
             self.tenants.iter().flat_map(|tenant| &tenant.steps).filter(|step| step.verdict == verdict).count()
         };
@@ -178,14 +181,14 @@ impl Diagnosis {
         match self.output {
             DiagnosisOutput::Json => {
                 let report = serde_json::json!({ "ok": failed == 0, "tenants": self.tenants });
-                terminal::raw_line(&report.to_string())?;
+                self.printed = terminal::raw_line(&report.to_string());
             }
             DiagnosisOutput::Text if failed > 0 => {}
-            DiagnosisOutput::Text if skipped > 0 => terminal::line("all checks passed; some were skipped")?,
-            DiagnosisOutput::Text => terminal::line("all checks passed")?,
+            DiagnosisOutput::Text if skipped > 0 => self.print("all checks passed; some were skipped".to_owned()),
+            DiagnosisOutput::Text => self.print("all checks passed".to_owned()),
         }
         let all = self.tenants.iter().map(|tenant| tenant.steps.len()).sum::<usize>() as u64;
         anyhow::ensure!(failed == 0, "{failed} of {} failed", terminal::counted(all, "check"));
-        Ok(())
+        self.printed
     }
 }

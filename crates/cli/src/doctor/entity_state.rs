@@ -97,7 +97,8 @@ pub(super) async fn check(
         }
     };
     stream.close().await;
-    diagnosis.add(finding)
+    diagnosis.add(finding);
+    Ok(())
 }
 
 /// The reason for which the entity state does not work.

@@ -14,50 +14,42 @@ const CONNECT: Duration = Duration::from_secs(5);
 const HANDSHAKE: Duration = Duration::from_secs(35);
 
 /// Opens a WebSocket step by step: the name, an address, TLS and the handshake.
-pub(super) async fn check(
-    client: &Client,
-    credential_advice: &str,
-    diagnosis: &mut Diagnosis,
-) -> anyhow::Result<Option<EntityStream>> {
-    let Some(addresses) = resolve(client.url(), diagnosis).await? else { return Ok(None) };
-    let Some(transport) = connect(client.url(), &addresses, diagnosis).await? else { return Ok(None) };
+pub(super) async fn check(client: &Client, credential_advice: &str, diagnosis: &mut Diagnosis) -> Option<EntityStream> {
+    let addresses = resolve(client.url(), diagnosis).await?;
+    let transport = connect(client.url(), &addresses, diagnosis).await?;
     handshake((client, credential_advice), transport, diagnosis).await
 }
 
-async fn resolve(url: &StreamUrl, diagnosis: &mut Diagnosis) -> anyhow::Result<Option<Vec<SocketAddr>>> {
+async fn resolve(url: &StreamUrl, diagnosis: &mut Diagnosis) -> Option<Vec<SocketAddr>> {
     let (host, port) = url.host();
     let started = Instant::now();
     let found = lookup_host((host, port)).await.map(Iterator::collect::<Vec<_>>);
-    Ok(match found {
+    match found {
         Ok(addresses) if !addresses.is_empty() => {
             let shown: Vec<_> = addresses.iter().map(|address| address.ip().to_string()).collect();
             let finding = Finding::passed(Check::Name, format!("{host} is {}", shown.join(", ")));
-            diagnosis.add(finding.took(started.elapsed()))?;
+            diagnosis.add(finding.took(started.elapsed()));
             Some(addresses)
         }
         other => {
             let reason = other.err().map_or_else(|| "it has no address".to_owned(), |error| error.to_string());
             let finding = Finding::failed(Check::Name, format!("{host} cannot be found: {reason}"));
             let advice = "check the host name in --url, and the network and DNS settings of this machine";
-            diagnosis.add(finding.advise(advice))?;
+            diagnosis.add(finding.advise(advice));
             None
         }
-    })
+    }
 }
 
-async fn connect(
-    url: &StreamUrl,
-    addresses: &[SocketAddr],
-    diagnosis: &mut Diagnosis,
-) -> anyhow::Result<Option<TcpStream>> {
+async fn connect(url: &StreamUrl, addresses: &[SocketAddr], diagnosis: &mut Diagnosis) -> Option<TcpStream> {
     let started = Instant::now();
     let mut reasons = Vec::new();
     for address in addresses {
         match timeout(CONNECT, TcpStream::connect(address)).await {
             Ok(Ok(transport)) => {
                 let finding = Finding::passed(Check::Reachable, format!("{address} accepts connections"));
-                diagnosis.add(finding.took(started.elapsed()))?;
-                return Ok(Some(transport));
+                diagnosis.add(finding.took(started.elapsed()));
+                return Some(transport);
             }
             Ok(Err(error)) => reasons.push(format!("{address}: {error}")),
             Err(_) => reasons.push(format!("{address}: no answer in {} seconds", CONNECT.as_secs())),
@@ -68,15 +60,15 @@ async fn connect(
     } else {
         "check the port in --url, and firewalls and proxies between here and the host"
     };
-    diagnosis.add(Finding::failed(Check::Reachable, reasons.join("; ")).advise(advice))?;
-    Ok(None)
+    diagnosis.add(Finding::failed(Check::Reachable, reasons.join("; ")).advise(advice));
+    None
 }
 
 async fn handshake(
     (client, credential_advice): (&Client, &str),
     transport: TcpStream,
     diagnosis: &mut Diagnosis,
-) -> anyhow::Result<Option<EntityStream>> {
+) -> Option<EntityStream> {
     let started = Instant::now();
     let ended = timeout(HANDSHAKE, client.connect_over(transport)).await;
     let took = started.elapsed();
@@ -94,27 +86,27 @@ async fn handshake(
                           proxy replaces the certificate";
             Finding::failed(Check::Tls, error.to_string()).advise(advice)
         };
-        diagnosis.add(finding)?;
-        return Ok(None);
+        diagnosis.add(finding);
+        return None;
     }
     if client.url().is_encrypted() {
-        diagnosis.add(Finding::passed(Check::Tls, "the certificate is valid"))?;
+        diagnosis.add(Finding::passed(Check::Tls, "the certificate is valid"));
     } else if !client.url().is_loopback() {
         let finding =
             Finding::warning(Check::Tls, "not used: the network between here and the host can read everything");
-        diagnosis.add(finding.advise("use wss://, unless you trust the network"))?;
+        diagnosis.add(finding.advise("use wss://, unless you trust the network"));
     }
     let finding = match ended {
         Ok(Ok(stream)) => {
-            diagnosis.add(Finding::passed(Check::Handshake, "the WebSocket is open").took(took))?;
-            return Ok(Some(stream));
+            diagnosis.add(Finding::passed(Check::Handshake, "the WebSocket is open").took(took));
+            return Some(stream);
         }
         Ok(Err(error)) => failed(&error, client.credential(), credential_advice),
         Err(_) => Finding::failed(Check::Handshake, format!("no answer in {} seconds", HANDSHAKE.as_secs()))
             .advise("read the log of the connect function"),
     };
-    diagnosis.add(finding.took(took))?;
-    Ok(None)
+    diagnosis.add(finding.took(took));
+    None
 }
 
 /// The finding for a handshake that failed, with the remedy.

@@ -25,7 +25,8 @@ pub(super) async fn check(
         Ok(finding) => finding.took(started.elapsed()),
         Err(NoRoundTrip(finding)) => finding,
     };
-    diagnosis.add(finding)
+    diagnosis.add(finding);
+    Ok(())
 }
 
 /// The finding of a check that did not come to its end.

@@ -11,6 +11,7 @@ mod contexts;
 mod cuts;
 mod dead_letters;
 mod doctor;
+mod doctor_ends;
 mod documented;
 mod entities;
 mod foreign;
@@ -18,7 +19,7 @@ mod forwarding;
 mod groups;
 mod harness;
 mod interactive;
-mod interrupts;
+
 mod keys;
 mod listen;
 mod local;
