@@ -146,6 +146,7 @@ impl AddContext {
             None => Vec::new(),
         };
         let replaced = ContextFile::change(|file| Ok(file.add(name.clone(), context)))?;
+        let url = terminal::shown_url(&url);
         terminal::line(format!("{} {name}: {url}", if replaced { "replaced" } else { "added" }))?;
         if !missing.is_empty() {
             let missing: Vec<_> = missing.into_iter().map(StackOutput::as_str).collect();

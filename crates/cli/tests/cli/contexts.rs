@@ -228,6 +228,15 @@ async fn a_context_in_use_that_is_not_in_the_file_is_not_the_local_system() {
     assert!(ended.stderr.contains("cannot publish to http://127.0.0.1:9"), "{ended:?}");
 }
 
+#[tokio::test]
+async fn a_foreign_document_does_not_write_to_the_terminal() {
+    let user = User::new();
+    let outputs = OUTPUTS.replace("/live", "/\\u001b[2J");
+    let ended = user.runs(&["context", "add", "prod", "--from", "-"], &outputs).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(ended.stdout.contains("amazonaws.com/\u{fffd}[2J"), "{ended:?}");
+}
+
 /// People keep their configuration in a folder of its own, with links to its files.
 #[cfg(unix)]
 #[tokio::test]
