@@ -1,6 +1,6 @@
 //! Sockets are bounded in number, time and bytes, on every port.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use entity_stream_local::{Config, SocketLimits};
@@ -22,7 +22,8 @@ async fn system(sockets: SocketLimits) -> System {
 
 fn ports(system: &System) -> [SocketAddr; 2] {
     let dynamodb = system.local.dynamodb_url();
-    [system.local.address(), dynamodb.strip_prefix("http://").unwrap().parse().unwrap()]
+    let port = dynamodb.rsplit_once(':').unwrap().1.parse().unwrap();
+    [system.local.address(), (Ipv4Addr::LOCALHOST, port).into()]
 }
 
 /// Sends the beginning of a request, and no more.
