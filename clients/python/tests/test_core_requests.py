@@ -284,3 +284,17 @@ def test_a_postponed_unsubscribe_waits_for_a_request_under_way():
     assert wire.sent[wire.newest] == []
     wire.answer(request, **POSITION)
     assert wire.read()["subscription"] == "b"
+
+
+def test_a_closed_subscription_that_is_refused_ends_once():
+    wire = Wire()
+    wire.subscribe("a")
+    subscribed(wire, "a")
+    key, call = wire.subscribe("b", q="x")
+    wire.machine.requests.remove(key)
+    wire.run()
+    refuse(wire, wire.read(), "invalid_q")
+    assert wire.program.ended[key] is None
+    assert call in wire.program.settled
+    refuse(wire, wire.read(), "not_subscribed")
+    assert wire.sent[wire.newest] == []

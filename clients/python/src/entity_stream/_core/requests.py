@@ -82,7 +82,7 @@ class Requests:
         is_known, is_member = self._is_known(subscription), machine.settings.group_id is not None
         if is_known and (is_member or self._set.is_wanted):
             if not is_member:
-                machine.emit(Ended(subscription.key, None))
+                self._end(subscription, None)
             self._set.queue.append(Remove(subscription.wire, [call]))
         else:
             self.drop(subscription, None)
@@ -238,7 +238,7 @@ class Requests:
     def drop(self, subscription: Subscription, error: EntityStreamError | None) -> None:
         """A subscription is over, and the server does not have it or will lose it with the connection."""
         if subscription.key in self._set.all:
-            self._machine.emit(Ended(subscription.key, error))
+            self._end(subscription, error)
             self._forget(subscription)
 
     def abandon(self, error: EntityStreamError) -> None:
@@ -303,6 +303,11 @@ class Requests:
         """True if the server has the subscription, or may have it soon."""
         main = self._machine.main
         return main is not None and not main.is_over and subscription.wire in main.names
+
+    def _end(self, subscription: Subscription, error: EntityStreamError | None) -> None:
+        if not subscription.has_ended:
+            subscription.has_ended = True
+            self._machine.emit(Ended(subscription.key, error))
 
     def _forget(self, subscription: Subscription) -> None:
         subscription.is_closed = True

@@ -41,6 +41,8 @@ class Subscription:
     #: A snapshot is owed until it is complete, also if the stream resumes in between.
     owes_snapshot: bool = False
     is_closed: bool = False
+    #: True once the program knows of its end.
+    has_ended: bool = False
     #: A member of a group has unsubscribed it, and takes its events until this time at the latest.
     ends_by: float | None = None
     #: The calls that succeed with its end.
