@@ -2274,6 +2274,7 @@ var Link = class {
 	}
 };
 async function openLink({ settings, clock, refused, events, trouble }, token, signal) {
+	if (signal.aborted) throw new ClosedError();
 	const inBand = settings.authenticate === "first-message" && token !== void 0;
 	const link = new Link();
 	const connection = new Connection(settings, target(settings), inBand ? void 0 : token, token !== void 0, events(link));
