@@ -217,6 +217,9 @@ impl Listener {
                         prompt.refused(&explain(&error, self.client.credential()));
                     }
                 }
+                Some(StreamItem::SubscriptionEnded { error, .. }) => {
+                    self.note(format!("a subscription has ended: {}", explain(&error, self.client.credential())));
+                }
                 Some(_) => {}
             }
         }

@@ -109,6 +109,7 @@ impl Program {
                         self.note(|record| record.settle(&call.name, Err(fault.clone())));
                     }
                     self.note(|record| {
+                        record.fail(|_| true, &reason);
                         record.errors.push(reason);
                         record.states.push("failed");
                     });
@@ -245,6 +246,11 @@ impl Program {
                 if matches!(self.stream.as_ref().map(EntityStream::state), Some(StreamState::Waiting { .. })) {
                     self.ended += 1;
                 }
+            }
+            StreamItem::SubscriptionEnded { subscription, error } => {
+                self.ended += 1;
+                let (name, code) = (subscription.name.to_string(), code(error, true, true));
+                self.note(|record| record.fail(|names| names.contains(&name), &code));
             }
             StreamItem::Disconnected { error, was_subscribed, .. } => {
                 self.ended += 1;
