@@ -23,6 +23,8 @@ export interface ConnectionEvents {
   synced(position: unknown): void;
   /** The server keeps no history any more. */
   withoutHistory(): void;
+  /** A frame could not be parsed. */
+  unreadable(kind: string): void;
   /** True if a position is known, so that it is worth to ask for a later one. */
   hasPosition(): boolean;
 }
@@ -221,7 +223,7 @@ export class Connection {
     this.hear();
     this.cancelPong?.();
     this.cancelPong = undefined;
-    const frame = parseFrame(data, this.settings.parse);
+    const frame = parseFrame(data, this.settings.parse, (kind) => this.events.unreadable(kind));
     if (!frame) return;
     const { type, requestId } = frame;
     this.settings.debug({ kind: 'received', what: typeof type === 'string' ? type : 'unknown', size: String(data).length });

@@ -259,6 +259,9 @@ impl Program {
                     record.states.push("waiting");
                 });
             }
+            StreamItem::Notice(text) if text.contains("not a message of the contract") => {
+                self.note(|record| record.errors.push("unreadable".to_owned()));
+            }
             StreamItem::TokenNotRenewed { error } => self.note(|record| record.errors.push(code(error, true, false))),
             _ => {}
         }

@@ -1867,12 +1867,13 @@ async function pause({ connection }, ms) {
 	cancel();
 }
 // src/messages.ts
-function parseFrame(text, parse) {
+function parseFrame(text, parse, unreadable = () => {}) {
 	if (typeof text !== "string") return void 0;
 	try {
 		const value = parse(text);
 		return isFrame(value) ? value : void 0;
-	} catch {
+	} catch (error) {
+		unreadable(asError(error).name);
 		return;
 	}
 }
@@ -2089,7 +2090,7 @@ var Connection = class {
 		this.hear();
 		this.cancelPong?.();
 		this.cancelPong = void 0;
-		const frame = parseFrame(data, this.settings.parse);
+		const frame = parseFrame(data, this.settings.parse, (kind) => this.events.unreadable(kind));
 		if (!frame) return;
 		const { type, requestId } = frame;
 		this.settings.debug({
@@ -2575,6 +2576,7 @@ var EntityStream = class {
 				synced: (position) => {
 					if (link.takesPositions) resumption.seen(position);
 				},
+				unreadable: (kind) => trouble(new EntityStreamError("unreadable", `a message of the server was skipped: parse threw ${kind}`)),
 				withoutHistory: () => resumption.withoutHistory(),
 				hasPosition: () => resumption.bookmark !== void 0
 			})
