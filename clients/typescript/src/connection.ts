@@ -277,7 +277,7 @@ function requestError(frame: Frame, action: string): Error {
   // The token is valid, and can be accepted on a later connection.
   const later = action === 'authenticate' && (code === 'limit_exceeded' || code === 'conflict');
   // The caller tries these again by itself.
-  const again = code === 'internal' && action !== 'snapshot' && action !== 'subscribe';
+  const again = code === 'internal' && !['snapshot', 'subscribe', 'unsubscribe'].includes(action);
   if (again || code === 'not_connected' || later) return new ConnectionError('server_error', message);
   if (code === 'unauthorized' || code === 'forbidden') return new AuthenticationError('refused', message);
   const { subscription } = frame;

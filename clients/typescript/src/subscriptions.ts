@@ -116,10 +116,9 @@ export class Subscriptions {
 
   /** Removes all subscriptions from a connection, and takes the events that the group has already assigned to it. */
   async leave({ connection, names }: Link): Promise<void> {
-    try {
-      for (const subscription of names) await connection.request('unsubscribe', { subscription });
-    } catch {
-      return;
+    for (const subscription of names) {
+      // If the server cannot remove it, the end of the connection does.
+      await connection.request('unsubscribe', { subscription }).catch(() => {});
     }
     if (names.size > 0) await connection.quiet(QUIET_MS, this.settings.drainMs);
   }

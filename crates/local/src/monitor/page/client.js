@@ -1700,11 +1700,7 @@ var Subscriptions = class {
 		});
 	}
 	async leave({ connection, names }) {
-		try {
-			for (const subscription of names) await connection.request("unsubscribe", { subscription });
-		} catch {
-			return;
-		}
+		for (const subscription of names) await connection.request("unsubscribe", { subscription }).catch(() => {});
 		if (names.size > 0) await connection.quiet(QUIET_MS, this.settings.drainMs);
 	}
 	get isMember() {
@@ -2135,7 +2131,12 @@ function open({ WebSocket }, url, token) {
 function requestError(frame, action) {
 	const code = String(frame["code"]);
 	const message = typeof frame["message"] === "string" ? frame["message"] : "the server gave no reason";
-	if (code === "internal" && action !== "snapshot" && action !== "subscribe" || code === "not_connected" || action === "authenticate" && (code === "limit_exceeded" || code === "conflict")) return new ConnectionError("server_error", message);
+	const later = action === "authenticate" && (code === "limit_exceeded" || code === "conflict");
+	if (code === "internal" && ![
+		"snapshot",
+		"subscribe",
+		"unsubscribe"
+	].includes(action) || code === "not_connected" || later) return new ConnectionError("server_error", message);
 	if (code === "unauthorized" || code === "forbidden") return new AuthenticationError("refused", message);
 	const { subscription } = frame;
 	return new RequestError(code, message, action, typeof subscription === "string" ? subscription : void 0);
