@@ -112,7 +112,8 @@ export function useEntityStream<Data = Record<string, unknown>>(
     };
     // `key` has the value of the filter.
   }, [shared, key, enabled, attempts, latest]);
-  return { events: events.length > limit ? events.slice(0, limit) : events, isReady: enabled && isReady, error: enabled ? error : undefined, clear };
+  const shown = useMemo(() => (events.length > limit ? events.slice(0, limit) : events), [events, limit]);
+  return { events: shown, isReady: enabled && isReady, error: enabled ? error : undefined, clear };
 }
 
 /** The options of {@link useEntities}. None of them needs to be memoised. */
@@ -161,7 +162,13 @@ export function useEntities<Data = Record<string, unknown>>(filter: EntityFilter
   );
   const read = () => (enabled ? shared.snapshot(filter, hasLoad) : NOTHING);
   const { entities, isComplete, error } = useSyncExternalStore(subscribe, read, () => NOTHING);
-  const shown = useMemo(() => select(entities as readonly Entity<Data>[], { sort, filter: passes, limit }), [entities, sort, passes, limit]);
+  const selected = useMemo(() => select(entities as readonly Entity<Data>[], { sort, filter: passes, limit }), [entities, sort, passes, limit]);
+  // Functions that are written inline are others in each render. The array is another one only if it has other entities.
+  const last = useRef(selected);
+  const shown = isSame(last.current, selected) ? last.current : selected;
+  useInsertionEffect(() => {
+    last.current = shown;
+  });
   return { entities: shown, isComplete, error };
 }
 
@@ -208,6 +215,10 @@ function select<Data>(entities: readonly Entity<Data>[], { sort, filter, limit }
   const passing = filter ? entities.filter(filter) : entities;
   const sorted = sort ? [...passing].sort(sort) : passing;
   return limit === undefined || sorted.length <= limit ? sorted : sorted.slice(0, limit);
+}
+
+function isSame(before: readonly unknown[], after: readonly unknown[]): boolean {
+  return before === after || (before.length === after.length && before.every((value, place) => value === after[place]));
 }
 
 /** Gathers values, and hands them out once per frame. */

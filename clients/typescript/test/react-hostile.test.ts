@@ -93,6 +93,28 @@ async (page, local, complaints) => {
   assert.deepEqual(complaints, []);
 });
 
+check('stable', 'an effect that depends on the entities runs when they change, also with an inline order', `
+  import { useEffect, useState } from 'react';
+  w.runs = 0;
+  function One() {
+    const [, again] = useState({});
+    const { entities } = useEntities({ entityTypes: ['Room'] }, { sort: (a, b) => (a.id < b.id ? 1 : -1), filter: () => true, limit: 2 });
+    useEffect(() => {
+      w.runs += 1;
+      again({});
+    }, [entities]);
+    return <p id="one">{entities.map(({ id }) => id).join()}</p>;
+  }
+  w.show = () => show(<One />);`,
+async (page, local, complaints) => {
+  await page.evaluate('show()');
+  await local.publish('demo', [1, 2, 3].map((number) => ({ entityType: 'Room', entityId: `urn:${number}` })));
+  await untilText(page, 'urn:3,urn:2');
+  // Each change of the entities is a run or less, and StrictMode doubles the first one.
+  assert((await page.evaluate('runs') as number) <= 6);
+  assert.deepEqual(complaints, []);
+});
+
 check('quick', 'components that come and go at once leave one connection, and none in the end', `
   function One({ enabled }: { enabled: boolean }) {
     const onEvent = () => {
