@@ -57,16 +57,13 @@ impl Machine {
         if self.snapshots.awaits(request_id.as_ref()) {
             return self.snapshot_rejected(&code, error, now);
         }
-        // Without the connection, a subscription is removed for certain.
-        let is_removing = self.subscriptions.is_removing();
-        let is_again = self.postponed.awaits(request_id.as_ref());
-        let needs_no_answer = code == ErrorCode::Internal && (is_removing || is_again);
         // Any other kind concerns the connection as a whole.
         let is_about_request = matches!(error.kind(), ErrorKind::RequestRefused | ErrorKind::Unavailable);
-        if is_again && is_about_request && !needs_no_answer {
-            return self.removal_rejected(&code, now);
+        if self.postponed.awaits(request_id.as_ref()) && is_about_request {
+            return self.removal_rejected(error.is_temporary(), now);
         }
-        if is_request && is_about_request && !needs_no_answer {
+        if is_request && is_about_request {
+            let is_removing = self.subscriptions.is_removing();
             self.no_longer_requesting();
             if error.is_temporary() && self.subscriptions.can_retry() {
                 return self.pause_requests(REQUEST_PAUSE, now);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use entity_stream_protocol::{Action, ClientMessage, ErrorCode, RequestId, Subscribe, SubscriptionName};
+use entity_stream_protocol::{Action, ClientMessage, RequestId, Subscribe, SubscriptionName};
 use tokio::time::Instant;
 
 use super::Machine;
@@ -59,13 +59,13 @@ impl Machine {
         self.send_next(now)
     }
 
-    /// The server has not removed a subscription after another attempt.
-    pub(super) fn removal_rejected(&mut self, code: &ErrorCode, now: Instant) -> Option<ClientMessage> {
+    /// The server has refused another attempt to remove a subscription.
+    pub(super) fn removal_rejected(&mut self, is_temporary: bool, now: Instant) -> Option<ClientMessage> {
         self.no_longer_requesting();
-        match code {
-            ErrorCode::Conflict => self.postponed.failed(now),
+        match is_temporary {
+            true => self.postponed.failed(now),
             // The server does not have it.
-            _ => self.postponed.removed(),
+            false => self.postponed.removed(),
         }
         self.send_next(now)
     }
