@@ -92,6 +92,13 @@ def test_a_refused_filter(local: LocalSystem, tenant: str):
             with pytest.raises(RequestError) as refused:
                 await bad.ready
             assert refused.value.code == "invalid_q"
+            all = stream.entities(q="temperature>")
+            for update in (bad.update, all.update):
+                with pytest.raises(RequestError):
+                    await all.ready
+                with pytest.raises(RequestError) as refused:
+                    await update(entity_types=["Room"])
+                assert refused.value.code == "invalid_q"
             await good.wait_ready(PATIENCE)
             with pytest.raises(RequestError):
                 await good.update(id_pattern="(")

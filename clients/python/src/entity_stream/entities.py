@@ -139,7 +139,7 @@ class Entities(Mapping[str, Entity]):
         chosen = self.filter_of(chosen_filter(filter, fields), whole=not self._merges)
         chosen.check_size()
         if self._is_closing or self._end is not None:
-            raise ClosedError("the collection")
+            raise (self._end and self._end[0]) or ClosedError("the collection")
         update = _Update(chosen, load, Call[None]())
         self._updates.append(update)
         self._next_update()

@@ -67,6 +67,7 @@ class Subscription(AsyncIterator[EntityEvent]):
         self._stream, self._buffer, self._on_item = stream, buffer, on_item
         self._ready = Call[Filter]()
         self._is_over = False
+        self._error: EntityStreamError | None = None
         #: The subscription in the core, which the stream sets.
         self._core: Core
         self._name = ""
@@ -101,6 +102,8 @@ class Subscription(AsyncIterator[EntityEvent]):
         """
         new = chosen_filter(filter, fields)
         new.check_size()
+        if self._is_over:
+            raise self._error or ClosedError("the subscription")
         return await self._stream._update(self, new)
 
     async def aclose(self) -> None:
@@ -150,7 +153,7 @@ class Subscription(AsyncIterator[EntityEvent]):
             self._buffer.push(item, counts=not is_asked_for, place=self._stream._place)
 
     def _end(self, error: EntityStreamError | None) -> None:
-        self._is_over = True
+        self._is_over, self._error = True, error
         self._ready.fail(error or ClosedError("the subscription"))
         if self._buffer is not None:
             self._buffer.finish(error)
