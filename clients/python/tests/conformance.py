@@ -229,6 +229,11 @@ class Runner:
         assert isinstance(error, EntityStreamError), f"the call ended with {error!r}"
         assert error.code == step["code"], f"{error.code}: {error}"
 
+    async def step_untilFailed(self, step: dict[str, Any]) -> None:
+        subscription, code = self._subscriptions[step["untilFailed"]], step["code"]
+        is_told = lambda: "closed" in repr(subscription) and any(each.code == code for each in self._errors)  # noqa: E731
+        await self._until(is_told, "the end of the subscription")
+
     async def step_untilEvents(self, step: dict[str, Any]) -> None:
         def there() -> list[str]:
             if "of" in step:

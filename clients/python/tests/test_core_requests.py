@@ -90,22 +90,6 @@ def test_the_attempts_of_a_request_are_those_of_a_connection():
     assert wire.program.ended == {}
 
 
-def test_a_removal_that_fails_ends_the_connection():
-    wire = Wire()
-    wire.subscribe("a")
-    subscribed(wire, "a")
-    key, _ = wire.subscribe("b")
-    wire.answer(wire.read(), **POSITION)
-    call = wire.machine.requests.remove(key)
-    wire.run()
-    refuse(wire, wire.read(), "internal")
-    assert wire.program.settled[call] is None
-    assert wire.state is StreamState.WAITING
-    wire.end()
-    wire.connect()
-    assert names(wire.read()) == ["a"]
-
-
 def test_a_new_subscription_does_not_keep_the_others_away():
     wire = Wire()
     wire.subscribe("a")
@@ -239,3 +223,63 @@ def test_a_subscription_that_is_closed_during_the_snapshot_of_its_update():
     assert [each["subscription"] for each in removed] == ["a", added["subscription"]]
     assert wire.program.settled.keys() >= {call, closing}
     assert wire.state is StreamState.CONNECTED
+
+
+@pytest.mark.parametrize("code", ["internal", "conflict"])
+def test_an_unsubscribe_that_fails_is_repeated_with_growing_pauses(code: str):
+    wire = Wire()
+    wire.subscribe("a")
+    key, _ = wire.subscribe("b")
+    subscribed(wire, "a", "b")
+    call = wire.machine.requests.remove(key)
+    wire.run()
+    fail_times(wire, 3, code)
+    refuse(wire, wire.read(), code)
+    assert wire.program.settled[call] is None
+    for pause in (1, 2, 4, 8, 16, 30, 30):
+        wire.pass_time(pause - 0.1)
+        wire.event(f"after {pause}", ["b"])
+        assert wire.sent[wire.newest] == []
+        wire.pass_time(0.2)
+        refuse(wire, wire.read(), code)
+    assert wire.ids(key) == []
+    other, _ = wire.subscribe("b")
+    request = wire.read()
+    assert names({"subscriptions": [request]}) != ["b"]
+    wire.answer(request, **POSITION)
+    wire.pass_time(31)
+    refuse(wire, wire.read(), "not_subscribed")
+    wire.pass_time(100)
+    assert wire.sent[wire.newest] == []
+    assert other not in wire.program.ended
+
+
+def test_a_postponed_unsubscribe_waits_for_a_request_under_way():
+    wire = Wire(request_timeout=100.0)
+    wire.subscribe("a")
+    key, _ = wire.subscribe("b")
+    subscribed(wire, "a", "b")
+    wire.machine.requests.remove(key)
+    wire.run()
+    fail_times(wire, 3, "conflict")
+    refuse(wire, wire.read(), "conflict")
+    wire.subscribe("c")
+    request = wire.read()
+    wire.pass_time(50)
+    assert wire.sent[wire.newest] == []
+    wire.answer(request, **POSITION)
+    assert wire.read()["subscription"] == "b"
+
+
+def test_a_closed_subscription_that_is_refused_ends_once():
+    wire = Wire()
+    wire.subscribe("a")
+    subscribed(wire, "a")
+    key, call = wire.subscribe("b", q="x")
+    wire.machine.requests.remove(key)
+    wire.run()
+    refuse(wire, wire.read(), "invalid_q")
+    assert wire.program.ended[key] is None
+    assert call in wire.program.settled
+    refuse(wire, wire.read(), "not_subscribed")
+    assert wire.sent[wire.newest] == []

@@ -14,6 +14,7 @@ from entity_stream import (
     Change,
     EntityEvent,
     EntityStream,
+    Filter,
     Item,
     LoadError,
     NotRecovered,
@@ -22,6 +23,8 @@ from entity_stream import (
     SnapshotComplete,
     StreamState,
 )
+
+NEAR = {"georel": "near;maxDistance==2000", "geometry": "Point", "coordinates": [139.7, 35.6]}
 
 
 def test_events_of_several_subscriptions_on_one_connection(local: LocalSystem, tenant: str):
@@ -46,6 +49,41 @@ def test_events_of_several_subscriptions_on_one_connection(local: LocalSystem, t
     run(check())
 
 
+def test_ready_and_update_return_the_filter_of_the_server(local: LocalSystem, tenant: str):
+    async def check() -> None:
+        async with EntityStream(local.url, tenant) as stream:
+            rooms = stream.subscribe(entity_types=["Room", "Room"], q="a>1", geo_q=NEAR, name="rooms")
+            accepted = await rooms.ready
+            assert accepted == await rooms.wait_ready(PATIENCE) == Filter(entity_types=["Room"], q="a>1", geo_q=NEAR)
+            assert rooms.filter.entity_types == ("Room", "Room")
+            halls = stream.subscribe(entity_types=["Hall"])
+            assert await halls.wait_ready(PATIENCE) == Filter(entity_types=["Hall"])
+            assert await rooms.update(id_pattern="1$", whole_entity=True) == Filter(id_pattern="1$", whole_entity=True)
+            assert await rooms.update() == Filter()
+
+    run(check())
+
+
+def test_an_id_in_several_service_paths(local: LocalSystem, tenant: str):
+    local.publish(*[room(1, servicePath=path, data={"at": path}) for path in ("/b", "/a")], tenant=tenant)
+
+    async def check() -> None:
+        async with EntityStream(local.url, tenant) as stream:
+            rooms = stream.entities(entity_types=["Room"])
+            await rooms.wait_ready(PATIENCE)
+            key = "urn:ngsi-ld:Room:0001"
+            assert [each.service_path for each in rooms.all()] == ["/a", "/b"]
+            for path in ("/a", "/b"):
+                found = rooms.get(key, service_path=path)
+                assert found is not None
+                assert found.data == {"at": path}
+            assert rooms.get(key) is rooms.get(key, service_path="/a") is rooms[key]
+            assert rooms.get(key, service_path="/c") is rooms.get("urn:other") is None
+            assert rooms.get(key, "nothing", service_path="/c") == rooms.get("urn:other", "nothing") == "nothing"
+
+    run(check())
+
+
 def test_a_refused_filter(local: LocalSystem, tenant: str):
     async def check() -> None:
         async with EntityStream(local.url, tenant) as stream:
@@ -54,6 +92,13 @@ def test_a_refused_filter(local: LocalSystem, tenant: str):
             with pytest.raises(RequestError) as refused:
                 await bad.ready
             assert refused.value.code == "invalid_q"
+            all = stream.entities(q="temperature>")
+            for update in (bad.update, all.update):
+                with pytest.raises(RequestError):
+                    await all.ready
+                with pytest.raises(RequestError) as refused:
+                    await update(entity_types=["Room"])
+                assert refused.value.code == "invalid_q"
             await good.wait_ready(PATIENCE)
             with pytest.raises(RequestError):
                 await good.update(id_pattern="(")

@@ -12,7 +12,7 @@ from model import POSITION, Wire, subscribed
 from test_entities_update import Server
 from waiting import PATIENCE, run, until
 
-from entity_stream import Change, EntityEvent, EntityStream, Filter, Item
+from entity_stream import Change, EntityEvent, EntityStream, EntityStreamError, Filter, Item, LoadError
 from entity_stream.buffer import Buffer
 
 
@@ -34,6 +34,40 @@ def test_a_callback_that_raises_a_cancellation_does_not_end_the_connection(name:
             await server.entity("v", ["rooms", "all"], version=1)
             await until(lambda: "v" in all)
             assert len(server.peers) == 1
+
+    run(check())
+
+
+@pytest.mark.parametrize("name", ["token", "load"])
+@pytest.mark.parametrize("is_async", [True, False])
+def test_a_cancellation_inside_a_function_of_the_program_is_an_error(name: str, is_async: bool):
+    calls: list[str] = []
+
+    def cancelled() -> Any:
+        calls.append("call")
+        if len(calls) % 2:
+            raise asyncio.CancelledError
+        return [{"id": "u", "type": "T"}] if name == "load" else "token"
+
+    async def cancelled_later() -> Any:
+        await asyncio.sleep(0)
+        return cancelled()
+
+    async def check() -> None:
+        errors: list[EntityStreamError] = []
+        function = cancelled_later if is_async else cancelled
+        options: dict[str, Any] = {"get_token": function} if name == "token" else {}
+        async with Server() as server, EntityStream(server.url, "demo", on_error=errors.append, **options) as stream:
+            if name == "token":
+                rooms = stream.subscribe(name="rooms")
+                await server.answer(await server.read())
+                await rooms.wait_ready(PATIENCE)
+                assert [error.code for error in errors] == ["token_unavailable"]
+                return
+            all = stream.entities(name="all", load=function)
+            await server.answer(await server.read())
+            with pytest.raises(LoadError):
+                await all.wait_ready(PATIENCE)
 
     run(check())
 

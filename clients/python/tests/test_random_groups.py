@@ -21,6 +21,8 @@ class Group:
     def __init__(self, wire: Wire, random: Random) -> None:
         self.wire, self.random = wire, random
         self.events = 0
+        #: The share of removals that it cannot serve.
+        self.stubborn = 0.0
         #: The subscription of each name of each connection.
         self.keys: dict[int, dict[str, int]] = {}
         self.arrived: dict[int, set[str]] = {}
@@ -41,6 +43,8 @@ class Group:
                 name = each["subscription"]
                 peer.names[name] = each
                 self.keys.setdefault(peer.id, {})[name] = self.wire.machine.links[peer.id].names[name].key
+        elif action == "unsubscribe" and self.random.random() < self.stubborn:
+            answer |= {"type": "error", "code": "conflict", "message": "no"}
         elif action == "unsubscribe":
             known = peer.names.pop(message["subscription"], None)
             answer["type"] = "unsubscribed" if known else "error"
@@ -76,6 +80,7 @@ def test_schedule(seed: int):
     random = Random(seed)
     wire = Wire(seed, group_id="g", rotate_after=40.0, drain=3.0, ping_interval=20.0, stable_after=5.0, backoff_max=4.0)
     group = Group(wire, random)
+    group.stubborn = random.choice([0.0, 0.9])
     keys: list[int] = []
     closed: list[int] = []
     calls: list[int] = []
@@ -105,6 +110,7 @@ def test_schedule(seed: int):
         wire.machine.close()
         wire.run()
         closed += keys
+    group.stubborn = 0.0
     for _ in range(200):
         group.pump(1.0)
         wire.pass_time(0.5)

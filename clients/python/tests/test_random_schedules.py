@@ -26,7 +26,7 @@ class Server:
         self.entities: dict[str, dict[str, Any]] = {}
         self.forgotten = 0
         #: The share of requests that it cannot serve.
-        self.failing = 0.0
+        self.failing = self.stubborn = 0.0
 
     def position(self) -> str:
         return f"{len(self.history):08}"
@@ -68,6 +68,9 @@ class Server:
         if action in ("subscribe", "unsubscribe", "snapshot") and self.random.random() < self.failing:
             code = self.random.choice(["internal", "conflict"])
             self.send(peer, {**answer, "type": "error", "code": code, "message": "failed", "action": action})
+            return
+        if action == "unsubscribe" and self.random.random() < self.stubborn:
+            self.send(peer, {**answer, "type": "error", "code": "conflict", "message": "failed", "action": action})
             return
         if action == "subscribe":
             added = message.get("subscriptions", [message])
@@ -141,7 +144,7 @@ def test_schedule(seed: int):
     random = Random(seed)
     wire = Follower(seed, rotate_after=40.0, drain=3.0, ping_interval=20.0, stable_after=5.0, backoff_max=4.0)
     server = Server(wire, random)
-    server.failing = random.choice([0.0, 0.05])
+    server.failing, server.stubborn = random.choice([0.0, 0.05]), random.choice([0.0, 0.9])
     keys: dict[int, int] = {}
     # For each subscription, the ids that it has to receive.
     expected: dict[int, set[str]] = {}
@@ -201,7 +204,7 @@ def test_schedule(seed: int):
             wire.run()
         elif choice < 0.98:
             server.forgotten = len(server.history)
-    server.failing = 0.0
+    server.failing = server.stubborn = 0.0
     for _ in range(40):
         pump(everything=True)
         wire.pass_time(1)
@@ -210,6 +213,8 @@ def test_schedule(seed: int):
     assert [each.data for each in wire.collection.entities()] == [
         server.entities[each]["data"] for each in sorted(server.entities)
     ]
+    wanted = {each.wire for each in wire.machine.subscriptions.accepted()}
+    assert all(set(peer.names) == wanted for peer in wire.peers.values() if peer.is_open and peer.id not in wire.closing)
     for call in [*calls, *open_calls.values()]:
         assert call in wire.program.settled
     for key in keys:

@@ -15,7 +15,7 @@ import pytest
 from local import LocalSystem, environment, room
 from paths import PACKAGE
 
-from entity_stream import AuthenticationError, ClosedError, EntityEvent, RequestError, SnapshotComplete, StreamState
+from entity_stream import AuthenticationError, ClosedError, EntityEvent, Filter, RequestError, SnapshotComplete, StreamState
 from entity_stream.sync import EntityStream
 
 PATIENCE = 20.0
@@ -24,14 +24,14 @@ PATIENCE = 20.0
 def test_events_timeouts_and_ends(local: LocalSystem, tenant: str):
     with EntityStream(local.url, tenant) as stream:
         rooms = stream.subscribe(entity_types=["Room"], name="rooms")
-        rooms.wait_ready(PATIENCE)
+        assert rooms.wait_ready(PATIENCE) == Filter(entity_types=["Room"])
         assert (rooms.name, stream.state) == ("rooms", StreamState.CONNECTED)
         with pytest.raises(TimeoutError):
             rooms.next(timeout=0.05)
         ids = local.publish(*[room(n, data={"n": n}) for n in range(3)], tenant=tenant)
         events = [rooms.next(timeout=PATIENCE) for _ in range(3)]
         assert sorted(event.id for event in events if event) == sorted(ids)
-        rooms.update(entity_types=["Hall"], timeout=PATIENCE)
+        assert rooms.update(entity_types=["Hall"], timeout=PATIENCE) == Filter(entity_types=["Hall"])
         with pytest.raises(RequestError):
             rooms.update(q="(")
         assert rooms.filter.entity_types == ("Hall",)
@@ -55,6 +55,9 @@ def test_entities_and_a_table(local: LocalSystem, tenant: str):
                 rooms.wait_ready(PATIENCE)
                 assert (len(rooms), rooms.is_complete) == (4, True)
                 assert list(rooms) == [each.id for each in rooms.values()]
+                one = rooms.get("urn:ngsi-ld:Room:0001", service_path="/")
+                assert one is rooms.get("urn:ngsi-ld:Room:0001") is not None
+                assert rooms.get("urn:ngsi-ld:Room:0001", "none", service_path="/a") == "none"
                 table = rooms.to_dataframe()
                 assert list(table["temperature"]) == [20.5] * 4
                 assert list(table["isIn"]) == ["urn:b"] * 4

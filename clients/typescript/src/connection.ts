@@ -23,6 +23,8 @@ export interface ConnectionEvents {
   synced(position: unknown): void;
   /** The server keeps no history any more. */
   withoutHistory(): void;
+  /** A frame could not be parsed. */
+  unreadable(kind: string): void;
   /** True if a position is known, so that it is worth to ask for a later one. */
   hasPosition(): boolean;
 }
@@ -221,7 +223,7 @@ export class Connection {
     this.hear();
     this.cancelPong?.();
     this.cancelPong = undefined;
-    const frame = parseFrame(data, this.settings.parse);
+    const frame = parseFrame(data, this.settings.parse, (kind) => this.events.unreadable(kind));
     if (!frame) return;
     const { type, requestId } = frame;
     this.settings.debug({ kind: 'received', what: typeof type === 'string' ? type : 'unknown', size: String(data).length });
@@ -275,7 +277,7 @@ function requestError(frame: Frame, action: string): Error {
   // The token is valid, and can be accepted on a later connection.
   const later = action === 'authenticate' && (code === 'limit_exceeded' || code === 'conflict');
   // The caller tries these again by itself.
-  const again = code === 'internal' && action !== 'snapshot' && action !== 'subscribe';
+  const again = code === 'internal' && !['snapshot', 'subscribe', 'unsubscribe'].includes(action);
   if (again || code === 'not_connected' || later) return new ConnectionError('server_error', message);
   if (code === 'unauthorized' || code === 'forbidden') return new AuthenticationError('refused', message);
   const { subscription } = frame;

@@ -1,5 +1,5 @@
 import { Connection, type ConnectionEvents } from './connection.js';
-import type { EntityStreamError } from './errors.js';
+import { ClosedError, type EntityStreamError } from './errors.js';
 import type { Settings } from './options.js';
 import { keepFresh } from './renewal.js';
 import { type RefusedToken, type TokenClock, proofFor } from './token.js';
@@ -50,6 +50,8 @@ export interface LinkContext {
 
 /** Opens a connection and authenticates it. Closes it if `signal` aborts. */
 export async function openLink({ settings, clock, refused, events, trouble }: LinkContext, token: string | undefined, signal: AbortSignal): Promise<Link> {
+  // A listener of the state may have closed the stream.
+  if (signal.aborted) throw new ClosedError();
   const inBand = settings.authenticate === 'first-message' && token !== undefined;
   const link = new Link();
   const connection = new Connection(settings, target(settings), inBand ? undefined : token, token !== undefined, events(link));

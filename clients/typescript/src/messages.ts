@@ -1,3 +1,5 @@
+import { asError } from './errors.js';
+
 /** A kind of change that a subscription can select. */
 export type ChangeKind = 'entityCreated' | 'entityUpdated' | 'entityDeleted';
 
@@ -130,13 +132,15 @@ export type RequestErrorCode =
 /** A frame from the server, with unchecked fields. */
 export type Frame = { readonly [name: string]: unknown };
 
-/** Parses a frame. Returns `undefined` if the text is not a JSON object. */
-export function parseFrame(text: unknown, parse: (text: string) => unknown): Frame | undefined {
+/** Parses a frame. Returns `undefined` if the text is not a JSON object. `unreadable` gets the kind of error that `parse` throws. */
+export function parseFrame(text: unknown, parse: (text: string) => unknown, unreadable: (kind: string) => void = () => {}): Frame | undefined {
   if (typeof text !== 'string') return undefined;
   try {
     const value = parse(text);
     return isFrame(value) ? value : undefined;
-  } catch {
+  } catch (error) {
+    // Its message may have a value of an entity.
+    unreadable(asError(error).name);
     return undefined;
   }
 }

@@ -112,14 +112,18 @@ export function useEntityStream<Data = Record<string, unknown>>(
     };
     // `key` has the value of the filter.
   }, [shared, key, enabled, attempts, latest]);
-  return { events: events.length > limit ? events.slice(0, limit) : events, isReady: enabled && isReady, error, clear };
+  const shown = useMemo(() => (events.length > limit ? events.slice(0, limit) : events), [events, limit]);
+  return { events: shown, isReady: enabled && isReady, error: enabled ? error : undefined, clear };
 }
 
 /** The options of {@link useEntities}. None of them needs to be memoised. */
 export interface UseEntitiesOptions<Data = Record<string, unknown>> extends ViewOptions<Data> {
   /** `false` does not subscribe. */
   enabled?: boolean | undefined;
-  /** Reads the entities from another source, as the option of `stream.entities`. Components with equal filters share the first one. */
+  /**
+   * Reads the entities from another source, as the option of `stream.entities`. Components with equal filters share the first one. It
+   * may be written inline: the collection calls the function of the latest render.
+   */
   load?: EntitiesOptions['load'];
 }
 
@@ -136,14 +140,16 @@ export interface EntitiesView<Data = Record<string, unknown>> {
 export function useEntities<Data = Record<string, unknown>>(filter: EntityFilter = {}, options: UseEntitiesOptions<Data> = {}): EntitiesView<Data> {
   const shared = useShared();
   const { enabled = true, sort, filter: passes, limit } = options;
+  const hasLoad = options.load !== undefined;
   const latest = useLatest({ filter, options });
   const key = filterKey(filter);
-  const attempts = useSyncExternalStore(shared.listen, () => shared.attemptsOfEntities(filter), () => 0);
+  const attempts = useSyncExternalStore(shared.listen, () => shared.attemptsOfEntities(filter, hasLoad), () => 0);
   const subscribe = useCallback(
     (changed: () => void) => {
       if (!enabled) return () => {};
       const { filter, options } = latest.current;
-      const load = options.load && ((signal: AbortSignal) => latest.current.options.load?.(signal) ?? []);
+      const { load: first } = options;
+      const load = first && ((signal: AbortSignal) => (latest.current.options.load ?? first)(signal));
       const use = shared.entities(filter, { load });
       const stop = use?.value.listen(changed);
       return () => {
@@ -152,11 +158,17 @@ export function useEntities<Data = Record<string, unknown>>(filter: EntityFilter
       };
     },
     // `key` has the value of the filter.
-    [shared, key, enabled, attempts, latest],
+    [shared, key, hasLoad, enabled, attempts, latest],
   );
-  const read = () => (enabled ? shared.snapshot(filter) : NOTHING);
+  const read = () => (enabled ? shared.snapshot(filter, hasLoad) : NOTHING);
   const { entities, isComplete, error } = useSyncExternalStore(subscribe, read, () => NOTHING);
-  const shown = useMemo(() => select(entities as readonly Entity<Data>[], { sort, filter: passes, limit }), [entities, sort, passes, limit]);
+  const selected = useMemo(() => select(entities as readonly Entity<Data>[], { sort, filter: passes, limit }), [entities, sort, passes, limit]);
+  // Functions that are written inline are others in each render. The array is another one only if it has other entities.
+  const last = useRef(selected);
+  const shown = isSame(last.current, selected) ? last.current : selected;
+  useInsertionEffect(() => {
+    last.current = shown;
+  });
   return { entities: shown, isComplete, error };
 }
 
@@ -203,6 +215,10 @@ function select<Data>(entities: readonly Entity<Data>[], { sort, filter, limit }
   const passing = filter ? entities.filter(filter) : entities;
   const sorted = sort ? [...passing].sort(sort) : passing;
   return limit === undefined || sorted.length <= limit ? sorted : sorted.slice(0, limit);
+}
+
+function isSame(before: readonly unknown[], after: readonly unknown[]): boolean {
+  return before === after || (before.length === after.length && before.every((value, place) => value === after[place]));
 }
 
 /** Gathers values, and hands them out once per frame. */

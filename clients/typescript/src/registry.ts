@@ -6,7 +6,19 @@ import { type Receiver, type Wire, excess } from './wire.js';
 /** A change of the subscriptions that the program wants. */
 export type Change =
   | { kind: 'add' | 'replace'; wire: Wire; resolve(inForce: Filter): void; reject(error: Error): void }
-  | { kind: 'remove'; wire: Pick<Wire, 'name' | 'receiver'>; resolve(): void };
+  | Removal;
+
+/** The removal of a subscription. `later` is there if the server could not serve it: the time of the next attempt, and the wait before it. */
+export interface Removal {
+  kind: 'remove';
+  wire: Pick<Wire, 'name' | 'receiver'>;
+  resolve(): void;
+  later?: { at: number; ms: number };
+}
+
+/** The waits between two attempts to remove a subscription, after the first attempts. */
+const FIRST_WAIT_MS = 1000;
+const LONGEST_WAIT_MS = 30_000;
 
 /**
  * The subscriptions of one stream and the changes of them.
@@ -14,6 +26,7 @@ export type Change =
  * Invariants:
  * - `accepted` holds what the server has accepted. It changes only by an answer of the server, or while there is no connection.
  * - The changes of one receiver take effect in their order. A change leaves the queue once: it is accepted, refused or abandoned.
+ * - A removal that the server cannot serve holds up no other change, and a removed name is not restored.
  * - A name belongs to one receiver from the moment a message has it until the server has refused or removed it.
  */
 export class Registry {
@@ -104,6 +117,7 @@ export class Registry {
   next(mayResume: boolean): Change | undefined {
     const waiting = new Set<Receiver>();
     return this.changes.find((change) => {
+      if (change.kind === 'remove' && change.later) return change.later.at <= performance.now();
       const isFirst = !waiting.has(change.wire.receiver);
       const mustWait = change.kind === 'add' && change.wire.since !== undefined && !mayResume;
       if (mustWait) waiting.add(change.wire.receiver);
@@ -119,6 +133,22 @@ export class Registry {
   /** True if a change waits. */
   get hasChanges(): boolean {
     return this.changes.length > 0;
+  }
+
+  /** The time until `next` has a change, in milliseconds: `Infinity` for none. Those with `since` wait for `resumesInMs`. */
+  nextInMs(resumesInMs: number): number {
+    const now = performance.now();
+    const waits = this.changes.map((change) => (change.kind === 'remove' && change.later ? Math.max(0, change.later.at - now) : resumesInMs));
+    return Math.min(Infinity, ...waits);
+  }
+
+  /** The server cannot remove a subscription at the moment. The client tries again later. With `isOver`, the program is told that it is over. */
+  postpone(change: Removal, isOver: boolean): void {
+    const ms = change.later ? Math.min(LONGEST_WAIT_MS, change.later.ms * 2) : FIRST_WAIT_MS;
+    change.later = { at: performance.now() + ms, ms };
+    if (!isOver) return;
+    this.forget(change.wire.name);
+    change.resolve();
   }
 
   /** There is no connection: requests under way have to be sent again, and removals are done. */
@@ -166,10 +196,11 @@ export class Registry {
       this.underWay.delete(wire.name);
       if (!change) return [];
       this.drop(change);
+      this.taken(wire.name);
       if (wire.snapshot) this.owed.add(wire.name);
-      const old = this.restored.find(({ name, receiver }) => receiver === wire.receiver && name !== wire.name);
-      const isLeaving = this.changes.some(({ kind, wire: { name } }) => kind === 'remove' && name === old?.name);
-      if (change.kind === 'replace' && old && !isLeaving) this.changes.unshift({ kind: 'remove', wire: old, resolve: () => {} });
+      const leaving = new Set(this.changes.filter(({ kind }) => kind === 'remove').map(({ wire: { name } }) => name));
+      const old = this.restored.find(({ name, receiver }) => receiver === wire.receiver && name !== wire.name && !leaving.has(name));
+      if (change.kind === 'replace' && old) this.changes.unshift({ kind: 'remove', wire: old, resolve: () => {} });
       wire.receiver.accepted(wire);
       return [change];
     });
@@ -260,6 +291,15 @@ export class Registry {
       planned.set(change.wire.name, change.wire);
     }
     return [...planned.values()];
+  }
+
+  /** A new subscription has the name of one that the server could not remove, and so has taken its place. */
+  private taken(name: string): void {
+    for (const change of this.changes) {
+      if (change.kind !== 'remove' || !change.later || change.wire.name !== name) continue;
+      this.drop(change);
+      change.resolve();
+    }
   }
 
   private changeOf(wire: Wire): Exclude<Change, { kind: 'remove' }> | undefined {

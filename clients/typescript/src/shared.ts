@@ -136,8 +136,8 @@ export class SharedStream {
   }
 
   /** A number that grows when the users of the entities of this filter have to subscribe again. */
-  attemptsOfEntities(filter: Filter): number {
-    return this.attempts(entitiesKey(filter));
+  attemptsOfEntities(filter: Filter, hasLoad: boolean): number {
+    return this.attempts(entitiesKey(filter, hasLoad));
   }
 
   /** Calls `listener` when the state has changed. */
@@ -173,12 +173,12 @@ export class SharedStream {
 
   /** `undefined` if the stream is closed. */
   entities(filter: Filter, options: EntitiesOptions): Use<EntitiesStore> | undefined {
-    return this.share(entitiesKey(filter), (stream) => new EntitiesStore(stream.entities(filter, options)));
+    return this.share(entitiesKey(filter, options.load !== undefined), (stream) => new EntitiesStore(stream.entities(filter, options)));
   }
 
   /** The state of a collection that components use. */
-  snapshot(filter: Filter): EntitiesSnapshot {
-    return (this.entries.get(entitiesKey(filter))?.value as EntitiesStore | undefined)?.current ?? this.nothing;
+  snapshot(filter: Filter, hasLoad: boolean): EntitiesSnapshot {
+    return (this.entries.get(entitiesKey(filter, hasLoad))?.value as EntitiesStore | undefined)?.current ?? this.nothing;
   }
 
   private attempts(key: string): number {
@@ -263,6 +263,7 @@ function eventsKey(filter: Filter): string {
   return `events ${filterKey(filter)}`;
 }
 
-function entitiesKey(filter: Filter): string {
-  return `entities ${filterKey(filter)}`;
+/** A collection that the service fills is another one than that of a program's `load`. */
+function entitiesKey(filter: Filter, hasLoad: boolean): string {
+  return `${hasLoad ? 'loaded' : 'entities'} ${filterKey(filter)}`;
 }

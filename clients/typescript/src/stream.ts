@@ -1,7 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { Emitter } from './emitter.js';
 import { Entities } from './entities.js';
-import { ClosedError, type EntityStreamError } from './errors.js';
+import { ClosedError, EntityStreamError } from './errors.js';
 import { checkedFilter, filterOfEntities } from './filter.js';
 import { checkedIterator } from './iterator.js';
 import { ENTITIES_OPTIONS, type EntitiesOptions } from './live.js';
@@ -77,6 +77,7 @@ export class EntityStream implements AsyncDisposable {
         synced: (position: unknown) => {
           if (link.takesPositions) resumption.seen(position);
         },
+        unreadable: (kind: string) => trouble(new EntityStreamError('unreadable', `a message of the server was skipped: parse threw ${kind}`)),
         withoutHistory: () => resumption.withoutHistory(),
         hasPosition: () => resumption.bookmark !== undefined,
       }),

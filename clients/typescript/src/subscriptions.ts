@@ -3,7 +3,7 @@ import { filterInForce } from './filter.js';
 import type { Link } from './link.js';
 import { Lock } from './lock.js';
 import type { Frame, Since } from './messages.js';
-import type { Change, Registry } from './registry.js';
+import type { Change, Registry, Removal } from './registry.js';
 import { type BookmarkStep, type Resumption, type Verdict, wireSince } from './resumption.js';
 import { receiveSnapshot } from './snapshot.js';
 import { after } from './timer.js';
@@ -56,6 +56,8 @@ export class Subscriptions {
       for (;;) {
         // The connection has no subscription yet, so subscriptions closed meanwhile need no message.
         this.registry.disconnected();
+        // New subscriptions have missed nothing.
+        if (this.registry.restored.length === 0) this.resumption.forget();
         const { wires, since } = this.registry.opening(this.bookmark, this.isCautious);
         if (wires.length === 0) return undefined;
         const isNew = wires.map((wire) => this.registry.isNew(wire));
@@ -114,10 +116,9 @@ export class Subscriptions {
 
   /** Removes all subscriptions from a connection, and takes the events that the group has already assigned to it. */
   async leave({ connection, names }: Link): Promise<void> {
-    try {
-      for (const subscription of names) await connection.request('unsubscribe', { subscription });
-    } catch {
-      return;
+    for (const subscription of names) {
+      // If the server cannot remove it, the end of the connection does.
+      await connection.request('unsubscribe', { subscription }).catch(() => {});
     }
     if (names.size > 0) await connection.quiet(QUIET_MS, this.settings.drainMs);
   }
@@ -215,14 +216,24 @@ export class Subscriptions {
     link.takesPositions = true;
   }
 
-  private async remove(link: Link, change: Change): Promise<void> {
+  private async remove(link: Link, change: Removal): Promise<void> {
     const { name } = change.wire;
-    link.takesPositions = false;
-    try {
-      await link.connection.request('unsubscribe', { subscription: name }, () => (link.takesPositions = true));
-    } catch (error) {
-      // The server does not have it, or keeps it until the connection ends. Its events have no receiver.
-      if (!(error instanceof RequestError)) throw error;
+    for (let attempt = change.later ? ATTEMPTS : 1; ; attempt += 1) {
+      link.takesPositions = false;
+      try {
+        await link.connection.request('unsubscribe', { subscription: name }, () => (link.takesPositions = true));
+        break;
+      } catch (error) {
+        if (!(error instanceof RequestError)) throw error;
+        // The server does not have it.
+        if (!isPassing(error)) break;
+      }
+      if (attempt === ATTEMPTS) {
+        link.takesPositions = true;
+        // The group still assigns events to this member alone.
+        return this.registry.postpone(change, !this.isMember);
+      }
+      await pause(link, ATTEMPT_MS);
     }
     link.names.delete(name);
     // Events that the group has assigned to this connection are still under way.

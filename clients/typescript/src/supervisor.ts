@@ -223,8 +223,8 @@ export class Supervisor {
         this.cancelIdle();
         this.cancelLater();
         const { registry } = this.subscriptions;
-        if (registry.hasChanges) this.cancelLater = after(link.resumesInMs, () => this.proceed());
-        else if (!registry.isWanted) this.cancelIdle = after(IDLE_MS, () => void this.leave((this.unused = link)));
+        if (registry.isWanted) this.cancelLater = after(registry.nextInMs(link.resumesInMs), () => this.proceed());
+        else this.cancelIdle = after(IDLE_MS, () => void this.leave((this.unused = link)));
       },
       (error: AuthenticationError | ConnectionError) => link.connection.fail(error),
     );
@@ -254,7 +254,7 @@ export class Supervisor {
    * subscriptions of the new one. Until then it still receives events that are under way. Events that arrive on both are
    * dropped as repeats.
    */
-  private async rotate(old: Link): Promise<void> {
+  private async rotate(old: Link, wasRefused = false): Promise<void> {
     // A member that leaves its group still takes events for a while.
     if (this.active !== old || this.stopping.signal.aborted) return;
     const rotation = (this.rotation = new AbortController());
@@ -286,12 +286,16 @@ export class Supervisor {
       void next?.connection.close();
       if (signal.aborted) return;
       if (thrown instanceof EntityStreamError) this.events.trouble(thrown);
-      // The reconnection after the end of the old connection handles a refused token.
-      if (thrown instanceof AuthenticationError) return this.context.refused.remember(token, thrown);
+      if (thrown instanceof AuthenticationError) {
+        this.context.refused.remember(token, thrown);
+        // As in an attempt to connect, a refusal gets one more attempt with another token. The old connection goes on until its end.
+        if (thrown.code !== 'refused' || wasRefused || !this.settings.getToken) return;
+        wasRefused = true;
+      }
     } finally {
       signal.removeEventListener('abort', abort);
     }
-    const cancel = after(this.settings.backoffMaxMs * (0.5 + Math.random() / 2), () => void this.rotate(old));
+    const cancel = after(this.settings.backoffMaxMs * (0.5 + Math.random() / 2), () => void this.rotate(old, wasRefused));
     void old.connection.ended.then(cancel);
   }
 }

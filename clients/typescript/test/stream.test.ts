@@ -248,3 +248,28 @@ check('a collection that is closed asks for no further part of its snapshot', as
   assert.equal(await settled(entities.close()), 'resolved');
   assert.equal(server.peers[0]!.asked.at(-1)?.split(' ')[0], 'unsubscribe');
 });
+
+check('a stream that is closed by the listener of its state opens no connection', async (server, open) => {
+  for (const getToken of [undefined, () => mint('demo', 600)]) {
+    const stream = open(getToken ? { getToken } : {});
+    let closed: Promise<void> | undefined;
+    stream.on('state', ({ state }) => {
+      if (state === 'connecting') closed = stream.close();
+    });
+    assert.equal(await settled(stream.subscribe().ready), 'rejected closed');
+    assert.equal(await settled(closed!), 'resolved');
+  }
+  assert.equal(server.peers.length, 0);
+});
+
+check('a signal that has aborted opens nothing', async (server, open) => {
+  const stream = open();
+  const signal = AbortSignal.abort();
+  const load = () => assert.fail('load is called');
+  for (const one of [stream.subscribe({}, { signal }), stream.entities({}, { signal, load })]) {
+    assert.deepEqual([one.state, await settled(one.ready)], ['closed', 'rejected closed']);
+    await one.close();
+  }
+  for await (const event of stream.subscribe({}, { signal })) assert.fail(event.id);
+  assert.deepEqual([stream.state, server.peers.length], ['idle', 0]);
+});

@@ -1,6 +1,6 @@
 use std::time::{Duration, SystemTime};
 
-use entity_stream_protocol::{NotRecovered, RequestId, SubscriptionName};
+use entity_stream_protocol::{NotRecovered, RequestId, Subscription, SubscriptionName};
 
 use crate::error::ClientError;
 use crate::event::ReceivedEvent;
@@ -33,14 +33,22 @@ pub enum StreamItem {
         missed_since: Option<SystemTime>,
     },
     /// The server accepted a request about subscriptions: every change that matches its new subscriptions and is published
-    /// from now on is delivered.
+    /// from now on is delivered. If the server cannot remove a subscription at the moment, the client goes on trying after this
+    /// item, and drops the events of that subscription, except in a group.
     Accepted(SubscriptionRequest),
-    /// The server refused a request about subscriptions, which changed nothing. The stream goes on. If only the second half
-    /// of [`SubscriptionRequest::Replace`] failed, both subscriptions are in force.
+    /// The server refused a request about subscriptions, which changed nothing. The stream goes on.
     Refused {
         /// The request.
         request: SubscriptionRequest,
         /// The reason. If it is temporary, the same request can succeed later.
+        error: ClientError,
+    },
+    /// The server does not accept a subscription any more that it has accepted before, when the stream restores it after a lost
+    /// connection. The others go on. If it is the only one, the stream ends with the error instead.
+    SubscriptionEnded {
+        /// The subscription.
+        subscription: Subscription,
+        /// The reason.
         error: ClientError,
     },
     /// The stream has no subscription, and closes its connection. All requests of the program about subscriptions have taken effect.

@@ -176,6 +176,7 @@ mod item;
 mod link;
 mod machine;
 mod online_time;
+mod postponed_removals;
 mod queued_item;
 mod renewal;
 mod resumption;

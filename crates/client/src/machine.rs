@@ -31,6 +31,7 @@ use crate::conduct::StreamConduct;
 use crate::departure::Departure;
 use crate::error::ClientError;
 use crate::item::StreamItem;
+use crate::postponed_removals::PostponedRemovals;
 use crate::queued_item::QueuedItem;
 use crate::renewal::{HeldToken, Renewal, RenewalDeadline};
 use crate::resumption::Resumption;
@@ -53,6 +54,7 @@ const REQUEST_ID: &str = "subscribe";
 pub(crate) struct Machine {
     state: StreamState,
     subscriptions: SubscriptionSet,
+    postponed: PostponedRemovals,
     conduct: StreamConduct,
     backoff: Backoff,
     seen: SeenEvents,
@@ -72,6 +74,8 @@ pub(crate) struct Machine {
     is_cautious: bool,
     renewal: Renewal,
     rotation: ConnectionRotation,
+    /// True if the server has refused a token of the next connection.
+    rotation_was_refused: bool,
     /// The time at which the stream becomes idle. `None` if it has a subscription, or will have one.
     idle_at: Option<Instant>,
     /// Connections that are no longer the stream's, and still bring events.
@@ -103,6 +107,7 @@ impl Machine {
         Self {
             state: if is_idle { StreamState::Idle } else { StreamState::Waiting { until: now } },
             subscriptions: SubscriptionSet::new(subscriptions),
+            postponed: PostponedRemovals::default(),
             backoff: Backoff::new(&conduct.timing, random),
             conduct,
             seen: SeenEvents::new(REMEMBERED_EVENTS),
@@ -117,6 +122,7 @@ impl Machine {
             is_cautious: false,
             renewal: Renewal::default(),
             rotation: ConnectionRotation::default(),
+            rotation_was_refused: false,
             idle_at: None,
             departures: Vec::new(),
             retirements: 0,
@@ -161,7 +167,8 @@ impl Machine {
     /// The time of the next [`Input::Elapsed`]. `None` after the end.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let departure = self.departures.iter().map(Departure::deadline).min();
-        let others = [self.rotation_deadline(), self.renewal.deadline(), departure, self.idle_at];
+        let others =
+            [self.rotation_deadline(), self.renewal.deadline(), departure, self.idle_at, self.postponed_deadline()];
         others.into_iter().chain([self.state.deadline()]).flatten().min()
     }
 
@@ -259,7 +266,7 @@ impl Machine {
                 if self.elapse_idle(now) {
                     return None;
                 }
-                if let Some(message) = self.elapse_rotation(now) {
+                if let Some(message) = self.elapse_rotation(now).or_else(|| self.elapse_postponed(now)) {
                     return Some(message);
                 }
                 match self.renewal.elapse(now) {

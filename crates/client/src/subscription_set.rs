@@ -195,17 +195,32 @@ impl SubscriptionSet {
         (self.opening, self.under_way, self.is_half_done, self.failures) = (0, None, false, 0);
     }
 
-    /// Gives up a request that an attempt to open a connection was refused for: the one that adds the subscription at
-    /// fault, or else the last. `None` if the connection opened with no request.
-    pub(crate) fn give_up(&mut self, at_fault: Option<&SubscriptionName>) -> Option<SubscriptionRequest> {
-        let last = self.opening.checked_sub(1)?;
-        let adds = |index: &usize| {
-            let request = self.requests.get(*index);
-            request.zip(at_fault).is_some_and(|(request, name)| request.adds(name))
-        };
-        let index = (0..self.opening).rev().find(adds).unwrap_or(last);
-        self.opening = last;
+    /// Gives up the request that an attempt to open a connection was refused for: the one that adds this subscription.
+    pub(crate) fn give_up(&mut self, at_fault: &SubscriptionName) -> Option<SubscriptionRequest> {
+        let index = self.requests.iter().take(self.opening).rposition(|request| request.adds(at_fault))?;
+        self.opening -= 1;
         self.requests.remove(index)
+    }
+
+    /// Gives up the last request of an attempt to open a connection. `None` if the connection opened with no request.
+    pub(crate) fn give_up_last(&mut self) -> Option<SubscriptionRequest> {
+        self.opening = self.opening.checked_sub(1)?;
+        self.requests.remove(self.opening)
+    }
+
+    /// Gives up a subscription that the server has accepted before: the one at fault, or else the only one. `None` if there is no such
+    /// one, or the stream would have none any more.
+    pub(crate) fn give_up_restored(&mut self, at_fault: Option<&SubscriptionName>) -> Option<Subscription> {
+        let only = (self.accepted.len() == 1).then_some(0);
+        let named = at_fault.map(|name| self.accepted.iter().position(|accepted| accepted.name == *name));
+        let index = named.unwrap_or(only)?;
+        let given_up = self.accepted.remove(index);
+        if !self.is_wanted() {
+            self.accepted.insert(index, given_up);
+            return None;
+        }
+        self.snapshots.remove(&given_up.name);
+        Some(given_up)
     }
 
     /// Gives up the request whose message is under way. `None` if none is.
@@ -280,6 +295,16 @@ impl SubscriptionSet {
         self.under_way = None;
         self.failures += 1;
         self.failures < ATTEMPTS
+    }
+
+    /// The server could not serve the removal that the first request is, or ends with. For the program it is done. Returns the name to
+    /// remove, and the request.
+    pub(crate) fn postpone_removal(&mut self) -> Option<(SubscriptionName, SubscriptionRequest)> {
+        let request = self.requests.front()?;
+        let name = request.removes()?.clone();
+        request.apply(&mut self.accepted);
+        request.apply_to_snapshots(&mut self.snapshots);
+        Some((name, self.take_first()?))
     }
 
     /// The server refused the first request, which is given up. Returns the request.

@@ -9,10 +9,22 @@ import asyncio
 import contextlib
 import contextvars
 import threading
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
 T = TypeVar("T")
+
+
+async def apart(work: Coroutine[Any, Any, T]) -> T:
+    """Runs a coroutine of the program. A cancellation inside of it is an error, and does not cancel the caller."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.wait([task])
+    finally:
+        task.cancel()
+    if task.cancelled():
+        raise RuntimeError("the function was cancelled")
+    return task.result()
 
 
 def in_thread(function: Callable[[], T]) -> asyncio.Future[T]:

@@ -16,7 +16,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 from websockets.typing import Subprotocol
 
-from ._blocking import in_thread
+from ._blocking import apart, in_thread
 from ._core.clock import SystemClock
 from ._core.effects import Close, Effect, FetchToken, Open, Send
 from ._core.machine import Machine
@@ -152,7 +152,7 @@ class Shell:
         error: EntityStreamError
         try:
             # The core has given up a little earlier.
-            value = await asyncio.wait_for(self._token(), self._settings.connect_timeout + 1)
+            value = await asyncio.wait_for(apart(self._token()), self._settings.connect_timeout + 1)
         except EntityStreamError as raised:
             error = raised
         except Exception as raised:

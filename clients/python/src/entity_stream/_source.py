@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from typing import Any, Protocol
 
-from ._blocking import in_thread
+from ._blocking import apart, in_thread
 from ._core.collection import Collection
 from .entity import Change, Entity
 from .errors import EntityStreamError, LoadError
@@ -131,7 +131,7 @@ class Source:
             self._needs_load = False
             self.collection.load_begins()
             try:
-                entities = await _loaded(self.load, self._tenant, self._path)
+                entities = await apart(_loaded(self.load, self._tenant, self._path))
             except Exception as cause:
                 self._needs_load = True
                 error = LoadError()

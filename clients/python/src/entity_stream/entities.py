@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from ._core.collection import Collection
 from ._source import Load, Source, Start
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import pandas
     from typing_extensions import Unpack
 
+T = TypeVar("T")
 #: Subscribes with a filter, and with a snapshot or without.
 Subscribe = Callable[[Filter, bool, Callable[[Item], None]], Subscription]
 
@@ -35,14 +36,15 @@ class _Update:
 
     filter: Filter
     load: Load | None
-    call: Call
+    call: Call[None]
 
 
 class Entities(Mapping[str, Entity]):
     """The entities that match a filter, by their ids. `EntityStream.entities` makes it.
 
     An entity is there while it exists and matches. After a lost connection the collection keeps what it has, and is brought up to
-    date. If several service paths have an entity of the same id, the mapping has the one of the first path; `all()` has all.
+    date. If several service paths have an entity of the same id, the mapping has the one of the first path. `all()` has all, and
+    `get(id, service_path=…)` selects one.
     """
 
     def __init__(
@@ -69,7 +71,7 @@ class Entities(Mapping[str, Entity]):
         self._buffers: weakref.WeakSet[Buffer[Change]] = weakref.WeakSet()
         self._views: weakref.WeakSet[EntityView] = weakref.WeakSet()
         self._kept_views: list[EntityView] = []
-        self._ready = Call()
+        self._ready = Call[None]()
         self._is_online = self._is_closing = False
         self._end: tuple[EntityStreamError | None] | None = None
 
@@ -84,6 +86,17 @@ class Entities(Mapping[str, Entity]):
     def __len__(self) -> int:
         return len(self._index())
 
+    @overload
+    def get(self, entity_id: str, /, *, service_path: str | None = None) -> Entity | None: ...
+    @overload
+    def get(self, entity_id: str, /, default: Entity | T, *, service_path: str | None = None) -> Entity | T: ...
+    def get(self, entity_id: str, /, default: T | None = None, *, service_path: str | None = None) -> Entity | T | None:
+        """The entity with this id, or `default`. An id may exist in several service paths; `service_path` selects one."""
+        if service_path is None:
+            return self._index().get(entity_id, default)
+        found = self._source.collection.get((entity_id, service_path, self._tenant))
+        return default if found is None else found
+
     def all(self) -> list[Entity]:
         """All entities, in the order of their ids and service paths."""
         return self._source.collection.entities()
@@ -95,7 +108,7 @@ class Entities(Mapping[str, Entity]):
     # The life of the collection.
 
     @property
-    def ready(self) -> Call:
+    def ready(self) -> Call[None]:
         """Await it: the collection then holds every entity that matches."""
         return self._ready
 
@@ -126,8 +139,8 @@ class Entities(Mapping[str, Entity]):
         chosen = self.filter_of(chosen_filter(filter, fields), whole=not self._merges)
         chosen.check_size()
         if self._is_closing or self._end is not None:
-            raise ClosedError("the collection")
-        update = _Update(chosen, load, Call())
+            raise (self._end and self._end[0]) or ClosedError("the collection")
+        update = _Update(chosen, load, Call[None]())
         self._updates.append(update)
         self._next_update()
         await update.call
@@ -210,7 +223,7 @@ class Entities(Mapping[str, Entity]):
     def _finish(self, error: EntityStreamError | None) -> None:
         self._end = self._end or (error,)
         self._source.stop()
-        self._ready.settle(error or ClosedError("the collection"))
+        self._ready.fail(error or ClosedError("the collection"))
         updating = self._sources()[1:]
         self._abandon(error or ClosedError("the collection"))
         for each in updating:
@@ -266,14 +279,17 @@ class Entities(Mapping[str, Entity]):
     def _abandon(self, error: EntityStreamError) -> None:
         """Fails all updates."""
         while self._updates:
-            self._updates.popleft().call.settle(error)
+            self._updates.popleft().call.fail(error)
         self._updated(error)
 
     def _updated(self, error: EntityStreamError | None) -> None:
         """The update that was under way has succeeded or failed."""
         if self._updating is not None:
             (update, _), self._updating = self._updating, None
-            update.call.settle(error)
+            if error is None:
+                update.call.settle(None)
+            else:
+                update.call.fail(error)
             self._next_update()
 
     # The receivers of changes.

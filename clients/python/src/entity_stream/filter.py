@@ -93,6 +93,25 @@ class Filter:
             raise RequestError("limit_exceeded", message, "subscribe")
 
 
+def filter_in_force(answer: Mapping[str, Any], wire: str) -> Filter:
+    """The filter of a subscription in a `subscribed` answer. What is not of the contract does not restrict."""
+    listed = answer.get("subscriptions")
+    entries = [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else [answer]
+    found: Mapping[str, Any] = next((each for each in entries if each.get("subscription") == wire), {})
+    fields = {name: found.get(key) for name, key in _WIRE_NAMES.items()}
+    return Filter(**{name: value for name, value in fields.items() if _is_of_contract(name, value)})
+
+
+def _is_of_contract(name: str, value: object) -> bool:
+    if name in _LISTS:
+        return isinstance(value, list) and value != [] and all(isinstance(each, str) for each in value)
+    if name == "geo_q":
+        return isinstance(value, dict)
+    if name in ("whole_entity", "show_changes"):
+        return value is True
+    return isinstance(value, str) and value != ""
+
+
 _LISTS = {"entity_types", "entity_ids", "notification_trigger", "watched_attributes", "attributes"}
 
 

@@ -75,7 +75,7 @@ class EntityStream:
         self._last_event: EntityEvent | None = None
         self._shell = Shell(self._settings, self._handle)
         self._subscriptions: dict[int, Subscription] = {}
-        self._calls: dict[int, Call] = {}
+        self._calls: dict[int, Call[Filter] | Call[None]] = {}
         self._collections: set[Entities] = set()
         self._is_online = False
         #: The place before the item that is being handed out.
@@ -225,17 +225,19 @@ class EntityStream:
             self._subscriptions[key], self._calls[call] = subscription, subscription._ready
         return subscription
 
-    async def _update(self, subscription: Subscription, filter: Filter) -> None:
-        await self._call(lambda: self._shell.machine.requests.update(subscription._core.key, filter))
+    async def _update(self, subscription: Subscription, filter: Filter) -> Filter:
+        call = Call[Filter]()
+        self._ask(call, lambda: self._shell.machine.requests.update(subscription._core.key, filter))
+        return await call
 
     async def _remove(self, subscription: Subscription) -> None:
-        await self._call(lambda: self._shell.machine.requests.remove(subscription._core.key))
+        call = Call[None]()
+        self._ask(call, lambda: self._shell.machine.requests.remove(subscription._core.key))
+        await call
 
-    async def _call(self, ask: Callable[[], int]) -> None:
-        answer = Call()
+    def _ask(self, call: Call[Filter] | Call[None], ask: Callable[[], int]) -> None:
         with self._shell.paused():
-            self._calls[self._shell.call(ask)] = answer
-        await answer
+            self._calls[self._shell.call(ask)] = call
 
     def _handle(self, effect: Effect) -> None:
         if isinstance(effect, Deliver):
@@ -250,12 +252,15 @@ class EntityStream:
             self._place = effect.bookmark
         elif isinstance(effect, Settled):
             if call := self._calls.pop(effect.call, None):
-                call.settle(effect.error)
+                if effect.error is not None:
+                    call.fail(effect.error)
+                else:
+                    call.settle(effect.in_force)  # type: ignore[arg-type]
         elif isinstance(effect, Ended):
             if subscription := self._subscriptions.pop(effect.subscription, None):
                 if isinstance(effect.error, RequestError) and subscription._buffer is None:
-                    # Nothing but `ready` tells, which a program need not await.
-                    log.warning("a subscription has ended: %s: %s", effect.error.code, effect.error)
+                    # No loop raises it, and `ready` tells only of the first filter.
+                    self._report(effect.error)
                 subscription._end(effect.error)
                 self._collections -= {each for each in list(self._collections) if each._ended(subscription, effect.error)}
         elif isinstance(effect, (Online, Offline)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ._core.subscriptions import Subscription as Core
 from ._unknown import refuse_unknown
@@ -20,15 +20,18 @@ if TYPE_CHECKING:
     from .stream import EntityStream
 
 
-class Call(Awaitable[None]):
+T = TypeVar("T")
+
+
+class Call(Awaitable[T], Generic[T]):
     """The answer to a call. It can be awaited any number of times, and by several tasks."""
 
     def __init__(self) -> None:
-        self._future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         # The program need not await it: the loop over the events raises the error as well.
         self._future.add_done_callback(lambda future: future.cancelled() or future.exception())
 
-    def __await__(self) -> Generator[Any, None, None]:
+    def __await__(self) -> Generator[Any, None, T]:
         return asyncio.shield(self._future).__await__()
 
     @property
@@ -36,12 +39,14 @@ class Call(Awaitable[None]):
         """True if the call has succeeded."""
         return self._future.done() and self._future.exception() is None
 
-    def settle(self, error: EntityStreamError | None) -> None:
-        if self._future.done():
-            return
-        if error is None:
-            self._future.set_result(None)
-        else:
+    def settle(self, result: T) -> None:
+        """The call has succeeded."""
+        if not self._future.done():
+            self._future.set_result(result)
+
+    def fail(self, error: EntityStreamError) -> None:
+        """The call has failed."""
+        if not self._future.done():
             self._future.set_exception(error)
 
 
@@ -60,8 +65,9 @@ class Subscription(AsyncIterator[EntityEvent]):
         on_item: Callable[[Item], None] | None,
     ) -> None:
         self._stream, self._buffer, self._on_item = stream, buffer, on_item
-        self._ready = Call()
+        self._ready = Call[Filter]()
         self._is_over = False
+        self._error: EntityStreamError | None = None
         #: The subscription in the core, which the stream sets.
         self._core: Core
         self._name = ""
@@ -77,23 +83,28 @@ class Subscription(AsyncIterator[EntityEvent]):
         return self._core.filter
 
     @property
-    def ready(self) -> Call:
-        """Await it: from then on, every matching change that is published is delivered."""
+    def ready(self) -> Call[Filter]:
+        """Await it: from then on, every matching change that is published is delivered. The result is the server's filter."""
         return self._ready
 
-    async def wait_ready(self, timeout: float | None = None) -> None:
-        """Waits until the subscription is in force. Raises `TimeoutError` after `timeout` seconds."""
-        await wait_for(self._ready, timeout)
+    async def wait_ready(self, timeout: float | None = None) -> Filter:
+        """Waits until the subscription is in force, and returns the server's filter.
 
-    async def update(self, filter: Filter | None = None, **fields: Unpack[FilterFields]) -> None:
-        """Exchanges the filter. No event that matches both is lost or comes twice.
+        Raises `TimeoutError` after `timeout` seconds.
+        """
+        return await wait_for(self._ready, timeout)
+
+    async def update(self, filter: Filter | None = None, **fields: Unpack[FilterFields]) -> Filter:
+        """Exchanges the filter, and returns the one of the server. No event that matches both is lost or comes twice.
 
         A subscription with a snapshot begins with another one. If the server refuses the new filter, this raises, and the old one
         stays in force. A call that is cancelled still takes effect; `filter` shows the one in force.
         """
         new = chosen_filter(filter, fields)
         new.check_size()
-        await self._stream._update(self, new)
+        if self._is_over:
+            raise self._error or ClosedError("the subscription")
+        return await self._stream._update(self, new)
 
     async def aclose(self) -> None:
         """Ends the subscription. Its loops end after the items that have arrived."""
@@ -142,8 +153,8 @@ class Subscription(AsyncIterator[EntityEvent]):
             self._buffer.push(item, counts=not is_asked_for, place=self._stream._place)
 
     def _end(self, error: EntityStreamError | None) -> None:
-        self._is_over = True
-        self._ready.settle(error or ClosedError("the subscription"))
+        self._is_over, self._error = True, error
+        self._ready.fail(error or ClosedError("the subscription"))
         if self._buffer is not None:
             self._buffer.finish(error)
 
@@ -158,9 +169,9 @@ def chosen_filter(filter: Filter | None, fields: FilterFields | EntitiesFields) 
     return filter if filter is not None else Filter(**fields)
 
 
-async def wait_for(call: Awaitable[None], timeout: float | None) -> None:
+async def wait_for(call: Awaitable[T], timeout: float | None) -> T:
     """Waits for a call, for some seconds at most."""
     try:
-        await asyncio.wait_for(asyncio.ensure_future(call), timeout)
+        return await asyncio.wait_for(asyncio.ensure_future(call), timeout)
     except asyncio.TimeoutError:
         raise TimeoutError(f"not ready in {timeout:g} s") from None

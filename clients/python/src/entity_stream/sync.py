@@ -101,13 +101,19 @@ class Subscription(_Closing):
         """The number of items that were dropped because the loop was too slow."""
         return self._subscription.dropped
 
-    def wait_ready(self, timeout: float | None = None) -> None:
-        """Waits until the subscription is in force. Raises `TimeoutError` after `timeout` seconds."""
-        self._thread.run(self._subscription.wait_ready(), timeout)
+    def wait_ready(self, timeout: float | None = None) -> Filter:
+        """Waits until the subscription is in force, and returns the server's filter.
 
-    def update(self, filter: Filter | None = None, *, timeout: float | None = None, **fields: Unpack[FilterFields]) -> None:
-        """Exchanges the filter. If the server refuses the new one, this raises, and the old one stays in force."""
-        self._thread.run(self._subscription.update(filter, **fields), timeout)
+        Raises `TimeoutError` after `timeout` seconds.
+        """
+        return self._thread.run(self._subscription.wait_ready(), timeout)
+
+    def update(self, filter: Filter | None = None, *, timeout: float | None = None, **fields: Unpack[FilterFields]) -> Filter:
+        """Exchanges the filter, and returns the one of the server.
+
+        If the server refuses the new one, this raises, and the old one stays in force.
+        """
+        return self._thread.run(self._subscription.update(filter, **fields), timeout)
 
     def next(self, timeout: float | None = None) -> EntityEvent | None:
         """The next event; `None` at the end. Raises `TimeoutError` after `timeout` seconds."""
@@ -179,6 +185,16 @@ class Entities(_Closing, Mapping[str, Entity]):
 
     def __len__(self) -> int:
         return len(self._snapshot())
+
+    @overload
+    def get(self, entity_id: str, /, *, service_path: str | None = None) -> Entity | None: ...
+    @overload
+    def get(self, entity_id: str, /, default: Entity | T, *, service_path: str | None = None) -> Entity | T: ...
+    def get(self, entity_id: str, /, default: T | None = None, *, service_path: str | None = None) -> Entity | T | None:
+        """The entity with this id, or `default`. An id may exist in several service paths; `service_path` selects one."""
+        if service_path is None:
+            return self._snapshot().get(entity_id, default)
+        return self._thread.call(lambda: self._entities.get(entity_id, default, service_path=service_path))
 
     def all(self) -> list[Entity]:
         """All entities, in the order of their ids and service paths."""

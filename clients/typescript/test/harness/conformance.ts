@@ -107,6 +107,7 @@ class Run {
   private readonly all = new Set<string>();
   private readonly states: StateChange[] = [];
   private readonly errors: EntityStreamError[] = [];
+  private readonly failures = new Map<string, string>();
   private readonly verdicts: Verdict[] = [];
   private readonly marks = new Map<string, number>();
   private readonly stream: EntityStream;
@@ -148,6 +149,11 @@ class Run {
       const call = this.calls.get(String(step['untilRejected']))!;
       await this.until(() => call.error !== undefined);
       return assert.equal(call.error!.code, step['code']);
+    }
+    if ('untilFailed' in step) {
+      const name = String(step['untilFailed']);
+      await this.until(() => this.failures.has(name));
+      return assert.equal(this.failures.get(name), step['code']);
     }
     if ('untilEvents' in step) return this.untilEvents(step['untilEvents'] as string[], step['of'] as string | undefined);
     if ('untilVerdict' in step) return this.untilVerdict(step['untilVerdict'] as Fields, step['times'] as number | undefined);
@@ -199,6 +205,7 @@ class Run {
     const events: string[] = [];
     this.subscriptions.set(name, subscription);
     this.events.set(name, events);
+    subscription.on('error', ({ code }) => this.tell(() => this.failures.set(name, code)));
     subscription.on('event', ({ id }: EntityEvent) =>
       this.tell(() => {
         events.push(id);

@@ -241,6 +241,9 @@ impl Listener {
                         prompt.refused(&reason, stream, &mut sinks.output);
                     }
                 }
+                Some(StreamItem::SubscriptionEnded { error, .. }) => {
+                    self.note(format!("a subscription has ended: {}", explain(&error, self.client.credential())));
+                }
                 Some(_) => {}
             }
         }

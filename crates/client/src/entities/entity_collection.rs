@@ -83,6 +83,10 @@ impl EntityCollection {
                     return vec![EntitiesItem::Complete];
                 }
             }
+            StreamItem::SubscriptionEnded { subscription, .. } => {
+                // The next verdict is about the others.
+                self.was_complete &= subscription.name != self.subscription.name;
+            }
             StreamItem::Disconnected { .. } | StreamItem::Idle => self.collection.disconnected(now),
             // After `NotRecovered` the snapshot follows.
             StreamItem::Subscribed

@@ -40,6 +40,11 @@ impl Machine {
             Answer::Unsubscribed { request_id, .. } if self.subscriptions.awaits(request_id.as_ref()) => {
                 self.accepted(None, None, now)
             }
+            Answer::Unsubscribed { request_id, .. } if self.postponed.awaits(request_id.as_ref()) => {
+                self.no_longer_requesting();
+                self.postponed.removed();
+                self.send_next(now)
+            }
             Answer::Authenticated { request_id, .. } if self.renewal.awaits(request_id.as_ref()) => {
                 self.avoids_last_token = false;
                 self.renewal.accepted(self.conduct.timing.renew_before, now);

@@ -18,6 +18,7 @@ impl Machine {
     /// has.
     pub(super) fn depart(&mut self, is_only_source: bool, now: Instant) -> Option<ClientMessage> {
         let names = self.subscriptions.at_opening().into_iter().map(|subscription| subscription.name);
+        let names = names.chain(self.postponed.names().cloned());
         let (number, end) = (self.retirements, now + self.conduct.timing.drain);
         self.retirements += 1;
         let mut departure = Departure::new(number, names.collect(), is_only_source, end);

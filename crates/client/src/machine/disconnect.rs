@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use entity_stream_protocol::CloseCode;
 use entity_stream_protocol::limits::RESUME_INTERVAL;
+use entity_stream_protocol::{CloseCode, Subscription};
 use tokio::time::Instant;
 
 use super::Machine;
@@ -12,10 +12,12 @@ use crate::item::StreamItem;
 use crate::queued_item::QueuedItem;
 use crate::state::StreamState;
 use crate::subscription_request::SubscriptionRequest;
+use crate::subscription_set::SubscriptionSet;
 
 impl Machine {
-    /// Gives up a request that kept the connection from opening, or made the server close it. `None` if no request is at fault.
-    pub(super) fn give_up_request(&mut self, error: &ClientError) -> Option<SubscriptionRequest> {
+    /// Gives up what kept the connection from opening, or made the server close it: a request, or a subscription that the server
+    /// has accepted before. `None` if neither is at fault.
+    fn give_up(&mut self, error: &ClientError) -> Option<GivenUp> {
         let is_connecting = matches!(self.state, StreamState::Connecting { .. });
         if !self.conduct.reconnects {
             return None;
@@ -24,11 +26,24 @@ impl Machine {
             // The connection was not authenticated, so no request was sent.
             ClientError::Rejected { .. } | ClientError::Closed { .. } if is_connecting => None,
             ClientError::Rejected { subscription, .. } if error.kind() == ErrorKind::RequestRefused => {
-                self.subscriptions.give_up(subscription.as_ref())
+                let subscription = subscription.as_ref();
+                let restores = self.has_subscribed && matches!(self.state, StreamState::Subscribing { .. });
+                let named = subscription.and_then(|name| self.subscriptions.give_up(name)).map(GivenUp::Request);
+                let restored = |set: &mut SubscriptionSet, name| match restores {
+                    true => set.give_up_restored(name).map(GivenUp::Restored),
+                    false => None,
+                };
+                named
+                    .or_else(|| subscription.and_then(|name| restored(&mut self.subscriptions, Some(name))))
+                    .or_else(|| self.subscriptions.give_up_last().map(GivenUp::Request))
+                    .or_else(|| restored(&mut self.subscriptions, None))
             }
-            error if error.kind() == ErrorKind::RequestRefused => self.subscriptions.give_up(None),
+            error if error.kind() == ErrorKind::RequestRefused => {
+                self.subscriptions.give_up_last().map(GivenUp::Request)
+            }
             ClientError::Closed { code, .. } if is_fault_of_message(*code) => {
-                self.subscriptions.give_up_message().or_else(|| self.subscriptions.give_up(None))
+                let given_up = self.subscriptions.give_up_message().or_else(|| self.subscriptions.give_up_last());
+                given_up.map(GivenUp::Request)
             }
             _ => None,
         }
@@ -58,12 +73,13 @@ impl Machine {
         self.renewal.stop();
         self.seen.offline(now);
         self.subscriptions.lost();
+        self.postponed.lost();
         self.snapshots.lost();
     }
 
     /// Ends the connection: for ever if the error is permanent, else until the next attempt.
     pub(super) fn disconnect(&mut self, error: ClientError, now: Instant) {
-        let given_up = self.give_up_request(&error);
+        let given_up = self.give_up(&error);
         self.end_connection(now);
         let subscribed_since = match self.state {
             StreamState::Streaming { since, .. } => Some(since),
@@ -78,7 +94,7 @@ impl Machine {
         if self.conduct.reconnects && !self.subscriptions.is_wanted() {
             // There is nothing to connect for.
             self.state = StreamState::Waiting { until: now };
-            self.hand_out_with(given_up.map(|request| StreamItem::Refused { request, error }), None);
+            self.hand_out_with(given_up.map(|given_up| given_up.item(error)), None);
             return;
         }
         if given_up.is_none() && self.is_final(&error) {
@@ -96,9 +112,25 @@ impl Machine {
         let retry_in = delay.max(least);
         self.state = StreamState::Waiting { until: now + retry_in };
         self.hand_out(match given_up {
-            Some(request) => StreamItem::Refused { request, error },
+            Some(given_up) => given_up.item(error),
             None => StreamItem::Disconnected { error, retry_in, was_subscribed: subscribed_since.is_some() },
         });
+    }
+}
+
+/// The reason for which a connection did not open, or ended.
+#[derive(Debug)]
+enum GivenUp {
+    Request(SubscriptionRequest),
+    Restored(Subscription),
+}
+
+impl GivenUp {
+    fn item(self, error: ClientError) -> StreamItem {
+        match self {
+            Self::Request(request) => StreamItem::Refused { request, error },
+            Self::Restored(subscription) => StreamItem::SubscriptionEnded { subscription, error },
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Takes the frames of the server, and the events in them.
 
+use std::borrow::Cow;
+
 use entity_stream_protocol::{
     Answer, ClientMessage, CloudEvent, EventMessage, EventType, ServerMessage, SubscriptionName,
 };
@@ -72,11 +74,25 @@ impl Machine {
             return;
         }
         let step = event.position.clone().filter(|_| tells_position && self.takes_positions()).map(BookmarkStep::Seen);
+        let Some(event) = self.without_ended(event) else {
+            self.hand_out_with(None, step);
+            return;
+        };
         // An event without state comes again with one.
         let is_new = event.state.is_some() || self.seen.insert(&event.id, names(&event), now);
         let item = is_new.then(|| self.new_event(text, event));
         self.repeats += u64::from(!is_new);
         self.hand_out_with(item, step);
+    }
+
+    /// The event without the names of subscriptions that are over. `None` if it has no others.
+    fn without_ended<'a>(&self, mut event: EventMessage<'a>) -> Option<EventMessage<'a>> {
+        if !names(&event).iter().any(|name| self.is_over(name)) {
+            return Some(event);
+        }
+        let left: Vec<_> = names(&event).iter().filter(|name| !self.is_over(name)).cloned().collect();
+        event.subscriptions = Some(Cow::Owned(left));
+        (!names(&event).is_empty()).then_some(event)
     }
 
     /// Returns whether a past event is only for subscriptions that the program has added while the stream was disconnected. The

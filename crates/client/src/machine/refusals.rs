@@ -57,14 +57,19 @@ impl Machine {
         if self.snapshots.awaits(request_id.as_ref()) {
             return self.snapshot_rejected(&code, error, now);
         }
-        // Without the connection, a subscription is removed for certain.
-        let needs_no_answer = code == ErrorCode::Internal && self.subscriptions.is_removing();
         // Any other kind concerns the connection as a whole.
         let is_about_request = matches!(error.kind(), ErrorKind::RequestRefused | ErrorKind::Unavailable);
-        if is_request && is_about_request && !needs_no_answer {
+        if self.postponed.awaits(request_id.as_ref()) && is_about_request {
+            return self.removal_rejected(error.is_temporary(), now);
+        }
+        if is_request && is_about_request {
+            let is_removing = self.subscriptions.is_removing();
             self.no_longer_requesting();
             if error.is_temporary() && self.subscriptions.can_retry() {
                 return self.pause_requests(REQUEST_PAUSE, now);
+            }
+            if error.is_temporary() && is_removing {
+                return self.postpone_removal(now);
             }
             let refused = self.subscriptions.refuse(&code);
             self.hand_out_with(refused.map(|request| StreamItem::Refused { request, error }), None);

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use entity_stream_protocol::{Action, ClientMessage, RequestId, Subscribe};
+use entity_stream_protocol::{Action, ClientMessage, RequestId, Subscribe, SubscriptionName};
 use tokio::time::Instant;
 
 use super::Machine;
+use crate::item::StreamItem;
 use crate::snapshots::SnapshotStep;
 use crate::state::StreamState;
 use crate::subscription_limits::subscribe;
@@ -21,15 +22,60 @@ impl Machine {
 
     /// Sends the next request about subscriptions, if the connection is free for it.
     pub(super) fn send_next(&mut self, now: Instant) -> Option<ClientMessage> {
-        let message = match self.state {
-            StreamState::Streaming { request_at: None, .. }
-                if !self.snapshots.is_under_way() && !self.wants_replacement() =>
-            {
-                self.subscriptions.next_message()
-            }
-            _ => None,
-        };
+        if !self.is_free() {
+            return None;
+        }
+        let message = self.subscriptions.next_message().or_else(|| {
+            let names = self.subscriptions.names();
+            self.postponed.retain(|name| !names.contains(name));
+            self.postponed.next_message(now)
+        });
         self.send_request(message, now)
+    }
+
+    /// True if the connection is free for a request about subscriptions.
+    fn is_free(&self) -> bool {
+        matches!(self.state, StreamState::Streaming { request_at: None, accept_by: None, .. })
+            && !self.snapshots.is_under_way()
+            && !self.wants_replacement()
+    }
+
+    /// The time at which the client tries again to remove a subscription that the server could not remove.
+    pub(super) fn postponed_deadline(&self) -> Option<Instant> {
+        self.postponed.deadline().filter(|_| self.is_free())
+    }
+
+    /// Tries again to remove a subscription, if that is due.
+    pub(super) fn elapse_postponed(&mut self, now: Instant) -> Option<ClientMessage> {
+        if self.postponed_deadline().is_some_and(|at| now >= at) { self.send_next(now) } else { None }
+    }
+
+    /// The server cannot remove a subscription at the moment. For the program it is over.
+    pub(super) fn postpone_removal(&mut self, now: Instant) -> Option<ClientMessage> {
+        if let Some((name, request)) = self.subscriptions.postpone_removal() {
+            self.postponed.postpone(name, now);
+            self.hand_out(StreamItem::Accepted(request));
+        }
+        self.send_next(now)
+    }
+
+    /// The server has refused another attempt to remove a subscription.
+    pub(super) fn removal_rejected(&mut self, is_temporary: bool, now: Instant) -> Option<ClientMessage> {
+        self.no_longer_requesting();
+        match is_temporary {
+            true => self.postponed.failed(now),
+            // The server does not have it.
+            false => self.postponed.removed(),
+        }
+        self.send_next(now)
+    }
+
+    /// Returns whether a subscription is over for the program, though the server may still have it.
+    pub(super) fn is_over(&self, name: &SubscriptionName) -> bool {
+        // The group gives these events to no other member.
+        !self.conduct.is_member
+            && self.postponed.names().any(|other| other == name)
+            && !self.subscriptions.names().contains(name)
     }
 
     /// Sends the next request of the snapshot that is under way. If the program has ended all its subscriptions, the snapshot is

@@ -31,6 +31,7 @@ impl Machine {
     pub(super) fn begin_rotation(&mut self, now: Instant) {
         let after = self.conduct.timing.rotate_after;
         self.rotation = ConnectionRotation::Due(now + after - self.backoff.part_of(after / 10));
+        self.rotation_was_refused = false;
     }
 
     pub(super) fn stop_rotation(&mut self) {
@@ -83,7 +84,18 @@ impl Machine {
         // The token is not sent again.
         self.avoids_last_token |= error.kind() == ErrorKind::CredentialRefused;
         let longest = self.conduct.timing.longest_delay;
-        self.rotation = ConnectionRotation::Due(now + longest / 2 + self.backoff.part_of(longest / 2));
+        let is_over = match error.kind() {
+            // As in an attempt to connect, a refusal gets one more attempt with another token. The connection in use goes on until its
+            // end.
+            ErrorKind::CredentialRefused => {
+                !self.conduct.has_token_source || std::mem::replace(&mut self.rotation_was_refused, true)
+            }
+            kind => kind == ErrorKind::InvalidArgument,
+        };
+        self.rotation = match is_over {
+            true => ConnectionRotation::None,
+            false => ConnectionRotation::Due(now + longest / 2 + self.backoff.part_of(longest / 2)),
+        };
         self.hand_out(StreamItem::Notice(format!("the next connection did not open: {error}")));
         self.send_next(now)
     }

@@ -23,6 +23,9 @@ impl Machine {
         if self.renewal.keep_up(now) {
             self.disconnect(ClientError::TokenExpired, now);
         }
+        if let Some(message) = self.elapse_postponed(now) {
+            return Some(message);
+        }
         match self.state {
             // On a busy connection, no other step ends the pause.
             StreamState::Streaming { request_at: Some(at), .. } if now >= at => self.resume_requests(now),

@@ -109,6 +109,7 @@ impl Program {
                         self.note(|record| record.settle(&call.name, Err(fault.clone())));
                     }
                     self.note(|record| {
+                        record.fail(|_| true, &reason);
                         record.errors.push(reason);
                         record.states.push("failed");
                     });
@@ -246,12 +247,20 @@ impl Program {
                     self.ended += 1;
                 }
             }
+            StreamItem::SubscriptionEnded { subscription, error } => {
+                self.ended += 1;
+                let (name, code) = (subscription.name.to_string(), code(error, true, true));
+                self.note(|record| record.fail(|names| names.contains(&name), &code));
+            }
             StreamItem::Disconnected { error, was_subscribed, .. } => {
                 self.ended += 1;
                 self.note(|record| {
                     record.errors.push(code(error, *was_subscribed, false));
                     record.states.push("waiting");
                 });
+            }
+            StreamItem::Notice(text) if text.contains("not a message of the contract") => {
+                self.note(|record| record.errors.push("unreadable".to_owned()));
             }
             StreamItem::TokenNotRenewed { error } => self.note(|record| record.errors.push(code(error, true, false))),
             _ => {}

@@ -20,6 +20,8 @@ pub(crate) struct Record {
     /// The wire names of each subscription that the program holds.
     pub(crate) names: HashMap<String, Vec<String>>,
     pub(crate) collections: HashMap<String, RecordedCollection>,
+    /// The errors of subscriptions that were in force, by call.
+    pub(crate) failures: HashMap<String, String>,
     pub(crate) is_closed: bool,
 }
 
@@ -42,6 +44,15 @@ impl Record {
             ids.dedup();
         }
         ids
+    }
+
+    /// The subscriptions with these wire names have ended.
+    pub(crate) fn fail(&mut self, is_over: impl Fn(&[String]) -> bool, code: &str) {
+        for (call, names) in &self.names {
+            if is_over(names) {
+                self.failures.insert(call.clone(), code.to_owned());
+            }
+        }
     }
 
     pub(crate) fn settle(&mut self, call: &str, result: Result<(), String>) {

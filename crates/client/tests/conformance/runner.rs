@@ -105,6 +105,10 @@ impl Runner {
                 let expected = Some(Err(text("code").unwrap()));
                 self.until(|record| record.calls.get(value.as_str().unwrap()) == Some(&expected)).await
             }
+            "untilFailed" => {
+                let expected = text("code");
+                self.until(|record| record.failures.get(value.as_str().unwrap()) == expected.as_ref()).await
+            }
             "untilEvents" => {
                 let mut expected: Vec<String> =
                     value.as_array().unwrap().iter().map(|id| id.as_str().unwrap().to_owned()).collect();
@@ -152,7 +156,7 @@ impl Runner {
 }
 
 /// The steps of the client. Every other step is one of the server.
-const CLIENT_STEPS: [&str; 18] = [
+const CLIENT_STEPS: [&str; 19] = [
     "subscribe",
     "entities",
     "update",
@@ -162,6 +166,7 @@ const CLIENT_STEPS: [&str; 18] = [
     "mark",
     "untilDone",
     "untilRejected",
+    "untilFailed",
     "untilEvents",
     "untilVerdict",
     "untilEntities",

@@ -53,6 +53,11 @@ class Collection:
         """The entities, in the order of their ids."""
         return [self._held[key].entity for key in sorted(self._held)]
 
+    def get(self, key: Key) -> Entity | None:
+        """The entity with this id, service path and tenant."""
+        held = self._held.get(key)
+        return held.entity if held is not None else None
+
     def successor(self) -> Collection:
         """An empty collection for another filter. Late changes do not bring entities back that were deleted."""
         other = Collection(merges=self._merges)

@@ -10,6 +10,7 @@ from ..bookmark import Bookmark
 from ..debug import DebugEntry
 from ..errors import EntityStreamError
 from ..events import Item, Verdict
+from ..filter import Filter
 
 
 class StreamState(str, Enum):
@@ -119,6 +120,8 @@ class Settled:
 
     call: int
     error: EntityStreamError | None
+    #: The filter that the server has put into force, for `subscribe` and `update`.
+    in_force: Filter | None = None
 
 
 @dataclass(frozen=True, slots=True)

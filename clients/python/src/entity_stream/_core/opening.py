@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ConnectionFailed, EntityStreamError, RequestError
 from ..events import NotRecovered, Verdict
+from ..filter import filter_in_force
 from .effects import Online, Settled, StreamState, Told
 from .link import Kind, Link, Phase
 from .refusal import is_passing
@@ -121,7 +122,7 @@ class Opening:
         missed_since = verdict.missed_since if isinstance(verdict, NotRecovered) else None
         machine.change(StreamState.CONNECTED, missed_since=missed_since)
         for each in link.opening:
-            machine.emit(Settled(each.call, None))
+            machine.emit(Settled(each.call, None, filter_in_force(answer, each.subscription.wire)))
         link.opening = []
         concerned = before + [each.subscription for each, since in new if since is not None]
         if verdict is not None:

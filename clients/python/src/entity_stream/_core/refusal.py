@@ -48,7 +48,7 @@ def answer_error(frame: Mapping[str, Any], action: str) -> EntityStreamError:
     message = frame.get("message")
     text = message[:500] if isinstance(message, str) else "the server gave no reason"
     # The client tries these messages again by itself.
-    is_again = action in ("subscribe", "snapshot") and code == "internal"
+    is_again = action in ("subscribe", "unsubscribe", "snapshot") and code == "internal"
     # The token is valid, and can be accepted later.
     is_later = action in ("authenticate", "dpop_bind") and code in ("limit_exceeded", "conflict")
     if code == "not_connected" or is_later or (code == "internal" and not is_again):

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ClosedError, EntityStreamError, RequestError
 from ..events import Recovered, Verdict
-from ..filter import Filter
+from ..filter import Filter, filter_in_force
 from .effects import Deliver, Ended, Settled
 from .link import Kind, Link, Message, Phase
 from .opening import RESUME_INTERVAL
 from .refusal import fault_error, is_passing
-from .subscriptions import Add, Remove, Replace, Since, Subscription
+from .subscriptions import Add, Remove, Replace, Request, Since, Subscription
 
 if TYPE_CHECKING:
     from .machine import Machine
@@ -25,6 +25,9 @@ MOST_SUBSCRIPTIONS = 16
 #: The most times that a request is sent that the server cannot serve at the moment, and the seconds between them.
 ATTEMPTS = 4
 PAUSE = 0.5
+#: The pause before a removal that the server could not serve is sent again. It doubles up to the longest.
+FIRST_PAUSE = 1.0
+LONGEST_PAUSE = 30.0
 
 
 class Requests:
@@ -79,7 +82,7 @@ class Requests:
         is_known, is_member = self._is_known(subscription), machine.settings.group_id is not None
         if is_known and (is_member or self._set.is_wanted):
             if not is_member:
-                machine.emit(Ended(subscription.key, None))
+                self._end(subscription, None)
             self._set.queue.append(Remove(subscription.wire, [call]))
         else:
             self.drop(subscription, None)
@@ -96,16 +99,21 @@ class Requests:
             return
         if machine.rotation.takes_turn():
             return
-        if self._set.queue and self._pause_until is None:
-            self._send(link)
+        if self._pause_until is not None:
+            return
+        now = machine.clock.monotonic()
+        due = (each for each in self._set.postponed if each.again_at <= now)
+        request = self._set.queue[0] if self._set.queue else next(due, None)
+        if request is not None:
+            self._send(link, request)
 
     def is_free(self, link: Link) -> bool:
         """True if no request about subscriptions is under way on the active connection."""
         is_busy = link.awaits(Kind.CHANGE, Kind.SNAPSHOT) or self._machine.snapshotting.is_under_way
         return link.phase is Phase.STREAMING and not is_busy and not self._machine.rotation.is_subscribing
 
-    def _send(self, link: Link) -> None:
-        machine, request = self._machine, self._set.queue[0]
+    def _send(self, link: Link, request: Request) -> None:
+        machine = self._machine
         fields: dict[str, Any]
         if isinstance(request, Add):
             subscription = request.subscription
@@ -139,14 +147,14 @@ class Requests:
         if isinstance(request, Replace):
             subscription.filter = request.filter
             if request.wire is None:
-                machine.emit(Settled(request.call, None))
+                machine.emit(Settled(request.call, None, filter_in_force(answer, subscription.wire)))
             else:
                 old, subscription.wire = subscription.wire, request.wire
                 self._rename_removals(old, request.wire)
-                self._set.queue.appendleft(Remove(old, [request.call]))
+                self._set.queue.appendleft(Remove(old, [request.call], filter_in_force(answer, request.wire)))
         else:
             self.in_force(subscription)
-            machine.emit(Settled(request.call, None))
+            machine.emit(Settled(request.call, None, filter_in_force(answer, subscription.wire)))
         if verdict is not None:
             self.tell(verdict, subscription)
         if subscription.wants_snapshot:
@@ -174,9 +182,21 @@ class Requests:
             self._give_up(subscription)
             return self._machine.leaving.await_end(subscription, request.calls)
         for call in request.calls:
-            self._machine.emit(Settled(call, None))
+            self._machine.emit(Settled(call, None, request.in_force))
         if subscription is not None and subscription.is_closed:
             self._forget(subscription)
+
+    def _postpone(self, link: Link, request: Remove) -> None:
+        """The server cannot remove a name at the moment. For the program the subscription is over, except in a group."""
+        machine = self._machine
+        self._set.discard([request])
+        if machine.settings.group_id is None:
+            link.names.pop(request.wire, None)
+            self.removed(request)
+            request.calls = []
+        request.pause = min(LONGEST_PAUSE, 2 * request.pause) if request.pause else FIRST_PAUSE
+        request.again_at = machine.clock.monotonic() + request.pause
+        self._set.postponed.append(request)
 
     def refused(self, link: Link, message: Message, error: EntityStreamError) -> None:
         """The server has refused a request."""
@@ -189,8 +209,11 @@ class Requests:
         if is_passing(error) and request.failures < ATTEMPTS:
             self._pause_until = machine.clock.monotonic() + PAUSE
         elif isinstance(request, Remove):
-            self._set.discard([request])
-            self.removed(request)
+            if is_passing(error):
+                self._postpone(link, request)
+            else:
+                self._set.discard([request])
+                self.removed(request)
         elif (
             isinstance(request, Add)
             and error.code == "limit_exceeded"
@@ -215,13 +238,13 @@ class Requests:
     def drop(self, subscription: Subscription, error: EntityStreamError | None) -> None:
         """A subscription is over, and the server does not have it or will lose it with the connection."""
         if subscription.key in self._set.all:
-            self._machine.emit(Ended(subscription.key, error))
+            self._end(subscription, error)
             self._forget(subscription)
 
     def abandon(self, error: EntityStreamError) -> None:
         """Fails all requests that wait. Removals succeed: no connection has the names any more."""
-        abandoned = list(self._set.queue)
-        self._set.queue.clear()
+        abandoned = [*self._set.queue, *self._set.postponed]
+        self._set.discard(abandoned)
         for request in abandoned:
             if isinstance(request, Remove):
                 self.removed(request)
@@ -244,7 +267,7 @@ class Requests:
     def connection_ended(self) -> None:
         """Names that only the lost connection had are gone. Requests that were under way come again."""
         self._pause_until = None
-        for request in list(self._set.queue):
+        for request in [*self._set.queue, *self._set.postponed]:
             request.failures = 0
             if isinstance(request, Remove):
                 self._set.discard([request])
@@ -254,8 +277,11 @@ class Requests:
                 self.drop(subscription, None)
 
     def timers(self) -> Iterator[tuple[float, Callable[[], None]]]:
+        link = self._machine.main
         if self._pause_until is not None:
             yield self._pause_until, self._resume
+        elif self._set.postponed and link is not None and self.is_free(link):
+            yield min(each.again_at for each in self._set.postponed), self.send_next
 
     def _resume(self) -> None:
         self._pause_until = None
@@ -277,6 +303,11 @@ class Requests:
         """True if the server has the subscription, or may have it soon."""
         main = self._machine.main
         return main is not None and not main.is_over and subscription.wire in main.names
+
+    def _end(self, subscription: Subscription, error: EntityStreamError | None) -> None:
+        if not subscription.has_ended:
+            subscription.has_ended = True
+            self._machine.emit(Ended(subscription.key, error))
 
     def _forget(self, subscription: Subscription) -> None:
         subscription.is_closed = True

@@ -31,6 +31,8 @@ class Rotation:
         self._machine = machine
         self._fetch: tuple[int, float] | None = None
         self._next: Link | None = None
+        #: True if the server has refused a token of a replacement.
+        self._was_refused = False
         #: The old connection that alone may bring events, and the place before them.
         self._doubtful: tuple[int, Bookmark] | None = None
 
@@ -44,7 +46,7 @@ class Rotation:
 
         Up to a tenth earlier at random, so that clients that connected together do not rotate together.
         """
-        machine = self._machine
+        machine, self._was_refused = self._machine, False
         age = machine.settings.rotate_after * (1 - machine.random.random() / 10)
         link.rotate_at = machine.clock.monotonic() + age
 
@@ -141,8 +143,12 @@ class Rotation:
         machine, main = self._machine, self._machine.main
         machine.emit(Trouble(error))
         if isinstance(error, AuthenticationError):
-            # The reconnection after the end of the connection in use handles a refused token.
-            return
+            # As in an attempt to connect, a refusal gets one more attempt with another token. The connection in use goes on until
+            # its end.
+            is_first = error.code == "refused" and not self._was_refused and machine.settings.get_token is not None
+            if not is_first:
+                return
+            self._was_refused = True
         if main is not None:
             wait = machine.settings.backoff_max * (0.5 + machine.random.random() / 2)
             main.rotate_at = machine.clock.monotonic() + wait

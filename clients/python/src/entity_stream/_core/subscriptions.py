@@ -5,7 +5,8 @@ Invariants:
   changes them, never a call of the program.
 - Requests take effect in their order. At most one is under way, because a server may handle two messages of one connection
   at the same time.
-- A request leaves the queue once: it is accepted, is refused, or the program gave it up.
+- A request leaves the queue once: it is accepted, is refused, or the program gave it up. A removal that the server cannot serve
+  leaves it too, and is sent again later: it holds up no other request.
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ class Subscription:
     #: A snapshot is owed until it is complete, also if the stream resumes in between.
     owes_snapshot: bool = False
     is_closed: bool = False
+    #: True once the program knows of its end.
+    has_ended: bool = False
     #: A member of a group has unsubscribed it, and takes its events until this time at the latest.
     ends_by: float | None = None
     #: The calls that succeed with its end.
@@ -89,7 +92,12 @@ class Remove:
 
     wire: str
     calls: list[int] = field(default_factory=list)
+    #: The filter in force instead, if the removal is the end of an update.
+    in_force: Filter | None = None
     failures: int = 0
+    #: The time of the next attempt of a removal that was postponed, and the pause before it.
+    again_at: float = 0.0
+    pause: float = 0.0
 
 
 Request = Add | Replace | Remove
@@ -101,12 +109,15 @@ class SubscriptionSet:
     def __init__(self) -> None:
         self.all: dict[int, Subscription] = {}
         self.queue: deque[Request] = deque()
+        #: The removals that the server could not serve.
+        self.postponed: list[Remove] = []
         self._count = 0
 
     def new_name(self, base: str | None) -> str:
         """A name that the server does not have, and will not have."""
         used = {each.wire for each in self.all.values()}
         used |= {each.wire for each in self.queue if not isinstance(each, Add) and each.wire is not None}
+        used |= {each.wire for each in self.postponed}
         if base is not None and base not in used:
             return base
         while True:
@@ -136,6 +147,7 @@ class SubscriptionSet:
     def discard(self, requests: Iterable[Request]) -> None:
         gone = set(map(id, requests))
         self.queue = deque(each for each in self.queue if id(each) not in gone)
+        self.postponed = [each for each in self.postponed if id(each) not in gone]
 
     def of_name(self, wire: object) -> Subscription | None:
         return next((each for each in self.all.values() if each.wire == wire), None)

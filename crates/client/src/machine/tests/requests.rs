@@ -157,19 +157,6 @@ fn a_refused_request_changes_nothing_and_the_stream_goes_on() {
     }
 }
 
-/// The server may keep a subscription that the client has not been able to remove. The next connection does not have it.
-#[test]
-fn a_removal_that_fails_takes_effect_with_the_next_connection() {
-    let mut driven = Driven::streaming();
-    driven.subscribe(&["a"]);
-    driven.receive(&answer("subscribed", "request-1"));
-    driven.step(Input::Request(SubscriptionRequest::Unsubscribe(SubscriptionName::DEFAULT)));
-    let effects = driven.receive(&rejection("internal", Some("request-2")));
-    assert!(matches!(effects.item, Some(Ok(StreamItem::Disconnected { .. }))), "{effects:?}");
-    driven.elapse();
-    assert_eq!(driven.machine.subscriptions(), [named("a")]);
-}
-
 /// The server fails at the new subscription alone.
 #[test]
 fn a_new_subscription_does_not_keep_the_others_from_being_restored() {

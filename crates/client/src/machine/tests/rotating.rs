@@ -98,6 +98,29 @@ fn a_next_connection_that_fails_changes_nothing() {
     }
 }
 
+/// As in an attempt to connect, a refusal gets one more attempt with another token.
+#[test]
+fn a_next_connection_is_given_up_after_the_second_refused_token() {
+    for has_token_source in [true, false] {
+        let mut driven = rotating(StreamConduct { has_token_source, ..conduct(true) });
+        for attempt in 1..=2 {
+            next(&mut driven, ReplacementInput::Failed(refused()));
+            assert!(driven.machine.needs_other_token());
+            let ends = driven.now + Duration::from_secs(60);
+            while driven.now < ends && !driven.machine.wants_replacement() {
+                driven.now = driven.machine.deadline().unwrap().max(driven.now);
+                driven.machine.step(Input::Elapsed, driven.now);
+                driven.receive(&json!({ "type": "pong" }).to_string());
+            }
+            assert_eq!(driven.machine.wants_replacement(), has_token_source && attempt == 1);
+            if !driven.machine.wants_replacement() {
+                break;
+            }
+        }
+        assert!(matches!(driven.machine.state(), StreamState::Streaming { .. }));
+    }
+}
+
 /// A request that came during the rotation is sent when the rotation ends, whatever its end.
 #[test]
 fn a_request_does_not_wait_for_a_rotation_that_has_failed() {

@@ -1273,6 +1273,8 @@ function excess(wires) {
 	return `the subscriptions make a message of ${bytes} bytes; the server takes ${MESSAGE_BYTES}. Use fewer or shorter types and ids`;
 }
 // src/registry.ts
+const FIRST_WAIT_MS = 1e3;
+const LONGEST_WAIT_MS = 3e4;
 var Registry = class {
 	accepted = new Map();
 	routes = new Map();
@@ -1346,6 +1348,7 @@ var Registry = class {
 	next(mayResume) {
 		const waiting = new Set();
 		return this.changes.find((change) => {
+			if (change.kind === "remove" && change.later) return change.later.at <= performance.now();
 			const isFirst = !waiting.has(change.wire.receiver);
 			const mustWait = change.kind === "add" && change.wire.since !== void 0 && !mayResume;
 			if (mustWait) waiting.add(change.wire.receiver);
@@ -1357,6 +1360,21 @@ var Registry = class {
 	}
 	get hasChanges() {
 		return this.changes.length > 0;
+	}
+	nextInMs(resumesInMs) {
+		const now = performance.now();
+		const waits = this.changes.map((change) => change.kind === "remove" && change.later ? Math.max(0, change.later.at - now) : resumesInMs);
+		return Math.min(Infinity, ...waits);
+	}
+	postpone(change, isOver) {
+		const ms = change.later ? Math.min(LONGEST_WAIT_MS, change.later.ms * 2) : FIRST_WAIT_MS;
+		change.later = {
+			at: performance.now() + ms,
+			ms
+		};
+		if (!isOver) return;
+		this.forget(change.wire.name);
+		change.resolve();
 	}
 	disconnected() {
 		this.underWay.clear();
@@ -1396,10 +1414,11 @@ var Registry = class {
 			this.underWay.delete(wire.name);
 			if (!change) return [];
 			this.drop(change);
+			this.taken(wire.name);
 			if (wire.snapshot) this.owed.add(wire.name);
-			const old = this.restored.find(({ name, receiver }) => receiver === wire.receiver && name !== wire.name);
-			const isLeaving = this.changes.some(({ kind, wire: { name } }) => kind === "remove" && name === old?.name);
-			if (change.kind === "replace" && old && !isLeaving) this.changes.unshift({
+			const leaving = new Set(this.changes.filter(({ kind }) => kind === "remove").map(({ wire: { name } }) => name));
+			const old = this.restored.find(({ name, receiver }) => receiver === wire.receiver && name !== wire.name && !leaving.has(name));
+			if (change.kind === "replace" && old) this.changes.unshift({
 				kind: "remove",
 				wire: old,
 				resolve: () => {}
@@ -1480,6 +1499,13 @@ var Registry = class {
 			planned.set(change.wire.name, change.wire);
 		}
 		return [...planned.values()];
+	}
+	taken(name) {
+		for (const change of this.changes) {
+			if (change.kind !== "remove" || !change.later || change.wire.name !== name) continue;
+			this.drop(change);
+			change.resolve();
+		}
 	}
 	changeOf(wire) {
 		return this.changes.find((change) => change.kind !== "remove" && change.wire === wire);
@@ -1621,6 +1647,7 @@ var Subscriptions = class {
 		return this.lock.run(async () => {
 			for (;;) {
 				this.registry.disconnected();
+				if (this.registry.restored.length === 0) this.resumption.forget();
 				const { wires, since } = this.registry.opening(this.bookmark, this.isCautious);
 				if (wires.length === 0) return void 0;
 				const isNew = wires.map((wire) => this.registry.isNew(wire));
@@ -1673,11 +1700,7 @@ var Subscriptions = class {
 		});
 	}
 	async leave({ connection, names }) {
-		try {
-			for (const subscription of names) await connection.request("unsubscribe", { subscription });
-		} catch {
-			return;
-		}
+		for (const subscription of names) await connection.request("unsubscribe", { subscription }).catch(() => {});
 		if (names.size > 0) await connection.quiet(QUIET_MS, this.settings.drainMs);
 	}
 	get isMember() {
@@ -1776,11 +1799,20 @@ var Subscriptions = class {
 	}
 	async remove(link, change) {
 		const { name } = change.wire;
-		link.takesPositions = false;
-		try {
-			await link.connection.request("unsubscribe", { subscription: name }, () => link.takesPositions = true);
-		} catch (error) {
-			if (!(error instanceof RequestError)) throw error;
+		for (let attempt = change.later ? ATTEMPTS : 1;; attempt += 1) {
+			link.takesPositions = false;
+			try {
+				await link.connection.request("unsubscribe", { subscription: name }, () => link.takesPositions = true);
+				break;
+			} catch (error) {
+				if (!(error instanceof RequestError)) throw error;
+				if (!isPassing(error)) break;
+			}
+			if (attempt === ATTEMPTS) {
+				link.takesPositions = true;
+				return this.registry.postpone(change, !this.isMember);
+			}
+			await pause(link, ATTEMPT_MS);
 		}
 		link.names.delete(name);
 		if (this.isMember) await link.connection.quiet(QUIET_MS, this.settings.drainMs);
@@ -1831,12 +1863,13 @@ async function pause({ connection }, ms) {
 	cancel();
 }
 // src/messages.ts
-function parseFrame(text, parse) {
+function parseFrame(text, parse, unreadable = () => {}) {
 	if (typeof text !== "string") return void 0;
 	try {
 		const value = parse(text);
 		return isFrame(value) ? value : void 0;
-	} catch {
+	} catch (error) {
+		unreadable(asError(error).name);
 		return;
 	}
 }
@@ -2053,7 +2086,7 @@ var Connection = class {
 		this.hear();
 		this.cancelPong?.();
 		this.cancelPong = void 0;
-		const frame = parseFrame(data, this.settings.parse);
+		const frame = parseFrame(data, this.settings.parse, (kind) => this.events.unreadable(kind));
 		if (!frame) return;
 		const { type, requestId } = frame;
 		this.settings.debug({
@@ -2098,7 +2131,12 @@ function open({ WebSocket }, url, token) {
 function requestError(frame, action) {
 	const code = String(frame["code"]);
 	const message = typeof frame["message"] === "string" ? frame["message"] : "the server gave no reason";
-	if (code === "internal" && action !== "snapshot" && action !== "subscribe" || code === "not_connected" || action === "authenticate" && (code === "limit_exceeded" || code === "conflict")) return new ConnectionError("server_error", message);
+	const later = action === "authenticate" && (code === "limit_exceeded" || code === "conflict");
+	if (code === "internal" && ![
+		"snapshot",
+		"subscribe",
+		"unsubscribe"
+	].includes(action) || code === "not_connected" || later) return new ConnectionError("server_error", message);
 	if (code === "unauthorized" || code === "forbidden") return new AuthenticationError("refused", message);
 	const { subscription } = frame;
 	return new RequestError(code, message, action, typeof subscription === "string" ? subscription : void 0);
@@ -2238,6 +2276,7 @@ var Link = class {
 	}
 };
 async function openLink({ settings, clock, refused, events, trouble }, token, signal) {
+	if (signal.aborted) throw new ClosedError();
 	const inBand = settings.authenticate === "first-message" && token !== void 0;
 	const link = new Link();
 	const connection = new Connection(settings, target(settings), inBand ? void 0 : token, token !== void 0, events(link));
@@ -2422,8 +2461,8 @@ var Supervisor = class {
 			this.cancelIdle();
 			this.cancelLater();
 			const { registry } = this.subscriptions;
-			if (registry.hasChanges) this.cancelLater = after(link.resumesInMs, () => this.proceed());
-			else if (!registry.isWanted) this.cancelIdle = after(IDLE_MS, () => void this.leave(this.unused = link));
+			if (registry.isWanted) this.cancelLater = after(registry.nextInMs(link.resumesInMs), () => this.proceed());
+			else this.cancelIdle = after(IDLE_MS, () => void this.leave(this.unused = link));
 		}, (error) => link.connection.fail(error));
 	}
 	untilLost() {
@@ -2439,7 +2478,7 @@ var Supervisor = class {
 		for (const receiver of this.subscriptions.registry.receivers) receiver.lost();
 		this.tellLoss(error);
 	}
-	async rotate(old) {
+	async rotate(old, wasRefused = false) {
 		if (this.active !== old || this.stopping.signal.aborted) return;
 		const { signal } = this.rotation = new AbortController();
 		let next;
@@ -2466,11 +2505,15 @@ var Supervisor = class {
 			next?.connection.close();
 			if (signal.aborted) return;
 			if (thrown instanceof EntityStreamError) this.events.trouble(thrown);
-			if (thrown instanceof AuthenticationError) return this.context.refused.remember(token, thrown);
+			if (thrown instanceof AuthenticationError) {
+				this.context.refused.remember(token, thrown);
+				if (thrown.code !== "refused" || wasRefused || !this.settings.getToken) return;
+				wasRefused = true;
+			}
 		} finally {
 			signal.removeEventListener("abort", abort);
 		}
-		const cancel = after(this.settings.backoffMaxMs * (.5 + Math.random() / 2), () => void this.rotate(old));
+		const cancel = after(this.settings.backoffMaxMs * (.5 + Math.random() / 2), () => void this.rotate(old, wasRefused));
 		old.connection.ended.then(cancel);
 	}
 };
@@ -2534,6 +2577,7 @@ var EntityStream = class {
 				synced: (position) => {
 					if (link.takesPositions) resumption.seen(position);
 				},
+				unreadable: (kind) => trouble(new EntityStreamError("unreadable", `a message of the server was skipped: parse threw ${kind}`)),
 				withoutHistory: () => resumption.withoutHistory(),
 				hasPosition: () => resumption.bookmark !== void 0
 			})
