@@ -1,5 +1,7 @@
 """Shared parts of the checks: the local system as a process, clients for its APIs, and waits with a deadline."""
 
+import errno
+import itertools
 import json
 import os
 import queue
@@ -24,10 +26,28 @@ NODE_MODULES = Path(__file__).parent / "node_modules"
 PATIENCE = 30.0
 
 
+# Ports below those that the machine assigns by itself, so that no other program gets one between its choice and its use, or while
+# a system restarts. Each process begins elsewhere, and takes no port twice.
+PORTS = range(12_000, 32_000)
+_candidates = itertools.cycle(PORTS)
+for _ in range(os.getpid() * 211 % len(PORTS)):
+    next(_candidates)
+
+
 def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+    return next(port for port in _candidates if _is_unused(port))
+
+
+def _is_unused(port: int) -> bool:
+    for family, host in [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")]:
+        try:
+            with socket.socket(family) as listener:
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                listener.bind((host, port))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                return False
+    return True
 
 
 def wait_until(condition, what: str, seconds: float = PATIENCE):

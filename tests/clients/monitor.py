@@ -9,6 +9,9 @@ from playwright.sync_api import Page, expect
 from browser import Console, chromium
 from harness import PATIENCE, LocalSystem
 
+# Each file of tests can run alone.
+expect.set_options(timeout=PATIENCE * 1000)
+
 
 @contextlib.contextmanager
 def monitor(system: LocalSystem, address: str = "/", *flags: str):

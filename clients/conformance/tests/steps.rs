@@ -46,7 +46,7 @@ async fn refused(server: &ConformanceServer, step: Value) -> String {
 }
 
 async fn impatient() -> ConformanceServer {
-    ConformanceServer::start().await.unwrap().with_longest_wait(Duration::from_millis(50))
+    ConformanceServer::start().await.unwrap().with_longest_wait(Duration::from_millis(500))
 }
 
 #[tokio::test]
@@ -115,7 +115,7 @@ async fn handshakes_are_refused_closed_and_left_open_in_turn() {
     let Message::Close(Some(frame)) = closed.next().await.unwrap().unwrap() else { panic!() };
     assert_eq!(u16::from(frame.code), 1008);
     assert!(closed.next().await.is_none());
-    let stalled = tokio::time::timeout(Duration::from_millis(50), open(&server, "tenant=demo")).await;
+    let stalled = tokio::time::timeout(Duration::from_millis(500), open(&server, "tenant=demo")).await;
     assert!(stalled.is_err());
     play(
         &server,

@@ -39,16 +39,27 @@ class LocalSystem:
 
     def __init__(self, *flags: str, ports: tuple[int, int] | None = None, **variables: str) -> None:
         assert ENTITY_STREAM.exists(), f"{ENTITY_STREAM} is missing: run `just build` first"
-        self.ports = ports or (free_port(), free_port())
-        command = [str(ENTITY_STREAM), "local", "--port", str(self.ports[0]), "--dynamodb-port", str(self.ports[1]), *flags]
-        self.process = subprocess.Popen(
-            command, env=environment(**variables), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, process_group=0
-        )
-        self.url = f"ws://localhost:{self.ports[0]}"
-        self.http = f"http://localhost:{self.ports[0]}"
+        for chance in range(3):
+            self.ports = ports or (free_port(), free_port())
+            command = [str(ENTITY_STREAM), "local", "--port", str(self.ports[0]), "--dynamodb-port", str(self.ports[1]), *flags]
+            self.process = subprocess.Popen(
+                command, env=environment(**variables), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, process_group=0
+            )
+            self.url = f"ws://localhost:{self.ports[0]}"
+            self.http = f"http://localhost:{self.ports[0]}"
+            if self._starts():
+                return
+            # Another test may have taken a port between the two moments.
+            assert chance < 2, "the local system has ended"
+
+    def _starts(self) -> bool:
         end = time.monotonic() + PATIENCE
-        while not self._is_healthy():
-            assert self.process.poll() is None, "the local system has ended"
+        while True:
+            is_healthy = self._is_healthy()
+            if self.process.poll() is not None:
+                return False
+            if is_healthy:
+                return True
             assert time.monotonic() < end, "the local system does not start"
             time.sleep(0.05)
 

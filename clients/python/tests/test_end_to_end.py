@@ -143,14 +143,14 @@ def test_it_resumes_after_a_restart(tmp_path: Path):
                 ids = first.publish(*[room(n, data={"n": 1}) for n in range(20)])
                 assert sorted(event.id for event in await take(rooms, 20)) == sorted(ids)
                 await asyncio.to_thread(first.stop)
-                assert not entities.is_complete
+                await until(lambda: not entities.is_complete)
                 second = await asyncio.to_thread(lambda: LocalSystem(*data_file(tmp_path), ports=first.ports))
                 try:
                     ids = second.publish(*[room(n, data={"n": 2}) for n in range(30)])
                     assert sorted(event.id for event in await take(rooms, 30)) == sorted(ids)
                     await until(lambda: len(verdicts) == 1 and entities.is_complete)
                     assert isinstance(verdicts[0], Recovered)
-                    assert {entity["n"] for entity in entities.values()} == {2}
+                    await until(lambda: len(entities) == 30 and {entity["n"] for entity in entities.values()} == {2})
                 finally:
                     second.stop()
         finally:

@@ -29,7 +29,7 @@ def test_tokens_are_renewed_and_refused():
             tokens: list[str] = []
 
             def get_token() -> str:
-                tokens.append(mint(life="3s"))
+                tokens.append(mint(life="6s"))
                 return tokens[-1]
 
             states: list[StreamState] = []
@@ -38,7 +38,7 @@ def test_tokens_are_renewed_and_refused():
             ) as stream:
                 rooms = stream.subscribe()
                 await rooms.wait_ready(PATIENCE)
-                await until(lambda: len(tokens) >= 4)
+                await until(lambda: len(tokens) >= 3)
                 system.publish(room(1, data={}))
                 await take(rooms, 1)
                 assert states == [StreamState.CONNECTING, StreamState.CONNECTED]
@@ -65,7 +65,7 @@ def test_possession_is_proved(authenticate: Any, tmp_path: Path):
             file.write_text(key.to_pem())
 
             async def get_token() -> str:
-                tokens.append(await asyncio.to_thread(mint, "--dpop", str(file), life="4s"))
+                tokens.append(await asyncio.to_thread(mint, "--dpop", str(file), life="6s"))
                 return tokens[-1]
 
             async with EntityStream(system.url, "demo", get_token=get_token, dpop=key, authenticate=authenticate) as stream:
@@ -86,7 +86,7 @@ def test_members_of_a_group_share_the_events(local: LocalSystem, tenant: str):
         def receiver(member: int) -> Callable[[Item], None]:
             return lambda item: got[member].append(item.id) if isinstance(item, EntityEvent) else None
 
-        streams = [EntityStream(local.url, tenant, group_id="g", drain=3) for _ in range(2)]
+        streams = [EntityStream(local.url, tenant, group_id="g") for _ in range(2)]
         for member, stream in enumerate(streams):
             await stream.subscribe(entity_types=["Room"], on_item=receiver(member)).wait_ready(PATIENCE)
         ids = local.publish(*[room(n, data={}) for n in range(40)], tenant=tenant)

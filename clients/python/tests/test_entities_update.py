@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from local import LocalSystem, room
-from waiting import PATIENCE, run, until
+from waiting import PATIENCE, run, stored, until
 from websockets.asyncio.server import ServerConnection, serve
 
 from entity_stream import Change, ClosedError, EntityStream, LoadError, RequestError, sync
@@ -21,6 +21,7 @@ def numbers(changes: list[Change]) -> list[tuple[str, str]]:
 def test_entities_that_do_not_match_any_more_leave(local: LocalSystem, tenant: str):
     async def check() -> None:
         local.publish(*[room(n, type="entityCreated", data={"n": n}) for n in range(6)], tenant=tenant)
+        stored(local, tenant, 6)
         told: list[Change] = []
         async with EntityStream(local.url, tenant) as stream:
             rooms = stream.entities(q="n<4", name="rooms", on_change=told.append)
@@ -53,6 +54,7 @@ def test_entities_that_do_not_match_any_more_leave(local: LocalSystem, tenant: s
 
 def test_the_blocking_form(local: LocalSystem, tenant: str):
     local.publish(*[room(n, type="entityCreated", data={"n": n}) for n in range(3)], tenant=tenant)
+    stored(local, tenant, 3)
     with sync.EntityStream(local.url, tenant) as stream:
         rooms = stream.entities(q="n<1")
         rooms.wait_ready(PATIENCE)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from local import LocalSystem, room
 from test_entities_update import Server
-from waiting import PATIENCE, run, until
+from waiting import PATIENCE, run, stored, until
 
 from entity_stream import Change, DebugEntry, Entity, EntityEvent, EntityStream, EntityView, StateChange, sync
 from entity_stream._emitter import Emitter
@@ -105,6 +105,7 @@ def test_a_view_follows_its_collection():
 
 def test_a_view_of_the_blocking_form(local: LocalSystem, tenant: str):
     local.publish(*[room(n, type="entityCreated", data={"n": -n}) for n in range(4)], tenant=tenant)
+    stored(local, tenant, 4)
     with sync.EntityStream(local.url, tenant) as stream:
         rooms = stream.entities()
         rooms.wait_ready(PATIENCE)

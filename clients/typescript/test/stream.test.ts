@@ -21,7 +21,7 @@ const settled = (promise: Promise<unknown>, ms = 2000) =>
   Promise.race([promise.then(() => 'resolved', (error: { code?: string }) => `rejected ${error.code}`), pause(ms).then(() => 'never')]);
 
 check('a connection that was replaced moves the position no more', async (server, open) => {
-  const stream = open({ rotateAfterMs: 200, drainMs: 60_000 });
+  const stream = open({ rotateAfterMs: 1000, drainMs: 60_000 });
   const heard: string[] = [];
   const first = stream.subscribe({ entityTypes: ['A'] }, { name: 'a' });
   first.on('event', ({ id }) => heard.push(id));
@@ -95,7 +95,7 @@ check('a name can be used again while the stream connects', async (server, open)
 });
 
 check('a name that is used again gets no events of its former filter', async (server, open) => {
-  const stream = open({ rotateAfterMs: 200, drainMs: 60_000 });
+  const stream = open({ rotateAfterMs: 1000, drainMs: 60_000 });
   const [keep, first] = [stream.subscribe({ entityTypes: ['K'] }), stream.subscribe({ entityTypes: ['A'] }, { name: 'n' })];
   await Promise.all([keep.ready, first.ready]);
   await eventually('the replacement', () => server.peers[1]?.messages.length === 1);

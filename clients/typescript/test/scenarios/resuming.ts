@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { isDeepStrictEqual } from 'node:util';
 import { until } from '../harness/local.js';
 import { type Scenarios, room } from './platform.js';
 
@@ -8,7 +9,7 @@ const ON_DEMAND = { backoffMinMs: 36_000_000, backoffMaxMs: 36_000_000 };
 /** The messages after a lost connection. */
 export function resuming({ environment, check }: Scenarios): void {
   check('a client that was cut off gets what it missed, for each of its subscriptions', async (use) => {
-    const local = await use.local(['--max-duration', '2s']);
+    const local = await use.local(['--max-duration', '5s']);
     const probe = await environment.open({ url: local.url, tenant: 'demo', ...ON_DEMAND });
     await probe.subscribe({ entityTypes: ['Room'] });
     assert.deepEqual(await probe.also('both', { entityTypes: ['Room', 'Printer'], attributes: ['ink'] }), { entityTypes: ['Room', 'Printer'], attributes: ['ink'] });
@@ -26,22 +27,20 @@ export function resuming({ environment, check }: Scenarios): void {
   });
 
   check('a collection follows its entities over a cut and over a new history', async (use) => {
-    const local = await use.local(['--max-duration', '2s']);
+    const local = await use.local(['--max-duration', '5s']);
     const data = (value: number) => ({ t: value });
     await local.publish('demo', [1, 2, 3].map((number) => ({ ...room(number), data: data(number) })));
     const probe = await environment.open({ url: local.url, tenant: 'demo', ...ON_DEMAND });
     const of = (values: Record<number, number>) => Object.fromEntries(Object.entries(values).map(([number, value]) => [`urn:ngsi-ld:Room:${number}`, data(value)]));
-    await until('the states of three rooms', async () => {
-      await probe.collect({ entityTypes: ['Room'] });
-      return Object.keys(await probe.collected()).length === 3;
-    });
+    await probe.collect({ entityTypes: ['Room'] });
+    await probe.untilCollected(3);
     assert.deepEqual(await probe.collected(), of({ 1: 1, 2: 2, 3: 3 }));
     await probe.untilState('waiting');
     await local.publish('demo', [{ ...room(1), data: data(10) }, { ...room(2), type: 'entityDeleted' }, { ...room(4), data: data(4) }]);
     await probe.wake();
     assert('replayed' in (await probe.untilVerdicts(1)));
-    await probe.untilCollected(3);
-    assert.deepEqual(await probe.collected(), of({ 1: 10, 3: 3, 4: 4 }));
+    // There were three before, too. A change that was published a moment ago may come after the verdict.
+    await until('the changes', async () => isDeepStrictEqual(await probe.collected(), of({ 1: 10, 3: 3, 4: 4 })));
 
     // A server with empty tables does not know the missed changes. Its snapshot lacks deleted entities.
     await probe.untilState('waiting', 2);

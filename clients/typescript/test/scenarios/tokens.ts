@@ -100,16 +100,17 @@ export function tokens({ environment, check }: Scenarios): void {
 
   check('a token without a renewal ends the connection, and the next connection has a fresh token', async (use) => {
     const local = await use.local([], AUTH);
-    const tokens = [mint('demo', 3)];
+    // The token is made when it is asked for: a browser needs a while to open a page.
+    const lives = [5];
     const probe = await environment.open({ url: local.url, tenant: 'demo', withToken: true, backoffMaxMs: 500 }, () => {
-      const token = tokens.shift();
-      if (token === undefined) throw new Error('the login is out of order');
-      return token;
+      const life = lives.shift();
+      if (life === undefined) throw new Error('the login is out of order');
+      return mint('demo', life);
     });
     await probe.subscribe();
     assert.equal((await probe.untilState('waiting')).error?.code, 'token_expired');
     assert.match((await probe.untilError('token_unavailable')).message, /the login is out of order/);
-    tokens.push(mint('demo', 600));
+    lives.push(600);
     await probe.untilState('connected', 2);
     assert.deepEqual(await probe.untilVerdicts(1), { replayed: 0 });
     const [expected] = await local.publish('demo', [room(1)]);

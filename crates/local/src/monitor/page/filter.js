@@ -65,7 +65,11 @@ export class FilterForm {
   /** Takes the server's answer to a subscription. */
   answered(name, { inForce, code, message }) {
     const one = this.#find(name);
-    if (!one) return;
+    if (!one) {
+      // It was given another name, or was removed, before the server answered.
+      if (inForce) this.#report.onRemove(name);
+      return;
+    }
     one.error = message ? { code, message } : null;
     if (inForce) {
       const former = one.held;
