@@ -48,9 +48,10 @@ async fn put(system: &System, tenant: &str, ids: impl IntoIterator<Item = usize>
     codes
 }
 
-/// Publishes 900 events in requests that run at once: more than the function takes of one tenant if it does not answer.
+/// Publishes 1,200 events in requests that run at once: more than the function takes of one tenant if it does not answer,
+/// which is 4 single events and 28 batches of 32.
 async fn flood(system: &System, tenant: &str) {
-    let requests = (0..90).map(|n| put(system, tenant, n * 10..(n + 1) * 10));
+    let requests = (0..120).map(|n| put(system, tenant, n * 10..(n + 1) * 10));
     let codes = futures_util::future::join_all(requests).await.concat();
     assert!(codes.iter().all(Option::is_none), "{codes:?}");
 }
@@ -200,7 +201,7 @@ async fn the_backlog_is_told_with_its_age_and_its_reason() {
     let opened = Arc::new(AtomicBool::new(false));
     let gate = Arc::clone(&opened);
     let lambda = Endpoint::new(move |asked| match is_broadcast(asked) && !gate.load(Ordering::SeqCst) {
-        true => Reply::After(Duration::from_secs(3), Box::new(Reply::json("{}"))),
+        true => Reply::After(Duration::from_secs(8), Box::new(Reply::json("{}"))),
         false => Reply::json(ACCEPT),
     })
     .await;

@@ -106,7 +106,7 @@ async fn an_event_that_fails_is_repeated_without_the_others() {
     functions.table.register(&stuck).await.unwrap();
     let events = array(&[envelope("e1", &room("demo", "r1")), envelope("e2", &room("demo", "r2"))]);
 
-    let failure = functions.broadcast_as("r-1", &events, 2).await.unwrap_err();
+    let failure = functions.broadcast_as("r-1", &events, 6).await.unwrap_err();
     assert_eq!(failure.kind, "DeliveryIncomplete");
     assert!(failure.message.contains("1 of 2"), "{failure}");
     broken.store(false, Ordering::SeqCst);

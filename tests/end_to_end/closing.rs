@@ -185,14 +185,14 @@ async fn silence_and_age_end_a_connection_with_1001() {
 
 #[tokio::test]
 async fn messages_either_way_put_the_idle_time_out_off() {
-    let times = Times { idle_timeout: Duration::from_secs(2), ..Times::default() };
+    let times = Times { idle_timeout: Duration::from_secs(4), ..Times::default() };
     let system = System::start_with(Config { times, ..config() }).await;
     let mut client = system.connect("tenant=demo").await;
     let id = system.only_connection().await;
     let url = format!("{}/@connections/{id}", system.local.http_url());
     // Sends a message every quarter of the time-out, for longer than the time-out. The test has to let time pass.
     for n in 0..6 {
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
         if n % 2 == 0 {
             client.nothing_more(&system).await;
         } else {

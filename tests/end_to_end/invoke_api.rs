@@ -11,7 +11,7 @@ const ACCEPT: &str = r#"{"statusCode":200}"#;
 
 async fn system(endpoint: &str) -> System {
     let functions = FunctionHost::Lambda { endpoint: endpoint.to_owned(), names: FunctionNames::default() };
-    let times = Times { integration_timeout: Duration::from_secs(2), ..config().times };
+    let times = Times { integration_timeout: Duration::from_secs(5), ..config().times };
     System::start_with(Config { functions, times, ..config() }).await
 }
 

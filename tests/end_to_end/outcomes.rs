@@ -34,7 +34,7 @@ async fn a_connection_that_stays_closed_while_young_fails_the_event_but_is_kept(
     let api = Endpoint::script([GONE]).await;
     let functions = Functions::new(&system, &api, &Hands::default()).await;
     functions.register(ID, "demo").await;
-    let failure = functions.broadcast(&envelope("e1", &room("demo", "r")), 2).await.unwrap_err();
+    let failure = functions.broadcast(&envelope("e1", &room("demo", "r")), 6).await.unwrap_err();
     assert_eq!(failure.kind, "DeliveryIncomplete");
     assert_eq!(system.items().await.len(), 2, "Lambda will retry the event");
 }

@@ -24,7 +24,7 @@ fn rooms(name: &str) -> Subscription {
 async fn connections_are_replaced_and_each_event_comes_once() {
     let system = Arc::new(System::start().await);
     let mut timing = StreamTiming::default();
-    (timing.rotate_after, timing.drain) = (Duration::from_millis(400), Duration::from_millis(200));
+    (timing.rotate_after, timing.drain) = (Duration::from_millis(1000), Duration::from_millis(800));
     let client = Client::builder(system.local.websocket_url(), "demo").subscriptions([rooms("rooms")]).timing(timing);
     let mut stream = client.connect().unwrap();
     while !matches!(next(&mut stream).await, StreamItem::Subscribed) {}
@@ -82,7 +82,7 @@ async fn renewed_on_one_connection(is_in_band: bool) {
             let number = calls.fetch_add(1, Ordering::SeqCst);
             let mut claims = claims("demo");
             (claims["iat"], claims["exp"], claims["jti"]) =
-                (json!(in_seconds(0)), json!(in_seconds(3)), json!(number.to_string()));
+                (json!(in_seconds(0)), json!(in_seconds(6)), json!(number.to_string()));
             std::future::ready(Ok::<_, std::convert::Infallible>(token(&claims)))
         }
     };

@@ -108,6 +108,7 @@ async fn type_names_may_look_like_keys() {
         }
         system.publish(&change("demo", name, name)).await;
         assert_eq!(client.event_id().await, name);
+        system.local.settled().await;
         client.close().await;
     }
 }

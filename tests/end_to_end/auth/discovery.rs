@@ -97,7 +97,8 @@ async fn a_configuration_that_cannot_be_trusted_names_no_keys() {
 #[tokio::test]
 async fn an_issuer_that_does_not_answer_delays_a_client_by_one_time_out() {
     let endpoint = Endpoint::script([Reply::Never]).await;
-    let times = JwksTimes { fetch_timeout: Duration::from_millis(200), ..JwksTimes::default() };
+    let (fetch_timeout, first_cool_down) = (Duration::from_secs(2), Duration::from_secs(60));
+    let times = JwksTimes { fetch_timeout, first_cool_down, ..JwksTimes::default() };
     let cache = JwksCache::discover(&format!("{}/realm", endpoint.url)).unwrap().with_times(times);
     let verifier = Verifier::new(TokenKeys::Jwks(cache), ClaimPaths::default());
     let (token, started) = (ProviderKey::ec("one").token(&claims("demo")), Instant::now());

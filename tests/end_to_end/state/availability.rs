@@ -53,6 +53,7 @@ async fn a_member_of_a_group_gets_no_snapshot() {
     client.subscribe(&json!({ "wholeEntity": true })).await;
     for data in [json!({ "a": 1 }), json!({ "b": 2 })] {
         system.publish(&vehicle("entityUpdated", "v1", &data)).await;
+        system.local.settled().await;
     }
     client.json().await;
     assert_eq!(client.json().await["data"], json!({ "a": 1, "b": 2 }));
