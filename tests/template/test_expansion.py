@@ -204,10 +204,10 @@ def test_two_functions_have_the_history_and_the_entity_state(on):
         assert past_variables(enabled(HistoryMinutes="1440"), function) == ("<HistoryTable>", 1440, "true", 7)
         assert past_variables(enabled(EntityStateDays="365"), function) == ("<HistoryTable>", 60, "true", 365)
     past = {"WS_HISTORY_TABLE", "HISTORY_MINUTES", "ENTITY_STATE", "ENTITY_STATE_DAYS"}
-    for function, names in (("ConnectFunction", {"ENTITY_STATE"}), ("DisconnectFunction", set())):
+    for function, names in (("ConnectFunction", {"WS_HISTORY_TABLE", "ENTITY_STATE"}), ("DisconnectFunction", set())):
         variables = on.resources[function]["Properties"]["Environment"]["Variables"]
         assert past & set(variables) == names
-    # It refuses URLs that ask for entity state where there is none.
+    # It refuses URLs that ask for entity state where there is none. The default depends on whether there is a table.
     for value in ("true", "false"):
         connect = enabled(EntityState=value).resources["ConnectFunction"]
         assert connect["Properties"]["Environment"]["Variables"]["ENTITY_STATE"] == value
