@@ -99,12 +99,18 @@ async fn named_subscriptions_are_one_message_and_come_back_after_a_reconnect() {
         client.close(1001, "Going away").await;
         listener.says("lost the connection").await;
     }
-    let mut client = server.accept().await;
-    let id = client.message().await["requestId"].clone();
-    let refusal = json!({ "type": "error", "code": "limit_exceeded", "message": "too many scopes", "action": "subscribe",
-        "subscription": "map", "requestId": id });
-    client.send(&refusal.to_string()).await;
-    listener.says("the server refused the subscription map: too many scopes").await;
+    // What the server does not accept any more ends alone, and the command with the last one.
+    for (name, asked) in [("map", json!({ "subscriptions": expected })), ("list", json!({ "subscription": "list" }))] {
+        let mut client = server.accept().await;
+        let subscribe = client.message().await;
+        for (member, value) in asked.as_object().unwrap() {
+            assert_eq!(&subscribe[member], value, "{subscribe}");
+        }
+        let refusal = json!({ "type": "error", "code": "limit_exceeded", "message": "too many scopes",
+            "action": "subscribe", "subscription": name, "requestId": subscribe["requestId"] });
+        client.send(&refusal.to_string()).await;
+        listener.says(&format!("the server refused the subscription {name}: too many scopes")).await;
+    }
     assert_eq!(listener.exit().await.code(), Some(1));
 }
 
