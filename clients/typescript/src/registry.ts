@@ -1,6 +1,6 @@
 import { ClosedError, RequestError } from './errors.js';
 import type { Bookmark, Filter, Since } from './messages.js';
-import { wireSince } from './resumption.js';
+import { type Beginning, isSameSince, wireSince } from './since.js';
 import { type Receiver, type Wire, excess } from './wire.js';
 
 /** A change of the subscriptions that the program wants. */
@@ -169,14 +169,16 @@ export class Registry {
    */
   opening(bookmark: Bookmark | undefined, isCautious = false): { wires: Wire[]; since: Since | undefined } {
     const wires = this.restored;
-    let since: Since | undefined = bookmark;
+    // The first one that asked reaches back the furthest.
+    let first: Beginning | undefined;
     for (const { kind, wire } of this.changes) {
       if (kind !== 'add' || (isCautious && wires.length > 0)) continue;
       if (wire.since && bookmark) continue;
-      if (wire.since) since ??= wireSince(wire.since);
-      if (!wire.since || JSON.stringify(wireSince(wire.since)) === JSON.stringify(since)) wires.push(wire);
+      if (wire.since && first && !isSameSince(wire.since, first)) continue;
+      first ??= wire.since;
+      wires.push(wire);
     }
-    return { wires, since };
+    return { wires, since: bookmark ?? (first && wireSince(first)) };
   }
 
   /** A message with these subscriptions is about to be sent. */

@@ -1,4 +1,4 @@
-import type { Bookmark, Frame, NotRecoveredReason, Since } from './messages.js';
+import type { Bookmark, Frame, NotRecoveredReason } from './messages.js';
 
 /** The verdict on the events that a stream may have missed. */
 export type Verdict = { recovered: true } | { recovered: false; reason: NotRecoveredReason; missedSince: Date | undefined };
@@ -80,11 +80,6 @@ export class Resumption {
     this.wasTooSoon = true;
     return !before;
   }
-}
-
-/** `since` of the wire, without further fields. */
-export function wireSince(since: Since): Since {
-  return 'seconds' in since ? { seconds: since.seconds } : { position: since.position, session: since.session };
 }
 
 function bookmarkOf({ position, session }: Frame): Bookmark | undefined {

@@ -1,4 +1,5 @@
 /// <reference lib="esnext.disposable" preserve="true" />
+import { checkedSignal, checkedType } from './checked.js';
 import { Emitter } from './emitter.js';
 import { Entities } from './entities.js';
 import { ClosedError, EntityStreamError } from './errors.js';
@@ -12,6 +13,7 @@ import { Registry } from './registry.js';
 import { Resumption } from './resumption.js';
 import { Router } from './router.js';
 import { SeenEvents } from './seen.js';
+import { checkedSince } from './since.js';
 import { type NotRecovered, type Recovered, SUBSCRIBE_OPTIONS, type SubscribeOptions, Subscription, type SubscriptionHost } from './subscription.js';
 import { Subscriptions } from './subscriptions.js';
 import { type StateDetail, type StreamState, Supervisor } from './supervisor.js';
@@ -124,13 +126,17 @@ export class EntityStream implements AsyncDisposable {
   subscribe<Data = Record<string, unknown>>(filter: Filter = {}, options: SubscribeOptions = {}): Subscription<Data> {
     refuseUnknown('a subscription', options, SUBSCRIBE_OPTIONS);
     checkedIterator(options);
-    this.check(options, options.snapshot === true ? 'snapshots' : options.since ? 'past events' : undefined);
-    return new Subscription<Data>(this.host, checkedFilter(filter), options);
+    checkedType('snapshot', options.snapshot, 'boolean');
+    const since = checkedSince(options.since);
+    this.check(options, options.snapshot ? 'snapshots' : since ? 'past events' : undefined);
+    return new Subscription<Data>(this.host, checkedFilter(filter), { ...options, since });
   }
 
   /** Keeps the entities that match in a collection, which follows their changes. Without a filter, those are all of the tenant. */
   entities<Data = Record<string, unknown>>(filter: EntityFilter = {}, options: EntitiesOptions = {}): Entities<Data> {
     refuseUnknown('a collection', options, ENTITIES_OPTIONS);
+    checkedType('load', options.load, 'function');
+    checkedType('servicePath', options.servicePath, 'string');
     this.check(options, options.load ? undefined : 'snapshots; pass load');
     return new Entities<Data>(this.host, filterOfEntities(filter), options, this.time);
   }
@@ -156,8 +162,10 @@ export class EntityStream implements AsyncDisposable {
     return this.close();
   }
 
-  private check({ name }: { name?: string | undefined }, notForGroups: string | undefined): void {
+  private check({ name, signal }: Pick<SubscribeOptions, 'name' | 'signal'>, notForGroups: string | undefined): void {
     if (this.closing) throw new ClosedError();
+    checkedSignal(signal);
+    checkedType('name', name, 'string');
     if (this.host.isMember && notForGroups !== undefined) throw new TypeError(`a member of a group has no ${notForGroups}`);
     if (name === undefined) return;
     if (!/^[A-Za-z0-9_.:-]{1,64}$/.test(name)) throw new TypeError('name has to be 1 to 64 characters of A-Z a-z 0-9 _ - . :');

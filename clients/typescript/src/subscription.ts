@@ -89,7 +89,8 @@ export class Subscription<Data = Record<string, unknown>> implements AsyncIterab
   ) {
     this.receiver = this.receive();
     const { snapshot = false, since, signal } = options;
-    this.wire = { name: options.name ?? host.registry.newName(), filter, snapshot, since, receiver: this.receiver };
+    const beginning = since && { since, askedAt: performance.now() };
+    this.wire = { name: options.name ?? host.registry.newName(), filter, snapshot, since: beginning, receiver: this.receiver };
     const accepted = signal?.aborted ? Promise.reject(new ClosedError()) : host.registry.add(this.wire);
     this.first = accepted.then((filter) => {
       if (this.end) throw this.end;

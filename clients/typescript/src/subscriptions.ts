@@ -4,7 +4,8 @@ import type { Link } from './link.js';
 import { Lock } from './lock.js';
 import type { Frame, Since } from './messages.js';
 import type { Change, Registry, Removal } from './registry.js';
-import { type BookmarkStep, type Resumption, type Verdict, wireSince } from './resumption.js';
+import type { BookmarkStep, Resumption, Verdict } from './resumption.js';
+import { wireSince } from './since.js';
 import { receiveSnapshot } from './snapshot.js';
 import { after } from './timer.js';
 import { type Receiver, type Wire, subscribeFields } from './wire.js';
@@ -183,8 +184,8 @@ export class Subscriptions {
   }
 
   private async put(link: Link, { kind, wire, resolve }: Exclude<Change, { kind: 'remove' }>): Promise<void> {
-    const since = wire.since && wireSince(wire.since);
     for (let attempt = 1; ; attempt += 1) {
+      const since = wire.since && wireSince(wire.since);
       this.begin(link, [wire], since);
       if (kind === 'add' && !since) link.fresh.add(wire.receiver.id);
       try {
@@ -195,13 +196,14 @@ export class Subscriptions {
           this.registry.accept([wire]);
           link.names.add(wire.name);
           link.fresh.clear();
-          if (wire.snapshot) return;
+          if (wire.snapshot && !isWithout(answer)) return;
           this.resumption.proceed(step);
-          link.takesPositions = true;
+          link.takesPositions = !wire.snapshot;
         });
         resolve(filterInForce(answer, wire.name));
         if (verdict) this.judge(link, verdict, [wire.receiver]);
-        if (wire.snapshot) await this.complete(link, { wires: [wire], answer, step });
+        const begun = isWithout(answer) ? { answer: undefined, step: undefined } : { answer, step };
+        if (wire.snapshot) await this.complete(link, { wires: [wire], ...begun });
         break;
       } catch (error) {
         if (!(error instanceof RequestError)) throw error;
@@ -277,6 +279,11 @@ export class Subscriptions {
     }
     this.judged(verdict, replayed.all);
   }
+}
+
+/** True if the server has sent the past events in place of a snapshot. */
+function isWithout(answer: Frame): boolean {
+  return answer['recovered'] === true && answer['snapshot'] === undefined;
 }
 
 /** True if the same message may succeed a moment later. */

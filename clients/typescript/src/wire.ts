@@ -1,4 +1,5 @@
 import type { Filter, Frame, Since } from './messages.js';
+import type { Beginning } from './since.js';
 
 /** The most subscriptions of a connection that have a name. */
 export const MOST_SUBSCRIPTIONS = 16;
@@ -13,7 +14,7 @@ export interface Wire {
   readonly filter: Filter;
   readonly snapshot: boolean;
   /** The events before the subscription that it begins with. */
-  readonly since: Since | undefined;
+  readonly since: Beginning | undefined;
   readonly receiver: Receiver;
 }
 

@@ -225,7 +225,8 @@ test('a first message that failed is followed by one of what is there, or of one
 test('the first message has what is there and what is new, and events of one beginning', async () => {
   const registry = new Registry();
   const since = { seconds: 30 };
-  const [first, rewound, later] = [wire('first'), wire('rewound', { since }), wire('later', { since: { seconds: 60 } })];
+  const beginning = (seconds: number) => ({ since: { since: { seconds }, askedAt: performance.now() } });
+  const [first, rewound, later] = [wire('first'), wire('rewound', beginning(30)), wire('later', beginning(60))];
   for (const each of [first, rewound, later]) registry.add(each).catch(() => {});
   let opening = registry.opening(undefined);
   assert.deepEqual([names(opening.wires), opening.since], [['first', 'rewound'], since]);

@@ -676,11 +676,15 @@ var Subscription = class {
 		this.watcher = watcher;
 		this.receiver = this.receive();
 		const { snapshot = false, since, signal } = options;
+		const beginning = since && {
+			since,
+			askedAt: performance.now()
+		};
 		this.wire = {
 			name: options.name ?? host.registry.newName(),
 			filter,
 			snapshot,
-			since,
+			since: beginning,
 			receiver: this.receiver
 		};
 		const accepted = signal?.aborted ? Promise.reject(new ClosedError()) : host.registry.add(this.wire);
@@ -1044,6 +1048,17 @@ var Entities = class {
 		this.emitter.emit("complete", isComplete);
 	}
 };
+// src/checked.ts
+function checkedType(name, value, type) {
+	if (value !== void 0 && typeof value !== type) throw new TypeError(`${name} has to be a ${type}; found ${kindOf(value)}`);
+}
+function checkedSignal(signal) {
+	const { aborted, addEventListener, removeEventListener } = signal ?? {};
+	if (signal !== void 0 && !(typeof aborted === "boolean" && typeof addEventListener === "function" && typeof removeEventListener === "function")) throw new TypeError(`signal has to be an AbortSignal; found ${kindOf(signal)}`);
+}
+function kindOf(value) {
+	return value === null ? "null" : Array.isArray(value) ? "an array" : typeof value === "object" ? "an object" : `a ${typeof value}`;
+}
 // src/online.ts
 var OnlineTime = class {
 	now;
@@ -1170,85 +1185,32 @@ function careful(debug) {
 	if (!debug) return () => {};
 	return (entry) => shielded(() => debug(entry));
 }
-// src/resumption.ts
-var Resumption = class {
-	place;
-	gap;
-	wasTooSoon = false;
-	get bookmark() {
-		return this.place && { ...this.place };
-	}
-	seen(position) {
-		if (this.place && typeof position === "string" && position > this.place.position) this.place.position = position;
-	}
-	answered(answer, hasAsked) {
-		const { gap } = this;
-		this.gap = void 0;
-		this.wasTooSoon = false;
-		const isDue = hasAsked || gap !== void 0;
-		const recovered = answer["recovered"] ?? (isDue ? false : void 0);
-		const step = {
-			bookmark: bookmarkOf(answer),
-			continues: recovered === true
-		};
-		if (recovered === void 0) return {
-			step,
-			verdict: void 0
-		};
-		return {
-			step,
-			verdict: recovered === true ? { recovered } : notRecovered(answer, gap?.since)
-		};
-	}
-	accepted(answer) {
-		const isLost = answer["recovered"] === false;
-		const verdict = isLost ? notRecovered(answer, void 0) : answer["recovered"] === true ? { recovered: true } : void 0;
-		return {
-			step: {
-				bookmark: bookmarkOf(answer),
-				continues: !isLost
-			},
-			verdict
-		};
-	}
-	proceed({ bookmark, continues }) {
-		const before = this.place;
-		this.place = bookmark;
-		if (continues && before && bookmark && before.position > bookmark.position) bookmark.position = before.position;
-	}
-	lost(heardAt) {
-		this.gap ??= { since: heardAt };
-	}
-	forget() {
-		this.place = this.gap = void 0;
-	}
-	withoutHistory() {
-		this.place = void 0;
-	}
-	isTooSoon() {
-		const before = this.wasTooSoon;
-		this.wasTooSoon = true;
-		return !before;
-	}
-};
-function wireSince(since) {
-	return "seconds" in since ? { seconds: since.seconds } : {
-		position: since.position,
-		session: since.session
-	};
-}
-function bookmarkOf({ position, session }) {
-	return typeof position === "string" && typeof session === "string" ? {
+// src/since.ts
+const MOST_SECONDS = 2 ** 32 - 1;
+function checkedSince(given) {
+	if (given === void 0 || given === null) return void 0;
+	const wrong = () => new TypeError("since has to be { seconds } with a number of at least 0, or a bookmark: { position, session } with two strings");
+	if (typeof given !== "object" || Array.isArray(given)) throw wrong();
+	refuseUnknown("since", given, [
+		"seconds",
+		"position",
+		"session"
+	]);
+	const { seconds, position, session } = given;
+	if (seconds === void 0 && typeof position === "string" && typeof session === "string") return {
 		position,
 		session
-	} : void 0;
-}
-function notRecovered({ reason }, missedSince) {
-	return {
-		recovered: false,
-		reason: typeof reason === "string" ? reason : "unavailable",
-		missedSince
 	};
+	if (position !== void 0 || session !== void 0 || typeof seconds !== "number" || !(seconds >= 0 && seconds < Infinity)) throw wrong();
+	return { seconds };
+}
+function wireSince({ since, askedAt }, now = performance.now()) {
+	if (!("seconds" in since)) return since;
+	const waited = Math.floor((now - askedAt) / 1e3);
+	return { seconds: Math.min(MOST_SECONDS, Math.ceil(since.seconds) + waited) };
+}
+function isSameSince(a, b) {
+	return JSON.stringify(a.since) === JSON.stringify(b.since);
 }
 const MESSAGE_BYTES = 32768;
 const RESERVED_BYTES = 320;
@@ -1388,16 +1350,17 @@ var Registry = class {
 	}
 	opening(bookmark, isCautious = false) {
 		const wires = this.restored;
-		let since = bookmark;
+		let first;
 		for (const { kind, wire } of this.changes) {
 			if (kind !== "add" || isCautious && wires.length > 0) continue;
 			if (wire.since && bookmark) continue;
-			if (wire.since) since ??= wireSince(wire.since);
-			if (!wire.since || JSON.stringify(wireSince(wire.since)) === JSON.stringify(since)) wires.push(wire);
+			if (wire.since && first && !isSameSince(wire.since, first)) continue;
+			first ??= wire.since;
+			wires.push(wire);
 		}
 		return {
 			wires,
-			since
+			since: bookmark ?? (first && wireSince(first))
 		};
 	}
 	begin(wires) {
@@ -1519,6 +1482,80 @@ var Registry = class {
 		this.changes = this.changes.filter((other) => other !== change);
 	}
 };
+// src/resumption.ts
+var Resumption = class {
+	place;
+	gap;
+	wasTooSoon = false;
+	get bookmark() {
+		return this.place && { ...this.place };
+	}
+	seen(position) {
+		if (this.place && typeof position === "string" && position > this.place.position) this.place.position = position;
+	}
+	answered(answer, hasAsked) {
+		const { gap } = this;
+		this.gap = void 0;
+		this.wasTooSoon = false;
+		const isDue = hasAsked || gap !== void 0;
+		const recovered = answer["recovered"] ?? (isDue ? false : void 0);
+		const step = {
+			bookmark: bookmarkOf(answer),
+			continues: recovered === true
+		};
+		if (recovered === void 0) return {
+			step,
+			verdict: void 0
+		};
+		return {
+			step,
+			verdict: recovered === true ? { recovered } : notRecovered(answer, gap?.since)
+		};
+	}
+	accepted(answer) {
+		const isLost = answer["recovered"] === false;
+		const verdict = isLost ? notRecovered(answer, void 0) : answer["recovered"] === true ? { recovered: true } : void 0;
+		return {
+			step: {
+				bookmark: bookmarkOf(answer),
+				continues: !isLost
+			},
+			verdict
+		};
+	}
+	proceed({ bookmark, continues }) {
+		const before = this.place;
+		this.place = bookmark;
+		if (continues && before && bookmark && before.position > bookmark.position) bookmark.position = before.position;
+	}
+	lost(heardAt) {
+		this.gap ??= { since: heardAt };
+	}
+	forget() {
+		this.place = this.gap = void 0;
+	}
+	withoutHistory() {
+		this.place = void 0;
+	}
+	isTooSoon() {
+		const before = this.wasTooSoon;
+		this.wasTooSoon = true;
+		return !before;
+	}
+};
+function bookmarkOf({ position, session }) {
+	return typeof position === "string" && typeof session === "string" ? {
+		position,
+		session
+	} : void 0;
+}
+function notRecovered({ reason }, missedSince) {
+	return {
+		recovered: false,
+		reason: typeof reason === "string" ? reason : "unavailable",
+		missedSince
+	};
+}
 // src/router.ts
 var Router = class {
 	registry;
@@ -1761,8 +1798,8 @@ var Subscriptions = class {
 		this.registry.refuse(wire, error);
 	}
 	async put(link, { kind, wire, resolve }) {
-		const since = wire.since && wireSince(wire.since);
 		for (let attempt = 1;; attempt += 1) {
+			const since = wire.since && wireSince(wire.since);
 			this.begin(link, [wire], since);
 			if (kind === "add" && !since) link.fresh.add(wire.receiver.id);
 			try {
@@ -1773,16 +1810,22 @@ var Subscriptions = class {
 					this.registry.accept([wire]);
 					link.names.add(wire.name);
 					link.fresh.clear();
-					if (wire.snapshot) return;
+					if (wire.snapshot && !isWithout(answer)) return;
 					this.resumption.proceed(step);
-					link.takesPositions = true;
+					link.takesPositions = !wire.snapshot;
 				});
 				resolve(filterInForce(answer, wire.name));
 				if (verdict) this.judge(link, verdict, [wire.receiver]);
-				if (wire.snapshot) await this.complete(link, {
-					wires: [wire],
+				const begun = isWithout(answer) ? {
+					answer: void 0,
+					step: void 0
+				} : {
 					answer,
 					step
+				};
+				if (wire.snapshot) await this.complete(link, {
+					wires: [wire],
+					...begun
 				});
 				break;
 			} catch (error) {
@@ -1854,6 +1897,9 @@ var Subscriptions = class {
 		this.judged(verdict, replayed.all);
 	}
 };
+function isWithout(answer) {
+	return answer["recovered"] === true && answer["snapshot"] === void 0;
+}
 function isPassing({ code }) {
 	return code === "conflict" || code === "internal";
 }
@@ -2616,11 +2662,18 @@ var EntityStream = class {
 	subscribe(filter = {}, options = {}) {
 		refuseUnknown("a subscription", options, SUBSCRIBE_OPTIONS);
 		checkedIterator(options);
-		this.check(options, options.snapshot === true ? "snapshots" : options.since ? "past events" : void 0);
-		return new Subscription(this.host, checkedFilter(filter), options);
+		checkedType("snapshot", options.snapshot, "boolean");
+		const since = checkedSince(options.since);
+		this.check(options, options.snapshot ? "snapshots" : since ? "past events" : void 0);
+		return new Subscription(this.host, checkedFilter(filter), {
+			...options,
+			since
+		});
 	}
 	entities(filter = {}, options = {}) {
 		refuseUnknown("a collection", options, ENTITIES_OPTIONS);
+		checkedType("load", options.load, "function");
+		checkedType("servicePath", options.servicePath, "string");
 		this.check(options, options.load ? void 0 : "snapshots; pass load");
 		return new Entities(this.host, filterOfEntities(filter), options, this.time);
 	}
@@ -2634,8 +2687,10 @@ var EntityStream = class {
 	[Symbol.asyncDispose]() {
 		return this.close();
 	}
-	check({ name }, notForGroups) {
+	check({ name, signal }, notForGroups) {
 		if (this.closing) throw new ClosedError();
+		checkedSignal(signal);
+		checkedType("name", name, "string");
 		if (this.host.isMember && notForGroups !== void 0) throw new TypeError(`a member of a group has no ${notForGroups}`);
 		if (name === void 0) return;
 		if (!/^[A-Za-z0-9_.:-]{1,64}$/.test(name)) throw new TypeError("name has to be 1 to 64 characters of A-Z a-z 0-9 _ - . :");
