@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use entity_stream_protocol::Subscription;
+use entity_stream_protocol::{Subscription, SubscriptionName};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::credential::CredentialKind;
@@ -80,15 +80,51 @@ impl Client {
     /// An error of [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) if the client is a member of a group, or the
     /// subscription is too large for a message.
     pub fn entities(&self, entities: impl Into<Subscription>) -> Result<Entities, ClientError> {
+        let collection = EntityCollection::new(entities);
+        let snapshots = BTreeSet::from([collection.subscription().name.clone()]);
+        self.collect(collection, snapshots)
+    }
+
+    /// Opens a collection whose entities the program loads from another source, for example from a context broker that knows
+    /// entities which the server does not know yet. The collection hands out [`EntitiesItem::LoadNeeded`](crate::EntitiesItem) when
+    /// its subscription is in force, and again if it may have missed changes. The program then reads the entities and passes them to
+    /// [`Entities::load`]. What has changed or was deleted meanwhile wins, so there is no gap.
+    ///
+    /// A server without entity state needs a subscription without [`wholeEntity`](crate::View::with_state): the collection then
+    /// merges the attributes of each event. With it, each event replaces the entity.
+    ///
+    /// ```no_run
+    /// # use entity_stream_client::{Client, ClientError, EntitiesItem, Filter, LoadedEntity};
+    /// # async fn read_from_broker() -> String { String::new() }
+    /// # async fn show(client: &Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut rooms = client.loaded_entities(Filter::new(["Room"], None)?)?;
+    /// while let Some(item) = rooms.try_next().await? {
+    ///     if let EntitiesItem::LoadNeeded = item {
+    ///         rooms.load(LoadedEntity::from_array(&read_from_broker().await, "/")?);
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`entities`](Self::entities).
+    pub fn loaded_entities(&self, entities: impl Into<Subscription>) -> Result<Entities, ClientError> {
+        self.collect(EntityCollection::loaded(entities), BTreeSet::new())
+    }
+
+    fn collect(
+        &self,
+        collection: EntityCollection,
+        snapshots: BTreeSet<SubscriptionName>,
+    ) -> Result<Entities, ClientError> {
         if self.0.conduct.is_member {
             return Err(ClientError::SnapshotInGroup);
         }
-        let collection = EntityCollection::new(entities);
-        let subscription = collection.subscription().clone();
-        let (subscriptions, snapshots) = (vec![subscription.clone()], BTreeSet::from([subscription.name]));
+        let subscriptions = vec![collection.subscription().clone()];
         subscription_limits::check(&subscriptions)?;
         let settings = Settings { subscriptions, snapshots, since: None, ..Settings::clone(&self.0) };
-        Ok(Entities::new(EntityStream::new(Arc::new(settings)), collection))
+        Ok(Entities::new(settings.tenant.clone(), EntityStream::new(Arc::new(settings)), collection))
     }
 
     /// The URL of the stream.

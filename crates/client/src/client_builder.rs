@@ -254,6 +254,7 @@ impl ClientBuilder {
         };
         Ok(Client(Arc::new(Settings {
             url,
+            tenant,
             subscriptions: self.subscriptions,
             snapshots: self.snapshots,
             since: self.since,

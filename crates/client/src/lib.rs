@@ -81,7 +81,8 @@
 //! A stream without a subscription has no connection. A second after its last subscription has ended, the stream closes its
 //! connection and hands out [`StreamItem::Idle`]. The next [`EntityStream::subscribe`] opens another one.
 //!
-//! [`Client::entities`] has a connection of its own. With [`EntityCollection`], any number of collections share the connection of a
+//! [`Entities::update`] changes the filter of a collection. [`Client::loaded_entities`] opens one that the program fills from
+//! another source, such as a context broker. [`Client::entities`] has a connection of its own. With [`EntityCollection`], any number of collections share the connection of a
 //! stream.
 //!
 //! # Long connections
@@ -206,7 +207,7 @@ pub use client::Client;
 pub use client_builder::ClientBuilder;
 pub use credential::{ClientCredential, CredentialKind, InvalidCredential};
 pub use dpop_key::{DpopKey, InvalidDpopKey, NoRandomNumbers};
-pub use entities::{Entities, EntitiesItem, Entity, EntityCollection};
+pub use entities::{Entities, EntitiesItem, Entity, EntityCollection, InvalidLoadedEntity, LoadedEntity};
 pub use entity_stream_protocol::{
     ChangeType, CloseCode, EntityTypes, ErrorCode, EventMessage, EventType, Filter, FilterFields, Format, GroupId,
     InvalidFilter, InvalidSubscriptionName, InvalidView, NotRecovered, Position, Representation, Session, Since,

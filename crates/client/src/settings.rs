@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use entity_stream_protocol::{Since, Subscription, SubscriptionName};
+use entity_stream_protocol::{Since, Subscription, SubscriptionName, Tenant};
 use tokio_tungstenite::tungstenite::handshake::client::Request;
 
 use crate::conduct::StreamConduct;
@@ -13,6 +13,7 @@ use crate::token_source::TokenSource;
 #[derive(Clone)]
 pub(crate) struct Settings {
     pub(crate) url: StreamUrl,
+    pub(crate) tenant: Tenant,
     pub(crate) subscriptions: Vec<Subscription>,
     /// The names of the subscriptions that begin with a snapshot.
     pub(crate) snapshots: BTreeSet<SubscriptionName>,

@@ -20,9 +20,18 @@ pub enum EntitiesItem {
     },
     /// The entity does not match any more, or it is gone.
     Removed(Arc<Entity>),
-    /// The collection holds every entity that matches. The item comes once after each connection: with the end of its snapshot, or
-    /// with the last of the changes that the stream missed.
+    /// The collection holds every entity that matches. The item comes once after each connection and each update: with the end of
+    /// the snapshot, with the load, or with the last of the changes that the stream missed.
     Complete,
+    /// A collection that the program [loads](crate::Client::loaded_entities) needs the entities that match now. The program reads
+    /// them after it has received this item, and passes them to [`Entities::load`](crate::Entities::load). Changes that come
+    /// meanwhile are in the collection already.
+    LoadNeeded,
+    /// The server refused the filter of an [update](crate::Entities::update). The collection keeps the former one.
+    UpdateRefused {
+        /// The reason.
+        error: ClientError,
+    },
     /// The connection failed. The collection keeps its entities. [`EntitiesItem::Complete`] follows when the collection is up to
     /// date again.
     Disconnected {

@@ -1,5 +1,7 @@
-use entity_stream_protocol::{EntityTypes, EventMessage, EventType};
+use entity_stream_protocol::{EntityTypes, EventMessage, EventType, Tenant};
 use serde_json::value::RawValue;
+
+use super::loaded_entity::LoadedEntity;
 
 use super::members::EntityMembers;
 
@@ -54,6 +56,18 @@ impl Entity {
         self
     }
 
+    /// True if nothing of the entity differs that a program can see.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.version == other.version && self.timestamp == other.timestamp && self.data.get() == other.data.get()
+    }
+
+    /// An entity of another source.
+    pub(super) fn loaded(tenant: &Tenant, loaded: LoadedEntity) -> Self {
+        let LoadedEntity { id, types, service_path, data } = loaded;
+        let (tenant, timestamp) = (tenant.to_string(), String::new());
+        Self { tenant, service_path, id, types, data, version: None, timestamp, is_partial: false }
+    }
+
     /// The tenant, in lower case.
     pub fn tenant(&self) -> &str {
         &self.tenant
@@ -96,7 +110,8 @@ impl Entity {
         self.version
     }
 
-    /// The time of the last change, as published.
+    /// The time of the last change, as published. Empty for an entity that the program has [loaded](crate::Entities::load) and that
+    /// has not changed since.
     pub fn timestamp(&self) -> &str {
         &self.timestamp
     }

@@ -1,12 +1,13 @@
 use std::fmt;
 use std::sync::Arc;
 
-use entity_stream_protocol::Subscription;
+use entity_stream_protocol::{Subscription, Tenant};
 use tokio::time::Instant;
 
 use super::collection::Collection;
 use super::entities_item::EntitiesItem;
 use super::entity::Entity;
+use super::loaded_entity::LoadedEntity;
 use crate::item::StreamItem;
 
 /// The entities that match one subscription of an [`EntityStream`](crate::EntityStream), which the program drives itself. So several
@@ -38,6 +39,8 @@ use crate::item::StreamItem;
 pub struct EntityCollection {
     subscription: Subscription,
     collection: Collection,
+    /// True if the program loads the entities, and no snapshot shows them.
+    is_loaded: bool,
     /// True if the collection was complete, so that a resume makes it complete again.
     was_complete: bool,
 }
@@ -51,7 +54,71 @@ impl EntityCollection {
         let shows_changes = view.shows_changes();
         let subscription =
             Subscription { name, filter: filter.of_entities(), view: view.with_state(true, shows_changes) };
-        Self { subscription, collection: Collection::default(), was_complete: false }
+        Self { subscription, collection: Collection::default(), is_loaded: false, was_complete: false }
+    }
+
+    /// A collection whose entities the program [loads](Self::load): see [`Client::loaded_entities`](crate::Client::loaded_entities).
+    /// The stream needs its subscription without a snapshot.
+    pub fn loaded(entities: impl Into<Subscription>) -> Self {
+        let Subscription { name, filter, view } = entities.into();
+        let subscription = Subscription { name, filter: filter.of_entities(), view };
+        Self { subscription, is_loaded: true, ..Self::new(Subscription::default()) }
+    }
+
+    /// Takes the entities that another source has shown after [`EntitiesItem::LoadNeeded`]. Returns the changes that they make, and
+    /// [`EntitiesItem::Complete`]. `tenant` is the tenant of the stream.
+    pub fn load(&mut self, tenant: &Tenant, entities: impl IntoIterator<Item = LoadedEntity>) -> Vec<EntitiesItem> {
+        let entities = entities.into_iter().map(|loaded| Entity::loaded(tenant, loaded));
+        let changes = self.collection.load(entities, Instant::now());
+        self.was_complete = true;
+        changes.into_iter().map(EntitiesItem::from).chain([EntitiesItem::Complete]).collect()
+    }
+
+    /// The collection begins on an open connection.
+    pub(super) fn on_open_connection(mut self) -> Self {
+        self.collection.connected(Instant::now());
+        if !self.is_loaded {
+            self.collection.begin();
+        }
+        self
+    }
+
+    /// An empty collection of other entities, which is filled as this one is.
+    pub(super) fn with_other(&self, entities: impl Into<Subscription>) -> Self {
+        if self.is_loaded { Self::loaded(entities) } else { Self::new(entities) }
+    }
+
+    /// True if the program has to load the entities now.
+    pub(super) fn awaits_load(&self) -> bool {
+        self.is_loaded && self.collection.has_begun() && !self.was_complete
+    }
+
+    /// True if the program loads the entities.
+    pub(super) fn is_loaded(&self) -> bool {
+        self.is_loaded
+    }
+
+    /// The changes that lead from this collection to another.
+    pub(super) fn changes_to(&self, other: &Self) -> impl Iterator<Item = EntitiesItem> {
+        self.collection.changes_to(&other.collection).into_iter().map(EntitiesItem::from)
+    }
+
+    /// The program has to load the entities.
+    fn needs_load(&mut self) -> Vec<EntitiesItem> {
+        self.was_complete = false;
+        self.collection.begin();
+        vec![EntitiesItem::LoadNeeded]
+    }
+
+    /// The steps of a collection that the program loads.
+    fn take_loaded(&mut self, item: &StreamItem) -> Option<Vec<EntitiesItem>> {
+        match item {
+            // Of the first connection. After a later one, the verdict follows.
+            StreamItem::Subscribed if !self.collection.has_begun() => Some(self.needs_load()),
+            StreamItem::Accepted(request) if request.adds(&self.subscription.name) => Some(self.needs_load()),
+            StreamItem::NotRecovered { .. } => Some(self.needs_load()),
+            _ => None,
+        }
     }
 
     /// The subscription that the stream needs for this collection, with a snapshot.
@@ -62,8 +129,18 @@ impl EntityCollection {
     /// Takes an item of the stream. Returns the changes that it makes, and [`EntitiesItem::Complete`].
     pub fn take(&mut self, item: &StreamItem) -> Vec<EntitiesItem> {
         let now = Instant::now();
+        if self.is_loaded
+            && let Some(items) = self.take_loaded(item)
+        {
+            return items;
+        }
         match item {
-            StreamItem::Connected => self.collection.connected(now),
+            StreamItem::Connected => {
+                self.collection.connected(now);
+                if !self.is_loaded {
+                    self.collection.begin();
+                }
+            }
             StreamItem::Event(event) | StreamItem::Snapshot(event) => {
                 if event.subscriptions().contains(&self.subscription.name) {
                     let change = self.collection.apply(event.message(), now);

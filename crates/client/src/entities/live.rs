@@ -5,15 +5,18 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use entity_stream_protocol::{Subscription, SubscriptionName, Tenant};
 use futures_util::{Stream, StreamExt};
 
 use super::entities_item::EntitiesItem;
 use super::entity::Entity;
 use super::entity_collection::EntityCollection;
+use super::loaded_entity::LoadedEntity;
 use crate::error::ClientError;
 use crate::item::StreamItem;
 use crate::state::StreamState;
 use crate::stream::EntityStream;
+use crate::subscription_limits::InvalidSubscriptions;
 
 /// The entities that match a subscription, kept up to date. [`Client::entities`](crate::Client::entities) opens it.
 ///
@@ -28,14 +31,19 @@ use crate::stream::EntityStream;
 /// The collection ends after its first `Err`, which no other attempt with the same arguments would change.
 #[must_use = "a collection does nothing until it is polled"]
 pub struct Entities {
+    tenant: Tenant,
     stream: EntityStream,
     collection: EntityCollection,
+    /// The collection of an update, until it is complete.
+    next: Option<EntityCollection>,
+    /// The number of updates so far, which tells their subscriptions apart.
+    updates: u64,
     items: VecDeque<EntitiesItem>,
 }
 
 impl Entities {
-    pub(crate) fn new(stream: EntityStream, collection: EntityCollection) -> Self {
-        Self { stream, collection, items: VecDeque::new() }
+    pub(crate) fn new(tenant: Tenant, stream: EntityStream, collection: EntityCollection) -> Self {
+        Self { tenant, stream, collection, next: None, updates: 0, items: VecDeque::new() }
     }
 
     /// The next change; `None` after the end. The collection has each change when it is handed out, and may have those that are
@@ -74,6 +82,78 @@ impl Entities {
         self.collection.is_complete()
     }
 
+    /// Changes the filter. The collection keeps its entities until it has all that match the new one; then the changes from the
+    /// one set to the other are handed out, and [`EntitiesItem::Complete`]. If the server refuses the filter,
+    /// [`EntitiesItem::UpdateRefused`] tells, and the former one stays. A later update takes the place of one that is under way.
+    ///
+    /// # Errors
+    /// [`InvalidSubscriptions`] if the subscriptions together are too large for a message. Nothing changes.
+    pub fn update(&mut self, entities: impl Into<Subscription>) -> Result<(), InvalidSubscriptions> {
+        let name = self.next_name();
+        let entities = Subscription { name, ..entities.into() };
+        let mut next = self.collection.with_other(entities);
+        if matches!(self.stream.state(), StreamState::Streaming { .. }) {
+            next = next.on_open_connection();
+        }
+        if next.is_loaded() {
+            self.stream.subscribe([next.subscription().clone()])?;
+        } else {
+            self.stream.subscribe_with_snapshot([next.subscription().clone()])?;
+        }
+        if let Some(given_up) = self.next.replace(next) {
+            self.end(&given_up);
+        }
+        Ok(())
+    }
+
+    /// Takes the entities that another source has shown, in answer to the last [`EntitiesItem::LoadNeeded`]. The changes that they
+    /// make are handed out, and [`EntitiesItem::Complete`]. What has changed or was deleted since that item is newer and stays.
+    pub fn load(&mut self, entities: impl IntoIterator<Item = LoadedEntity>) {
+        match self.next.as_mut().filter(|next| next.awaits_load()) {
+            None => self.items.extend(self.collection.load(&self.tenant, entities)),
+            Some(next) => {
+                next.load(&self.tenant, entities);
+                self.finish_update();
+            }
+        }
+    }
+
+    fn next_name(&mut self) -> SubscriptionName {
+        loop {
+            self.updates += 1;
+            let name = name_of_update(self.updates);
+            if name != self.collection.subscription().name {
+                return name;
+            }
+        }
+    }
+
+    fn end(&mut self, collection: &EntityCollection) {
+        // If the stream does not have the subscription, there is nothing to end.
+        let _ = self.stream.unsubscribe(collection.subscription().name.clone());
+    }
+
+    /// The collection of the update is complete.
+    fn finish_update(&mut self) {
+        if let Some(next) = self.next.take() {
+            let former = std::mem::replace(&mut self.collection, next);
+            self.items.extend(former.changes_to(&self.collection).chain([EntitiesItem::Complete]));
+            self.end(&former);
+        }
+    }
+
+    /// Takes an item for the collection of the update.
+    fn take_for_update(&mut self, item: &StreamItem) {
+        let Some(next) = &mut self.next else { return };
+        let needs_load = next.take(item).into_iter().any(|item| matches!(item, EntitiesItem::LoadNeeded));
+        if needs_load {
+            self.items.push_back(EntitiesItem::LoadNeeded);
+        }
+        if next.is_complete() {
+            self.finish_update();
+        }
+    }
+
     /// The state of the connection.
     pub fn state(&self) -> StreamState {
         self.stream.state()
@@ -85,8 +165,18 @@ impl Entities {
     }
 
     fn take(&mut self, item: StreamItem) {
-        self.items.extend(self.collection.take(&item));
+        let has_update = self.next.is_some();
+        let items = self.collection.take(&item);
+        // A load is for the update.
+        self.items.extend(items.into_iter().filter(|item| !has_update || !matches!(item, EntitiesItem::LoadNeeded)));
+        self.take_for_update(&item);
         match item {
+            StreamItem::Refused { request, error } => {
+                let is_refused = |next: &mut EntityCollection| request.adds(&next.subscription().name);
+                if self.next.take_if(is_refused).is_some() {
+                    self.items.push_back(EntitiesItem::UpdateRefused { error });
+                }
+            }
             StreamItem::Disconnected { error, retry_in, .. } => {
                 self.items.push_back(EntitiesItem::Disconnected { error, retry_in });
             }
@@ -113,6 +203,12 @@ impl Stream for Entities {
             }
         }
     }
+}
+
+/// The name of the subscription of an update.
+fn name_of_update(number: u64) -> SubscriptionName {
+    // Digits and letters are always a name.
+    SubscriptionName::parse(format!("update-{number}")).unwrap_or_default()
 }
 
 impl fmt::Debug for Entities {

@@ -7,9 +7,11 @@ mod entity;
 mod entity_collection;
 mod gone;
 mod live;
+mod loaded_entity;
 mod members;
 
 pub use entities_item::EntitiesItem;
 pub use entity::Entity;
 pub use entity_collection::EntityCollection;
 pub use live::Entities;
+pub use loaded_entity::{InvalidLoadedEntity, LoadedEntity};

@@ -1,6 +1,8 @@
 //! Live collections.
 
-use entity_stream_client::{Entities, EntitiesItem, Filter, FilterFields, Representation, Since, Subscription, View};
+use entity_stream_client::{
+    Entities, EntitiesItem, Filter, FilterFields, LoadedEntity, Representation, Since, Subscription, View,
+};
 use serde_json::{Value, json};
 
 use crate::server::{Server, event_at, snapshot};
@@ -19,6 +21,8 @@ async fn change(entities: &mut Entities) -> String {
         EntitiesItem::Removed(entity) => format!("-{}", entity.id()),
         EntitiesItem::Complete => "complete".to_owned(),
         EntitiesItem::Disconnected { .. } => "disconnected".to_owned(),
+        EntitiesItem::LoadNeeded => "load".to_owned(),
+        EntitiesItem::UpdateRefused { .. } => "refused".to_owned(),
         other => panic!("{other:?}"),
     }
 }
@@ -112,5 +116,118 @@ async fn a_collection_can_have_a_name_and_a_view() {
     });
     assert_eq!(change(&mut map).await, "complete");
     assert!(map.is_empty());
+    script.await.unwrap();
+}
+
+fn of(subscription: &str, event: &Value) -> Value {
+    let mut event = event.clone();
+    event["subscriptions"] = json!([subscription]);
+    event
+}
+
+#[tokio::test]
+async fn a_collection_keeps_its_entities_until_an_update_is_complete() {
+    let server = Server::start().await;
+    let client = server.client().build().unwrap();
+    let mut rooms = client.entities(Filter::new(["Room"], None).unwrap()).unwrap();
+    let script = tokio::spawn(async move {
+        let mut peer = server.accept().await;
+        let subscribe = peer.message().await;
+        peer.send(&snapshot("urn:1", 1)).await;
+        peer.send(&snapshot("urn:2", 1)).await;
+        peer.confirm(&subscribe, json!({ "position": "05", "session": "s", "snapshot": 2 })).await;
+
+        // The new subscription is beside the old one until its snapshot is complete.
+        let update = peer.message().await;
+        assert_eq!(
+            (&update["subscription"], &update["entityTypes"], &update["snapshot"]),
+            (&json!("update-1"), &json!(["Hall"]), &json!(true))
+        );
+        peer.send(&of("update-1", &snapshot("urn:2", 2))).await;
+        peer.send(&of("", &changed("entityUpdated", "1", "urn:1", 2, "06"))).await;
+        let part = json!({ "position": "06", "session": "s", "snapshot": 1, "snapshotNext": "a" });
+        peer.confirm(&update, part).await;
+        let next = peer.message().await;
+        // Both subscriptions have this change, each in its own view.
+        peer.send(&of("", &changed("entityUpdated", "2", "urn:2", 3, "07"))).await;
+        peer.send(&of("update-1", &changed("entityUpdated", "2", "urn:2", 3, "07"))).await;
+        peer.send(&of("update-1", &snapshot("urn:3", 1))).await;
+        peer.send(&json!({ "type": "snapshot", "snapshot": 1, "requestId": next["requestId"] })).await;
+        let remove = peer.message().await;
+        assert_eq!((&remove["action"], remove.get("subscription")), (&json!("unsubscribe"), None));
+        peer.send(&json!({ "type": "unsubscribed", "requestId": remove["requestId"] })).await;
+
+        // A refused filter changes nothing.
+        let update = peer.message().await;
+        assert_eq!(update["subscription"], "update-2");
+        let refusal = json!({ "type": "error", "code": "invalid_q", "message": "q", "requestId": update["requestId"] });
+        peer.send(&refusal).await;
+        peer.send(&of("update-1", &changed("entityDeleted", "4", "urn:2", 4, "08"))).await;
+        assert!(peer.closed().await);
+    });
+    for expected in ["+urn:1 Some(1)", "+urn:2 Some(1)", "complete"] {
+        assert_eq!(change(&mut rooms).await, expected);
+    }
+    rooms.update(Filter::new(["Hall"], None).unwrap()).unwrap();
+    for expected in ["urn:1 Some(1) to Some(2)", "urn:2 Some(1) to Some(3)"] {
+        assert_eq!(change(&mut rooms).await, expected, "the former filter is in force");
+    }
+    for expected in ["-urn:1", "+urn:3 Some(1)", "complete"] {
+        assert_eq!(change(&mut rooms).await, expected);
+    }
+    assert_eq!(ids(&rooms), ["urn:2", "urn:3"]);
+    rooms.update(Filter::new(["Room"], None).unwrap()).unwrap();
+    assert_eq!(change(&mut rooms).await, "refused");
+    assert_eq!(change(&mut rooms).await, "-urn:2");
+    rooms.close().await;
+    script.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_program_can_load_the_entities_without_a_gap() {
+    let server = Server::start().await;
+    let client = server.client().build().unwrap();
+    let mut rooms = client.loaded_entities(Filter::new(["Room"], None).unwrap()).unwrap();
+    let script = tokio::spawn(async move {
+        let mut peer = server.accept().await;
+        let subscribe = peer.message().await;
+        assert_eq!((subscribe.get("snapshot"), subscribe.get("wholeEntity")), (None, None));
+        peer.confirm(&subscribe, json!({ "position": "05", "session": "s" })).await;
+        peer.send(&changed("entityUpdated", "1", "urn:2", 5, "06")).await;
+        peer.send(&changed("entityDeleted", "2", "urn:3", 2, "07")).await;
+        peer.close(1001, "Going away").await;
+
+        // It resumes: nothing has to be loaded.
+        let mut peer = server.accept().await;
+        let subscribe = peer.message().await;
+        peer.send(&changed("entityDeleted", "3", "urn:1", 9, "08")).await;
+        peer.confirm(&subscribe, json!({ "position": "09", "session": "s", "recovered": true, "replayed": 1 })).await;
+        peer.close(1001, "Going away").await;
+
+        // It cannot resume.
+        let mut peer = server.accept().await;
+        let subscribe = peer.message().await;
+        let expired = json!({ "position": "20", "session": "s", "recovered": false, "reason": "expired" });
+        peer.confirm(&subscribe, expired).await;
+        assert!(peer.closed().await);
+    });
+    assert_eq!(change(&mut rooms).await, "load");
+    assert_eq!(change(&mut rooms).await, "+urn:2 Some(5)");
+    assert_eq!(change(&mut rooms).await, "disconnected");
+    // The broker was read before the events.
+    let entities = |ids: &[&str]| {
+        let entities: Vec<_> = ids.iter().map(|id| json!({ "id": id, "type": "Room", "n": 1 })).collect();
+        LoadedEntity::from_array(&json!(entities).to_string(), "/").unwrap()
+    };
+    rooms.load(entities(&["urn:1", "urn:2", "urn:3"]));
+    for expected in ["+urn:1 None", "complete", "-urn:1", "complete", "disconnected", "load"] {
+        assert_eq!(change(&mut rooms).await, expected);
+    }
+    assert_eq!(ids(&rooms), ["urn:2"]);
+    rooms.load(entities(&["urn:4"]));
+    for expected in ["+urn:4 None", "-urn:2", "complete"] {
+        assert_eq!(change(&mut rooms).await, expected);
+    }
+    rooms.close().await;
     script.await.unwrap();
 }

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
+use super::super::loaded_entity::LoadedEntity;
 use super::*;
 
 /// A message about the entity `urn:{entity}`.
@@ -30,6 +31,7 @@ fn data(collection: &Collection) -> Vec<String> {
 fn connected(now: Instant) -> Collection {
     let mut collection = Collection::default();
     collection.connected(now);
+    collection.begin();
     collection
 }
 
@@ -78,6 +80,7 @@ fn what_a_snapshot_lacks_is_removed_unless_it_has_changed_meanwhile() {
     collection.disconnected(now);
     assert!(!collection.is_complete());
     collection.connected(now);
+    collection.begin();
     // The first is unchanged, the second changes meanwhile, the third comes again as a repeat, and the fourth is lacking.
     assert!(apply(&mut collection, &message("entitySnapshot", 1, Some(1), &json!({})), now).is_none());
     assert!(apply(&mut collection, &message("entityUpdated", 2, Some(2), &json!({})), now).is_some());
@@ -233,6 +236,7 @@ impl World {
 
     fn connect(&mut self, recovers: bool) -> Result<(), TestCaseError> {
         self.collection.connected(self.now);
+        self.collection.begin();
         match self.committed.filter(|_| recovers) {
             Some(committed) => {
                 self.next = None;
@@ -349,5 +353,99 @@ proptest! {
             matching.map(|(entity, (_, version))| format!(r#"urn:{entity} {{"version":{version}}}"#)).collect();
         prop_assert_eq!(data(&world.collection), expected);
         prop_assert!(world.collection.is_complete());
+    }
+}
+
+proptest! {
+    /// A broker is read at any moment after the beginning, and its answer arrives at any later one.
+    #[test]
+    fn a_load_loses_nothing_and_brings_back_nothing(
+        changes in prop::collection::vec((0..ENTITIES, any::<bool>()), 0..40),
+        begins in 0..40usize,
+        read_after in 0..10usize,
+        arrives_after in 0..10usize,
+        lag in 0..4usize,
+    ) {
+        let (now, tenant) = (Instant::now(), "demo".parse().unwrap());
+        let mut collection = connected(now);
+        let (mut entities, mut described) = ([(false, 0u64); ENTITIES], BTreeSet::new());
+        let (mut events, mut answer): (Vec<Value>, Option<String>) = (Vec::new(), None);
+        let mut hear = |collection: &Collection, changes: Vec<EntitiesChange>| {
+            for change in changes {
+                let (before, after) = match change {
+                    EntitiesChange::Added(after) => (None, Some(after)),
+                    EntitiesChange::Updated { before, after } => (Some(before), Some(after)),
+                    EntitiesChange::Removed(before) => (Some(before), None),
+                };
+                prop_assert!(before.is_none_or(|before| described.remove(&World::show(&before))));
+                prop_assert!(after.is_none_or(|after| described.insert(World::show(&after))));
+            }
+            prop_assert_eq!(described.iter().cloned().collect::<Vec<_>>(), data(collection));
+            Ok(())
+        };
+        let last = changes.len().max(begins + read_after + arrives_after) + 1;
+        for step in 0..last {
+            if step == begins {
+                collection.begin();
+            }
+            if step == begins + read_after {
+                let there = entities.iter().enumerate().filter(|(_, (is_there, _))| *is_there);
+                let there = there.map(|(entity, (_, version))| {
+                    json!({ "id": format!("urn:{entity}"), "type": "Room", "version": version })
+                });
+                answer = Some(Value::Array(there.collect()).to_string());
+            }
+            if step == begins + read_after + arrives_after
+                && let Some(answer) = answer.take()
+            {
+                let loaded = LoadedEntity::from_array(&answer, "/").unwrap();
+                let changes = collection.load(loaded.into_iter().map(|loaded| Entity::loaded(&tenant, loaded)), now);
+                hear(&collection, changes)?;
+                prop_assert!(collection.is_complete());
+            }
+            if let Some((entity, is_there)) = changes.get(step).copied()
+                && (is_there || entities[entity].0)
+            {
+                let version = entities[entity].1 + 1;
+                entities[entity] = (is_there, version);
+                let kind = if is_there { "entityUpdated" } else { "entityDeleted" };
+                events.push(message(kind, entity, Some(version), &json!({ "version": version })));
+            }
+            while events.len() > if step + 1 == last { 0 } else { lag } {
+                let change = apply(&mut collection, &events.remove(0), now);
+                hear(&collection, change.into_iter().collect())?;
+            }
+        }
+        let there = entities.iter().enumerate().filter(|(_, (is_there, _))| *is_there);
+        let expected: Vec<_> =
+            there.map(|(entity, (_, version))| format!(r#"urn:{entity} {{"version":{version}}}"#)).collect();
+        prop_assert_eq!(data(&collection), expected);
+    }
+
+    /// The changes of an update lead from the one set to the other.
+    #[test]
+    fn the_changes_to_another_collection_make_it(
+        one in prop::collection::vec((0..ENTITIES, 1..4u64), 0..6),
+        other in prop::collection::vec((0..ENTITIES, 1..4u64), 0..6),
+    ) {
+        let now = Instant::now();
+        let [before, after] = [one, other].map(|entities| {
+            let mut collection = connected(now);
+            for (entity, version) in entities {
+                apply(&mut collection, &message("entityUpdated", entity, Some(version), &json!({ "v": version })), now);
+            }
+            collection
+        });
+        let mut shown: BTreeSet<_> = data(&before).into_iter().collect();
+        for change in before.changes_to(&after) {
+            match change {
+                EntitiesChange::Added(entity) => prop_assert!(shown.insert(World::show(&entity))),
+                EntitiesChange::Updated { before, after } => {
+                    prop_assert!(shown.remove(&World::show(&before)) && shown.insert(World::show(&after)));
+                }
+                EntitiesChange::Removed(entity) => prop_assert!(shown.remove(&World::show(&entity))),
+            }
+        }
+        prop_assert_eq!(shown.into_iter().collect::<Vec<_>>(), data(&after));
     }
 }
