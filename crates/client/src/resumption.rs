@@ -14,14 +14,14 @@ use tokio::time::Instant;
 
 use crate::bookmark::Bookmark;
 use crate::item::StreamItem;
-use crate::past_events::PastEvents;
+use crate::requested_past::RequestedPast;
 
 /// The place in the history from which a stream resumes.
 #[derive(Debug)]
 pub(crate) struct Resumption {
     bookmark: Option<Bookmark>,
     /// The time from which the stream wants events, until the first answer.
-    rewind: Option<PastEvents>,
+    rewind: Option<RequestedPast>,
     /// The lost connection, until the next answer.
     gap: Option<Gap>,
     /// The time of the last frame.
@@ -56,7 +56,7 @@ impl Resumption {
         let (bookmark, rewind) = match since {
             None => (None, None),
             Some(Since::Position { position, session }) => (Some(Bookmark { position, session }), None),
-            Some(since @ Since::Seconds { .. }) => (None, Some(PastEvents::new(since, now))),
+            Some(since @ Since::Seconds { .. }) => (None, Some(RequestedPast::new(since, now))),
         };
         Self { bookmark, rewind, gap: None, heard: None, asked_at: None, replayed: 0, was_too_soon: false }
     }

@@ -14,8 +14,8 @@ use crate::error::ClientError;
 use crate::item::StreamItem;
 use crate::link::{Link, LinkNews, OpenedConnection};
 use crate::machine::{Input, Machine};
-use crate::past_events::PastEvents;
 use crate::renewal::FreshToken;
+use crate::requested_past::RequestedPast;
 use crate::settings::Settings;
 use crate::state::StreamState;
 use crate::subscription_limits::InvalidSubscriptions;
@@ -161,7 +161,7 @@ impl EntityStream {
         since: Since,
         has_snapshot: bool,
     ) -> Result<(), InvalidSubscriptions> {
-        let (added, past) = (subscriptions.into_iter().collect(), PastEvents::new(since, Instant::now()));
+        let (added, past) = (subscriptions.into_iter().collect(), RequestedPast::new(since, Instant::now()));
         self.request(SubscriptionRequest::SubscribeSince { added, past, has_snapshot })
     }
 

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use entity_stream_protocol::{Subscription, SubscriptionName};
 
-use crate::past_events::PastEvents;
+use crate::requested_past::RequestedPast;
 
 /// A request of the program about the subscriptions of its stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub enum SubscriptionRequest {
         /// The subscriptions.
         added: Vec<Subscription>,
         /// The past events.
-        past: PastEvents,
+        past: RequestedPast,
         /// True to begin each of them with a snapshot too.
         has_snapshot: bool,
     },
@@ -107,7 +107,7 @@ impl SubscriptionRequest {
     }
 
     /// The past events that this request asks for.
-    pub(crate) fn past(&self) -> Option<&PastEvents> {
+    pub(crate) fn past(&self) -> Option<&RequestedPast> {
         match self {
             Self::SubscribeSince { past, .. } => Some(past),
             _ => None,

@@ -26,7 +26,7 @@ pub enum InvalidLoadedEntity {
 }
 
 #[derive(Deserialize)]
-struct Identity {
+struct LoadedIdentity {
     id: String,
     #[serde(rename = "type")]
     types: EntityTypes,
@@ -47,7 +47,7 @@ impl LoadedEntity {
     }
 
     fn read(entry: &RawValue, service_path: &str) -> Option<Self> {
-        let Identity { id, types } = serde_json::from_str(entry.get()).ok()?;
+        let LoadedIdentity { id, types } = serde_json::from_str(entry.get()).ok()?;
         let mut members = EntityMembers::of(entry);
         members.0.retain(|(name, _)| !matches!(name.as_str(), "id" | "type" | "@context"));
         Some(Self { id, types, service_path: service_path.to_owned(), data: members.to_object()? })

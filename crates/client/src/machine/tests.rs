@@ -1,8 +1,8 @@
 mod happenings;
 mod idling;
 mod model;
-mod past_events;
 mod removals;
+mod requested_past;
 mod requests;
 mod resuming;
 mod rotating;

@@ -2,7 +2,7 @@ use entity_stream_protocol::{Filter, Subscribe};
 use proptest::prelude::*;
 
 use super::*;
-use crate::past_events::PastEvents;
+use crate::requested_past::RequestedPast;
 
 fn named(name: &str, entity_type: &str) -> Subscription {
     Subscription { name: name.parse().unwrap(), ..Filter::new([entity_type], None).unwrap().into() }
@@ -60,7 +60,7 @@ fn requests() -> impl Strategy<Value = Vec<SubscriptionRequest>> {
     let request = prop_oneof![
         prop::collection::vec(subscription.clone(), 0..3).prop_map(SubscriptionRequest::Subscribe),
         (prop::collection::vec(subscription.clone(), 0..3), 1..3u32).prop_map(|(added, seconds)| {
-            let past = PastEvents::new(Since::Seconds { seconds }, Instant::now());
+            let past = RequestedPast::new(Since::Seconds { seconds }, Instant::now());
             SubscriptionRequest::SubscribeSince { added, past, has_snapshot: false }
         }),
         "[a-d]".prop_map(|name| SubscriptionRequest::Unsubscribe(name.parse().unwrap())),

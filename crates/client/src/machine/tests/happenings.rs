@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::resuming::{answered, event_at, not_recovered, recovered};
 use super::*;
-use crate::past_events::PastEvents;
+use crate::requested_past::RequestedPast;
 
 /// Something that happens to a stream.
 #[derive(Clone, Debug)]
@@ -70,7 +70,7 @@ fn happenings() -> impl Strategy<Value = Vec<Happening>> {
             SubscriptionRequest::SubscribeWithSnapshot(names.iter().map(|name| named(name)).collect())
         }),
         ("[abc]", 1..40u32, any::<bool>()).prop_map(|(text, seconds, has_snapshot)| {
-            let past = PastEvents::new(Since::Seconds { seconds }, Instant::now());
+            let past = RequestedPast::new(Since::Seconds { seconds }, Instant::now());
             SubscriptionRequest::SubscribeSince { added: vec![named(&text)], past, has_snapshot }
         }),
         "[abc]".prop_map(|text| SubscriptionRequest::Unsubscribe(name(&text))),

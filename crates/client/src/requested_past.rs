@@ -5,12 +5,12 @@ use tokio::time::Instant;
 
 /// The past events that a program asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PastEvents {
+pub struct RequestedPast {
     since: Since,
     asked_at: Instant,
 }
 
-impl PastEvents {
+impl RequestedPast {
     /// The events since this place, or those of the seconds before now.
     pub(crate) fn new(since: Since, now: Instant) -> Self {
         Self { since, asked_at: now }

@@ -4,11 +4,11 @@ use entity_stream_protocol::limits::RESUME_INTERVAL;
 
 use super::resuming::{answered, event_at, recovered};
 use super::*;
-use crate::past_events::PastEvents;
+use crate::requested_past::RequestedPast;
 
 impl Driven {
     fn ask(&mut self, text: &str, seconds: u32, has_snapshot: bool) -> Effects {
-        let past = PastEvents::new(Since::Seconds { seconds }, self.now);
+        let past = RequestedPast::new(Since::Seconds { seconds }, self.now);
         let request = SubscriptionRequest::SubscribeSince { added: vec![named(text)], past, has_snapshot };
         self.step(Input::Request(request))
     }
