@@ -14,10 +14,13 @@ export function checkedFilter(filter: Filter): Filter {
   return normal(filter as Frame);
 }
 
-/** The filter of a live collection. Throws for a field that selects changes, because a collection needs every change. */
-export function filterOfEntities(filter: Filter): Filter {
+/**
+ * The filter of a live collection. Throws for a field that selects changes, because a collection needs every change. Unless `isWhole`,
+ * events have only the attributes that were published.
+ */
+export function filterOfEntities(filter: Filter, isWhole = true): Filter {
   refuseUnknown('the filter of entities', filter, OF_ENTITIES);
-  return { ...normal(filter as Frame), wholeEntity: true };
+  return { ...normal(filter as Frame), ...(isWhole ? { wholeEntity: true } : {}) };
 }
 
 /** A text that is the same for filters that select the same. */
