@@ -1,4 +1,4 @@
-import type { Filter, Frame } from './messages.js';
+import type { EntityFilter, Filter, Frame } from './messages.js';
 import { refuseUnknown } from './unknown.js';
 
 /** The fields of a filter, with those that `entities` sets or ignores last. */
@@ -23,9 +23,14 @@ export function filterOfEntities(filter: Filter, isWhole = true): Filter {
   return { ...normal(filter as Frame), ...(isWhole ? { wholeEntity: true } : {}) };
 }
 
-/** A text that is the same for filters that select the same. */
+/** A text that is the same for filters that select the same. Throws for a field that does not exist. */
 export function filterKey(filter: Filter): string {
-  return JSON.stringify(normal(filter as Frame));
+  return JSON.stringify(checkedFilter(filter));
+}
+
+/** The same for filters of live collections. */
+export function filterKeyOfEntities(filter: EntityFilter): string {
+  return JSON.stringify(filterOfEntities(filter));
 }
 
 /** Reads the filter in force of a subscription from a `subscribed` answer. */

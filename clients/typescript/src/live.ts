@@ -88,8 +88,12 @@ export class Loader {
   }
 }
 
-/** The entity that a broker returned. */
-export function entityOf({ id, type, servicePath, '@context': _, ...data }: LoadedEntity, tenant: string, usualPath: string): Entity {
+/** The entity that a broker returned. The error of one that is none has no value of it. */
+export function entityOf(loaded: LoadedEntity, tenant: string, usualPath: string): Entity {
+  const { id, type, servicePath, '@context': _, ...data } = loaded ?? {};
+  if (typeof id !== 'string' || id === '') throw new TypeError('an entity has no `id`');
+  const isType = (each: unknown) => typeof each === 'string' && each !== '';
+  if (!isType(type) && !(Array.isArray(type) && type.length > 0 && type.every(isType))) throw new TypeError('an entity has no `type`');
   const path = typeof servicePath === 'string' ? servicePath : usualPath;
   return { id, type, tenant, servicePath: path, data, version: undefined, timestamp: '', partial: false };
 }

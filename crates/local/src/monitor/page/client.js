@@ -158,6 +158,9 @@ function base64url(data) {
 function checkedType(name, value, type) {
 	if (value !== void 0 && typeof value !== type) throw new TypeError(`${name} has to be a ${type}; found ${kindOf(value)}`);
 }
+function checkedNumber(name, value, least) {
+	if (value !== void 0 && !(typeof value === "number" && value >= least)) throw new TypeError(`${name} has to be a number of at least ${least}; found ${typeof value === "number" ? value : kindOf(value)}`);
+}
 function checkedSignal(signal) {
 	const { aborted, addEventListener, removeEventListener } = signal ?? {};
 	if (signal !== void 0 && !(typeof aborted === "boolean" && typeof addEventListener === "function" && typeof removeEventListener === "function")) throw new TypeError(`signal has to be an AbortSignal; found ${kindOf(signal)}`);
@@ -442,6 +445,7 @@ var Emitter = class {
 };
 // src/unknown.ts
 function refuseUnknown(what, given, known) {
+	if (typeof given !== "object" || given === null || Array.isArray(given)) throw new TypeError(`${what} takes an object; it has ${known.join(", ")}`);
 	for (const name of Object.keys(given)) {
 		if (known.includes(name)) continue;
 		const near = nearest(name, known);
@@ -631,7 +635,11 @@ var Loader = class {
 		}
 	}
 };
-function entityOf({ id, type, servicePath, "@context": _, ...data }, tenant, usualPath) {
+function entityOf(loaded, tenant, usualPath) {
+	const { id, type, servicePath, "@context": _, ...data } = loaded ?? {};
+	if (typeof id !== "string" || id === "") throw new TypeError("an entity has no `id`");
+	const isType = (each) => typeof each === "string" && each !== "";
+	if (!isType(type) && !(Array.isArray(type) && type.length > 0 && type.every(isType))) throw new TypeError("an entity has no `type`");
 	return {
 		id,
 		type,
@@ -644,8 +652,9 @@ function entityOf({ id, type, servicePath, "@context": _, ...data }, tenant, usu
 	};
 }
 // src/iterator.ts
-function checkedIterator({ capacity = 1, overflow = "fail" }) {
-	if (!(capacity >= 1)) throw new RangeError(`capacity has to be at least 1; found ${capacity}`);
+const ITERATOR_OPTIONS = ["capacity", "overflow"];
+function checkedIterator({ capacity, overflow = "fail" }) {
+	checkedNumber("capacity", capacity, 1);
 	if (overflow !== "fail" && overflow !== "drop-oldest") throw new TypeError("overflow has to be \"drop-oldest\" or \"fail\"");
 }
 var EventIterator = class {
@@ -802,9 +811,11 @@ var Subscription = class {
 	off(name, listener) {
 		this.emitter.off(name, listener);
 	}
-	events(options = this.options) {
+	events(options) {
+		if (options !== void 0) refuseUnknown("a loop", options, ITERATOR_OPTIONS);
+		checkedIterator(options ?? {});
 		const report = (error) => this.emitter.emit("error", error);
-		const iterator = new EventIterator(options, report, (ended) => void this.iterators.delete(ended));
+		const iterator = new EventIterator(options ?? this.options, report, (ended) => void this.iterators.delete(ended));
 		if (this.end) iterator.finish(this.current === "failed" ? this.end : void 0);
 		else this.iterators.add(iterator);
 		return iterator;
@@ -983,6 +994,16 @@ function usualPath({ servicePath = "" }) {
 	return servicePath.replace(/#$/, "").replace(/\/+$/, "") || "/";
 }
 // src/view.ts
+const VIEW_OPTIONS = [
+	"sort",
+	"filter",
+	"limit"
+];
+function checkedView({ sort, filter, limit }) {
+	checkedType("sort", sort, "function");
+	checkedType("filter", filter, "function");
+	checkedNumber("limit", limit, 0);
+}
 var EntityView = class {
 	options;
 	onClose;
@@ -993,6 +1014,8 @@ var EntityView = class {
 	constructor(entities, options, onClose) {
 		this.options = options;
 		this.onClose = onClose;
+		refuseUnknown("a view", options, VIEW_OPTIONS);
+		checkedView(options);
 		this.all = [...entities].filter((entity) => this.passes(entity)).sort(this.compare);
 		this.members = new Set(this.all);
 	}
@@ -1310,7 +1333,7 @@ const DEFAULTS = {
 	rotateAfterMs: 66e5,
 	drainMs: 1e4
 };
-const NAMES = [
+const STREAM_OPTIONS = [
 	"url",
 	"tenant",
 	"getToken",
@@ -1322,16 +1345,21 @@ const NAMES = [
 	...Object.keys(DEFAULTS)
 ];
 function settings(options) {
-	refuseUnknown("a stream", options, NAMES);
+	refuseUnknown("a stream", options, STREAM_OPTIONS);
 	const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== void 0));
-	for (const [name, usual] of Object.entries(DEFAULTS)) {
-		const value = given[name];
-		if (typeof usual === "number" && value !== void 0 && !(typeof value === "number" && value >= 0)) throw new TypeError(`${name} has to be a number of at least 0`);
-	}
+	for (const [name, usual] of Object.entries(DEFAULTS)) if (typeof usual === "number") checkedNumber(name, given[name], 0);
+	for (const name of [
+		"getToken",
+		"parse",
+		"debug",
+		"WebSocket"
+	]) checkedType(name, options[name], "function");
+	checkedType("groupId", options.groupId, "string");
 	const authenticate = options.authenticate ?? DEFAULTS.authenticate;
 	if (authenticate !== "handshake" && authenticate !== "first-message") throw new TypeError("authenticate has to be \"handshake\" or \"first-message\"");
 	if (typeof options.tenant !== "string" || !/^[A-Za-z0-9_][A-Za-z0-9_-]{0,62}$/.test(options.tenant)) throw new TypeError("tenant has to be 1 to 63 characters of A-Z a-z 0-9 _ -, beginning with a letter, a digit or _");
 	if (options.groupId !== void 0 && !/^[A-Za-z0-9_.-]{1,128}$/.test(options.groupId)) throw new TypeError("groupId has to be 1 to 128 characters of A-Z a-z 0-9 _ - .");
+	if (options.dpop !== void 0) refuseUnknown("dpop", options.dpop, ["keyPair"]);
 	if (options.dpop !== void 0 && !(options.dpop.keyPair?.privateKey && options.dpop.keyPair.publicKey)) throw new TypeError("dpop has to have a keyPair; generateDpopKey() makes one");
 	const WebSocket = options.WebSocket ?? globalThis.WebSocket;
 	if (!WebSocket) throw new TypeError("this platform has no WebSocket: pass a class as the option WebSocket, for example from the npm package ws");
