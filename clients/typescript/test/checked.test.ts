@@ -46,7 +46,7 @@ test('React: options and fields that do not exist are refused in the render', ()
   refused(() => render(events({}, { onevents: () => {} })), /useEntityStream has no `onevents`; did you mean `onEvent`/);
   refused(() => render(events({}, { limit: 'x' })), /limit has to be a number/);
   refused(() => render(events({ entityType: ['Room'] })), /did you mean `entityTypes`/);
-  refused(() => render(() => '', { tennant: 'demo' }), /did you mean `tenant`/);
+  refused(() => render(() => '', { tenants: 'demo' }), /did you mean `tenant`/);
 });
 
 test('a loaded entity without an id or a type is an error of the load, and is read again', async () => {

@@ -70,7 +70,7 @@ test('a filter that the server refuses leaves the old one in force', async () =>
   rooms.on('error', (error) => errors.push(error));
   await rooms.ready;
   assert.throws(() => rooms.update({ watchedAttributes: ['x'] } as object), TypeError);
-  assert.throws(() => rooms.update({}, { lod: () => [] } as object), /did you mean `load`/);
+  assert.throws(() => rooms.update({}, { loads: () => [] } as object), /did you mean `load`/);
   assert.throws(() => rooms.update({}, { load: () => [] }), /the collection has no load/);
   // They take effect in their order.
   const calls = [rooms.update({ q: '(' }), rooms.update({ q: 'next' }), rooms.update({ q: ')' })];
