@@ -87,6 +87,7 @@ template *arguments: build
 
 # The packages that `sam build` makes; in Docker too where a daemon runs or root can start one
 packages *arguments: build
+    {{ sam }} -m pip install --quiet --disable-pip-version-check --no-deps --requirement tests/template/packages.txt
     .ci/docker
     {{ sam }} -m pytest tests/template -m packages {{ arguments }}
 

@@ -104,6 +104,12 @@
 //! Any other failure is an `Err` that ends the stream, because another attempt would fail as well. [`ClientError::kind`]
 //! says what a program can do, for example get a new token for [`ErrorKind::CredentialRefused`].
 //!
+//! # Past events
+//!
+//! [`EntityStream::subscribe_since`] begins a subscription with past events, and [`ClientBuilder::since`] the whole stream. The
+//! server takes one such request of a connection in 10 seconds; the stream waits for that time. With a snapshot, it follows the
+//! past events.
+//!
 //! # Resuming in another process
 //!
 //! A program that stores the [`Bookmark`] of its stream can continue there after a restart. The program then gets every event
@@ -176,6 +182,7 @@ mod item;
 mod link;
 mod machine;
 mod online_time;
+mod past_events;
 mod postponed_removals;
 mod queued_item;
 mod renewal;
@@ -208,6 +215,7 @@ pub use entity_stream_protocol::{
 pub use error::{ClientError, ErrorKind, HandshakeRefusal};
 pub use event::ReceivedEvent;
 pub use item::StreamItem;
+pub use past_events::PastEvents;
 pub use state::StreamState;
 pub use stream::EntityStream;
 pub use stream_url::{InvalidStreamUrl, StreamUrl};

@@ -137,7 +137,7 @@ impl Machine {
     /// The subscriptions with which the connection opens, before its first message. A connection that resumes opens with none, so
     /// that no event comes before the past ones are asked for.
     pub(crate) fn url_subscriptions(&self, now: Instant) -> Vec<Subscription> {
-        match self.resumption.since(now) {
+        match self.since_at_opening(now) {
             Some(_) => Vec::new(),
             None => self.subscriptions.at_opening(),
         }

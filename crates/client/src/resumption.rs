@@ -8,34 +8,30 @@
 
 use std::time::{Duration, SystemTime};
 
+use entity_stream_protocol::limits::RESUME_INTERVAL;
 use entity_stream_protocol::{NotRecovered, Position, Recovery, Since};
 use tokio::time::Instant;
 
 use crate::bookmark::Bookmark;
 use crate::item::StreamItem;
+use crate::past_events::PastEvents;
 
 /// The place in the history from which a stream resumes.
 #[derive(Debug)]
 pub(crate) struct Resumption {
     bookmark: Option<Bookmark>,
     /// The time from which the stream wants events, until the first answer.
-    rewind: Option<Rewind>,
+    rewind: Option<PastEvents>,
     /// The lost connection, until the next answer.
     gap: Option<Gap>,
     /// The time of the last frame.
     heard: Option<SystemTime>,
-    /// True if the open connection has asked for past events.
-    has_asked: bool,
+    /// When the open connection asked for past events. `None` if it has not.
+    asked_at: Option<Instant>,
     /// The number of past events that the open connection has brought, without repeats.
     replayed: u64,
     /// True if the server refused the last attempt because the one before was too recent.
     was_too_soon: bool,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Rewind {
-    seconds: u32,
-    before: Instant,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -60,18 +56,14 @@ impl Resumption {
         let (bookmark, rewind) = match since {
             None => (None, None),
             Some(Since::Position { position, session }) => (Some(Bookmark { position, session }), None),
-            Some(Since::Seconds { seconds }) => (None, Some(Rewind { seconds, before: now })),
+            Some(since @ Since::Seconds { .. }) => (None, Some(PastEvents::new(since, now))),
         };
-        Self { bookmark, rewind, gap: None, heard: None, has_asked: false, replayed: 0, was_too_soon: false }
+        Self { bookmark, rewind, gap: None, heard: None, asked_at: None, replayed: 0, was_too_soon: false }
     }
 
     /// The place from which the next connection wants events. `None` for those that come.
     pub(crate) fn since(&self, now: Instant) -> Option<Since> {
-        let rewind = |Rewind { seconds, before }| {
-            let waited = (now - before + Duration::from_millis(999)).as_secs();
-            Since::Seconds { seconds: seconds.saturating_add(u32::try_from(waited).unwrap_or(u32::MAX)) }
-        };
-        self.bookmark.clone().map(Since::from).or_else(|| self.rewind.map(rewind))
+        self.bookmark.clone().map(Since::from).or_else(|| self.rewind.as_ref().map(|past| past.at(now)))
     }
 
     /// The bookmark. `None` if the stream has none yet, or the server keeps no history.
@@ -80,8 +72,14 @@ impl Resumption {
     }
 
     /// The connection opened, and asked for past events or not.
-    pub(crate) fn opened(&mut self, has_asked: bool) {
-        (self.has_asked, self.replayed) = (has_asked, 0);
+    pub(crate) fn opened(&mut self, has_asked: bool, now: Instant) {
+        (self.asked_at, self.replayed) = (has_asked.then_some(now), 0);
+    }
+
+    /// The time until the open connection may ask for past events. `None` if it may now.
+    pub(crate) fn asks_in(&self, now: Instant) -> Option<Duration> {
+        let rest = (self.asked_at? + RESUME_INTERVAL).saturating_duration_since(now);
+        Some(rest).filter(|rest| !rest.is_zero())
     }
 
     /// The server sent a frame at this time.
@@ -101,7 +99,7 @@ impl Resumption {
         recovery: Option<Recovery>,
     ) -> (BookmarkStep, Option<StreamItem>) {
         let gap = self.gap.take();
-        let is_due = self.has_asked || gap.is_some();
+        let is_due = self.asked_at.is_some() || gap.is_some();
         self.rewind = None;
         self.was_too_soon = false;
         // A server that keeps no history, or does not know of it, gives no verdict.
@@ -119,18 +117,22 @@ impl Resumption {
         }
     }
 
-    /// The server answered a later `subscribe` of the same connection.
+    /// The server answered a later `subscribe` of the same connection, which asked for past events or not.
     pub(crate) fn accepted(
         &self,
         bookmark: Option<Bookmark>,
         recovery: Option<Recovery>,
+        has_asked: bool,
     ) -> (BookmarkStep, Option<StreamItem>) {
-        match recovery {
+        match recovery.or_else(|| has_asked.then_some(Recovery::NotRecovered(NotRecovered::Unavailable))) {
             Some(Recovery::NotRecovered(reason)) => {
                 let not_recovered = StreamItem::NotRecovered { reason, missed_since: None };
                 (BookmarkStep::BeginsAnew(bookmark), Some(not_recovered))
             }
-            Some(Recovery::Recovered { .. }) | None => (BookmarkStep::Continues(bookmark), None),
+            Some(Recovery::Recovered { .. }) | None => {
+                let recovered = has_asked.then_some(StreamItem::Recovered { replayed: self.replayed });
+                (BookmarkStep::Continues(bookmark), recovered)
+            }
         }
     }
 
@@ -166,6 +168,6 @@ impl Resumption {
     /// The server refused the first `subscribe` of a connection by a limit. Returns true if that can be the limit of requests for
     /// past events: the next attempt tells.
     pub(crate) fn is_too_soon(&mut self) -> bool {
-        self.has_asked && !std::mem::replace(&mut self.was_too_soon, true)
+        self.asked_at.is_some() && !std::mem::replace(&mut self.was_too_soon, true)
     }
 }

@@ -81,14 +81,13 @@ impl SeenEvents {
                 self.numbers.insert(old.clone(), number);
                 self.numbers.insert(new.name.clone(), number);
             }
-            SubscriptionRequest::Subscribe(added) | SubscriptionRequest::SubscribeWithSnapshot(added) => {
+            request => {
                 // Another subscription may have had the name.
-                for subscription in added.iter().filter(|added| !present.contains(&added.name)) {
+                for subscription in request.added().iter().filter(|added| !present.contains(&added.name)) {
                     self.last_number += 1;
                     self.numbers.insert(subscription.name.clone(), self.last_number);
                 }
             }
-            SubscriptionRequest::Replace { .. } | SubscriptionRequest::Unsubscribe(_) => {}
         }
     }
 

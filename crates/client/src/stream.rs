@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use entity_stream_protocol::{RequestId, Subscription, SubscriptionName};
+use entity_stream_protocol::{RequestId, Since, Subscription, SubscriptionName};
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, Stream, StreamExt};
 use tokio::time::{Instant, Sleep};
@@ -14,6 +14,7 @@ use crate::error::ClientError;
 use crate::item::StreamItem;
 use crate::link::{Link, LinkNews, OpenedConnection};
 use crate::machine::{Input, Machine};
+use crate::past_events::PastEvents;
 use crate::renewal::FreshToken;
 use crate::settings::Settings;
 use crate::state::StreamState;
@@ -123,6 +124,45 @@ impl EntityStream {
         subscriptions: impl IntoIterator<Item = Subscription>,
     ) -> Result<(), InvalidSubscriptions> {
         self.request(SubscriptionRequest::SubscribeWithSnapshot(subscriptions.into_iter().collect()))
+    }
+
+    /// Adds subscriptions as [`subscribe`](Self::subscribe) does, and begins them with the past events that match: those since a
+    /// [`Bookmark`], or those of so many seconds before this call. After them comes [`StreamItem::Recovered`] or
+    /// [`StreamItem::NotRecovered`].
+    ///
+    /// The server takes one such request in 10 seconds. The stream waits for that time, and with it the requests that follow.
+    ///
+    /// # Errors
+    /// [`InvalidSubscriptions`] if a connection cannot have them beside those of the stream. Nothing is sent.
+    pub fn subscribe_since(
+        &mut self,
+        subscriptions: impl IntoIterator<Item = Subscription>,
+        since: impl Into<Since>,
+    ) -> Result<(), InvalidSubscriptions> {
+        self.request_past(subscriptions, since.into(), false)
+    }
+
+    /// Adds subscriptions as [`subscribe_since`](Self::subscribe_since) does, and begins them with a snapshot too. If the server
+    /// has delivered the past events, the snapshot follows them.
+    ///
+    /// # Errors
+    /// As for [`subscribe_since`](Self::subscribe_since).
+    pub fn subscribe_since_with_snapshot(
+        &mut self,
+        subscriptions: impl IntoIterator<Item = Subscription>,
+        since: impl Into<Since>,
+    ) -> Result<(), InvalidSubscriptions> {
+        self.request_past(subscriptions, since.into(), true)
+    }
+
+    fn request_past(
+        &mut self,
+        subscriptions: impl IntoIterator<Item = Subscription>,
+        since: Since,
+        has_snapshot: bool,
+    ) -> Result<(), InvalidSubscriptions> {
+        let (added, past) = (subscriptions.into_iter().collect(), PastEvents::new(since, Instant::now()));
+        self.request(SubscriptionRequest::SubscribeSince { added, past, has_snapshot })
     }
 
     /// Removes a subscription. Changes that are under way may still arrive. The answer comes as for

@@ -2,6 +2,8 @@ use std::collections::BTreeSet;
 
 use entity_stream_protocol::{Subscription, SubscriptionName};
 
+use crate::past_events::PastEvents;
+
 /// A request of the program about the subscriptions of its stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SubscriptionRequest {
@@ -9,6 +11,15 @@ pub enum SubscriptionRequest {
     Subscribe(Vec<Subscription>),
     /// The same, and begin each of them with a snapshot of the entities that match.
     SubscribeWithSnapshot(Vec<Subscription>),
+    /// Add these subscriptions, and begin them with the past events that match.
+    SubscribeSince {
+        /// The subscriptions.
+        added: Vec<Subscription>,
+        /// The past events.
+        past: PastEvents,
+        /// True to begin each of them with a snapshot too.
+        has_snapshot: bool,
+    },
     /// Remove the subscription of this name.
     Unsubscribe(SubscriptionName),
     /// Add a subscription and then remove another.
@@ -26,9 +37,8 @@ impl SubscriptionRequest {
     /// The subscriptions after this request.
     pub(crate) fn apply(&self, to: &mut Vec<Subscription>) {
         let added = match self {
-            Self::Subscribe(added) | Self::SubscribeWithSnapshot(added) => added.as_slice(),
             Self::Replace { new, .. } => std::slice::from_ref(&**new),
-            Self::Unsubscribe(_) => &[],
+            other => other.added(),
         };
         for subscription in added {
             match to.iter_mut().find(|other| other.name == subscription.name) {
@@ -44,8 +54,12 @@ impl SubscriptionRequest {
     /// The subscriptions that begin with a snapshot, after this request.
     pub(crate) fn apply_to_snapshots(&self, to: &mut BTreeSet<SubscriptionName>) {
         match self {
-            Self::Subscribe(added) => to.retain(|name| !added.iter().any(|subscription| subscription.name == *name)),
-            Self::SubscribeWithSnapshot(_) => to.extend(self.begins_with_snapshot()),
+            Self::SubscribeWithSnapshot(_) | Self::SubscribeSince { has_snapshot: true, .. } => {
+                to.extend(self.begins_with_snapshot());
+            }
+            Self::Subscribe(added) | Self::SubscribeSince { added, .. } => {
+                to.retain(|name| !added.iter().any(|subscription| subscription.name == *name));
+            }
             Self::Unsubscribe(old) => to.retain(|name| name != old),
             Self::Replace { old, new, .. } => {
                 to.retain(|name| name != old && *name != new.name);
@@ -57,9 +71,13 @@ impl SubscriptionRequest {
     /// The subscriptions that this request begins with a snapshot.
     pub(crate) fn begins_with_snapshot(&self) -> BTreeSet<SubscriptionName> {
         match self {
-            Self::SubscribeWithSnapshot(added) => added.iter().map(|subscription| subscription.name.clone()).collect(),
+            Self::SubscribeWithSnapshot(added) | Self::SubscribeSince { added, has_snapshot: true, .. } => {
+                added.iter().map(|subscription| subscription.name.clone()).collect()
+            }
             Self::Replace { new, has_snapshot: true, .. } => BTreeSet::from([new.name.clone()]),
-            Self::Subscribe(_) | Self::Unsubscribe(_) | Self::Replace { .. } => BTreeSet::new(),
+            Self::Subscribe(_) | Self::SubscribeSince { .. } | Self::Unsubscribe(_) | Self::Replace { .. } => {
+                BTreeSet::new()
+            }
         }
     }
 
@@ -68,18 +86,31 @@ impl SubscriptionRequest {
         match self {
             Self::Unsubscribe(name) => Some(name),
             Self::Replace { old, new, .. } => Some(old).filter(|old| **old != new.name),
-            Self::Subscribe(_) | Self::SubscribeWithSnapshot(_) => None,
+            Self::Subscribe(_) | Self::SubscribeWithSnapshot(_) | Self::SubscribeSince { .. } => None,
         }
     }
 
     /// Returns whether this request adds a subscription of this name.
     pub(crate) fn adds(&self, name: &SubscriptionName) -> bool {
         match self {
-            Self::Subscribe(added) | Self::SubscribeWithSnapshot(added) => {
-                added.iter().any(|subscription| subscription.name == *name)
-            }
             Self::Replace { new, .. } => new.name == *name,
-            Self::Unsubscribe(_) => false,
+            other => other.added().iter().any(|subscription| subscription.name == *name),
+        }
+    }
+
+    /// The subscriptions that this request adds. One that takes the place of another is not among them.
+    pub(crate) fn added(&self) -> &[Subscription] {
+        match self {
+            Self::Subscribe(added) | Self::SubscribeWithSnapshot(added) | Self::SubscribeSince { added, .. } => added,
+            Self::Replace { .. } | Self::Unsubscribe(_) => &[],
+        }
+    }
+
+    /// The past events that this request asks for.
+    pub(crate) fn past(&self) -> Option<&PastEvents> {
+        match self {
+            Self::SubscribeSince { past, .. } => Some(past),
+            _ => None,
         }
     }
 }

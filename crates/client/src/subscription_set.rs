@@ -7,11 +7,14 @@
 //!   connection at the same time, and the later of two that concern the same name has to win.
 //! - A connection opens with `accepted` and the first `opening` requests. Requests that come later wait until it has
 //!   subscribed, so that the URL and the first message of a connection always agree.
+//! - A connection asks for past events either for all subscriptions that it opens with, or for none. A request for other past
+//!   events waits like one that comes later.
 //! - A request leaves the set exactly once: it is accepted, is refused, or was part of what a connection opened with.
 
 use std::collections::{BTreeSet, VecDeque};
 
-use entity_stream_protocol::{Action, ErrorCode, RequestId, Subscription, SubscriptionName};
+use entity_stream_protocol::{Action, ErrorCode, RequestId, Since, Subscription, SubscriptionName};
+use tokio::time::Instant;
 
 use crate::subscription_limits::{InvalidSubscriptions, check, subscribe};
 use crate::subscription_request::SubscriptionRequest;
@@ -45,6 +48,8 @@ pub(crate) struct AcceptedMessage {
     pub(crate) done: Option<SubscriptionRequest>,
     /// The names of the subscriptions that begin with a snapshot now.
     pub(crate) begun: BTreeSet<SubscriptionName>,
+    /// True if the message asked for past events.
+    pub(crate) has_asked: bool,
 }
 
 impl SubscriptionSet {
@@ -89,12 +94,7 @@ impl SubscriptionSet {
     /// of another is not among them.
     pub(crate) fn added_at_opening(&self) -> BTreeSet<SubscriptionName> {
         let requests = self.requests.iter().take(self.opening);
-        let added = requests.flat_map(|request| match request {
-            SubscriptionRequest::Subscribe(added) | SubscriptionRequest::SubscribeWithSnapshot(added) => {
-                added.as_slice()
-            }
-            SubscriptionRequest::Replace { .. } | SubscriptionRequest::Unsubscribe(_) => &[],
-        });
+        let added = requests.flat_map(SubscriptionRequest::added);
         let is_new = |added: &&Subscription| self.accepted.iter().all(|accepted| accepted.name != added.name);
         added.filter(is_new).map(|added| added.name.clone()).collect()
     }
@@ -132,14 +132,13 @@ impl SubscriptionSet {
             return Err(InvalidSubscriptions::NotSubscribed(missing.clone()));
         }
         match request {
-            SubscriptionRequest::Subscribe(added) | SubscriptionRequest::SubscribeWithSnapshot(added) => check(added)?,
             // Both are there for a moment.
             SubscriptionRequest::Replace { new, .. } => {
                 let mut both = subscriptions.clone();
                 SubscriptionRequest::Subscribe(vec![Subscription::clone(new)]).apply(&mut both);
                 check(&both)?;
             }
-            SubscriptionRequest::Unsubscribe(_) => {}
+            request => check(request.added())?,
         }
         request.apply(&mut subscriptions);
         check(&subscriptions)
@@ -147,8 +146,8 @@ impl SubscriptionSet {
 
     /// Takes a request. A request that adds nothing needs no message.
     pub(crate) fn push(&mut self, request: SubscriptionRequest) {
-        use SubscriptionRequest::{Subscribe, SubscribeWithSnapshot};
-        if !matches!(&request, Subscribe(added) | SubscribeWithSnapshot(added) if added.is_empty()) {
+        use SubscriptionRequest::{Replace, Unsubscribe};
+        if matches!(&request, Replace { .. } | Unsubscribe(_)) || !request.added().is_empty() {
             self.requests.push_back(request);
         }
     }
@@ -157,7 +156,20 @@ impl SubscriptionSet {
     /// then opens with the subscriptions that the server has accepted before, and new subscriptions follow by themselves.
     pub(crate) fn open(&mut self, is_cautious: bool) {
         let most = if is_cautious { usize::from(self.accepted.is_empty()) } else { usize::MAX };
-        self.opening = self.requests.len().min(most);
+        let since = |request: &SubscriptionRequest| request.past().map(|past| past.since().clone());
+        let first = if self.accepted.is_empty() { self.requests.front().and_then(since) } else { None };
+        self.opening = self.requests.iter().take(most).take_while(|request| since(request) == first).count();
+    }
+
+    /// The past events for which the requests that the connection opens with ask.
+    pub(crate) fn since_at_opening(&self, now: Instant) -> Option<Since> {
+        let first = self.requests.front().filter(|_| self.opening > 0)?;
+        first.past().map(|past| past.at(now))
+    }
+
+    /// True if the next message asks for past events.
+    pub(crate) fn asks_next(&self) -> bool {
+        self.under_way.is_none() && self.requests.front().is_some_and(|request| request.past().is_some())
     }
 
     /// The connection has subscribed to all it opened with.
@@ -186,7 +198,7 @@ impl SubscriptionSet {
 
     /// All requests take effect without the server, which has no connection of the stream.
     pub(crate) fn settle(&mut self) {
-        self.open(false);
+        self.opening = self.requests.len();
         self.opened();
     }
 
@@ -236,19 +248,20 @@ impl SubscriptionSet {
     }
 
     /// The next message to send. `None` if no request waits, or one is under way.
-    pub(crate) fn next_message(&mut self) -> Option<(Action, RequestId)> {
+    pub(crate) fn next_message(&mut self, now: Instant) -> Option<(Action, RequestId)> {
         if self.under_way.is_some() {
             return None;
         }
         let action = match self.requests.front()? {
-            request @ (SubscriptionRequest::Subscribe(added) | SubscriptionRequest::SubscribeWithSnapshot(added)) => {
-                subscribe(added.clone(), request.begins_with_snapshot(), None)?
-            }
             request @ SubscriptionRequest::Replace { new, .. } if !self.is_half_done => {
                 subscribe(vec![Subscription::clone(new)], request.begins_with_snapshot(), None)?
             }
             SubscriptionRequest::Replace { old: name, .. } | SubscriptionRequest::Unsubscribe(name) => {
                 Action::Unsubscribe { subscription: name.clone() }
+            }
+            request => {
+                let since = request.past().map(|past| past.at(now));
+                subscribe(request.added().to_vec(), request.begins_with_snapshot(), since)?
             }
         };
         self.messages += 1;
@@ -273,6 +286,7 @@ impl SubscriptionSet {
         self.under_way.take()?;
         let request = self.requests.front()?;
         let begun = if self.is_half_done { BTreeSet::new() } else { request.begins_with_snapshot() };
+        let has_asked = request.past().is_some();
         match request {
             SubscriptionRequest::Replace { new, .. } if request.removes().is_some() && !self.is_half_done => {
                 let added = vec![Subscription::clone(new)];
@@ -280,12 +294,12 @@ impl SubscriptionSet {
                 self.snapshots.remove(&new.name);
                 self.snapshots.extend(begun.iter().cloned());
                 (self.is_half_done, self.failures) = (true, 0);
-                Some(AcceptedMessage { done: None, begun })
+                Some(AcceptedMessage { done: None, begun, has_asked })
             }
             request => {
                 request.apply(&mut self.accepted);
                 request.apply_to_snapshots(&mut self.snapshots);
-                Some(AcceptedMessage { done: self.take_first(), begun })
+                Some(AcceptedMessage { done: self.take_first(), begun, has_asked })
             }
         }
     }

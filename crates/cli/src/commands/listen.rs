@@ -138,6 +138,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
             .await;
     }
     let names = subscriptions.iter().map(|subscription| subscription.name.clone()).collect();
+    let begins_with_snapshot = !snapshots.is_empty();
     let prompt = args.interactive.then(|| Prompt::open(names)).transpose()?;
     builder = builder.subscriptions(subscriptions).snapshots(snapshots).format(format);
     if let Some(group) = &args.group {
@@ -151,7 +152,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let (resume_file, place) = opened.map_or((None, None), |(file, place)| (Some(file), place));
     let resumed_from = place.as_ref().and_then(|place| place.saved_at);
     let since = place.map(|SavedPlace { bookmark, .. }| bookmark.into()).or(args.since);
-    let begins_in_past = since.is_some();
+    let begins_in_past = since.is_some() || begins_with_snapshot;
     if let Some(since) = since {
         builder = builder.since(since);
     }

@@ -1,8 +1,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use anyhow::ensure;
 use entity_stream_clock::Clock;
-use entity_stream_protocol::Tenant;
+use entity_stream_protocol::{Representation, Subscription, Tenant};
 
 use crate::arguments::{count, duration};
 use crate::client;
@@ -58,6 +59,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     logs::start(logs::OF_A_TOOL)?;
     let mut interrupt = Interrupt::install()?;
     let wanted = args.subscriptions.subscriptions().map_err(usage_error)?;
+    check_views(&wanted.subscriptions).map_err(usage_error)?;
     let credential = args.credential.credential()?;
     let url = match args.url {
         Some(url) => url,
@@ -84,4 +86,26 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     }
     .run(&mut interrupt)
     .await
+}
+
+/// A recording has each event once, and in the form in which `replay` can publish it.
+fn check_views(subscriptions: &[Subscription]) -> anyhow::Result<()> {
+    let mut views = subscriptions.iter().map(|subscription| &subscription.view);
+    ensure!(
+        views.clone().all(|view| view.attributes().len() == 0),
+        "a recording has all attributes of an event, because a replay would remove the others from the entity; leave \
+         --attributes out, and `attributes` of --subscription"
+    );
+    ensure!(
+        views.clone().all(|view| view.representation() == Representation::Normalized),
+        "a recording has the attributes as they were published, because a replay would remove their types; leave \
+         --key-values out, and `representation` of --subscription"
+    );
+    let first = views.next();
+    ensure!(
+        views.all(|view| Some(view) == first),
+        "a recording has each event once; give each subscription the same --whole (`wholeEntity`) and --changes \
+         (`showChanges`)"
+    );
+    Ok(())
 }

@@ -39,7 +39,7 @@ pub(crate) struct Listener {
     pub(crate) quiet: bool,
     /// The file that keeps the place of the listener. `None` to keep none.
     pub(crate) resume_file: Option<ResumeFile>,
-    /// True if the listener begins with past events.
+    /// True if the listener begins with past events or with a snapshot. It has no place before their end.
     pub(crate) begins_in_past: bool,
     /// The time until which an earlier listener had each event, if this one begins there.
     pub(crate) resumed_from: Option<EpochMillis>,
@@ -180,8 +180,8 @@ impl Listener {
                     // After a lost connection, the verdict follows.
                     if !tally.has_subscribed() {
                         self.note(format!("listening to {} at {url}; press Ctrl-C to stop", self.tenant));
-                        if file.is_some() && stream.bookmark().is_none() && !self.begins_in_past {
-                            self.note("the server keeps no history, so --resume has no place to keep");
+                        if file.is_some() && !self.begins_in_past {
+                            self.warn_without_place(stream);
                         }
                     }
                     if let Some(prompt) = &mut prompt {
@@ -209,6 +209,9 @@ impl Listener {
                 }
                 Some(StreamItem::SnapshotComplete { entities, .. }) => {
                     self.note(format!("the snapshot is complete: {}", entities_match(entities)));
+                    if file.is_some() {
+                        self.warn_without_place(stream);
+                    }
                 }
                 Some(StreamItem::Notice(text)) => self.note(text),
                 Some(StreamItem::Disconnected { error, retry_in, was_subscribed }) => {
@@ -246,6 +249,12 @@ impl Listener {
                 }
                 Some(_) => {}
             }
+        }
+    }
+
+    fn warn_without_place(&self, stream: &EntityStream) {
+        if stream.bookmark().is_none() {
+            self.note("the server keeps no history, so --resume has no place to keep");
         }
     }
 

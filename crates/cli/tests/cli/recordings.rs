@@ -209,3 +209,35 @@ fn is_private(path: &Path) -> bool {
 fn is_private(path: &Path) -> bool {
     path.exists()
 }
+
+#[tokio::test]
+async fn an_event_is_recorded_once_and_as_it_was_published() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("city.ndjson");
+    let path = file.to_str().unwrap();
+    for (options, expected) in [
+        (&["--attributes", "speed"][..], "leave --attributes out"),
+        (&["--key-values"], "leave --key-values out"),
+        (&["--subscription", r#"map={"attributes":["speed"]}"#], "`attributes` of --subscription"),
+        (&["--subscription", r#"map={"representation":"keyValues"}"#], "`representation` of --subscription"),
+        (&["--entity-type", "Room", "--subscription", r#"map={"showChanges":true}"#], "each event once; give each"),
+    ] {
+        let ended = run(&[&["record", "demo", path], options].concat()).await;
+        assert_eq!(ended.code, Some(2), "{ended:?}");
+        assert!(ended.stderr.contains(expected), "{ended:?}");
+        assert!(!file.exists(), "{options:?}");
+    }
+    let system = system().await;
+    let two = ["--entity-type", "Room", "--subscription", r#"list={"entityIds":["a"]}"#];
+    let url = system.http_url();
+    let mut recorder = start(&[&["record", "demo", path, "--count", "2", "--target", &url], &two[..]].concat());
+    recorder.says("listening to demo").await;
+    for line in [change("a", 1), change("b", 2)] {
+        publish(&system, &line).await;
+        system.settled().await;
+    }
+    assert_eq!(recorder.exit().await.code(), Some(0));
+    let text = std::fs::read_to_string(&file).unwrap();
+    let entities: Vec<_> = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).collect();
+    assert_eq!(entities.iter().map(|line| line["event"]["entityId"].as_str().unwrap()).collect::<Vec<_>>(), ["a", "b"]);
+}

@@ -133,6 +133,28 @@ async fn a_listener_can_begin_in_the_past() {
 }
 
 #[tokio::test]
+async fn a_listener_that_begins_with_a_snapshot_has_a_place_at_its_end() {
+    let folder = tempfile::tempdir().unwrap();
+    for (minutes, says) in [("60", None), ("0", Some("the server keeps no history, so --resume has no place to keep"))]
+    {
+        let environment = Environment::new(|name| (name == "HISTORY_MINUTES").then(|| minutes.to_owned()));
+        let system = system_with(Config { environment, ..Config::default() }).await;
+        let file = folder.path().join(minutes);
+        let url = system.websocket_url();
+        let mut listener = start(&["listen", "demo", "--url", &url, "--snapshot", "--resume", file.to_str().unwrap()]);
+        listener.says("listening to demo").await;
+        assert_eq!(listener.says("").await, "the snapshot is complete: 0 entities match");
+        if let Some(expected) = says {
+            assert_eq!(listener.says("").await, expected);
+        }
+        listener.signal("TERM").await;
+        assert!(listener.says("").await.starts_with("0 events"));
+        assert_eq!(listener.exit().await.code(), Some(0));
+        assert_eq!(file.exists(), says.is_none());
+    }
+}
+
+#[tokio::test]
 async fn without_a_history_a_listener_says_so() {
     let environment = Environment::new(|name| (name == "HISTORY_MINUTES").then(|| "0".to_owned()));
     let system = system_with(Config { environment, ..Config::default() }).await;

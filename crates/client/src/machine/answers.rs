@@ -23,7 +23,7 @@ impl Machine {
                 } else if self.subscriptions.awaits(id) {
                     self.accepted(Some((bookmark, recovery)), part, now)
                 } else if self.snapshots.awaits(id) {
-                    let (step, verdict) = self.resumption.accepted(bookmark, recovery);
+                    let (step, verdict) = self.resumption.accepted(bookmark, recovery, false);
                     self.hand_out_with(verdict, None);
                     if !self.awaits_retired() {
                         self.snapshots.hold(step);
@@ -78,12 +78,16 @@ impl Machine {
             accept_by: None,
             request_at: None,
         };
-        (self.has_subscribed, self.is_cautious) = (true, false);
+        let is_first = !std::mem::replace(&mut self.has_subscribed, true);
+        self.is_cautious = false;
         (self.is_refused, self.avoids_last_token) = (false, false);
         self.begin_rotation(now);
         self.snapshots.owe(self.subscriptions.new_snapshots_at_opening());
         self.subscriptions.opened();
         let begun = self.subscriptions.snapshots_at_opening();
+        if is_first {
+            self.snapshots.owe(begun.clone());
+        }
         if let Some(part) = part.filter(|_| !begun.is_empty()) {
             self.hand_out_both(Some(StreamItem::Subscribed), verdict, None);
             self.snapshots.begin(begun, Some(step));
@@ -124,16 +128,22 @@ impl Machine {
         now: Instant,
     ) -> Option<ClientMessage> {
         self.no_longer_requesting();
-        let past = past.map(|(bookmark, recovery)| self.resumption.accepted(bookmark, recovery));
+        let AcceptedMessage { done, begun, has_asked } = self.subscriptions.accept()?;
+        let past = past.map(|(bookmark, recovery)| self.resumption.accepted(bookmark, recovery, has_asked));
         let (step, verdict) = past.map_or((None, None), |(step, verdict)| (Some(step), verdict));
         let step = step.filter(|_| !self.awaits_retired());
-        let AcceptedMessage { done, begun } = self.subscriptions.accept()?;
         let item = done.map(StreamItem::Accepted);
         if begun.is_empty() {
             self.hand_out_both(item, verdict, step);
             return self.send_next(now);
         }
         self.snapshots.owe(begun.clone());
+        if part.is_none() && matches!(verdict, Some(StreamItem::Recovered { .. })) {
+            // The past events came instead.
+            self.hand_out_both(item, verdict, step);
+            self.snapshots.begin(begun, None);
+            return self.send_snapshot_request(now);
+        }
         self.hand_out_both(item, verdict, None);
         self.snapshots.begin(begun, step);
         self.snapshot_arrived(part.unwrap_or(ReceivedPart { entities: 0, next: None }), now)

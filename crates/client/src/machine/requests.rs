@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use entity_stream_protocol::{Action, ClientMessage, RequestId, Subscribe, SubscriptionName};
+use entity_stream_protocol::{Action, ClientMessage, RequestId, Since, Subscribe, SubscriptionName};
 use tokio::time::Instant;
 
 use super::Machine;
@@ -15,9 +15,14 @@ impl Machine {
     /// The first message of a connection.
     pub(super) fn opening_action(&mut self, now: Instant) -> Option<Action> {
         let snapshots = self.subscriptions.snapshots_at_opening();
-        let action = subscribe(self.subscriptions.at_opening(), snapshots, self.resumption.since(now));
-        self.resumption.opened(matches!(action, Some(Action::Subscribe(Subscribe { since: Some(_), .. }))));
+        let action = subscribe(self.subscriptions.at_opening(), snapshots, self.since_at_opening(now));
+        self.resumption.opened(matches!(action, Some(Action::Subscribe(Subscribe { since: Some(_), .. }))), now);
         action
+    }
+
+    /// The place in the history from which the next connection wants events.
+    pub(super) fn since_at_opening(&self, now: Instant) -> Option<Since> {
+        self.subscriptions.since_at_opening(now).or_else(|| self.resumption.since(now))
     }
 
     /// Sends the next request about subscriptions, if the connection is free for it.
@@ -25,7 +30,13 @@ impl Machine {
         if !self.is_free() {
             return None;
         }
-        let message = self.subscriptions.next_message().or_else(|| {
+        if self.subscriptions.asks_next() {
+            if let Some(pause) = self.resumption.asks_in(now) {
+                return self.pause_requests(pause, now);
+            }
+            self.resumption.opened(true, now);
+        }
+        let message = self.subscriptions.next_message(now).or_else(|| {
             let names = self.subscriptions.names();
             self.postponed.retain(|name| !names.contains(name));
             self.postponed.next_message(now)

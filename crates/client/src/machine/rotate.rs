@@ -168,6 +168,7 @@ impl Machine {
             (new, _) => BookmarkStep::BeginsAnew(new),
         };
         self.hand_out_with(None, Some(step));
+        self.resumption.opened(has_asked, now);
         if let StreamState::Streaming { ping_at, answer_by, .. } = &mut self.state {
             (*ping_at, *answer_by) = (now + self.conduct.timing.ping, None);
         }

@@ -1,6 +1,7 @@
 mod happenings;
 mod idling;
 mod model;
+mod past_events;
 mod removals;
 mod requests;
 mod resuming;

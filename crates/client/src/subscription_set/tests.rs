@@ -2,6 +2,7 @@ use entity_stream_protocol::{Filter, Subscribe};
 use proptest::prelude::*;
 
 use super::*;
+use crate::past_events::PastEvents;
 
 fn named(name: &str, entity_type: &str) -> Subscription {
     Subscription { name: name.parse().unwrap(), ..Filter::new([entity_type], None).unwrap().into() }
@@ -39,7 +40,7 @@ fn replacing_under_the_same_name_is_one_message() {
         new: Box::new(named("a", "Sensor")),
         has_snapshot: false,
     });
-    let (action, id) = set.next_message().unwrap();
+    let (action, id) = set.next_message(Instant::now()).unwrap();
     assert!(matches!(action, Action::Subscribe(_)) && set.awaits(Some(&id)));
     assert!(matches!(set.accept(), Some(AcceptedMessage { done: Some(_), .. })));
     assert_eq!(set.at_opening(), [named("a", "Sensor")]);
@@ -49,7 +50,7 @@ fn replacing_under_the_same_name_is_one_message() {
 fn a_subscription_that_the_server_lacks_is_not_restored() {
     let mut set = SubscriptionSet::new(vec![named("a", "Room")]);
     set.push(SubscriptionRequest::Unsubscribe("a".parse().unwrap()));
-    set.next_message();
+    set.next_message(Instant::now());
     assert!(set.refuse(&ErrorCode::NotSubscribed).is_some());
     assert_eq!(set.at_opening(), []);
 }
@@ -58,6 +59,10 @@ fn requests() -> impl Strategy<Value = Vec<SubscriptionRequest>> {
     let subscription = ("[a-d]", "[XYZ]").prop_map(|(name, kind)| named(&name, &kind));
     let request = prop_oneof![
         prop::collection::vec(subscription.clone(), 0..3).prop_map(SubscriptionRequest::Subscribe),
+        (prop::collection::vec(subscription.clone(), 0..3), 1..3u32).prop_map(|(added, seconds)| {
+            let past = PastEvents::new(Since::Seconds { seconds }, Instant::now());
+            SubscriptionRequest::SubscribeSince { added, past, has_snapshot: false }
+        }),
         "[a-d]".prop_map(|name| SubscriptionRequest::Unsubscribe(name.parse().unwrap())),
         ("[a-d]", subscription).prop_map(|(old, new)| SubscriptionRequest::Replace {
             old: old.parse().unwrap(),
@@ -87,21 +92,23 @@ proptest! {
         let mut expected = 0;
         for request in requests {
             if set.check(&request).is_ok() {
-                expected += usize::from(request != SubscriptionRequest::Subscribe(Vec::new()));
+                let is_nothing = request.removes().is_none() && request.added().is_empty();
+                let is_nothing = is_nothing && !matches!(request, SubscriptionRequest::Replace { .. });
+                expected += usize::from(!is_nothing);
                 set.push(request);
             }
         }
         let (mut refused, mut losses) = (refused.into_iter(), losses.into_iter());
-        let (mut ended, mut next) = (0, set.next_message());
+        let (mut ended, mut next) = (0, set.next_message(Instant::now()));
         while let Some((action, id)) = next {
-            prop_assert!(set.awaits(Some(&id)) && set.next_message().is_none(), "one message at a time");
+            prop_assert!(set.awaits(Some(&id)) && set.next_message(Instant::now()).is_none(), "one message at a time");
             if let Some(Some(is_cautious)) = losses.next() {
                 set.lost();
                 set.open(is_cautious);
                 server = set.at_opening();
                 ended += set.opening;
                 set.opened();
-                next = set.next_message();
+                next = set.next_message(Instant::now());
                 continue;
             }
             let is_refused = refused.next() == Some(true);
@@ -112,7 +119,7 @@ proptest! {
                 set.accept().expect("a request is under way").done
             };
             ended += usize::from(done.is_some());
-            next = set.next_message();
+            next = set.next_message(Instant::now());
         }
         prop_assert_eq!(ended, expected, "each request ends once");
         prop_assert_eq!(set.at_opening(), server);

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use entity_stream_client::{
-    Client, EntitiesItem, Entity, EntityCollection, EntityStream, StreamItem, StreamState, Subscription,
+    Client, EntitiesItem, Entity, EntityCollection, EntityStream, Since, StreamItem, StreamState, Subscription,
     SubscriptionName, SubscriptionRequest,
 };
 use serde_json::json;
@@ -20,6 +20,7 @@ pub(crate) enum Order {
         call: String,
         subscription: Subscription,
         has_snapshot: bool,
+        since: Option<Since>,
         after: Option<String>,
     },
     Collect {
@@ -146,14 +147,16 @@ impl Program {
         let stream = self.stream.get_or_insert_with(|| client.connect());
         match order {
             Order::Subscribe { after: Some(_), .. } => self.later.push(order),
-            Order::Subscribe { call, subscription, has_snapshot, after: None } => {
+            Order::Subscribe { call, subscription, has_snapshot, since, after: None } => {
                 let name = subscription.name.clone();
                 if has_snapshot {
                     self.with_snapshot.insert(call.clone());
                 }
-                let asked = match has_snapshot {
-                    true => stream.subscribe_with_snapshot([subscription]),
-                    false => stream.subscribe([subscription]),
+                let asked = match (has_snapshot, since) {
+                    (true, None) => stream.subscribe_with_snapshot([subscription]),
+                    (false, None) => stream.subscribe([subscription]),
+                    (true, Some(since)) => stream.subscribe_since_with_snapshot([subscription], since),
+                    (false, Some(since)) => stream.subscribe_since([subscription], since),
                 };
                 match asked {
                     Ok(()) => self.call(call, name),
@@ -199,8 +202,8 @@ impl Program {
             if result.is_err() {
                 let waits = |order: &mut Order| matches!(order, Order::Subscribe { after: Some(after), .. } if *after == call.name);
                 for order in self.later.extract_if(.., waits).collect::<Vec<_>>() {
-                    if let Order::Subscribe { call, subscription, has_snapshot, .. } = order {
-                        self.obey(Order::Subscribe { call, subscription, has_snapshot, after: None });
+                    if let Order::Subscribe { call, subscription, has_snapshot, since, .. } = order {
+                        self.obey(Order::Subscribe { call, subscription, has_snapshot, since, after: None });
                     }
                 }
             }
@@ -270,7 +273,9 @@ impl Program {
 
 fn wire_names(request: &SubscriptionRequest) -> Vec<SubscriptionName> {
     match request {
-        SubscriptionRequest::Subscribe(added) | SubscriptionRequest::SubscribeWithSnapshot(added) => {
+        SubscriptionRequest::Subscribe(added)
+        | SubscriptionRequest::SubscribeWithSnapshot(added)
+        | SubscriptionRequest::SubscribeSince { added, .. } => {
             added.iter().map(|subscription| subscription.name.clone()).collect()
         }
         SubscriptionRequest::Replace { new, .. } => vec![new.name.clone()],

@@ -19,12 +19,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(20);
 /// Plays a scenario. The error names the step that has not come true.
 pub(crate) async fn play(scenario: &Value) -> Result<(), String> {
     let server = ConformanceServer::start().await.unwrap();
-    let mut builder = builder(&server.url(), scenario["options"].as_object().unwrap());
+    let builder = builder(&server.url(), scenario["options"].as_object().unwrap());
     let steps = scenario["steps"].as_array().unwrap();
-    // In this client, a stream as a whole begins in the past.
-    if let Some(seconds) = steps.iter().find_map(|step| step["since"]["seconds"].as_u64()) {
-        builder = builder.since(Since::Seconds { seconds: u32::try_from(seconds).unwrap() });
-    }
     let (orders, receiver) = mpsc::unbounded_channel();
     let (sender, record) = watch::channel(Record::default());
     let program = tokio::spawn(Program::new(builder.build().unwrap(), receiver, sender.clone()).run());
@@ -67,8 +63,10 @@ impl Runner {
                     Ok(subscription) if kind == "entities" => self.order(Order::Collect { call, subscription }),
                     Ok(subscription) => {
                         let has_snapshot = step["snapshot"] == true;
+                        let since =
+                            step.get("since").map(|since| serde_json::from_value::<Since>(since.clone()).unwrap());
                         let after = text("afterRejectionOf");
-                        self.order(Order::Subscribe { call, subscription, has_snapshot, after });
+                        self.order(Order::Subscribe { call, subscription, has_snapshot, since, after });
                     }
                     Err(error) => {
                         let code = code(&error, false, true);

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::resuming::{answered, event_at, not_recovered, recovered};
 use super::*;
+use crate::past_events::PastEvents;
 
 /// Something that happens to a stream.
 #[derive(Clone, Debug)]
@@ -67,6 +68,10 @@ fn happenings() -> impl Strategy<Value = Vec<Happening>> {
             .prop_map(|names| { SubscriptionRequest::Subscribe(names.iter().map(|name| named(name)).collect()) }),
         prop::collection::vec("[abc]", 1..3).prop_map(|names| {
             SubscriptionRequest::SubscribeWithSnapshot(names.iter().map(|name| named(name)).collect())
+        }),
+        ("[abc]", 1..40u32, any::<bool>()).prop_map(|(text, seconds, has_snapshot)| {
+            let past = PastEvents::new(Since::Seconds { seconds }, Instant::now());
+            SubscriptionRequest::SubscribeSince { added: vec![named(&text)], past, has_snapshot }
         }),
         "[abc]".prop_map(|text| SubscriptionRequest::Unsubscribe(name(&text))),
         ("[abc]", "[abc]", any::<bool>()).prop_map(|(old, new, has_snapshot)| SubscriptionRequest::Replace {
