@@ -1,13 +1,17 @@
 /// <reference lib="esnext.disposable" preserve="true" />
+import { checkedType } from './checked.js';
 import { Collection, type EntityChange } from './collection.js';
 import { Emitter } from './emitter.js';
 import { type Entity, entityKey } from './entity.js';
 import { ClosedError, type EntityStreamError } from './errors.js';
-import { type EntitiesOptions, Loader, entityOf } from './live.js';
-import type { Filter, Frame } from './messages.js';
+import { filterOfEntities } from './filter.js';
+import type { EntitiesOptions, EntitiesUpdateOptions } from './live.js';
+import type { EntityFilter, Filter } from './messages.js';
 import type { OnlineTime } from './online.js';
-import { Subscription, type SubscriptionHost, type SubscriptionState } from './subscription.js';
+import { Source, type SourceOwner } from './source.js';
+import type { SubscriptionHost, SubscriptionState } from './subscription.js';
 import { shielded } from './uncaught.js';
+import { refuseUnknown } from './unknown.js';
 import { EntityView, type ViewOptions } from './view.js';
 
 /** The events of a live collection, by name. */
@@ -27,77 +31,33 @@ export interface EntitiesEvents<Data> {
  */
 export class Entities<Data = Record<string, unknown>> implements Iterable<[string, Entity<Data>]>, AsyncDisposable {
   private readonly emitter = new Emitter<EntitiesEvents<Data>>();
-  private readonly collection: Collection;
-  private readonly subscription: Subscription<Data>;
   private readonly views = new Set<EntityView<Data>>();
-  private readonly loader: Loader | undefined;
   /** The keys of the entities with an id: one for each service path. */
   private readonly byId = new Map<string, Set<string>>();
   private readonly completed: Promise<void>;
   private resolve!: () => void;
   private reject!: (error: unknown) => void;
+  private source: Source;
+  /** The source that takes the place of the present one once it has every entity, and the call that waits for it. */
+  private next: { source: Source; resolve(): void; reject(error: Error): void } | undefined;
+  /** Settles after the last update. */
+  private updates: Promise<void> = Promise.resolve();
+  private end: Error | undefined;
   private hasAll = false;
   private isAwaited = false;
-  /** True if the collection has been complete. */
-  private wasFilled = false;
 
   /** @internal */
-  constructor(host: SubscriptionHost, filter: Filter, options: EntitiesOptions, online: OnlineTime) {
-    this.collection = new Collection(online);
-    const { load, servicePath = '/', name, signal } = options;
-    if (load) {
-      const read = async (signal: AbortSignal) => [...(await load(signal))].map((entity) => entityOf(entity, host.tenant, servicePath));
-      const loaded = (entities: readonly Entity[]) => {
-        this.apply(this.collection.load(entities));
-        this.change(true);
-      };
-      this.loader = new Loader(read, loaded, (error) => this.emitter.emit('error', error));
-    }
+  constructor(
+    private readonly host: SubscriptionHost,
+    filter: Filter,
+    private readonly options: EntitiesOptions,
+    online: OnlineTime,
+  ) {
     this.completed = new Promise((resolve, reject) => ([this.resolve, this.reject] = [resolve, reject]));
     this.completed.catch(() => {});
-    this.subscription = new Subscription<Data>(host, filter, { name, signal, snapshot: !load }, {
-      began: () => this.collection.begin(),
-      accepted: () => this.loader?.start(),
-      event: (event) => this.take(event),
-      snapshotItem: (item) => this.take(item),
-      snapshotComplete: () => {
-        this.apply(this.collection.complete());
-        this.change(true);
-      },
-      recovered: () => {
-        if (this.wasFilled) {
-          this.collection.recovered();
-          this.change(true);
-        }
-        // The lost connection has interrupted a load.
-        else this.loader?.start();
-      },
-      notRecovered: () => {
-        if (!this.loader) return;
-        this.wasFilled = false;
-        this.loader.start();
-      },
-      failed: (error) => this.reject(error),
-      lost: () => {
-        this.loader?.stop();
-        this.change(false);
-      },
-    });
-    this.subscription.on('state', (state) => {
-      if (state === 'closed' || state === 'failed') {
-        this.loader?.stop();
-        this.change(false);
-      }
-      if (state === 'closed') this.reject(new ClosedError());
-      this.emitter.emit('state', state);
-    });
+    this.source = this.open(new Collection(online, options.wholeEntity === false), filter, options);
     // A program can end it inside of its constructor.
-    if (this.subscription.state === 'closed') this.reject(new ClosedError());
-    this.subscription.on('error', (error) => {
-      // Without a listener, the program would not notice that the collection has ended.
-      if (!this.isAwaited && !this.emitter.has('error') && !host.isHeard()) console.error(error);
-      this.emitter.emit('error', error);
-    });
+    if (this.state === 'closed') this.finish(new ClosedError());
   }
 
   /** Resolves once the collection holds every entity that matches. Rejects if the server refuses the filter, or if it is closed before. */
@@ -112,18 +72,18 @@ export class Entities<Data = Record<string, unknown>> implements Iterable<[strin
   }
 
   get state(): SubscriptionState {
-    return this.subscription.state;
+    return this.source.subscription.state;
   }
 
   /** The number of entities. */
   get size(): number {
-    return this.collection.held.size;
+    return this.source.collection.held.size;
   }
 
   /** The entity with this id. An id may exist in several service paths; without `servicePath`, this is one of them. */
   get(id: string, servicePath?: string): Entity<Data> | undefined {
     for (const key of this.byId.get(id) ?? []) {
-      const entity = this.collection.held.get(key)?.entity;
+      const entity = this.source.collection.held.get(key)?.entity;
       if (entity && (servicePath === undefined || entity.servicePath === servicePath)) return entity as Entity<Data>;
     }
     return undefined;
@@ -134,7 +94,7 @@ export class Entities<Data = Record<string, unknown>> implements Iterable<[strin
   }
 
   *values(): IterableIterator<Entity<Data>> {
-    for (const { entity } of this.collection.held.values()) yield entity as Entity<Data>;
+    for (const { entity } of this.source.collection.held.values()) yield entity as Entity<Data>;
   }
 
   /** The ids. */
@@ -180,18 +140,94 @@ export class Entities<Data = Record<string, unknown>> implements Iterable<[strin
     return view;
   }
 
+  /**
+   * Exchanges the filter: entities that do not match any more leave, and those that match now are added. Until the collection has every
+   * entity that matches the new filter, it follows the old one, so it misses nothing. Resolves then. If the server refuses the new
+   * filter, rejects, and the old one stays. With `load`, this function returns the entities from now on.
+   */
+  update(filter: EntityFilter, options: EntitiesUpdateOptions = {}): Promise<void> {
+    refuseUnknown('an update', options, ['load']);
+    checkedType('load', options.load, 'function');
+    if (options.load && !this.options.load) throw new TypeError('the collection has no load: the snapshot of the service fills it');
+    const chosen = filterOfEntities(filter, this.options.wholeEntity);
+    const updated = this.updates.then(() => this.exchange(chosen, options.load));
+    this.updates = updated.catch(() => {});
+    return updated;
+  }
+
   /** Ends the collection. It keeps its last entities. */
-  close(): Promise<void> {
-    return this.subscription.close();
+  async close(): Promise<void> {
+    await Promise.all([this.source.close(), this.next?.source.close()]);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
 
-  private take(message: Frame): void {
-    const change = this.collection.apply(message);
-    if (change) this.apply([change]);
+  private open(collection: Collection, filter: Filter, options: EntitiesOptions): Source {
+    return new Source(this.owner, this.host, collection, filter, options);
+  }
+
+  private readonly owner: SourceOwner = {
+    told: (source, changes) => {
+      if (source === this.source) this.apply(changes);
+    },
+    complete: (source) => {
+      if (source.isComplete && source === this.next?.source) this.exchanged(this.next);
+      if (source === this.source) this.change(source.isComplete);
+    },
+    state: (source, state) => {
+      if (state === 'closed') this.ended(source, new ClosedError());
+      if (source === this.source) this.emitter.emit('state', state);
+    },
+    failed: (source, error) => this.ended(source, error),
+    error: (source, error) => {
+      const hasFailed = source.subscription.state === 'failed';
+      // The call of `update` tells the program.
+      if (hasFailed && source !== this.source) return;
+      // Without a listener, the program would not notice that the collection has ended.
+      if (hasFailed && !this.isAwaited && !this.emitter.has('error') && !this.host.isHeard()) console.error(error);
+      this.emitter.emit('error', error);
+    },
+  };
+
+  private exchange(filter: Filter, load: EntitiesOptions['load']): Promise<void> {
+    if (this.end) return Promise.reject(this.end);
+    const name = this.host.registry.newName(this.options.name);
+    const options = { ...this.source.options, name, ...(load ? { load } : {}) };
+    return new Promise((resolve, reject) => {
+      const source = this.open(this.source.collection.successor(), filter, options);
+      this.next = { source, resolve, reject };
+      if (source.subscription.state === 'closed') this.ended(source, new ClosedError());
+    });
+  }
+
+  /** The next source has every entity that matches. */
+  private exchanged({ source, resolve }: { source: Source; resolve(): void }): void {
+    const old = this.source;
+    this.next = undefined;
+    this.source = source;
+    this.apply(old.collection.changesTo(source.collection));
+    void old.close();
+    resolve();
+  }
+
+  private ended(source: Source, error: Error): void {
+    const { next } = this;
+    if (source === this.source) this.finish(error);
+    else if (source === next?.source) {
+      this.next = undefined;
+      next.reject(error);
+    }
+  }
+
+  private finish(error: Error): void {
+    this.end ??= error;
+    this.reject(error);
+    const { next } = this;
+    this.next = undefined;
+    next?.reject(error);
+    void next?.source.close();
   }
 
   private apply(changes: readonly EntityChange[]): void {
@@ -211,10 +247,7 @@ export class Entities<Data = Record<string, unknown>> implements Iterable<[strin
   }
 
   private change(isComplete: boolean): void {
-    if (isComplete) {
-      this.wasFilled = true;
-      this.resolve();
-    }
+    if (isComplete) this.resolve();
     if (this.hasAll === isComplete) return;
     this.hasAll = isComplete;
     this.emitter.emit('complete', isComplete);

@@ -1,4 +1,4 @@
-import type { Filter, Frame } from './messages.js';
+import type { EntityFilter, Filter, Frame } from './messages.js';
 import { refuseUnknown } from './unknown.js';
 
 /** The fields of a filter, with those that `entities` sets or ignores last. */
@@ -14,15 +14,23 @@ export function checkedFilter(filter: Filter): Filter {
   return normal(filter as Frame);
 }
 
-/** The filter of a live collection. Throws for a field that selects changes, because a collection needs every change. */
-export function filterOfEntities(filter: Filter): Filter {
+/**
+ * The filter of a live collection. Throws for a field that selects changes, because a collection needs every change. Unless `isWhole`,
+ * events have only the attributes that were published.
+ */
+export function filterOfEntities(filter: Filter, isWhole = true): Filter {
   refuseUnknown('the filter of entities', filter, OF_ENTITIES);
-  return { ...normal(filter as Frame), wholeEntity: true };
+  return { ...normal(filter as Frame), ...(isWhole ? { wholeEntity: true } : {}) };
 }
 
-/** A text that is the same for filters that select the same. */
+/** A text that is the same for filters that select the same. Throws for a field that does not exist. */
 export function filterKey(filter: Filter): string {
-  return JSON.stringify(normal(filter as Frame));
+  return JSON.stringify(checkedFilter(filter));
+}
+
+/** The same for filters of live collections. */
+export function filterKeyOfEntities(filter: EntityFilter): string {
+  return JSON.stringify(filterOfEntities(filter));
 }
 
 /** Reads the filter in force of a subscription from a `subscribed` answer. */

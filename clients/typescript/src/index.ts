@@ -13,7 +13,7 @@ export {
   RequestError,
 } from './errors.js';
 export type { EventIterator, IteratorOptions } from './iterator.js';
-export type { EntitiesOptions, LoadedEntity } from './live.js';
+export type { EntitiesOptions, EntitiesUpdateOptions, LoadedEntity } from './live.js';
 export type {
   Bookmark,
   ChangeKind,

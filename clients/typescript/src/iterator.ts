@@ -1,3 +1,4 @@
+import { checkedNumber } from './checked.js';
 import { OverflowError } from './errors.js';
 
 /** The buffer of a `for await` loop. */
@@ -11,9 +12,11 @@ export interface IteratorOptions {
   overflow?: 'drop-oldest' | 'fail' | undefined;
 }
 
+export const ITERATOR_OPTIONS: readonly (keyof IteratorOptions)[] = ['capacity', 'overflow'];
+
 /** Throws for an invalid option. */
-export function checkedIterator({ capacity = 1, overflow = 'fail' }: IteratorOptions): void {
-  if (!(capacity >= 1)) throw new RangeError(`capacity has to be at least 1; found ${capacity}`);
+export function checkedIterator({ capacity, overflow = 'fail' }: IteratorOptions): void {
+  checkedNumber('capacity', capacity, 1);
   if (overflow !== 'fail' && overflow !== 'drop-oldest') throw new TypeError('overflow has to be "drop-oldest" or "fail"');
 }
 

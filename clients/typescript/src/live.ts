@@ -20,11 +20,19 @@ export interface EntitiesOptions {
    * the subscription is in force, and again if changes may be missing. Changes in the meantime win.
    */
   load?: ((signal: AbortSignal) => Iterable<LoadedEntity> | Promise<Iterable<LoadedEntity>>) | undefined;
-  /** The service path of loaded entities that have none [`/`]. */
+  /** The service path of loaded entities that have none [that of the filter, or `/`]. */
   servicePath?: string | undefined;
+  /**
+   * `false` is for a service without entity state, and needs `load`: the collection merges the attributes of each event. The default
+   * is `true`: each event has the whole entity.
+   */
+  wholeEntity?: boolean | undefined;
 }
 
-export const ENTITIES_OPTIONS: readonly (keyof EntitiesOptions)[] = ['name', 'signal', 'load', 'servicePath'];
+export const ENTITIES_OPTIONS: readonly (keyof EntitiesOptions)[] = ['name', 'signal', 'load', 'servicePath', 'wholeEntity'];
+
+/** The options of an update of a live collection. */
+export type EntitiesUpdateOptions = Pick<EntitiesOptions, 'load'>;
 
 /** The waits between two attempts to load. */
 const MIN_MS = 1000;
@@ -80,8 +88,12 @@ export class Loader {
   }
 }
 
-/** The entity that a broker returned. */
-export function entityOf({ id, type, servicePath, '@context': _, ...data }: LoadedEntity, tenant: string, usualPath: string): Entity {
+/** The entity that a broker returned. The error of one that is none has no value of it. */
+export function entityOf(loaded: LoadedEntity, tenant: string, usualPath: string): Entity {
+  const { id, type, servicePath, '@context': _, ...data } = loaded ?? {};
+  if (typeof id !== 'string' || id === '') throw new TypeError('an entity has no `id`');
+  const isType = (each: unknown) => typeof each === 'string' && each !== '';
+  if (!isType(type) && !(Array.isArray(type) && type.length > 0 && type.every(isType))) throw new TypeError('an entity has no `type`');
   const path = typeof servicePath === 'string' ? servicePath : usualPath;
   return { id, type, tenant, servicePath: path, data, version: undefined, timestamp: '', partial: false };
 }

@@ -1,3 +1,4 @@
+import { checkedNumber, checkedType } from './checked.js';
 import type { DpopKeyPair } from './dpop.js';
 import { shielded } from './uncaught.js';
 import { refuseUnknown } from './unknown.js';
@@ -90,7 +91,7 @@ const DEFAULTS = {
 };
 
 /** The names of all options. */
-const NAMES: readonly (keyof EntityStreamOptions)[] = [
+export const STREAM_OPTIONS: readonly (keyof EntityStreamOptions)[] = [
   'url', 'tenant', 'getToken', 'dpop', 'groupId', 'WebSocket', 'parse', 'debug', ...(Object.keys(DEFAULTS) as (keyof typeof DEFAULTS)[]),
 ];
 
@@ -108,14 +109,13 @@ export type Settings = typeof DEFAULTS & {
 
 /** Completes and checks options. Throws at once for an invalid option. */
 export function settings(options: EntityStreamOptions): Settings {
-  refuseUnknown('a stream', options, NAMES);
+  refuseUnknown('a stream', options, STREAM_OPTIONS);
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
   for (const [name, usual] of Object.entries(DEFAULTS)) {
-    const value = given[name];
-    if (typeof usual === 'number' && value !== undefined && !(typeof value === 'number' && value >= 0)) {
-      throw new TypeError(`${name} has to be a number of at least 0`);
-    }
+    if (typeof usual === 'number') checkedNumber(name, given[name], 0);
   }
+  for (const name of ['getToken', 'parse', 'debug', 'WebSocket'] as const) checkedType(name, options[name], 'function');
+  checkedType('groupId', options.groupId, 'string');
   const authenticate = options.authenticate ?? DEFAULTS.authenticate;
   if (authenticate !== 'handshake' && authenticate !== 'first-message') {
     throw new TypeError('authenticate has to be "handshake" or "first-message"');
@@ -126,6 +126,7 @@ export function settings(options: EntityStreamOptions): Settings {
   if (options.groupId !== undefined && !/^[A-Za-z0-9_.-]{1,128}$/.test(options.groupId)) {
     throw new TypeError('groupId has to be 1 to 128 characters of A-Z a-z 0-9 _ - .');
   }
+  if (options.dpop !== undefined) refuseUnknown('dpop', options.dpop, ['keyPair']);
   if (options.dpop !== undefined && !(options.dpop.keyPair?.privateKey && options.dpop.keyPair.publicKey)) {
     throw new TypeError('dpop has to have a keyPair; generateDpopKey() makes one');
   }

@@ -1,16 +1,19 @@
 'use client';
 
 import { type ReactNode, createContext, createElement, useCallback, useContext, useEffect, useInsertionEffect, useMemo, useRef, useState, useSyncExternalStore } from 'react';
+import { checkedNumber, checkedType } from './checked.js';
 import type { Entity } from './entity.js';
 import type { EntityStreamError } from './errors.js';
-import { filterKey } from './filter.js';
+import { filterKey, filterKeyOfEntities } from './filter.js';
+import { connectionKey } from './key.js';
 import type { EntitiesOptions } from './live.js';
 import type { EntityEvent, EntityFilter, Filter } from './messages.js';
-import type { EntityStreamOptions } from './options.js';
+import { type EntityStreamOptions, STREAM_OPTIONS } from './options.js';
 import { FRAME_MS, IDLE, NOTHING, SharedStream } from './shared.js';
 import { EntityStream, type StateChange } from './stream.js';
 import type { NotRecovered } from './subscription.js';
-import type { ViewOptions } from './view.js';
+import { refuseUnknown } from './unknown.js';
+import { VIEW_OPTIONS, type ViewOptions, checkedView } from './view.js';
 
 const Context = createContext<SharedStream | undefined>(undefined);
 
@@ -24,6 +27,7 @@ export type EntityStreamProviderProps = ({ stream: EntityStream } | (EntityStrea
  */
 export function EntityStreamProvider({ children, ...given }: EntityStreamProviderProps): ReactNode {
   const { stream } = given;
+  refuseUnknown('an EntityStreamProvider', given, stream ? ['stream'] : [...STREAM_OPTIONS, 'stream']);
   const key = stream ? '' : connectionKey(given as EntityStreamOptions);
   const { shared, latest } = useMemo(
     () => {
@@ -53,6 +57,8 @@ export interface UseEntityStreamOptions<Data = Record<string, unknown>> {
   onNotRecovered?: ((verdict: NotRecovered) => void) | undefined;
 }
 
+const EVENT_OPTIONS: readonly (keyof UseEntityStreamOptions)[] = ['enabled', 'limit', 'onEvent', 'onNotRecovered'];
+
 /** The result of {@link useEntityStream}. */
 export interface EntityStreamView<Data = Record<string, unknown>> {
   /** The latest events, the newest first. */
@@ -71,7 +77,10 @@ export function useEntityStream<Data = Record<string, unknown>>(
   options: UseEntityStreamOptions<Data> = {},
 ): EntityStreamView<Data> {
   const shared = useShared();
+  refuseUnknown('useEntityStream', options, EVENT_OPTIONS);
   const { enabled = true, limit = 100 } = options;
+  checkedNumber('limit', limit, 0);
+  for (const name of ['onEvent', 'onNotRecovered'] as const) checkedType(name, options[name], 'function');
   const latest = useLatest({ filter, options });
   const [events, setEvents] = useState<readonly EntityEvent<Data>[]>([]);
   const [{ isReady, error }, setStatus] = useState<{ isReady: boolean; error?: EntityStreamError | undefined }>({ isReady: false });
@@ -127,6 +136,8 @@ export interface UseEntitiesOptions<Data = Record<string, unknown>> extends View
   load?: EntitiesOptions['load'];
 }
 
+const ENTITIES_OPTIONS: readonly (keyof UseEntitiesOptions)[] = ['enabled', 'load', ...VIEW_OPTIONS];
+
 /** The result of {@link useEntities}. */
 export interface EntitiesView<Data = Record<string, unknown>> {
   /** The entities that match, in the order of `sort`. */
@@ -139,10 +150,13 @@ export interface EntitiesView<Data = Record<string, unknown>> {
 /** The entities that match a filter, kept up to date. Components with equal filters share one collection. */
 export function useEntities<Data = Record<string, unknown>>(filter: EntityFilter = {}, options: UseEntitiesOptions<Data> = {}): EntitiesView<Data> {
   const shared = useShared();
+  refuseUnknown('useEntities', options, ENTITIES_OPTIONS);
+  checkedView(options);
+  checkedType('load', options.load, 'function');
   const { enabled = true, sort, filter: passes, limit } = options;
   const hasLoad = options.load !== undefined;
   const latest = useLatest({ filter, options });
-  const key = filterKey(filter);
+  const key = filterKeyOfEntities(filter);
   const attempts = useSyncExternalStore(shared.listen, () => shared.attemptsOfEntities(filter, hasLoad), () => 0);
   const subscribe = useCallback(
     (changed: () => void) => {
@@ -203,12 +217,6 @@ function open(latest: { readonly current: EntityStreamOptions & { stream?: undef
     ...(parse ? { parse: (text) => (latest.current.parse ?? parse)(text) } : {}),
     ...(debug ? { debug: (entry) => latest.current.debug?.(entry) } : {}),
   });
-}
-
-/** The values of the options that are no functions, and the presence of those that are. */
-function connectionKey(options: EntityStreamOptions): string {
-  const plain = Object.entries(options).map(([name, value]) => [name, typeof value === 'function' || name === 'dpop' ? value !== undefined : value]);
-  return JSON.stringify(plain.filter(([, value]) => value !== undefined).sort(([a], [b]) => (String(a) < String(b) ? -1 : 1)));
 }
 
 function select<Data>(entities: readonly Entity<Data>[], { sort, filter, limit }: ViewOptions<Data>): readonly Entity<Data>[] {

@@ -1,7 +1,7 @@
 import type { Entities } from './entities.js';
 import type { Entity } from './entity.js';
 import { ClosedError, type EntityStreamError } from './errors.js';
-import { filterKey } from './filter.js';
+import { filterKey, filterKeyOfEntities } from './filter.js';
 import type { EntitiesOptions } from './live.js';
 import type { Filter } from './messages.js';
 import type { EntityStream, StateChange } from './stream.js';
@@ -265,5 +265,5 @@ function eventsKey(filter: Filter): string {
 
 /** A collection that the service fills is another one than that of a program's `load`. */
 function entitiesKey(filter: Filter, hasLoad: boolean): string {
-  return `${hasLoad ? 'loaded' : 'entities'} ${filterKey(filter)}`;
+  return `${hasLoad ? 'loaded' : 'entities'} ${filterKeyOfEntities(filter)}`;
 }

@@ -137,8 +137,10 @@ export class EntityStream implements AsyncDisposable {
     refuseUnknown('a collection', options, ENTITIES_OPTIONS);
     checkedType('load', options.load, 'function');
     checkedType('servicePath', options.servicePath, 'string');
+    checkedType('wholeEntity', options.wholeEntity, 'boolean');
+    if (options.wholeEntity === false && !options.load) throw new TypeError('wholeEntity: false needs load: without entity state the service has no snapshot');
     this.check(options, options.load ? undefined : 'snapshots; pass load');
-    return new Entities<Data>(this.host, filterOfEntities(filter), options, this.time);
+    return new Entities<Data>(this.host, filterOfEntities(filter, options.wholeEntity), { ...options }, this.time);
   }
 
   /**

@@ -2,9 +2,10 @@
 import { Emitter } from './emitter.js';
 import { ClosedError, EntityStreamError, type OverflowError, asError } from './errors.js';
 import { checkedFilter } from './filter.js';
-import { EventIterator, type IteratorOptions } from './iterator.js';
+import { EventIterator, ITERATOR_OPTIONS, type IteratorOptions, checkedIterator } from './iterator.js';
 import type { EntityEvent, EntitySnapshot, Filter, Frame, NotRecoveredReason, Since } from './messages.js';
 import type { Registry } from './registry.js';
+import { refuseUnknown } from './unknown.js';
 import type { Receiver, Wire } from './wire.js';
 
 /** The options of a subscription. The buffer of its loops is among them. */
@@ -135,9 +136,11 @@ export class Subscription<Data = Record<string, unknown>> implements AsyncIterab
   }
 
   /** The future events for a `for await` loop, with a buffer of its own. */
-  events(options: IteratorOptions = this.options): EventIterator<EntityEvent<Data>> {
+  events(options?: IteratorOptions): EventIterator<EntityEvent<Data>> {
+    if (options !== undefined) refuseUnknown('a loop', options, ITERATOR_OPTIONS);
+    checkedIterator(options ?? {});
     const report = (error: OverflowError) => this.emitter.emit('error', error);
-    const iterator = new EventIterator<EntityEvent<Data>>(options, report, (ended) => void this.iterators.delete(ended));
+    const iterator = new EventIterator<EntityEvent<Data>>(options ?? this.options, report, (ended) => void this.iterators.delete(ended));
     if (this.end) iterator.finish(this.current === 'failed' ? this.end : undefined);
     else this.iterators.add(iterator);
     return iterator;

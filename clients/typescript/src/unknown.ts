@@ -1,5 +1,6 @@
-/** Refuses names that do not exist, because a misspelt option would otherwise have no effect. */
+/** Refuses names that do not exist, because a misspelt option would otherwise have no effect, and anything but an object. */
 export function refuseUnknown(what: string, given: object, known: readonly string[]): void {
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) throw new TypeError(`${what} takes an object; it has ${known.join(', ')}`);
   for (const name of Object.keys(given)) {
     if (known.includes(name)) continue;
     const near = nearest(name, known);

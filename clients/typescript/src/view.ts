@@ -1,6 +1,8 @@
+import { checkedNumber, checkedType } from './checked.js';
 import { Emitter } from './emitter.js';
 import type { EntityChange } from './collection.js';
 import type { Entity } from './entity.js';
+import { refuseUnknown } from './unknown.js';
 
 /** The options of a view. */
 export interface ViewOptions<Data> {
@@ -10,6 +12,15 @@ export interface ViewOptions<Data> {
   filter?: ((entity: Entity<Data>) => boolean) | undefined;
   /** The most entities; the first in the order stay. */
   limit?: number | undefined;
+}
+
+export const VIEW_OPTIONS: readonly (keyof ViewOptions<unknown>)[] = ['sort', 'filter', 'limit'];
+
+/** Throws for an invalid option of a view. */
+export function checkedView({ sort, filter, limit }: ViewOptions<never>): void {
+  checkedType('sort', sort, 'function');
+  checkedType('filter', filter, 'function');
+  checkedNumber('limit', limit, 0);
 }
 
 /**
@@ -30,6 +41,8 @@ export class EntityView<Data = Record<string, unknown>> implements Iterable<Enti
     private readonly options: ViewOptions<Data>,
     private readonly onClose: (view: EntityView<Data>) => void,
   ) {
+    refuseUnknown('a view', options, VIEW_OPTIONS);
+    checkedView(options);
     this.all = [...entities].filter((entity) => this.passes(entity)).sort(this.compare);
     this.members = new Set(this.all);
   }

@@ -244,3 +244,17 @@ check('a collection is seeded from a broker without a gap', {}, async (open, loc
   assert.deepEqual(changes, ['added urn:changed', 'added urn:same', 'added urn:other']);
   assert.deepEqual(coldest.values.map(({ id }) => id), ['urn:same', 'urn:changed']);
 });
+
+check('a collection follows a service without entity state', { ENTITY_STATE: 'false' }, async (open, local) => {
+  const load = () => [{ id: 'urn:a', type: 'Room', t: 1, h: 1 }];
+  const filter = { entityTypes: ['Room'], representation: 'keyValues' } as const;
+  const refused = await open().entities(filter, { load }).ready.then(() => '', ({ code }: { code: string }) => code);
+  assert.equal(refused, 'not_available');
+  const rooms = open().entities(filter, { load, wholeEntity: false });
+  await rooms.ready;
+  await local.publish('demo', [{ entityType: 'Room', entityId: 'urn:a', data: { t: 2 } }]);
+  await until('the change', () => rooms.get('urn:a')?.data['t'] === 2);
+  assert.deepEqual(rooms.get('urn:a')?.data, { t: 2, h: 1 });
+  await rooms.update({ ...filter, entityTypes: ['Hall'] }, { load: () => [] });
+  assert.equal(rooms.size, 0);
+});

@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 import { build, preview } from 'vite';
 import { complaintsOf, launchFor } from './harness/chromium.js';
 import { Local, PATIENCE_MS, until } from './harness/local.js';
-import { PACKAGE } from './harness/paths.js';
+import { NODE_22, PACKAGE } from './harness/paths.js';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'entity-stream-package-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -42,10 +42,10 @@ const App = () => h(EntityStreamProvider, { url: 'ws://localhost:3000', tenant: 
 createRoot(document.getElementById('root')).render(h(App));
 `;
 
-const PROGRAM = `
+const PROGRAM = (options: string, imports = '') => `
 import { EntityStream } from '@entity-stream/client';
-import { WebSocket } from 'ws';
-const stream = new EntityStream({ url: process.argv[2], tenant: 'demo', WebSocket });
+${imports}
+const stream = new EntityStream({ url: process.argv[2], tenant: 'demo'${options} });
 const rooms = stream.entities({ entityTypes: ['Room'] });
 await rooms.ready;
 console.log([...rooms.keys()].join());
@@ -120,13 +120,18 @@ for (const [how, args] of [
   });
 }
 
-test('a program of Node.js works with the tarball', { timeout: 240_000 }, async (context) => {
-  const root = application('Node.js', { 'main.js': PROGRAM }, 'ws@8', path.join(folder, tarball.filename));
+test('a program of Node.js works with the tarball, and in Node.js 22 without a further package', { timeout: 240_000 }, async (context) => {
+  const files = { 'main.js': PROGRAM(', WebSocket', "import { WebSocket } from 'ws';"), 'alone.js': PROGRAM('') };
+  const root = application('Node.js', files, 'ws@8', path.join(folder, tarball.filename));
   const local = await Local.start();
   context.after(() => local.kill());
   await local.publish('demo', [room]);
   const run = promisify(execFile);
-  await until('the room', async () => (await run(process.execPath, ['main.js', local.url], { cwd: root })).stdout.trim() === room.entityId);
+  const isShown = async (node: string, file: string) => (await run(node, [file, local.url], { cwd: root })).stdout.trim() === room.entityId;
+  await until('the room', () => isShown(process.execPath, 'main.js'));
+  // `just tools` is for Linux.
+  if (process.platform !== 'linux') return;
+  for (const file of ['main.js', 'alone.js']) assert(await isShown(NODE_22, file), file);
 });
 
 for (const [platform, lib, types, source, packages] of [

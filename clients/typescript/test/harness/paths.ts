@@ -5,3 +5,5 @@ import { fileURLToPath } from 'node:url';
 export const PACKAGE = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../..');
 export const REPOSITORY = path.resolve(PACKAGE, '../..');
 export const SEEDS = path.join(REPOSITORY, 'tests/clients/seeds');
+/** Node.js 22, which `just tools` installs on Linux. */
+export const NODE_22 = path.join(REPOSITORY, `tests/clients/node_modules/node-linux-${process.arch}/bin/node`);

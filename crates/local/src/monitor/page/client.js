@@ -154,6 +154,20 @@ function bytes(text) {
 function base64url(data) {
 	return btoa(String.fromCharCode(...new Uint8Array(data))).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 }
+// src/checked.ts
+function checkedType(name, value, type) {
+	if (value !== void 0 && typeof value !== type) throw new TypeError(`${name} has to be a ${type}; found ${kindOf(value)}`);
+}
+function checkedNumber(name, value, least) {
+	if (value !== void 0 && !(typeof value === "number" && value >= least)) throw new TypeError(`${name} has to be a number of at least ${least}; found ${typeof value === "number" ? value : kindOf(value)}`);
+}
+function checkedSignal(signal) {
+	const { aborted, addEventListener, removeEventListener } = signal ?? {};
+	if (signal !== void 0 && !(typeof aborted === "boolean" && typeof addEventListener === "function" && typeof removeEventListener === "function")) throw new TypeError(`signal has to be an AbortSignal; found ${kindOf(signal)}`);
+}
+function kindOf(value) {
+	return value === null ? "null" : Array.isArray(value) ? "an array" : typeof value === "object" ? "an object" : `a ${typeof value}`;
+}
 // src/entity.ts
 function entityKey(tenant, servicePath, id) {
 	return JSON.stringify([
@@ -165,11 +179,17 @@ function entityKey(tenant, servicePath, id) {
 function versionOf({ version }) {
 	return typeof version === "number" ? version : void 0;
 }
-function entityAfter(before, message) {
+function isWhole(message, merges) {
+	return !isLeftOut(message) && (versionOf(message) !== void 0 && !merges || message["type"] === "entityCreated");
+}
+function isLeftOut({ truncated, data }) {
+	return truncated === true || data === void 0;
+}
+function entityAfter(before, message, merges) {
 	const version = versionOf(message);
 	const data = message["data"];
-	const isLeftOut = message["truncated"] === true || data === void 0;
-	const [now, isPartial] = !isLeftOut && (version !== void 0 || message["type"] === "entityCreated") ? [data, false] : before && !isLeftOut ? [merged(before.data, data, message["changedAttributes"]), before.partial] : before ? [before.data, true] : [isLeftOut ? {} : data, true];
+	const hasNothing = isLeftOut(message);
+	const [now, isPartial] = isWhole(message, merges) ? [data, false] : before && !hasNothing ? [merged(before.data, data, message["changedAttributes"]), before.partial] : before ? [before.data, true] : [hasNothing ? {} : data, true];
 	return Object.freeze({
 		id: String(message["entityId"]),
 		type: message["entityType"],
@@ -186,35 +206,75 @@ function merged(before, data, changed) {
 	const removed = Array.isArray(changed) && !isEmpty ? changed.filter((name) => !Object.hasOwn(data, String(name))) : [];
 	return Object.fromEntries([...Object.entries(before).filter(([name]) => !removed.includes(name)), ...Object.entries(data)]);
 }
+function isEqual(a, b) {
+	if (Object.is(a, b)) return true;
+	if (typeof a !== "object" || typeof b !== "object" || a === null || b === null || Array.isArray(a) !== Array.isArray(b)) return false;
+	const [names, others] = [Object.keys(a), Object.keys(b)];
+	const [left, right] = [a, b];
+	return names.length === others.length && names.every((name) => Object.hasOwn(right, name) && isEqual(left[name], right[name]));
+}
 // src/collection.ts
 const TIME_MS$1 = 9e5;
 const MOST$1 = 1e5;
-var Collection = class {
+var Collection = class Collection {
 	online;
+	merges;
 	held = new Map();
 	gone = new Map();
 	removedSince;
+	partsSince;
 	beginnings = 0;
-	constructor(online) {
+	constructor(online, merges = false) {
 		this.online = online;
+		this.merges = merges;
+	}
+	successor() {
+		const other = new Collection(this.online, this.merges);
+		for (const [key, gone] of this.gone) if (gone.isDeleted) other.gone.set(key, gone);
+		return other;
+	}
+	changesTo({ held }) {
+		const changes = [];
+		for (const [key, { entity }] of this.held) if (!held.has(key)) changes.push({
+			kind: "removed",
+			before: entity,
+			after: void 0
+		});
+		for (const [key, now] of held) {
+			const before = this.held.get(key)?.entity;
+			const after = now.entity;
+			if (!before) changes.push({
+				kind: "added",
+				before,
+				after
+			});
+			else if (isEqual(before, after)) now.entity = before;
+			else changes.push({
+				kind: "updated",
+				before,
+				after
+			});
+		}
+		return changes;
 	}
 	begin() {
 		this.beginnings += 1;
 		this.removedSince = new Set();
+		this.partsSince = new Map();
 	}
 	recovered() {
-		this.removedSince = void 0;
+		this.removedSince = this.partsSince = void 0;
 	}
 	apply(message) {
 		this.forget();
 		const key = entityKey(String(message["tenant"]), String(message["servicePath"]), String(message["entityId"]));
-		return message["type"] === "entityDeleted" || message["type"] === "entityLeft" ? this.remove(key, versionOf(message)) : this.put(key, message);
+		return message["type"] === "entityDeleted" || message["type"] === "entityLeft" ? this.remove(key, message) : this.put(key, message);
 	}
 	complete() {
-		this.removedSince = void 0;
+		this.removedSince = this.partsSince = void 0;
 		return [...this.held].filter(([, { shownIn }]) => shownIn < this.beginnings).map(([key, { entity }]) => {
 			this.held.delete(key);
-			if (entity.version !== void 0) this.bury(key, entity.version);
+			if (entity.version !== void 0) this.bury(key, entity.version, false);
 			return {
 				kind: "removed",
 				before: entity,
@@ -226,10 +286,21 @@ var Collection = class {
 		return [...entities.flatMap((loaded) => {
 			const key = entityKey(loaded.tenant, loaded.servicePath, loaded.id);
 			const held = this.held.get(key);
-			if (this.removedSince?.has(key) || held?.shownIn === this.beginnings) return [];
-			const after = Object.freeze({
+			if (this.removedSince?.has(key)) return [];
+			const isShown = held?.shownIn === this.beginnings;
+			const parts = isShown ? this.partsSince?.get(key) : [];
+			if (!parts) return [];
+			const { data, partial } = parts.reduce((entity, message) => entityAfter(entity, message, this.merges), loaded);
+			const { version, timestamp } = isShown && held?.entity || {
 				...loaded,
 				version: held?.entity.version ?? this.gone.get(key)?.version
+			};
+			const after = Object.freeze({
+				...loaded,
+				data,
+				partial,
+				version,
+				timestamp
 			});
 			this.gone.delete(key);
 			this.held.set(key, {
@@ -247,13 +318,15 @@ var Collection = class {
 			}];
 		}), ...this.complete()];
 	}
-	remove(key, version) {
+	remove(key, message) {
+		const version = versionOf(message);
 		const held = this.held.get(key);
 		const known = held?.entity.version;
 		if (version !== void 0 && known !== void 0 && version < known) return void 0;
 		this.removedSince?.add(key);
+		this.partsSince?.delete(key);
 		const last = known === void 0 ? version : Math.max(known, version ?? known);
-		if (last !== void 0) this.bury(key, last);
+		if (last !== void 0) this.bury(key, last, message["type"] === "entityDeleted");
 		if (!held) return void 0;
 		this.held.delete(key);
 		return {
@@ -271,11 +344,12 @@ var Collection = class {
 			return;
 		}
 		const before = held.entity;
-		const after = entityAfter(before, message);
+		const after = entityAfter(before, message, this.merges);
 		this.held.set(key, {
 			entity: after,
 			shownIn: this.beginnings
 		});
+		this.note(key, message);
 		return {
 			kind: "updated",
 			before,
@@ -287,7 +361,8 @@ var Collection = class {
 		if (!(gone === void 0 || (version === void 0 ? message["type"] === "entityCreated" : version > gone))) return void 0;
 		this.gone.delete(key);
 		this.removedSince?.delete(key);
-		const entity = entityAfter(void 0, message);
+		const entity = entityAfter(void 0, message, this.merges);
+		this.note(key, message);
 		const after = version === void 0 && gone !== void 0 ? Object.freeze({
 			...entity,
 			version: gone
@@ -302,11 +377,22 @@ var Collection = class {
 			after
 		};
 	}
-	bury(key, version) {
-		const known = this.gone.get(key)?.version ?? version;
+	note(key, message) {
+		const parts = this.partsSince;
+		if (!parts) return;
+		if (isWhole(message, this.merges)) parts.set(key, void 0);
+		else if (!parts.has(key)) parts.set(key, [message]);
+		else parts.get(key)?.push(message);
+	}
+	bury(key, version, isDeleted) {
+		const known = this.gone.get(key);
+		const last = known && known.version > version ? known : {
+			version,
+			isDeleted
+		};
 		this.gone.delete(key);
 		this.gone.set(key, {
-			version: Math.max(known, version),
+			...last,
 			time: this.online.at()
 		});
 	}
@@ -357,6 +443,81 @@ var Emitter = class {
 		for (const listener of [...this.listeners[name] ?? []]) shielded(() => listener(value));
 	}
 };
+// src/unknown.ts
+function refuseUnknown(what, given, known) {
+	if (typeof given !== "object" || given === null || Array.isArray(given)) throw new TypeError(`${what} takes an object; it has ${known.join(", ")}`);
+	for (const name of Object.keys(given)) {
+		if (known.includes(name)) continue;
+		const near = nearest(name, known);
+		throw new TypeError(`${what} has no \`${name}\`${near === void 0 ? `; it has ${known.join(", ")}` : `; did you mean \`${near}\`?`}`);
+	}
+}
+function nearest(name, known) {
+	const plain = (text) => text.toLowerCase().replaceAll(/[_-]/g, "");
+	const most = name.length < 5 ? 1 : 2;
+	let best;
+	let least = most + 1;
+	for (const other of known) {
+		const far = distance(plain(name), plain(other));
+		if (far < least) [best, least] = [other, far];
+	}
+	return best;
+}
+function distance(a, b) {
+	let former = [];
+	let row = Array.from({ length: b.length + 1 }, (_, place) => place);
+	for (let i = 1; i <= a.length; i += 1) {
+		const next = [i];
+		for (let j = 1; j <= b.length; j += 1) {
+			const same = a[i - 1] === b[j - 1] ? 0 : 1;
+			let least = Math.min(row[j] + 1, next[j - 1] + 1, row[j - 1] + same);
+			if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) least = Math.min(least, former[j - 2] + 1);
+			next.push(least);
+		}
+		[former, row] = [row, next];
+	}
+	return row[b.length];
+}
+// src/filter.ts
+const FIELDS = [
+	"entityTypes",
+	"entityIds",
+	"idPattern",
+	"q",
+	"geoQ",
+	"servicePath",
+	"attributes",
+	"representation",
+	"showChanges",
+	"notificationTrigger",
+	"watchedAttributes",
+	"wholeEntity"
+];
+const OF_ENTITIES = FIELDS.slice(0, -3);
+function checkedFilter(filter) {
+	refuseUnknown("a filter", filter, FIELDS);
+	return normal(filter);
+}
+function filterOfEntities(filter, isWhole = true) {
+	refuseUnknown("the filter of entities", filter, OF_ENTITIES);
+	return {
+		...normal(filter),
+		...isWhole ? { wholeEntity: true } : {}
+	};
+}
+function filterInForce(answer, name) {
+	return normal((Array.isArray(answer["subscriptions"]) ? answer["subscriptions"] : [answer]).find((one) => one["subscription"] === name) ?? {});
+}
+function normal(fields) {
+	const kept = FIELDS.flatMap((name) => {
+		const value = fields[name];
+		return value !== void 0 && value !== null && value !== "" && value !== false && !(Array.isArray(value) && value.length === 0) ? [[name, structured(value)]] : [];
+	});
+	return Object.fromEntries(kept);
+}
+function structured(value) {
+	return typeof value === "object" ? JSON.parse(JSON.stringify(value)) : value;
+}
 // src/timer.ts
 const LONGEST = 2 ** 31 - 1;
 function after(ms, callback) {
@@ -427,7 +588,8 @@ const ENTITIES_OPTIONS = [
 	"name",
 	"signal",
 	"load",
-	"servicePath"
+	"servicePath",
+	"wholeEntity"
 ];
 const MIN_MS = 1e3;
 const MAX_MS = 3e4;
@@ -473,7 +635,11 @@ var Loader = class {
 		}
 	}
 };
-function entityOf({ id, type, servicePath, "@context": _, ...data }, tenant, usualPath) {
+function entityOf(loaded, tenant, usualPath) {
+	const { id, type, servicePath, "@context": _, ...data } = loaded ?? {};
+	if (typeof id !== "string" || id === "") throw new TypeError("an entity has no `id`");
+	const isType = (each) => typeof each === "string" && each !== "";
+	if (!isType(type) && !(Array.isArray(type) && type.length > 0 && type.every(isType))) throw new TypeError("an entity has no `type`");
 	return {
 		id,
 		type,
@@ -485,83 +651,10 @@ function entityOf({ id, type, servicePath, "@context": _, ...data }, tenant, usu
 		partial: false
 	};
 }
-// src/unknown.ts
-function refuseUnknown(what, given, known) {
-	for (const name of Object.keys(given)) {
-		if (known.includes(name)) continue;
-		const near = nearest(name, known);
-		throw new TypeError(`${what} has no \`${name}\`${near === void 0 ? `; it has ${known.join(", ")}` : `; did you mean \`${near}\`?`}`);
-	}
-}
-function nearest(name, known) {
-	const plain = (text) => text.toLowerCase().replaceAll(/[_-]/g, "");
-	const most = name.length < 5 ? 1 : 2;
-	let best;
-	let least = most + 1;
-	for (const other of known) {
-		const far = distance(plain(name), plain(other));
-		if (far < least) [best, least] = [other, far];
-	}
-	return best;
-}
-function distance(a, b) {
-	let former = [];
-	let row = Array.from({ length: b.length + 1 }, (_, place) => place);
-	for (let i = 1; i <= a.length; i += 1) {
-		const next = [i];
-		for (let j = 1; j <= b.length; j += 1) {
-			const same = a[i - 1] === b[j - 1] ? 0 : 1;
-			let least = Math.min(row[j] + 1, next[j - 1] + 1, row[j - 1] + same);
-			if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) least = Math.min(least, former[j - 2] + 1);
-			next.push(least);
-		}
-		[former, row] = [row, next];
-	}
-	return row[b.length];
-}
-// src/filter.ts
-const FIELDS = [
-	"entityTypes",
-	"entityIds",
-	"idPattern",
-	"q",
-	"geoQ",
-	"servicePath",
-	"attributes",
-	"representation",
-	"showChanges",
-	"notificationTrigger",
-	"watchedAttributes",
-	"wholeEntity"
-];
-const OF_ENTITIES = FIELDS.slice(0, -3);
-function checkedFilter(filter) {
-	refuseUnknown("a filter", filter, FIELDS);
-	return normal(filter);
-}
-function filterOfEntities(filter) {
-	refuseUnknown("the filter of entities", filter, OF_ENTITIES);
-	return {
-		...normal(filter),
-		wholeEntity: true
-	};
-}
-function filterInForce(answer, name) {
-	return normal((Array.isArray(answer["subscriptions"]) ? answer["subscriptions"] : [answer]).find((one) => one["subscription"] === name) ?? {});
-}
-function normal(fields) {
-	const kept = FIELDS.flatMap((name) => {
-		const value = fields[name];
-		return value !== void 0 && value !== null && value !== "" && value !== false && !(Array.isArray(value) && value.length === 0) ? [[name, structured(value)]] : [];
-	});
-	return Object.fromEntries(kept);
-}
-function structured(value) {
-	return typeof value === "object" ? JSON.parse(JSON.stringify(value)) : value;
-}
 // src/iterator.ts
-function checkedIterator({ capacity = 1, overflow = "fail" }) {
-	if (!(capacity >= 1)) throw new RangeError(`capacity has to be at least 1; found ${capacity}`);
+const ITERATOR_OPTIONS = ["capacity", "overflow"];
+function checkedIterator({ capacity, overflow = "fail" }) {
+	checkedNumber("capacity", capacity, 1);
 	if (overflow !== "fail" && overflow !== "drop-oldest") throw new TypeError("overflow has to be \"drop-oldest\" or \"fail\"");
 }
 var EventIterator = class {
@@ -718,9 +811,11 @@ var Subscription = class {
 	off(name, listener) {
 		this.emitter.off(name, listener);
 	}
-	events(options = this.options) {
+	events(options) {
+		if (options !== void 0) refuseUnknown("a loop", options, ITERATOR_OPTIONS);
+		checkedIterator(options ?? {});
 		const report = (error) => this.emitter.emit("error", error);
-		const iterator = new EventIterator(options, report, (ended) => void this.iterators.delete(ended));
+		const iterator = new EventIterator(options ?? this.options, report, (ended) => void this.iterators.delete(ended));
 		if (this.end) iterator.finish(this.current === "failed" ? this.end : void 0);
 		else this.iterators.add(iterator);
 		return iterator;
@@ -823,7 +918,92 @@ var Subscription = class {
 function keyOf({ entityId, servicePath }) {
 	return JSON.stringify([entityId, servicePath]);
 }
+// src/source.ts
+var Source = class {
+	owner;
+	collection;
+	filter;
+	options;
+	subscription;
+	isComplete = false;
+	loader;
+	wasFilled = false;
+	constructor(owner, host, collection, filter, options) {
+		this.owner = owner;
+		this.collection = collection;
+		this.filter = filter;
+		this.options = options;
+		const { load, servicePath = usualPath(filter), name, signal } = options;
+		if (load) {
+			const read = async (signal) => [...await load(signal)].map((entity) => entityOf(entity, host.tenant, servicePath));
+			const loaded = (entities) => this.fill(this.collection.load(entities));
+			this.loader = new Loader(read, loaded, (error) => this.owner.error(this, error));
+		}
+		this.subscription = new Subscription(host, filter, {
+			name,
+			signal,
+			snapshot: !load
+		}, {
+			began: () => this.collection.begin(),
+			accepted: () => this.loader?.start(),
+			event: (event) => this.take(event),
+			snapshotItem: (item) => this.take(item),
+			snapshotComplete: () => this.fill(this.collection.complete()),
+			recovered: () => {
+				if (this.wasFilled) {
+					this.collection.recovered();
+					this.change(true);
+				} else this.loader?.start();
+			},
+			notRecovered: () => {
+				if (!this.loader) return;
+				this.wasFilled = false;
+				this.loader.start();
+			},
+			failed: (error) => this.owner.failed(this, error),
+			lost: () => this.stop()
+		});
+		this.subscription.on("state", (state) => {
+			if (state === "closed" || state === "failed") this.stop();
+			this.owner.state(this, state);
+		});
+		this.subscription.on("error", (error) => this.owner.error(this, error));
+	}
+	close() {
+		return this.subscription.close();
+	}
+	take(message) {
+		const change = this.collection.apply(message);
+		if (change) this.owner.told(this, [change]);
+	}
+	fill(changes) {
+		this.owner.told(this, changes);
+		this.change(true);
+	}
+	stop() {
+		this.loader?.stop();
+		this.change(false);
+	}
+	change(isComplete) {
+		if (isComplete) this.wasFilled = true;
+		this.isComplete = isComplete;
+		this.owner.complete(this, isComplete);
+	}
+};
+function usualPath({ servicePath = "" }) {
+	return servicePath.replace(/#$/, "").replace(/\/+$/, "") || "/";
+}
 // src/view.ts
+const VIEW_OPTIONS = [
+	"sort",
+	"filter",
+	"limit"
+];
+function checkedView({ sort, filter, limit }) {
+	checkedType("sort", sort, "function");
+	checkedType("filter", filter, "function");
+	checkedNumber("limit", limit, 0);
+}
 var EntityView = class {
 	options;
 	onClose;
@@ -834,6 +1014,8 @@ var EntityView = class {
 	constructor(entities, options, onClose) {
 		this.options = options;
 		this.onClose = onClose;
+		refuseUnknown("a view", options, VIEW_OPTIONS);
+		checkedView(options);
 		this.all = [...entities].filter((entity) => this.passes(entity)).sort(this.compare);
 		this.members = new Set(this.all);
 	}
@@ -891,74 +1073,27 @@ function order(a, b) {
 }
 // src/entities.ts
 var Entities = class {
+	host;
+	options;
 	emitter = new Emitter();
-	collection;
-	subscription;
 	views = new Set();
-	loader;
 	byId = new Map();
 	completed;
 	resolve;
 	reject;
+	source;
+	next;
+	updates = Promise.resolve();
+	end;
 	hasAll = false;
 	isAwaited = false;
-	wasFilled = false;
 	constructor(host, filter, options, online) {
-		this.collection = new Collection(online);
-		const { load, servicePath = "/", name, signal } = options;
-		if (load) {
-			const read = async (signal) => [...await load(signal)].map((entity) => entityOf(entity, host.tenant, servicePath));
-			const loaded = (entities) => {
-				this.apply(this.collection.load(entities));
-				this.change(true);
-			};
-			this.loader = new Loader(read, loaded, (error) => this.emitter.emit("error", error));
-		}
+		this.host = host;
+		this.options = options;
 		this.completed = new Promise((resolve, reject) => [this.resolve, this.reject] = [resolve, reject]);
 		this.completed.catch(() => {});
-		this.subscription = new Subscription(host, filter, {
-			name,
-			signal,
-			snapshot: !load
-		}, {
-			began: () => this.collection.begin(),
-			accepted: () => this.loader?.start(),
-			event: (event) => this.take(event),
-			snapshotItem: (item) => this.take(item),
-			snapshotComplete: () => {
-				this.apply(this.collection.complete());
-				this.change(true);
-			},
-			recovered: () => {
-				if (this.wasFilled) {
-					this.collection.recovered();
-					this.change(true);
-				} else this.loader?.start();
-			},
-			notRecovered: () => {
-				if (!this.loader) return;
-				this.wasFilled = false;
-				this.loader.start();
-			},
-			failed: (error) => this.reject(error),
-			lost: () => {
-				this.loader?.stop();
-				this.change(false);
-			}
-		});
-		this.subscription.on("state", (state) => {
-			if (state === "closed" || state === "failed") {
-				this.loader?.stop();
-				this.change(false);
-			}
-			if (state === "closed") this.reject(new ClosedError());
-			this.emitter.emit("state", state);
-		});
-		if (this.subscription.state === "closed") this.reject(new ClosedError());
-		this.subscription.on("error", (error) => {
-			if (!this.isAwaited && !this.emitter.has("error") && !host.isHeard()) console.error(error);
-			this.emitter.emit("error", error);
-		});
+		this.source = this.open(new Collection(online, options.wholeEntity === false), filter, options);
+		if (this.state === "closed") this.finish(new ClosedError());
 	}
 	get ready() {
 		this.isAwaited = true;
@@ -968,14 +1103,14 @@ var Entities = class {
 		return this.hasAll;
 	}
 	get state() {
-		return this.subscription.state;
+		return this.source.subscription.state;
 	}
 	get size() {
-		return this.collection.held.size;
+		return this.source.collection.held.size;
 	}
 	get(id, servicePath) {
 		for (const key of this.byId.get(id) ?? []) {
-			const entity = this.collection.held.get(key)?.entity;
+			const entity = this.source.collection.held.get(key)?.entity;
 			if (entity && (servicePath === void 0 || entity.servicePath === servicePath)) return entity;
 		}
 	}
@@ -983,7 +1118,7 @@ var Entities = class {
 		return this.get(id, servicePath) !== void 0;
 	}
 	*values() {
-		for (const { entity } of this.collection.held.values()) yield entity;
+		for (const { entity } of this.source.collection.held.values()) yield entity;
 	}
 	*keys() {
 		for (const { id } of this.values()) yield id;
@@ -1014,15 +1149,85 @@ var Entities = class {
 		this.views.add(view);
 		return view;
 	}
-	close() {
-		return this.subscription.close();
+	update(filter, options = {}) {
+		refuseUnknown("an update", options, ["load"]);
+		checkedType("load", options.load, "function");
+		if (options.load && !this.options.load) throw new TypeError("the collection has no load: the snapshot of the service fills it");
+		const chosen = filterOfEntities(filter, this.options.wholeEntity);
+		const updated = this.updates.then(() => this.exchange(chosen, options.load));
+		this.updates = updated.catch(() => {});
+		return updated;
+	}
+	async close() {
+		await Promise.all([this.source.close(), this.next?.source.close()]);
 	}
 	[Symbol.asyncDispose]() {
 		return this.close();
 	}
-	take(message) {
-		const change = this.collection.apply(message);
-		if (change) this.apply([change]);
+	open(collection, filter, options) {
+		return new Source(this.owner, this.host, collection, filter, options);
+	}
+	owner = {
+		told: (source, changes) => {
+			if (source === this.source) this.apply(changes);
+		},
+		complete: (source) => {
+			if (source.isComplete && source === this.next?.source) this.exchanged(this.next);
+			if (source === this.source) this.change(source.isComplete);
+		},
+		state: (source, state) => {
+			if (state === "closed") this.ended(source, new ClosedError());
+			if (source === this.source) this.emitter.emit("state", state);
+		},
+		failed: (source, error) => this.ended(source, error),
+		error: (source, error) => {
+			const hasFailed = source.subscription.state === "failed";
+			if (hasFailed && source !== this.source) return;
+			if (hasFailed && !this.isAwaited && !this.emitter.has("error") && !this.host.isHeard()) console.error(error);
+			this.emitter.emit("error", error);
+		}
+	};
+	exchange(filter, load) {
+		if (this.end) return Promise.reject(this.end);
+		const name = this.host.registry.newName(this.options.name);
+		const options = {
+			...this.source.options,
+			name,
+			...load ? { load } : {}
+		};
+		return new Promise((resolve, reject) => {
+			const source = this.open(this.source.collection.successor(), filter, options);
+			this.next = {
+				source,
+				resolve,
+				reject
+			};
+			if (source.subscription.state === "closed") this.ended(source, new ClosedError());
+		});
+	}
+	exchanged({ source, resolve }) {
+		const old = this.source;
+		this.next = void 0;
+		this.source = source;
+		this.apply(old.collection.changesTo(source.collection));
+		old.close();
+		resolve();
+	}
+	ended(source, error) {
+		const { next } = this;
+		if (source === this.source) this.finish(error);
+		else if (source === next?.source) {
+			this.next = void 0;
+			next.reject(error);
+		}
+	}
+	finish(error) {
+		this.end ??= error;
+		this.reject(error);
+		const { next } = this;
+		this.next = void 0;
+		next?.reject(error);
+		next?.source.close();
 	}
 	apply(changes) {
 		for (const each of changes) this.index(each);
@@ -1039,26 +1244,12 @@ var Entities = class {
 		else if (keys.delete(key) && keys.size === 0) this.byId.delete(id);
 	}
 	change(isComplete) {
-		if (isComplete) {
-			this.wasFilled = true;
-			this.resolve();
-		}
+		if (isComplete) this.resolve();
 		if (this.hasAll === isComplete) return;
 		this.hasAll = isComplete;
 		this.emitter.emit("complete", isComplete);
 	}
 };
-// src/checked.ts
-function checkedType(name, value, type) {
-	if (value !== void 0 && typeof value !== type) throw new TypeError(`${name} has to be a ${type}; found ${kindOf(value)}`);
-}
-function checkedSignal(signal) {
-	const { aborted, addEventListener, removeEventListener } = signal ?? {};
-	if (signal !== void 0 && !(typeof aborted === "boolean" && typeof addEventListener === "function" && typeof removeEventListener === "function")) throw new TypeError(`signal has to be an AbortSignal; found ${kindOf(signal)}`);
-}
-function kindOf(value) {
-	return value === null ? "null" : Array.isArray(value) ? "an array" : typeof value === "object" ? "an object" : `a ${typeof value}`;
-}
 // src/online.ts
 var OnlineTime = class {
 	now;
@@ -1142,7 +1333,7 @@ const DEFAULTS = {
 	rotateAfterMs: 66e5,
 	drainMs: 1e4
 };
-const NAMES = [
+const STREAM_OPTIONS = [
 	"url",
 	"tenant",
 	"getToken",
@@ -1154,16 +1345,21 @@ const NAMES = [
 	...Object.keys(DEFAULTS)
 ];
 function settings(options) {
-	refuseUnknown("a stream", options, NAMES);
+	refuseUnknown("a stream", options, STREAM_OPTIONS);
 	const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== void 0));
-	for (const [name, usual] of Object.entries(DEFAULTS)) {
-		const value = given[name];
-		if (typeof usual === "number" && value !== void 0 && !(typeof value === "number" && value >= 0)) throw new TypeError(`${name} has to be a number of at least 0`);
-	}
+	for (const [name, usual] of Object.entries(DEFAULTS)) if (typeof usual === "number") checkedNumber(name, given[name], 0);
+	for (const name of [
+		"getToken",
+		"parse",
+		"debug",
+		"WebSocket"
+	]) checkedType(name, options[name], "function");
+	checkedType("groupId", options.groupId, "string");
 	const authenticate = options.authenticate ?? DEFAULTS.authenticate;
 	if (authenticate !== "handshake" && authenticate !== "first-message") throw new TypeError("authenticate has to be \"handshake\" or \"first-message\"");
 	if (typeof options.tenant !== "string" || !/^[A-Za-z0-9_][A-Za-z0-9_-]{0,62}$/.test(options.tenant)) throw new TypeError("tenant has to be 1 to 63 characters of A-Z a-z 0-9 _ -, beginning with a letter, a digit or _");
 	if (options.groupId !== void 0 && !/^[A-Za-z0-9_.-]{1,128}$/.test(options.groupId)) throw new TypeError("groupId has to be 1 to 128 characters of A-Z a-z 0-9 _ - .");
+	if (options.dpop !== void 0) refuseUnknown("dpop", options.dpop, ["keyPair"]);
 	if (options.dpop !== void 0 && !(options.dpop.keyPair?.privateKey && options.dpop.keyPair.publicKey)) throw new TypeError("dpop has to have a keyPair; generateDpopKey() makes one");
 	const WebSocket = options.WebSocket ?? globalThis.WebSocket;
 	if (!WebSocket) throw new TypeError("this platform has no WebSocket: pass a class as the option WebSocket, for example from the npm package ws");
@@ -2674,8 +2870,10 @@ var EntityStream = class {
 		refuseUnknown("a collection", options, ENTITIES_OPTIONS);
 		checkedType("load", options.load, "function");
 		checkedType("servicePath", options.servicePath, "string");
+		checkedType("wholeEntity", options.wholeEntity, "boolean");
+		if (options.wholeEntity === false && !options.load) throw new TypeError("wholeEntity: false needs load: without entity state the service has no snapshot");
 		this.check(options, options.load ? void 0 : "snapshots; pass load");
-		return new Entities(this.host, filterOfEntities(filter), options, this.time);
+		return new Entities(this.host, filterOfEntities(filter, options.wholeEntity), { ...options }, this.time);
 	}
 	wake() {
 		this.supervisor.wake();
