@@ -160,7 +160,7 @@ class Requests:
         if subscription.wants_snapshot:
             # Requests wait for the end of the snapshot, and so does the removal of the old name.
             subscription.owes_snapshot = True
-            machine.snapshotting.begin(link, [subscription], answer, step)
+            machine.snapshotting.begin([subscription], answer, step, verdict)
         else:
             machine.resumption.proceed(step)
         machine.proceed()
