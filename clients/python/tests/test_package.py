@@ -88,7 +88,7 @@ def test_it_works_in_a_fresh_environment(kind: str, built: Path, city: LocalSyst
     subprocess.run(install, check=True)
     done = subprocess.run([str(python), "-c", SCRIPT, city.url], cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
-    missing = "from entity_stream.dataframe import to_dataframe; to_dataframe([])"
+    missing = "from entity_stream.dataframe import to_dataframe; to_dataframe([], is_normalized=True)"
     done = subprocess.run([str(python), "-c", missing], capture_output=True, text=True)
     assert 'pip install "entity-stream[pandas]"' in done.stderr
 

@@ -103,7 +103,7 @@ class Entities(Mapping[str, Entity]):
 
     def to_dataframe(self) -> pandas.DataFrame:
         """A row for each entity and a column for each attribute, with the bare values. It needs pandas."""
-        return to_dataframe(self.all())
+        return to_dataframe(self.all(), is_normalized=self.filter.representation != "keyValues")
 
     # The life of the collection.
 
