@@ -130,9 +130,9 @@ class Entities(Mapping[str, Entity]):
         """Exchanges the filter: entities that do not match any more leave, and those that match now are added.
 
         The new subscription is added before the old one is removed. Until the collection holds every entity that matches the
-        new filter, it follows the old one, so it misses nothing. If the server refuses the new filter, this raises, and the old
-        one stays in force. With `load`, this function returns the entities from now on. A call that is cancelled still takes
-        effect.
+        new filter, it follows the old one, so it misses nothing. If the server refuses the new filter, or a load for it fails,
+        this raises, and the old one stays in force. With `load`, this function returns the entities from now on. A call that
+        is cancelled still takes effect.
         """
         if load is not None and self._source.load is None:
             raise ValueError("the collection has no load: the snapshot of the service fills it")
@@ -249,15 +249,15 @@ class Entities(Mapping[str, Entity]):
             self._ready.settle(None)
 
     def load_failed(self, source: Source, error: LoadError) -> None:
-        """The first load has failed."""
+        """A load has failed. An update fails with it; without one, the source tries it again."""
         if self._updating is not None and source is self._updating[1]:
             self._updated(error)
-        elif source is self._source:
-            self._finish(error)
-        self._start(source.aclose())
+            self._start(source.aclose())
+        else:
+            self._report(error)
 
     def _new_source(self, collection: Collection, filter: Filter, load: Load | None) -> Source:
-        return Source(self, collection, filter, self._tenant, load, self._start, self._report)
+        return Source(self, collection, filter, self._tenant, load, self._start)
 
     def _attach(self, source: Source) -> None:
         subscription = self._subscribe(source.filter, source.load is None, source.take)

@@ -74,5 +74,5 @@ class ClosedError(EntityStreamError):
 class LoadError(EntityStreamError):
     """Your `load` function failed. `code` is `load_failed`; its own error is the `__cause__`."""
 
-    def __init__(self) -> None:
-        super().__init__("load_failed", "load raised an error, or returned something else than entities with an id and a type")
+    def __init__(self, message: str = "load failed") -> None:
+        super().__init__("load_failed", message)

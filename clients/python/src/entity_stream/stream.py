@@ -151,8 +151,9 @@ class EntityStream:
         """The entities that match a filter, kept up to date. Await `ready` of the result.
 
         The service's snapshot fills the collection. With `load` this function does: it is called after the subscription is in
-        force, and after each gap that was not recovered, and returns the entities of a broker. `whole_entity=False` is for
-        services without entity state: the collection then merges the attributes of each event.
+        force, and after each gap that was not recovered, and returns the entities of a broker. If it fails, `on_error` gets a
+        `LoadError`, and the function is called again after a pause. `whole_entity=False` is for services without entity state:
+        the collection then merges the attributes of each event.
         """
         if not whole_entity and load is None:
             raise ValueError("whole_entity=False needs load: without entity state the service has no snapshot")
