@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+from ._checks import check_timeout
 from .errors import ClosedError
 
 T = TypeVar("T")
@@ -37,6 +38,11 @@ class LoopThread:
         if self.is_current:
             work.close()
             raise RuntimeError("a callback must not wait for its own stream; use entity_stream with asyncio instead")
+        try:
+            check_timeout(timeout)
+        except TypeError:
+            work.close()
+            raise
         if self._is_stopping:
             work.close()
             raise ClosedError()

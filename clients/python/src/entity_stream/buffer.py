@@ -55,7 +55,7 @@ class Buffer(Generic[T]):
 
     def __init__(self, capacity: int, overflow: Overflow, on_overflow: Callable[[OverflowError], None]) -> None:
         if isinstance(capacity, bool) or not isinstance(capacity, int) or capacity < 1:
-            raise ValueError("capacity has to be at least 1")
+            raise ValueError("capacity has to be a whole number, at least 1")
         if overflow not in ("drop-oldest", "fail"):
             raise ValueError('overflow has to be "drop-oldest" or "fail"')
         self._capacity, self._overflow, self._on_overflow = capacity, overflow, on_overflow

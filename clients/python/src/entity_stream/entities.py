@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
+from ._checks import check_function, check_functions, named_options
 from ._core.collection import Collection
 from ._source import Load, Source, Start
 from .buffer import Buffer, Loop, Overflow
@@ -134,6 +135,7 @@ class Entities(Mapping[str, Entity]):
         this raises, and the old one stays in force. With `load`, this function returns the entities from now on. A call that
         is cancelled still takes effect.
         """
+        check_function("load", load)
         if load is not None and self._source.load is None:
             raise ValueError("the collection has no load: the snapshot of the service fills it")
         chosen = self.filter_of(chosen_filter(filter, fields), whole=not self._merges)
@@ -145,10 +147,12 @@ class Entities(Mapping[str, Entity]):
         self._next_update()
         await update.call
 
+    @named_options("changes")
     def changes(self, *, capacity: int = 1000, overflow: Overflow = "drop-oldest") -> Loop[Change]:
         """Yields an `added` change for each entity that is there already, and then each change."""
         return Loop(self._open_buffer(capacity, overflow))
 
+    @named_options("a view")
     def view(
         self,
         *,
@@ -163,6 +167,8 @@ class Entities(Mapping[str, Entity]):
         `key` and `reverse` are those of `sorted`; equal entities are in the order of their ids. `filter` selects entities, and
         `limit` is the most of them. `on_change` gets the entities after each change of the view, which then stays.
         """
+
+        check_functions(on_change=on_change)
 
         def tell(values: tuple[Entity, ...]) -> None:
             self._guard(on_change, values)

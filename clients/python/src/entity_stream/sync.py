@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from . import stream as _stream
+from ._checks import check_timeout, named_options
 from ._core.effects import StateChange, StreamState
 from ._emitter import EventName
 from ._source import Load
@@ -41,6 +42,7 @@ _BATCH = 256
 
 def _next(thread: LoopThread, buffer: Buffer[T], timeout: float | None) -> T | None:
     """The next item; `None` at the end. Several threads may take the items of one buffer: each item goes to one of them."""
+    check_timeout(timeout)
     end, left = None if timeout is None else time.monotonic() + timeout, timeout
     while (item := buffer.borrowed()) is None:
         # In two steps, so that a wait that ends with its time limit takes nothing.
@@ -129,8 +131,8 @@ class Subscription(_Closing):
 
     def items(self) -> Iterator[Item]:
         """Yields the events, the entities of snapshots, verdicts, and the ends of snapshots."""
-        while (item := self._next_item(None)) is not None:
-            yield item
+        buffer = self._subscription._buffered()
+        return iter(lambda: _next(self._thread, buffer, None), None)
 
     def close(self) -> None:
         """Ends the subscription. Its loops end after the items that have arrived."""
@@ -204,6 +206,7 @@ class Entities(_Closing, Mapping[str, Entity]):
         """A row for each entity and a column for each attribute, with the bare values. It needs pandas."""
         return self._thread.call(self._entities.to_dataframe)
 
+    @named_options("a view")
     def view(
         self,
         *,
@@ -219,9 +222,12 @@ class Entities(_Closing, Mapping[str, Entity]):
         )
         return EntityView(self._thread, made)
 
+    @named_options("changes")
     def changes(self, *, capacity: int = 1000, overflow: Overflow = "drop-oldest") -> Iterator[Change]:
         """Yields an `added` change for each entity that is there already, and then each change."""
-        buffer: Buffer[Change] = self._thread.call(lambda: self._entities._open_buffer(capacity, overflow))
+        return self._changes(self._thread.call(lambda: self._entities._open_buffer(capacity, overflow)))
+
+    def _changes(self, buffer: Buffer[Change]) -> Iterator[Change]:
         try:
             while (change := _next(self._thread, buffer, None)) is not None:
                 yield change
