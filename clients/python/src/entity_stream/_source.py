@@ -15,7 +15,7 @@ from .entity import Change, Entity
 from .errors import EntityStreamError, LoadError
 from .events import EntityEvent, Item, NotRecovered, Recovered, SnapshotComplete
 from .filter import Filter
-from .subscription import Subscription
+from .subscription import Call, Subscription
 
 #: Returns the entities of a broker, as NGSI objects with `id` and `type`, and `servicePath` if they have different ones; or a
 #: coroutine of it.
@@ -107,11 +107,10 @@ class Source:
         if self._loading is not None:
             self._loading.cancel()
 
-    async def aclose(self) -> None:
-        """Ends its subscription."""
+    def close(self) -> Call[None] | None:
+        """Ends its subscription. The caller need not wait."""
         self.stop()
-        if self.subscription is not None:
-            await self.subscription.aclose()
+        return self.subscription._remove() if self.subscription is not None else None
 
     def _fill(self) -> None:
         self.is_filled = True

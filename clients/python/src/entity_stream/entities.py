@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -184,7 +183,9 @@ class Entities(Mapping[str, Entity]):
         self._is_closing = True
         sources = self._sources()
         self._abandon(ClosedError("the collection"))
-        await asyncio.gather(*[each.aclose() for each in sources])
+        for call in [each.close() for each in sources]:
+            if call is not None:
+                await call
 
     async def __aenter__(self) -> Entities:
         return self
@@ -233,7 +234,7 @@ class Entities(Mapping[str, Entity]):
         updating = self._sources()[1:]
         self._abandon(error or ClosedError("the collection"))
         for each in updating:
-            self._start(each.aclose())
+            each.close()
         for buffer in list(self._buffers):
             buffer.finish(error)
 
@@ -249,7 +250,7 @@ class Entities(Mapping[str, Entity]):
         if self._updating is not None and source is self._updating[1]:
             old, self._source = self._source, source
             self._tell(old.collection.changes_to(source.collection))
-            self._start(old.aclose())
+            old.close()
             self._updated(None)
         if source is self._source:
             self._ready.settle(None)
@@ -258,7 +259,7 @@ class Entities(Mapping[str, Entity]):
         """A load has failed. An update fails with it; without one, the source tries it again."""
         if self._updating is not None and source is self._updating[1]:
             self._updated(error)
-            self._start(source.aclose())
+            source.close()
         else:
             self._report(error)
 

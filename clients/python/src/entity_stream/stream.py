@@ -240,10 +240,10 @@ class EntityStream:
         self._ask(call, lambda: self._shell.machine.requests.update(subscription._core.key, filter))
         return await call
 
-    async def _remove(self, subscription: Subscription) -> None:
+    def _remove(self, subscription: Subscription) -> Call[None]:
         call = Call[None]()
         self._ask(call, lambda: self._shell.machine.requests.remove(subscription._core.key))
-        await call
+        return call
 
     def _ask(self, call: Call[Filter] | Call[None], ask: Callable[[], int]) -> None:
         with self._shell.paused():

@@ -108,7 +108,7 @@ class Subscription(AsyncIterator[EntityEvent]):
 
     async def aclose(self) -> None:
         """Ends the subscription. Its loops end after the items that have arrived."""
-        await self._stream._remove(self)
+        await self._remove()
 
     @property
     def dropped(self) -> int:
@@ -139,6 +139,10 @@ class Subscription(AsyncIterator[EntityEvent]):
 
     def __repr__(self) -> str:
         return f"<Subscription {self._name!r} {'closed' if self._is_over else 'open'}>"
+
+    def _remove(self) -> Call[None]:
+        """Ends the subscription. The caller need not wait."""
+        return self._stream._remove(self)
 
     def _buffered(self) -> Buffer[Item]:
         if self._buffer is None:
