@@ -30,9 +30,14 @@ impl Expectation {
     }
 }
 
-/// True if each member of `expected` is in `found`. The entries of arrays correspond one by one.
+/// True if each member of `expected` is in `found`. The entries of arrays correspond one by one. A number is at least the one of
+/// `{"atLeast": 30}`.
 fn includes(found: &Value, expected: &Value) -> bool {
     match (found, expected) {
+        (Value::Number(found), Value::Object(expected)) => {
+            let least = expected.get("atLeast").and_then(Value::as_f64);
+            found.as_f64().zip(least).is_some_and(|(found, least)| found >= least)
+        }
         (Value::Object(found), Value::Object(expected)) => {
             expected.iter().all(|(name, value)| found.get(name).is_some_and(|found| includes(found, value)))
         }
@@ -83,6 +88,15 @@ mod tests {
         assert!(!matches(&message, &json!({ "more": { "a": [1] } }), &[]), "another length");
         assert!(!matches(&message, &json!({ "since": {} }), &[]));
         assert!(!matches(&message, &json!({}), &["more.a.1.c"]));
+    }
+
+    #[test]
+    fn a_number_can_have_a_least_value() {
+        let expected = json!({ "since": { "seconds": { "atLeast": 30 } } });
+        for (seconds, is_expected) in [(json!(30), true), (json!(31.5), true), (json!(29), false), (json!("30"), false)] {
+            assert_eq!(matches(&json!({ "since": { "seconds": seconds } }), &expected, &[]), is_expected, "{seconds}");
+        }
+        assert!(!matches(&json!({ "since": { "seconds": 30 } }), &json!({ "since": { "seconds": {} } }), &[]));
     }
 
     #[test]
