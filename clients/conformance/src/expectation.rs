@@ -93,7 +93,8 @@ mod tests {
     #[test]
     fn a_number_can_have_a_least_value() {
         let expected = json!({ "since": { "seconds": { "atLeast": 30 } } });
-        for (seconds, is_expected) in [(json!(30), true), (json!(31.5), true), (json!(29), false), (json!("30"), false)] {
+        for (seconds, is_expected) in [(json!(30), true), (json!(31.5), true), (json!(29), false), (json!("30"), false)]
+        {
             assert_eq!(matches(&json!({ "since": { "seconds": seconds } }), &expected, &[]), is_expected, "{seconds}");
         }
         assert!(!matches(&json!({ "since": { "seconds": 30 } }), &json!({ "since": { "seconds": {} } }), &[]));
