@@ -20,7 +20,7 @@ def test_a_rewind_that_is_recovered_is_followed_by_the_snapshot():
     assert (request["since"], request["snapshot"]) == ({"seconds": 30}, True)
     wire.event("e1", ["b"], replayed=True)
     wire.answer(request, **POSITION, recovered=True, replayed=1)
-    assert wire.program.items[key][1:] == [Recovered(1)]
+    assert wire.program.items[key][1:] == wire.program.verdicts == [Recovered(1)]
     request = wire.read()
     assert [(each["subscription"], each["snapshot"]) for each in request["subscriptions"]] == [("b", True)]
     assert "since" not in request
