@@ -18,7 +18,7 @@ from websockets.typing import Subprotocol
 
 from ._blocking import apart, in_thread
 from ._core.clock import SystemClock
-from ._core.effects import Close, Effect, FetchToken, Open, Send
+from ._core.effects import Close, Effect, FetchToken, Open, Send, StreamState
 from ._core.machine import Machine
 from ._place import place
 from ._sleep import LOOK, Sleep
@@ -53,7 +53,18 @@ class Shell:
         self._token_call: asyncio.Future[Any] | None = None
         self._timer: asyncio.Handle | None = None
         self._is_pumping = False
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._sleep = Sleep(self.machine.clock.monotonic(), self.machine.clock.wall())
+
+    def check_loop(self) -> None:
+        """Raises `RuntimeError` in another event loop than the one that has the connection."""
+        if self.machine.state is StreamState.CLOSED:
+            return
+        loop = asyncio.get_running_loop()
+        is_in_use = bool(self._links or self._tasks or self._timer) and self._loop is not None and not self._loop.is_closed()
+        if loop is not self._loop and is_in_use:
+            raise RuntimeError("the stream is in use in another event loop; make a stream for each loop")
+        self._loop = loop
 
     def call(self, function: Callable[[], T]) -> T:
         """Calls the core, and carries out its effects."""
@@ -64,6 +75,7 @@ class Shell:
     @contextmanager
     def paused(self) -> Iterator[None]:
         """Carries nothing out until the end, so that the caller can first remember the numbers of its calls."""
+        self.check_loop()
         was_pumping, self._is_pumping = self._is_pumping, True
         try:
             yield

@@ -35,12 +35,10 @@ class LoopThread:
 
     def run(self, work: Coroutine[Any, Any, T], timeout: float | None = None) -> T:
         """Waits for a coroutine. Raises `TimeoutError` after `timeout` seconds."""
-        if self.is_current:
-            work.close()
-            raise RuntimeError("a callback must not wait for its own stream; use entity_stream with asyncio instead")
         try:
+            self.check_caller()
             check_timeout(timeout)
-        except TypeError:
+        except (RuntimeError, TypeError):
             work.close()
             raise
         if self._is_stopping:
@@ -64,6 +62,11 @@ class LoopThread:
         except BaseException:
             future.cancel()
             raise
+
+    def check_caller(self) -> None:
+        """Raises `RuntimeError` in the thread of the loop, which must not wait for itself."""
+        if self.is_current:
+            raise RuntimeError("a callback must not wait for its own stream; use entity_stream with asyncio instead")
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
         """Starts a coroutine, in the thread of the loop only. It does not wait."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, ValuesView
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
@@ -81,10 +81,24 @@ class Entities(Mapping[str, Entity]):
         return self._index()[entity_id]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(list(self._index()))
+        return iter(self._index())
 
     def __len__(self) -> int:
         return len(self._index())
+
+    # Each loop goes over the entities of the moment in which it began: the index is replaced as a whole and never changed.
+
+    def keys(self) -> KeysView[str]:
+        """The ids at this moment."""
+        return self._index().keys()
+
+    def values(self) -> ValuesView[Entity]:
+        """The entities at this moment."""
+        return self._index().values()
+
+    def items(self) -> ItemsView[str, Entity]:
+        """The ids and the entities at this moment."""
+        return self._index().items()
 
     @overload
     def get(self, entity_id: str, /, *, service_path: str | None = None) -> Entity | None: ...
@@ -103,7 +117,12 @@ class Entities(Mapping[str, Entity]):
 
     def to_dataframe(self) -> pandas.DataFrame:
         """A row for each entity and a column for each attribute, with the bare values. It needs pandas."""
-        return to_dataframe(self.all(), is_normalized=self.filter.representation != "keyValues")
+        entities, is_normalized = self._rows()
+        return to_dataframe(entities, is_normalized=is_normalized)
+
+    def _rows(self) -> tuple[list[Entity], bool]:
+        """The entities of a table, and whether their attributes are normalized."""
+        return self.all(), self.filter.representation != "keyValues"
 
     # The life of the collection.
 

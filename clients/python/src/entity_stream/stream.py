@@ -181,10 +181,12 @@ class EntityStream:
 
     def wake(self) -> None:
         """Call it when the network is back: the stream connects at once, or checks its connection."""
+        self._shell.check_loop()
         self._shell.call(self._shell.machine.wake)
 
     async def aclose(self) -> None:
         """Ends the stream. A member of a group first leaves it, and takes the events that are already assigned to it."""
+        self._shell.check_loop()
         self._shell.call(self._shell.machine.close)
         await self._shell.finished()
 
@@ -213,6 +215,7 @@ class EntityStream:
     def _check_open(self) -> None:
         if self.state is StreamState.CLOSED or self._shell.machine.is_closing:
             raise ClosedError()
+        self._shell.check_loop()
 
     def _add(
         self,

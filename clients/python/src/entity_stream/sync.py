@@ -7,7 +7,7 @@ Callbacks (`on_item`, `on_change`, `on_state`, `on_error`, `on_verdict`) run in 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, ItemsView, Iterator, KeysView, Mapping, Sequence, ValuesView
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
@@ -19,6 +19,7 @@ from ._source import Load
 from ._thread import LoopThread
 from .bookmark import Bookmark
 from .buffer import Buffer, Overflow
+from .dataframe import to_dataframe
 from .entities import Entities as _Entities
 from .entity import Change, Entity
 from .errors import ClosedError, EntityStreamError
@@ -43,18 +44,24 @@ _BATCH = 256
 def _next(thread: LoopThread, buffer: Buffer[T], timeout: float | None) -> T | None:
     """The next item; `None` at the end. Several threads may take the items of one buffer: each item goes to one of them."""
     check_timeout(timeout)
+    thread.check_caller()
     end, left = None if timeout is None else time.monotonic() + timeout, timeout
     while (item := buffer.borrowed()) is None:
         # In two steps, so that a wait that ends with its time limit takes nothing.
+        lent, is_over = thread.call(lambda: (buffer.lend(_BATCH), buffer.is_over))
+        if lent:
+            continue
+        if is_over:
+            return thread.call(buffer.raise_error)
+        if thread.is_stopped:
+            thread.call(lambda: buffer.lend(_BATCH))
+            return buffer.borrowed()
         try:
             thread.run(buffer.wait(), left)
         except ClosedError:
             # The items that arrived before the end are still there.
             if not thread.is_stopped:
                 raise
-        lent = thread.call(lambda: buffer.lend(_BATCH))
-        if lent == 0 and (thread.is_stopped or thread.call(lambda: buffer.is_over)):
-            return buffer.borrowed()
         left = None if end is None else max(0.0, end - time.monotonic())
     return item
 
@@ -188,6 +195,18 @@ class Entities(_Closing, Mapping[str, Entity]):
     def __len__(self) -> int:
         return len(self._snapshot())
 
+    def keys(self) -> KeysView[str]:
+        """The ids at this moment."""
+        return self._snapshot().keys()
+
+    def values(self) -> ValuesView[Entity]:
+        """The entities at this moment."""
+        return self._snapshot().values()
+
+    def items(self) -> ItemsView[str, Entity]:
+        """The ids and the entities at this moment."""
+        return self._snapshot().items()
+
     @overload
     def get(self, entity_id: str, /, *, service_path: str | None = None) -> Entity | None: ...
     @overload
@@ -204,7 +223,9 @@ class Entities(_Closing, Mapping[str, Entity]):
 
     def to_dataframe(self) -> pandas.DataFrame:
         """A row for each entity and a column for each attribute, with the bare values. It needs pandas."""
-        return self._thread.call(self._entities.to_dataframe)
+        # The stream's thread has the connection to serve meanwhile.
+        entities, is_normalized = self._thread.call(self._entities._rows)
+        return to_dataframe(entities, is_normalized=is_normalized)
 
     @named_options("a view")
     def view(
@@ -243,7 +264,7 @@ class Entities(_Closing, Mapping[str, Entity]):
         return self
 
     def __repr__(self) -> str:
-        return repr(self._entities)
+        return self._thread.call(lambda: repr(self._entities))
 
     __hash__ = object.__hash__
 
@@ -282,7 +303,7 @@ class EntityView(Sequence[Entity]):
         return iter(self.values)
 
     def __repr__(self) -> str:
-        return repr(self._view)
+        return self._thread.call(lambda: repr(self._view))
 
     __hash__ = object.__hash__
 
