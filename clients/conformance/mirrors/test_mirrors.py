@@ -23,10 +23,11 @@ from harness import BINARY, PATIENCE, TARGET, LocalSystem, Process, environment_
 
 SECONDS = int(os.environ.get("ENTITY_STREAM_MIRROR_SECONDS", "20"))
 DROPS = max(3, SECONDS // 30)
-# The time between two drops. A connection is replaced, and a token expires, within it.
+# The time between two drops. A token is renewed, at half of its life, and a connection is replaced within it.
 INTERVAL = SECONDS / (DROPS + 1)
-ROTATE_MS = int(INTERVAL * 500)
-TOKEN_LIFE = max(4, int(INTERVAL * 0.6))
+ROTATE_MS = int(max(INTERVAL * 0.5, min(4.5, INTERVAL * 0.9)) * 1000)
+# A token that is a second old already has to outlive a handshake that the proxy swallows, on a slow machine too.
+TOKEN_LIFE = max(8, int(INTERVAL * 0.6))
 RATE = 20
 SECRET = "a secret of these mirrors, and of no other system"
 

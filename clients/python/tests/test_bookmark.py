@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 from dataclasses import asdict
@@ -11,9 +12,9 @@ from typing import Any
 import pytest
 from local import LocalSystem, room
 from model import Wire, subscribed
-from waiting import PATIENCE, run, take, until
+from waiting import PATIENCE, run, stored, take, until
 
-from entity_stream import Bookmark, EntityStream, NotRecovered, Recovered, RequestError, sync
+from entity_stream import Bookmark, EntityStream, NotRecovered, Recovered, RequestError, SnapshotComplete, sync
 
 
 def test_a_stream_continues_at_a_stored_place(local: LocalSystem, tenant: str):
@@ -37,6 +38,26 @@ def test_a_stream_continues_at_a_stored_place(local: LocalSystem, tenant: str):
             while not {live, *missed} <= set(found):
                 found += [event.id for event in await take(rooms, 1)]
             assert isinstance(verdicts[0], Recovered)
+
+    run(check())
+
+
+def test_past_events_and_then_a_snapshot_on_an_open_connection(local: LocalSystem, tenant: str):
+    async def check() -> None:
+        async with EntityStream(local.url, tenant) as stream:
+            live = stream.subscribe()
+            await live.wait_ready(PATIENCE)
+            place = stream.bookmark
+            local.publish(room(1), room(2), tenant=tenant)
+            await take(live, 2)
+            await asyncio.to_thread(stored, local, tenant, 2)
+            items: list[Any] = []
+            stream.subscribe(since=place, snapshot=True, on_item=items.append)
+            await until(lambda: SnapshotComplete(2) in items)
+            verdict = next(place for place, each in enumerate(items) if isinstance(each, Recovered))
+            ids = {"urn:ngsi-ld:Room:0001", "urn:ngsi-ld:Room:0002"}
+            assert {each.entity_id for each in items[:verdict]} == ids
+            assert {each.entity_id for each in items[verdict + 1 : -1] if each.is_snapshot} == ids
 
     run(check())
 

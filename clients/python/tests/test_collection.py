@@ -14,7 +14,6 @@ from entity_stream._core.collection import Collection
 from entity_stream._core.seen import SeenEvents
 from entity_stream._sleep import Sleep
 from entity_stream.buffer import Buffer
-from entity_stream.dataframe import bare_value
 
 
 def event(kind: str, entity: str, version: int | None, **fields: Any) -> EntityEvent:
@@ -167,23 +166,6 @@ def test_a_cancelled_loop_loses_nothing():
         assert await asyncio.wait_for(second, 1) == [1]
 
     asyncio.run(check())
-
-
-@pytest.mark.parametrize(
-    ("attribute", "value"),
-    [
-        ({"type": "Property", "value": 23.5, "unitCode": "CEL"}, 23.5),
-        ({"type": "Relationship", "object": "urn:b"}, "urn:b"),
-        ({"type": "LanguageProperty", "languageMap": {"en": "a"}}, {"en": "a"}),
-        ({"value": 3}, 3),
-        ({"type": "Point", "coordinates": [1, 2]}, {"type": "Point", "coordinates": [1, 2]}),
-        (5, 5),
-        (None, None),
-        ([1], [1]),
-    ],
-)
-def test_an_attribute_becomes_its_bare_value(attribute: Any, value: Any):
-    assert bare_value(attribute) == value
 
 
 def test_a_sleep_of_the_machine_is_noticed():

@@ -209,14 +209,3 @@ def test_another_load():
             await server.answer(await server.read())
 
     run(check())
-
-
-def test_a_load_that_raises_stop_iteration_has_failed():
-    async def check() -> None:
-        async with Server() as server, EntityStream(server.url, "demo") as stream:
-            rooms = stream.entities(load=iter([]).__next__)
-            await server.answer(await server.read())
-            with pytest.raises(LoadError):
-                await rooms.wait_ready(PATIENCE)
-
-    run(check())

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from waiting import PATIENCE, run, until
 from websockets.asyncio.server import ServerConnection, serve
 
-from entity_stream import Change, EntityStream
+from entity_stream import Change, ClosedError, EntityStream, EntityStreamError, LoadError, _source
 
 
 class Server:
@@ -110,6 +112,94 @@ def test_a_load_that_outlives_its_connection_completes_nothing():
             loads[1].set_result([{"id": "v", "type": "T"}])
             await entities.wait_ready(PATIENCE)
             assert (list(entities), entities.is_complete) == (["v"], True)
+
+    run(check())
+
+
+def test_a_load_that_fails_is_reported_and_tried_again():
+    entity = {"id": "u", "type": "T"}
+    wrong: list[tuple[Any, str]] = [
+        (None, "load has to return a list of entities"),
+        (entity, "load has to return a list of entities"),
+        (["u"], "load has to return entities as dictionaries with an `id`"),
+        ([{"type": "T"}], "load has to return entities as dictionaries with an `id`"),
+        ([{"id": 5, "type": "T"}], "load has to return entities as dictionaries with an `id`"),
+        ([{"id": "u"}], "load has to return entities with a `type`"),
+        ([{"id": "u", "type": [5]}], "load has to return entities with a `type`"),
+    ]
+
+    async def check(is_async: bool) -> None:
+        calls: list[None] = []
+
+        def load() -> Any:
+            calls.append(None)
+            if len(calls) == 1:
+                raise OSError("a secret")
+            return wrong[len(calls) - 2][0] if len(calls) < len(wrong) + 2 else [entity]
+
+        async def load_later() -> Any:
+            return load()
+
+        errors: list[EntityStreamError] = []
+        async with Server() as server, EntityStream(server.url, "demo", on_error=errors.append) as stream:
+            entities = stream.entities(load=load_later if is_async else load)
+            await entities.wait_ready(PATIENCE)
+            assert list(entities) == ["u"]
+            assert all(isinstance(each, LoadError) for each in errors)
+            assert str(errors[0]).startswith("load raised OSError at test_load.py:")
+            assert isinstance(errors[0].__cause__, OSError)
+            for error, (_, text) in zip(errors[1:], wrong, strict=True):
+                assert str(error).startswith(text)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_source, "FIRST_PAUSE", 0.01)
+        patch.setattr(_source, "LONGEST_PAUSE", 0.01)
+        for is_async in (False, True):
+            run(check(is_async))
+
+
+def test_a_collection_that_is_closed_is_not_loaded_again():
+    async def check() -> None:
+        errors: list[EntityStreamError] = []
+
+        def load() -> Any:
+            raise OSError
+
+        async with Server() as server, EntityStream(server.url, "demo", on_error=errors.append) as stream:
+            entities = stream.entities(load=load)
+            await until(lambda: len(errors) == 1)
+            await entities.aclose()
+            await until(entities._source._loading.done)  # type: ignore[union-attr]
+            with pytest.raises(ClosedError):
+                await entities.ready
+            assert len(errors) == 1
+
+    run(check())
+
+
+def test_a_load_may_be_a_generator_that_blocks():
+    async def check() -> None:
+        threads: list[threading.Thread] = []
+
+        def load() -> Iterator[dict[str, Any]]:
+            threads.append(threading.current_thread())
+            yield {"id": "u", "type": "T"}
+
+        async with Server() as server, EntityStream(server.url, "demo") as stream:
+            entities = stream.entities(load=load)
+            await entities.wait_ready(PATIENCE)
+            assert list(entities) == ["u"]
+            assert threading.current_thread() not in threads
+
+    run(check())
+
+
+def test_a_load_that_raises_stop_iteration_has_failed():
+    async def check() -> None:
+        errors: list[EntityStreamError] = []
+        async with Server() as server, EntityStream(server.url, "demo", on_error=errors.append) as stream:
+            stream.entities(load=iter([]).__next__)
+            await until(lambda: [each.code for each in errors] == ["load_failed"])
 
     run(check())
 

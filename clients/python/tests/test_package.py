@@ -20,6 +20,9 @@ from paths import PACKAGE, REPOSITORY
 
 from entity_stream.sync import EntityStream
 
+#: The longest time for a build or an installation, in seconds.
+BUILD = 300.0
+
 SCRIPT = """
 import asyncio, sys
 from entity_stream.sync import EntityStream
@@ -53,7 +56,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder with the wheel and the sdist. The wheel is built from the sdist."""
     folder = tmp_path_factory.mktemp("dist")
     command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(PACKAGE)]
-    subprocess.run(command, check=True, capture_output=True, text=True)
+    subprocess.run(command, check=True, capture_output=True, text=True, timeout=BUILD)
     return folder
 
 
@@ -83,13 +86,13 @@ def test_the_links_of_the_readme_work_from_a_package_page():
 def test_it_works_in_a_fresh_environment(kind: str, built: Path, city: LocalSystem, tmp_path: Path):
     (package,) = built.glob(kind)
     python = tmp_path / "venv" / "bin" / "python"
-    subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "venv")], check=True)
+    subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "venv")], check=True, timeout=BUILD)
     install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", str(package)]
-    subprocess.run(install, check=True)
+    subprocess.run(install, check=True, timeout=BUILD)
     done = subprocess.run([str(python), "-c", SCRIPT, city.url], cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
-    missing = "from entity_stream.dataframe import to_dataframe; to_dataframe([])"
-    done = subprocess.run([str(python), "-c", missing], capture_output=True, text=True)
+    missing = "from entity_stream.dataframe import to_dataframe; to_dataframe([], is_normalized=True)"
+    done = subprocess.run([str(python), "-c", missing], capture_output=True, text=True, timeout=60)
     assert 'pip install "entity-stream[pandas]"' in done.stderr
 
 

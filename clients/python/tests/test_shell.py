@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
+import json
 import os
 import socket
 import subprocess
@@ -16,8 +18,10 @@ import pytest
 from local import LocalSystem, environment
 from paths import PACKAGE
 from waiting import PATIENCE, run, until
+from websockets.sync.server import ServerConnection, serve
 
-from entity_stream import EntityStream, EntityStreamError
+from entity_stream import DebugEntry, EntityStream, EntityStreamError
+from entity_stream._core import leaving
 
 ANSWER = "HTTP/1.1 101 S\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {}\r\n\r\n"
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -68,6 +72,40 @@ def test_a_server_that_does_not_read_does_not_keep_the_stream(deaf: str):
         assert time.monotonic() - start < 10
 
     run(check())
+
+
+def test_events_that_arrive_while_the_program_holds_up_the_loop_are_not_lost(monkeypatch: pytest.MonkeyPatch):
+    """Without silence to wait for, the subscription of a member of a group ends with the next step of the loop."""
+    monkeypatch.setattr(leaving, "QUIET", 0.0)
+    answered, is_sent = threading.Event(), threading.Event()
+
+    def handle(peer: ServerConnection) -> None:
+        for text in peer:
+            request = json.loads(text)
+            removes = request["action"] == "unsubscribe"
+            peer.send(json.dumps({"type": "unsubscribed" if removes else "subscribed", "requestId": request["requestId"]}))
+            if removes:
+                assert answered.wait(PATIENCE)
+                event = {"type": "entityUpdated", "id": "e1", "entityId": "u", "entityType": "T", "tenant": "demo"}
+                peer.send(json.dumps({**event, "data": {}, "subscriptions": [request["subscription"]]}))
+                is_sent.set()
+
+    def debug(entry: DebugEntry) -> None:
+        if entry.what == "unsubscribed":
+            answered.set()
+            assert is_sent.wait(PATIENCE)
+
+    async def check(url: str) -> None:
+        async with EntityStream(url, "demo", group_id="g", debug=debug) as stream:
+            keep, rooms = stream.subscribe(), stream.subscribe()
+            await asyncio.gather(keep.wait_ready(PATIENCE), rooms.wait_ready(PATIENCE))
+            await rooms.aclose()
+            assert [event.id async for event in rooms] == ["e1"]
+
+    with serve(handle, "127.0.0.1", 0) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        run(check(f"ws://127.0.0.1:{server.socket.getsockname()[1]}"))
+        server.shutdown()
 
 
 def test_a_get_token_that_hangs_is_called_once():

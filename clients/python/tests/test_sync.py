@@ -48,7 +48,11 @@ def test_events_timeouts_and_ends(local: LocalSystem, tenant: str):
 
 
 def test_entities_and_a_table(local: LocalSystem, tenant: str):
-    normalized = {"temperature": {"type": "Property", "value": 20.5}, "isIn": {"type": "Relationship", "object": "urn:b"}}
+    normalized: dict[str, Any] = {
+        "temperature": {"type": "Property", "value": 20.5},
+        "isIn": {"type": "Relationship", "object": "urn:b"},
+    }
+    normalized["note"] = {"type": "Property", "value": {"type": "Text", "value": "x"}}
     local.publish(*[room(n, type="entityCreated", data=normalized) for n in range(4)], tenant=tenant)
     stored(local, tenant, 4)
     with EntityStream(local.url, tenant) as stream:
@@ -64,6 +68,8 @@ def test_entities_and_a_table(local: LocalSystem, tenant: str):
                 assert list(table["temperature"]) == [20.5] * 4
                 assert list(table["isIn"]) == ["urn:b"] * 4
                 assert set(table["type"]) == {"Room"}
+                # A value that looks like an attribute.
+                assert list(table["note"]) == [{"type": "Text", "value": "x"}] * 4
         changes = rooms.changes()
         assert [next(changes).kind for _ in range(4)] == ["added"] * 4
         assert list(changes) == []

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal, get_args
 
+from ._checks import check_functions
+
 #: `event`: an entity has changed. `state`, `verdict` and `error`: as for `on_state`, `on_verdict` and `on_error`.
 EventName = Literal["event", "state", "verdict", "error"]
 Listener = Callable[[Any], None]
@@ -19,11 +21,14 @@ class Emitter:
 
     def on(self, name: EventName, listener: Listener) -> Callable[[], None]:
         """Adds a listener. Returns a function that removes it."""
-        self._of(name)[listener] = listener
+        listeners = self._of(name)
+        check_functions(listener=listener)
+        listeners[listener] = listener
         return lambda: self.off(name, listener)
 
     def once(self, name: EventName, listener: Listener) -> Callable[[], None]:
         """Adds a listener that is called once. One that was added before stays as it is."""
+        check_functions(listener=listener)
 
         def call(value: object) -> None:
             self.off(name, listener)

@@ -18,7 +18,7 @@ from websockets.typing import Subprotocol
 
 from ._blocking import apart, in_thread
 from ._core.clock import SystemClock
-from ._core.effects import Close, Effect, FetchToken, Open, Send
+from ._core.effects import Close, Effect, FetchToken, Open, Send, StreamState
 from ._core.machine import Machine
 from ._place import place
 from ._sleep import LOOK, Sleep
@@ -33,6 +33,8 @@ _End = tuple[int | None, str, int | None]
 #: Far above the largest message of API Gateway, 128 KB.
 _MESSAGE_BYTES = 16 * 1024 * 1024
 _FAREWELL = 2.0
+#: The steps of a loop in which a frame that has arrived reaches the core: the socket is read, and then a task wakes.
+_READ_STEPS = 3
 
 _log = logging.getLogger("entity_stream")
 # The logger of websockets prints headers and messages, and they have tokens and values.
@@ -49,9 +51,20 @@ class Shell:
         self._opened: set[int] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._token_call: asyncio.Future[Any] | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
         self._is_pumping = False
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._sleep = Sleep(self.machine.clock.monotonic(), self.machine.clock.wall())
+
+    def check_loop(self) -> None:
+        """Raises `RuntimeError` in another event loop than the one that has the connection."""
+        if self.machine.state is StreamState.CLOSED:
+            return
+        loop = asyncio.get_running_loop()
+        is_in_use = bool(self._links or self._tasks or self._timer) and self._loop is not None and not self._loop.is_closed()
+        if loop is not self._loop and is_in_use:
+            raise RuntimeError("the stream is in use in another event loop; make a stream for each loop")
+        self._loop = loop
 
     def call(self, function: Callable[[], T]) -> T:
         """Calls the core, and carries out its effects."""
@@ -62,6 +75,7 @@ class Shell:
     @contextmanager
     def paused(self) -> Iterator[None]:
         """Carries nothing out until the end, so that the caller can first remember the numbers of its calls."""
+        self.check_loop()
         was_pumping, self._is_pumping = self._is_pumping, True
         try:
             yield
@@ -77,16 +91,19 @@ class Shell:
         return task
 
     async def finished(self) -> None:
-        """Waits until all connections are closed."""
+        """Waits until all connections are closed, and all tasks have ended."""
         while self._links:
             await asyncio.wait([task for task, _ in self._links.values()])
             # The callbacks of the tasks come after those of this wait.
             await asyncio.sleep(0)
-        for task in list(self._tasks):
-            if task is not asyncio.current_task():
-                task.cancel()
         if self._timer is not None:
             self._timer.cancel()
+        tasks = [task for task in self._tasks if task is not asyncio.current_task()]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            # A loop that the program closes next would otherwise warn of them.
+            await asyncio.wait(tasks)
 
     def _pump(self) -> None:
         """Carries out the effects in their order, also those that a callback of the program causes."""
@@ -140,7 +157,14 @@ class Shell:
         deadline = self.machine.deadline()
         if deadline is not None:
             delay = min(LOOK, max(0.0, deadline - self.machine.clock.monotonic()))
-            self._timer = asyncio.get_running_loop().call_later(delay, lambda: self.call(self._elapsed))
+            self._timer = asyncio.get_running_loop().call_later(delay, self._due, _READ_STEPS)
+
+    def _due(self, steps: int) -> None:
+        """A deadline counts once the frames are read that arrived before it. The program may have held up the loop."""
+        if steps > 0:
+            self._timer = asyncio.get_running_loop().call_soon(self._due, steps - 1)
+        else:
+            self.call(self._elapsed)
 
     def _elapsed(self) -> None:
         clock = self.machine.clock
@@ -179,12 +203,16 @@ class Shell:
         self._opened.discard(link)
         self._links.pop(link, None)
         end: _End = (None, "", None)
-        if not task.cancelled():
-            if error := task.exception():
-                # Its text may have a value of an entity.
-                _log.error("a connection ended with %s", place(error))
-            else:
-                end = task.result()
+        error = None if task.cancelled() else task.exception()
+        is_ending = task.cancelled() or (error is not None and not isinstance(error, Exception))
+        if is_ending and self.machine.has_open(link):
+            # The core has not closed the connection, so the loop is ending. A task that began now would never run.
+            self.call(self.machine.close)
+        elif error is not None:
+            # Its text may have a value of an entity.
+            _log.error("a connection ended with %s", place(error))
+        elif not task.cancelled():
+            end = task.result()
         self.call(lambda: self.machine.closed(link, *end))
 
     async def _link(self, link: int, token: str | None, queue: asyncio.Queue[str | None]) -> _End:

@@ -10,15 +10,20 @@ from typing import Any, Protocol
 
 from ._blocking import apart, in_thread
 from ._core.collection import Collection
+from ._place import place
 from .entity import Change, Entity
 from .errors import EntityStreamError, LoadError
 from .events import EntityEvent, Item, NotRecovered, Recovered, SnapshotComplete
 from .filter import Filter
-from .subscription import Subscription
+from .subscription import Call, Subscription
 
 #: Returns the entities of a broker, as NGSI objects with `id` and `type`, and `servicePath` if they have different ones; or a
 #: coroutine of it.
 Load = Callable[[], "Iterable[Mapping[str, Any]] | Awaitable[Iterable[Mapping[str, Any]]]"]
+#: The pause before a load that failed is tried again, in seconds. It doubles up to the longest.
+FIRST_PAUSE = 0.5
+LONGEST_PAUSE = 30.0
+
 #: Starts a task that ends with the stream at the latest.
 Start = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"]
 
@@ -33,7 +38,7 @@ class Owner(Protocol):
         """The source holds every entity that matches."""
 
     def load_failed(self, source: Source, error: LoadError) -> None:
-        """The first load has failed."""
+        """A load has failed. Unless the owner stops the source, the load is tried again."""
 
 
 class Source:
@@ -47,10 +52,9 @@ class Source:
         tenant: str,
         load: Load | None,
         start: Start,
-        report: Callable[[EntityStreamError], None],
     ) -> None:
         self.collection, self.filter, self.load = collection, filter, load
-        self._owner, self._tenant, self._start, self._report = owner, tenant, start, report
+        self._owner, self._tenant, self._start = owner, tenant, start
         self.subscription: Subscription | None = None
         #: True once it has held every entity that matches.
         self.is_filled = False
@@ -103,11 +107,10 @@ class Source:
         if self._loading is not None:
             self._loading.cancel()
 
-    async def aclose(self) -> None:
-        """Ends its subscription."""
+    def close(self) -> Call[None] | None:
+        """Ends its subscription. The caller need not wait."""
         self.stop()
-        if self.subscription is not None:
-            await self.subscription.aclose()
+        return self.subscription._remove() if self.subscription is not None else None
 
     def _fill(self) -> None:
         self.is_filled = True
@@ -125,7 +128,7 @@ class Source:
             self._loading = self._start(self._run_load())
 
     async def _run_load(self) -> None:
-        wait = 0.5
+        wait = FIRST_PAUSE
         while self._needs_load and self.load is not None and not self._is_over:
             connection = self._connections
             self._needs_load = False
@@ -134,14 +137,9 @@ class Source:
                 entities = await apart(_loaded(self.load, self._tenant, self._path))
             except Exception as cause:
                 self._needs_load = True
-                error = LoadError()
-                error.__cause__ = cause
-                if not self.is_filled:
-                    # The first failure is most likely a mistake, and the program waits for it.
-                    return self._owner.load_failed(self, error)
-                self._report(error)
+                self._owner.load_failed(self, _load_error(cause))
                 await asyncio.sleep(wait)
-                wait = min(30.0, 2 * wait)
+                wait = min(LONGEST_PAUSE, 2 * wait)
                 continue
             if not self._is_online:
                 # The verdict of the next connection begins the load again.
@@ -161,21 +159,46 @@ class Source:
 
 
 async def _loaded(load: Load, tenant: str, usual_path: str) -> list[Entity]:
+    def entities(found: object) -> list[Entity]:
+        if not isinstance(found, Iterable) or isinstance(found, (str, bytes, Mapping)):
+            raise LoadError("load has to return a list of entities")
+        return [_entity(each, tenant, usual_path) for each in found]
+
+    def read() -> list[Entity] | Awaitable[Iterable[Mapping[str, Any]]]:
+        found = load()
+        # A generator may block as well.
+        return found if inspect.isawaitable(found) else entities(found)
+
     if inspect.iscoroutinefunction(load):
-        found = await load()
-    else:
-        found = await in_thread(load)
-        if inspect.isawaitable(found):
-            found = await found
-    return [_entity(each, tenant, usual_path) for each in found]
+        return entities(await load())
+    found = await in_thread(read)
+    return found if isinstance(found, list) else entities(await found)
 
 
 def _entity(loaded: Mapping[str, Any], tenant: str, usual_path: str) -> Entity:
-    types, path = loaded["type"], loaded.get("servicePath")
+    if not isinstance(loaded, Mapping) or not _is_name(loaded.get("id")):
+        raise LoadError("load has to return entities as dictionaries with an `id`")
+    kind, path = loaded.get("type"), loaded.get("servicePath")
+    types = (kind,) if isinstance(kind, str) else tuple(kind) if isinstance(kind, (list, tuple)) else ()
+    if not types or not all(map(_is_name, types)):
+        raise LoadError("load has to return entities with a `type`")
     return Entity(
         tenant=tenant,
         service_path=path if isinstance(path, str) else usual_path,
-        id=str(loaded["id"]),
-        type=tuple(types) if isinstance(types, (list, tuple)) else str(types),
+        id=loaded["id"],
+        type=kind if isinstance(kind, str) else types,
         data={name: value for name, value in loaded.items() if name not in ("id", "type", "servicePath", "@context")},
     )
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and value != ""
+
+
+def _load_error(cause: Exception) -> LoadError:
+    if isinstance(cause, LoadError):
+        return cause
+    # The text of the cause may have a value of an entity, or a credential.
+    error = LoadError(f"load raised {place(cause)}")
+    error.__cause__ = cause
+    return error

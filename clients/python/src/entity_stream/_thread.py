@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+from ._checks import check_timeout
 from .errors import ClosedError
 
 T = TypeVar("T")
@@ -34,9 +35,12 @@ class LoopThread:
 
     def run(self, work: Coroutine[Any, Any, T], timeout: float | None = None) -> T:
         """Waits for a coroutine. Raises `TimeoutError` after `timeout` seconds."""
-        if self.is_current:
+        try:
+            self.check_caller()
+            check_timeout(timeout)
+        except (RuntimeError, TypeError):
             work.close()
-            raise RuntimeError("a callback must not wait for its own stream; use entity_stream with asyncio instead")
+            raise
         if self._is_stopping:
             work.close()
             raise ClosedError()
@@ -58,6 +62,11 @@ class LoopThread:
         except BaseException:
             future.cancel()
             raise
+
+    def check_caller(self) -> None:
+        """Raises `RuntimeError` in the thread of the loop, which must not wait for itself."""
+        if self.is_current:
+            raise RuntimeError("a callback must not wait for its own stream; use entity_stream with asyncio instead")
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
         """Starts a coroutine, in the thread of the loop only. It does not wait."""

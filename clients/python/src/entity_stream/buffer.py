@@ -55,7 +55,7 @@ class Buffer(Generic[T]):
 
     def __init__(self, capacity: int, overflow: Overflow, on_overflow: Callable[[OverflowError], None]) -> None:
         if isinstance(capacity, bool) or not isinstance(capacity, int) or capacity < 1:
-            raise ValueError("capacity has to be at least 1")
+            raise ValueError("capacity has to be a whole number, at least 1")
         if overflow not in ("drop-oldest", "fail"):
             raise ValueError('overflow has to be "drop-oldest" or "fail"')
         self._capacity, self._overflow, self._on_overflow = capacity, overflow, on_overflow
@@ -137,10 +137,7 @@ class Buffer(Generic[T]):
         """Waits until there are items, or the end. Raises the error of the end once."""
         while not self._items:
             if self._is_finished:
-                error, self._error = self._error, None
-                if error is not None:
-                    raise error
-                return
+                return self.raise_error()
             waiter = asyncio.get_running_loop().create_future()
             self._waiting.append(waiter)
             try:
@@ -152,6 +149,12 @@ class Buffer(Generic[T]):
                 elif self._items or self._is_finished:
                     self._wake()
                 raise
+
+    def raise_error(self) -> None:
+        """Raises the error of the end, once."""
+        error, self._error = self._error, None
+        if error is not None:
+            raise error
 
     def _drop_oldest(self) -> None:
         self._droppable.popleft().is_dead = True

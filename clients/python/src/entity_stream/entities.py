@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, ValuesView
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
+from ._checks import check_function, check_functions, named_options
 from ._core.collection import Collection
 from ._source import Load, Source, Start
 from .buffer import Buffer, Loop, Overflow
@@ -81,10 +81,24 @@ class Entities(Mapping[str, Entity]):
         return self._index()[entity_id]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(list(self._index()))
+        return iter(self._index())
 
     def __len__(self) -> int:
         return len(self._index())
+
+    # Each loop goes over the entities of the moment in which it began: the index is replaced as a whole and never changed.
+
+    def keys(self) -> KeysView[str]:
+        """The ids at this moment."""
+        return self._index().keys()
+
+    def values(self) -> ValuesView[Entity]:
+        """The entities at this moment."""
+        return self._index().values()
+
+    def items(self) -> ItemsView[str, Entity]:
+        """The ids and the entities at this moment."""
+        return self._index().items()
 
     @overload
     def get(self, entity_id: str, /, *, service_path: str | None = None) -> Entity | None: ...
@@ -103,7 +117,12 @@ class Entities(Mapping[str, Entity]):
 
     def to_dataframe(self) -> pandas.DataFrame:
         """A row for each entity and a column for each attribute, with the bare values. It needs pandas."""
-        return to_dataframe(self.all())
+        entities, is_normalized = self._rows()
+        return to_dataframe(entities, is_normalized=is_normalized)
+
+    def _rows(self) -> tuple[list[Entity], bool]:
+        """The entities of a table, and whether their attributes are normalized."""
+        return self.all(), self.filter.representation != "keyValues"
 
     # The life of the collection.
 
@@ -130,10 +149,11 @@ class Entities(Mapping[str, Entity]):
         """Exchanges the filter: entities that do not match any more leave, and those that match now are added.
 
         The new subscription is added before the old one is removed. Until the collection holds every entity that matches the
-        new filter, it follows the old one, so it misses nothing. If the server refuses the new filter, this raises, and the old
-        one stays in force. With `load`, this function returns the entities from now on. A call that is cancelled still takes
-        effect.
+        new filter, it follows the old one, so it misses nothing. If the server refuses the new filter, or a load for it fails,
+        this raises, and the old one stays in force. With `load`, this function returns the entities from now on. A call that
+        is cancelled still takes effect.
         """
+        check_function("load", load)
         if load is not None and self._source.load is None:
             raise ValueError("the collection has no load: the snapshot of the service fills it")
         chosen = self.filter_of(chosen_filter(filter, fields), whole=not self._merges)
@@ -145,10 +165,12 @@ class Entities(Mapping[str, Entity]):
         self._next_update()
         await update.call
 
+    @named_options("changes")
     def changes(self, *, capacity: int = 1000, overflow: Overflow = "drop-oldest") -> Loop[Change]:
         """Yields an `added` change for each entity that is there already, and then each change."""
         return Loop(self._open_buffer(capacity, overflow))
 
+    @named_options("a view")
     def view(
         self,
         *,
@@ -164,6 +186,8 @@ class Entities(Mapping[str, Entity]):
         `limit` is the most of them. `on_change` gets the entities after each change of the view, which then stays.
         """
 
+        check_functions(on_change=on_change)
+
         def tell(values: tuple[Entity, ...]) -> None:
             self._guard(on_change, values)
 
@@ -178,7 +202,9 @@ class Entities(Mapping[str, Entity]):
         self._is_closing = True
         sources = self._sources()
         self._abandon(ClosedError("the collection"))
-        await asyncio.gather(*[each.aclose() for each in sources])
+        for call in [each.close() for each in sources]:
+            if call is not None:
+                await call
 
     async def __aenter__(self) -> Entities:
         return self
@@ -227,7 +253,7 @@ class Entities(Mapping[str, Entity]):
         updating = self._sources()[1:]
         self._abandon(error or ClosedError("the collection"))
         for each in updating:
-            self._start(each.aclose())
+            each.close()
         for buffer in list(self._buffers):
             buffer.finish(error)
 
@@ -243,21 +269,21 @@ class Entities(Mapping[str, Entity]):
         if self._updating is not None and source is self._updating[1]:
             old, self._source = self._source, source
             self._tell(old.collection.changes_to(source.collection))
-            self._start(old.aclose())
+            old.close()
             self._updated(None)
         if source is self._source:
             self._ready.settle(None)
 
     def load_failed(self, source: Source, error: LoadError) -> None:
-        """The first load has failed."""
+        """A load has failed. An update fails with it; without one, the source tries it again."""
         if self._updating is not None and source is self._updating[1]:
             self._updated(error)
-        elif source is self._source:
-            self._finish(error)
-        self._start(source.aclose())
+            source.close()
+        else:
+            self._report(error)
 
     def _new_source(self, collection: Collection, filter: Filter, load: Load | None) -> Source:
-        return Source(self, collection, filter, self._tenant, load, self._start, self._report)
+        return Source(self, collection, filter, self._tenant, load, self._start)
 
     def _attach(self, source: Source) -> None:
         subscription = self._subscribe(source.filter, source.load is None, source.take)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class EntityStreamError(Exception):
     """The base class of all errors of this library."""
@@ -12,6 +14,16 @@ class EntityStreamError(Exception):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Python would call the class with the text alone.
+        return _restored, (type(self), self.args, vars(self))
+
+
+def _restored(kind: type[EntityStreamError], arguments: tuple[Any, ...], fields: dict[str, Any]) -> EntityStreamError:
+    error = kind.__new__(kind, *arguments)
+    vars(error).update(fields)
+    return error
 
 
 class RequestError(EntityStreamError):
@@ -74,5 +86,5 @@ class ClosedError(EntityStreamError):
 class LoadError(EntityStreamError):
     """Your `load` function failed. `code` is `load_failed`; its own error is the `__cause__`."""
 
-    def __init__(self) -> None:
-        super().__init__("load_failed", "load raised an error, or returned something else than entities with an id and a type")
+    def __init__(self, message: str = "load failed") -> None:
+        super().__init__("load_failed", message)

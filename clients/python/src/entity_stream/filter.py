@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, TypedDict
 
+from ._checks import check_flags, type_name
 from .errors import RequestError
 
 #: The largest frame that API Gateway takes, in bytes.
@@ -64,13 +65,8 @@ class Filter:
     def __post_init__(self) -> None:
         for each in fields(self):
             value = getattr(self, each.name)
-            if isinstance(value, str) and each.name in _LISTS:
-                raise TypeError(f"{each.name} has to be a list of strings, not one string")
-            # Copies, so that later changes of the caller's object have no effect.
-            if each.name in _LISTS and value is not None:
-                object.__setattr__(self, each.name, tuple(value))
-            elif each.name == "geo_q" and value is not None:
-                object.__setattr__(self, each.name, json.loads(json.dumps(value)))
+            if value is not None:
+                object.__setattr__(self, each.name, _checked(each.name, value))
 
     def to_wire(self) -> dict[str, Any]:
         """The fields of a subscription in the wire contract."""
@@ -102,17 +98,46 @@ def filter_in_force(answer: Mapping[str, Any], wire: str) -> Filter:
     return Filter(**{name: value for name, value in fields.items() if _is_of_contract(name, value)})
 
 
+def _checked(name: str, value: object) -> object:
+    """A field that is not `None`. A list or an object is copied, so that later changes of the caller's have no effect."""
+    if name in _LISTS:
+        if isinstance(value, (str, bytes)):
+            raise TypeError(f"{name} has to be a list of strings, not one string")
+        entries = None if isinstance(value, Mapping) or not isinstance(value, Iterable) else tuple(value)
+        if entries is None or not all(isinstance(each, str) for each in entries):
+            raise TypeError(f"{name} has to be a list of strings")
+        return entries
+    if name == "geo_q":
+        if not isinstance(value, Mapping):
+            raise TypeError(f"geo_q has to be a dictionary, not {type_name(value)}")
+        try:
+            return json.loads(json.dumps(dict(value), allow_nan=False))
+        except (TypeError, ValueError):
+            raise TypeError("geo_q has to be a dictionary of JSON values") from None
+    if name in _FLAGS:
+        check_flags(**{name: value})
+    elif not isinstance(value, str):
+        raise TypeError(f"{name} has to be a string, not {type_name(value)}")
+    elif name == "representation" and value not in _REPRESENTATIONS:
+        raise ValueError('representation has to be "normalized" or "keyValues"')
+    return value
+
+
 def _is_of_contract(name: str, value: object) -> bool:
     if name in _LISTS:
         return isinstance(value, list) and value != [] and all(isinstance(each, str) for each in value)
     if name == "geo_q":
         return isinstance(value, dict)
-    if name in ("whole_entity", "show_changes"):
+    if name in _FLAGS:
         return value is True
+    if name == "representation":
+        return value in _REPRESENTATIONS
     return isinstance(value, str) and value != ""
 
 
 _LISTS = {"entity_types", "entity_ids", "notification_trigger", "watched_attributes", "attributes"}
+_FLAGS = ("whole_entity", "show_changes")
+_REPRESENTATIONS = ("normalized", "keyValues")
 
 
 def _restricts(value: object) -> bool:

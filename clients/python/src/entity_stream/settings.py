@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal, TypedDict
 from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
 
+from ._checks import check_function, check_functions, type_name
 from .debug import DebugEntry
 from .dpop import DpopKey
 
@@ -101,12 +102,18 @@ class Settings:
             value = getattr(self, each.name)
             if isinstance(each.default, float) and (isinstance(value, bool) or not _is_time(value)):
                 raise ValueError(f"{each.name} has to be a number of seconds, at least 0")
-        if not isinstance(self.tenant, str) or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,62}", self.tenant):
+        check_function("get_token", self.get_token)
+        check_functions(parse=self.parse, debug=self.debug)
+        if not is_name(self.tenant, r"[A-Za-z0-9_][A-Za-z0-9_-]{0,62}"):
             raise ValueError("tenant has to be 1 to 63 characters of A-Z a-z 0-9 _ -, beginning with a letter, a digit or _")
-        if self.group_id is not None and not re.fullmatch(r"[A-Za-z0-9_.-]{1,128}", self.group_id):
+        if self.group_id is not None and not is_name(self.group_id, r"[A-Za-z0-9_.-]{1,128}"):
             raise ValueError("group_id has to be 1 to 128 characters of A-Z a-z 0-9 _ - .")
         if self.authenticate not in ("handshake", "first-message"):
             raise ValueError('authenticate has to be "handshake" or "first-message"')
+        if self.api_key is not None and not _is_api_key(self.api_key):
+            raise TypeError('api_key has to be a pair of strings, ("name", "key"); the name has no colon')
+        if self.dpop is not None and not isinstance(self.dpop, DpopKey):
+            raise TypeError(f"dpop has to be a DpopKey, not {type_name(self.dpop)}")
         if self.api_key is not None and self.get_token is not None:
             raise ValueError("set api_key or get_token, not both")
         if self.dpop is not None and self.get_token is None:
@@ -132,6 +139,16 @@ class Settings:
     def prove(self, token: str, wall: float) -> str | None:
         """A proof of possession for this token, if the stream has a key."""
         return self.dpop.prove(self.url, token, wall) if self.dpop is not None else None
+
+
+def is_name(value: object, pattern: str) -> bool:
+    """True if a value is a text that the whole pattern matches."""
+    return isinstance(value, str) and re.fullmatch(pattern, value) is not None
+
+
+def _is_api_key(value: object) -> bool:
+    is_pair = isinstance(value, (tuple, list)) and len(value) == 2 and all(isinstance(each, str) and each for each in value)
+    return is_pair and ":" not in value[0]  # type: ignore[index]
 
 
 def _is_time(value: object) -> bool:

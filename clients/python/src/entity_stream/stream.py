@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import weakref
 from collections.abc import Callable
 from math import inf
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from ._checks import check_flags, check_function, check_functions, refuse_unknown
 from ._core.effects import (
     Deliver,
     Effect,
@@ -28,7 +28,6 @@ from ._emitter import Emitter, EventName
 from ._place import place
 from ._shell import Shell
 from ._source import Load
-from ._unknown import refuse_unknown
 from .bookmark import Bookmark, earliest
 from .buffer import Buffer, Overflow
 from .debug import DebugEntry
@@ -37,13 +36,17 @@ from .entity import Change
 from .errors import ClosedError, EntityStreamError, RequestError
 from .events import EntityEvent, Item, Verdict
 from .filter import EntitiesFields, Filter, FilterFields
-from .settings import Settings, StreamOptions
+from .settings import Settings, StreamOptions, is_name
 from .subscription import Call, Subscription, chosen_filter
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 log = logging.getLogger("entity_stream")
+
+#: The options of two calls that are not fields of their filters.
+_SUBSCRIBE = ("name", "snapshot", "since", "capacity", "overflow", "on_item")
+_ENTITIES = ("name", "load", "on_change")
 
 
 class EntityStream:
@@ -66,12 +69,11 @@ class EntityStream:
         refuse_unknown("a stream", options, StreamOptions.__annotations__)
         self._settings = Settings(url=url, tenant=tenant, **options)
         self._emitter = Emitter(self._guarded)
-        if on_state is not None:
-            self._emitter.on("state", on_state)
-        if on_error is not None:
-            self._emitter.on("error", on_error)
-        if on_verdict is not None:
-            self._emitter.on("verdict", on_verdict)
+        check_functions(on_state=on_state, on_error=on_error, on_verdict=on_verdict)
+        functions: dict[EventName, Callable[[Any], None] | None] = {"state": on_state, "error": on_error, "verdict": on_verdict}
+        for name, function in functions.items():
+            if function is not None:
+                self._emitter.on(name, function)
         self._last_event: EntityEvent | None = None
         self._shell = Shell(self._settings, self._handle)
         self._subscriptions: dict[int, Subscription] = {}
@@ -133,7 +135,9 @@ class EntityStream:
         about the buffer of its loop.
         With `on_item` each item is given to this function instead.
         """
-        chosen = chosen_filter(filter, fields)
+        chosen = chosen_filter(filter, fields, _SUBSCRIBE)
+        check_flags(snapshot=snapshot)
+        check_functions(on_item=on_item)
         self._check(chosen, name, snapshot=snapshot, since=since)
         buffer = Buffer[Item](capacity, overflow, self._report) if on_item is None else None
         return self._add(chosen, name, snapshot, since, buffer, on_item)
@@ -151,12 +155,17 @@ class EntityStream:
         """The entities that match a filter, kept up to date. Await `ready` of the result.
 
         The service's snapshot fills the collection. With `load` this function does: it is called after the subscription is in
-        force, and after each gap that was not recovered, and returns the entities of a broker. `whole_entity=False` is for
-        services without entity state: the collection then merges the attributes of each event.
+        force, and after each gap that was not recovered, and returns the entities of a broker. If it fails, `on_error` gets a
+        `LoadError`, and the function is called again after a pause. `whole_entity=False` is for services without entity state:
+        the collection then merges the attributes of each event.
         """
+        chosen = chosen_filter(filter, fields, _ENTITIES)
+        check_flags(whole_entity=whole_entity)
+        check_function("load", load)
+        check_functions(on_change=on_change)
         if not whole_entity and load is None:
             raise ValueError("whole_entity=False needs load: without entity state the service has no snapshot")
-        chosen = Entities.filter_of(chosen_filter(filter, fields), whole=whole_entity)
+        chosen = Entities.filter_of(chosen, whole=whole_entity)
         self._check(chosen, name, snapshot=load is None, since=None)
 
         def subscribe(filter: Filter, snapshot: bool, take: Callable[[Item], None]) -> Subscription:
@@ -172,10 +181,12 @@ class EntityStream:
 
     def wake(self) -> None:
         """Call it when the network is back: the stream connects at once, or checks its connection."""
+        self._shell.check_loop()
         self._shell.call(self._shell.machine.wake)
 
     async def aclose(self) -> None:
         """Ends the stream. A member of a group first leaves it, and takes the events that are already assigned to it."""
+        self._shell.check_loop()
         self._shell.call(self._shell.machine.close)
         await self._shell.finished()
 
@@ -190,18 +201,21 @@ class EntityStream:
 
     def _check(self, filter: Filter, name: str | None, *, snapshot: bool, since: float | Bookmark | None) -> None:
         """Raises for a subscription that the stream cannot have."""
-        machine = self._shell.machine
-        if self.state is StreamState.CLOSED or machine.is_closing:
-            raise ClosedError()
+        self._check_open()
         filter.check_size()
-        if name is not None and not re.fullmatch(r"[A-Za-z0-9_.:-]{1,64}", name):
+        if name is not None and not is_name(name, r"[A-Za-z0-9_.:-]{1,64}"):
             raise ValueError("name has to be 1 to 64 characters of A-Z a-z 0-9 _ - . :")
-        if name is not None and machine.subscriptions.has_name(name):
+        if name is not None and self._shell.machine.subscriptions.has_name(name):
             raise ValueError("another subscription of the stream has this name")
         if (snapshot or since is not None) and self._settings.group_id is not None:
             raise ValueError("a member of a group has no snapshot and no since")
         if since is not None and not isinstance(since, Bookmark) and not _is_age(since):
             raise ValueError("since has to be a Bookmark, or a number of seconds, at least 0")
+
+    def _check_open(self) -> None:
+        if self.state is StreamState.CLOSED or self._shell.machine.is_closing:
+            raise ClosedError()
+        self._shell.check_loop()
 
     def _add(
         self,
@@ -212,9 +226,8 @@ class EntityStream:
         buffer: Buffer[Item] | None,
         on_item: Callable[[Item], None] | None,
     ) -> Subscription:
+        self._check_open()
         machine = self._shell.machine
-        if self.state is StreamState.CLOSED or machine.is_closing:
-            raise ClosedError()
         subscription = Subscription(self, buffer, on_item)
         add = machine.requests.add
         with self._shell.paused():
@@ -230,10 +243,10 @@ class EntityStream:
         self._ask(call, lambda: self._shell.machine.requests.update(subscription._core.key, filter))
         return await call
 
-    async def _remove(self, subscription: Subscription) -> None:
+    def _remove(self, subscription: Subscription) -> Call[None]:
         call = Call[None]()
         self._ask(call, lambda: self._shell.machine.requests.remove(subscription._core.key))
-        await call
+        return call
 
     def _ask(self, call: Call[Filter] | Call[None], ask: Callable[[], int]) -> None:
         with self._shell.paused():

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from ._checks import check_timeout, refuse_unknown, type_name
 from ._core.subscriptions import Subscription as Core
-from ._unknown import refuse_unknown
 from .buffer import Buffer, Loop
 from .errors import ClosedError, EntityStreamError
 from .events import EntityEvent, Item, SnapshotComplete
@@ -108,7 +108,7 @@ class Subscription(AsyncIterator[EntityEvent]):
 
     async def aclose(self) -> None:
         """Ends the subscription. Its loops end after the items that have arrived."""
-        await self._stream._remove(self)
+        await self._remove()
 
     @property
     def dropped(self) -> int:
@@ -140,6 +140,10 @@ class Subscription(AsyncIterator[EntityEvent]):
     def __repr__(self) -> str:
         return f"<Subscription {self._name!r} {'closed' if self._is_over else 'open'}>"
 
+    def _remove(self) -> Call[None]:
+        """Ends the subscription. The caller need not wait."""
+        return self._stream._remove(self)
+
     def _buffered(self) -> Buffer[Item]:
         if self._buffer is None:
             raise TypeError("a subscription with on_item has no buffer; leave on_item out to use a loop")
@@ -159,18 +163,19 @@ class Subscription(AsyncIterator[EntityEvent]):
             self._buffer.finish(error)
 
 
-def chosen_filter(filter: Filter | None, fields: FilterFields | EntitiesFields) -> Filter:
-    """The filter of a call, which gives an object or keyword arguments."""
+def chosen_filter(filter: Filter | None, fields: FilterFields | EntitiesFields, options: Iterable[str] = ()) -> Filter:
+    """The filter of a call, which gives an object or keyword arguments. The call may have other options as well."""
+    refuse_unknown("a filter", fields, [*FilterFields.__annotations__, *options])
     if filter is not None and fields:
         raise TypeError("give a Filter or keyword arguments, not both")
     if filter is not None and not isinstance(filter, Filter):
-        raise TypeError("the filter has to be a Filter")
-    refuse_unknown("a filter", fields, FilterFields.__annotations__)
+        raise TypeError(f"the filter has to be a Filter, not {type_name(filter)}")
     return filter if filter is not None else Filter(**fields)
 
 
 async def wait_for(call: Awaitable[T], timeout: float | None) -> T:
     """Waits for a call, for some seconds at most."""
+    check_timeout(timeout)
     try:
         return await asyncio.wait_for(asyncio.ensure_future(call), timeout)
     except asyncio.TimeoutError:

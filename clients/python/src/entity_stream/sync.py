@@ -7,17 +7,19 @@ Callbacks (`on_item`, `on_change`, `on_state`, `on_error`, `on_verdict`) run in 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, ItemsView, Iterator, KeysView, Mapping, Sequence, ValuesView
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from . import stream as _stream
+from ._checks import check_timeout, named_options
 from ._core.effects import StateChange, StreamState
 from ._emitter import EventName
 from ._source import Load
 from ._thread import LoopThread
 from .bookmark import Bookmark
 from .buffer import Buffer, Overflow
+from .dataframe import to_dataframe
 from .entities import Entities as _Entities
 from .entity import Change, Entity
 from .errors import ClosedError, EntityStreamError
@@ -41,18 +43,25 @@ _BATCH = 256
 
 def _next(thread: LoopThread, buffer: Buffer[T], timeout: float | None) -> T | None:
     """The next item; `None` at the end. Several threads may take the items of one buffer: each item goes to one of them."""
+    check_timeout(timeout)
+    thread.check_caller()
     end, left = None if timeout is None else time.monotonic() + timeout, timeout
     while (item := buffer.borrowed()) is None:
         # In two steps, so that a wait that ends with its time limit takes nothing.
+        lent, is_over = thread.call(lambda: (buffer.lend(_BATCH), buffer.is_over))
+        if lent:
+            continue
+        if is_over:
+            return thread.call(buffer.raise_error)
+        if thread.is_stopped:
+            thread.call(lambda: buffer.lend(_BATCH))
+            return buffer.borrowed()
         try:
             thread.run(buffer.wait(), left)
         except ClosedError:
             # The items that arrived before the end are still there.
             if not thread.is_stopped:
                 raise
-        lent = thread.call(lambda: buffer.lend(_BATCH))
-        if lent == 0 and (thread.is_stopped or thread.call(lambda: buffer.is_over)):
-            return buffer.borrowed()
         left = None if end is None else max(0.0, end - time.monotonic())
     return item
 
@@ -129,8 +138,8 @@ class Subscription(_Closing):
 
     def items(self) -> Iterator[Item]:
         """Yields the events, the entities of snapshots, verdicts, and the ends of snapshots."""
-        while (item := self._next_item(None)) is not None:
-            yield item
+        buffer = self._subscription._buffered()
+        return iter(lambda: _next(self._thread, buffer, None), None)
 
     def close(self) -> None:
         """Ends the subscription. Its loops end after the items that have arrived."""
@@ -186,6 +195,18 @@ class Entities(_Closing, Mapping[str, Entity]):
     def __len__(self) -> int:
         return len(self._snapshot())
 
+    def keys(self) -> KeysView[str]:
+        """The ids at this moment."""
+        return self._snapshot().keys()
+
+    def values(self) -> ValuesView[Entity]:
+        """The entities at this moment."""
+        return self._snapshot().values()
+
+    def items(self) -> ItemsView[str, Entity]:
+        """The ids and the entities at this moment."""
+        return self._snapshot().items()
+
     @overload
     def get(self, entity_id: str, /, *, service_path: str | None = None) -> Entity | None: ...
     @overload
@@ -202,8 +223,11 @@ class Entities(_Closing, Mapping[str, Entity]):
 
     def to_dataframe(self) -> pandas.DataFrame:
         """A row for each entity and a column for each attribute, with the bare values. It needs pandas."""
-        return self._thread.call(self._entities.to_dataframe)
+        # The stream's thread has the connection to serve meanwhile.
+        entities, is_normalized = self._thread.call(self._entities._rows)
+        return to_dataframe(entities, is_normalized=is_normalized)
 
+    @named_options("a view")
     def view(
         self,
         *,
@@ -219,9 +243,12 @@ class Entities(_Closing, Mapping[str, Entity]):
         )
         return EntityView(self._thread, made)
 
+    @named_options("changes")
     def changes(self, *, capacity: int = 1000, overflow: Overflow = "drop-oldest") -> Iterator[Change]:
         """Yields an `added` change for each entity that is there already, and then each change."""
-        buffer: Buffer[Change] = self._thread.call(lambda: self._entities._open_buffer(capacity, overflow))
+        return self._changes(self._thread.call(lambda: self._entities._open_buffer(capacity, overflow)))
+
+    def _changes(self, buffer: Buffer[Change]) -> Iterator[Change]:
         try:
             while (change := _next(self._thread, buffer, None)) is not None:
                 yield change
@@ -237,7 +264,7 @@ class Entities(_Closing, Mapping[str, Entity]):
         return self
 
     def __repr__(self) -> str:
-        return repr(self._entities)
+        return self._thread.call(lambda: repr(self._entities))
 
     __hash__ = object.__hash__
 
@@ -276,7 +303,7 @@ class EntityView(Sequence[Entity]):
         return iter(self.values)
 
     def __repr__(self) -> str:
-        return repr(self._view)
+        return self._thread.call(lambda: repr(self._view))
 
     __hash__ = object.__hash__
 

@@ -6,6 +6,7 @@ from bisect import bisect_left, insort
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, overload
 
+from ._checks import check_flags, check_functions
 from .entity import Change, Entity
 
 #: The order of an entity in a view: the key of the program, then the id and the service path.
@@ -44,7 +45,9 @@ class EntityView(Sequence[Entity]):
         on_change: Callable[[tuple[Entity, ...]], None],
     ) -> None:
         if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
-            raise ValueError("limit has to be at least 1")
+            raise ValueError("limit has to be a whole number, at least 1")
+        check_functions(key=key, filter=filter)
+        check_flags(reverse=reverse)
         self._key, self._reverse, self._filter, self._limit, self._on_change = key, reverse, filter, limit, on_change
         self._places: list[_Place] = []
         #: The place of each entity when it was added. The functions of the program may depend on more than the entity.

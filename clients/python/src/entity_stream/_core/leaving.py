@@ -16,7 +16,8 @@ from .subscriptions import Subscription
 if TYPE_CHECKING:
     from .machine import Machine
 
-#: The seconds of silence after which a connection that has left its group gets no more events.
+#: The seconds of silence after which a connection that has left its group gets no more events, by the contract (docs/protocol.md,
+#: "Groups"). They count from the answer to the last `unsubscribe`, however long it takes, or from a later frame.
 QUIET = 1.0
 
 

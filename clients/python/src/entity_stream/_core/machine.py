@@ -149,6 +149,11 @@ class Machine:
             self.leaving.leave(link)
         self._finish_closing()
 
+    def has_open(self, link_id: int) -> bool:
+        """True for a connection, or an attempt to open one, that has not ended and is not closing."""
+        link = self.links.get(link_id)
+        return link is not None and not link.is_over
+
     @property
     def is_closing(self) -> bool:
         """True once the program has closed the stream."""

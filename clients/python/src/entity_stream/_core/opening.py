@@ -127,7 +127,7 @@ class Opening:
         concerned = before + [each.subscription for each, since in new if since is not None]
         if verdict is not None:
             self._tell(verdict, concerned)
-        machine.snapshotting.connected(link, answer, step, verdict)
+        machine.snapshotting.begin(link.begun, answer, step, verdict)
         machine.requests.send_next()
 
     def _tell(self, verdict: Verdict, subscriptions: list[Subscription]) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import ClosedError, EntityStreamError, RequestError
 from ..events import Recovered, Verdict
 from ..filter import Filter, filter_in_force
-from .effects import Deliver, Ended, Settled
+from .effects import Deliver, Ended, Settled, Told
 from .link import Kind, Link, Message, Phase
 from .opening import RESUME_INTERVAL
 from .refusal import fault_error, is_passing
@@ -156,20 +156,20 @@ class Requests:
             self.in_force(subscription)
             machine.emit(Settled(request.call, None, filter_in_force(answer, subscription.wire)))
         if verdict is not None:
+            machine.emit(Told(own_verdict(verdict, subscription)))
             self.tell(verdict, subscription)
         if subscription.wants_snapshot:
             # Requests wait for the end of the snapshot, and so does the removal of the old name.
             subscription.owes_snapshot = True
-            machine.snapshotting.begin(link, [subscription], answer, step)
+            machine.snapshotting.begin([subscription], answer, step, verdict)
         else:
             machine.resumption.proceed(step)
         machine.proceed()
 
     def tell(self, verdict: Verdict, subscription: Subscription) -> None:
         """Gives a verdict to a subscription, with the number of its own past events."""
-        own = Recovered(subscription.replayed) if isinstance(verdict, Recovered) else verdict
         if not subscription.is_closed:
-            self._machine.emit(Deliver(subscription.key, own))
+            self._machine.emit(Deliver(subscription.key, own_verdict(verdict, subscription)))
 
     def in_force(self, subscription: Subscription) -> None:
         """The server has accepted this subscription."""
@@ -322,3 +322,8 @@ class Requests:
         self._set.discard(waiting)
         for each in waiting:
             self._machine.emit(Settled(each.call, ClosedError("the subscription")))
+
+
+def own_verdict(verdict: Verdict, subscription: Subscription) -> Verdict:
+    """The verdict with the number of past events of one subscription."""
+    return Recovered(subscription.replayed) if isinstance(verdict, Recovered) else verdict

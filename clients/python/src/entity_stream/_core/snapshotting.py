@@ -28,22 +28,18 @@ class Snapshotting:
     def is_under_way(self) -> bool:
         return self._snapshot is not None
 
-    def connected(self, link: Link, answer: Mapping[str, Any], step: Step, verdict: Verdict | None) -> None:
-        """The first message of a connection is answered, with a snapshot or without."""
-        begun = [each for each in link.begun if not each.is_closed]
+    def begin(self, subscriptions: list[Subscription], answer: Mapping[str, Any], step: Step, verdict: Verdict | None) -> None:
+        """A message that asks for a snapshot of these subscriptions is answered, with its first part or without."""
+        begun = [each for each in subscriptions if not each.is_closed]
         if begun and ("snapshot" in answer or not isinstance(verdict, Recovered)):
-            return self.begin(link, begun, answer, step)
+            self._snapshot = Snapshot([each.key for each in begun], step)
+            return self._arrived(answer)
         self._machine.resumption.proceed(step)
-        # The stream has resumed, so the server has sent no snapshot.
+        # The past events were all there, so the server has sent no snapshot.
         owed = [each for each in begun if each.owes_snapshot]
         if owed:
             self._snapshot = Snapshot([each.key for each in owed], None)
             self._ask()
-
-    def begin(self, link: Link, subscriptions: list[Subscription], answer: Mapping[str, Any], step: Step) -> None:
-        """The first part of a snapshot has arrived."""
-        self._snapshot = Snapshot([each.key for each in subscriptions], step)
-        self._arrived(answer)
 
     def answered(self, link: Link, answer: Mapping[str, Any]) -> None:
         """A later part has arrived, or the first one of a snapshot that has begun anew."""
