@@ -13,8 +13,6 @@ from monitor import entry_of, monitor, show
 ARTIFACTS = REPOSITORY / "artifacts"
 AXE = REPOSITORY / "tests/clients/node_modules/axe-core/axe.min.js"
 SIZES = [(390, 844), (800, 1000), (1360, 850), (1920, 1080)]
-# axe-core takes seconds. The widths between these two have the same elements.
-AXE_WIDTHS = (390, 1360)
 TABS = ["Events", "Entities", "Map", "Connections", "Dead letters"]
 
 # Events of the forms that are hard to show.
@@ -92,5 +90,4 @@ def picture(page: Page, scheme: str, width: int, name: str, problems: list[str])
     where = f"{name} at {width} pixels"
     if (wider := overflow(page)) > 0:
         problems.append(f"{where} is {wider} pixels too wide")
-    if width in AXE_WIDTHS:
-        problems.extend(f"{where}: {offence}" for offence in offences(page))
+    problems.extend(f"{where}: {offence}" for offence in offences(page))
