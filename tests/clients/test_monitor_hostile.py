@@ -7,17 +7,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from harness import LocalSystem
-from monitor import entry_of, monitor, rows, show
+from monitor import monitor, publish_text, rows, show
 
 EARTH = "/_local/monitor/projection.js"
-
-
-def publish(system: LocalSystem, entity_id: str, data: str, **fields):
-    """Publishes data as it is written."""
-    detail = {"type": "entityUpdated", "tenant": "demo", "entityId": entity_id, "entityType": "Room", "data": None, **fields}
-    entry = entry_of(detail)
-    entry["Detail"] = entry["Detail"].replace('"data": null', f'"data": {data}')
-    assert system.client("events").put_events(Entries=[entry])["FailedEntryCount"] == 0
 
 
 def open_entity(page: Page, entity_id: str):
@@ -35,17 +27,17 @@ def value_of(page: Page, name: str):
 
 def test_attributes_with_names_and_numbers_of_their_own(local: LocalSystem):
     deep = '{"a":' * 900 + "1" + "}" * 900
-    publish(local, "names", '{"plain":1}', type="entityCreated")
-    publish(local, "numbers", '{"huge":1e308,"long":12345678901234567890}', type="entityCreated")
-    publish(local, "deep", deep, type="entityCreated")
-    publish(local, "lengthy", json.dumps({"text": "x" * 10_000, "y" * 10_000: 1}), type="entityCreated")
-    publish(local, "turned", "{}", type="entityCreated", entityType="\u202eepyt")
+    publish_text(local, "names", '{"plain":1}', kind="entityCreated")
+    publish_text(local, "numbers", '{"huge":1e308,"long":12345678901234567890}', kind="entityCreated")
+    publish_text(local, "deep", deep, kind="entityCreated")
+    publish_text(local, "lengthy", json.dumps({"text": "x" * 10_000, "y" * 10_000: 1}), kind="entityCreated")
+    publish_text(local, "turned", "{}", kind="entityCreated", entityType="\u202eepyt")
     with monitor(local) as page:
         show(page, "Entities")
         expect(page.locator("#entities-state")).to_have_text("5 entities")
         # An object has these names before it has such attributes.
         open_entity(page, "names")
-        publish(local, "names", '{"plain":1,"constructor":2,"__proto__":{"value":3},"toString":"\\u202etxet"}', changedAttributes=["constructor", "__proto__", "toString"])
+        publish_text(local, "names", '{"plain":1,"constructor":2,"__proto__":{"value":3},"toString":"\\u202etxet"}', changedAttributes=["constructor", "__proto__", "toString"])
         expect(value_of(page, "constructor")).to_have_text("2")
         expect(value_of(page, "__proto__")).to_have_text("3")
         page.locator("#entity .entity-attribute[title='constructor']").click()
@@ -53,7 +45,7 @@ def test_attributes_with_names_and_numbers_of_their_own(local: LocalSystem):
         # The difference of these is infinite. The last one is not a number that JavaScript has.
         open_entity(page, "numbers")
         for number in ("-1e308", "1e999"):
-            publish(local, "numbers", f'{{"huge":{number},"long":22345678901234567890}}', changedAttributes=["huge", "long"])
+            publish_text(local, "numbers", f'{{"huge":{number},"long":22345678901234567890}}', changedAttributes=["huge", "long"])
             expect(value_of(page, "huge")).to_have_text(number)
         path = page.locator("#entity .entity-attribute[title='huge'] .spark path")
         expect(path).to_have_attribute("d", re.compile(r"^M2\.0 2\.0L118\.0 22\.0$"))
@@ -72,16 +64,16 @@ def test_attributes_with_names_and_numbers_of_their_own(local: LocalSystem):
 
 def test_the_direction_of_a_name_does_not_reach_its_value(local: LocalSystem):
     with monitor(local) as page:
-        publish(local, "room", '{"\\u202eeman":"12345"}')
+        publish_text(local, "room", '{"\\u202eeman":"12345"}')
         name, value = (rows(page).first.locator(f".attribute .{part}").bounding_box() for part in ("name", "value"))
         assert name["x"] + name["width"] <= value["x"]
 
 
 def test_the_map_is_round(local: LocalSystem):
-    publish(local, "east", '{"location":{"type":"Point","coordinates":[179.9,10]}}', type="entityCreated")
-    publish(local, "west", '{"location":{"type":"geo:point","value":"10.1,-179.9"}}', type="entityCreated")
-    publish(local, "line", '{"way":{"type":"geo:line","value":["10,179.95","10.05,-179.95"]}}', type="entityCreated")
-    publish(local, "box", '{"area":{"type":"geo:box","value":["10,179.95","10.05,180"]}}', type="entityCreated")
+    publish_text(local, "east", '{"location":{"type":"Point","coordinates":[179.9,10]}}', kind="entityCreated")
+    publish_text(local, "west", '{"location":{"type":"geo:point","value":"10.1,-179.9"}}', kind="entityCreated")
+    publish_text(local, "line", '{"way":{"type":"geo:line","value":["10,179.95","10.05,-179.95"]}}', kind="entityCreated")
+    publish_text(local, "box", '{"area":{"type":"geo:box","value":["10,179.95","10.05,180"]}}', kind="entityCreated")
     with monitor(local) as page:
         show(page, "Map")
         expect(page.locator("#map-state")).to_have_text("4 of 4 entities with a location")
@@ -104,7 +96,7 @@ def test_the_map_is_round(local: LocalSystem):
 
 @pytest.mark.parametrize("latitude", [90, -90])
 def test_the_map_reaches_the_poles(local: LocalSystem, latitude: int):
-    publish(local, "pole", f'{{"location":{{"type":"Point","coordinates":[0,{latitude}]}}}}', type="entityCreated")
+    publish_text(local, "pole", f'{{"location":{{"type":"Point","coordinates":[0,{latitude}]}}}}', kind="entityCreated")
     with monitor(local) as page:
         show(page, "Map")
         expect(page.locator("#map-state")).to_have_text("1 of 1 entity with a location")

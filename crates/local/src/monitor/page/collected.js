@@ -1,5 +1,6 @@
 import { Past } from './past.js';
-import { dataText } from './raw.js';
+import { isSame } from './json.js';
+import { attributeTexts, dataText, withData } from './raw.js';
 
 /** The name of the subscription that keeps the entities. */
 const NAME = 'monitor-entities';
@@ -12,13 +13,14 @@ export class Collected {
   #stream = null;
   #entities = null;
   #filter = null;
+  #reason = null;
   #followed = '';
   #isWanted = false;
   #listeners = new Set();
   /** The entities by their keys: `{ key, entity, before, types, text }`. */
   rows = new Map();
   past = new Past();
-  /** `loading`, `complete`, `interrupted` or `refused` (with `reason`). */
+  /** `loading`, `complete`, `interrupted` or `refused` (with `reason`: why there are no entities, and what to do). */
   state = { phase: 'loading' };
 
   /** Calls `listener(row)` after a change of a row, `listener(null, key)` after a removal, and `listener()` after any other change. */
@@ -26,14 +28,9 @@ export class Collected {
     this.#listeners.add(listener);
   }
 
-  /** Calls `act()` when the entity with this key is known. */
-  once(key, act) {
-    const listener = (row) => {
-      if (row?.key !== key) return;
-      this.#listeners.delete(listener);
-      act();
-    };
-    this.#listeners.add(listener);
+  /** Why there are no entities, in words; null if there are, or will be soon. */
+  get trouble() {
+    return this.state.phase === 'refused' ? `The entities cannot be shown: ${this.state.reason}` : null;
   }
 
   /** A view is open. */
@@ -42,7 +39,7 @@ export class Collected {
     this.#follow();
   }
 
-  /** The stream is another one: nothing that is known counts. */
+  /** The stream is another one, or null if there is none: nothing that is known counts. */
   use(stream) {
     this.#stream = stream;
     this.#entities = null;
@@ -52,15 +49,21 @@ export class Collected {
     this.#follow();
   }
 
-  /** Follows the filter of a subscription that is in force. */
-  filter(inForce) {
-    this.#filter = Object.fromEntries(Object.entries(inForce).filter(([name]) => !OF_CHANGES.includes(name)));
+  /** Follows the filter of a subscription that is in force. If it is null, `reason` says why, unless the answer is still to come. */
+  filter(inForce, reason = null) {
+    this.#filter = inForce && Object.fromEntries(Object.entries(inForce).filter(([name]) => !OF_CHANGES.includes(name)));
+    this.#reason = reason;
     this.#follow();
   }
 
   #follow() {
+    if (!this.#isWanted) return;
+    if (!this.#stream || !this.#filter) {
+      this.#wait();
+      return;
+    }
     const filter = JSON.stringify(this.#filter);
-    if (!this.#isWanted || !this.#stream || !this.#filter || this.#followed === filter) return;
+    if (this.#followed === filter) return;
     this.#followed = filter;
     this.#entities?.close();
     this.#empty();
@@ -76,6 +79,18 @@ export class Collected {
     entities.onChange(ours((change) => this.#changed(change)));
     entities.on('complete', ours((isComplete) => this.#set({ phase: isComplete ? 'complete' : 'interrupted' })));
     entities.on('error', ours((error) => this.#set({ phase: 'refused', reason: error.message })));
+  }
+
+  /** There is nothing to follow. */
+  #wait() {
+    this.#entities?.close();
+    this.#entities = null;
+    this.#followed = '';
+    const reason = this.#stream ? this.#reason : 'the page is not connected. Connect it above.';
+    const state = reason ? { phase: 'refused', reason } : { phase: 'loading' };
+    if (this.rows.size === 0 && this.state.phase === state.phase && (this.state.reason ?? null) === reason) return;
+    this.rows = new Map();
+    this.#set(state);
   }
 
   #empty() {
@@ -128,21 +143,22 @@ class Row {
   /** The names of the attributes that differ from the state before. */
   get changed() {
     if (!this.#changed) {
-      const [now, old] = [this.entity.data, this.before?.data];
-      this.#changed = new Set(old ? Object.keys(now).filter((name) => JSON.stringify(now[name]) !== JSON.stringify(old[name])) : []);
+      const old = this.before && attributeTexts(this.before.data);
+      this.#changed = new Set(old ? [...attributeTexts(this.entity.data)].filter(([name, text]) => !isSame(text, old.get(name))).map(([name]) => name) : []);
     }
     return this.#changed;
   }
 
   matches(search) {
     if (!search) return true;
-    this.#text ??= `${this.entity.id} ${this.types.join(' ')} ${JSON.stringify(this.entity.data)}`.toLowerCase();
+    // Long numbers are in the text that arrived, and letters without escapes in the other one.
+    this.#text ??= `${this.entity.id} ${this.types.join(' ')} ${this.data} ${JSON.stringify(this.entity.data)}`.toLowerCase();
     return this.#text.includes(search);
   }
 
   /** The entity as JSON text, with its attributes as they were published. */
   get json() {
-    const { id, type, servicePath, version, timestamp } = this.entity;
-    return `${JSON.stringify({ id, type, servicePath, version, timestamp }).slice(0, -1)},"data":${this.data}}`;
+    const { id, type, servicePath, version, timestamp, data } = this.entity;
+    return withData({ id, type, servicePath, version, timestamp }, data);
   }
 }

@@ -1,11 +1,13 @@
-/** A word for a shell, quoted if necessary. */
-const quoted = (word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
+/** A word for a shell, quoted if necessary. zsh gives a word that begins with `=` a meaning. */
+const quoted = (word) => (/^[\w@%+:,./-][\w@%+=:,./-]*$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
 
 /** The command that follows an entity in a terminal. */
 export function listenCommand({ tenant, id }) {
   const isUsual = location.host === 'localhost:3000';
   const url = isUsual ? [] : ['--url', `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}`];
-  return ['entity-stream', 'listen', tenant, '--entities', '--id', id, ...url].map(quoted).join(' ');
+  // A word that begins with `-` would be an option.
+  const of = id.startsWith('-') ? [`--id=${id}`] : ['--id', id];
+  return ['entity-stream', 'listen', tenant, '--entities', ...of, ...url].map(quoted).join(' ');
 }
 
 /** The command that publishes an entity as it is, on this system. */

@@ -30,13 +30,15 @@ function subscriptions({ subscriptions: list, pending }) {
 }
 
 function row(connection) {
+  // In a small window, each cell has its label beside it.
+  const cell = (label, attributes, ...children) => element('td', { 'data-label': label, ...attributes }, ...children);
   return element('tr', { 'data-id': connection.id },
-    element('th', { scope: 'row', class: 'mono' }, connection.tenant),
-    element('td', { class: 'subscribed' }, ...subscriptions(connection)),
-    element('td', {}, connection.format),
-    element('td', { class: 'mono' }, connection.group ?? '–'),
-    element('td', { title: connection.userAgent ?? '' }, client(connection.userAgent) || '–'),
-    element('td', { class: 'numbers', title: new Date(connection.connectedAt).toLocaleString() }, age(connection.connectedAt)),
+    element('th', { scope: 'row', class: 'mono', 'data-label': 'Tenant' }, connection.tenant),
+    cell('Subscriptions', { class: 'subscribed' }, element('div', {}, ...subscriptions(connection))),
+    cell('Format', {}, connection.format),
+    cell('Group', { class: 'mono' }, connection.group ?? '–'),
+    cell('Client', { title: connection.userAgent ?? '' }, client(connection.userAgent) || '–'),
+    cell('Connected', { class: 'numbers', title: new Date(connection.connectedAt).toLocaleString() }, age(connection.connectedAt)),
   );
 }
 

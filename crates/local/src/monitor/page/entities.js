@@ -103,8 +103,8 @@ export class EntitiesView {
   }
 
   #state(size) {
-    const { phase, reason } = this.#collected.state;
-    if (phase === 'refused') return `The entities cannot be shown: ${reason}`;
+    const { trouble, state: { phase } } = this.#collected;
+    if (trouble) return trouble;
     const number = this.#search ? `${grouped(this.#ordered.length)} of ${grouped(size)}` : `${grouped(size)} ${size === 1 ? 'entity' : 'entities'}`;
     return { loading: size === 0 ? 'Loading' : `Loading, ${number}`, interrupted: `${number}, as of the lost connection` }[phase] ?? number;
   }

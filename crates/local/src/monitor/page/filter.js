@@ -16,6 +16,12 @@ const literally = (text) => `^${text.replace(/[\\.+*?()|[\]{}^$]/g, '\\$&')}$`;
 /** A subscription in the form: its draft, the name under which it was in force last, and the answer about it. */
 const subscription = (one) => ({ draft: one, isDefault: one.name === '', held: null, inForce: null, error: null });
 
+/** Why a subscription is not in force, and what to do; null if it is, or if the server has not answered yet. */
+function unused({ draft, error, inForce }) {
+  if (draft.off) return 'the selected subscription is off. Switch it on, or select another one.';
+  return error && !inForce ? 'the filter is not in force. Correct it, or select another subscription.' : null;
+}
+
 /** The message that sets a subscription. */
 const messageOf = (one) => (one.draft.off ? '' : JSON.stringify({ action: 'subscribe', ...wire(one.draft) }));
 
@@ -34,7 +40,8 @@ export class FilterForm {
 
   /**
    * Reports `onSet(fields)` and `onRemove(name)` after the list of `subscriptions` has changed, and `onDraft()` if only a draft
-   * has changed. Reports `onInForce(filter)` with the filter of the selected subscription that is in force.
+   * has changed. Reports `onInForce(filter, reason)` with the filter of the selected subscription that is in force, or with null and the
+   * reason.
    */
   constructor(recalled, report) {
     this.#all = drafts(recalled).map(subscription);
@@ -176,7 +183,7 @@ export class FilterForm {
     if (byId('message').textContent !== message) setText(byId('copy-message'), 'Copy');
     setText(byId('message'), message);
     byId('message-part').hidden = message === '';
-    if (one.inForce) this.#report.onInForce(one.inForce);
+    this.#report.onInForce(one.inForce, unused(one));
   }
 
   #state(one, restricts) {

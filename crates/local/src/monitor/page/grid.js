@@ -55,6 +55,9 @@ export class Grid {
     const page = Math.max(1, Math.floor(this.#scroller.clientHeight / this.#height) - 2);
     const to = { ArrowDown: at + 1, ArrowUp: Math.max(0, at - 1), PageDown: at + page, PageUp: at - page, Home: 0, End: Infinity, Enter: at }[key];
     if (to === undefined || (key === 'Enter' && at < 0)) return false;
+    // The grid names its current row to assistive technology while it has the focus.
+    this.#scroller.focus({ preventScroll: true });
+    this.#scroller.scrollIntoView({ block: 'nearest' });
     this.#choose(Math.max(0, Math.min(this.#items.length - 1, to)), key === 'Enter' || this.#open !== null);
     return true;
   }

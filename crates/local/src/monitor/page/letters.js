@@ -96,13 +96,17 @@ export class DeadLetters {
       }
       const code = element('pre', { tabindex: '0', role: 'region', 'aria-label': 'Event' });
       code.append(pretty(member(text, 'event') ?? text));
-      tr.details = element('tr', { class: 'letter-details' }, element('td', { colspan: COLUMNS }, code));
+      const reason = element('p', { class: 'letter-reason' }, tr.querySelector('.reason').title);
+      tr.details = element('tr', { class: 'letter-details' }, element('td', { colspan: COLUMNS }, reason, code));
       tr.after(tr.details);
       tr.details.hidden = true;
     }
     tr.details.hidden = !tr.details.hidden;
     button.setAttribute('aria-expanded', String(!tr.details.hidden));
     setText(button, tr.details.hidden ? 'Show' : 'Hide');
+    if (tr.details.hidden) return;
+    tr.details.scrollIntoView({ block: 'nearest' });
+    tr.scrollIntoView({ block: 'nearest' });
   }
 }
 

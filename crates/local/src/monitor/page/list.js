@@ -195,7 +195,7 @@ export class EventList {
     if (key === 'Escape') {
       event.preventDefault();
       this.escape();
-    } else if (!target.closest('.details') && this.#move(key, target.closest('.event'))) {
+    } else if (!target.closest('pre') && this.#move(key, target.closest('.event'))) {
       // In the data itself, the keys scroll it.
       event.preventDefault();
     }

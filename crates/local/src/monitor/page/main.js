@@ -47,7 +47,7 @@ const filter = new FilterForm(recalled.subscriptions, {
   onSet: (fields) => changed(() => stream.set(fields)),
   onRemove: (name) => changed(() => stream.remove(name)),
   onDraft: () => changed(),
-  onInForce: (inForce) => collected.filter(inForce),
+  onInForce: (inForce, reason) => collected.filter(inForce, reason),
 });
 const stream = new Stream({
   onState: () => { status.show(); refreshConnections(); },
@@ -76,12 +76,10 @@ function find(text) {
   list.search(text);
 }
 
-/** Shows an entity as soon as it is known. */
+/** Shows an entity. The panel says so while it is not known. */
 function showEntity(change) {
-  const key = `${change.entityId}\n${change.servicePath}`;
   views.show('entities');
-  if (collected.rows.has(key)) panel.show(key);
-  else collected.once(key, () => panel.show(key));
+  panel.show(`${change.entityId}\n${change.servicePath}`, change);
 }
 
 /** The list first: it decides the subscriptions of a later connection. */

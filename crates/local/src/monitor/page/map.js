@@ -149,9 +149,11 @@ export class MapView {
     if (!this.#hasMoved) this.#projection.fit(points.flatMap(({ at, lines }) => [at, ...lines.flat()]));
     this.#painter.paint(points.map((point) => ({ ...point, now: this.#present(point, now) })), { selected: this.#selected, hasLabels: byId('map-labels').checked, isAimed: this.#canvas.matches(':focus-visible') });
     const total = this.#collected.rows.size;
-    const text = total === 0 && this.#collected.state.phase === 'loading' ? 'Loading' : `${grouped(points.length)} of ${grouped(total)} ${total === 1 ? 'entity' : 'entities'} with a location`;
+    const { trouble, state: { phase } } = this.#collected;
+    const located = `${grouped(points.length)} of ${grouped(total)} ${total === 1 ? 'entity' : 'entities'} with a location`;
+    const text = trouble ?? (total === 0 && phase === 'loading' ? 'Loading' : located);
     setText(byId('map-state'), text);
-    this.#canvas.setAttribute('aria-label', `Map: ${text}. Arrow keys move it, + and − scale it, Home shows all points, and Enter opens the entity nearest to the centre.`);
+    this.#canvas.setAttribute('aria-label', `Map: ${text.replace(/\.$/, '')}. Arrow keys move it, + and − scale it, Home shows all points, and Enter opens the entity nearest to the centre.`);
     if (now < this.#until) this.#later();
   }
 }

@@ -1,8 +1,8 @@
 import { element, setText } from './dom.js';
-import { member } from './json.js';
+import { isSame } from './json.js';
 import { localName } from './names.js';
 import { numberOf } from './number.js';
-import { dataText } from './raw.js';
+import { attributeTexts } from './raw.js';
 import { drawSparkline, sparkline } from './sparkline.js';
 import { clock } from './time.js';
 import { readable } from './value.js';
@@ -13,15 +13,21 @@ const LISTED = 20;
 /** The states of an attribute in which it differs from the state before, the oldest first. */
 function values(past, name) {
   const found = [];
-  let last;
   for (const { at, entity } of past) {
-    if (!Object.hasOwn(entity.data, name)) continue;
-    const value = entity.data[name];
-    const text = JSON.stringify(value);
-    if (text !== last) found.push({ at, entity, number: numberOf(value) });
-    last = text;
+    const text = attributeTexts(entity.data).get(name);
+    if (text === undefined) continue;
+    // Of the texts, because two long numbers that differ may be the same number of JavaScript.
+    if (!isSame(text, found.at(-1)?.text)) found.push({ at, text, number: numberOf(entity.data[name]) });
+    found.at(-1).until = at;
   }
   return found;
+}
+
+/** The points of the sparkline. The last value lasts until the latest state, so that a constant number is a flat line. */
+function points(values) {
+  const numbers = values.filter(({ number }) => number !== undefined);
+  const last = numbers.at(-1);
+  return last === values.at(-1) && last?.until > last?.at ? [...numbers, { at: last.until, number: last.number }] : numbers;
 }
 
 /** One attribute in the panel: its value, a sparkline if it is a number, and its previous values on demand. */
@@ -52,9 +58,9 @@ export class PanelAttribute {
     this.#value.title = readable(raw);
     this.node.toggleAttribute('data-changed', isChanged);
     this.#shown = values(past, this.#name);
-    const numbers = this.#shown.filter(({ number }) => number !== undefined);
-    this.#spark.toggleAttribute('hidden', numbers.length < 2);
-    if (numbers.length > 1) drawSparkline(this.#spark, numbers);
+    const drawn = points(this.#shown);
+    this.#spark.toggleAttribute('hidden', drawn.length < 2);
+    if (drawn.length > 1) drawSparkline(this.#spark, drawn);
     const before = Math.max(0, this.#shown.length - 1);
     setText(this.#count, before > 0 ? String(before) : '');
     this.#count.title = `${before} previous values`;
@@ -66,6 +72,6 @@ export class PanelAttribute {
     const previous = this.#shown.slice(0, -1).reverse().slice(0, LISTED);
     this.#previous.replaceChildren(...(previous.length === 0
       ? [element('li', { class: 'muted' }, 'The page has seen no other value.')]
-      : previous.map(({ at, entity }) => element('li', {}, element('time', {}, clock(new Date(at))), element('span', { class: 'mono' }, readable(member(dataText(entity.data), this.#name)))))));
+      : previous.map(({ at, text }) => element('li', {}, element('time', {}, clock(new Date(at))), element('span', { class: 'mono' }, readable(text))))));
   }
 }

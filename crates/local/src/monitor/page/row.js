@@ -5,13 +5,25 @@ import { pretty } from './json.js';
 import { idNode, middle } from './names.js';
 import { clock, seconds, span } from './time.js';
 
+/** Says why an event has no data. */
+function absence({ dataBytes, kind }) {
+  if (dataBytes !== undefined) return `too large to be carried: ${grouped(dataBytes)} bytes of data`;
+  return kind === 'left' ? 'does not match the filter any more' : 'no data';
+}
+
+/** Says it in an opened row. */
+function explanation({ dataBytes, kind }) {
+  if (dataBytes !== undefined) return `${grouped(dataBytes)} bytes, more than one message carries`;
+  return kind === 'left' ? 'The entity has changed and does not match the filter any more. Such an event has no data.' : 'The event has no data.';
+}
+
 function attributes(change) {
   const list = element('span', { class: 'attributes' });
   const names = change.subscriptions.join(', ');
   if (change.isReplayed) list.append(element('span', { class: 'matched', title: 'The event comes from the history' }, 'replayed'));
   if (names) list.append(element('span', { class: 'matched', title: `Subscriptions: ${names}` }, middle(names, 40)));
   const data = change.data;
-  if (data === undefined) list.append(element('span', { class: 'muted' }, `too large to be carried: ${grouped(change.dataBytes ?? 0)} bytes of data`));
+  if (data === undefined) list.append(element('span', { class: 'muted' }, absence(change)));
   else list.append(...attributeNodes(data, change.changed));
   return list;
 }
@@ -64,7 +76,7 @@ function details(change) {
   }
   const data = change.data;
   const code = element('pre', { tabindex: '0', role: 'region', 'aria-label': 'Data' });
-  code.append(data === undefined ? `${grouped(change.dataBytes ?? 0)} bytes, more than one message carries` : pretty(data, change.changed));
+  code.append(data === undefined ? explanation(change) : pretty(data, change.changed));
   const buttons = ACTIONS.map(([action, label]) => element('button', { type: 'button', 'data-action': action, class: 'small' }, label));
   return element('div', { class: 'details' }, list, code, element('div', { class: 'actions' }, ...buttons));
 }

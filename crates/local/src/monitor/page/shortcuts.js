@@ -3,10 +3,16 @@ import { byId } from './dom.js';
 /** The keys that move through rows. */
 const MOVES = new Set(['ArrowUp', 'ArrowDown', 'ArrowLeft', 'ArrowRight', 'Home', 'End', 'PageUp', 'PageDown', 'Enter', '+', '-', '=']);
 
-const isField = (target) => target.matches('input, textarea, select');
+/** Elements that take text, or that change with the arrow keys. */
+const isField = (target) => target.matches('input:not([type="checkbox"]), textarea, select');
+
+/** The keys that choose a tab. */
+const OF_TABS = new Set(['ArrowLeft', 'ArrowRight', 'Home', 'End']);
 
 /** Elements that need these keys for themselves. */
-const takes = (target, key) => (key === 'Enter' && target.matches('button, summary, a')) || target.closest('[role="tablist"], .details, .scroll, pre, .side summary, .entity') !== null;
+const takes = (target, key) => (key === 'Enter' && target.matches('button, summary, a, input'))
+  || (OF_TABS.has(key) && target.closest('[role="tablist"]') !== null)
+  || target.closest('.scroll, pre, .entity') !== null;
 
 /** Keys that work outside input fields. The page shows each key beside its action. `onMove(key)` takes the others and returns whether it used them. */
 export function installShortcuts(actions, onMove, onEscape) {

@@ -22,5 +22,5 @@ export function drawSparkline(svg, points) {
   const y = (number) => HEIGHT - EDGE - (most > least ? (number / 2 - least / 2) / (most / 2 - least / 2) : 0.5) * (HEIGHT - 2 * EDGE);
   const path = points.map(({ at, number }, index) => `${index === 0 ? 'M' : 'L'}${x(at, index).toFixed(1)} ${y(number).toFixed(1)}`);
   svg.firstChild.setAttribute('d', path.join(''));
-  svg.setAttribute('aria-label', `${points.length} values from ${least} to ${most}`);
+  svg.setAttribute('aria-label', least === most ? `Constant, ${least}` : `${points.length} values from ${least} to ${most}`);
 }

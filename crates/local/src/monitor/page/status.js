@@ -15,6 +15,8 @@ export class Status {
   #stream;
   #system = null;
   #reachable = true;
+  /** True from a failed attempt until the next one has succeeded. */
+  #hasFailed = false;
   #tenant;
 
   constructor(stream, tenant) {
@@ -38,7 +40,10 @@ export class Status {
     byId('retry').hidden = state.phase !== 'waiting';
     setText(byId('state-text'), this.#text(state));
     setText(byId('connect-button'), state.phase === 'open' ? 'Reconnect' : 'Connect');
-    setMessage(byId('notice'), this.#notice(state));
+    // An attempt after a failure leaves the notice as it is, so that the page does not jump.
+    const isAgain = state.phase === 'connecting' && this.#hasFailed;
+    this.#hasFailed = state.phase === 'waiting' || isAgain;
+    if (!isAgain || state.reason) setMessage(byId('notice'), this.#notice(state));
     setText(byId('reconnects'), grouped(this.#stream.reconnects));
     const watching = state.phase === 'open';
     setText(byId('empty-title'), watching ? `Listening to ${this.#tenant()}` : 'Not connected');
@@ -59,7 +64,7 @@ export class Status {
   #notice(state) {
     if (state.phase === 'refused') return state.reason;
     if (state.phase === 'closed') return state.reason ?? null;
-    if (state.reason) return `${state.reason}. The page keeps trying.`;
+    if (state.reason) return `${state.reason.replace(/\.$/, '')}. The page keeps trying.`;
     if (state.phase !== 'waiting') return null;
     if (!this.#reachable) return 'The local system cannot be reached. Is it running? The page keeps trying.';
     if (state.opened) return null;

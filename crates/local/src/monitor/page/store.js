@@ -26,7 +26,8 @@ export class Change {
     this.subscriptions = names;
     this.servicePath = message.servicePath;
     this.timestamp = message.timestamp;
-    this.dataBytes = message.truncated ? message.dataBytes : undefined;
+    /** The size of data that was too large to be carried. */
+    this.dataBytes = message.truncated ? message.dataBytes ?? 0 : undefined;
     this.version = message.version;
     this.isReplayed = message.replayed === true;
     this.received = new Date();
@@ -43,7 +44,7 @@ export class Change {
     return this.received - this.time;
   }
 
-  /** Its data as the publisher wrote it, or undefined if the event was too large to carry it. */
+  /** Its data as the publisher wrote it, or undefined if the event has none or was too large to carry it. */
   get data() {
     return this.dataBytes === undefined ? member(this.text, 'data') : undefined;
   }

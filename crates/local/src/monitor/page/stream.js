@@ -22,7 +22,7 @@ const wireName = ({ subscription }) => subscription ?? DEFAULT;
  * `retryAt`, and `opened` if a connection was lost), `refused` (with `reason`) or `closed`. Reports `onEvent(message, names)` with
  * the names of the subscriptions that match, `onAnswer(name, { inForce })` or `onAnswer(name, { code, message })` for the latest
  * version of a subscription, `onRemoved()`, `onRecovery({ replayed })` or `onRecovery({ reason, missedSince })`, and `onStream(stream)`
- * for each new stream.
+ * for each new stream, with null after the last one.
  */
 export class Stream {
   #report;
@@ -69,6 +69,7 @@ export class Stream {
   disconnect(reason) {
     this.#end();
     this.#setState({ phase: 'closed', reason });
+    this.#report.onStream(null);
   }
 
   /** Tries again at once, if an attempt is due later. */

@@ -2,6 +2,19 @@ import { byId } from './dom.js';
 
 const NAMES = ['events', 'entities', 'map', 'connections', 'letters'];
 
+/** The pixels by which an arrow key scrolls a table. */
+const STEP = 40;
+
+/** Scrolls a table as a key says. Returns whether the key has a meaning. */
+function scroll(table, key) {
+  const page = table.clientHeight - STEP;
+  const by = { ArrowDown: STEP, ArrowUp: -STEP, PageDown: page, PageUp: -page, Home: -table.scrollHeight, End: table.scrollHeight }[key];
+  // A table that fits leaves the key to the page.
+  if (by === undefined || table.scrollHeight <= table.clientHeight) return false;
+  table.scrollBy(0, by);
+  return true;
+}
+
 /** The tabs of the page. */
 export class Views {
   #views;
@@ -37,12 +50,15 @@ export class Views {
       byId(`view-${each}`).hidden = each !== name;
       this.#views[each]?.show(each === name);
     }
+    // The row of tabs is wider than a small window.
+    byId(`tab-${name}`).scrollIntoView({ block: 'nearest', inline: 'nearest' });
     this.#onChange(name);
   }
 
   /** Gives a key to the tab that is shown. Returns whether it has a meaning there. */
   key(key) {
-    return this.#views[this.current]?.key(key) ?? false;
+    const view = this.#views[this.current];
+    return view ? view.key(key) : scroll(byId(`view-${this.current}`).querySelector('.scroll'), key);
   }
 
   /** The field that searches the tab. */
