@@ -84,12 +84,16 @@ impl<'a> LdAttribute<'a> {
     fn instance(instance: &'a RawValue) -> Self {
         let mut read = Self { json: Some(Cow::Borrowed(instance.get())), ..Self::default() };
         let Some(members) = JsonMembers::read(instance) else { return read };
-        let (mut has_type, mut value, mut is_deleted, mut has_former) = (false, None, false, false);
+        let (mut has_type, mut is_deleted, mut has_former) = (false, false, false);
+        let (mut value, mut deleted) = (None, None);
         for (key, member) in members.0 {
             let Some(name) = json_text(key) else { continue };
             match name.as_ref() {
                 "type" => has_type = json_text(member).is_some_and(|name| TYPES.contains(&name.as_ref())),
-                "deletedAt" => is_deleted = true,
+                "deletedAt" => {
+                    is_deleted = true;
+                    deleted = time(member);
+                }
                 "createdAt" => read.created = time(member),
                 "modifiedAt" => read.modified = time(member),
                 "observedAt" => read.observed = time(member),
@@ -100,6 +104,9 @@ impl<'a> LdAttribute<'a> {
         }
         if !has_type && value.is_none() {
             return Self { json: read.json, ..Self::default() };
+        }
+        if has_type && is_deleted {
+            read.modified = newest(read.modified.into_iter().chain(deleted));
         }
         if has_type && is_deleted || value.is_some_and(is_null_marker) {
             read.json = None;
