@@ -20,6 +20,7 @@ async fn an_ngsi_ld_notification_reaches_the_clients_and_is_no_dead_letter() {
     let mut client = system.connect("tenant=city").await;
     accepted(&system, &NGSI_LD, ld(&[json!({ "id": "urn:1", "type": "Room", "a": 1 })])).await;
     assert_eq!(client.json().await["entityId"], "urn:1");
+    system.local.settled().await;
     assert!(system.dead_letters().await.is_empty());
 }
 
@@ -40,6 +41,7 @@ async fn without_a_tenant_the_broker_is_told_or_the_default_counts() {
         let (_, detail) = name_and_detail(&answer);
         assert!(answer.status == 400 && detail.contains(reason), "{detail}");
     }
+    system.local.settled().await;
     assert!(system.dead_letters().await.is_empty());
     let system = super::access::open_system(&[("INGEST_DEFAULT_TENANT", "city")]).await;
     let mut client = system.connect("tenant=city").await;
