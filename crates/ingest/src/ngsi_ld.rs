@@ -149,7 +149,7 @@ impl<'a> Attributes<'a> {
                 let since = changed.map(|changed| changed.saturating_sub(ONE_REQUEST));
                 let may_be_added = |time: Option<Cow<'_, str>>| {
                     let time = time.as_deref().and_then(micros_of_rfc3339);
-                    !time.zip(since).is_some_and(|(time, since)| time < since)
+                    time.zip(since).is_none_or(|(time, since)| time >= since)
                 };
                 let uncertain = self.uncertain.drain(..).filter_map(|(name, time)| may_be_added(time).then_some(name));
                 self.certain.drain(..).chain(uncertain).collect()
