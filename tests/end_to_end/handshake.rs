@@ -59,6 +59,7 @@ async fn while_streaming_is_off_connections_are_refused_and_events_ignored() {
     assert_eq!(refused.closed_at_once().await, (1013, "event streaming is switched off".to_owned()));
     system.publish(&room("demo", "r")).await;
     system.publish(&json!({ "type": "entityUpdated" })).await;
+    system.local.settled().await;
     assert!(system.dead_letters().await.is_empty());
 }
 

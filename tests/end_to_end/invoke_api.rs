@@ -76,7 +76,10 @@ async fn a_failing_connect_fails_the_handshake() {
 
 #[tokio::test]
 async fn an_unreachable_endpoint_is_502() {
-    let unused = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    // It is bound and does not listen, so that no other test can take the port.
+    let closed = tokio::net::TcpSocket::new_v4().unwrap();
+    closed.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let unused = closed.local_addr().unwrap();
     let system = system(&format!("http://{unused}")).await;
     let refusal = Client::connect(&system.url("tenant=demo"), &[]).await.err().expect("it fails");
     assert_eq!(refusal.status, 502);

@@ -310,6 +310,15 @@ def test_a_tenant_map_that_cannot_work_is_refused(value):
         enabled(IngestEnabled="true", IngestTenantMap=value)
 
 
+@pytest.mark.parametrize("parameter", ["JwtAudience", "JwtTenantClaims"])
+def test_a_list_with_an_empty_entry_is_refused(parameter):
+    for value in ("web", "es, web", "custom:tenant,https://stream.example.com/tenant"):
+        enabled(**{parameter: value})
+    for value in (",", " ", "web,", ",web", "web, ,es"):
+        with pytest.raises(AssertionError, match=f"{parameter} cannot be"):
+            enabled(**{parameter: value})
+
+
 def test_keys_and_the_secret_are_retained(on):
     """They survive EventStreamingEnabled=false, an update without that parameter, and the deletion of the stack."""
     for name in ("ApiKeysTable", "SigningSecret"):

@@ -60,8 +60,10 @@ async fn the_status_decides_with_and_without_the_error_type() {
 
 #[tokio::test]
 async fn without_an_answer_the_error_names_the_cause() {
-    // The port is free again when the listener is dropped.
-    let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    // It is bound and does not listen, so that no other test can take the port.
+    let closed = tokio::net::TcpSocket::new_v4().unwrap();
+    closed.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = closed.local_addr().unwrap();
     let closed = api(&format!("http://{address}/prod")).close(&ConnectionId::parse(ID).unwrap()).await;
     let Err(CloseError::Failed(reason)) = closed else { panic!("{closed:?}") };
     assert!(reason.to_lowercase().contains("refused"), "{reason}");

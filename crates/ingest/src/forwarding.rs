@@ -2,6 +2,8 @@
 //!
 //! Invariant: each entity is published, refused, or waiting, and is counted once.
 
+use std::collections::HashMap;
+
 use entity_stream_publisher::limits::REQUEST_ENTRIES;
 use entity_stream_publisher::{BusEntry, PublishError, Publisher};
 use futures_util::future::join_all;
@@ -16,6 +18,7 @@ const LANES: usize = 4;
 #[derive(Debug)]
 pub(crate) struct OutgoingEntity {
     pub(crate) index: usize,
+    pub(crate) service_path: String,
     pub(crate) id: String,
     pub(crate) entry: BusEntry,
 }
@@ -40,11 +43,10 @@ pub(crate) struct Forwarded {
 
 /// Publishes entities, some requests at a time, until the bus has decided on each or the deadline is over.
 pub(crate) async fn forward(publisher: &Publisher, entities: Vec<OutgoingEntity>, deadline: Instant) -> Forwarded {
-    let requests = entities.len().div_ceil(REQUEST_ENTRIES);
-    let lane = requests.div_ceil(LANES).max(1) * REQUEST_ENTRIES;
-    let results = join_all(entities.chunks(lane).map(|lane| publisher.publish(lane, deadline))).await;
+    let lanes = lanes(entities);
+    let results = join_all(lanes.iter().map(|lane| publisher.publish(lane, deadline))).await;
     let mut forwarded = Forwarded::default();
-    for (entity, result) in entities.into_iter().zip(results.into_iter().flatten()) {
+    for (entity, result) in lanes.into_iter().flatten().zip(results.into_iter().flatten()) {
         let OutgoingEntity { index, id, .. } = entity;
         match result {
             Ok(_) => forwarded.published += 1,
@@ -58,4 +60,63 @@ pub(crate) async fn forward(publisher: &Publisher, entities: Vec<OutgoingEntity>
         }
     }
     forwarded
+}
+
+/// Divides entities into lanes. The requests of a lane follow each other, so all changes of an entity are in one lane, in their
+/// order.
+fn lanes(entities: Vec<OutgoingEntity>) -> Vec<Vec<OutgoingEntity>> {
+    let requests = entities.len().div_ceil(REQUEST_ENTRIES);
+    let longest = requests.div_ceil(LANES).max(1) * REQUEST_ENTRIES;
+    let mut lanes: Vec<Vec<OutgoingEntity>> = Vec::with_capacity(LANES);
+    let mut of_entity: HashMap<(String, String), usize> = HashMap::with_capacity(entities.len());
+    for entity in entities {
+        let key = (entity.service_path.clone(), entity.id.clone());
+        let lane = *of_entity.entry(key).or_insert_with(|| {
+            if lanes.last().is_none_or(|lane| lane.len() >= longest) {
+                lanes.push(Vec::with_capacity(longest));
+            }
+            lanes.len() - 1
+        });
+        lanes[lane].push(entity);
+    }
+    lanes
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn entity(index: usize, id: u8) -> OutgoingEntity {
+        let (id, service_path) = (format!("urn:{}", id / 2), format!("/{}", id % 2));
+        OutgoingEntity { index, service_path, id, entry: BusEntry::new("s", "t", "{}") }
+    }
+
+    fn indices(lane: &[OutgoingEntity]) -> Vec<usize> {
+        lane.iter().map(|entity| entity.index).collect()
+    }
+
+    #[test]
+    fn different_entities_go_in_four_lanes() {
+        let lanes = |count: u8| lanes((0..count).map(|id| entity(usize::from(id), id)).collect());
+        let lengths = |count| lanes(count).iter().map(Vec::len).collect::<Vec<_>>();
+        assert_eq!((lengths(0), lengths(1), lengths(40), lengths(45)), (vec![], vec![1], vec![10; 4], vec![20, 20, 5]));
+    }
+
+    proptest! {
+        #[test]
+        fn the_changes_of_an_entity_are_in_one_lane_in_their_order(ids in prop::collection::vec(any::<u8>(), 0..120)) {
+            let lanes = lanes(ids.iter().enumerate().map(|(index, id)| entity(index, *id)).collect());
+            prop_assert!(lanes.len() <= LANES);
+            prop_assert!(lanes.iter().all(|lane| indices(lane).is_sorted()));
+            let mut all: Vec<usize> = lanes.iter().flat_map(|lane| indices(lane)).collect();
+            all.sort_unstable();
+            prop_assert_eq!(all, (0..ids.len()).collect::<Vec<_>>());
+            for (lane, other) in lanes.iter().enumerate().flat_map(|(i, lane)| lanes[..i].iter().map(move |other| (lane, other))) {
+                let is_in = |entity: &OutgoingEntity| other.iter().any(|other| ids[other.index] == ids[entity.index]);
+                prop_assert!(!lane.iter().any(is_in));
+            }
+        }
+    }
 }

@@ -28,7 +28,7 @@ const ANSWER_TIME: Duration = Duration::from_secs(4);
 const NOTIFICATIONS: &str = "Notifications";
 /// The metric that counts entities on the bus.
 const INGESTED: &str = "Ingested";
-/// The metric that counts notifications of senders with access that were refused, as a whole or in part.
+/// The metric that counts notifications of senders with a valid credential that were refused, as a whole or in part.
 const REFUSED_NOTIFICATIONS: &str = "RefusedNotifications";
 /// The metric that counts notifications that failed by a fault of the service. For Lambda such an answer is a success.
 const INGEST_FAULTS: &str = "IngestFaults";
@@ -104,9 +104,6 @@ impl Ingest {
                 response
             }
             Err(problem) => {
-                if !problem.is_our_fault() {
-                    metrics::counter!(REFUSED_NOTIFICATIONS).increment(1);
-                }
                 note(&problem);
                 problem.answer()
             }
@@ -160,6 +157,7 @@ impl Ingest {
         admitted: &AdmittedSender,
         deadline: Instant,
     ) -> Result<(), NotifyProblem> {
+        request.check_encoding()?;
         let facts = NotificationFacts {
             tenant: admitted.tenant.clone(),
             service_paths: request.service_paths()?,
@@ -204,7 +202,7 @@ impl Ingest {
         }
         let entry = BusEntry::change(self.source.clone(), change.to_json());
         let entry = entry.map_err(|fault| refused(EntityFault::Change(fault)))?;
-        Ok(OutgoingEntity { index, id: change.entity_id, entry })
+        Ok(OutgoingEntity { index, service_path: change.service_path, id: change.entity_id, entry })
     }
 }
 
@@ -228,6 +226,17 @@ fn note(problem: &NotifyProblem) {
         metrics::counter!(INGEST_FAULTS).increment(1);
         tracing::error!(problem = problem_name, status, "notification not published");
     } else {
+        if is_of_a_known_sender(problem) {
+            metrics::counter!(REFUSED_NOTIFICATIONS).increment(1);
+        }
         tracing::info!(problem = problem_name, status, "notification refused");
     }
+}
+
+/// False if the request was refused before its credential was accepted. Everyone can reach the function's URL.
+fn is_of_a_known_sender(problem: &NotifyProblem) -> bool {
+    !matches!(
+        problem,
+        NotifyProblem::SwitchedOff | NotifyProblem::Path | NotifyProblem::Method | NotifyProblem::Credential(_)
+    )
 }

@@ -14,6 +14,7 @@
 
 mod entity_report;
 mod forwarding;
+mod geo_json;
 mod handler;
 mod ld_instances;
 mod limits;
@@ -26,6 +27,7 @@ mod notify_request;
 mod null_marker;
 mod problem;
 mod refused_entity;
+mod repeats;
 mod tenant_rule;
 mod trigger;
 mod uncertain_time;

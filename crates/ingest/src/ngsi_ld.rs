@@ -5,8 +5,8 @@
 //! - `deletedAt` is a deletion.
 //! - With system attributes (`sysAttrs`), an entity whose `createdAt` is its newest time looks new. A trigger of the notification
 //!   knows better.
-//! - With `showChanges`, the attributes with former values changed. An attribute that was added has none; with system attributes
-//!   its `createdAt` tells it.
+//! - With `showChanges`, the attributes with former values changed. An attribute that was added has none. So the others count as
+//!   changed too, unless system attributes tell that they are older.
 //! - An attribute, or an instance of it, with the value `urn:ngsi-ld:null` was deleted. Without `showChanges`, the others may have
 //!   changed as well.
 
@@ -19,6 +19,9 @@ use crate::entity_report::{EntityReport, id, members, types};
 use crate::ngsi_ld_attribute::LdAttribute;
 use crate::refused_entity::EntityFault;
 use crate::uncertain_time::{newest, time};
+
+/// The most by which the times of attributes differ that one request changed, in microseconds. Some brokers round them to seconds.
+const ONE_REQUEST: i64 = 1_000_000;
 
 /// The system attributes of an entity.
 #[derive(Default)]
@@ -38,10 +41,13 @@ struct Attributes<'a> {
     tells_changes: bool,
     /// The attributes with a former value, and those that lost an instance.
     certain: Vec<String>,
+    /// The others, with the times of their last change.
+    uncertain: Vec<(String, Option<Cow<'a, str>>)>,
     removed: Vec<String>,
     lost_instance: bool,
-    created: Vec<(String, Cow<'a, str>)>,
     modified: Vec<Cow<'a, str>>,
+    /// The times of the attributes with a former value.
+    former_modified: Vec<Cow<'a, str>>,
     observed: Vec<Cow<'a, str>>,
     measured: Option<Cow<'a, str>>,
 }
@@ -55,7 +61,7 @@ pub(crate) fn read(entity: &RawValue) -> Result<EntityReport<'_>, EntityFault> {
         match name.as_deref() {
             Some("id" | "@id") => entity_id = Some(value),
             Some("type" | "@type") => entity_type = Some(value),
-            Some("@context") => context = Some(value),
+            Some("@context") => context = Some(value).filter(|value| value.get() != "null"),
             Some("deletedAt") => {
                 system.is_deleted = value.get() != "null";
                 system.deleted = time(value);
@@ -78,7 +84,8 @@ pub(crate) fn read(entity: &RawValue) -> Result<EntityReport<'_>, EntityFault> {
     let modified = system.modified.or_else(|| newest(modified));
     Ok(EntityReport {
         change_type: system.is_deleted.then_some(ChangeType::EntityDeleted),
-        looks_new: is_new,
+        // A new entity has no former values, and has lost nothing.
+        looks_new: is_new && changed.is_none(),
         id: id(entity_id)?,
         types: types(entity_type)?,
         attributes: shown,
@@ -109,13 +116,16 @@ impl<'a> Attributes<'a> {
         }
         self.tells_changes |= attribute.has_former;
         self.lost_instance |= attribute.lost_instance;
+        if attribute.has_former {
+            self.former_modified.extend(attribute.modified.clone());
+        }
         match attribute.json {
             Some(json) => {
                 self.shown.push((key.get(), json));
                 if attribute.has_former || attribute.lost_instance {
                     self.certain.push(name.clone());
-                } else if let Some(created) = attribute.created {
-                    self.created.push((name.clone(), created));
+                } else {
+                    self.uncertain.push((name.clone(), attribute.modified.clone().or(attribute.created)));
                 }
                 self.names.push(name);
             }
@@ -134,12 +144,15 @@ impl<'a> Attributes<'a> {
             // Any of the others may have changed in the same request.
             (false, true) => std::mem::take(&mut self.names),
             (true, _) => {
-                let modified = modified.and_then(micros_of_rfc3339);
-                let added = self.created.drain(..).filter(|(_, created)| {
-                    modified.zip(micros_of_rfc3339(created)).is_some_and(|(modified, created)| created >= modified)
-                });
-                let added: Vec<String> = added.map(|(name, _)| name).collect();
-                std::mem::take(&mut self.certain).into_iter().chain(added).collect()
+                let changed = newest(self.former_modified.drain(..));
+                let changed = changed.as_deref().or(modified).and_then(micros_of_rfc3339);
+                let since = changed.map(|changed| changed.saturating_sub(ONE_REQUEST));
+                let may_be_added = |time: Option<Cow<'_, str>>| {
+                    let time = time.as_deref().and_then(micros_of_rfc3339);
+                    time.zip(since).is_none_or(|(time, since)| time >= since)
+                };
+                let uncertain = self.uncertain.drain(..).filter_map(|(name, time)| may_be_added(time).then_some(name));
+                self.certain.drain(..).chain(uncertain).collect()
             }
         };
         names.extend(removed);

@@ -1,10 +1,10 @@
 use std::borrow::Cow;
 
-use entity_stream_protocol::{JsonMembers, json_text};
+use entity_stream_protocol::{JsonMembers, json_object, json_text};
 use serde_json::value::RawValue;
 
 use crate::ld_instances::LdInstances;
-use crate::null_marker::is_null_marker;
+use crate::null_marker::{NULL, is_null_marker, is_null_value};
 use crate::uncertain_time::{newest, time};
 
 /// The types of NGSI-LD attributes.
@@ -54,7 +54,7 @@ impl<'a> LdAttribute<'a> {
     pub(crate) fn read(attribute: &'a RawValue) -> Self {
         let text = attribute.get();
         if text.starts_with('{') {
-            return Self::instance(attribute);
+            return Self::dataset(attribute).unwrap_or_else(|| Self::instance(attribute));
         }
         if is_null_marker(attribute) {
             return Self::default();
@@ -84,28 +84,56 @@ impl<'a> LdAttribute<'a> {
     fn instance(instance: &'a RawValue) -> Self {
         let mut read = Self { json: Some(Cow::Borrowed(instance.get())), ..Self::default() };
         let Some(members) = JsonMembers::read(instance) else { return read };
-        let (mut has_type, mut value, mut is_deleted, mut has_former) = (false, None, false, false);
+        let (mut has_type, mut is_deleted, mut has_former) = (false, false, false);
+        let (mut has_value, mut is_null, mut deleted) = (false, false, None);
         for (key, member) in members.0 {
             let Some(name) = json_text(key) else { continue };
             match name.as_ref() {
                 "type" => has_type = json_text(member).is_some_and(|name| TYPES.contains(&name.as_ref())),
-                "deletedAt" => is_deleted = true,
+                "deletedAt" => {
+                    is_deleted = true;
+                    deleted = time(member);
+                }
                 "createdAt" => read.created = time(member),
                 "modifiedAt" => read.modified = time(member),
                 "observedAt" => read.observed = time(member),
-                name if VALUES.contains(&name) => value = Some(member),
+                name if VALUES.contains(&name) => {
+                    (has_value, is_null) = (true, is_null_value(name, member));
+                }
                 name if FORMER_VALUES.contains(&name) => has_former = true,
                 _ => {}
             }
         }
-        if !has_type && value.is_none() {
+        if !has_type && !has_value {
             return Self { json: read.json, ..Self::default() };
         }
-        if has_type && is_deleted || value.is_some_and(is_null_marker) {
+        if has_type && is_deleted {
+            read.modified = newest(read.modified.into_iter().chain(deleted));
+        }
+        if has_type && is_deleted || is_null {
             read.json = None;
         }
         read.has_former = has_former;
         read
+    }
+
+    /// Reads the instances of an attribute in the simplified representation, if some of them were deleted.
+    /// Source: ETSI GS CIM 009, clause 4.5.4.
+    fn dataset(attribute: &RawValue) -> Option<Self> {
+        if !attribute.get().contains(NULL) {
+            return None;
+        }
+        let members = JsonMembers::read(attribute)?;
+        let [dataset] = members.values(["dataset"]);
+        let instances = JsonMembers::read(dataset.filter(|_| members.0.len() == 1)?)?.0;
+        let is_kept = |value: &RawValue| !is_null_marker(value) && LdAttribute::instance(value).json.is_some();
+        let kept: Vec<_> = instances.iter().filter(|(_, value)| is_kept(value)).collect();
+        if kept.len() == instances.len() {
+            return None;
+        }
+        let json = json_object(kept.iter().map(|(name, value)| (name.get(), value.get())));
+        let json = (!kept.is_empty()).then(|| Cow::Owned(format!(r#"{{"dataset":{json}}}"#)));
+        Some(Self { lost_instance: json.is_some(), json, ..Self::default() })
     }
 }
 
@@ -126,6 +154,12 @@ mod tests {
             r#"[{"type":"Property","value":1,"datasetId":"urn:a"},{"type":"Property","value":2}]"#,
             r#"{"deletedAt":"2026-01-02T03:04:05Z"}"#,
             r#"["a",{"b":"urn:ngsi-ld:null"}]"#,
+            r#"["urn:ngsi-ld:null"]"#,
+            r#"{"type":"Property","value":{"a":"urn:ngsi-ld:null"}}"#,
+            r#"{"type":"JsonProperty","json":["urn:ngsi-ld:null"]}"#,
+            r#"{"dataset":{"@none":1,"urn:a":{"b":"urn:ngsi-ld:null"}}}"#,
+            r#"{"dataset":{"@none":"urn:ngsi-ld:null"},"other":1}"#,
+            r#"{"dataset":{"@none":{"dataset":{"@none":"urn:ngsi-ld:null"}}}}"#,
             r#"[{"type":"Property","value":"urn:ngsi-ld:null"},7]"#,
             "7",
             "\"text\"",
@@ -142,7 +176,9 @@ mod tests {
             r#"{"type":"Relationship","object":"urn:ngsi-ld:null"}"#,
             r#"{"type":"LanguageProperty","languageMap":{"@none":"urn:ngsi-ld:null"}}"#,
             r#"{"type":"LanguageProperty","languageMap":"urn:ngsi-ld:null"}"#,
+            r#"{"type":"ListProperty","valueList":["urn:ngsi-ld:null"]}"#,
             r#"{"value":"urn:ngsi-ld:null"}"#,
+            r#"{"dataset":{"@none":"urn:ngsi-ld:null","urn:a":{"languageMap":{"@none":"urn:ngsi-ld:null"}}}}"#,
             r#"{"type":"Property","deletedAt":"2026-01-02T03:04:05Z"}"#,
             r#"[{"type":"Property","value":"urn:ngsi-ld:null","datasetId":"urn:a"}]"#,
         ] {
@@ -161,6 +197,9 @@ mod tests {
         );
         let attribute = LdAttribute::read(serde_json::from_str(text).unwrap());
         assert!(attribute.lost_instance);
+        let simplified = r#"{"dataset":{"@none":54.50,"urn:gps":"urn:ngsi-ld:null"}}"#;
+        assert_eq!(read(simplified), (Some(r#"{"dataset":{"@none":54.50}}"#.to_owned()), false));
+        assert!(LdAttribute::read(serde_json::from_str(simplified).unwrap()).lost_instance);
     }
 
     #[test]

@@ -7,9 +7,11 @@ use entity_stream_protocol::{ChangeType, EntityChange, EpochMillis, JsonMembers,
 use serde_json::value::RawValue;
 
 use crate::entity_report::{EntityReport, id_of};
+use crate::geo_json::is_geo_json;
 use crate::limits::MOST_ENTITIES;
 use crate::link::linked_context;
 use crate::refused_entity::{EntityFault, RefusedEntity};
+use crate::repeats::Repeats;
 use crate::trigger::change_type;
 use crate::uncertain_time::{newest, time};
 use crate::{ngsi_ld, ngsi_v2};
@@ -53,8 +55,8 @@ pub enum InvalidNotification {
     NoData,
     /// The entities are GeoJSON features.
     #[error(
-        "the GeoJSON representation is not supported: create the subscription with \"accept\":\"application/json\" or \
-         \"application/ld+json\""
+        "the GeoJSON representation is not supported: create the subscription with \"format\":\"normalized\" and its endpoint with \
+         \"accept\":\"application/json\" or \"application/ld+json\""
     )]
     GeoJson,
     /// The entities have no names of attributes.
@@ -116,7 +118,13 @@ pub fn read_notification(body: &str, facts: &NotificationFacts) -> Result<Vec<En
     if paths > 1 && paths != entities {
         return Err(InvalidNotification::ServicePaths { paths, entities });
     }
-    Ok(reading.entities.iter().enumerate().map(|(index, entity)| reading.change(index, entity, facts)).collect())
+    let mut repeats = Repeats::default();
+    let changes = reading.entities.iter().enumerate().map(|(index, entity)| {
+        let (mut change, tells_time) = reading.change(index, entity, facts)?;
+        repeats.order(&mut change, tells_time);
+        Ok(change)
+    });
+    Ok(changes.collect())
 }
 
 impl<'a> NotificationReading<'a> {
@@ -124,7 +132,7 @@ impl<'a> NotificationReading<'a> {
         let members = JsonMembers::read(body).ok_or(InvalidNotification::Unknown)?;
         let names = ["type", "@type", "data", "subscriptionId", "id", "notifiedAt", "@context", "contextResponses"];
         let [kind, json_ld_kind, data, subscription, id, notified_at, context, legacy] = members.values(names);
-        let [trigger, reason, features] = members.values(["notificationTrigger", "triggerReason", "features"]);
+        let [trigger, reason] = members.values(["notificationTrigger", "triggerReason"]);
         let kind = kind.or(json_ld_kind).and_then(json_text);
         let kind = kind.as_deref().unwrap_or_default();
         if ABOUT_SOURCES.contains(&kind) {
@@ -133,7 +141,7 @@ impl<'a> NotificationReading<'a> {
         if legacy.is_some() {
             return Err(InvalidNotification::Legacy);
         }
-        if features.is_some() && kind == "FeatureCollection" {
+        if is_geo_json(body) {
             return Err(InvalidNotification::GeoJson);
         }
         let is_ld = NOTIFICATION.contains(&kind);
@@ -148,7 +156,8 @@ impl<'a> NotificationReading<'a> {
         if entities.len() > MOST_ENTITIES {
             return Err(InvalidNotification::TooMany);
         }
-        let context = context.map(ToOwned::to_owned).or_else(|| linked_context(facts.link.as_deref()?));
+        let context = context.filter(|context| context.get() != "null").map(ToOwned::to_owned);
+        let context = context.or_else(|| linked_context(facts.link.as_deref()?));
         // Each entity without its own gets a copy, of which an event of this size would be refused anyway.
         if context.as_ref().is_some_and(|context| context.get().len() > CONTEXT_BYTES) {
             return Err(InvalidNotification::Context);
@@ -162,7 +171,13 @@ impl<'a> NotificationReading<'a> {
         })
     }
 
-    fn change(&self, index: usize, entity: &'a RawValue, facts: &NotificationFacts) -> EntityResult {
+    /// The change of an entity, and whether the entity tells its time.
+    fn change(
+        &self,
+        index: usize,
+        entity: &'a RawValue,
+        facts: &NotificationFacts,
+    ) -> Result<(EntityChange, bool), RefusedEntity> {
         let report = match (self.read)(entity) {
             Ok(report) => report,
             Err(fault) => return Err(RefusedEntity { index, id: id_of(entity), fault }),
@@ -171,8 +186,9 @@ impl<'a> NotificationReading<'a> {
         let guess = if report.looks_new { ChangeType::EntityCreated } else { ChangeType::EntityUpdated };
         let change_type = report.change_type.or(self.trigger).unwrap_or(guess);
         let timestamp = self.timestamp(change_type, &report, facts);
+        let tells_time = report.timestamp.is_some() || report.deleted_at.is_some();
         let data = RawValue::from_string(report.data()).unwrap_or_else(|_| entity_stream_protocol::empty_object());
-        Ok(EntityChange {
+        let change = EntityChange {
             change_type,
             tenant: facts.tenant.clone(),
             service_path: report.service_path.or_else(|| of_header.cloned()).unwrap_or_else(|| "/".to_owned()),
@@ -182,17 +198,20 @@ impl<'a> NotificationReading<'a> {
             changed_attributes: report.changed.filter(|_| change_type == ChangeType::EntityUpdated),
             context: report.context.map(ToOwned::to_owned).or_else(|| self.context.clone()),
             timestamp: Some(timestamp),
-        })
+        };
+        Ok((change, tells_time))
     }
 
-    /// The time of a change. The entity's own time of a deletion is that of its last change: a deletion is not older than that, and
-    /// not older than the notification, whichever clock is ahead.
+    /// The time of a change. The entity's own time of a deletion is that of its last change. A deletion is not older than that,
+    /// because brokers round `deletedAt`. Without `deletedAt` it is not older than the notification either, whichever clock is ahead.
     fn timestamp(&self, change_type: ChangeType, report: &EntityReport<'_>, facts: &NotificationFacts) -> String {
         let received = || Cow::Owned(facts.received_at.to_rfc3339_millis());
         let (notified, observed) = (self.notified_at.as_deref(), report.observed.as_deref());
         let own = report.timestamp.as_deref();
         let time = match (change_type, report.deleted_at.as_deref()) {
-            (ChangeType::EntityDeleted, Some(deleted)) => Cow::Borrowed(deleted),
+            (ChangeType::EntityDeleted, Some(deleted)) => {
+                newest([deleted].into_iter().chain(own).map(Cow::Borrowed)).unwrap_or_else(received)
+            }
             (ChangeType::EntityDeleted, None) => {
                 // An update without any better time had that of its observations.
                 let last = own.or(if notified.is_none() { observed } else { None });
@@ -207,14 +226,15 @@ impl<'a> NotificationReading<'a> {
 
 /// The entities in `data`: an array, or one entity, which some JSON-LD processors write without its array.
 fn entities(data: &RawValue) -> Result<Vec<&RawValue>, InvalidNotification> {
-    if data.get().starts_with('{') {
-        let [kind, features] = JsonMembers::read(data).ok_or(InvalidNotification::NoData)?.values(["type", "features"]);
-        let is_collection = kind.and_then(json_text).is_some_and(|kind| kind == "FeatureCollection");
-        return if is_collection && features.is_some() { Err(InvalidNotification::GeoJson) } else { Ok(vec![data]) };
-    }
-    let entities: Vec<&RawValue> = serde_json::from_str(data.get()).map_err(|_| InvalidNotification::NoData)?;
+    let entities: Vec<&RawValue> = match data.get().starts_with('{') {
+        true => vec![data],
+        false => serde_json::from_str(data.get()).map_err(|_| InvalidNotification::NoData)?,
+    };
     if entities.iter().any(|entity| entity.get().starts_with('[')) {
         return Err(InvalidNotification::Values);
+    }
+    if entities.iter().any(|entity| is_geo_json(entity)) {
+        return Err(InvalidNotification::GeoJson);
     }
     Ok(entities)
 }

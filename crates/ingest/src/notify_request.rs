@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use entity_stream_protocol::limits::SERVICE_PATH_LENGTH;
 
 use crate::limits::NOTIFY_PATH;
+use crate::notification::InvalidNotification;
 use crate::problem::NotifyProblem;
 
 /// A request to the function's URL. The event has the form of payload version 2.0 of API Gateway's HTTP APIs.
@@ -51,12 +52,26 @@ impl NotifyRequest<'_> {
         let Some(value) = self.headers().get("fiware-servicepath") else { return Ok(Vec::new()) };
         let value = value.to_str().map_err(|_| NotifyProblem::ServicePath)?;
         let paths: Vec<String> = value.split(',').map(|path| path.trim().to_owned()).collect();
-        let is_path = |path: &String| path.starts_with('/') && path.chars().count() <= SERVICE_PATH_LENGTH;
+        // `#` stands for all paths below. An entity has one path.
+        let is_path =
+            |path: &String| path.starts_with('/') && !path.contains('#') && path.chars().count() <= SERVICE_PATH_LENGTH;
         match &paths[..] {
             [only] if only.is_empty() => Ok(Vec::new()),
             paths if paths.iter().all(is_path) => Ok(paths.to_vec()),
             _ => Err(NotifyProblem::ServicePath),
         }
+    }
+
+    /// Refuses bodies that are compressed, or GeoJSON.
+    pub(crate) fn check_encoding(&self) -> Result<(), NotifyProblem> {
+        let header = |name: &str| self.text(name).unwrap_or_default().trim().to_ascii_lowercase();
+        if !["", "identity"].contains(&header("content-encoding").as_str()) {
+            return Err(NotifyProblem::ContentEncoding);
+        }
+        if header("content-type").starts_with("application/geo+json") {
+            return Err(NotifyProblem::Notification(InvalidNotification::GeoJson));
+        }
+        Ok(())
     }
 
     /// The body. The function's URL passes bodies of unknown types in base64, for example `application/ld+json`.

@@ -34,6 +34,7 @@ pub(crate) enum NotifyProblem {
     Tenant(UnknownTenant),
     OtherTenant,
     ServicePath,
+    ContentEncoding,
     Body,
     Notification(InvalidNotification),
     /// The bus has all entities but these.
@@ -98,6 +99,7 @@ impl NotifyProblem {
             Self::Tenant(_) => "tenant",
             Self::OtherTenant => "other-tenant",
             Self::ServicePath => "service-path",
+            Self::ContentEncoding => "content-encoding",
             Self::Body => "body",
             Self::Notification(_) => "notification",
             Self::Entities { .. } => "entities",
@@ -113,6 +115,7 @@ impl NotifyProblem {
             Self::Credential(refusal) => refusal.status(),
             Self::MayNotPublish | Self::OtherTenant => 403,
             Self::Notification(InvalidNotification::TooMany) => 413,
+            Self::ContentEncoding => 415,
             Self::Entities { refused, .. } if refused.iter().all(|entity| entity.fault.is_size()) => 413,
             Self::Tenant(_) | Self::ServicePath | Self::Body | Self::Notification(_) | Self::Entities { .. } => 400,
             Self::SwitchedOff | Self::Unpublished { .. } | Self::TimedOut => 503,
@@ -138,6 +141,7 @@ impl NotifyProblem {
             Self::Tenant(_) => "No tenant",
             Self::OtherTenant => "Another tenant",
             Self::ServicePath => "Malformed service path",
+            Self::ContentEncoding => "Compressed body",
             Self::Body => "Unreadable body",
             Self::Notification(_) => "No notification that can be published",
             Self::Entities { .. } => "Some entities are refused",
@@ -161,7 +165,10 @@ impl NotifyProblem {
             Self::Tenant(unknown) => unknown.to_string(),
             Self::OtherTenant => "this identity may not publish to this tenant".to_owned(),
             Self::ServicePath => {
-                "Fiware-ServicePath is malformed: expected paths such as /madrid, separated by commas".to_owned()
+                "Fiware-ServicePath is malformed: expected paths such as /madrid without #, separated by commas".to_owned()
+            }
+            Self::ContentEncoding => {
+                "Content-Encoding is not supported, gzip included: send the body without compression".to_owned()
             }
             Self::Body => "the body is not UTF-8 text".to_owned(),
             Self::Notification(invalid) => invalid.to_string(),
@@ -264,6 +271,7 @@ mod tests {
             NotifyProblem::Tenant(UnknownTenant::Missing),
             NotifyProblem::OtherTenant,
             NotifyProblem::ServicePath,
+            NotifyProblem::ContentEncoding,
             NotifyProblem::Body,
             NotifyProblem::Notification(InvalidNotification::Unknown),
             NotifyProblem::Entities { refused: Vec::new(), published: 0 },

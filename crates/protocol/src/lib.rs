@@ -105,7 +105,7 @@ pub use refusal_body::RefusalBody;
 pub use rejection::Rejection;
 pub use request_id::{InvalidRequestId, RequestId};
 pub use revision::{Revision, StateNotice};
-pub use rfc3339::{is_rfc3339, micros_of_rfc3339};
+pub use rfc3339::{is_rfc3339, micros_of_rfc3339, rfc3339_of_micros};
 pub use selection::{ChangeFacts, Selection, Verdict};
 pub use server_message::{InvalidServerMessage, ServerMessage};
 pub use service_path_pattern::{InvalidServicePathPattern, ServicePathPattern};

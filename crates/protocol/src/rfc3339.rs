@@ -13,6 +13,12 @@ pub fn micros_of_rfc3339(text: &str) -> Option<i64> {
     i64::try_from(parse_rfc3339(text)?.as_micros()).ok()
 }
 
+/// The date and time of RFC 3339, in UTC, of the microseconds from 1970. `None` if it is not in the years 0000 to 9999.
+pub fn rfc3339_of_micros(micros: i64) -> Option<String> {
+    let time = UNIX_EPOCH.checked_add(SignedDuration::from_micros(micros)).ok()?;
+    (time.year() >= 0).then(|| time.strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string())
+}
+
 /// Reads a date and time of RFC 3339, section 5.6, as the time since 1970 in UTC. The years are 0000 to 9999, of which the last
 /// hours are often "never". A leap second is the second after it, so the order of times stays.
 ///
@@ -104,6 +110,18 @@ mod tests {
         ] {
             assert!(!is_rfc3339(text), "{text}");
         }
+    }
+
+    #[test]
+    fn microseconds_are_a_time_and_back() {
+        for text in ["2026-01-02T03:04:05.678001Z", "0000-01-01T00:00:00.000000Z", "9999-12-31T23:59:59.999999Z"] {
+            assert_eq!(rfc3339_of_micros(micros_of_rfc3339(text).unwrap()).as_deref(), Some(text));
+        }
+        for text in ["0000-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"] {
+            let step = if text.starts_with('0') { -1 } else { 1 };
+            assert_eq!(rfc3339_of_micros(micros_of_rfc3339(text).unwrap() + step), None);
+        }
+        assert_eq!((rfc3339_of_micros(i64::MIN), rfc3339_of_micros(i64::MAX)), (None, None));
     }
 
     #[test]

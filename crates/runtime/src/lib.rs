@@ -18,7 +18,7 @@ mod services;
 
 pub use config::{
     AccessConfig, BroadcastConfig, ConfigFault, ConnectConfig, DefaultConfig, DisconnectConfig, EntityStateConfig,
-    HistoryConfig, IngestConfig, InvalidConfig, KeySource, TokenConfig, claim_paths,
+    HistoryConfig, IngestConfig, InvalidConfig, KeySource, TokenConfig, audiences, claim_paths,
 };
 pub use environment::Environment;
 pub use event::read_event;

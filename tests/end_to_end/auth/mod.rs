@@ -21,6 +21,7 @@ mod rotation;
 mod settings;
 
 use entity_stream_local::{Config, RefuseWith};
+pub(crate) use settings::Counts;
 
 use crate::harness::tokens::auth_environment;
 use crate::harness::{Client, System, config};

@@ -136,13 +136,20 @@ pub(crate) fn refusal_counts() -> HashMap<String, u64> {
     counts.0.lock().unwrap().clone()
 }
 
-/// A metrics recorder that counts refusals by reason.
+/// A metrics recorder of counters: refusals by their reason, and the others by their names.
 #[derive(Clone, Default)]
-struct Counts(Arc<Mutex<HashMap<String, u64>>>);
+pub(crate) struct Counts(Arc<Mutex<HashMap<String, u64>>>);
 
 struct Reason {
     counts: Counts,
     name: String,
+}
+
+impl Counts {
+    /// The count of a reason or a metric.
+    pub(crate) fn of(&self, name: &str) -> u64 {
+        self.0.lock().unwrap().get(name).copied().unwrap_or_default()
+    }
 }
 
 impl CounterFn for Reason {
@@ -163,7 +170,7 @@ impl Recorder for Counts {
             ("Refusals", Some(reason)) => {
                 Counter::from_arc(Arc::new(Reason { counts: self.clone(), name: reason.value().to_owned() }))
             }
-            _ => Counter::noop(),
+            (name, _) => Counter::from_arc(Arc::new(Reason { counts: self.clone(), name: name.to_owned() })),
         }
     }
 

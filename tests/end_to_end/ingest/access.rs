@@ -117,8 +117,8 @@ async fn a_credential_is_needed_and_judged_before_the_body() {
             assert!(answer.header("www-authenticate").unwrap().contains("Basic"));
         }
     }
-    let listener = system.dead_letters().await;
-    assert!(listener.is_empty());
+    system.local.settled().await;
+    assert!(system.dead_letters().await.is_empty());
 }
 
 #[tokio::test]

@@ -20,6 +20,7 @@ async fn an_ngsi_ld_notification_reaches_the_clients_and_is_no_dead_letter() {
     let mut client = system.connect("tenant=city").await;
     accepted(&system, &NGSI_LD, ld(&[json!({ "id": "urn:1", "type": "Room", "a": 1 })])).await;
     assert_eq!(client.json().await["entityId"], "urn:1");
+    system.local.settled().await;
     assert!(system.dead_letters().await.is_empty());
 }
 
@@ -40,6 +41,7 @@ async fn without_a_tenant_the_broker_is_told_or_the_default_counts() {
         let (_, detail) = name_and_detail(&answer);
         assert!(answer.status == 400 && detail.contains(reason), "{detail}");
     }
+    system.local.settled().await;
     assert!(system.dead_letters().await.is_empty());
     let system = super::access::open_system(&[("INGEST_DEFAULT_TENANT", "city")]).await;
     let mut client = system.connect("tenant=city").await;
@@ -159,6 +161,24 @@ async fn forty_quick_updates_have_forty_times_and_the_last_one_stays() {
 }
 
 #[tokio::test]
+async fn of_an_entity_that_occurs_twice_in_a_notification_the_last_value_stays() {
+    let system = System::start().await;
+    let mut client = system.connect("tenant=city&wholeEntity=true").await;
+    // The repeat would be in another request, which is sent at the same time.
+    let others = (0..30).map(|i| json!({ "id": format!("r{i}"), "type": "Other", "n": 0 }));
+    let own = |n: u8| std::iter::once(json!({ "id": "r", "type": "Room", "n": n }));
+    let entities: Vec<Value> = own(1).chain(others).chain(own(2)).collect();
+    accepted(&system, &ORION, v2(&entities)).await;
+    let mut events = Vec::new();
+    for _ in 0..entities.len() {
+        events.push(client.json().await);
+    }
+    let own = events.iter().filter(|event| event["entityId"] == "r");
+    let newest = own.max_by_key(|event| event["version"].as_u64()).unwrap();
+    assert_eq!(newest["data"]["n"], 2, "{newest}");
+}
+
+#[tokio::test]
 async fn digits_pass_from_the_broker_to_the_client() {
     let system = System::start().await;
     let mut client = system.connect("tenant=city").await;
@@ -185,9 +205,22 @@ async fn what_is_no_notification_is_refused_with_a_problem() {
     }
     let answer = crate::harness::request("POST", &url, &ORION, vec![0xff, 0xfe]).await;
     assert_eq!((answer.status, name_and_detail(&answer).0.as_str()), (400, "body"));
-    let answer =
-        notify(&system, &[("fiware-service", "city"), ("fiware-servicepath", "madrid")], v2(&[room("r")])).await;
-    assert_eq!((answer.status, name_and_detail(&answer).0.as_str()), (400, "service-path"));
+    for path in ["madrid", "/#", "/madrid/#", "/a,/b#"] {
+        let headers = [("fiware-service", "city"), ("fiware-servicepath", path)];
+        let answer = notify(&system, &headers, v2(&[room("r")])).await;
+        assert_eq!((answer.status, name_and_detail(&answer).0.as_str()), (400, "service-path"), "{path}");
+    }
+    let paths = [("fiware-service", "city"), ("fiware-servicepath", "/a,/b")];
+    let answer = notify(&system, &paths, v2(&[])).await;
+    assert_eq!((answer.status, name_and_detail(&answer).0.as_str()), (400, "notification"));
+    let geo_json = [("content-type", "application/geo+json"), ("ngsild-tenant", "city")];
+    let answer = notify(&system, &geo_json, ld(&[json!({ "id": "urn:1", "type": "Room" })])).await;
+    assert!(name_and_detail(&answer).1.contains("\"format\":\"normalized\""), "{answer:?}");
+    let gzip = [&ORION[..], &[("content-encoding", "gzip")]].concat();
+    let answer = crate::harness::request("POST", &url, &gzip, vec![0x1f, 0x8b, 8, 0]).await;
+    let (name, detail) = name_and_detail(&answer);
+    assert_eq!((answer.status, name.as_str()), (415, "content-encoding"));
+    assert!(detail.contains("gzip"), "{detail}");
     let answer = crate::harness::request("GET", &url, &ORION, "").await;
     assert_eq!((answer.status, answer.header("allow")), (405, Some("POST")));
     system.local.settled().await;

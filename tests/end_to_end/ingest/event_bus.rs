@@ -11,7 +11,7 @@ use entity_stream_runtime::{AwsServices, Environment, IngestConfig};
 use serde_json::{Value, json};
 
 use super::v2;
-use crate::auth::guarded;
+use crate::auth::{Counts, guarded};
 use crate::harness::tokens::SECRET;
 use crate::harness::{Asked, Endpoint, Reply, lambda_event, result};
 
@@ -170,4 +170,37 @@ async fn a_large_notification_is_split_within_the_limits_of_the_bus() {
     ids.sort();
     ids.dedup();
     assert_eq!(ids.len(), 60, "each once");
+}
+
+#[tokio::test]
+async fn a_refused_notification_of_a_sender_with_a_credential_counts() {
+    let system = guarded(&[]).await;
+    let bus = Endpoint::new(|request| answer(entries(request).iter().map(|_| None))).await;
+    let settings = &[("AUTH_ENABLED", "true"), ("JWT_SECRET", SECRET), ("WS_API_KEYS_TABLE", API_KEYS_TABLE)];
+    let tables = Endpoint::new({
+        let (table, bus) = (system.local.dynamodb_url(), bus.url.clone());
+        move |request| match request.headers.get("x-amz-target").and_then(|target| target.to_str().ok()) {
+            Some(target) if target.starts_with("DynamoDB") => Reply::From(table.clone()),
+            _ => Reply::From(bus.clone()),
+        }
+    })
+    .await;
+    let ingest = ingest(&tables, settings).await;
+    let publisher = super::access::key(&system, "orion", Role::Publisher, &["city"], None).await;
+    let listener = super::access::key(&system, "dashboard", Role::User, &["city"], None).await;
+    let counts = Counts::default();
+    let _recorder = metrics::set_default_local_recorder(&counts);
+    let (room, nothing) = (rooms(1), "{}".to_owned());
+    for (tenant, key, body, status, counted) in [
+        ("city", &publisher, &room, 204, 0),
+        ("other", &publisher, &room, 403, 1),
+        ("city", &listener, &room, 403, 2),
+        ("", &publisher, &room, 400, 3),
+        ("city", &publisher, &nothing, 400, 4),
+        ("city", &"Bearer a.b.c".to_owned(), &room, 401, 4),
+    ] {
+        let result = notified_with(&ingest, &json!({ "fiware-service": tenant, "authorization": key }), body).await;
+        assert_eq!(result["statusCode"], status, "{result}");
+        assert_eq!(counts.of("RefusedNotifications"), counted, "{result}");
+    }
 }

@@ -1,6 +1,7 @@
 //! Notifications of context brokers: from the broker's POST to the client's event.
 
 mod access;
+mod attribute_types;
 mod brokers;
 mod cases;
 mod event_bus;

@@ -8,7 +8,7 @@ use entity_stream_runtime::Environment;
 
 use crate::credential::Token;
 use crate::terminal;
-use crate::token::{ClaimNames, Judge, SecretSource, explain, listed, reason};
+use crate::token::{ClaimNames, Judge, SecretSource, explain, is_bound, listed, reason};
 
 /// The longest input that is read as a token, in bytes.
 const TOKEN_BYTES: u64 = 64 * 1024;
@@ -28,6 +28,7 @@ pub(super) async fn run(
     };
     let names = ClaimNames::of(environment)?;
     let own = said.tenants(names.paths());
+    let is_publisher = said.role(names.paths()) == Some(Role::Publisher);
     let judge = Judge::new(environment, source).await?;
     // The verdict is the exit code, also for a reader that takes a part of the text.
     let mut printed = terminal::line(explain(&said, &names, now));
@@ -48,6 +49,18 @@ pub(super) async fn run(
                 };
                 let scope = if all { "every tenant".to_owned() } else { format!("the tenant {tenant}") };
                 let accepted = format!("The functions would accept it for {scope}{condition}.");
+                printed = printed.and(terminal::line(accepted));
+            }
+            // The verdict is about listening. A publisher's token is for notifications.
+            Err(Refusal::Tenant) if is_publisher && own.contains(&tenant) && is_bound(&said) => {
+                refusals.insert(
+                    "it is bound to a key, and senders of notifications cannot prove that they have it".to_owned(),
+                );
+            }
+            Err(Refusal::Tenant) if is_publisher && own.contains(&tenant) => {
+                let accepted = format!(
+                    "The function for notifications would accept it for the tenant {tenant}{condition}. A publisher cannot listen."
+                );
                 printed = printed.and(terminal::line(accepted));
             }
             Err(Refusal::Tenant) if own.is_empty() => {

@@ -59,7 +59,11 @@ pub(crate) fn reason(refusal: Refusal, token: &Unverified, environment: &Environ
         Refusal::UnknownKey => format!("its kid is not among the keys of {}", JWT_JWKS_URL.name),
         Refusal::KeysUnavailable => format!("the keys of {} cannot be fetched", JWT_JWKS_URL.name),
         Refusal::Role => "a role is super_admin, tenant_admin, user or publisher".to_owned(),
-        Refusal::NoExpiry => "exp or nbf is missing, or is not a time".to_owned(),
+        Refusal::NoExpiry => {
+            let is_time = |claim: &Value| claim.as_f64().is_some_and(|seconds| seconds >= 0.0);
+            let name = if token.claims.get("exp").is_some_and(is_time) { "nbf" } else { "exp" };
+            format!("its {name} is {}; expected a time in seconds since 1970", claim(name))
+        }
         Refusal::Subject => {
             format!("sub is missing or too long, or begins with {API_KEY_SUBJECT}, which is for API keys")
         }

@@ -26,7 +26,12 @@ pub(crate) fn likely_fault(
     let issuer = environment.optional(JWT_ISSUER);
     let is_foreign =
         issuer.as_deref().is_some_and(|issuer| said.claims.get("iss").and_then(Value::as_str) != Some(issuer));
-    let fault = if time("exp").is_some_and(|exp| exp <= now_in_seconds) {
+    let without_time = |name: &str| !time(name).is_some_and(|seconds| seconds >= 0.0);
+    let fault = if without_time("exp") {
+        format!("the token does not expire: its exp is {}, and every token needs a time there", claim("exp"))
+    } else if said.claims.contains_key("nbf") && without_time("nbf") {
+        format!("the nbf of the token is {}, and no time", claim("nbf"))
+    } else if time("exp").is_some_and(|exp| exp <= now_in_seconds) {
         format!("the token has expired: its exp is {}; get a fresh one", shown("exp"))
     } else if time("nbf").is_some_and(|nbf| nbf > now_in_seconds) {
         format!("the token is not valid yet: its nbf is {}; compare the clocks", shown("nbf"))
@@ -41,6 +46,9 @@ pub(crate) fn likely_fault(
         let tenants = said.tenants(names.paths());
         match said.role(names.paths()) {
             Some(Role::SuperAdmin) => None,
+            Some(Role::Publisher) => {
+                Some("the token has the role publisher, which may publish and not listen".to_owned())
+            }
             Some(_) if tenants.is_empty() => Some(format!("the token names no tenant in {}", names.shown())),
             Some(_) if !tenants.contains(tenant) => {
                 Some(format!("the token is for another tenant: it is for {}", listed(&tenants)))
@@ -78,6 +86,10 @@ mod tests {
             ("iss", json!(null), "the token is of another issuer: its iss is null"),
             ("tenant", json!("city"), "the token is for another tenant: it is for city"),
             ("tenant", json!(null), "the token names no tenant in tenant, tenantId or tenantName"),
+            ("exp", json!(null), "the token does not expire: its exp is null"),
+            ("exp", json!("soon"), "the token does not expire: its exp is \"soon\""),
+            ("nbf", json!("soon"), "the nbf of the token is \"soon\", and no time"),
+            ("role", json!("publisher"), "the token has the role publisher, which may publish and not listen"),
             ("role", json!("root"), "the token has no known role in role"),
             ("aud", json!("web"), "the token was signed with another key, or for others: compare JWT_SECRET"),
             ("cnf", json!({ "jkt": "T" }), "the token is bound to a key: pass --dpop-key FILE"),

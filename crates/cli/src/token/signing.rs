@@ -3,8 +3,8 @@ use std::collections::BTreeSet;
 use anyhow::{Context, ensure};
 use entity_stream_auth::{ADDRESS_SUBJECT, API_KEY_SUBJECT, Role, SUBJECT_BYTES, SigningSecret};
 use entity_stream_protocol::{EpochMillis, Tenant};
-use entity_stream_runtime::Environment;
-use entity_stream_runtime::environment::{JWT_AUDIENCE, JWT_ISSUER};
+use entity_stream_runtime::environment::JWT_ISSUER;
+use entity_stream_runtime::{Environment, audiences};
 use jsonwebtoken::{EncodingKey, Header, encode};
 use serde_json::{Map, Value, json};
 
@@ -80,7 +80,7 @@ impl NewToken {
             ("iat", Some(now.seconds().into())),
             ("exp", Some(self.lifetime.from(now).seconds().into())),
             ("iss", environment.optional(JWT_ISSUER).map(Value::from)),
-            ("aud", audiences(environment)),
+            ("aud", audience(&audiences(environment)?)),
             ("cnf", self.bound_to.map(|key| json!({ "jkt": key }))),
         ];
         claims.extend(set.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
@@ -89,13 +89,11 @@ impl NewToken {
     }
 }
 
-/// The audiences that the functions accept: one as a text, several as an array.
-fn audiences(environment: &Environment) -> Option<Value> {
-    let list = environment.optional(JWT_AUDIENCE)?;
-    let audiences: Vec<&str> = list.split(',').map(str::trim).filter(|audience| !audience.is_empty()).collect();
-    match audiences.as_slice() {
+/// The claim for the audiences that the functions accept: a text for one, an array for several.
+fn audience(audiences: &[String]) -> Option<Value> {
+    match audiences {
         [] => None,
-        [audience] => Some((*audience).into()),
+        [audience] => Some(audience.as_str().into()),
         audiences => Some(audiences.into()),
     }
 }

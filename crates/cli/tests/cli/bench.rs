@@ -79,12 +79,7 @@ async fn entities_that_stay_are_told() {
     let args = ["bench", "demo", "--connections", "1", "--rate", "50", "--duration", "1h", "--url", &url];
     let mut bench = start(&[&args[..], &endpoint].concat());
     bench.says("publishing").await;
-    let published = async {
-        while bus.requests.lock().unwrap().is_empty() {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    timeout(PATIENCE, published).await.expect("the first change is published");
+    bus.until(|requests| !requests.is_empty()).await;
     bench.signal("INT").await;
     let said = bench.says("could not be deleted: Broken: as the test says").await;
     assert!(said.starts_with("100 entities with ids that begin with urn:entity-stream:bench:"), "{said}");

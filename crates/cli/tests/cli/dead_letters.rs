@@ -12,7 +12,7 @@ use entity_stream_local::{
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::harness::{Ended, listen, run, run_with, start, system, system_with};
+use crate::harness::{Ended, closed_port, listen, run, run_with, start, system, system_with};
 
 /// A value of the test's entities, which no list may show.
 const VALUE: &str = "4111-1111-1111-1111";
@@ -241,7 +241,7 @@ async fn mistakes_are_named() {
     assert!(local.code == Some(1) && local.stderr.contains("--queue-url"), "{local:?}");
     let bad = run(&["dead-letters", "list", "--queue-url", "queue"]).await;
     assert!(bad.code == Some(1) && bad.stderr.contains("--queue-url must be the URL of a queue"), "{bad:?}");
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (_closed, free) = closed_port();
     let nobody = run(&["dead-letters", "list", "--endpoint-url", &format!("http://{free}")]).await;
     assert!(nobody.code == Some(1) && nobody.stderr.contains("is `entity-stream local` running there?"), "{nobody:?}");
 }

@@ -17,7 +17,7 @@ use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::harness::{Ended, listen, run, run_with, start_with, system, system_with};
+use crate::harness::{Ended, closed_port, listen, run, run_with, start_with, system, system_with};
 use crate::server::WebSocketServer;
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
@@ -145,7 +145,7 @@ async fn a_broken_step_of_the_network_is_named() {
     let (_, report) = doctor("ws://no.such.host.invalid", &[], &[]).await;
     assert_fails_at(&report, "name", "no.such.host.invalid cannot be found", "check the host name in --url");
 
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (_closed, free) = closed_port();
     let (_, report) = doctor(&format!("ws://{free}"), &[], &[]).await;
     assert_fails_at(&report, "reachable", "refused", "start it with `entity-stream local`");
 
@@ -263,7 +263,7 @@ async fn a_bound_token_without_its_key_is_named() {
 async fn an_absent_or_wrong_bus_is_named() {
     let (system, other) = (system().await, system().await);
     let url = system.websocket_url();
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (_closed, free) = closed_port();
     let (_, report) = doctor(&url, &["--endpoint-url", &format!("http://{free}")], &[]).await;
     assert_fails_at(&report, "publish", "cannot publish to", "--endpoint-url");
 

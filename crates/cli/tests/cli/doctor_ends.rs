@@ -1,11 +1,8 @@
 //! The end of the doctor: at an interrupt, without an answer, and without a reader.
 
-use std::time::Duration;
+use serde_json::{Value, json};
 
-use serde_json::json;
-use tokio::time::timeout;
-
-use crate::harness::{PATIENCE, run, start};
+use crate::harness::{run, start};
 use crate::server::{Client, EventBus, WebSocketServer};
 
 /// Lets the doctor go on to the first change.
@@ -29,22 +26,16 @@ async fn an_interrupted_doctor_deletes_its_entity() {
     doctor.prints("the server keeps no history").await;
     let mut second = server.accept().await;
     second.subscribed().await;
-    let is_published = |kind: &str| {
-        let requests = bus.requests.lock().unwrap();
+    let is_published = |requests: &[Vec<Value>], kind: &str| {
         requests.iter().flatten().any(|detail| {
             detail["type"] == kind && detail["entityId"].as_str().is_some_and(|entity| entity.ends_with(":state"))
         })
     };
-    let created = async {
-        while !is_published("entityCreated") {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    timeout(PATIENCE, created).await.expect("the entity is created");
+    bus.until(|requests| is_published(requests, "entityCreated")).await;
     doctor.signal("INT").await;
     doctor.says("error: interrupted before the last check").await;
     assert_eq!(doctor.exit().await.code(), Some(1));
-    assert!(is_published("entityDeleted"), "the entity is deleted");
+    assert!(is_published(&bus.requests.lock().unwrap(), "entityDeleted"), "the entity is deleted");
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use crate::harness::run;
+use crate::harness::{closed_port, run};
 
 /// Starts a server with one answer to each request, and returns its host and port.
 async fn server(answer: &'static str) -> String {
@@ -44,7 +44,7 @@ async fn another_server_is_named_as_such() {
 
 #[tokio::test]
 async fn a_port_where_nothing_listens_is_named_without_the_causes_of_the_sdk() {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (_closed, free) = closed_port();
     let url = format!("http://{free}");
     let hint = format!("error: cannot use the table at {url} (is `entity-stream local` running there?): ");
     for args in [&["connections", "list"][..], &["state", "list", "--tenant", "demo"]] {

@@ -1,8 +1,10 @@
+use std::net::SocketAddr;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use entity_stream_local::{Config, Local, RefusalDelay};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::net::TcpSocket;
 use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -169,4 +171,12 @@ impl Running {
     pub(crate) async fn exit(&mut self) -> ExitStatus {
         timeout(PATIENCE, self.child.wait()).await.expect("the command ends").unwrap()
     }
+}
+
+/// A port where nothing listens. It is bound while the socket is there, so that no other test can take it.
+pub(crate) fn closed_port() -> (TcpSocket, SocketAddr) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+    let address = socket.local_addr().unwrap();
+    (socket, address)
 }

@@ -8,7 +8,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
-use crate::harness::{Ended, run, run_with, system, system_with};
+use crate::harness::{Ended, closed_port, run, run_with, system, system_with};
 
 type Client = WebSocketStream<MaybeTlsStream<tokio::net::TcpStream>>;
 
@@ -175,9 +175,8 @@ async fn a_slip_changes_nothing_and_is_named() {
     assert_eq!(unknown.code, Some(1));
     assert!(unknown.stderr.contains(": there is no key of this name"), "{unknown:?}");
 
-    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", closed.local_addr().unwrap());
-    drop(closed);
+    let (_closed, address) = closed_port();
+    let url = format!("http://{address}");
     let ended = run(&["keys", "list", "--dynamodb-url", &url]).await;
     assert_eq!(ended.code, Some(1));
     assert!(ended.stderr.contains("is `entity-stream local` running there?"), "{ended:?}");

@@ -3,7 +3,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::http::StatusCode;
 
-use crate::harness::{listen, run, run_with, start, start_with, system};
+use crate::harness::{closed_port, listen, run, run_with, start, start_with, system};
 use crate::server::WebSocketServer;
 
 fn event(id: &str) -> String {
@@ -307,7 +307,7 @@ async fn an_api_key_is_sent_and_never_an_argument() {
 
 #[tokio::test]
 async fn a_port_where_nothing_listens_gets_a_hint_once() {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (_closed, free) = closed_port();
     let ended = run(&["listen", "demo", "--url", &format!("ws://{free}"), "--timeout", "5s"]).await;
     assert_eq!(ended.code, Some(1), "{ended:?}");
     assert!(ended.stderr.matches("cannot connect to").count() > 1, "{ended:?}");

@@ -1,7 +1,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
 
-use crate::harness::{listen, run, run_with, start, system};
+use crate::harness::{closed_port, listen, run, run_with, start, system};
 use crate::server::EventBus;
 
 fn line(id: usize) -> String {
@@ -125,7 +125,7 @@ async fn a_real_bus_gets_its_name_and_the_usual_credentials() {
 
 #[tokio::test]
 async fn a_bus_that_is_not_there_is_named() {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (_closed, free) = closed_port();
     let url = format!("http://{free}");
     let one = ["publish", "demo", "--type", "entityDeleted", "--entity-type", "Room", "--entity-id", "urn:1"];
     let ended = run(&[&one[..], &["--endpoint-url", &url]].concat()).await;

@@ -7,11 +7,15 @@ use axum::routing::{get, post};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
+use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
 use tokio_tungstenite::tungstenite::http::{HeaderMap, StatusCode};
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+
+use crate::harness::PATIENCE;
 
 /// A WebSocket server that follows the test.
 pub(crate) struct WebSocketServer {
@@ -104,15 +108,17 @@ pub(crate) struct EventBus {
     pub(crate) url: String,
     /// The details of each request.
     pub(crate) requests: Arc<Mutex<Vec<Vec<Value>>>>,
+    arrivals: Arc<Notify>,
 }
 
 impl EventBus {
     /// Starts a bus. `judge` returns an error code for the detail of an entry that has to fail.
     pub(crate) async fn start(judge: impl Fn(&Value) -> Option<&'static str> + Send + Sync + 'static) -> Self {
         let requests = Arc::new(Mutex::new(Vec::new()));
-        let (seen, judge) = (Arc::clone(&requests), Arc::new(judge));
+        let arrivals = Arc::new(Notify::new());
+        let (seen, arrived, judge) = (Arc::clone(&requests), Arc::clone(&arrivals), Arc::new(judge));
         let answer = move |body: String| {
-            let (seen, judge) = (Arc::clone(&seen), Arc::clone(&judge));
+            let (seen, arrived, judge) = (Arc::clone(&seen), Arc::clone(&arrived), Arc::clone(&judge));
             async move {
                 let body: Value = serde_json::from_str(&body).unwrap();
                 let entries = body["Entries"].as_array().unwrap();
@@ -129,6 +135,7 @@ impl EventBus {
                 });
                 let answer = json!({ "Entries": results.collect::<Vec<_>>() }).to_string();
                 seen.push(details);
+                arrived.notify_waiters();
                 ([("content-type", "application/x-amz-json-1.1")], answer)
             }
         };
@@ -138,6 +145,20 @@ impl EventBus {
         let letters = get(async || std::future::pending::<()>().await);
         let router = Router::new().route("/", post(answer)).route("/_local/dead-letters/summary", letters);
         tokio::spawn(async move { axum::serve(listener, router).await });
-        Self { url, requests }
+        Self { url, requests, arrivals }
+    }
+
+    /// Waits until the details of all requests meet a condition.
+    pub(crate) async fn until(&self, is_met: impl Fn(&[Vec<Value>]) -> bool) {
+        let met = async {
+            loop {
+                let arrival = self.arrivals.notified();
+                if is_met(&self.requests.lock().unwrap()) {
+                    return;
+                }
+                arrival.await;
+            }
+        };
+        timeout(PATIENCE, met).await.expect("the bus gets what the test waits for");
     }
 }

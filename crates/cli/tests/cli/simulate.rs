@@ -108,7 +108,6 @@ async fn listeners_read_values_with_units() {
 
 #[tokio::test]
 async fn ends_with_a_count_when_it_is_interrupted() {
-    let bus = EventBus::start(|_| None).await;
     let system = system().await;
     let mut listener = listen(&system, "city", &[]).await;
     let mut simulation = start(&["simulate", "city", "--rate", "50", "--endpoint-url", &system.http_url()]);
@@ -116,7 +115,6 @@ async fn ends_with_a_count_when_it_is_interrupted() {
     simulation.signal("INT").await;
     simulation.says("published, ").await;
     assert_eq!(simulation.exit().await.code(), Some(0));
-    assert!(bus.requests.lock().unwrap().is_empty());
 }
 
 #[tokio::test]

@@ -92,6 +92,23 @@ async fn a_super_admin_needs_no_tenant() {
 }
 
 #[tokio::test]
+async fn a_publishers_token_is_for_notifications() {
+    let environment = [("JWT_SECRET", SECRET)];
+    let token = mint(&["--role", "publisher", "--tenant", "demo"], &environment).await;
+    let ended = inspect(&token, &[], &environment).await;
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{ended:?}");
+    let accepted = "The function for notifications would accept it for the tenant demo. A publisher cannot listen.";
+    assert!(ended.stdout.contains(accepted), "{ended:?}");
+    let other = inspect(&token, &["--tenant", "city"], &environment).await;
+    assert!(other.code == Some(1) && other.stderr.contains("not for the tenant city, but for demo"), "{other:?}");
+    let claims = json!({
+        "sub": "me", "role": "publisher", "tenant": "demo", "exp": seconds_ago(0) + 600, "cnf": { "jkt": "T".repeat(43) },
+    });
+    let bound = inspect(&signed(&Header::default(), &claims, SECRET), &[], &environment).await;
+    assert!(bound.code == Some(1) && bound.stderr.contains("it is bound to a key"), "{bound:?}");
+}
+
+#[tokio::test]
 async fn a_token_that_functions_would_refuse_is_refused_with_the_reason() {
     let environment = [("JWT_SECRET", SECRET)];
     let good = json!({ "sub": "me", "role": "user", "tenant": "demo", "exp": seconds_ago(0) + 600, "iss": "x" });
@@ -103,11 +120,12 @@ async fn a_token_that_functions_would_refuse_is_refused_with_the_reason() {
     let good_token = signed(&Header::default(), &good, SECRET);
     let wrong_secret = signed(&Header::default(), &good, "another secret of more than 32 bytes");
     type Case<'a> = (&'a str, &'a [&'a str], &'a [(&'a str, &'a str)], &'a str);
-    let cases: [Case<'_>; 10] = [
+    let cases: [Case<'_>; 11] = [
         (&wrong_secret, &[], &[], "wrong signature: it was signed with another key"),
         (&with("exp", seconds_ago(3 * 3600).into()), &[], &[], "expired"),
         (&with("nbf", (seconds_ago(0) + 300).into()), &[], &[], "not valid yet"),
-        (&with("exp", Value::Null), &[], &[], "no expiry"),
+        (&with("exp", Value::Null), &[], &[], "no expiry: its exp is null; expected a time in seconds"),
+        (&with("nbf", "soon".into()), &[], &[], "no expiry: its nbf is \"soon\"; expected a time in seconds"),
         (&with("role", "root".into()), &[], &[], "a role is super_admin, tenant_admin, user or publisher"),
         (&with("tenant", "a#b".into()), &[], &[], "it names no tenant in tenant, tenantId or tenantName"),
         (&good_token, &["--tenant", "city"], &[], "it is not for the tenant city, but for demo"),

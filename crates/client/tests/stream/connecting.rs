@@ -3,7 +3,6 @@ use entity_stream_client::{
     Since, StreamItem, StreamState, Subscription,
 };
 use serde_json::json;
-use tokio::net::TcpListener;
 
 use crate::server::{Server, event};
 use crate::{event_id, next, subscribed, subscribed_again};
@@ -72,7 +71,10 @@ fn an_invalid_argument_is_an_error_before_anything_is_sent() {
 
 #[tokio::test]
 async fn a_host_that_does_not_listen_or_exist_is_tried_again() {
-    let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    // It is bound and does not listen, so that no other test can take the port.
+    let closed = tokio::net::TcpSocket::new_v4().unwrap();
+    closed.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let free = closed.local_addr().unwrap();
     for url in [format!("ws://{free}"), "ws://no.such.host.invalid".to_owned()] {
         let mut stream = Client::builder(&url, "demo").connect().unwrap();
         let StreamItem::Disconnected { error, was_subscribed: false, retry_in } = next(&mut stream).await else {

@@ -6,6 +6,7 @@
 mod anything;
 mod ngsi_ld;
 mod ngsi_v2;
+mod repeats;
 mod whole;
 
 use entity_stream_ingest::{InvalidNotification, NotificationFacts, RefusedEntity, read_notification};

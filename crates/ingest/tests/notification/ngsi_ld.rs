@@ -47,6 +47,10 @@ fn a_deleted_entity_is_a_deletion_at_its_time() {
         "entityType": "Vehicle", "data": {}, "timestamp": "2026-01-02T03:03:58.123456Z",
     });
     assert_eq!(deleted, expected);
+    // In whole seconds it is before the last change, and the entity state would take it for late.
+    let last = "2026-01-02T03:03:58.75Z";
+    let in_seconds = change(&vehicle(&format!(r#","deletedAt":"2026-01-02T03:03:58Z","modifiedAt":"{last}""#)));
+    assert_eq!((&in_seconds["type"], &in_seconds["timestamp"]), (&json!("entityDeleted"), &json!(last)));
     // As clause 5.8.6 has it with showChanges.
     let with_changes = change(&vehicle(
         r#","deletedAt":"2026-01-02T03:03:58Z","speed":{"type":"Property","value":"urn:ngsi-ld:null","previousValue":86}"#,
@@ -68,15 +72,29 @@ fn show_changes_names_the_attributes_that_changed() {
         r#"{"value":2,"previousValue":1}"#,
         r#"[{"type":"Property","value":2,"datasetId":"urn:a","previousValue":1},{"type":"Property","value":3}]"#,
     ] {
-        assert_eq!(names(&format!(r#"{other},"it":{former}"#)), json!(["it"]), "{former}");
+        let told = names(&format!(r#"{other},"it":{former}"#));
+        assert_eq!(told, json!(["it", "brand"]), "the other may have been added in the same request: {former}");
     }
     assert_eq!(names(other), Value::Null);
-    // With system attributes, an attribute that was added is known too.
-    let times = r#","createdAt":"2026-01-01T00:00:00Z","modifiedAt":"2026-01-02T03:03:59Z""#;
-    let added = r#","added":{"type":"Property","value":1,"createdAt":"2026-01-02T03:03:59Z","modifiedAt":"2026-01-02T03:03:59Z"}"#;
-    let old = r#","old":{"type":"Property","value":1,"createdAt":"2026-01-01T00:00:00Z","modifiedAt":"2026-01-01T00:00:00Z"}"#;
-    let speed = r#","speed":{"type":"Property","value":2,"previousValue":1,"createdAt":"2026-01-01T00:00:00Z"}"#;
-    assert_eq!(names(&[times, added, old, speed].concat()), json!(["speed", "added"]));
+    // With system attributes, the attributes that did not change are known.
+    let at = |name: &str, value: &str, modified: &str| {
+        format!(
+            r#","{name}":{{"type":"Property","value":{value},"createdAt":"2026-01-01T00:00:00Z","modifiedAt":"2026-01-02T03:03:{modified}Z"}}"#
+        )
+    };
+    let speed = at("speed", r#"2,"previousValue":1"#, "59.5");
+    for (modified, is_named) in [("59.5", true), ("59.75", true), ("59", true), ("58.5", true), ("58.25", false)] {
+        let expected = if is_named { json!(["speed", "it"]) } else { json!(["speed"]) };
+        assert_eq!(names(&[at("it", "1", modified), speed.clone()].concat()), expected, "{modified}");
+    }
+    let newer = at("lanes", r#"2,"previousValue":1"#, "59.75");
+    assert_eq!(names(&[at("it", "1", "58.5"), speed.clone(), newer].concat()), json!(["speed", "lanes"]));
+    assert_eq!(names(&[other, &speed].concat()), json!(["speed", "brand"]), "an attribute without times");
+    let (untimed, entity) =
+        (r#","speed":{"type":"Property","value":2,"previousValue":1}"#, r#","modifiedAt":"2026-01-02T03:03:59.5Z""#);
+    let old = at("old", "1", "00");
+    assert_eq!(names(&[&old, untimed, entity].concat()), json!(["speed"]), "the time of the entity counts");
+    assert_eq!(names(&[&old, untimed].concat()), json!(["speed", "old"]));
 }
 
 #[test]
@@ -92,7 +110,13 @@ fn a_deleted_attribute_is_gone_and_named() {
         "the other may have changed in the same request"
     );
     let with_changes = removed.replace("null\"", "null\",\"previousValue\":86");
-    assert_eq!(change(&[&with_changes, other].concat())["changedAttributes"], json!(["speed"]));
+    assert_eq!(change(&[&with_changes, other].concat())["changedAttributes"], json!(["brand", "speed"]));
+    let times = |modified: &str| format!("\"type\":\"Property\",\"modifiedAt\":\"2026-01-02T03:0{modified}Z\"");
+    let timed = [
+        with_changes.replace("\"type\":\"Property\"", &times("3:59")),
+        other.replace("\"type\":\"Property\"", &times("3:00")),
+    ];
+    assert_eq!(change(&timed.concat())["changedAttributes"], json!(["speed"]), "the other did not change");
     assert_eq!(
         change(&[r#","speed":"urn:ngsi-ld:null""#, other].concat())["changedAttributes"],
         json!(["brand", "speed"])
@@ -115,7 +139,7 @@ fn a_deleted_instance_hides_no_other_change() {
         "the other may have changed in the same request"
     );
     let with_changes = change(&vehicle(&[&instances(r#","previousValue":1"#), other].concat()));
-    assert_eq!(with_changes["changedAttributes"], json!(["speed"]));
+    assert_eq!(with_changes["changedAttributes"], json!(["speed", "brand"]));
 }
 
 #[test]
@@ -130,6 +154,15 @@ fn system_attributes_tell_a_creation_and_the_time() {
     assert_eq!(times(first, first, first), ("entityCreated".to_owned(), first.to_owned()));
     assert_eq!(times(first, later, later), ("entityUpdated".to_owned(), later.to_owned()));
     assert_eq!(times(first, first, later).0, "entityUpdated", "an attribute is newer");
+    let former = format!(
+        r#","createdAt":"{first}","modifiedAt":"{first}","a":{{"type":"Property","value":2,"previousValue":1}}"#
+    );
+    assert_eq!(change(&vehicle(&former))["type"], "entityUpdated", "a new entity has no former values");
+    let removed = format!(
+        r#","a":{{"type":"Property","value":1,"modifiedAt":"{first}"}},"b":{{"type":"Property","deletedAt":"{later}"}}"#
+    );
+    let removed = change(&vehicle(&removed));
+    assert_eq!((&removed["timestamp"], &removed["data"]["b"]), (&json!(later), &Value::Null), "its last change");
     let attribute_only = change(&vehicle(&format!(r#","a":{{"type":"Property","value":1,"modifiedAt":"{later}"}}"#)));
     assert_eq!(attribute_only["timestamp"], later);
 }
@@ -211,6 +244,11 @@ fn the_context_is_that_of_the_entity_the_notification_or_the_link() {
     assert_eq!(context(&outer(&vehicle("")), Some(link)), "https://outer.example.org/c.jsonld");
     assert_eq!(context(&vehicle(""), Some(link)), "https://link.example.org/c.jsonld");
     assert_eq!(context(&vehicle(""), None), Value::Null);
+    let null = r#","@context":null"#;
+    assert_eq!(context(&vehicle(null), Some(link)), "https://link.example.org/c.jsonld", "null is no context");
+    assert_eq!(context(&outer(&vehicle(null)), Some(link)), "https://outer.example.org/c.jsonld");
+    let outer_null = vehicle("").replacen('{', r#"{"@context":null,"#, 1);
+    assert_eq!(context(&outer_null, Some(link)), "https://link.example.org/c.jsonld");
 }
 
 #[test]

@@ -22,6 +22,15 @@ fn a_body_that_is_no_notification_is_refused_by_name() {
         (r#"{"subscriptionId":"1","originator":"x","contextResponses":[]}"#, "NGSIv1"),
         (r#"{"type":"Notification","data":{"type":"FeatureCollection","features":[]}}"#, "GeoJSON"),
         (r#"{"type":"FeatureCollection","features":[],"subscriptionId":"1"}"#, "GeoJSON"),
+        (
+            r#"{"type":"Notification","data":{"type":"Feature","id":"urn:1","properties":{"type":"Room"},"geometry":null}}"#,
+            "GeoJSON",
+        ),
+        (
+            r#"{"type":"Notification","data":[{"type":"Feature","id":"urn:1","geometry":{"type":"Point","coordinates":[1,2]},"properties":{}}]}"#,
+            "\"format\":\"normalized\"",
+        ),
+        (r#"{"type":"Feature","id":"urn:1","properties":{"type":"Room"},"geometry":null}"#, "GeoJSON"),
         (r#"{"type":"ContextSourceNotification","data":[],"triggerReason":"updated"}"#, "context sources"),
     ] {
         let error = read(body).unwrap_err().to_string();
@@ -31,6 +40,24 @@ fn a_body_that_is_no_notification_is_refused_by_name() {
     assert!(read(&many(MOST_ENTITIES)).is_ok());
     assert!(read(&many(MOST_ENTITIES + 1)).unwrap_err().to_string().contains("more than 1000 entities"));
     assert!(read("\u{feff}{\"subscriptionId\":\"1\",\"data\":[]}").unwrap().is_empty(), "an empty list is no fault");
+}
+
+#[test]
+fn an_entity_of_the_type_feature_is_no_geojson() {
+    for members in [
+        r#""properties":{"type":"Property","value":{}},"geometry":{"type":"GeoProperty","value":{"type":"Point","coordinates":[1,2]}}"#,
+        r#""geometry":{"type":"Point","coordinates":[1,2]}"#,
+        r#""properties":{}"#,
+    ] {
+        let body = format!(r#"{{"type":"Notification","data":[{{"id":"urn:1","type":"Feature",{members}}}]}}"#);
+        assert!(read(&body).unwrap()[0].is_ok(), "{members}");
+    }
+}
+
+#[test]
+fn two_service_paths_without_entities_are_refused() {
+    let facts = NotificationFacts { service_paths: vec!["/a".to_owned(), "/b".to_owned()], ..facts() };
+    assert!(read_notification(r#"{"subscriptionId":"1","data":[]}"#, &facts).is_err());
 }
 
 #[test]

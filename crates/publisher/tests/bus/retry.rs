@@ -82,7 +82,10 @@ async fn a_refused_request_is_sent_once() {
 
 #[tokio::test]
 async fn an_endpoint_that_is_not_there_is_reported_before_the_deadline() {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    // It is bound and does not listen, so that no other test can take the port.
+    let closed = tokio::net::TcpSocket::new_v4().unwrap();
+    closed.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let free = closed.local_addr().unwrap();
     let publisher = Publisher::new(client(&format!("http://{free}")), "city");
     let results = publisher.publish(&entries(1), distant()).await;
     let Err(PublishError::Request(RequestError::Unreachable(reason))) = &results[0] else { panic!("{results:?}") };

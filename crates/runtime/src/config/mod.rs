@@ -28,4 +28,4 @@ pub use entity_state::EntityStateConfig;
 pub use fault::{ConfigFault, InvalidConfig};
 pub use history::HistoryConfig;
 pub use ingest::IngestConfig;
-pub use tokens::{KeySource, TokenConfig, claim_paths};
+pub use tokens::{KeySource, TokenConfig, audiences, claim_paths};

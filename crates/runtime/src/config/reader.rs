@@ -48,6 +48,13 @@ impl<'a> Reader<'a> {
         self.environment.optional(variable)
     }
 
+    /// Reads a comma-separated list; none if the variable is not set. An empty entry is a fault, because a list without entries
+    /// could mean everything or nothing.
+    pub(super) fn list(&mut self, variable: Variable) -> Result<Vec<String>, ConfigFault> {
+        let entry = |entry: &str| Some(entry.trim().to_owned()).filter(|entry| !entry.is_empty());
+        Ok(self.optional(variable, |text| text.split(',').map(entry).collect())?.unwrap_or_default())
+    }
+
     /// Reads a flag that must be set.
     pub(super) fn flag(&mut self, variable: Variable) -> Result<bool, ConfigFault> {
         self.required(variable, |text| text.parse().ok())

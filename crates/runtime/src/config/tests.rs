@@ -1,8 +1,9 @@
 use super::*;
 use crate::environment::{
     ALLOWED_ORIGINS, AUTH_ENABLED, AUTH_IN_BAND, BROADCAST_CONCURRENCY, BROADCAST_SPLIT_AT, DEAD_LETTER_QUEUE_URL,
-    ENTITY_STATE, ENTITY_STATE_DAYS, EVENT_BUS_NAME, Environment, HISTORY_MINUTES, JWT_JWKS_URL, JWT_SECRET,
-    JWT_SECRET_ARN, WS_API_ENDPOINT, WS_API_KEYS_TABLE, WS_CONNECTIONS_TABLE, WS_HISTORY_TABLE,
+    ENTITY_STATE, ENTITY_STATE_DAYS, EVENT_BUS_NAME, Environment, HISTORY_MINUTES, INGEST_TENANT_MAP, JWT_AUDIENCE,
+    JWT_JWKS_URL, JWT_ROLES, JWT_SECRET, JWT_SECRET_ARN, JWT_TENANT_CLAIMS, PUBLIC_TENANTS, WS_API_ENDPOINT,
+    WS_API_KEYS_TABLE, WS_CONNECTIONS_TABLE, WS_HISTORY_TABLE,
 };
 
 const SECRET: &str = "a secret of at least thirty-two bytes";
@@ -214,6 +215,47 @@ fn without_a_valid_flag_only_the_keys_that_are_set_are_judged() {
     assert_eq!(faults(TokenConfig::read(&short)), [AUTH_ENABLED, JWT_SECRET].map(ConfigFault::Invalid));
     let off = environment(&[&[("AUTH_ENABLED", "false"), ("JWT_SECRET", "hunter2"), ("JWT_SECRET_ARN", "arn:x")]]);
     assert!(TokenConfig::read(&off).unwrap().is_none(), "without authentication, no key counts");
+}
+
+#[test]
+fn a_list_with_an_empty_entry_is_refused_and_never_read_as_no_list() {
+    let lists = [
+        (JWT_AUDIENCE, "web"),
+        (JWT_TENANT_CLAIMS, "tenant"),
+        (JWT_ROLES, "editor=user"),
+        (PUBLIC_TENANTS, "open"),
+        (ALLOWED_ORIGINS, "https://app.example.com"),
+        (INGEST_TENANT_MAP, "a=b"),
+    ];
+    for (variable, entry) in lists {
+        let read = |text: String| {
+            let settings = Environment::new(move |name| {
+                let own = (name == variable.name).then(|| text.clone());
+                own.or_else(|| environment(&[&GUARDED]).lookup(name))
+            });
+            match variable {
+                INGEST_TENANT_MAP => IngestConfig::read(&settings).map(drop),
+                _ => ConnectConfig::read(&settings).map(drop),
+            }
+        };
+        for text in [",", " ", " , ", &format!("{entry},"), &format!(",{entry}"), &format!("{entry},,x{entry}")] {
+            assert_eq!(faults(read(text.to_owned())), [ConfigFault::Invalid(variable)], "{text:?}");
+        }
+        for text in ["", entry, &format!(" {entry} , x{entry} ")] {
+            let is_origin = variable == ALLOWED_ORIGINS && text.contains(" x");
+            assert!(is_origin || read(text.to_owned()).is_ok(), "{} {text:?}", variable.name);
+        }
+    }
+}
+
+#[test]
+fn the_audiences_are_the_entries_of_the_list() {
+    let audiences = |text: &'static str| {
+        let tokens = TokenConfig::read(&environment(&[&GUARDED, &[("JWT_AUDIENCE", text)]])).unwrap();
+        tokens.unwrap().audiences
+    };
+    assert_eq!(audiences(" es , web"), ["es", "web"]);
+    assert!(audiences("").is_empty(), "an empty text is not set");
 }
 
 #[test]

@@ -56,10 +56,10 @@ impl TokenConfig {
             return enabled.map(|_| None);
         }
         let keys = key_source(reader);
-        let (issuer, audiences) = (reader.text(JWT_ISSUER), list(reader, JWT_AUDIENCE));
+        let (issuer, audiences) = (reader.text(JWT_ISSUER), reader.list(JWT_AUDIENCE));
         let claims = claims(reader);
         enabled?;
-        Ok(Some(Self { keys: keys?, issuer, audiences, claims: claims? }))
+        Ok(Some(Self { keys: keys?, issuer, audiences: audiences?, claims: claims? }))
     }
 }
 
@@ -90,19 +90,24 @@ pub fn claim_paths(environment: &Environment) -> Result<ClaimPaths, InvalidConfi
     reader.finish(|| claims)
 }
 
+/// Reads the audiences whose tokens are accepted; none if every audience is.
+///
+/// # Errors
+/// [`InvalidConfig`] if the list is malformed.
+pub fn audiences(environment: &Environment) -> Result<Vec<String>, InvalidConfig> {
+    let mut reader = Reader::new(environment);
+    let audiences = reader.list(JWT_AUDIENCE);
+    reader.finish(|| audiences)
+}
+
 fn claims(reader: &mut Reader<'_>) -> Result<ClaimPaths, ConfigFault> {
     let default = ClaimPaths::default();
-    let named: Vec<_> = list(reader, JWT_TENANT_CLAIMS).into_iter().map(ClaimPath::new).collect();
+    let named = reader.list(JWT_TENANT_CLAIMS);
     let roles = reader.optional(JWT_ROLES, |list| RoleNames::parse(&list).ok());
+    let named: Vec<_> = named?.into_iter().map(ClaimPath::new).collect();
     Ok(ClaimPaths {
         tenant: if named.is_empty() { default.tenant } else { named },
         role: reader.text(JWT_ROLE_CLAIM).map_or(default.role, ClaimPath::new),
         roles: roles?.unwrap_or_default(),
     })
-}
-
-/// The entries of a comma-separated list; none if the variable is not set.
-fn list(reader: &Reader<'_>, variable: Variable) -> Vec<String> {
-    let text = reader.text(variable).unwrap_or_default();
-    text.split(',').map(str::trim).filter(|entry| !entry.is_empty()).map(str::to_owned).collect()
 }
