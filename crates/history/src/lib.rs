@@ -32,6 +32,7 @@ mod write;
 
 pub use attempt::{EventAttempt, Permit, UnwrittenAttempt};
 pub use epoch::Epoch;
+pub use epoch_item::DEPLOYMENT;
 pub use error::HistoryError;
 pub use keys::{PARTITION_KEY, SORT_KEY, TTL_ATTRIBUTE};
 pub use read::{HistoryReader, PastEvents};

@@ -3,4 +3,5 @@
 mod place;
 mod restarts;
 mod resume;
+mod switching;
 mod verdicts;
