@@ -11,8 +11,8 @@ use std::collections::{HashMap, HashSet};
 use entity_stream_connections::{Change, Connection};
 use entity_stream_history::{EntityKey, EntityState, Epoch, PastEvent, PastReading, PastRequest, Timing};
 use entity_stream_protocol::{
-    ChangeFacts, EpochMillis, Event, Filter, MessageForm, NotRecovered, Selection, Since, Subscription, SubscriptionName,
-    Verdict, View,
+    ChangeFacts, EpochMillis, Event, Filter, MessageForm, NotRecovered, Selection, Since, Subscription,
+    SubscriptionName, Verdict, View,
 };
 
 use crate::current_entity::replay_of;

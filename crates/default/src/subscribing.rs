@@ -110,8 +110,9 @@ impl DefaultRoute {
         until: Instant,
     ) -> SnapshotPart {
         let Some(states) = &self.states else { return SnapshotPart::default() };
-        let snapshot = || Snapshot::begin(states, connection, subscriptions.clone());
-        match timeout_at(until, snapshot().read(self.clock.now())).await {
+        let now = self.clock.now();
+        let snapshot = || Snapshot::begin(states, connection, subscriptions.clone(), now);
+        match timeout_at(until, snapshot().read(now)).await {
             Ok(Ok(part)) => part,
             Ok(Err(error)) => {
                 note_fault(&error);

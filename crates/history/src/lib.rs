@@ -25,6 +25,7 @@ mod schema;
 mod shared_reads;
 mod slices;
 mod state;
+mod states_erased;
 mod stored_event;
 mod table;
 mod timing;
