@@ -1,5 +1,6 @@
 //! Clients that come back get the missed events.
 
+mod expiry;
 mod place;
 mod restarts;
 mod resume;
