@@ -7,7 +7,7 @@ use entity_stream_delivery::ManagementApi;
 use entity_stream_history::StateTable;
 use entity_stream_protocol::EpochMillis;
 use entity_stream_publisher::Publisher;
-use entity_stream_runtime::{AwsServices, BroadcastConfig, Failure};
+use entity_stream_runtime::{AwsServices, BroadcastConfig, Failure, HistoryConfig};
 use futures_util::future::join_all;
 use lambda_runtime::LambdaEvent;
 use serde_json::value::RawValue;
@@ -18,6 +18,7 @@ use crate::assignment::{Assignment, Parsed, parse, readable_names};
 use crate::batch::{EventBatch, batches};
 use crate::dead_letters::DeadLetterQueue;
 use crate::deadline::Deadline;
+use crate::former_history::FormerHistory;
 use crate::handover::Outlets;
 use crate::metrics;
 use crate::recent::Recent;
@@ -47,6 +48,8 @@ pub struct Broadcast {
     table_time: Duration,
     table: Table,
     history: Option<History>,
+    /// The history of a former deployment, if this one keeps only states.
+    former_history: Option<FormerHistory>,
     states: Option<StateTable>,
     management_api: ManagementApi,
     outlets: Outlets,
@@ -65,6 +68,13 @@ impl Broadcast {
                 .dead_letter_queue
                 .map(|url| DeadLetterQueue::new(aws_sdk_sqs::Client::new(&aws.sqs), url)),
         };
+        let former_history = match (&config.history, &config.entity_state) {
+            (None, Some(states)) => {
+                let history = HistoryConfig { table: states.table.clone(), retention: Duration::ZERO };
+                Some(FormerHistory::new(aws.history(history)))
+            }
+            _ => None,
+        };
         Self {
             streaming_enabled: config.streaming_enabled,
             concurrency: config.concurrency,
@@ -73,6 +83,7 @@ impl Broadcast {
             table_time: TABLE_TIME,
             table: aws.connections(config.connections_table),
             history: config.history.map(|history| History::new(aws.history(history))),
+            former_history,
             states: config.entity_state.map(|states| aws.entity_states(states)),
             // On AWS, an instance handles one event at a time. The local system handles several at the same time.
             management_api: aws.management_api(config.endpoint).at_most(config.concurrency),
@@ -161,8 +172,8 @@ impl Broadcast {
         let spans: Vec<Span> = batch.assignments.iter().map(|assignment| span(assignment, request_id)).collect();
         let span = batch_span(&spans, batch);
         let serve = async {
-            let (states, history) = (self.states.as_ref(), self.history.as_ref());
-            let recording = Recording::of(states, history, batch, &self.clock).await;
+            let histories = (self.history.as_ref(), self.former_history.as_ref());
+            let recording = Recording::of(self.states.as_ref(), histories, batch, &self.clock).await;
             service.serve(batch, &recording, &spans).await
         };
         let served = serve.instrument(span).await;

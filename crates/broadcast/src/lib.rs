@@ -29,6 +29,7 @@ mod dead_letters;
 mod deadline;
 mod dispatcher;
 mod eviction;
+mod former_history;
 mod frames;
 mod handler;
 mod handover;

@@ -8,12 +8,13 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use entity_stream_clock::Clock;
-use entity_stream_history::{EventAttempt, HistoryTable, Permit, StateTable};
+use entity_stream_history::{DEPLOYMENT, EventAttempt, HistoryTable, Permit, StateTable};
 use entity_stream_protocol::{EpochMillis, Event};
 use entity_stream_runtime::Failure;
 use tokio::time::{Instant, timeout};
 
 use crate::batch::EventBatch;
+use crate::former_history::FormerHistory;
 use crate::metrics;
 use crate::stating;
 
@@ -27,8 +28,8 @@ pub(crate) const NOT_STORED: &str = "StateUnavailable";
 #[derive(Debug)]
 pub(crate) struct History {
     table: HistoryTable,
-    /// True once the epoch of the history is known to have begun.
-    has_epoch: tokio::sync::Mutex<bool>,
+    /// The last time at which the epoch of the history was known to have begun.
+    has_epoch: tokio::sync::Mutex<Option<EpochMillis>>,
 }
 
 /// Allows the steps of an attempt at a batch: reads of its audience, deliveries and closes.
@@ -51,6 +52,8 @@ impl Permits<'_> {
 pub(crate) struct Recording<'a> {
     /// `None`: the function keeps no history.
     history: Option<Recorded<'a>>,
+    /// False if events of a former history could still be promised, although this function keeps none.
+    is_former_over: bool,
     /// For each event of the batch, true if the state of its entity has it. `None`: the function keeps no states.
     is_stored: Option<Vec<bool>>,
 }
@@ -68,7 +71,7 @@ struct Recorded<'a> {
 
 impl History {
     pub(crate) fn new(table: HistoryTable) -> Self {
-        Self { table, has_epoch: tokio::sync::Mutex::new(false) }
+        Self { table, has_epoch: tokio::sync::Mutex::default() }
     }
 
     /// Writes the events of a batch into the history, and gives each its position.
@@ -94,15 +97,15 @@ impl History {
     }
 
     /// Begins the epoch with the first event of the instance. Clients that come back are told that they may have missed events
-    /// until it has begun.
+    /// until it has begun. A function of a former deployment may end it meanwhile, so this is repeated.
     async fn begin_epoch(&self, now: EpochMillis) {
         // Another invocation that is at it needs no help, and no event waits for the epoch longer than for its own item.
         let Ok(mut has_epoch) = self.has_epoch.try_lock() else { return };
-        if *has_epoch {
+        if has_epoch.is_some_and(|at| now.since(at) < DEPLOYMENT) {
             return;
         }
         match timeout(self.table.timing().write, self.table.begin_epoch(now)).await {
-            Ok(Ok(())) => *has_epoch = true,
+            Ok(Ok(())) => *has_epoch = Some(now),
             Ok(Err(error)) => tracing::warn!(%error, "the epoch of the history cannot be written"),
             Err(_) => tracing::warn!("the epoch of the history cannot be written in time"),
         }
@@ -114,19 +117,28 @@ impl<'a> Recording<'a> {
     /// event did to the state.
     pub(crate) async fn of(
         states: Option<&StateTable>,
-        history: Option<&'a History>,
+        (history, former): (Option<&'a History>, Option<&FormerHistory>),
         batch: &mut EventBatch<'_>,
         clock: &'a Clock,
     ) -> Self {
-        let is_stored = match states {
-            Some(states) => Some(stating::apply(states, &mut batch.assignments, clock).await),
-            None => None,
+        let store = async {
+            match states {
+                Some(states) => Some(stating::apply(states, &mut batch.assignments, clock).await),
+                None => None,
+            }
         };
+        let end_former = async {
+            match former {
+                Some(former) => former.has_ended(clock.now()).await,
+                None => true,
+            }
+        };
+        let (is_stored, is_former_over) = tokio::join!(store, end_former);
         let history = match history {
             Some(history) => Some(history.record(batch, clock).await),
             None => None,
         };
-        Self { history, is_stored }
+        Self { history, is_former_over, is_stored }
     }
 
     async fn permit(&self, batch: &EventBatch<'_>, time: Duration) -> Option<Instant> {
@@ -148,6 +160,9 @@ impl<'a> Recording<'a> {
     pub(crate) fn failure(&self, event: usize) -> Option<Failure> {
         if self.is_stored.as_ref().is_some_and(|is_stored| !is_stored[event]) {
             return Some(Failure::new(NOT_STORED, "the state of the entity could not be written"));
+        }
+        if !self.is_former_over {
+            return Some(Failure::new(NOT_RECORDED, "the epoch of the former history could not be ended"));
         }
         let recorded = self.history.as_ref()?;
         let attempt = *recorded.attempt.lock().unwrap_or_else(PoisonError::into_inner);

@@ -19,7 +19,11 @@ pub(crate) fn snapshot_of(state: &EntityState, tenant: &Tenant) -> Event {
 /// position of this event of the history.
 pub(crate) fn replay_of(state: &EntityState, tenant: &Tenant, position: Option<&Position>) -> Event {
     let event = Event::new(state.last.event_id.as_str(), state.last.time.as_str(), change_of(state, tenant));
-    let event = event.replayed(None).revised(Some(revision_of(state)));
+    let mut event = event.replayed(None);
+    if state.is_too_large() {
+        event.set_without_state();
+    }
+    let event = event.revised(Some(revision_of(state)));
     match position {
         Some(position) => event.at(position.clone()),
         None => event,

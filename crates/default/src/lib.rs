@@ -20,6 +20,7 @@ mod refusal;
 mod replay;
 mod reply;
 mod snapshot;
+mod snapshot_scopes;
 mod state_fault;
 mod state_wish;
 mod subscribing;

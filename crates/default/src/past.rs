@@ -1,17 +1,18 @@
 //! Which past events a connection gets after a change of its subscriptions, and in which form. No I/O.
 //!
 //! Invariant: an event is replayed if and only if one of the wishes has it, once for each view of the subscriptions that want it. A
-//! subscription that follows the states of entities gets each entity that changed once instead, as it is now.
+//! subscription that follows the states of entities gets each entity that changed once instead, as it is now. The present state of
+//! an entity is shown only if it has every change that is replayed.
 //! A wish for what the client missed begins at its position; a wish for the moment of an exchange begins where a reader of an
 //! audience may have found neither the former nor the new subscription, and wants only what both select.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use entity_stream_connections::{Change, Connection};
 use entity_stream_history::{EntityKey, EntityState, Epoch, PastEvent, PastReading, PastRequest, Timing};
 use entity_stream_protocol::{
-    ChangeFacts, EpochMillis, Filter, MessageForm, NotRecovered, Selection, Since, Subscription, SubscriptionName,
-    Verdict, View,
+    ChangeFacts, EpochMillis, Event, Filter, MessageForm, NotRecovered, Selection, Since, Subscription,
+    SubscriptionName, Verdict, View,
 };
 
 use crate::current_entity::replay_of;
@@ -114,10 +115,10 @@ impl PastWishes {
         self.requests.iter().map(PastRequest::from).min()
     }
 
-    /// Returns whether an event counts towards the limit of those that a client may have missed. The overlap does not: it holds
-    /// mostly repeats, and their number follows the rate of events and not the client's absence.
+    /// Returns whether an event counts towards the limit of those that a client may have missed. The overlap and the moment of an
+    /// exchange do not: their number follows the rate of events and not the client's absence.
     pub(crate) fn counts(&self, past: &PastEvent) -> bool {
-        self.missed.is_none_or(|missed| !missed.is_overlap(past.at))
+        self.missed.is_some_and(|missed| !missed.is_overlap(past.at))
     }
 
     /// The readings after the interests of the connection were written, at this time.
@@ -150,28 +151,33 @@ impl PastWishes {
     /// The messages with which an event is replayed; none if no wish has it.
     pub(crate) fn messages(&self, past: &PastEvent, current: &CurrentStates) -> Vec<String> {
         let key = if current.states.is_empty() { None } else { Some(key_of(past)) };
-        let state = key.as_ref().and_then(|key| current.states.get(key)).filter(|state| !state.is_too_large());
+        let state = key.as_ref().and_then(|key| current.states.get(key));
         let is_last = key.as_ref().and_then(|key| current.last.get(key)).is_some_and(|last| last == past.event.id());
         let present = state.map(|state| replay_of(state, &self.connection.tenant, past.event.position()));
         let present_facts = present.as_ref().map(|present| ChangeFacts::new(present.change()));
         let facts = ChangeFacts::new(past.event.change());
-        let (mut forms, mut present_forms): (Vec<MessageForm>, Vec<MessageForm>) = (Vec::new(), Vec::new());
+        let (mut forms, mut unknown_forms, mut present_forms) = (Vec::new(), Vec::new(), Vec::new());
         for wish in &self.wishes {
             match (&wish.states, &key, &present_facts) {
                 (Some(states), Some(key), Some(present)) => {
-                    let verdict = if is_last { states.judge(key, present) } else { Verdict::Fails };
+                    let is_known = state.is_some_and(|state| !state.is_too_large());
+                    let verdict = if is_last { states.judge(key, present, is_known) } else { Verdict::Fails };
                     match verdict {
                         Verdict::Passes => self.add(&mut present_forms, wish, false),
                         Verdict::Leaves => self.add(&mut present_forms, wish, true),
                         Verdict::Fails => {}
                     }
                 }
-                _ if wish.has(past, &facts) => self.add(&mut forms, wish, false),
-                _ => {}
+                _ if !wish.has(past, &facts) => {}
+                (Some(_), _, _) => self.add(&mut unknown_forms, wish, false),
+                (None, _, _) => self.add(&mut forms, wish, false),
             }
         }
+        let published = forms.iter().map(|form| past.event.message(form));
+        let unknown = (!unknown_forms.is_empty()).then(|| without_state(past));
+        let unknown = unknown.iter().flat_map(|event| unknown_forms.iter().map(|form| event.message(form)));
         let present = present.iter().flat_map(|present| present_forms.iter().map(|form| present.message(form)));
-        forms.iter().map(|form| past.event.message(form)).chain(present).collect()
+        published.chain(unknown).chain(present).collect()
     }
 
     /// Adds a subscription to the forms of an event.
@@ -194,14 +200,38 @@ impl PastWishes {
 
 impl CurrentStates {
     /// The states of the entities of these events.
-    pub(crate) fn new(states: Vec<(EntityKey, EntityState)>, events: &[impl AsRef<PastEvent>]) -> Self {
+    ///
+    /// # Errors
+    /// [`NotRecovered::Unavailable`] if a state lacks a change: the change came while no states were kept, or could not be written,
+    /// or the state is a copy of an earlier one.
+    pub(crate) fn new(
+        states: Vec<(EntityKey, EntityState)>,
+        events: &[impl AsRef<PastEvent>],
+    ) -> Result<Self, NotRecovered> {
         let states: HashMap<_, _> = states.into_iter().collect();
-        let mut last = HashMap::new();
+        let (mut last, mut unwritten) = (HashMap::new(), HashSet::new());
         for past in events.iter().map(AsRef::as_ref).filter(|_| !states.is_empty()) {
-            last.insert(key_of(past), past.event.id().to_owned());
+            let key = key_of(past);
+            let Some(state) = states.get(&key) else { continue };
+            match past.event.revision() {
+                Some(revision) if revision.version > state.version => return Err(NotRecovered::Unavailable),
+                Some(_) => drop(unwritten.remove(&key)),
+                None if !past.event.has_no_state() => return Err(NotRecovered::Unavailable),
+                // An entity that is too large has no state that lacks the change.
+                None if state.is_too_large() => {}
+                None => drop(unwritten.insert(key.clone())),
+            }
+            last.insert(key, past.event.id().to_owned());
         }
-        Self { states, last }
+        if unwritten.is_empty() { Ok(Self { states, last }) } else { Err(NotRecovered::Unavailable) }
     }
+}
+
+/// An event of an entity whose state is not known. A version would claim that it is.
+fn without_state(past: &PastEvent) -> Event {
+    let mut event = past.event.clone();
+    event.set_without_state();
+    event
 }
 
 fn key_of(past: &PastEvent) -> EntityKey {

@@ -13,11 +13,10 @@ use tokio::time::{Instant, timeout_at};
 use crate::past::{CurrentStates, PastWishes};
 use crate::state_fault::note_fault;
 
-/// The most of the history that is read for the moment of an exchange, for which a client does not ask.
-const EXCHANGE_BYTES: usize = 1024 * 1024;
 /// The most entities whose states are read for a replay. Those that changed in the overlap do not count towards the replayed events.
 const MOST_STATES: usize = 3_000;
-/// The most frames with past events. Their delivery takes seconds, and an answer cannot take longer.
+/// The most frames with events that a client missed. Their delivery takes seconds, and an answer cannot take longer. The moment of
+/// an exchange has no such limit: its client does not come back with another request.
 const FRAMES: usize = 600;
 /// The time after which the choice of events lets other tasks run.
 const TURN: Duration = Duration::from_millis(1);
@@ -91,13 +90,13 @@ async fn find(history: &HistoryReader, now: EpochMillis, subscribing: Subscribin
     let readings = wishes.registered(now);
     let epoch = history.table().epoch().await.map_err(|error| unavailable(&error))?;
     readings.judge(epoch.as_ref())?;
-    let most_bytes = if since.is_some() { HISTORY_BYTES } else { EXCHANGE_BYTES };
-    let past = history.read(&connection.tenant, from, now, most_bytes).await.map_err(|error| unavailable(&error))?;
+    let past = history.read(&connection.tenant, from, now, HISTORY_BYTES).await.map_err(|error| unavailable(&error))?;
     tracing::debug!(events = past.events.len(), read_capacity = past.read_capacity, "the history was read");
     let current = match states {
         Some(states) => current_states(states, &mut wishes, &past.events, now).await?,
         None => CurrentStates::default(),
     };
+    let most_frames = if since.is_some() { FRAMES } else { usize::MAX };
     let (mut messages, mut events, mut counted, mut bytes, mut turn) = (Vec::new(), 0, 0, 0, Instant::now());
     for past in &past.events {
         let of_event = wishes.messages(past, &current);
@@ -106,7 +105,8 @@ async fn find(history: &HistoryReader, now: EpochMillis, subscribing: Subscribin
         bytes += of_event.iter().map(String::len).sum::<usize>();
         messages.extend(of_event);
         // However many views a client has, its past takes no more memory than the history that is read.
-        let is_too_much = bytes > HISTORY_BYTES || (!connection.takes_batches && messages.len() > FRAMES);
+        let has_too_many_frames = !connection.takes_batches && messages.len() > most_frames;
+        let is_too_much = bytes > HISTORY_BYTES || has_too_many_frames;
         if is_too_much || counted > most_messages(connection) {
             return Err(NotRecovered::TooMany);
         }
@@ -117,7 +117,7 @@ async fn find(history: &HistoryReader, now: EpochMillis, subscribing: Subscribin
     }
     let packed = |messages| pack_events::<String>(messages).into_iter().map(|frame| frame.text).collect();
     let frames: Vec<_> = if connection.takes_batches { packed(messages) } else { messages };
-    if frames.len() > FRAMES {
+    if frames.len() > most_frames {
         return Err(NotRecovered::TooMany);
     }
     Ok(Chosen { frames, events })
@@ -141,7 +141,7 @@ async fn current_states(
             NotRecovered::Unavailable
         }
     })?;
-    Ok(CurrentStates::new(states, events))
+    CurrentStates::new(states, events)
 }
 
 /// The most events that are replayed to a connection, each counted once for each of its views.

@@ -8,6 +8,8 @@ use tokio::time::Instant;
 
 /// The time for the delivery of past events and an answer.
 const ANSWER_TIME: Duration = Duration::from_secs(12);
+/// The part of it that is left for an answer in place of the rest of the past events.
+const LATE_ANSWER_TIME: Duration = Duration::from_secs(2);
 
 /// The reply to a client's message.
 #[derive(Debug)]
@@ -15,26 +17,28 @@ pub(crate) struct Reply {
     /// Frames with past events, which come before the answer.
     pub(crate) frames: Vec<String>,
     pub(crate) answer: Answer,
+    /// The answer if the past events take too long; `None` if the client must not get a part of them.
+    pub(crate) late_answer: Option<Answer>,
     /// The end of the connection's right to receive events, if it ends before the connection.
     pub(crate) authorised_until: Option<EpochMillis>,
 }
 
 impl From<Answer> for Reply {
     fn from(answer: Answer) -> Self {
-        Self { frames: Vec::new(), answer, authorised_until: None }
+        Self { frames: Vec::new(), answer, late_answer: None, authorised_until: None }
     }
 }
 
 impl Reply {
     /// An answer after past events to this connection.
     pub(crate) fn after(frames: Vec<String>, answer: Answer, connection: &Connection) -> Self {
-        Self { frames, answer, authorised_until: connection.authorisation.until() }
+        Self { frames, answer, late_answer: None, authorised_until: connection.authorisation.until() }
     }
 
     /// Delivers the reply in its order.
     ///
-    /// If a past event cannot be delivered in time, the connection is closed: the client would take the rest for all that it
-    /// missed, and comes back with its former position.
+    /// If a past event cannot be delivered in time, the client gets the late answer. Without one, the connection is closed: the
+    /// client would take the rest for all that it missed, and comes back with its former position.
     ///
     /// # Errors
     /// If the answer cannot be delivered, or the connection cannot be closed.
@@ -46,19 +50,23 @@ impl Reply {
     ) -> Result<(), Failure> {
         let deadline = Instant::now() + ANSWER_TIME;
         let right = self.authorised_until.map(|until| Instant::now() + until.since(now));
-        let until = right.map_or(deadline, |right| right.min(deadline));
-        for frame in &self.frames {
-            match management_api.post_until(to, &Message::new(frame.clone()), until).await {
-                Outcome::Delivered => {}
-                Outcome::Gone => return Ok(()),
-                outcome => {
+        let frames_until = if self.late_answer.is_some() { deadline - LATE_ANSWER_TIME } else { deadline };
+        let until = right.map_or(frames_until, |right| right.min(frames_until));
+        let answer = match self.deliver_frames(management_api, to, until).await {
+            Outcome::Delivered => &self.answer,
+            Outcome::Gone => return Ok(()),
+            outcome => {
+                let has_right = right.is_none_or(|right| Instant::now() < right);
+                let Some(late_answer) = self.late_answer.as_ref().filter(|_| has_right) else {
                     tracing::warn!(outcome = outcome.describe(), "closing a connection that does not take past events");
                     let closed = management_api.close(to).await;
                     return closed.map_err(|error| Failure::new("ReplayNotDelivered", error.to_string()));
-                }
+                };
+                tracing::info!(outcome = outcome.describe(), "the moment of an exchange takes too long");
+                late_answer
             }
-        }
-        match management_api.post_until(to, &Message::new(self.answer.to_json()), deadline).await {
+        };
+        match management_api.post_until(to, &Message::new(answer.to_json()), deadline).await {
             Outcome::Delivered => Ok(()),
             Outcome::Gone => {
                 tracing::debug!("the connection ended before its answer");
@@ -69,5 +77,16 @@ impl Reply {
                 Err(Failure::new("AnswerNotDelivered", outcome.describe()))
             }
         }
+    }
+
+    /// Delivers the past events one after the other, which keeps their order. Returns the outcome of the last one.
+    async fn deliver_frames(&self, management_api: &ManagementApi, to: &ConnectionId, until: Instant) -> Outcome {
+        for frame in &self.frames {
+            let outcome = management_api.post_until(to, &Message::new(frame.clone()), until).await;
+            if !matches!(outcome, Outcome::Delivered) {
+                return outcome;
+            }
+        }
+        Outcome::Delivered
     }
 }

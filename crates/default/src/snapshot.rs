@@ -5,9 +5,10 @@
 //! before its event is delivered, so an entity that changes meanwhile comes as an event at least.
 //!
 //! The entities are read by the scopes of the subscriptions: ids, then types, in one order. An entity that several scopes have
-//! counts at the first of them. So a place in this order is all that the next part needs.
+//! counts at the first of them. So a place in this order is all that the next part needs, and the time of the beginning: an entity
+//! that has changed since may have come to an earlier scope after that was read, so it counts here as well.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -16,13 +17,13 @@ use entity_stream_connections::Connection;
 use entity_stream_history::{EntityKey, EntityState, HistoryError, IndexPlace, StateTable};
 use entity_stream_protocol::limits::{SNAPSHOT_BYTES, SNAPSHOT_ENTITIES};
 use entity_stream_protocol::{
-    ChangeFacts, EpochMillis, FilterScopes, MessageForm, Selection, SnapshotToken, Subscription, SubscriptionName,
-    pack_events,
+    ChangeFacts, EpochMillis, MessageForm, Selection, SnapshotToken, Subscription, SubscriptionName, pack_events,
 };
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use crate::current_entity::snapshot_of;
+use crate::snapshot_scopes::{SnapshotScope, SnapshotScopes};
 
 /// The entities that are read at once.
 const PAGE: i32 = 100;
@@ -30,6 +31,8 @@ const PAGE: i32 = 100;
 const FRAMES: usize = 500;
 /// The time after which a part ends.
 const READING_TIME: Duration = Duration::from_secs(5);
+/// The longest time from the time of a change on the bus until the state has it: Lambda repeats a failed attempt after a minute.
+const ARRIVAL: Duration = Duration::from_secs(2 * 60);
 /// The time after which the choice of entities lets other tasks run.
 const TURN: Duration = Duration::from_millis(1);
 
@@ -57,18 +60,14 @@ struct SnapshotPlace {
     /// The last entity of the scope.
     #[serde(rename = "a", skip_serializing_if = "Option::is_none")]
     after: Option<String>,
+    /// The time in milliseconds at which the snapshot began. A token of an earlier version has none.
+    #[serde(rename = "t", default)]
+    began: u64,
 }
 
 /// The token does not belong to the subscriptions.
 #[derive(Debug)]
 pub(crate) struct UnknownPlace;
-
-/// The scopes of a snapshot, in the order in which they are read.
-#[derive(Debug, PartialEq, Eq)]
-enum SnapshotScopes {
-    Every,
-    Named { ids: BTreeSet<String>, types: BTreeSet<String> },
-}
 
 /// A subscription that begins with a snapshot.
 struct SnapshotWish<'a> {
@@ -87,6 +86,10 @@ pub(crate) struct Snapshot<'a> {
     /// A hash of the subscriptions.
     wanted: u64,
     place: SnapshotPlace,
+    /// The scope at which an earlier part ended.
+    resumed_at: Option<usize>,
+    /// The entities that this part has shown, if they may come at another scope.
+    shown: HashSet<EntityKey>,
 }
 
 impl<'a> Snapshot<'a> {
@@ -95,8 +98,9 @@ impl<'a> Snapshot<'a> {
         states: &'a StateTable,
         connection: &'a Connection,
         subscriptions: BTreeSet<SubscriptionName>,
+        now: EpochMillis,
     ) -> Self {
-        let place = SnapshotPlace { subscriptions, scope: 0, wanted: 0, after: None };
+        let place = SnapshotPlace { subscriptions, scope: 0, wanted: 0, after: None, began: now.millis() };
         let mut snapshot = Self::at(states, connection, place);
         snapshot.place.wanted = snapshot.wanted;
         snapshot
@@ -114,7 +118,8 @@ impl<'a> Snapshot<'a> {
         let json = URL_SAFE_NO_PAD.decode(token.as_str()).map_err(|_| UnknownPlace)?;
         let place: SnapshotPlace = serde_json::from_slice(&json).map_err(|_| UnknownPlace)?;
         let expected = place.wanted;
-        let snapshot = Self::at(states, connection, place);
+        let resumed_at = Some(place.scope);
+        let snapshot = Self { resumed_at, ..Self::at(states, connection, place) };
         let after = snapshot.place.after.clone().map(IndexPlace);
         let is_known = snapshot.wanted == expected
             && snapshot.place.scope < snapshot.scopes.len()
@@ -127,7 +132,7 @@ impl<'a> Snapshot<'a> {
         let wishes: Vec<_> = wanted.map(SnapshotWish::new).collect();
         let scopes = SnapshotScopes::of(wishes.iter().map(|wish| wish.subscription));
         let wanted = hash_of(wishes.iter().map(|wish| wish.subscription));
-        Self { states, connection, wishes, scopes, wanted, place }
+        Self { states, connection, wishes, scopes, wanted, place, resumed_at: None, shown: HashSet::new() }
     }
 
     /// Reads the next part.
@@ -143,6 +148,11 @@ impl<'a> Snapshot<'a> {
             let scope = self.place.scope;
             for (key, state) in self.next_states(now).await? {
                 let of_entity = self.messages(&state);
+                if let Some(key) =
+                    key.as_ref().filter(|_| !of_entity.is_empty() && self.scopes.is_one_of_several_types(scope))
+                {
+                    self.shown.insert(key.clone());
+                }
                 entities += u32::from(!of_entity.is_empty());
                 bytes += of_entity.iter().map(String::len).sum::<usize>();
                 frames += of_entity.len();
@@ -191,13 +201,32 @@ impl<'a> Snapshot<'a> {
         let after = self.place.after.take().map(IndexPlace);
         let page = self.states.list(tenant, entity_type.as_deref(), after.as_ref(), (PAGE, now)).await?;
         let mut states = self.states.states(&page.keys, now).await?;
-        states.retain(|(_, state)| self.scopes.first_of(state) == Some(scope));
+        states.retain(|(key, state)| self.counts_at(scope, key, state));
         states.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
         match page.next {
             Some(IndexPlace(after)) => self.place.after = Some(after),
             None => self.place.scope += 1,
         }
         Ok(states.into_iter().map(|(key, state)| (Some(key), state)).collect())
+    }
+
+    /// Returns whether an entity that was read at a scope is shown there: earlier scopes have not shown it.
+    fn counts_at(&self, scope: usize, key: &EntityKey, state: &EntityState) -> bool {
+        match self.scopes.first_of(state) {
+            _ if self.shown.contains(key) => false,
+            Some(first) if first == scope => true,
+            Some(first) if first < scope && self.scopes.is_one_of_several_types(first) => {
+                let may_be_shown = self.resumed_at.is_some_and(|resumed_at| first <= resumed_at);
+                !may_be_shown || self.may_have_changed(state)
+            }
+            _ => false,
+        }
+    }
+
+    /// False if the state is certainly that of the beginning of the snapshot.
+    fn may_have_changed(&self, state: &EntityState) -> bool {
+        let changed = EpochMillis::from_rfc3339(&state.last.time);
+        changed.is_none_or(|changed| changed.plus(ARRIVAL).millis() >= self.place.began)
     }
 
     /// The messages that show an entity: one for each view of the subscriptions that it matches.
@@ -247,52 +276,6 @@ impl SnapshotPlace {
     fn token(&self) -> Option<SnapshotToken> {
         let json = serde_json::to_vec(self).ok()?;
         SnapshotToken::parse(URL_SAFE_NO_PAD.encode(json)).ok()
-    }
-}
-
-/// One scope of a snapshot.
-enum SnapshotScope<'a> {
-    Id(&'a str),
-    Type(&'a str),
-    Every,
-}
-
-impl SnapshotScopes {
-    fn of<'a>(subscriptions: impl Iterator<Item = &'a Subscription>) -> Self {
-        let (mut ids, mut types) = (BTreeSet::new(), BTreeSet::new());
-        for subscription in subscriptions {
-            match subscription.filter.scopes() {
-                FilterScopes::Ids(wanted) => ids.extend(wanted.iter().map(|id| id.as_str().to_owned())),
-                FilterScopes::Types(wanted) => types.extend(wanted.iter().map(|each| each.as_str().to_owned())),
-                FilterScopes::Every => return Self::Every,
-            }
-        }
-        Self::Named { ids, types }
-    }
-
-    fn len(&self) -> usize {
-        match self {
-            Self::Every => 1,
-            Self::Named { ids, types } => ids.len() + types.len(),
-        }
-    }
-
-    fn get(&self, index: usize) -> Option<SnapshotScope<'_>> {
-        match self {
-            Self::Every => Some(SnapshotScope::Every),
-            Self::Named { ids, types } => match index.checked_sub(ids.len()) {
-                None => ids.iter().nth(index).map(|id| SnapshotScope::Id(id)),
-                Some(index) => types.iter().nth(index).map(|each| SnapshotScope::Type(each)),
-            },
-        }
-    }
-
-    /// The first scope that an entity belongs to.
-    fn first_of(&self, state: &EntityState) -> Option<usize> {
-        let Self::Named { ids, types } = self else { return Some(0) };
-        let by_id = ids.iter().position(|id| *id == state.entity_id);
-        let has = |wanted: &String| state.entity_types.iter().any(|each| each.as_str() == wanted);
-        by_id.or_else(|| types.iter().position(has).map(|index| ids.len() + index))
     }
 }
 

@@ -13,6 +13,8 @@ pub(crate) struct StateWish {
     changes: Selection,
     /// The filter that the entity has to match now.
     entities: Selection,
+    /// The same for an entity whose attributes are not known.
+    without_data: Selection,
     /// The entities that changed.
     changed: HashSet<EntityKey>,
     /// Those of them whose changes the subscription receives.
@@ -31,6 +33,7 @@ impl StateWish {
             scopes: filters.iter().map(scope).collect(),
             changes: Selection::new(filter.without_query()),
             entities: Selection::new(filter.of_entities()),
+            without_data: scope(&filter),
             changed: HashSet::new(),
             passing: HashSet::new(),
         })
@@ -48,12 +51,14 @@ impl StateWish {
         true
     }
 
-    /// Judges an entity as it is now. A client may hold one that does not match.
-    pub(crate) fn judge(&self, key: &EntityKey, facts: &ChangeFacts<'_>) -> Verdict {
+    /// Judges an entity as it is now. A client may hold one that does not match. An entity that is too large to be known matches
+    /// whatever its attributes are.
+    pub(crate) fn judge(&self, key: &EntityKey, facts: &ChangeFacts<'_>, is_known: bool) -> Verdict {
         if !self.changed.contains(key) {
             return Verdict::Fails;
         }
-        match self.entities.judge(facts) {
+        let selection = if is_known { &self.entities } else { &self.without_data };
+        match selection.judge(facts) {
             Verdict::Passes if self.passing.contains(key) => Verdict::Passes,
             Verdict::Passes => Verdict::Fails,
             Verdict::Leaves | Verdict::Fails => Verdict::Leaves,

@@ -86,16 +86,20 @@ impl DefaultRoute {
         };
         // The members of a group have no place of their own in the history.
         let is_member = connection.group.is_some();
-        let answer = Answer::Subscribed {
+        let answer = |recovery| Answer::Subscribed {
             subscriptions: subscriptions.clone(),
             session: position.as_ref().filter(|_| !is_member).map(|_| connection.session()),
-            position: position.filter(|_| !is_member),
+            position: position.clone().filter(|_| !is_member),
             recovery,
             snapshot,
-            snapshot_next,
+            snapshot_next: snapshot_next.clone(),
             request_id: message.request_id.clone(),
         };
-        Some(Reply::after(frames, answer, connection))
+        // A client that has asked for nothing may get a part of the moment of the exchange, and then goes on.
+        let is_exchange = since.is_none() && snapshots.is_empty() && !frames.is_empty();
+        let late_answer = is_exchange.then(|| answer(Some(Recovery::NotRecovered(NotRecovered::TooMany))));
+        let reply = Reply::after(frames, answer(recovery), connection);
+        Some(Reply { late_answer, ..reply })
     }
 
     /// The first part of a snapshot. If it cannot be read, it is empty, and the client asks for the next one.
@@ -106,8 +110,9 @@ impl DefaultRoute {
         until: Instant,
     ) -> SnapshotPart {
         let Some(states) = &self.states else { return SnapshotPart::default() };
-        let snapshot = || Snapshot::begin(states, connection, subscriptions.clone());
-        match timeout_at(until, snapshot().read(self.clock.now())).await {
+        let now = self.clock.now();
+        let snapshot = || Snapshot::begin(states, connection, subscriptions.clone(), now);
+        match timeout_at(until, snapshot().read(now)).await {
             Ok(Ok(part)) => part,
             Ok(Err(error)) => {
                 note_fault(&error);

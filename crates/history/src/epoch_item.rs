@@ -2,7 +2,7 @@
 //!
 //! A deployment switches the history on over some minutes, in which functions of the former deployment still deliver events
 //! that they do not write. So the epoch begins five minutes after the first write. Another retention begins a new epoch: events that
-//! were written with a shorter one go sooner.
+//! were written with a shorter one go sooner. A history that is switched off has an item without a beginning.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::keys::{HistoryItem, PARTITION_KEY, epoch_key, get_number, number};
 use crate::table::HistoryTable;
 
 /// The time that a deployment takes until no function of the former one delivers events.
-const DEPLOYMENT: Duration = Duration::from_secs(5 * 60);
+pub const DEPLOYMENT: Duration = Duration::from_secs(5 * 60);
 const SINCE: &str = "since";
 const RETENTION: &str = "retention";
 
@@ -48,15 +48,18 @@ impl HistoryTable {
         }
     }
 
-    /// Ends the epoch: events before the next one are no longer promised. A table that does not exist has none.
+    /// Ends the epoch: events before the next one are no longer promised, and any retention begins a new one. A table that does
+    /// not exist has none.
     ///
     /// # Errors
     /// As [`HistoryTable::begin_epoch`].
     pub async fn end_epoch(&self) -> Result<(), HistoryError> {
-        match self.client.delete_item().table_name(&self.name).set_key(Some(epoch_key())).send().await {
+        let mut item = epoch_key();
+        item.insert(RETENTION.to_owned(), number(0));
+        match self.client.put_item().table_name(&self.name).set_item(Some(item)).send().await {
             Ok(_) => Ok(()),
             Err(error) if error.as_service_error().is_some_and(|e| e.is_resource_not_found_exception()) => Ok(()),
-            Err(error) => Err(HistoryError::dynamo("DeleteItem")(error)),
+            Err(error) => Err(HistoryError::dynamo("PutItem")(error)),
         }
     }
 

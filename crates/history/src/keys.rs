@@ -75,6 +75,11 @@ pub(crate) fn index_partition(tenant: &Tenant, entity_type: Option<&str>) -> Str
     }
 }
 
+/// True for an item with the state of an entity, or of its index.
+pub(crate) fn is_of_state(item: &HistoryItem) -> bool {
+    get_string(item, PARTITION_KEY).is_some_and(|pk| pk.starts_with("S#") || pk.starts_with("X#"))
+}
+
 /// The length of a [`hash`].
 pub(crate) const HASH_LENGTH: usize = 43;
 

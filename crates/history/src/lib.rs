@@ -25,6 +25,7 @@ mod schema;
 mod shared_reads;
 mod slices;
 mod state;
+mod states_erased;
 mod stored_event;
 mod table;
 mod timing;
@@ -32,6 +33,7 @@ mod write;
 
 pub use attempt::{EventAttempt, Permit, UnwrittenAttempt};
 pub use epoch::Epoch;
+pub use epoch_item::DEPLOYMENT;
 pub use error::HistoryError;
 pub use keys::{PARTITION_KEY, SORT_KEY, TTL_ATTRIBUTE};
 pub use read::{HistoryReader, PastEvents};

@@ -14,7 +14,8 @@ use crate::stored_event::to_item;
 use crate::table::HistoryTable;
 
 /// Most writes that `BatchWriteItem` takes at once.
-const BATCH: usize = 25;
+pub(crate) const BATCH: usize = 25;
+pub(crate) const OPERATION: &str = "BatchWriteItem";
 
 impl HistoryTable {
     /// Writes events at one time, each at a position of its own, within [`crate::Timing::write`]. Returns the position of each
@@ -35,7 +36,7 @@ impl HistoryTable {
     }
 
     async fn write_in_time(&self, items: &[HistoryItem]) -> Result<(), HistoryError> {
-        let operation = if items.len() == 1 { "PutItem" } else { "BatchWriteItem" };
+        let operation = if items.len() == 1 { "PutItem" } else { OPERATION };
         let write = async {
             match items {
                 [only] => self.put(only.clone()).await,
@@ -52,12 +53,16 @@ impl HistoryTable {
 
     /// Puts a batch, and repeats unprocessed items until DynamoDB takes them. The caller limits the time.
     async fn put_all(&self, items: &[HistoryItem]) -> Result<(), HistoryError> {
-        const OPERATION: &str = "BatchWriteItem";
         let puts = items.iter().map(|item| {
             let put = PutRequest::builder().set_item(Some(item.clone())).build();
             put.map(|put| WriteRequest::builder().put_request(put).build())
         });
-        let mut writes: Vec<_> = puts.collect::<Result<_, _>>().map_err(HistoryError::invalid(OPERATION))?;
+        let writes = puts.collect::<Result<_, _>>().map_err(HistoryError::invalid(OPERATION))?;
+        self.write_all(writes).await
+    }
+
+    /// Makes up to [`BATCH`] writes, and repeats unprocessed ones until DynamoDB takes them.
+    pub(crate) async fn write_all(&self, mut writes: Vec<WriteRequest>) -> Result<(), HistoryError> {
         let mut delays = ExponentialBuilder::default()
             .with_min_delay(Duration::from_millis(20))
             .with_jitter()

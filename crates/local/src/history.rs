@@ -9,7 +9,8 @@ use entity_stream_runtime::HistoryConfig;
 use crate::settings::{HISTORY_TABLE, aws_config};
 
 /// Prepares the table of the history for this start. Without a configuration the history is off, and what is left of it counts
-/// no longer. Events that an earlier system accepted and lost end the epoch.
+/// no longer. Without entity state, the entities of an earlier system would be out of date later. Events that an earlier system
+/// accepted and lost end the epoch.
 pub(crate) async fn prepare(
     dynamodb_url: &str,
     config: Option<HistoryConfig>,
@@ -18,6 +19,9 @@ pub(crate) async fn prepare(
     now: EpochMillis,
 ) -> Result<(), HistoryError> {
     let client = aws_sdk_dynamodb::Client::new(&aws_config(dynamodb_url));
+    if !keeps_states {
+        HistoryTable::new(client.clone(), HISTORY_TABLE, Duration::ZERO).erase_states().await?;
+    }
     let Some(HistoryConfig { table, retention }) = config else {
         let table = HistoryTable::new(client, HISTORY_TABLE, Duration::ZERO);
         if keeps_states {

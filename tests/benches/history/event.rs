@@ -125,7 +125,7 @@ async fn largest(local: &entity_stream_local::Local, key: &str) -> Option<usize>
 }
 
 /// The processor time of this process, which has the table and the endpoint too.
-fn processor_time() -> Duration {
+pub(crate) fn processor_time() -> Duration {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
     // The name of the process, in parentheses, may contain blanks.
     let fields: Vec<u64> =

@@ -4,5 +4,6 @@
 mod availability;
 mod events;
 mod leaving;
+mod restarts;
 mod resumes;
 mod snapshots;

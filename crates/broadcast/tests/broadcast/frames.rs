@@ -7,7 +7,7 @@ use entity_stream_connections::Connection;
 use entity_stream_testing::{Hands, Reply};
 use serde_json::{Value, json};
 
-use crate::support::{Setting, event, is_post, text};
+use crate::support::{Kept, Setting, event, is_post, text};
 
 fn ids(frame: &Value) -> Vec<String> {
     assert_eq!(frame["type"], "events", "{frame}");
@@ -82,7 +82,7 @@ async fn that_are_refused_come_again_and_no_others() {
     let posts = Arc::new(AtomicUsize::new(0));
     let second = move |asked: &_| is_post(asked) && posts.fetch_add(1, Ordering::SeqCst) == 1;
     let answer = move |asked: &_| second(asked).then(|| Reply::status(500));
-    let setting = Setting::with(true, Hands::default(), answer).await;
+    let setting = Setting::with(Kept::All, Hands::default(), answer).await;
     setting.register_with("alice", |alice| Connection { takes_batches: true, ..alice }).await;
     let payload: Vec<_> = (0..9)
         .map(|i| {

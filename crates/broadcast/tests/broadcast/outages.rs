@@ -7,14 +7,14 @@ use std::time::Duration;
 use entity_stream_testing::{Hands, Reply};
 use serde_json::json;
 
-use crate::support::{Counts, Setting, dynamodb, event, is_history_write, refusal, text};
+use crate::support::{Counts, Kept, Setting, dynamodb, event, is_history_write, refusal, text};
 
 /// A history that does not work until the test says so.
 async fn without_history(reply: impl Fn() -> Reply + Send + Sync + 'static) -> (Setting, Arc<AtomicBool>) {
     let works = Arc::new(AtomicBool::new(false));
     let answered = Arc::clone(&works);
     let answer = move |asked: &_| (!answered.load(Ordering::SeqCst) && is_history_write(asked)).then(&reply);
-    (Setting::with(true, Hands::default(), answer).await, works)
+    (Setting::with(Kept::All, Hands::default(), answer).await, works)
 }
 
 async fn is_delivered_without_a_position_and_repeated(reply: impl Fn() -> Reply + Send + Sync + 'static) {
@@ -61,7 +61,7 @@ async fn of_a_part_of_the_events_repeats_only_these() {
     let writes = Arc::new(AtomicUsize::new(0));
     let second = Arc::clone(&writes);
     let answer = move |asked: &_| (is_history_write(asked) && second.fetch_add(1, Ordering::SeqCst) == 1).then(refusal);
-    let setting = Setting::with(true, Hands::default(), answer).await;
+    let setting = Setting::with(Kept::All, Hands::default(), answer).await;
     setting.register("alice").await;
     let payload = json!((0..30).map(|i| event(&format!("e{i}"))).collect::<Vec<_>>());
 
@@ -88,7 +88,7 @@ async fn of_the_epoch_fails_no_event() {
         let is_epoch = String::from_utf8_lossy(&asked.body).contains(r#""retention""#);
         (is_epoch && is_broken.load(Ordering::SeqCst)).then(refusal)
     };
-    let setting = Setting::with(true, Hands::default(), answer).await;
+    let setting = Setting::with(Kept::All, Hands::default(), answer).await;
     setting.register("alice").await;
     setting.invoke(&event("e1")).await.unwrap();
     assert!(setting.messages()[0].get("position").is_some());
@@ -109,4 +109,26 @@ async fn whose_item_was_written_all_the_same_leaves_one_event() {
     setting.invoke(&event("e1")).await.unwrap();
     let position = text(&setting.messages()[1]["position"]);
     assert_eq!(setting.recorded().await, [("e1".to_owned(), position)]);
+}
+
+/// A later deployment could otherwise promise a time in which events were left out.
+#[tokio::test]
+async fn of_the_end_of_a_former_history_fails_the_events_that_are_in_none() {
+    let broken = Arc::new(AtomicBool::new(true));
+    let is_broken = Arc::clone(&broken);
+    let answer = move |asked: &entity_stream_testing::Asked| {
+        let is_epoch = String::from_utf8_lossy(&asked.body).contains(r#""retention""#);
+        (is_epoch && is_broken.load(Ordering::SeqCst)).then(|| Reply::status(400))
+    };
+    let setting = Setting::with(Kept::States, Hands::default(), answer).await;
+    setting.history().begin_epoch_at(setting.now()).await.unwrap();
+    setting.register("alice").await;
+
+    let failure = setting.invoke(&event("e1")).await.unwrap_err();
+
+    assert!(failure.to_string().contains("epoch"), "{failure}");
+    assert_eq!(setting.messages().len(), 1, "it is delivered all the same");
+    broken.store(false, Ordering::SeqCst);
+    assert_eq!(setting.invoke(&event("e1")).await.unwrap().delivered, 1, "the retry tries again");
+    assert_eq!(setting.history().epoch().await.unwrap(), None);
 }

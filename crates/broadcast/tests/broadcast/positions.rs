@@ -3,7 +3,7 @@
 use entity_stream_connections::HashRange;
 use serde_json::json;
 
-use crate::support::{Setting, Step, event, text};
+use crate::support::{Kept, Setting, Step, event, text};
 
 /// The index of the first step of a kind.
 fn first(steps: &[Step], is: impl Fn(&Step) -> bool) -> usize {
@@ -120,7 +120,7 @@ async fn of_an_event_that_was_delivered_already_is_not_written_again() {
 
 #[tokio::test]
 async fn is_not_there_without_a_history() {
-    let setting = Setting::with(false, entity_stream_testing::Hands::default(), |_| None).await;
+    let setting = Setting::with(Kept::Nothing, entity_stream_testing::Hands::default(), |_| None).await;
     setting.register("alice").await;
 
     let summary = setting.invoke(&json!([event("e1"), event("e2")])).await.unwrap();

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use entity_stream_testing::Hands;
 use serde_json::json;
 
-use crate::support::{Counts, Setting, Step, event, is_history_write, is_post, refusal, text};
+use crate::support::{Counts, Kept, Setting, Step, event, is_history_write, is_post, refusal, text};
 
 /// Each delivery takes this many seconds of the clock. The history refuses the writes after the first `good` ones.
 async fn slow(seconds: u64, good: usize) -> Setting {
@@ -18,7 +18,7 @@ async fn slow(seconds: u64, good: usize) -> Setting {
         }
         (is_history_write(asked) && writes.fetch_add(1, Ordering::SeqCst) >= good).then(refusal)
     };
-    let setting = Setting::with(true, hands, answer).await;
+    let setting = Setting::with(Kept::All, hands, answer).await;
     for name in ["a", "b", "c", "d"] {
         setting.register(name).await;
     }

@@ -7,13 +7,13 @@ use std::time::Duration;
 use entity_stream_testing::{Hands, Reply};
 use serde_json::json;
 
-use crate::support::{Setting, event, is_history_write, is_post, is_state_write, refusal};
+use crate::support::{Kept, Setting, event, is_history_write, is_post, is_state_write, refusal};
 
 async fn is_delivered_without_a_version_and_repeated(reply: impl Fn() -> Reply + Send + Sync + 'static) {
     let works = Arc::new(AtomicBool::new(false));
     let answered = Arc::clone(&works);
     let answer = move |asked: &_| (!answered.load(Ordering::SeqCst) && is_state_write(asked)).then(&reply);
-    let setting = Setting::with(true, Hands::default(), answer).await;
+    let setting = Setting::with(Kept::All, Hands::default(), answer).await;
     setting.register("alice").await;
 
     let failure = setting.invoke(&event("e1")).await.unwrap_err();

@@ -27,6 +27,16 @@ pub(crate) struct Setting {
     history_name: String,
 }
 
+/// What the function keeps of events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kept {
+    Nothing,
+    /// The states of entities.
+    States,
+    /// The states and the history.
+    All,
+}
+
 /// A request of the function.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
@@ -73,12 +83,12 @@ fn operation(asked: &Asked) -> Option<&str> {
 impl Setting {
     /// With a history, and a world in which everything works.
     pub(crate) async fn new() -> Self {
-        Self::with(true, Hands::default(), |_| None).await
+        Self::with(Kept::All, Hands::default(), |_| None).await
     }
 
     /// With a world that answers some requests in another way.
     pub(crate) async fn with(
-        has_history: bool,
+        kept: Kept,
         hands: Hands,
         answer: impl Fn(&Asked) -> Option<Reply> + Send + Sync + 'static,
     ) -> Self {
@@ -95,8 +105,11 @@ impl Setting {
             // One delivery after the other.
             ("BROADCAST_CONCURRENCY", "1".to_owned()),
         ];
-        if has_history {
+        if kept != Kept::Nothing {
             variables.push(("WS_HISTORY_TABLE", history_name.clone()));
+        }
+        if kept == Kept::States {
+            variables.push(("HISTORY_MINUTES", "0".to_owned()));
         }
         let variable = move |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| value.clone());
         let config = BroadcastConfig::read(&Environment::new(variable)).unwrap();
@@ -108,7 +121,7 @@ impl Setting {
         table.create_if_missing().await.unwrap();
         let retention = Duration::from_secs(3600);
         let history = own.history(HistoryConfig { table: history_name.clone(), retention });
-        if has_history {
+        if kept != Kept::Nothing {
             history.create_if_missing().await.unwrap();
         }
         Self { broadcast, table, world, hands, history: HistoryReader::new(history), history_name }

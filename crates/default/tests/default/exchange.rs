@@ -164,8 +164,8 @@ async fn says_if_the_moment_cannot_be_replayed() {
             setting.history().begin_epoch_at(setting.ago(14)).await.unwrap();
             setting.past("e", setting.ago(5), &json!({})).await;
         } else {
-            // The client asks for nothing, so a smaller part of the history is read: 1 MB.
-            for i in 0..11 {
+            // More than 16 MB.
+            for i in 0..170 {
                 let large = json!({ "data": { "a": "x".repeat(100_000) } });
                 setting.past(&format!("e{i}"), setting.ago(5), &large).await;
             }
@@ -173,6 +173,19 @@ async fn says_if_the_moment_cannot_be_replayed() {
         let (events, answer) = exchange(&setting, &connection, json!({ "entityTypes": ["Room"] })).await;
         assert_eq!((events.len(), &answer["recovered"], &answer["reason"]), (0, &json!(false), &json!(reason)));
         assert_eq!((&answer["type"], answer.get("replayed")), (&json!("subscribed"), None));
+    }
+}
+
+/// The limits of a resume follow the client's absence. In the moment of an exchange, a busy tenant has any number of events.
+#[tokio::test]
+async fn replays_a_thousand_events() {
+    for takes_batches in [false, true] {
+        let (setting, connection) = with_connection(json!({}), |it| Connection { takes_batches, ..it }).await;
+        setting.many(1_100).await;
+        let (frames, answer) = exchange(&setting, &connection, json!({ "entityTypes": ["Room"] })).await;
+        let events = |frame: &Value| frame["events"].as_array().map_or(1, Vec::len);
+        assert_eq!((answer.get("recovered"), answer.get("reason")), (None, None), "{answer}");
+        assert_eq!(frames.iter().map(events).sum::<usize>(), 1_100, "batches: {takes_batches}");
     }
 }
 

@@ -94,3 +94,22 @@ async fn whose_token_expires_meanwhile_are_closed() {
     assert!(types(&setting).iter().all(|kind| kind == "entityUpdated"), "{:?}", types(&setting));
     assert_eq!(setting.closed(), 1);
 }
+
+/// A client that replaces a subscription asked for no past event. It keeps its connection, and learns that it may lack some.
+#[tokio::test]
+async fn that_exchange_a_subscription_are_told_that_it_was_too_much() {
+    let slow = Reply::After(Duration::from_secs(6), Box::new(Reply::status(200)));
+    let fast = Reply::status(200);
+    let (setting, connection) = missed([fast.clone(), slow, Reply::Never, fast], Reply::status(204)).await;
+    setting.hands.forward(60);
+    for seconds in [3, 2, 1] {
+        setting.past(&format!("late {seconds}"), setting.ago(seconds), &json!({})).await;
+    }
+    let exchange = json!({ "action": "subscribe", "entityIds": ["urn:room:1"], "requestId": "1" });
+    setting.send(&connection, &exchange).await.unwrap();
+    let answers = setting.answers();
+    let answer = answers.last().unwrap();
+    assert_eq!((&answer["type"], &answer["requestId"]), (&json!("subscribed"), &json!("1")), "{answers:?}");
+    assert_eq!((&answer["recovered"], &answer["reason"]), (&json!(false), &json!("too_many")), "{answers:?}");
+    assert_eq!((answers.len(), setting.closed()), (4, 0), "{answers:?}");
+}

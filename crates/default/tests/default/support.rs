@@ -2,9 +2,9 @@ use std::time::Duration;
 
 use entity_stream_connections::{Authorisation, Connection, Table};
 use entity_stream_default::DefaultRoute;
-use entity_stream_history::HistoryTable;
+use entity_stream_history::{HistoryTable, StateTable};
 use entity_stream_protocol::{ConnectionId, EntityChange, EpochMillis, Event, Filter, Format, Position, Tenant};
-use entity_stream_runtime::{AwsServices, DefaultConfig, Environment, Failure, HistoryConfig};
+use entity_stream_runtime::{AwsServices, DefaultConfig, EntityStateConfig, Environment, Failure, HistoryConfig};
 use entity_stream_testing::tokens::SECRET;
 use entity_stream_testing::{Endpoint, Hands, Reply, aws_config, dynamodb_url, sample};
 use lambda_runtime::{Context, LambdaEvent};
@@ -156,6 +156,13 @@ impl Setting {
 
     pub(crate) fn history(&self) -> &HistoryTable {
         &self.history
+    }
+
+    /// The states of entities.
+    pub(crate) fn states(&self) -> StateTable {
+        let day = Duration::from_secs(24 * 3600);
+        let config = EntityStateConfig { table: self.history.name().to_owned(), retention: day, history: day };
+        AwsServices::all(aws_config(dynamodb_url())).entity_states(config)
     }
 
     /// What a client sends that has everything up to a time, and was in a session of that name.
