@@ -108,8 +108,8 @@ async fn a_change_that_crashes_at_each_step_happens_once() {
             match &states.before {
                 FormerState::Data(data) => assert_eq!(Some(data.get()), before.as_deref(), "{context}"),
                 FormerState::Absent => assert_eq!(before, None, "{context}"),
-                // The first attempt may not have told a client, so the event tells it again that the entity left.
-                FormerState::Unknown => assert!(wait > 0, "{context}"),
+                // The item has forgotten some changes, and this one could be among them.
+                FormerState::Unknown => assert!(wait > 0 && number >= 8, "{context}"),
             }
             // A change that did not count is no repetition, and has no former values.
             let (again, _) = t.known(&event, arrival).await;

@@ -105,7 +105,8 @@ fn revised(detail: &str, previous: Option<&str>, after: Option<&str>, is_late: b
     let raw = |json: &str| RawValue::from_string(json.to_owned()).unwrap();
     let mut event = event(detail);
     let revision = Revision { version: 7, is_late, is_partial: true, previous: previous.map(raw) };
-    event.revise(revision, EntityStates { before: FormerState::Unknown, after: after.map(raw) });
+    event
+        .revise(revision, EntityStates { before: FormerState::Unknown, after: after.map(raw), may_be_repeated: false });
     event
 }
 
