@@ -1,4 +1,4 @@
-//! The part of history and entity state in serving a batch.
+//! The history's part in serving a batch.
 //!
 //! Invariant: the events are in the history before their audience is read, and a page of it is read, and a delivery made, only
 //! while [`EventAttempt::permit`] allows it. An event that is not in the history is delivered, and then fails, so that Lambda repeats
@@ -8,14 +8,13 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use entity_stream_clock::Clock;
-use entity_stream_history::{EventAttempt, HistoryTable, Permit, StateTable};
+use entity_stream_history::{EventAttempt, HistoryTable, Permit};
 use entity_stream_protocol::{EpochMillis, Event};
 use entity_stream_runtime::Failure;
 use tokio::time::{Instant, timeout};
 
 use crate::batch::EventBatch;
 use crate::metrics;
-use crate::stating;
 
 /// The error type if an event could not be written into the history.
 const NOT_RECORDED: &str = "HistoryUnavailable";
@@ -51,8 +50,6 @@ impl Permits<'_> {
 pub(crate) struct Recording<'a> {
     /// `None`: the function keeps no history.
     history: Option<Recorded<'a>>,
-    /// For each event of the batch, true if the state of its entity has it. `None`: the function keeps no states.
-    is_stored: Option<Vec<bool>>,
 }
 
 #[derive(Debug)]
@@ -110,23 +107,13 @@ impl History {
 }
 
 impl<'a> Recording<'a> {
-    /// Writes the states of the entities and then the events of a batch, before their audience is read. The history has what each
-    /// event did to the state.
-    pub(crate) async fn of(
-        states: Option<&StateTable>,
-        history: Option<&'a History>,
-        batch: &mut EventBatch<'_>,
-        clock: &'a Clock,
-    ) -> Self {
-        let is_stored = match states {
-            Some(states) => Some(stating::apply(states, &mut batch.assignments, clock).await),
-            None => None,
-        };
+    /// Writes the events of a batch, before their audience is read. The history has what each event did to the state of its entity.
+    pub(crate) async fn of(history: Option<&'a History>, batch: &mut EventBatch<'_>, clock: &'a Clock) -> Self {
         let history = match history {
             Some(history) => Some(history.record(batch, clock).await),
             None => None,
         };
-        Self { history, is_stored }
+        Self { history }
     }
 
     async fn permit(&self, batch: &EventBatch<'_>, time: Duration) -> Option<Instant> {
@@ -145,8 +132,8 @@ impl<'a> Recording<'a> {
     }
 
     /// Returns the failure of an event that Lambda has to repeat because the history or the state of its entity does not have it.
-    pub(crate) fn failure(&self, event: usize) -> Option<Failure> {
-        if self.is_stored.as_ref().is_some_and(|is_stored| !is_stored[event]) {
+    pub(crate) fn failure(&self, batch: &EventBatch<'_>, event: usize) -> Option<Failure> {
+        if !batch.assignments[event].is_stored {
             return Some(Failure::new(NOT_STORED, "the state of the entity could not be written"));
         }
         let recorded = self.history.as_ref()?;

@@ -1,6 +1,6 @@
-//! The entity state's part in serving a batch: it applies the changes to the states of their entities, before anything else.
+//! The entity state's part in an invocation: it applies the changes to the states of their entities, before anything else.
 //!
-//! Invariant: the changes of one entity are applied in the order of the batch. An event whose state cannot be written is delivered
+//! Invariant: the changes of one entity are applied in the order of the payload, whatever their types are. An event whose state cannot be written is delivered
 //! without one, and then fails, so that Lambda repeats it: an outage of the table stops no live event.
 
 use std::collections::HashMap;
@@ -15,13 +15,13 @@ use tokio::time::{Instant, timeout_at};
 use crate::assignment::Assignment;
 use crate::metrics;
 
-/// The longest time for all events of a batch. Events not written by then are delivered without a state.
+/// The longest time for all events of a tenant. Events not written by then are delivered without a state.
 const TIME: Duration = Duration::from_secs(4);
 /// The entities whose states are written at the same time.
 const AT_ONCE: usize = 16;
 
-/// Applies the changes of events, and gives each event what it did to its entity. Returns whether the state has each change.
-pub(crate) async fn apply(states: &StateTable, assignments: &mut [Assignment<'_>], clock: &Clock) -> Vec<bool> {
+/// Applies the changes of events, and gives each event what it did to its entity.
+pub(crate) async fn apply(states: &StateTable, assignments: &mut [Assignment<'_>], clock: &Clock) {
     let mut entities: HashMap<EntityKey, Vec<usize>> = HashMap::new();
     for (index, assignment) in assignments.iter().enumerate() {
         let change = assignment.event.change();
@@ -47,12 +47,9 @@ pub(crate) async fn apply(states: &StateTable, assignments: &mut [Assignment<'_>
         applied
     });
     let applied: Vec<_> = applied.buffer_unordered(AT_ONCE).concat().await;
-    let mut is_stored = vec![true; assignments.len()];
     for (index, applied) in applied {
-        is_stored[index] = applied.is_ok();
         note(&mut assignments[index], applied);
     }
-    is_stored
 }
 
 fn note(assignment: &mut Assignment<'_>, applied: Result<Applied, HistoryError>) {
@@ -65,6 +62,7 @@ fn note(assignment: &mut Assignment<'_>, applied: Result<Applied, HistoryError>)
             assignment.event.set_without_state();
         }
         Err(error) => {
+            assignment.is_stored = false;
             metrics::not_stored();
             tracing::error!(event_id, %error, "the entity state does not have the change");
             assignment.event.set_without_state();

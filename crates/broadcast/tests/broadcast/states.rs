@@ -45,6 +45,37 @@ async fn a_table_that_never_answers() {
     is_delivered_without_a_version_and_repeated(|| Reply::Never).await;
 }
 
+/// Events of other types have another audience. The first two and the third were merged at the same time once.
+#[tokio::test]
+async fn the_changes_of_an_entity_in_an_array_are_merged_in_its_order_whatever_its_types_are() {
+    let setting = Setting::new().await;
+    setting.register("alice").await;
+    let with_type = |id: &str, entity_type: &str| {
+        let mut event = event(id);
+        event["detail"]["entityType"] = json!(entity_type);
+        event["detail"]["data"] = json!({ "last": id });
+        event["detail"].as_object_mut().unwrap().remove("timestamp");
+        event
+    };
+    let events = [("e1", "Room"), ("e2", "Room"), ("e3", "Hall"), ("e4", "Hall"), ("e5", "Room")];
+    let events: Vec<_> = events.iter().map(|(id, entity_type)| with_type(id, entity_type)).collect();
+
+    let summary = setting.invoke(&json!(events)).await.unwrap();
+
+    assert_eq!(summary.delivered, 5);
+    let mut versions: Vec<_> = setting
+        .messages()
+        .iter()
+        .map(|message| {
+            assert!(message.get("late").is_none(), "{message}");
+            (message["version"].as_u64().unwrap(), message["id"].clone())
+        })
+        .collect();
+    versions.sort_by_key(|(version, _)| *version);
+    let ids: Vec<_> = versions.into_iter().map(|(_, id)| id).collect();
+    assert_eq!(ids, ["e1", "e2", "e3", "e4", "e5"]);
+}
+
 /// State, then history, then the deliveries.
 #[tokio::test]
 async fn the_state_is_written_before_the_history_and_the_history_before_the_first_delivery() {
