@@ -56,10 +56,10 @@ fn note(assignment: &mut Assignment<'_>, applied: Result<Applied, HistoryError>)
     let event_id = assignment.event.id().to_owned();
     match applied {
         Ok(Applied::Known { revision, states }) => assignment.event.revise(revision, states),
-        Ok(Applied::TooLarge) => {
+        Ok(Applied::TooLarge { version, before }) => {
             metrics::state_too_large();
             tracing::warn!(event_id, "the entity is too large: the service keeps no entity state of it");
-            assignment.event.set_without_state();
+            assignment.event.outgrow(version, before);
         }
         Err(error) => {
             assignment.is_stored = false;

@@ -14,7 +14,7 @@
 //! If the entity is known before and after a change, it leaves the filter if it matched `q` and `geoQ` before and does not after. It
 //! counts as having matched if its former state is not known, or if an earlier attempt may have delivered the change and its
 //! `data` matches. `notificationTrigger` and `watchedAttributes` do not matter then. An entity that does not exist matches no
-//! `q` and no `geoQ`.
+//! `q` and no `geoQ`. An entity that became too large to be kept is judged by the `data` of the change after it.
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
@@ -50,6 +50,7 @@ pub enum Verdict {
 pub struct ChangeFacts<'a> {
     change: &'a EntityChange,
     states: Option<&'a EntityStates>,
+    former: Option<&'a FormerState>,
     published: EntityFacts,
     after: EntityFacts,
     before: EntityFacts,
@@ -67,12 +68,12 @@ impl<'a> ChangeFacts<'a> {
     /// Judges this change by its content. Nothing is read yet.
     pub fn new(change: &'a EntityChange) -> Self {
         let [published, after, before] = Default::default();
-        Self { change, states: None, published, after, before }
+        Self { change, states: None, former: None, published, after, before }
     }
 
     /// Judges the change of an event by the entity before and after it, if that is known.
     pub fn of(event: &'a Event) -> Self {
-        Self { states: event.states(), ..Self::new(event.change()) }
+        Self { states: event.states(), former: event.former(), ..Self::new(event.change()) }
     }
 
     /// The change.
@@ -103,13 +104,13 @@ impl<'a> ChangeFacts<'a> {
     }
 
     fn matched_before(&self, selection: &Selection) -> bool {
-        let Some(states) = self.states else { return false };
-        let matched = match &states.before {
-            FormerState::Absent => false,
-            FormerState::Unknown => true,
-            FormerState::Data(data) => self.before.match_data(selection, || EntityData::new(Some(data))),
+        let matched = match self.former {
+            None | Some(FormerState::Absent) => false,
+            Some(FormerState::Unknown) => true,
+            Some(FormerState::Data(data)) => self.before.match_data(selection, || EntityData::new(Some(data))),
         };
-        matched || (states.may_be_repeated && self.matches_as_published(selection))
+        let may_be_repeated = self.states.is_some_and(|states| states.may_be_repeated);
+        matched || (may_be_repeated && self.matches_as_published(selection))
     }
 }
 

@@ -77,7 +77,12 @@ pub enum Applied {
         states: EntityStates,
     },
     /// The entity is too large to be kept.
-    TooLarge,
+    TooLarge {
+        /// The version after the change.
+        version: u64,
+        /// The entity before it.
+        before: FormerState,
+    },
 }
 
 impl<'a> EntityUpdate<'a> {
@@ -349,14 +354,14 @@ impl<'a> EntityUpdate<'a> {
             Applied::Known { revision, states } => {
                 Applied::Known { revision, states: EntityStates { may_be_repeated: true, ..states } }
             }
-            too_large @ Applied::TooLarge => too_large,
+            too_large @ Applied::TooLarge { .. } => too_large,
         };
         Merged { state, outcome, is_changed: false, is_bounded: false }
     }
 
     fn outcome(&self, state: &EntityState, before: FormerState, is_late: bool, version: u64) -> Applied {
         if state.presence == Presence::TooLarge {
-            return Applied::TooLarge;
+            return Applied::TooLarge { version, before };
         }
         let mark = self.mark.short();
         let changed =

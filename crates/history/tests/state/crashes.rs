@@ -94,7 +94,7 @@ async fn a_change_that_crashes_at_each_step_happens_once() {
                 let clock = if step > 0 { arrival.plus(Duration::from_millis(wait)) } else { arrival };
                 match crashing(&t, crash).apply(&event, arrival, clock).await {
                     Ok(Applied::Known { revision, states }) => break (revision, states),
-                    Ok(Applied::TooLarge) => panic!("{context}"),
+                    Ok(Applied::TooLarge { .. }) => panic!("{context}"),
                     Err(_) => (step, crashes) = (step + 1, crashes + 1),
                 }
                 assert!(step < 10, "{context}");

@@ -119,12 +119,23 @@ async fn a_late_change_after_a_minute_replaces_a_value_of_the_same_time() {
 async fn an_entity_that_is_too_large_has_no_state_until_it_is_created_anew() {
     let t = TestStates::create().await;
     let large = format!(r#"{{"a":"{}"}}"#, "x".repeat(200_000));
-    t.known(&raw("1", "entityCreated", &large, 100), at(100)).await;
+    let (created, _) = t.known(&raw("1", "entityCreated", &large, 100), at(100)).await;
     let more = format!(r#"{{"b":"{}"}}"#, "x".repeat(200_000));
-    for _ in 0..2 {
-        assert!(matches!(t.apply(&raw("2", "entityUpdated", &more, 200), at(200)).await, Applied::TooLarge));
+    for is_repeated in [false, true] {
+        match t.apply(&raw("2", "entityUpdated", &more, 200), at(200)).await {
+            Applied::TooLarge { version, before: FormerState::Data(before) } if !is_repeated => {
+                assert_eq!((version, before.get()), (created.version + 1, large.as_str()));
+            }
+            Applied::TooLarge { version, before: FormerState::Unknown } if is_repeated => {
+                assert_eq!(version, created.version + 1);
+            }
+            other => panic!("{other:?}"),
+        }
     }
-    assert!(matches!(t.apply(&raw("3", "entityUpdated", r#"{"c":1}"#, 300), at(300)).await, Applied::TooLarge));
+    match t.apply(&raw("3", "entityUpdated", r#"{"c":1}"#, 300), at(300)).await {
+        Applied::TooLarge { version, before: FormerState::Unknown } => assert_eq!(version, created.version + 2),
+        other => panic!("{other:?}"),
+    }
     assert!(t.state("e", at(300)).await.unwrap().is_too_large());
     let (_, states) = t.known(&raw("4", "entityCreated", r#"{"c":1}"#, 400), at(400)).await;
     assert_eq!(after(&states).unwrap(), r#"{"c":1}"#);
@@ -200,6 +211,28 @@ async fn small_changes_never_make_an_item_too_large() {
         t.apply(&raw(&number.to_string(), "entityUpdated", &change, millis), at(millis)).await;
     }
     assert!(t.state("e", at(3_000)).await.unwrap().is_too_large());
+}
+
+#[tokio::test]
+async fn the_time_of_an_attribute_is_its_own_or_the_arrival_if_that_can_be_none() {
+    for (own, wins) in [
+        (json!({ "observedAt": stamp(900), "modifiedAt": stamp(100) }), true),
+        (json!({ "observedAt": stamp(100), "modifiedAt": stamp(900) }), false),
+        (json!({ "modifiedAt": stamp(100) }), false),
+        // The arrival is at 1,000 ms.
+        (json!({ "observedAt": stamp(400_000), "modifiedAt": stamp(100) }), true),
+        (json!({ "observedAt": "yesterday", "modifiedAt": stamp(100) }), true),
+        (json!({ "modifiedAt": stamp(400_000) }), true),
+        (json!({ "observedAt": 7, "modifiedAt": stamp(100) }), false),
+    ] {
+        let t = TestStates::create().await;
+        t.known(&raw("1", "entityCreated", r#"{"a":{"value":1}}"#, 500), at(500)).await;
+        let mut attribute = own.clone();
+        attribute["value"] = json!(2);
+        let data = json!({ "a": attribute }).to_string();
+        let (_, states) = t.known(&raw("2", "entityUpdated", &data, 500), at(1_000)).await;
+        assert_eq!(after(&states).unwrap().contains(r#""value":2"#), wins, "{own}");
+    }
 }
 
 #[tokio::test]

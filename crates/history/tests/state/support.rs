@@ -51,7 +51,7 @@ impl TestStates {
     ) -> (Revision, EntityStates) {
         match self.table.apply(event, arrival, now).await.unwrap() {
             Applied::Known { revision, states } => (revision, states),
-            Applied::TooLarge => panic!("the entity is too large"),
+            Applied::TooLarge { .. } => panic!("the entity is too large"),
         }
     }
 

@@ -139,12 +139,17 @@ impl Event {
             subscriptions: (!form.subscriptions.is_empty()).then_some(Cow::Borrowed(form.subscriptions.as_slice())),
             position: self.position.clone(),
             replayed: self.is_replayed,
-            version: revision.map(|revision| revision.version),
+            version: revision.map(|revision| revision.version).or_else(|| self.outgrown_version(form)),
             late: self.is_late(),
             // Changed attributes say nothing of the rest.
             partial: revision.is_some_and(|revision| revision.is_partial) && !form.has_left && self.shows_entity(form),
-            state: self.has_no_state.then_some(StateNotice::Unavailable),
+            state: (self.has_no_state && !form.has_left).then_some(StateNotice::Unavailable),
         }
+    }
+
+    /// The version with which an entity leaves that became too large. Events without a state have no version.
+    fn outgrown_version(&self, form: &MessageForm) -> Option<u64> {
+        self.outgrown.as_ref().filter(|_| form.has_left).map(|outgrown| outgrown.version)
     }
 
     /// The time of the change in RFC 3339, which CloudEvents requires: the bus's time if the publisher's timestamp has

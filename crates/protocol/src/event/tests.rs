@@ -177,6 +177,18 @@ fn a_view_of_the_whole_entity_shows_a_repeated_change_as_what_the_entity_is_now(
 }
 
 #[test]
+fn an_entity_that_became_too_large_leaves_with_its_version() {
+    let mut event = event(UPDATE);
+    event.outgrow(7, FormerState::Unknown);
+    let left = MessageForm { has_left: true, ..MessageForm::default() };
+    let expected = format!(r#"{{"type":"entityLeft",{ENVELOPE},"timestamp":"now","version":7}}"#);
+    assert_eq!(event.message(&left), expected);
+    let published = event.message(&viewing(true, true));
+    let rest = r#""data":{"a":1},"timestamp":"now","state":"unavailable"}"#;
+    assert_eq!(published, format!(r#"{{"type":"entityUpdated",{ENVELOPE},{rest}"#));
+}
+
+#[test]
 fn there_are_no_former_values_if_the_view_hides_all_of_them() {
     let view = View::new(["b"], Representation::Normalized).unwrap().with_state(false, true);
     let form = MessageForm { view, ..MessageForm::default() };

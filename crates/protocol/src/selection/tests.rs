@@ -199,6 +199,24 @@ fn a_change_that_may_have_been_delivered_by_its_data_leaves() {
     }
 }
 
+#[test]
+fn an_entity_that_becomes_too_large_is_judged_by_the_data_and_leaves_what_it_matched() {
+    let fields = FilterFields { q: Some("speed>50".to_owned()), ..FilterFields::default() };
+    let selection = Selection::new(fields.check().unwrap());
+    let was = |data: &str| FormerState::Data(raw(data));
+    for (data, before, expected) in [
+        (json!({ "speed": 60 }), was(r#"{"speed":40}"#), Verdict::Passes),
+        (json!({ "name": "a" }), was(r#"{"speed":60}"#), Verdict::Leaves),
+        (json!({ "name": "a" }), was(r#"{"speed":40}"#), Verdict::Fails),
+        // It was too large before.
+        (json!({ "name": "a" }), FormerState::Unknown, Verdict::Leaves),
+    ] {
+        let mut event = Event::new("e", "2026-01-02T03:04:05Z", change(&json!({ "data": data })));
+        event.outgrow(7, before);
+        assert_eq!(selection.judge(&ChangeFacts::of(&event)), expected, "{data}");
+    }
+}
+
 /// An old update that is repeated after the deletion.
 #[test]
 fn an_entity_that_is_gone_matches_no_query() {
