@@ -160,9 +160,10 @@ impl Broadcast {
             let span = shared_span(&spans, tenant);
             stating::apply(states, &mut assignments, &self.clock).instrument(span).await;
         }
+        let merged_at = self.clock.now();
         let mut batches = batches(assignments);
         let concurrency = self.concurrency.div_ceil(batches.len().max(1));
-        let serve = |batch| self.serve(batch, request_id, self.service(concurrency, deadline));
+        let serve = |batch| self.serve(batch, merged_at, request_id, self.service(concurrency, deadline));
         join_all(batches.iter_mut().map(serve)).await
     }
 
@@ -170,6 +171,7 @@ impl Broadcast {
     async fn serve(
         &self,
         batch: &mut EventBatch<'_>,
+        merged_at: EpochMillis,
         request_id: &str,
         service: Service<'_>,
     ) -> (Summary, Option<Failure>) {
@@ -177,6 +179,9 @@ impl Broadcast {
         let span = shared_span(&spans, Some(&batch.tenant));
         let serve = async {
             let recording = Recording::of(self.history.as_ref(), batch, &self.clock).await;
+            if let Some(states) = &self.states {
+                stating::refresh(states, &mut batch.assignments, merged_at, &self.clock).await;
+            }
             service.serve(batch, &recording, &spans).await
         };
         let served = serve.instrument(span).await;

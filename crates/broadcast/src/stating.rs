@@ -7,16 +7,20 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use entity_stream_clock::Clock;
-use entity_stream_history::{Applied, EntityKey, HistoryError, StateTable};
-use entity_stream_protocol::EpochMillis;
+use entity_stream_history::{Applied, EntityKey, EntityState, HistoryError, StateTable};
+use entity_stream_protocol::{EntityChange, EntityStates, EpochMillis, Event, Revision};
 use futures_util::{StreamExt, stream};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::assignment::Assignment;
 use crate::metrics;
 
 /// The longest time for all events of a tenant. Events not written by then are delivered without a state.
 const TIME: Duration = Duration::from_secs(4);
+/// The time for which an event is judged by the state that its change was merged into.
+const FRESH: Duration = Duration::from_millis(200);
+/// The longest time for reading an entity again.
+const READ_TIME: Duration = Duration::from_secs(1);
 /// The entities whose states are written at the same time.
 const AT_ONCE: usize = 16;
 
@@ -24,9 +28,7 @@ const AT_ONCE: usize = 16;
 pub(crate) async fn apply(states: &StateTable, assignments: &mut [Assignment<'_>], clock: &Clock) {
     let mut entities: HashMap<EntityKey, Vec<usize>> = HashMap::new();
     for (index, assignment) in assignments.iter().enumerate() {
-        let change = assignment.event.change();
-        let key = EntityKey::new(&change.tenant, &change.entity_id, &change.service_path);
-        entities.entry(key).or_default().push(index);
+        entities.entry(key(assignment.event.change())).or_default().push(index);
     }
     let assigned = &*assignments;
     let until = Instant::now() + TIME;
@@ -50,6 +52,51 @@ pub(crate) async fn apply(states: &StateTable, assignments: &mut [Assignment<'_>
     for (index, applied) in applied {
         note(&mut assignments[index], applied);
     }
+}
+
+/// Reads the entities of events again if a while has passed since their changes were merged. An event is then judged by its entity as
+/// it is now, and a view of the whole entity shows that. Otherwise a client whose snapshot came meanwhile, without an entity that was
+/// deleted or that left, would be told of that entity, and never of its end. An entity that cannot be read stays as it was.
+pub(crate) async fn refresh(
+    states: &StateTable,
+    assignments: &mut [Assignment<'_>],
+    merged_at: EpochMillis,
+    clock: &Clock,
+) {
+    if clock.now().since(merged_at) < FRESH {
+        return;
+    }
+    let known = assignments.iter().enumerate().filter(|(_, assignment)| assignment.event.states().is_some());
+    let keys: Vec<_> = known.map(|(index, assignment)| (index, key(assignment.event.change()))).collect();
+    let read = stream::iter(keys).map(async |(index, key)| {
+        let read = timeout(READ_TIME, states.state(&key, clock.now())).await;
+        (index, read.unwrap_or(Err(HistoryError::TimedOut { operation: "GetItem" })))
+    });
+    let read: Vec<_> = read.buffer_unordered(AT_ONCE).collect().await;
+    for (index, state) in read {
+        let event = &mut assignments[index].event;
+        match state {
+            Ok(Some(state)) => update(event, &state),
+            Ok(None) => {}
+            Err(error) => {
+                let event_id = event.id();
+                tracing::warn!(event_id, %error, "the entity of a slow attempt cannot be read again");
+            }
+        }
+    }
+}
+
+/// Lets the event show a later state of its entity.
+fn update(event: &mut Event, state: &EntityState) {
+    let (Some(revision), Some(states)) = (event.revision().cloned(), event.states().cloned()) else { return };
+    if state.version > revision.version && !state.is_too_large() {
+        let revision = Revision { is_partial: state.is_partial(), ..revision };
+        event.revise(revision, EntityStates { after: state.data(), ..states });
+    }
+}
+
+fn key(change: &EntityChange) -> EntityKey {
+    EntityKey::new(&change.tenant, &change.entity_id, &change.service_path)
 }
 
 fn note(assignment: &mut Assignment<'_>, applied: Result<Applied, HistoryError>) {
