@@ -36,6 +36,8 @@ pub(crate) struct Assignment<'a> {
     pub(crate) ranges: Vec<HashRange>,
     /// The number of times that the event has been handed on.
     pub(crate) depth: u32,
+    /// False if the state of its entity should have the change and could not be written.
+    pub(crate) is_stored: bool,
 }
 
 /// Parses the payload of an invocation: one event, or an array of events.
@@ -108,6 +110,7 @@ fn assign<'a>(
         published_at: EpochMillis::new(time.timestamp_millis()),
         ranges: vec![HashRange::ALL],
         depth: 0,
+        is_stored: true,
     })
 }
 

@@ -1,4 +1,4 @@
-//! Forms batches: events that share one reading of their audience.
+//! Forms batches: events that share one reading of their audience. Before that, the events of each tenant are together.
 //!
 //! Invariant: each event is in exactly one batch. The events of a batch have the same tenant, the same set of entity types
 //! and the same ranges of hashes, so the same partitions hold their audience. A batch keeps the order of the payload.
@@ -17,6 +17,20 @@ pub(crate) struct EventBatch<'a> {
     pub(crate) entity_types: EntityTypes,
     pub(crate) ranges: Vec<HashRange>,
     pub(crate) assignments: Vec<Assignment<'a>>,
+}
+
+/// Groups events by their tenant. The events of a tenant keep their order.
+pub(crate) fn of_tenants<'a>(assignments: impl IntoIterator<Item = Assignment<'a>>) -> Vec<Vec<Assignment<'a>>> {
+    let mut tenants: Vec<Vec<Assignment<'a>>> = Vec::new();
+    let mut indices = HashMap::new();
+    for assignment in assignments {
+        let index = *indices.entry(assignment.event.change().tenant.clone()).or_insert(tenants.len());
+        if index == tenants.len() {
+            tenants.push(Vec::new());
+        }
+        tenants[index].push(assignment);
+    }
+    tenants
 }
 
 /// Groups events by their audience. The batches are in the order of their first events.

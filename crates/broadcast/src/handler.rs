@@ -5,7 +5,7 @@ use entity_stream_clock::Clock;
 use entity_stream_connections::Table;
 use entity_stream_delivery::ManagementApi;
 use entity_stream_history::StateTable;
-use entity_stream_protocol::EpochMillis;
+use entity_stream_protocol::{EpochMillis, Tenant};
 use entity_stream_publisher::Publisher;
 use entity_stream_runtime::{AwsServices, BroadcastConfig, Failure, HistoryConfig};
 use futures_util::future::join_all;
@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use tracing::{Instrument, Span};
 
 use crate::assignment::{Assignment, Parsed, parse, readable_names};
-use crate::batch::{EventBatch, batches};
+use crate::batch::{EventBatch, batches, of_tenants};
 use crate::dead_letters::DeadLetterQueue;
 use crate::deadline::Deadline;
 use crate::former_history::FormerHistory;
@@ -144,36 +144,56 @@ impl Broadcast {
             }
         }
         total.undeliverable += malformed.len();
-        let mut batches = batches(assignments);
-        let tenants: Vec<_> = batches.iter().map(|batch| batch.tenant.clone()).collect();
         // At the same time: the events of one tenant do not wait for those of another.
-        let served = batches.iter_mut().map(|batch| {
-            let others = tenants.iter().filter(|other| **other == batch.tenant).count();
-            self.serve(batch, request_id, self.service(self.concurrency.div_ceil(others), deadline))
-        });
+        let served = of_tenants(assignments).into_iter().map(|events| self.serve_tenant(events, request_id, deadline));
         let put_aside = malformed.into_iter().map(|(event, reason)| self.put_aside(event, reason, request_id));
         let (served, put_aside, replayed) =
             tokio::join!(join_all(served), join_all(put_aside), self.merge_replays(&mut replays));
         let mut failure = put_aside.into_iter().find_map(Result::err).or(replayed.err());
-        for (summary, failed) in served {
+        for (summary, failed) in served.into_iter().flatten() {
             total += summary;
             failure = failed.or(failure);
         }
         failure.map_or(Ok(total), Err)
     }
 
+    /// Merges the events of a tenant into the states of their entities, and then serves their batches. An entity can have events in
+    /// several batches, because its types change.
+    async fn serve_tenant(
+        &self,
+        mut assignments: Vec<Assignment<'_>>,
+        request_id: &str,
+        deadline: Deadline,
+    ) -> Vec<(Summary, Option<Failure>)> {
+        if let Some(states) = &self.states {
+            let spans: Vec<_> = assignments.iter().map(|assignment| span(assignment, request_id)).collect();
+            let tenant = assignments.first().map(|assignment| &assignment.event.change().tenant);
+            let span = shared_span(&spans, tenant);
+            stating::apply(states, &mut assignments, &self.clock).instrument(span).await;
+        }
+        let merged_at = self.clock.now();
+        let mut batches = batches(assignments);
+        let concurrency = self.concurrency.div_ceil(batches.len().max(1));
+        let serve = |batch| self.serve(batch, merged_at, request_id, self.service(concurrency, deadline));
+        join_all(batches.iter_mut().map(serve)).await
+    }
+
     /// Serves a batch, and remembers the events that succeeded. Returns the last failure of the others.
     async fn serve(
         &self,
         batch: &mut EventBatch<'_>,
+        merged_at: EpochMillis,
         request_id: &str,
         service: Service<'_>,
     ) -> (Summary, Option<Failure>) {
         let spans: Vec<Span> = batch.assignments.iter().map(|assignment| span(assignment, request_id)).collect();
-        let span = batch_span(&spans, batch);
+        let span = shared_span(&spans, Some(&batch.tenant));
         let serve = async {
             let histories = (self.history.as_ref(), self.former_history.as_ref());
-            let recording = Recording::of(self.states.as_ref(), histories, batch, &self.clock).await;
+            let recording = Recording::of(histories, batch, &self.clock).await;
+            if let Some(states) = &self.states {
+                stating::refresh(states, &mut batch.assignments, merged_at, &self.clock).await;
+            }
             service.serve(batch, &recording, &spans).await
         };
         let served = serve.instrument(span).await;
@@ -194,9 +214,9 @@ impl Broadcast {
     /// Merges replayed events into the states of their entities.
     async fn merge_replays(&self, replays: &mut [Assignment<'_>]) -> Result<(), Failure> {
         let Some(states) = &self.states else { return Ok(()) };
-        let is_stored = stating::apply(states, replays, &self.clock).await;
+        stating::apply(states, replays, &self.clock).await;
         let failure = || Failure::new(NOT_STORED, "the state of an entity does not have a replayed event");
-        if is_stored.contains(&false) { Err(failure()) } else { Ok(()) }
+        if replays.iter().all(|replayed| replayed.is_stored) { Ok(()) } else { Err(failure()) }
     }
 
     /// Sends a malformed event to the dead-letter queue. A failure would make Lambda retry it twice in vain.
@@ -238,10 +258,10 @@ fn span(assignment: &Assignment<'_>, request_id: &str) -> Span {
     tracing::info_span!("broadcast", event_id, %tenant, depth, request_id)
 }
 
-/// The span of work that the events of a batch share.
-fn batch_span(spans: &[Span], batch: &EventBatch<'_>) -> Span {
+/// The span of work that events of a tenant share.
+fn shared_span(spans: &[Span], tenant: Option<&Tenant>) -> Span {
     match spans {
         [only] => only.clone(),
-        _ => tracing::info_span!("batch", events = spans.len(), tenant = %batch.tenant),
+        _ => tracing::info_span!("batch", events = spans.len(), tenant = tenant.map(tracing::field::display)),
     }
 }

@@ -1,4 +1,4 @@
-//! The part of history and entity state in serving a batch.
+//! The history's part in serving a batch.
 //!
 //! Invariant: the events are in the history before their audience is read, and a page of it is read, and a delivery made, only
 //! while [`EventAttempt::permit`] allows it. An event that is not in the history is delivered, and then fails, so that Lambda repeats
@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use entity_stream_clock::Clock;
-use entity_stream_history::{DEPLOYMENT, EventAttempt, HistoryTable, Permit, StateTable};
+use entity_stream_history::{DEPLOYMENT, EventAttempt, HistoryTable, Permit};
 use entity_stream_protocol::{EpochMillis, Event};
 use entity_stream_runtime::Failure;
 use tokio::time::{Instant, timeout};
@@ -16,7 +16,6 @@ use tokio::time::{Instant, timeout};
 use crate::batch::EventBatch;
 use crate::former_history::FormerHistory;
 use crate::metrics;
-use crate::stating;
 
 /// The error type if an event could not be written into the history.
 const NOT_RECORDED: &str = "HistoryUnavailable";
@@ -54,8 +53,6 @@ pub(crate) struct Recording<'a> {
     history: Option<Recorded<'a>>,
     /// False if events of a former history could still be promised, although this function keeps none.
     is_former_over: bool,
-    /// For each event of the batch, true if the state of its entity has it. `None`: the function keeps no states.
-    is_stored: Option<Vec<bool>>,
 }
 
 #[derive(Debug)]
@@ -113,32 +110,21 @@ impl History {
 }
 
 impl<'a> Recording<'a> {
-    /// Writes the states of the entities and then the events of a batch, before their audience is read. The history has what each
-    /// event did to the state.
+    /// Writes the events of a batch, before their audience is read. The history has what each event did to the state of its entity.
     pub(crate) async fn of(
-        states: Option<&StateTable>,
         (history, former): (Option<&'a History>, Option<&FormerHistory>),
         batch: &mut EventBatch<'_>,
         clock: &'a Clock,
     ) -> Self {
-        let store = async {
-            match states {
-                Some(states) => Some(stating::apply(states, &mut batch.assignments, clock).await),
-                None => None,
-            }
+        let is_former_over = match former {
+            Some(former) => former.has_ended(clock.now()).await,
+            None => true,
         };
-        let end_former = async {
-            match former {
-                Some(former) => former.has_ended(clock.now()).await,
-                None => true,
-            }
-        };
-        let (is_stored, is_former_over) = tokio::join!(store, end_former);
         let history = match history {
             Some(history) => Some(history.record(batch, clock).await),
             None => None,
         };
-        Self { history, is_former_over, is_stored }
+        Self { history, is_former_over }
     }
 
     async fn permit(&self, batch: &EventBatch<'_>, time: Duration) -> Option<Instant> {
@@ -157,8 +143,8 @@ impl<'a> Recording<'a> {
     }
 
     /// Returns the failure of an event that Lambda has to repeat because the history or the state of its entity does not have it.
-    pub(crate) fn failure(&self, event: usize) -> Option<Failure> {
-        if self.is_stored.as_ref().is_some_and(|is_stored| !is_stored[event]) {
+    pub(crate) fn failure(&self, batch: &EventBatch<'_>, event: usize) -> Option<Failure> {
+        if !batch.assignments[event].is_stored {
             return Some(Failure::new(NOT_STORED, "the state of the entity could not be written"));
         }
         if !self.is_former_over {

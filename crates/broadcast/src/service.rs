@@ -103,7 +103,7 @@ impl Service<'_> {
                 let mut ledger = ledger;
                 ledger.summary.continued += split?;
                 let reason = ledger.describe_left();
-                let left = match ledger.failure.take().or_else(|| recording.failure(event)) {
+                let left = match ledger.failure.take().or_else(|| recording.failure(batch, event)) {
                     // Lambda repeats the whole event.
                     Some(failure) => Err(failure),
                     None => handovers[event].leave_rest(std::mem::take(&mut ledger.left), reason).await,

@@ -7,6 +7,9 @@ pub struct EntityStates {
     pub before: FormerState,
     /// All attributes after the change, a JSON object. `None` if the entity is deleted.
     pub after: Option<Box<RawValue>>,
+    /// True if an earlier attempt may have delivered the change. Without the state, which could perhaps not be written then, its
+    /// data decided which subscriptions it matched.
+    pub may_be_repeated: bool,
 }
 
 /// An entity before a change.
@@ -16,6 +19,6 @@ pub enum FormerState {
     Absent,
     /// All its attributes, a JSON object.
     Data(Box<RawValue>),
-    /// The change is repeated, and others have overwritten what was before it. A subscription may have matched.
+    /// The change may be repeated, and others have overwritten what was before it. A subscription may have matched.
     Unknown,
 }

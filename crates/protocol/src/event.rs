@@ -1,7 +1,7 @@
 //! One change of an entity on its way to the clients, and what the service knows about the change.
 
 use crate::entity_change::EntityChange;
-use crate::entity_states::EntityStates;
+use crate::entity_states::{EntityStates, FormerState};
 use crate::position::Position;
 use crate::revision::Revision;
 
@@ -22,7 +22,15 @@ pub struct Event {
     revision: Option<Revision>,
     states: Option<EntityStates>,
     has_no_state: bool,
+    outgrown: Option<OutgrownState>,
     is_snapshot: bool,
+}
+
+/// The end of the state of an entity that is too large to be kept.
+#[derive(Clone, Debug)]
+struct OutgrownState {
+    version: u64,
+    before: FormerState,
 }
 
 impl Event {
@@ -38,6 +46,7 @@ impl Event {
             revision: None,
             states: None,
             has_no_state: false,
+            outgrown: None,
             is_snapshot: false,
         }
     }
@@ -86,6 +95,12 @@ impl Event {
         self.revision.as_ref()
     }
 
+    /// The entity before the change, if the service keeps states.
+    pub(crate) fn former(&self) -> Option<&FormerState> {
+        let known = self.states.as_ref().map(|states| &states.before);
+        known.or_else(|| self.outgrown.as_ref().map(|outgrown| &outgrown.before))
+    }
+
     /// The entity before and after the change, if that is known.
     pub fn states(&self) -> Option<&EntityStates> {
         self.states.as_ref()
@@ -95,14 +110,21 @@ impl Event {
     pub fn revise(&mut self, revision: Revision, states: EntityStates) {
         self.revision = Some(revision);
         self.states = Some(states);
-        self.has_no_state = false;
+        (self.has_no_state, self.outgrown) = (false, None);
     }
 
     /// Records that the entity has no state. The event says so.
     pub fn set_without_state(&mut self) {
         self.revision = None;
         self.states = None;
-        self.has_no_state = true;
+        (self.has_no_state, self.outgrown) = (true, None);
+    }
+
+    /// Records that the entity is too large to be kept after the change, which has this version. The event says so. It is judged by
+    /// its data. The entity leaves the subscriptions that it matched before and that the data does not match.
+    pub fn outgrow(&mut self, version: u64, before: FormerState) {
+        self.set_without_state();
+        self.outgrown = Some(OutgrownState { version, before });
     }
 
     /// True if the entity has no state although the service keeps states.

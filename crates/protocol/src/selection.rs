@@ -12,8 +12,9 @@
 //! of it; a late deletion after which the entity still exists is judged as an update is.
 //!
 //! If the entity is known before and after a change, it leaves the filter if it matched `q` and `geoQ` before and does not after. It
-//! counts as having matched if its former state is not known. `notificationTrigger` and `watchedAttributes` do not matter
-//! then.
+//! counts as having matched if its former state is not known, or if an earlier attempt may have delivered the change and its
+//! `data` matches. `notificationTrigger` and `watchedAttributes` do not matter then. An entity that does not exist matches no
+//! `q` and no `geoQ`. An entity that became too large to be kept is judged by the `data` of the change after it.
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
@@ -49,7 +50,8 @@ pub enum Verdict {
 pub struct ChangeFacts<'a> {
     change: &'a EntityChange,
     states: Option<&'a EntityStates>,
-    published: OnceCell<EntityData>,
+    former: Option<&'a FormerState>,
+    published: EntityFacts,
     after: EntityFacts,
     before: EntityFacts,
 }
@@ -65,13 +67,13 @@ struct EntityFacts {
 impl<'a> ChangeFacts<'a> {
     /// Judges this change by its content. Nothing is read yet.
     pub fn new(change: &'a EntityChange) -> Self {
-        let (after, before) = (EntityFacts::default(), EntityFacts::default());
-        Self { change, states: None, published: OnceCell::new(), after, before }
+        let [published, after, before] = Default::default();
+        Self { change, states: None, former: None, published, after, before }
     }
 
     /// Judges the change of an event by the entity before and after it, if that is known.
     pub fn of(event: &'a Event) -> Self {
-        Self { states: event.states(), ..Self::new(event.change()) }
+        Self { states: event.states(), former: event.former(), ..Self::new(event.change()) }
     }
 
     /// The change.
@@ -80,7 +82,11 @@ impl<'a> ChangeFacts<'a> {
     }
 
     fn published(&self) -> &EntityData {
-        self.published.get_or_init(|| EntityData::new(Some(&self.change.data)))
+        self.published.data.get_or_init(|| EntityData::new(Some(&self.change.data)))
+    }
+
+    fn matches_as_published(&self, selection: &Selection) -> bool {
+        self.published.match_data(selection, || EntityData::new(Some(&self.change.data)))
     }
 
     /// True if the entity does not exist after the change.
@@ -90,19 +96,21 @@ impl<'a> ChangeFacts<'a> {
     }
 
     fn matches_after(&self, selection: &Selection) -> bool {
-        let data = || match self.states {
-            Some(states) => EntityData::new(states.after.as_deref()),
-            None => EntityData::new(Some(&self.change.data)),
-        };
-        self.after.match_data(selection, data)
+        match self.states.map(|states| states.after.as_deref()) {
+            None => self.matches_as_published(selection),
+            Some(None) => !selection.needs_attributes(),
+            Some(Some(data)) => self.after.match_data(selection, || EntityData::new(Some(data))),
+        }
     }
 
     fn matched_before(&self, selection: &Selection) -> bool {
-        match self.states.map(|states| &states.before) {
+        let matched = match self.former {
             None | Some(FormerState::Absent) => false,
             Some(FormerState::Unknown) => true,
             Some(FormerState::Data(data)) => self.before.match_data(selection, || EntityData::new(Some(data))),
-        }
+        };
+        let may_be_repeated = self.states.is_some_and(|states| states.may_be_repeated);
+        matched || (may_be_repeated && self.matches_as_published(selection))
     }
 }
 
@@ -188,6 +196,11 @@ impl Selection {
             && passes(filter.entity_ids(), |wanted| wanted.as_str() == change.entity_id)
             && filter.service_path().is_none_or(|pattern| pattern.matches(&change.service_path))
             && self.pattern.as_ref().is_none_or(|pattern| pattern.matches(&change.entity_id))
+    }
+
+    /// Returns whether it judges attributes of the entity.
+    fn needs_attributes(&self) -> bool {
+        self.query.is_some() || self.filter.geo_q().is_some()
     }
 
     fn is_triggered(&self, change: &EntityChange) -> bool {

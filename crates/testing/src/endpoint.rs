@@ -11,6 +11,7 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 
 /// A request to an endpoint.
 #[derive(Clone, Debug)]
@@ -36,6 +37,8 @@ pub enum Reply {
     Reset,
     /// The same answer after a delay.
     After(Duration, Box<Reply>),
+    /// The same answer when the test adds permits.
+    When(Arc<Semaphore>, Box<Reply>),
     /// The answer of the server at this base URL to the same request.
     From(String),
 }
@@ -87,12 +90,21 @@ impl Endpoint {
                 let asked = Asked { method: parts.method.to_string(), path, headers: parts.headers, body };
                 log.lock().unwrap().push(asked.clone());
                 let mut reply = reply(&asked);
-                while let Reply::After(delay, later) = reply {
-                    tokio::time::sleep(delay).await;
-                    reply = *later;
+                loop {
+                    reply = match reply {
+                        Reply::After(delay, later) => {
+                            tokio::time::sleep(delay).await;
+                            *later
+                        }
+                        Reply::When(permits, later) => {
+                            permits.acquire().await.unwrap().forget();
+                            *later
+                        }
+                        _ => break,
+                    };
                 }
                 match reply {
-                    Reply::Never | Reply::After(..) => std::future::pending().await,
+                    Reply::Never | Reply::After(..) | Reply::When(..) => std::future::pending().await,
                     Reply::Reset => {
                         let broken = futures_util::stream::once(async { Err::<Bytes, _>("the connection breaks") });
                         Response::new(Body::from_stream(broken))

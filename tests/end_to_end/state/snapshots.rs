@@ -114,7 +114,7 @@ async fn a_snapshot_in_the_format_of_cloud_events_is_one() {
     assert_eq!(message["id"], message["data"]["id"]);
 }
 
-/// Entities in parts, while some of them change, appear and vanish. `.ci/long` does it with 20,000.
+/// Entities in parts, while some of them change, also late or with another type, appear and vanish. `.ci/long` does it with 20,000.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_snapshot_of_many_entities_that_change_meanwhile_ends_right() {
     let wanted = std::env::var("ENTITY_STREAM_SNAPSHOT_ENTITIES").ok().and_then(|number| number.parse().ok());
@@ -146,14 +146,23 @@ async fn a_snapshot_of_many_entities_that_change_meanwhile_ends_right() {
         let mut details = Vec::new();
         for number in (0..100).map(|step| (part * 100 + step) * 7 % entities) {
             let id = id(number);
-            details.push(match rng.u8(0..3) {
-                0 => {
+            details.push(match rng.u8(0..9) {
+                0..3 => {
                     model.remove(&id);
                     vehicle("entityDeleted", &id, &json!({}))
                 }
-                _ => {
+                3 => {
+                    let mut late = vehicle("entityUpdated", &id, &json!({ "k": -1 }));
+                    late["timestamp"] = json!("2020-01-01T00:00:00Z");
+                    late
+                }
+                other => {
                     model.get_mut(&id).unwrap()["k"] = json!(part + 1);
-                    vehicle("entityUpdated", &id, &json!({ "k": part + 1 }))
+                    let mut update = vehicle("entityUpdated", &id, &json!({ "k": part + 1 }));
+                    if other == 4 {
+                        update["entityType"] = json!(["Van", "Vehicle"]);
+                    }
+                    update
                 }
             });
             if rng.u8(0..20) == 0 {

@@ -28,16 +28,20 @@ impl ChangeTime {
         change.timestamp.as_deref().and_then(|text| Self::read(text, arrival)).unwrap_or(arrival)
     }
 
-    /// The time of an attribute of a change: its own `observedAt` or `modifiedAt`, else that of the change.
+    /// The time of an attribute of a change: its own `observedAt` or `modifiedAt`, else that of the change. Its own time counts as the
+    /// arrival if it cannot be read or is more than five minutes ahead.
     pub(crate) fn of_attribute(attribute: &str, of_change: Self, arrival: EpochMillis) -> Self {
         let may_have_one =
             attribute.starts_with('{') && (attribute.contains("observedAt") || attribute.contains("modifiedAt"));
         let own = if may_have_one { serde_json::from_str::<OwnTimes>(attribute).ok() } else { None };
         let own = own.and_then(|OwnTimes { observed_at, modified_at }| {
-            let read = |time: Option<Value>| Self::read(time?.as_str()?, Self::from_millis(arrival));
-            read(observed_at).or_else(|| read(modified_at))
+            // A value that is an object can have anything of this name.
+            [observed_at, modified_at].into_iter().flatten().find(Value::is_string)
         });
-        own.unwrap_or(of_change)
+        own.map_or(of_change, |own| {
+            let arrival = Self::from_millis(arrival);
+            own.as_str().and_then(|text| Self::read(text, arrival)).unwrap_or(arrival)
+        })
     }
 
     fn from_millis(at: EpochMillis) -> Self {

@@ -21,11 +21,10 @@ use serde_json::value::RawValue;
 use super::change_time::ChangeTime;
 use super::entity_state::{AttributeValueAt, EntityAttribute, EntityState, LastChange, Presence, object};
 use super::event_mark::{EventMark, RECENT};
+use super::former_state::REMOVED_FOR;
 
 /// The largest item of an entity that is kept, in bytes. DynamoDB takes 400 KB.
 pub(crate) const MOST_BYTES: usize = 350_000;
-/// The time after which a removed attribute is forgotten. An older change could bring it back then.
-const REMOVED_FOR: i64 = 60 * 60 * 1_000_000;
 /// The longest name of an attribute, in bytes. DynamoDB's limit is 64 KB.
 const NAME_BYTES: usize = 60_000;
 /// The most bytes of an item besides its attributes.
@@ -43,6 +42,16 @@ pub(crate) struct EntityUpdate<'a> {
     pub(crate) may_be_repeated: bool,
     /// The attributes that it sets, each with its JSON and its time. `None`: the data cannot be read.
     pub(crate) attributes: Option<BTreeMap<String, (&'a str, ChangeTime)>>,
+}
+
+/// The place of a change among those that the state has.
+#[derive(Clone, Copy, Debug)]
+struct MergeOrder {
+    is_late: bool,
+    /// True if it counts as older than a change of the same time.
+    loses_ties: bool,
+    /// True if the state may have had it, and has forgotten so.
+    may_be_forgotten: bool,
 }
 
 /// The result of a change.
@@ -68,7 +77,12 @@ pub enum Applied {
         states: EntityStates,
     },
     /// The entity is too large to be kept.
-    TooLarge,
+    TooLarge {
+        /// The version after the change.
+        version: u64,
+        /// The entity before it.
+        before: FormerState,
+    },
 }
 
 impl<'a> EntityUpdate<'a> {
@@ -151,24 +165,20 @@ impl<'a> EntityUpdate<'a> {
             },
         };
         let mut state = former.clone().unwrap_or_else(|| self.unknown_entity(now));
-        // A repetition that is not recognised any more is not newer than a change of the same time. If the state remembers fewer changes
-        // than it can, it remembers all of them, so this is none. The first attempt of a repetition may have told no client.
-        // One that came to the bus before the last change is older, too.
-        let came_before = micros_of_rfc3339(self.event.time()) < micros_of_rfc3339(&state.last.time);
-        let may_be_forgotten = self.may_be_repeated && (state.recent.len() >= RECENT || came_before);
-        let is_late = self.at < state.newest || (may_be_forgotten && self.at == state.newest);
+        let order = self.order(&state);
         // The mark tells if there was a state, so that the next repetition, which recognises this one, knows it.
-        let mark = self.mark.with(is_late, matches!(before, FormerState::Absent));
-        let before = if self.may_be_repeated { FormerState::Unknown } else { before };
+        let mark = self.mark.with(order.is_late, matches!(before, FormerState::Absent));
+        let before = if order.may_be_forgotten { FormerState::Unknown } else { before };
+        let is_late = order.is_late;
         let mut is_bounded = false;
         let mut is_changed = match (self.change_type(), is_late) {
             (ChangeType::EntityUpdated, _) | (ChangeType::EntityCreated, true) => {
-                self.set_attributes(&mut state, is_late)
+                self.set_attributes(&mut state, order)
             }
             (ChangeType::EntityCreated, false) => {
                 self.clear(&mut state, None);
                 state.presence = Presence::Known;
-                self.set_attributes(&mut state, is_late);
+                self.set_attributes(&mut state, order);
                 (state.unknown_since, state.replaced) = (self.is_truncated().then_some(self.at), self.at);
                 true
             }
@@ -199,6 +209,18 @@ impl<'a> EntityUpdate<'a> {
         Merged { state, outcome, is_changed, is_bounded }
     }
 
+    /// The place of a change that the state does not recognise.
+    ///
+    /// A repetition that is forgotten is not newer than the newest change, and the state remembers as many changes as it can. It does
+    /// not win over a change of the same time. A change that came to the bus before the last one does not either.
+    fn order(&self, state: &EntityState) -> MergeOrder {
+        let came_before = micros_of_rfc3339(self.event.time()) < micros_of_rfc3339(&state.last.time);
+        let may_be_forgotten = self.may_be_repeated && state.recent.len() >= RECENT && self.at <= state.newest;
+        let loses_ties = may_be_forgotten || (self.may_be_repeated && came_before);
+        let is_late = self.at < state.newest || (loses_ties && self.at == state.newest);
+        MergeOrder { is_late, loses_ties, may_be_forgotten }
+    }
+
     /// The state of an entity before its first change is merged. Unless that is a creation, the entity can have more attributes.
     fn unknown_entity(&self, now: EpochMillis) -> EntityState {
         let change = self.event.change();
@@ -220,7 +242,8 @@ impl<'a> EntityUpdate<'a> {
     }
 
     /// Sets the attributes of an update or a creation, and removes those that an update removes. Returns whether anything changed.
-    fn set_attributes(&self, state: &mut EntityState, is_late: bool) -> bool {
+    fn set_attributes(&self, state: &mut EntityState, order: MergeOrder) -> bool {
+        let is_late = order.is_late;
         match state.presence {
             Presence::Known => {}
             Presence::TooLarge => return false,
@@ -230,11 +253,11 @@ impl<'a> EntityUpdate<'a> {
         }
         let mut is_changed = false;
         for (name, (json, at)) in self.attributes.iter().flatten() {
-            is_changed |= self.set(state, name, (Some(json), *at), is_late);
+            is_changed |= self.set(state, name, (Some(json), *at), order);
         }
         if self.change_type() == ChangeType::EntityUpdated {
             for name in self.removed() {
-                is_changed |= self.set(state, name, (None, self.at), is_late);
+                is_changed |= self.set(state, name, (None, self.at), order);
             }
         }
         let is_whole = self.change_type() == ChangeType::EntityCreated && !self.is_truncated();
@@ -252,13 +275,21 @@ impl<'a> EntityUpdate<'a> {
     }
 
     /// Sets or removes an attribute, unless a newer value is known. Returns whether that changed anything.
-    fn set(&self, state: &mut EntityState, name: &str, (json, at): (Option<&str>, ChangeTime), is_late: bool) -> bool {
+    fn set(
+        &self,
+        state: &mut EntityState,
+        name: &str,
+        (json, at): (Option<&str>, ChangeTime),
+        order: MergeOrder,
+    ) -> bool {
         let known = state.attributes.remove(name);
         let is_newer = match &known {
             // Perhaps a repetition that is not recognised any more.
-            Some(EntityAttribute { value, .. }) if is_late && value.at == at && value.json.as_deref() == json => false,
+            Some(EntityAttribute { value, .. }) if order.is_late && value.at == at && value.json.as_deref() == json => {
+                false
+            }
             // A change that is not late was never applied: its first attempt would have made it late.
-            Some(EntityAttribute { value, .. }) if is_late && self.may_be_repeated && value.at >= at => false,
+            Some(EntityAttribute { value, .. }) if order.is_late && order.loses_ties && value.at >= at => false,
             Some(known) if known.value.json.is_some() => at >= known.value.at,
             // An attribute that was removed comes back with a later change, however old its own time is.
             Some(known) => self.at >= known.value.at.max(state.replaced),
@@ -318,38 +349,19 @@ impl<'a> EntityUpdate<'a> {
     fn repeat(&self, state: EntityState, later: usize) -> Merged {
         let is_late = state.recent[later].is_late();
         let version = state.version - u64::try_from(later).unwrap_or_default();
-        let before =
-            if later > 0 || state.presence == Presence::TooLarge { FormerState::Unknown } else { self.before(&state) };
-        let outcome = self.outcome(&state, before, is_late, version);
+        let before = state.before(later, self.at);
+        let outcome = match self.outcome(&state, before, is_late, version) {
+            Applied::Known { revision, states } => {
+                Applied::Known { revision, states: EntityStates { may_be_repeated: true, ..states } }
+            }
+            too_large @ Applied::TooLarge { .. } => too_large,
+        };
         Merged { state, outcome, is_changed: false, is_bounded: false }
-    }
-
-    /// The entity before the last change, which was this one.
-    fn before(&self, state: &EntityState) -> FormerState {
-        let mark = self.mark.short();
-        let mut is_known = true;
-        let members = state.attributes.iter().filter_map(|(name, attribute)| {
-            let value = if attribute.value.by != mark {
-                Some(&attribute.value)
-            } else {
-                is_known &= attribute.former.is_some();
-                attribute.former.as_ref()
-            };
-            Some((name.as_str(), value?.json.as_deref()?))
-        });
-        let before = object(members);
-        if !is_known {
-            FormerState::Unknown
-        } else if state.recent.first().is_some_and(|mark| mark.found_nothing()) {
-            FormerState::Absent
-        } else {
-            FormerState::Data(before)
-        }
     }
 
     fn outcome(&self, state: &EntityState, before: FormerState, is_late: bool, version: u64) -> Applied {
         if state.presence == Presence::TooLarge {
-            return Applied::TooLarge;
+            return Applied::TooLarge { version, before };
         }
         let mark = self.mark.short();
         let changed =
@@ -361,7 +373,8 @@ impl<'a> EntityUpdate<'a> {
         let has_previous = self.change_type() == ChangeType::EntityUpdated && !former.is_empty();
         let previous = has_previous.then(|| object(former.iter().map(|(name, json)| (name.as_str(), json.as_str()))));
         let revision = Revision { version, is_late, is_partial: state.is_partial(), previous };
-        Applied::Known { revision, states: EntityStates { before, after: state.data() } }
+        let states = EntityStates { before, after: state.data(), may_be_repeated: self.may_be_repeated };
+        Applied::Known { revision, states }
     }
 }
 

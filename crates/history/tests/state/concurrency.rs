@@ -33,7 +33,7 @@ async fn concurrent_changes_are_applied_one_after_the_other() {
                 // Lambda repeats an attempt that fails.
                 match instances[number % 3].apply(&change.event(), clock, clock).await {
                     Ok(Applied::Known { revision, .. }) => return (revision, *change, failed),
-                    Ok(Applied::TooLarge) => panic!("the entity is too large"),
+                    Ok(Applied::TooLarge { .. }) => panic!("the entity is too large"),
                     Err(_) => failed = true,
                 }
             }

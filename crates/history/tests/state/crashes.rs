@@ -94,7 +94,7 @@ async fn a_change_that_crashes_at_each_step_happens_once() {
                 let clock = if step > 0 { arrival.plus(Duration::from_millis(wait)) } else { arrival };
                 match crashing(&t, crash).apply(&event, arrival, clock).await {
                     Ok(Applied::Known { revision, states }) => break (revision, states),
-                    Ok(Applied::TooLarge) => panic!("{context}"),
+                    Ok(Applied::TooLarge { .. }) => panic!("{context}"),
                     Err(_) => (step, crashes) = (step + 1, crashes + 1),
                 }
                 assert!(step < 10, "{context}");
@@ -108,8 +108,8 @@ async fn a_change_that_crashes_at_each_step_happens_once() {
             match &states.before {
                 FormerState::Data(data) => assert_eq!(Some(data.get()), before.as_deref(), "{context}"),
                 FormerState::Absent => assert_eq!(before, None, "{context}"),
-                // The first attempt may not have told a client, so the event tells it again that the entity left.
-                FormerState::Unknown => assert!(wait > 0, "{context}"),
+                // The item has forgotten some changes, and this one could be among them.
+                FormerState::Unknown => assert!(wait > 0 && number >= 8, "{context}"),
             }
             // A change that did not count is no repetition, and has no former values.
             let (again, _) = t.known(&event, arrival).await;

@@ -35,7 +35,7 @@ async fn a_repeated_creation_found_nothing_again() {
 }
 
 #[tokio::test]
-async fn a_change_that_is_repeated_after_others_has_its_version_and_an_unknown_former_state() {
+async fn a_change_that_is_repeated_after_others_has_its_version_and_its_former_state_as_far_as_it_is_kept() {
     let t = TestStates::create().await;
     t.known(&raw("1", "entityCreated", r#"{"a":1,"b":2}"#, 100), at(100)).await;
     let update = raw("2", "entityUpdated", r#"{"a":7}"#, 200);
@@ -44,34 +44,98 @@ async fn a_change_that_is_repeated_after_others_has_its_version_and_an_unknown_f
         t.known(&raw(&number.to_string(), "entityUpdated", r#"{"b":3}"#, 100 * number), at(100 * number)).await;
         let (again, states) = t.known(&update, at(60_000)).await;
         assert_eq!((again.version, previous(&again)), (first.version, Some(r#"{"a":1}"#.to_owned())), "{number}");
-        assert!(matches!(states.before, FormerState::Unknown));
+        match &states.before {
+            FormerState::Data(before) if number == 3 => assert_eq!(before.get(), r#"{"a":1,"b":2}"#),
+            // The first change of `b` has overwritten the value before it.
+            FormerState::Unknown => assert!(number > 3),
+            other => panic!("{number}: {other:?}"),
+        }
         assert_eq!(after(&states).unwrap(), r#"{"a":7,"b":3}"#);
     }
     // It is not recognised after eight others. It is late, and alters nothing. Its first attempt may have told clients.
     t.known(&raw("10", "entityUpdated", r#"{"b":4}"#, 1_000), at(1_000)).await;
-    let Applied::Known { revision: again, states } = t.table.apply(&update, at(200), at(60_000)).await.unwrap() else {
-        panic!("the entity is small")
-    };
+    let (again, states) = t.applied(&update, at(200), at(60_000)).await;
     assert_eq!((again.version, again.is_late), (first.version + 8, true));
     assert!(matches!(states.before, FormerState::Unknown));
     assert_eq!(after(&states).unwrap(), r#"{"a":7,"b":4}"#);
-    // One that has just come is only late.
+    // One that is newer than all others was never applied, and one that has just come is only late.
+    let newer = raw("12", "entityUpdated", r#"{"c":1}"#, 2_000);
+    let (_, states) = t.applied(&newer, at(2_000), at(60_000)).await;
+    let FormerState::Data(before) = states.before else { panic!("{states:?}") };
+    assert_eq!(before.get(), r#"{"a":7,"b":4}"#);
     let late = raw("11", "entityUpdated", r#"{"a":6}"#, 150);
     let (revision, states) = t.known(&late, at(60_000)).await;
     let FormerState::Data(before) = states.before else { panic!("{states:?}") };
-    assert_eq!((revision.is_late, before.get()), (true, r#"{"a":7,"b":4}"#));
+    assert_eq!((revision.is_late, before.get()), (true, r#"{"a":7,"b":4,"c":1}"#));
+}
+
+/// Events wait while the function is throttled, and come after a minute for the first time.
+#[tokio::test]
+async fn a_change_that_comes_after_a_minute_for_the_first_time_knows_what_was_before() {
+    let t = TestStates::create().await;
+    t.known(&raw("1", "entityCreated", r#"{"a":1}"#, 100), at(100)).await;
+    for (id, kind, millis, left) in [
+        ("2", "entityUpdated", 50, Some(r#"{"a":1}"#)),
+        ("3", "entityUpdated", 200, Some(r#"{"a":7}"#)),
+        ("4", "entityDeleted", 300, None),
+    ] {
+        let before = t.data("e", at(60_000)).await;
+        let (_, states) = t.applied(&raw(id, kind, r#"{"a":7}"#, millis), at(millis), at(60_000)).await;
+        let FormerState::Data(data) = &states.before else { panic!("{id}: {states:?}") };
+        assert_eq!((Some(data.get()), after(&states).as_deref()), (before.as_deref(), left), "{id}");
+        assert!(states.may_be_repeated);
+    }
+    let (_, states) = t.applied(&raw("5", "entityCreated", r#"{"b":1}"#, 400), at(400), at(60_000)).await;
+    assert!(matches!(states.before, FormerState::Absent), "{states:?}");
+}
+
+/// What a later creation or deletion has dropped cannot be found again.
+#[tokio::test]
+async fn a_change_that_is_repeated_after_a_creation_has_an_unknown_former_state() {
+    for (kind, data) in [("entityCreated", r#"{"b":1}"#), ("entityDeleted", "{}")] {
+        let t = TestStates::create().await;
+        t.known(&raw("1", "entityCreated", r#"{"a":1,"b":2}"#, 100), at(100)).await;
+        let removal = json!({
+            "type": "entityUpdated", "timestamp": stamp(200), "data": { "b": 3 }, "changedAttributes": ["a"],
+        });
+        t.known(&event("2", &removal), at(200)).await;
+        t.known(&raw("3", kind, data, 300), at(300)).await;
+        let (_, states) = t.known(&event("2", &removal), at(60_000)).await;
+        assert!(matches!(states.before, FormerState::Unknown), "{kind}: {states:?}");
+    }
+}
+
+/// The change whose attempt failed is late now, and as old as the last value of the attribute.
+#[tokio::test]
+async fn a_late_change_after_a_minute_replaces_a_value_of_the_same_time() {
+    let t = TestStates::create().await;
+    t.known(&raw("1", "entityCreated", r#"{"a":1}"#, 100), at(100)).await;
+    t.known(&raw("2", "entityUpdated", r#"{"b":1}"#, 200), at(200)).await;
+    let (revision, states) = t.applied(&raw("3", "entityUpdated", r#"{"a":2}"#, 100), at(300), at(60_000)).await;
+    assert_eq!((revision.is_late, after(&states).unwrap()), (true, r#"{"a":2,"b":1}"#.to_owned()));
 }
 
 #[tokio::test]
 async fn an_entity_that_is_too_large_has_no_state_until_it_is_created_anew() {
     let t = TestStates::create().await;
     let large = format!(r#"{{"a":"{}"}}"#, "x".repeat(200_000));
-    t.known(&raw("1", "entityCreated", &large, 100), at(100)).await;
+    let (created, _) = t.known(&raw("1", "entityCreated", &large, 100), at(100)).await;
     let more = format!(r#"{{"b":"{}"}}"#, "x".repeat(200_000));
-    for _ in 0..2 {
-        assert!(matches!(t.apply(&raw("2", "entityUpdated", &more, 200), at(200)).await, Applied::TooLarge));
+    for is_repeated in [false, true] {
+        match t.apply(&raw("2", "entityUpdated", &more, 200), at(200)).await {
+            Applied::TooLarge { version, before: FormerState::Data(before) } if !is_repeated => {
+                assert_eq!((version, before.get()), (created.version + 1, large.as_str()));
+            }
+            Applied::TooLarge { version, before: FormerState::Unknown } if is_repeated => {
+                assert_eq!(version, created.version + 1);
+            }
+            other => panic!("{other:?}"),
+        }
     }
-    assert!(matches!(t.apply(&raw("3", "entityUpdated", r#"{"c":1}"#, 300), at(300)).await, Applied::TooLarge));
+    match t.apply(&raw("3", "entityUpdated", r#"{"c":1}"#, 300), at(300)).await {
+        Applied::TooLarge { version, before: FormerState::Unknown } => assert_eq!(version, created.version + 2),
+        other => panic!("{other:?}"),
+    }
     assert!(t.state("e", at(300)).await.unwrap().is_too_large());
     let (_, states) = t.known(&raw("4", "entityCreated", r#"{"c":1}"#, 400), at(400)).await;
     assert_eq!(after(&states).unwrap(), r#"{"c":1}"#);
@@ -85,9 +149,7 @@ async fn a_repetition_with_the_time_of_newer_changes_sets_nothing_back() {
     for number in 1..=10 {
         t.known(&update(number), at(200)).await;
     }
-    let Applied::Known { revision, states } = t.table.apply(&update(1), at(200), at(60_000)).await.unwrap() else {
-        panic!("the entity is small")
-    };
+    let (revision, states) = t.applied(&update(1), at(200), at(60_000)).await;
     assert!(revision.is_late && matches!(states.before, FormerState::Unknown));
     assert_eq!(after(&states).unwrap(), r#"{"a":10}"#);
     // A continuation comes within a second.
@@ -109,9 +171,7 @@ async fn a_change_with_the_time_of_another_that_is_applied_after_a_minute_counts
         let t = TestStates::create().await;
         t.known(&raw("1", "entityCreated", r#"{"a":20}"#, 100), at(100)).await;
         let second = raw("2", kind, data, 100);
-        let Applied::Known { revision, .. } = t.table.apply(&second, at(100), at(60_000)).await.unwrap() else {
-            panic!("the entity is small")
-        };
+        let (revision, _) = t.applied(&second, at(100), at(60_000)).await;
         assert!(!revision.is_late, "{kind}");
         assert_eq!(t.data("e", at(60_000)).await.as_deref(), left, "{kind}");
     }
@@ -126,9 +186,7 @@ async fn a_change_that_came_to_the_bus_before_the_last_one_sets_nothing_back() {
     t.known(&raw("1", "entityCreated", r#"{"a":20}"#, 100), at(100)).await;
     t.known(&change("3", "2026-09-21T14:13:22Z", r#"{"a":22}"#), at(2_000)).await;
     let second = change("2", "2026-09-21T14:13:21Z", r#"{"a":21}"#);
-    let Applied::Known { revision, .. } = t.table.apply(&second, at(1_000), at(61_000)).await.unwrap() else {
-        panic!("the entity is small")
-    };
+    let (revision, _) = t.applied(&second, at(1_000), at(61_000)).await;
     assert!(revision.is_late);
     assert_eq!(t.data("e", at(61_000)).await.unwrap(), r#"{"a":22}"#);
 }
@@ -153,6 +211,28 @@ async fn small_changes_never_make_an_item_too_large() {
         t.apply(&raw(&number.to_string(), "entityUpdated", &change, millis), at(millis)).await;
     }
     assert!(t.state("e", at(3_000)).await.unwrap().is_too_large());
+}
+
+#[tokio::test]
+async fn the_time_of_an_attribute_is_its_own_or_the_arrival_if_that_can_be_none() {
+    for (own, wins) in [
+        (json!({ "observedAt": stamp(900), "modifiedAt": stamp(100) }), true),
+        (json!({ "observedAt": stamp(100), "modifiedAt": stamp(900) }), false),
+        (json!({ "modifiedAt": stamp(100) }), false),
+        // The arrival is at 1,000 ms.
+        (json!({ "observedAt": stamp(400_000), "modifiedAt": stamp(100) }), true),
+        (json!({ "observedAt": "yesterday", "modifiedAt": stamp(100) }), true),
+        (json!({ "modifiedAt": stamp(400_000) }), true),
+        (json!({ "observedAt": 7, "modifiedAt": stamp(100) }), false),
+    ] {
+        let t = TestStates::create().await;
+        t.known(&raw("1", "entityCreated", r#"{"a":{"value":1}}"#, 500), at(500)).await;
+        let mut attribute = own.clone();
+        attribute["value"] = json!(2);
+        let data = json!({ "a": attribute }).to_string();
+        let (_, states) = t.known(&raw("2", "entityUpdated", &data, 500), at(1_000)).await;
+        assert_eq!(after(&states).unwrap().contains(r#""value":2"#), wins, "{own}");
+    }
 }
 
 #[tokio::test]

@@ -8,11 +8,12 @@ use crate::support::{TestStates, at, seeds};
 /// Changes one after the other, some of them repeated at once or after the next one: the state is the model's after each of them.
 #[tokio::test]
 async fn the_state_is_that_of_a_model_after_each_change() {
+    let (mut repeated, mut unknown) = (0, 0);
     for seed in seeds(150) {
         let mut rng = Rng::with_seed(seed);
         let t = TestStates::create().await;
         let mut model = ModelEntity::default();
-        let (mut first_version, mut former): (_, Option<(RandomChange, u64, bool)>) = (None, None);
+        let (mut first_version, mut former): (_, Option<(RandomChange, u64, bool, Option<String>)>) = (None, None);
         for number in 0..rng.usize(1..30) {
             let now = 10_000 + 100 * i64::try_from(number).unwrap() + rng.i64(0..200);
             let change = RandomChange::new(&mut rng, number, now);
@@ -42,8 +43,18 @@ async fn the_state_is_that_of_a_model_after_each_change() {
                 }
             }
             let did_count = model.counted > counted;
-            if let Some((former, version, did_count)) = former.filter(|_| rng.bool()) {
-                let (again, _) = t.known(&former.event(), clock).await;
+            if let Some((former, version, did_count, before_it)) = former.filter(|_| rng.bool()) {
+                let (again, states) = t.known(&former.event(), clock).await;
+                match states.before {
+                    // What it finds now, if it is not remembered.
+                    _ if !did_count => {}
+                    FormerState::Data(data) => {
+                        assert_eq!(Some(data.get()), before_it.as_deref(), "{context}: {former:?}")
+                    }
+                    FormerState::Absent => assert_eq!(before_it, None, "{context}: {former:?}"),
+                    FormerState::Unknown => unknown += 1,
+                }
+                repeated += 1;
                 // A change that did not count is not remembered. It is late, and counts only if an attribute has come back since.
                 if !did_count {
                     assert!(model.apply(&former), "{context}: {former:?}");
@@ -52,9 +63,10 @@ async fn the_state_is_that_of_a_model_after_each_change() {
                 assert_eq!(again.version, expected, "{context}: {former:?}");
                 assert_eq!(t.data("e", clock).await, model.data(), "{context}");
             }
-            former = Some((change, revision.version, did_count));
+            former = Some((change, revision.version, did_count, before));
         }
     }
+    assert!(unknown < repeated / 2, "{unknown} of {repeated} former states are not known");
 }
 
 pub(crate) fn previous(revision: &Revision) -> Option<String> {

@@ -39,9 +39,19 @@ impl TestStates {
 
     /// Applies a change that the state keeps.
     pub(crate) async fn known(&self, event: &Event, now: EpochMillis) -> (Revision, EntityStates) {
-        match self.apply(event, now).await {
+        self.applied(event, now, now).await
+    }
+
+    /// The same for a change that came to the bus earlier.
+    pub(crate) async fn applied(
+        &self,
+        event: &Event,
+        arrival: EpochMillis,
+        now: EpochMillis,
+    ) -> (Revision, EntityStates) {
+        match self.table.apply(event, arrival, now).await.unwrap() {
             Applied::Known { revision, states } => (revision, states),
-            Applied::TooLarge => panic!("the entity is too large"),
+            Applied::TooLarge { .. } => panic!("the entity is too large"),
         }
     }
 

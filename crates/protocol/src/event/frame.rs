@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use serde_json::value::RawValue;
 
 use super::Event;
+use crate::change_type::ChangeType;
 use crate::cloud_event::CloudEvent;
 use crate::event_message::EventMessage;
 use crate::event_type::EventType;
@@ -68,13 +69,22 @@ impl Event {
         self.is_snapshot || form.view.shows_whole_entity()
     }
 
-    /// The data before the view selects from it. A late change of a deleted entity has none in a view of the whole entity.
+    /// The entity as it is now, in a view of the whole entity. `Some(None)`: it is gone.
+    fn whole(&self, form: &MessageForm) -> Option<Option<&RawValue>> {
+        let states = self.states.as_ref().filter(|_| form.view.shows_whole_entity());
+        states.map(|states| states.after.as_deref())
+    }
+
+    fn is_deletion(&self) -> bool {
+        self.change.change_type == ChangeType::EntityDeleted
+    }
+
+    /// The data before the view selects from it. An entity that is gone has none, but that of its deletion.
     fn data(&self, form: &MessageForm) -> Cow<'_, RawValue> {
-        let whole = self.states.as_ref().filter(|_| form.view.shows_whole_entity());
-        match whole.and_then(|states| states.after.as_deref()) {
-            Some(whole) => Cow::Borrowed(whole),
-            None if whole.is_some() && self.is_late() => Cow::Owned(empty_object()),
-            None => Cow::Borrowed(&self.change.data),
+        match self.whole(form) {
+            Some(Some(whole)) => Cow::Borrowed(whole),
+            Some(None) if !self.is_deletion() || self.is_late() => Cow::Owned(empty_object()),
+            _ => Cow::Borrowed(&self.change.data),
         }
     }
 
@@ -82,12 +92,15 @@ impl Event {
         self.revision.as_ref().is_some_and(|revision| revision.is_late)
     }
 
+    /// The former values that the view shows, if any. An entity that is gone has none.
     fn previous<'a>(&'a self, form: &MessageForm) -> Option<Cow<'a, RawValue>> {
         let previous = self.revision.as_ref()?.previous.as_deref();
-        previous.filter(|_| form.view.shows_changes()).map(|previous| form.view.apply(previous))
+        let previous = previous.filter(|_| form.view.shows_changes() && !matches!(self.whole(form), Some(None)))?;
+        Some(form.view.apply(previous)).filter(|previous| previous.get() != empty_object().get())
     }
 
-    /// A view of the whole entity shows a change that is late as what the entity is now: the change itself is history.
+    /// A view of the whole entity shows what the entity is now. A change that is late, or that is repeated after a deletion, is history
+    /// itself.
     fn event_type(&self, form: &MessageForm) -> EventType {
         if form.has_left {
             return EventType::EntityLeft;
@@ -95,11 +108,9 @@ impl Event {
         if self.is_snapshot {
             return EventType::EntitySnapshot;
         }
-        match &self.states {
-            Some(states) if self.is_late() && form.view.shows_whole_entity() => match states.after {
-                Some(_) => EventType::EntityUpdated,
-                None => EventType::EntityDeleted,
-            },
+        match self.whole(form) {
+            Some(None) => EventType::EntityDeleted,
+            Some(Some(_)) if self.is_late() || self.is_deletion() => EventType::EntityUpdated,
             _ => self.change.change_type.into(),
         }
     }
@@ -128,12 +139,17 @@ impl Event {
             subscriptions: (!form.subscriptions.is_empty()).then_some(Cow::Borrowed(form.subscriptions.as_slice())),
             position: self.position.clone(),
             replayed: self.is_replayed,
-            version: revision.map(|revision| revision.version),
+            version: revision.map(|revision| revision.version).or_else(|| self.outgrown_version(form)),
             late: self.is_late(),
             // Changed attributes say nothing of the rest.
             partial: revision.is_some_and(|revision| revision.is_partial) && !form.has_left && self.shows_entity(form),
-            state: self.has_no_state.then_some(StateNotice::Unavailable),
+            state: (self.has_no_state && !form.has_left).then_some(StateNotice::Unavailable),
         }
+    }
+
+    /// The version with which an entity leaves that became too large. Events without a state have no version.
+    fn outgrown_version(&self, form: &MessageForm) -> Option<u64> {
+        self.outgrown.as_ref().filter(|_| form.has_left).map(|outgrown| outgrown.version)
     }
 
     /// The time of the change in RFC 3339, which CloudEvents requires: the bus's time if the publisher's timestamp has

@@ -105,7 +105,8 @@ fn revised(detail: &str, previous: Option<&str>, after: Option<&str>, is_late: b
     let raw = |json: &str| RawValue::from_string(json.to_owned()).unwrap();
     let mut event = event(detail);
     let revision = Revision { version: 7, is_late, is_partial: true, previous: previous.map(raw) };
-    event.revise(revision, EntityStates { before: FormerState::Unknown, after: after.map(raw) });
+    event
+        .revise(revision, EntityStates { before: FormerState::Unknown, after: after.map(raw), may_be_repeated: false });
     event
 }
 
@@ -152,6 +153,48 @@ fn a_view_of_the_whole_entity_shows_a_late_change_as_what_the_entity_is_now() {
         let published = event.message(&viewing(false, false));
         assert!(published.starts_with(&detail[..22]), "{published}");
     }
+}
+
+/// The first attempt failed, and the entity changed again before the second.
+#[test]
+fn a_view_of_the_whole_entity_shows_a_repeated_change_as_what_the_entity_is_now() {
+    let creation = UPDATE.replace("entityUpdated", "entityCreated");
+    let deletion = UPDATE.replace("entityUpdated", "entityDeleted");
+    for (detail, after, shown, data) in [
+        (UPDATE, None, "entityDeleted", "{}"),
+        (&creation, None, "entityDeleted", "{}"),
+        // The publisher may describe what it deleted.
+        (&deletion, None, "entityDeleted", r#"{"a":1}"#),
+        (&deletion, Some(r#"{"a":2}"#), "entityUpdated", r#"{"a":2}"#),
+    ] {
+        let message = revised(detail, Some(r#"{"a":0}"#), after, false).message(&viewing(true, true));
+        let has = |text: String| message.contains(&text);
+        assert!(has(format!(r#""type":"{shown}""#)) && has(format!(r#""data":{data},"#)), "{message}");
+        assert_eq!(message.contains("previous"), after.is_some(), "{message}");
+    }
+    let published = revised(UPDATE, None, None, false).message(&viewing(false, false));
+    assert!(published.contains(r#""type":"entityUpdated""#) && published.contains(r#""data":{"a":1}"#), "{published}");
+}
+
+#[test]
+fn an_entity_that_became_too_large_leaves_with_its_version() {
+    let mut event = event(UPDATE);
+    event.outgrow(7, FormerState::Unknown);
+    let left = MessageForm { has_left: true, ..MessageForm::default() };
+    let expected = format!(r#"{{"type":"entityLeft",{ENVELOPE},"timestamp":"now","version":7}}"#);
+    assert_eq!(event.message(&left), expected);
+    let published = event.message(&viewing(true, true));
+    let rest = r#""data":{"a":1},"timestamp":"now","state":"unavailable"}"#;
+    assert_eq!(published, format!(r#"{{"type":"entityUpdated",{ENVELOPE},{rest}"#));
+}
+
+#[test]
+fn there_are_no_former_values_if_the_view_hides_all_of_them() {
+    let view = View::new(["b"], Representation::Normalized).unwrap().with_state(false, true);
+    let form = MessageForm { view, ..MessageForm::default() };
+    let of = |previous| revised(UPDATE, Some(previous), Some(r#"{"a":1}"#), false).message(&form);
+    assert!(!of(r#"{"a":0}"#).contains("previous"));
+    assert!(of(r#"{"a":0,"b":0}"#).contains(r#""previous":{"b":0}"#));
 }
 
 #[test]

@@ -135,7 +135,7 @@ fn assert_judged(fields: FilterFields, cases: &[(Value, FormerState, Option<&str
     for (fields, before, after, expected) in cases {
         let mut event = Event::new("e", "2026-01-02T03:04:05Z", change(fields));
         let revision = crate::revision::Revision { version: 1, is_late: false, is_partial: false, previous: None };
-        event.revise(revision, EntityStates { before: before.clone(), after: after.map(raw) });
+        event.revise(revision, EntityStates { before: before.clone(), after: after.map(raw), may_be_repeated: false });
         assert_eq!(selection.judge(&ChangeFacts::of(&event)), *expected, "{fields} {before:?} {after:?}");
     }
 }
@@ -180,6 +180,54 @@ fn a_query_is_judged_on_the_whole_entity_before_and_after_a_change() {
     );
     let rooms = FilterFields { entity_types: texts(&["Hall"]), ..fields() };
     assert_judged(rooms, &[(named, was(fast), Some(slow), Verdict::Fails)]);
+}
+
+/// The first attempt could not write the state, so it was judged by its data, and the client shows the entity.
+#[test]
+fn a_change_that_may_have_been_delivered_by_its_data_leaves() {
+    let fields = || FilterFields { q: Some("speed>50".to_owned()), ..FilterFields::default() };
+    let selection = Selection::new(fields().check().unwrap());
+    for (may_be_repeated, speed, expected) in
+        [(true, 60, Verdict::Leaves), (true, 40, Verdict::Fails), (false, 60, Verdict::Fails)]
+    {
+        let mut event = Event::new("e", "2026-01-02T03:04:05Z", change(&json!({ "data": { "speed": speed } })));
+        let revision = crate::revision::Revision { version: 1, is_late: true, is_partial: false, previous: None };
+        let slow = r#"{"speed":40}"#;
+        let before = FormerState::Data(raw(slow));
+        event.revise(revision, EntityStates { before, after: Some(raw(slow)), may_be_repeated });
+        assert_eq!(selection.judge(&ChangeFacts::of(&event)), expected, "{may_be_repeated} {speed}");
+    }
+}
+
+#[test]
+fn an_entity_that_becomes_too_large_is_judged_by_the_data_and_leaves_what_it_matched() {
+    let fields = FilterFields { q: Some("speed>50".to_owned()), ..FilterFields::default() };
+    let selection = Selection::new(fields.check().unwrap());
+    let was = |data: &str| FormerState::Data(raw(data));
+    for (data, before, expected) in [
+        (json!({ "speed": 60 }), was(r#"{"speed":40}"#), Verdict::Passes),
+        (json!({ "name": "a" }), was(r#"{"speed":60}"#), Verdict::Leaves),
+        (json!({ "name": "a" }), was(r#"{"speed":40}"#), Verdict::Fails),
+        // It was too large before.
+        (json!({ "name": "a" }), FormerState::Unknown, Verdict::Leaves),
+    ] {
+        let mut event = Event::new("e", "2026-01-02T03:04:05Z", change(&json!({ "data": data })));
+        event.outgrow(7, before);
+        assert_eq!(selection.judge(&ChangeFacts::of(&event)), expected, "{data}");
+    }
+}
+
+/// An old update that is repeated after the deletion.
+#[test]
+fn an_entity_that_is_gone_matches_no_query() {
+    let fields = |q: &str| FilterFields { q: Some(q.to_owned()), ..FilterFields::default() };
+    let here = json!({ "georel": "disjoint", "geometry": "Point", "coordinates": [2.0, 48.0] });
+    let anywhere = FilterFields { geo_q: Some(here), ..FilterFields::default() };
+    let update = || json!({ "data": { "name": "a" } });
+    for filter in [fields("!speed"), fields("name==\"a\""), anywhere] {
+        assert_judged(filter, &[(update(), FormerState::Absent, None, Verdict::Fails)]);
+    }
+    assert_judged(FilterFields::default(), &[(update(), FormerState::Absent, None, Verdict::Passes)]);
 }
 
 #[test]

@@ -87,7 +87,7 @@ proptest! {
         match revision {
             Some(revision) if !is_snapshot => {
                 let after = after.map(|object| raw(&object.to_string()));
-                event.revise(revision, EntityStates { before: FormerState::Unknown, after });
+                event.revise(revision, EntityStates { before: FormerState::Unknown, after, may_be_repeated: true });
             }
             // A snapshot shows no change.
             Some(revision) => event = event.revised(Some(Revision { is_late: false, previous: None, ..revision })),
@@ -112,7 +112,8 @@ fn event(change_type: &str, fields: &Value) -> Event {
 
 fn revised(mut event: Event, is_late: bool, previous: Option<&str>, after: Option<&str>) -> Event {
     let revision = Revision { version: 7, is_late, is_partial: false, previous: previous.map(raw) };
-    event.revise(revision, EntityStates { before: FormerState::Unknown, after: after.map(raw) });
+    event
+        .revise(revision, EntityStates { before: FormerState::Unknown, after: after.map(raw), may_be_repeated: false });
     event
 }
 

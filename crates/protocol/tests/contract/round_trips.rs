@@ -206,7 +206,7 @@ proptest! {
             let partial = shows_entity && (is_partial || truncated);
             same(message, &EventMessage {
                 event_type,
-                previous: previous.map(|previous| form.view.apply(previous)),
+                previous: previous.map(|previous| form.view.apply(previous)).filter(|shown| shown.get() != nothing.get()),
                 version: revision.as_ref().map(|revision| revision.version),
                 late: revision.as_ref().is_some_and(|revision| revision.is_late),
                 partial: partial && !form.has_left,
