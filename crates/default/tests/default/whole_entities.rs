@@ -38,7 +38,7 @@ impl Followed {
         let at = self.setting.ago(seconds);
         match self.setting.states().apply(&event, at, at).await.unwrap() {
             Applied::Known { revision, states } => event.revise(revision, states),
-            Applied::TooLarge => event.set_without_state(),
+            Applied::TooLarge { .. } => event.set_without_state(),
         }
         self.record(&event, seconds).await;
         event
