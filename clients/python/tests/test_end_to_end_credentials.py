@@ -116,7 +116,12 @@ def test_rotation_loses_nothing(local: LocalSystem, tenant: str):
                 main = stream._shell.machine.main
                 assert main is not None
                 links.add(main.id)
-            assert sorted(event.id for event in await take(rooms, len(ids))) == sorted(ids)
+            found: list[EntityEvent] = []
+            while not set(ids) <= {event.id for event in found}:
+                found += await take(rooms, 1)
+            # An event whose state could not be written in time comes again with its state.
+            once = [event.id for event in found if event.state is None]
+            assert len(once) == len(set(once))
             assert errors == []
 
     run(check())

@@ -1,4 +1,4 @@
-"""Programs that end in the middle of something. Python warns of nothing then, also in its development mode."""
+"""Programs that end in the middle of something. Python warns of nothing then."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ PROGRAMS = {
 def test_it_ends_without_a_warning(name: str, local: LocalSystem, tenant: str):
     local.publish(room(1, data={"a": 1}), tenant=tenant)
     source = f"URL, TENANT = {local.url!r}, {tenant!r}\noptions = dict\n{PROGRAMS[name]}"
-    command = [sys.executable, "-X", "dev", "-c", source]
+    command = [sys.executable, "-W", "always", "-c", source]
     variables = environment(PYTHONPATH=str(PACKAGE / "src"))
     done = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=3 * PATIENCE)
     assert (done.returncode, done.stderr) == (0, "")

@@ -51,6 +51,30 @@ def test_a_program_can_poll(local: LocalSystem, tenant: str):
     assert rooms.next(timeout=0) is None
 
 
+def test_a_program_can_ask_whether_something_is_ready(local: LocalSystem, tenant: str):
+    async def check() -> None:
+        async with EntityStream("ws://localhost:9", tenant) as stream:
+            for each in (stream.subscribe(), stream.entities()):
+                with pytest.raises(TimeoutError):
+                    await each.wait_ready(0)
+        async with EntityStream(local.url, tenant) as stream:
+            for each in (stream.subscribe(), stream.entities()):
+                await each.wait_ready(PATIENCE)
+                await each.wait_ready(0)
+            with pytest.raises(RequestError):
+                await stream.subscribe(q="(").wait_ready(PATIENCE)
+
+    run(check())
+    with sync.EntityStream("ws://localhost:9", tenant) as stream:
+        for each in (stream.subscribe(), stream.entities()):
+            with pytest.raises(TimeoutError):
+                each.wait_ready(0)
+    with sync.EntityStream(local.url, tenant) as stream:
+        for each in (stream.subscribe(), stream.entities()):
+            each.wait_ready(PATIENCE)
+            each.wait_ready(0)
+
+
 def two_rooms(local: LocalSystem, tenant: str) -> None:
     local.publish(*[room(n, type="entityCreated", data={"n": n}) for n in (1, 2)], tenant=tenant)
     stored(local, tenant, 2)
@@ -126,8 +150,8 @@ def test_a_stream_belongs_to_one_event_loop(local: LocalSystem, tenant: str):
     stream = EntityStream(local.url, tenant)
     results: list[object] = []
 
-    async def other(rooms: Any) -> None:
-        for call in (stream.subscribe, stream.entities, stream.wake, stream.aclose, rooms.aclose, rooms.update):
+    async def other(rooms: Any, all: Any) -> None:
+        for call in (stream.subscribe, stream.entities, stream.wake, stream.aclose, rooms.aclose, rooms.update, all.update):
             with pytest.raises(RuntimeError, match="another event loop"):
                 await called(call)
         results.append(None)
@@ -135,10 +159,14 @@ def test_a_stream_belongs_to_one_event_loop(local: LocalSystem, tenant: str):
     async def check() -> None:
         rooms = stream.subscribe()
         await rooms.wait_ready(PATIENCE)
-        await asyncio.to_thread(lambda: asyncio.run(other(rooms)))
+        all = stream.entities()
+        await all.wait_ready(PATIENCE)
+        await asyncio.to_thread(lambda: asyncio.run(other(rooms, all)))
         with pytest.raises(RuntimeError, match="no running event loop"):
             await asyncio.to_thread(stream.subscribe)
         await rooms.update(q="a>1")
+        await all.update(q="a>1")
+        await all.aclose()
         await rooms.aclose()
         await until(lambda: stream.state == "idle" and not stream._shell._links)
 

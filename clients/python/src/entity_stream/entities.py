@@ -301,6 +301,10 @@ class Entities(Mapping[str, Entity]):
                 self._attach(source)
             except EntityStreamError as error:
                 self._updated(error)
+            except BaseException:
+                # A mistake of the caller, which it is told.
+                self._updating = None
+                raise
 
     def _abandon(self, error: EntityStreamError) -> None:
         """Fails all updates."""

@@ -35,6 +35,11 @@ class Call(Awaitable[T], Generic[T]):
         return asyncio.shield(self._future).__await__()
 
     @property
+    def is_over(self) -> bool:
+        """True if the call has succeeded or failed."""
+        return self._future.done()
+
+    @property
     def is_done(self) -> bool:
         """True if the call has succeeded."""
         return self._future.done() and self._future.exception() is None
@@ -173,9 +178,11 @@ def chosen_filter(filter: Filter | None, fields: FilterFields | EntitiesFields, 
     return filter if filter is not None else Filter(**fields)
 
 
-async def wait_for(call: Awaitable[T], timeout: float | None) -> T:
+async def wait_for(call: Call[T], timeout: float | None) -> T:
     """Waits for a call, for some seconds at most."""
     check_timeout(timeout)
+    if call.is_over:
+        return await call
     try:
         return await asyncio.wait_for(asyncio.ensure_future(call), timeout)
     except asyncio.TimeoutError:

@@ -26,6 +26,7 @@ from .errors import ClosedError, EntityStreamError
 from .events import EntityEvent, Item, Verdict
 from .filter import EntitiesFields, Filter, FilterFields
 from .settings import StreamOptions
+from .subscription import Call, wait_for
 from .subscription import Subscription as _Subscription
 from .view import EntityView as _EntityView
 
@@ -64,6 +65,13 @@ def _next(thread: LoopThread, buffer: Buffer[T], timeout: float | None) -> T | N
                 raise
         left = None if end is None else max(0.0, end - time.monotonic())
     return item
+
+
+def _wait_for(thread: LoopThread, call: Call[T], timeout: float | None) -> T:
+    """Waits for a call, for some seconds at most."""
+    check_timeout(timeout)
+    # The thread takes a moment to tell the result of one that is over.
+    return thread.run(wait_for(call, None), None if call.is_over else timeout)
 
 
 def _run_unless_stopped(thread: LoopThread, close: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -115,7 +123,7 @@ class Subscription(_Closing):
 
         Raises `TimeoutError` after `timeout` seconds.
         """
-        return self._thread.run(self._subscription.wait_ready(), timeout)
+        return _wait_for(self._thread, self._subscription.ready, timeout)
 
     def update(self, filter: Filter | None = None, *, timeout: float | None = None, **fields: Unpack[FilterFields]) -> Filter:
         """Exchanges the filter, and returns the one of the server.
@@ -163,7 +171,7 @@ class Entities(_Closing, Mapping[str, Entity]):
 
     def wait_ready(self, timeout: float | None = None) -> None:
         """Waits until the collection is complete. Raises `TimeoutError` after `timeout` seconds."""
-        self._thread.run(self._entities.wait_ready(), timeout)
+        _wait_for(self._thread, self._entities.ready, timeout)
 
     @property
     def is_complete(self) -> bool:
