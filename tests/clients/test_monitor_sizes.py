@@ -30,15 +30,11 @@ HARD = [
 ]  # fmt: skip
 
 
-# axe-core takes seconds for the whole page. Beside the tabs and the help, the page stays the same within a width.
-PARTS = {"events": "html", "help": "#help"}
-
-
-def offences(page: Page, part: str) -> list[str]:
-    """What axe-core finds in a part of the page, with the elements."""
+def offences(page: Page) -> list[str]:
+    """What axe-core finds, with the elements. It takes longer for a part of the page than for the whole page."""
     if not page.evaluate("'axe' in window"):
         page.evaluate(AXE.read_text())
-    found = page.evaluate("(part) => axe.run(part, { resultTypes: ['violations'] })", part)["violations"]
+    found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")["violations"]
     return [f"{one['id']}: {node['html'][:200]} {node['failureSummary']}" for one in found for node in one["nodes"][:3]]
 
 
@@ -94,4 +90,4 @@ def picture(page: Page, scheme: str, width: int, name: str, problems: list[str])
     where = f"{name} at {width} pixels"
     if (wider := overflow(page)) > 0:
         problems.append(f"{where} is {wider} pixels too wide")
-    problems.extend(f"{where}: {offence}" for offence in offences(page, PARTS.get(name, ".views")))
+    problems.extend(f"{where}: {offence}" for offence in offences(page))

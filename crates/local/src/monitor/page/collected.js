@@ -122,6 +122,8 @@ export class Collected {
   }
 }
 
+const LONG_NUMBER = /\d{16}/;
+
 /** An entity as last known. */
 class Row {
   #text;
@@ -151,9 +153,9 @@ class Row {
 
   matches(search) {
     if (!search) return true;
-    // Long numbers are in the text that arrived, and letters without escapes in the other one.
-    this.#text ??= `${this.entity.id} ${this.types.join(' ')} ${this.data} ${JSON.stringify(this.entity.data)}`.toLowerCase();
-    return this.#text.includes(search);
+    this.#text ??= `${this.entity.id} ${this.types.join(' ')} ${JSON.stringify(this.entity.data)}`.toLowerCase();
+    // `JSON.stringify` rounds a long number. The text that arrived has it, and is slower to find.
+    return this.#text.includes(search) || (LONG_NUMBER.test(search) && this.data.includes(search));
   }
 
   /** The entity as JSON text, with its attributes as they were published. */

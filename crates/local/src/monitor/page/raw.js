@@ -4,7 +4,7 @@ import { elements, member, members } from './json.js';
 const frames = new WeakMap();
 /** The message of each `data`. */
 const owners = new WeakMap();
-/** The message and the attribute of each value that the client may merge with values of other messages. */
+/** The data and the attribute of each value that the client may merge with values of other messages. */
 const sources = new WeakMap();
 /** The texts of the attributes of each `data` that was asked for. */
 const texts = new WeakMap();
