@@ -128,8 +128,9 @@ async fn largest(local: &entity_stream_local::Local, key: &str) -> Option<usize>
 pub(crate) fn processor_time() -> Duration {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
     // The name of the process, in parentheses, may contain blanks.
-    let fields: Vec<u64> =
+    // The terminal's group is -1 without a terminal.
+    let fields: Vec<i64> =
         stat.rsplit(')').next().unwrap().split_whitespace().filter_map(|field| field.parse().ok()).collect();
     // User and system time in hundredths of a second are fields 14 and 15; state is no number, and ppid is the first that is.
-    Duration::from_millis(10 * (fields[10] + fields[11]))
+    Duration::from_millis(10 * u64::try_from(fields[10] + fields[11]).unwrap())
 }
