@@ -5,6 +5,15 @@ use crate::changes::RandomChange;
 use crate::model::ModelEntity;
 use crate::support::{TestStates, at, seeds};
 
+/// A change that may be repeated after the next one.
+struct ChangeBefore {
+    change: RandomChange,
+    version: u64,
+    did_count: bool,
+    /// The entity before it.
+    before: Option<String>,
+}
+
 /// Changes one after the other, some of them repeated at once or after the next one: the state is the model's after each of them.
 #[tokio::test]
 async fn the_state_is_that_of_a_model_after_each_change() {
@@ -13,7 +22,7 @@ async fn the_state_is_that_of_a_model_after_each_change() {
         let mut rng = Rng::with_seed(seed);
         let t = TestStates::create().await;
         let mut model = ModelEntity::default();
-        let (mut first_version, mut former): (_, Option<(RandomChange, u64, bool, Option<String>)>) = (None, None);
+        let (mut first_version, mut former): (_, Option<ChangeBefore>) = (None, None);
         for number in 0..rng.usize(1..30) {
             let now = 10_000 + 100 * i64::try_from(number).unwrap() + rng.i64(0..200);
             let change = RandomChange::new(&mut rng, number, now);
@@ -43,15 +52,15 @@ async fn the_state_is_that_of_a_model_after_each_change() {
                 }
             }
             let did_count = model.counted > counted;
-            if let Some((former, version, did_count, before_it)) = former.filter(|_| rng.bool()) {
+            if let Some(ChangeBefore { change: former, version, did_count, before }) = former.filter(|_| rng.bool()) {
                 let (again, states) = t.known(&former.event(), clock).await;
                 match states.before {
                     // What it finds now, if it is not remembered.
                     _ if !did_count => {}
                     FormerState::Data(data) => {
-                        assert_eq!(Some(data.get()), before_it.as_deref(), "{context}: {former:?}")
+                        assert_eq!(Some(data.get()), before.as_deref(), "{context}: {former:?}");
                     }
-                    FormerState::Absent => assert_eq!(before_it, None, "{context}: {former:?}"),
+                    FormerState::Absent => assert_eq!(before, None, "{context}: {former:?}"),
                     FormerState::Unknown => unknown += 1,
                 }
                 repeated += 1;
@@ -63,7 +72,7 @@ async fn the_state_is_that_of_a_model_after_each_change() {
                 assert_eq!(again.version, expected, "{context}: {former:?}");
                 assert_eq!(t.data("e", clock).await, model.data(), "{context}");
             }
-            former = Some((change, revision.version, did_count, before));
+            former = Some(ChangeBefore { change, version: revision.version, did_count, before });
         }
     }
     assert!(unknown < repeated / 2, "{unknown} of {repeated} former states are not known");

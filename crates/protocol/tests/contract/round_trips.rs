@@ -210,7 +210,7 @@ proptest! {
                 version: revision.as_ref().map(|revision| revision.version),
                 late: revision.as_ref().is_some_and(|revision| revision.is_late),
                 partial: partial && !form.has_left,
-                state: has_no_state.then_some(StateNotice::Unavailable),
+                state: (has_no_state && !form.has_left).then_some(StateNotice::Unavailable),
                 id: id.as_str().into(),
                 tenant: change.tenant.as_str().into(),
                 service_path: change.service_path.as_str().into(),
