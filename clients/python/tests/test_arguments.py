@@ -56,7 +56,7 @@ SUBSCRIBE: list[tuple[dict[str, Any], str]] = [
 ]
 ENTITIES: list[tuple[dict[str, Any], str]] = [
     *FILTERS,
-    ({"on_chnge": print}, "a filter has no `on_chnge`; did you mean `on_change`?"),
+    ({"on_changed": print}, "a filter has no `on_changed`; did you mean `on_change`?"),
     ({"name": ""}, "name has to be"),
     ({"load": [{"id": "a"}]}, "load has to be a function, not list"),
     ({"whole_entity": 0}, "whole_entity has to be True or False, not int"),
@@ -74,7 +74,7 @@ VIEWS: list[tuple[dict[str, Any], str]] = [
     ({"on_change": later}, "on_change has to be an ordinary function"),
 ]
 CHANGES: list[tuple[dict[str, Any], str]] = [
-    ({"capcity": 5}, "changes has no `capcity`; did you mean `capacity`?"),
+    ({"capacities": 5}, "changes has no `capacities`; did you mean `capacity`?"),
     ({"capacity": 0}, "capacity has to be a whole number"),
     ({"overflow": None}, "overflow has to be"),
 ]
