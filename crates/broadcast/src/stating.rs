@@ -1,7 +1,8 @@
 //! The entity state's part in an invocation: it applies the changes to the states of their entities, before anything else.
 //!
-//! Invariant: the changes of one entity are applied in the order of the payload, whatever their types are. An event whose state cannot be written is delivered
-//! without one, and then fails, so that Lambda repeats it: an outage of the table stops no live event.
+//! Invariant: the changes of one entity are applied in the order of the payload, whatever their types are. An event whose state
+//! cannot be written is delivered without one, and then fails, so that Lambda repeats it: an outage of the table stops no live
+//! event.
 
 use std::collections::HashMap;
 use std::time::Duration;
