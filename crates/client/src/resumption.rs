@@ -26,7 +26,7 @@ pub(crate) struct Resumption {
     gap: Option<Gap>,
     /// The time of the last frame.
     heard: Option<SystemTime>,
-    /// When the open connection asked for past events. `None` if it has not.
+    /// When the open connection asked for past events, or had the answer. `None` if it has not asked.
     asked_at: Option<Instant>,
     /// The number of past events that the open connection has brought, without repeats.
     replayed: u64,
@@ -76,6 +76,11 @@ impl Resumption {
         (self.asked_at, self.replayed) = (has_asked.then_some(now), 0);
     }
 
+    /// The server says that the connection has asked for past events too recently.
+    pub(crate) fn asked_too_soon(&mut self, now: Instant) {
+        self.asked_at = Some(now);
+    }
+
     /// The time until the open connection may ask for past events. `None` if it may now.
     pub(crate) fn asks_in(&self, now: Instant) -> Option<Duration> {
         let rest = (self.asked_at? + RESUME_INTERVAL).saturating_duration_since(now);
@@ -97,8 +102,10 @@ impl Resumption {
         &mut self,
         bookmark: Option<Bookmark>,
         recovery: Option<Recovery>,
+        now: Instant,
     ) -> (BookmarkStep, Option<StreamItem>) {
         let gap = self.gap.take();
+        self.asked_at = self.asked_at.map(|_| now);
         let is_due = self.asked_at.is_some() || gap.is_some();
         self.rewind = None;
         self.was_too_soon = false;
@@ -117,13 +124,16 @@ impl Resumption {
         }
     }
 
-    /// The server answered a later `subscribe` of the same connection, which asked for past events or not.
+    /// The server answered a later `subscribe` of the same connection. `asked_until` is the present time if that asked for past
+    /// events.
     pub(crate) fn accepted(
-        &self,
+        &mut self,
         bookmark: Option<Bookmark>,
         recovery: Option<Recovery>,
-        has_asked: bool,
+        asked_until: Option<Instant>,
     ) -> (BookmarkStep, Option<StreamItem>) {
+        let has_asked = asked_until.is_some();
+        self.asked_at = asked_until.or(self.asked_at);
         match recovery.or_else(|| has_asked.then_some(Recovery::NotRecovered(NotRecovered::Unavailable))) {
             Some(Recovery::NotRecovered(reason)) => {
                 let not_recovered = StreamItem::NotRecovered { reason, missed_since: None };

@@ -91,9 +91,9 @@ impl SubscriptionSet {
     }
 
     /// The names of the subscriptions that the requests with which the connection opens add. A subscription that takes the place
-    /// of another is not among them.
+    /// of another is not among them, and neither is one that asks for past events of its own.
     pub(crate) fn added_at_opening(&self) -> BTreeSet<SubscriptionName> {
-        let requests = self.requests.iter().take(self.opening);
+        let requests = self.requests.iter().take(self.opening).filter(|request| request.past().is_none());
         let added = requests.flat_map(SubscriptionRequest::added);
         let is_new = |added: &&Subscription| self.accepted.iter().all(|accepted| accepted.name != added.name);
         added.filter(is_new).map(|added| added.name.clone()).collect()
@@ -302,6 +302,17 @@ impl SubscriptionSet {
                 Some(AcceptedMessage { done: self.take_first(), begun, has_asked })
             }
         }
+    }
+
+    /// The server refused a message because the connection has asked for past events too recently. Returns true if the client
+    /// sends it once more.
+    pub(crate) fn can_ask_again(&mut self) -> bool {
+        self.failures == 0 && self.requests.front().is_some_and(|request| request.past().is_some()) && self.can_retry()
+    }
+
+    /// Returns whether the server has accepted a subscription of this name.
+    pub(crate) fn has_accepted(&self, name: &SubscriptionName) -> bool {
+        self.accepted.iter().any(|accepted| accepted.name == *name)
     }
 
     /// The server could not serve the message under way. Returns true if the client sends the message again.

@@ -15,7 +15,8 @@ use entity_stream_protocol::{EventMessage, EventType};
 use tokio::time::Instant;
 
 use super::collection_key::CollectionKey;
-use super::entity::Entity;
+use super::entity::{Entity, is_whole};
+use super::entity_part::EntityPart;
 use super::gone::Gone;
 use crate::online_time::OnlineTime;
 
@@ -34,6 +35,15 @@ struct Held {
     shown_in: u64,
 }
 
+/// What messages have brought since the beginning of a load, which has no versions.
+#[derive(Debug, Default)]
+struct SinceBeginning {
+    /// The entities that they have removed.
+    removed: BTreeSet<CollectionKey>,
+    /// The parts of entities that they have brought. `None` for an entity that they have shown as a whole.
+    parts: BTreeMap<CollectionKey, Option<EntityPart>>,
+}
+
 /// The entities that match a subscription.
 #[derive(Debug, Default)]
 pub(super) struct Collection {
@@ -42,9 +52,12 @@ pub(super) struct Collection {
     online: OnlineTime,
     /// The number of beginnings so far.
     beginnings: u64,
-    /// The entities that messages have removed since the last beginning. Only a load needs them: it has no versions.
-    removed: BTreeSet<CollectionKey>,
-    is_complete: bool,
+    is_online: bool,
+    has_all: bool,
+    /// True if events have only the attributes that were published, also those with a version.
+    merges: bool,
+    /// What messages have brought since the beginning of a load. `None` if no load is awaited.
+    since: Option<SinceBeginning>,
 }
 
 impl Collection {
@@ -53,14 +66,20 @@ impl Collection {
         self.held.values().map(|held| &held.entity)
     }
 
-    /// True if the collection holds every entity that matches.
+    /// An empty collection. `merges`: events have only the attributes that were published, also those with a version.
+    pub(super) fn merging(merges: bool) -> Self {
+        Self { merges, ..Self::default() }
+    }
+
+    /// True if the collection is connected and holds every entity that matches.
     pub(super) fn is_complete(&self) -> bool {
-        self.is_complete
+        self.has_all && self.is_online
     }
 
     /// A connection opened.
     pub(super) fn connected(&mut self, now: Instant) {
         self.online.online(now);
+        self.is_online = true;
     }
 
     /// True if a snapshot or a load has begun.
@@ -68,28 +87,33 @@ impl Collection {
         self.beginnings > 0
     }
 
-    /// A snapshot or a load begins. Entities that neither it nor a later message shows are gone.
+    /// A snapshot begins. Entities that neither it nor a later message shows are gone.
     pub(super) fn begin(&mut self) {
         self.beginnings += 1;
-        self.is_complete = false;
-        self.removed.clear();
+        self.has_all = false;
+    }
+
+    /// A load begins, as a snapshot does.
+    pub(super) fn begin_load(&mut self) {
+        self.begin();
+        self.since = Some(SinceBeginning::default());
     }
 
     /// The connection ended.
     pub(super) fn disconnected(&mut self, now: Instant) {
         self.online.offline(now);
-        self.is_complete = false;
+        (self.is_online, self.has_all) = (false, false);
     }
 
     /// The stream has every change since it was complete.
     pub(super) fn recovered(&mut self) {
-        self.is_complete = true;
+        self.has_all = true;
     }
 
     /// The snapshot is complete. Removes the entities that the snapshot lacks.
     pub(super) fn snapshot_complete(&mut self, now: Instant) -> Vec<EntitiesChange> {
-        self.is_complete = true;
-        self.removed.clear();
+        self.has_all = true;
+        self.since = None;
         let beginning = self.beginnings;
         let lacking = self.held.extract_if(.., |_, held| held.shown_in < beginning);
         let lacking: Vec<_> = lacking.collect();
@@ -107,15 +131,21 @@ impl Collection {
     /// newer.
     pub(super) fn load(&mut self, entities: impl IntoIterator<Item = Entity>, now: Instant) -> Vec<EntitiesChange> {
         let beginning = self.beginnings;
+        let SinceBeginning { removed, parts } = self.since.take().unwrap_or_default();
         let mut changes = Vec::new();
         for loaded in entities {
             let key = CollectionKey::of_entity(&loaded);
             let held = self.held.get(&key);
-            if self.removed.contains(&key) || held.is_some_and(|held| held.shown_in == beginning) {
-                continue;
-            }
-            let known = held.and_then(|held| held.entity.version()).max(self.gone.version(&key));
-            let after = Arc::new(loaded.at_least(known));
+            let after = match held.filter(|held| held.shown_in == beginning) {
+                _ if removed.contains(&key) => continue,
+                Some(shown) => match parts.get(&key) {
+                    Some(Some(part)) => loaded.with_part(part, &shown.entity),
+                    // Messages have shown all of it.
+                    _ => continue,
+                },
+                None => loaded.at_least(held.and_then(|held| held.entity.version()).max(self.gone.version(&key))),
+            };
+            let after = Arc::new(after);
             self.gone.remove(&key);
             let before = self.held.insert(key, Held { entity: Arc::clone(&after), shown_in: beginning });
             changes.push(match before {
@@ -160,8 +190,9 @@ impl Collection {
         if let Some(version) = version.max(known) {
             self.gone.insert(key.clone(), version, time);
         }
-        if !self.is_complete {
-            self.removed.insert(key.clone());
+        if let Some(since) = &mut self.since {
+            since.removed.insert(key.clone());
+            since.parts.remove(key);
         }
         self.held.remove(key).map(|held| EntitiesChange::Removed(held.entity))
     }
@@ -177,8 +208,9 @@ impl Collection {
             }
             return None;
         }
-        let after = Arc::new(Entity::after(Some(&held.entity), message));
+        let after = Arc::new(Entity::after(Some(&held.entity), message, self.merges));
         held.shown_in = beginning;
+        note(self.since.as_mut(), key, message, self.merges);
         let before = std::mem::replace(&mut held.entity, Arc::clone(&after));
         Some(EntitiesChange::Updated { before, after })
     }
@@ -195,10 +227,22 @@ impl Collection {
             return None;
         }
         self.gone.remove(&key);
-        self.removed.remove(&key);
-        let entity = Arc::new(Entity::after(None, message).at_least(gone));
+        let entity = Arc::new(Entity::after(None, message, self.merges).at_least(gone));
+        note(self.since.as_mut(), key.clone(), message, self.merges);
         self.held.insert(key, Held { entity: Arc::clone(&entity), shown_in: self.beginnings });
         Some(EntitiesChange::Added(entity))
+    }
+}
+
+/// Notes a message that shows an entity, for the load that follows.
+fn note(since: Option<&mut SinceBeginning>, key: CollectionKey, message: &EventMessage<'_>, merges: bool) {
+    let Some(since) = since else { return };
+    since.removed.remove(&key);
+    let part = since.parts.entry(key).or_insert_with(|| Some(EntityPart::default()));
+    match part {
+        part if is_whole(message, merges) => *part = None,
+        Some(part) => part.take(message),
+        None => {}
     }
 }
 

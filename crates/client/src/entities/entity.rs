@@ -1,6 +1,7 @@
 use entity_stream_protocol::{EntityTypes, EventMessage, EventType, Tenant};
 use serde_json::value::RawValue;
 
+use super::entity_part::EntityPart;
 use super::loaded_entity::LoadedEntity;
 
 use super::members::EntityMembers;
@@ -22,18 +23,19 @@ impl Entity {
     /// The entity of a message that shows it: a snapshot, or an event of a subscription with
     /// [`wholeEntity`](crate::View::with_state). Any other event has only a part of the entity.
     pub fn of(message: &EventMessage<'_>) -> Self {
-        Self::after(None, message)
+        Self::after(None, message, false)
     }
 
-    /// The entity after a message about it, which is no end of it.
-    pub(super) fn after(before: Option<&Self>, message: &EventMessage<'_>) -> Self {
-        let left_out = message.truncated || message.data.is_none();
-        let replaces = !left_out && (message.version.is_some() || message.event_type == EventType::EntityCreated);
+    /// The entity after a message about it, which is no end of it. `merges`: see [`is_whole`].
+    pub(super) fn after(before: Option<&Self>, message: &EventMessage<'_>, merges: bool) -> Self {
+        let (left_out, replaces) = (is_left_out(message), is_whole(message, merges));
         let published = message.data.as_deref();
         let (data, is_partial) = match (before, published) {
             (_, Some(data)) if replaces => (data.to_owned(), message.partial),
             // The message has only a part of the entity, or nothing of it.
-            (Some(before), Some(data)) if !left_out => (merged(&before.data, data, message), before.is_partial),
+            (Some(before), Some(_)) if !left_out => {
+                (EntityPart::of(message).merged_into(&before.data), before.is_partial)
+            }
             (Some(before), _) => (before.data.clone(), true),
             (None, Some(data)) if !left_out => (data.to_owned(), true),
             (None, _) => (empty(), true),
@@ -66,6 +68,13 @@ impl Entity {
         let LoadedEntity { id, types, service_path, data } = loaded;
         let (tenant, timestamp) = (tenant.to_string(), String::new());
         Self { tenant, service_path, id, types, data, version: None, timestamp, is_partial: false }
+    }
+
+    /// The same entity with a part of it that messages have brought, and with what they told of the entity as they `showed` it.
+    pub(super) fn with_part(self, part: &EntityPart, showed: &Self) -> Self {
+        let data = part.merged_into(&self.data);
+        let is_partial = self.is_partial || part.lacks_something();
+        Self { data, is_partial, version: showed.version, timestamp: showed.timestamp.clone(), ..self }
     }
 
     /// The tenant, in lower case.
@@ -122,18 +131,15 @@ impl Entity {
     }
 }
 
-/// The data after a change that names some attributes. A changed attribute without a value was removed.
-fn merged(before: &RawValue, changed: &RawValue, message: &EventMessage<'_>) -> Box<RawValue> {
-    let (mut members, changed) = (EntityMembers::of(before), EntityMembers::of(changed));
-    if !changed.0.is_empty() {
-        let names = message.changed_attributes.as_deref().unwrap_or_default();
-        let has_value = |name: &String| changed.0.iter().any(|(other, _)| other == name);
-        members.0.retain(|(name, _)| !names.contains(name) || has_value(name));
-    }
-    for (name, value) in changed.0 {
-        members.set(name, value);
-    }
-    members.to_object().unwrap_or_else(|| before.to_owned())
+/// True if a message has the whole entity. With `merges`, only a creation has: other events have the attributes that were published.
+pub(super) fn is_whole(message: &EventMessage<'_>, merges: bool) -> bool {
+    let has_state = message.version.is_some() && !merges;
+    !is_left_out(message) && (has_state || message.event_type == EventType::EntityCreated)
+}
+
+/// True if the attributes are not in the message.
+pub(super) fn is_left_out(message: &EventMessage<'_>) -> bool {
+    message.truncated || message.data.is_none()
 }
 
 fn empty() -> Box<RawValue> {

@@ -61,17 +61,23 @@ impl EntityCollection {
     /// The stream needs its subscription without a snapshot.
     pub fn loaded(entities: impl Into<Subscription>) -> Self {
         let Subscription { name, filter, view } = entities.into();
+        let collection = Collection::merging(!view.shows_whole_entity());
         let subscription = Subscription { name, filter: filter.of_entities(), view };
-        Self { subscription, is_loaded: true, ..Self::new(Subscription::default()) }
+        Self { subscription, collection, is_loaded: true, was_complete: false }
     }
 
     /// Takes the entities that another source has shown after [`EntitiesItem::LoadNeeded`]. Returns the changes that they make, and
-    /// [`EntitiesItem::Complete`]. `tenant` is the tenant of the stream.
+    /// [`EntitiesItem::Complete`] if the collection is connected. `tenant` is the tenant of the stream. Without that item the call
+    /// changes nothing.
     pub fn load(&mut self, tenant: &Tenant, entities: impl IntoIterator<Item = LoadedEntity>) -> Vec<EntitiesItem> {
+        if !self.awaits_load() {
+            return Vec::new();
+        }
         let entities = entities.into_iter().map(|loaded| Entity::loaded(tenant, loaded));
         let changes = self.collection.load(entities, Instant::now());
         self.was_complete = true;
-        changes.into_iter().map(EntitiesItem::from).chain([EntitiesItem::Complete]).collect()
+        let complete = self.is_complete().then_some(EntitiesItem::Complete);
+        changes.into_iter().map(EntitiesItem::from).chain(complete).collect()
     }
 
     /// The collection begins on an open connection.
@@ -106,7 +112,7 @@ impl EntityCollection {
     /// The program has to load the entities.
     fn needs_load(&mut self) -> Vec<EntitiesItem> {
         self.was_complete = false;
-        self.collection.begin();
+        self.collection.begin_load();
         vec![EntitiesItem::LoadNeeded]
     }
 

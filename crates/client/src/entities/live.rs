@@ -107,13 +107,16 @@ impl Entities {
     }
 
     /// Takes the entities that another source has shown, in answer to the last [`EntitiesItem::LoadNeeded`]. The changes that they
-    /// make are handed out, and [`EntitiesItem::Complete`]. What has changed or was deleted since that item is newer and stays.
+    /// make are handed out, and [`EntitiesItem::Complete`] if the collection is connected. What has changed or was deleted since
+    /// that item is newer and stays. Without that item the call changes nothing.
     pub fn load(&mut self, entities: impl IntoIterator<Item = LoadedEntity>) {
-        match self.next.as_mut().filter(|next| next.awaits_load()) {
+        match &mut self.next {
             None => self.items.extend(self.collection.load(&self.tenant, entities)),
             Some(next) => {
                 next.load(&self.tenant, entities);
-                self.finish_update();
+                if next.is_complete() {
+                    self.finish_update();
+                }
             }
         }
     }
@@ -142,9 +145,21 @@ impl Entities {
         }
     }
 
+    /// The server refused a subscription. If it is that of the update, the former collection stays, and may need a load.
+    fn refuse_update(&mut self, is_of: impl FnOnce(&mut EntityCollection) -> bool, error: ClientError) {
+        if self.next.take_if(is_of).is_some() {
+            self.items.push_back(EntitiesItem::UpdateRefused { error });
+            self.items.extend(self.collection.awaits_load().then_some(EntitiesItem::LoadNeeded));
+        }
+    }
+
     /// Takes an item for the collection of the update.
     fn take_for_update(&mut self, item: &StreamItem) {
         let Some(next) = &mut self.next else { return };
+        // A connection that opened before the update asked for nothing.
+        if matches!(item, StreamItem::Subscribed) && !self.stream.has_accepted(&next.subscription().name) {
+            return;
+        }
         let needs_load = next.take(item).into_iter().any(|item| matches!(item, EntitiesItem::LoadNeeded));
         if needs_load {
             self.items.push_back(EntitiesItem::LoadNeeded);
@@ -172,10 +187,10 @@ impl Entities {
         self.take_for_update(&item);
         match item {
             StreamItem::Refused { request, error } => {
-                let is_refused = |next: &mut EntityCollection| request.adds(&next.subscription().name);
-                if self.next.take_if(is_refused).is_some() {
-                    self.items.push_back(EntitiesItem::UpdateRefused { error });
-                }
+                self.refuse_update(|next| request.adds(&next.subscription().name), error);
+            }
+            StreamItem::SubscriptionEnded { subscription, error } => {
+                self.refuse_update(|next| next.subscription().name == subscription.name, error);
             }
             StreamItem::Disconnected { error, retry_in, .. } => {
                 self.items.push_back(EntitiesItem::Disconnected { error, retry_in });

@@ -5,6 +5,7 @@ mod collection_key;
 mod entities_item;
 mod entity;
 mod entity_collection;
+mod entity_part;
 mod gone;
 mod live;
 mod loaded_entity;

@@ -18,12 +18,12 @@ impl Machine {
                 let part = snapshot.map(|entities| ReceivedPart { entities, next: snapshot_next });
                 let (id, bookmark) = (request_id.as_ref(), Bookmark::of(position, session));
                 if !is_subscribed && is_ours(id) {
-                    let (step, verdict) = self.resumption.answered(bookmark, recovery);
+                    let (step, verdict) = self.resumption.answered(bookmark, recovery, now);
                     self.subscribed(step, verdict, part, now)
                 } else if self.subscriptions.awaits(id) {
                     self.accepted(Some((bookmark, recovery)), part, now)
                 } else if self.snapshots.awaits(id) {
-                    let (step, verdict) = self.resumption.accepted(bookmark, recovery, false);
+                    let (step, verdict) = self.resumption.accepted(bookmark, recovery, None);
                     self.hand_out_with(verdict, None);
                     if !self.awaits_retired() {
                         self.snapshots.hold(step);
@@ -129,7 +129,8 @@ impl Machine {
     ) -> Option<ClientMessage> {
         self.no_longer_requesting();
         let AcceptedMessage { done, begun, has_asked } = self.subscriptions.accept()?;
-        let past = past.map(|(bookmark, recovery)| self.resumption.accepted(bookmark, recovery, has_asked));
+        let asked_until = has_asked.then_some(now);
+        let past = past.map(|(bookmark, recovery)| self.resumption.accepted(bookmark, recovery, asked_until));
         let (step, verdict) = past.map_or((None, None), |(step, verdict)| (Some(step), verdict));
         let step = step.filter(|_| !self.awaits_retired());
         let item = done.map(StreamItem::Accepted);

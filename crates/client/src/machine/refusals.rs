@@ -65,6 +65,10 @@ impl Machine {
         if is_request && is_about_request {
             let is_removing = self.subscriptions.is_removing();
             self.no_longer_requesting();
+            if code == ErrorCode::LimitExceeded && self.subscriptions.can_ask_again() {
+                self.resumption.asked_too_soon(now);
+                return self.send_next(now);
+            }
             if error.is_temporary() && self.subscriptions.can_retry() {
                 return self.pause_requests(REQUEST_PAUSE, now);
             }

@@ -220,14 +220,50 @@ async fn a_program_can_load_the_entities_without_a_gap() {
         LoadedEntity::from_array(&json!(entities).to_string(), "/").unwrap()
     };
     rooms.load(entities(&["urn:1", "urn:2", "urn:3"]));
-    for expected in ["+urn:1 None", "complete", "-urn:1", "complete", "disconnected", "load"] {
+    assert!(!rooms.is_complete(), "it is not connected");
+    let changes = ["+urn:1 None", "urn:2 Some(5) to Some(5)", "-urn:1", "complete", "disconnected", "load"];
+    for expected in changes {
         assert_eq!(change(&mut rooms).await, expected);
     }
     assert_eq!(ids(&rooms), ["urn:2"]);
     rooms.load(entities(&["urn:4"]));
+    rooms.load(entities(&["urn:5"]));
     for expected in ["+urn:4 None", "-urn:2", "complete"] {
         assert_eq!(change(&mut rooms).await, expected);
     }
+    rooms.close().await;
+    script.await.unwrap();
+}
+
+/// The update comes while the first `subscribe` is under way, and the server then refuses its filter.
+#[tokio::test]
+async fn an_update_counts_when_the_server_accepts_it() {
+    let server = Server::start().await;
+    let client = server.client().build().unwrap();
+    let mut rooms = client.loaded_entities(Filter::new(["Room"], None).unwrap()).unwrap();
+    let (ask, asked) = tokio::sync::oneshot::channel();
+    let (answer, answered) = tokio::sync::oneshot::channel::<()>();
+    let script = tokio::spawn(async move {
+        let mut peer = server.accept().await;
+        let subscribe = peer.message().await;
+        ask.send(()).unwrap();
+        answered.await.unwrap();
+        peer.confirm(&subscribe, json!({ "position": "05", "session": "s" })).await;
+        let update = peer.message().await;
+        let refusal = json!({ "type": "error", "code": "invalid_q", "message": "q", "requestId": update["requestId"] });
+        peer.send(&refusal).await;
+        assert!(peer.closed().await);
+    });
+    tokio::select! {
+        item = rooms.try_next() => panic!("{item:?}"),
+        asked = asked => asked.unwrap(),
+    }
+    rooms.update(Filter::new(["Hall"], None).unwrap()).unwrap();
+    answer.send(()).unwrap();
+    assert_eq!(change(&mut rooms).await, "refused");
+    assert_eq!(change(&mut rooms).await, "load", "the former filter stays");
+    rooms.load([]);
+    assert_eq!(change(&mut rooms).await, "complete");
     rooms.close().await;
     script.await.unwrap();
 }

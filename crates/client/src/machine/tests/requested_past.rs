@@ -60,7 +60,7 @@ fn the_next_one_waits_and_those_behind_it() {
     let before = driven.now;
     let message = sent(&driven.elapse());
     assert!(driven.now - before <= RESUME_INTERVAL && driven.now - before > RESUME_INTERVAL / 2);
-    assert!(message.contains(r#""subscription":"b","since":{"seconds":70}"#), "{message}");
+    assert!(message.contains(r#""subscription":"b","since":{"seconds":71}"#), "{message}");
     assert!(sent(&driven.receive(&accepted(2, &recovered(0)))).contains(r#""subscription":"c","requestId""#));
 }
 
@@ -83,6 +83,52 @@ fn a_connection_opens_with_the_past_that_its_first_subscriptions_ask_for() {
     (answer["snapshot"], answer["requestId"]) = (json!(0), json!("snapshot-1"));
     driven.receive(&answer.to_string());
     assert!(sent(&driven.elapse()).contains(r#""subscription":"c""#));
+}
+
+#[test]
+fn a_stream_that_was_idle_gets_the_past_that_it_asks_for() {
+    let mut driven = streaming();
+    driven.step(Input::Request(SubscriptionRequest::Unsubscribe(name("other"))));
+    driven.receive(&answer("unsubscribed", "request-1"));
+    while driven.machine.state() != StreamState::Idle {
+        driven.now = driven.machine.deadline().unwrap();
+        driven.step(Input::Elapsed);
+        driven.items();
+    }
+    driven.ask("a", 60, false);
+    while !matches!(driven.machine.state(), StreamState::Connecting { .. }) {
+        driven.elapse();
+    }
+    assert!(sent(&driven.step(Input::Opened)).contains(r#""since":{"seconds":6"#));
+    driven.items();
+    let past = event_at("1", "03", true).replacen('{', r#"{"subscriptions":["a"],"#, 1);
+    assert!(matches!(driven.receive(&past).item, Some(Ok(StreamItem::Event(_)))));
+    driven.receive(&answered("07", "s", &recovered(1)));
+    assert!(matches!(driven.items()[..], [StreamItem::Recovered { replayed: 1 }]));
+}
+
+/// The server counts from its own handling of the first one, which may have been later.
+#[test]
+fn a_request_that_comes_too_soon_is_sent_once_more() {
+    let mut driven = streaming();
+    driven.ask("a", 30, false);
+    driven.now += Duration::from_secs(3);
+    driven.receive(&accepted(1, &recovered(0)));
+    let answered = driven.now;
+    driven.ask("b", 30, false);
+    assert!(sent(&driven.elapse()).contains(r#""subscription":"b""#));
+    assert!(driven.now - answered >= RESUME_INTERVAL, "the time counts from the answer");
+    let refused = |number: u32| {
+        json!({ "type": "error", "code": "limit_exceeded", "message": "since may be sent once in 10 seconds",
+            "requestId": format!("request-{number}") })
+        .to_string()
+    };
+    assert!(driven.receive(&refused(2)).item.is_none());
+    let before = driven.now;
+    assert!(sent(&driven.elapse()).contains(r#""subscription":"b""#));
+    assert!(driven.now - before >= RESUME_INTERVAL - Duration::from_millis(1));
+    // Another limit.
+    assert!(matches!(driven.receive(&refused(3)).item, Some(Ok(StreamItem::Refused { .. }))));
 }
 
 /// The bookmark resumes the others, and the request keeps its own place.
