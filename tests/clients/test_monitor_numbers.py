@@ -64,6 +64,36 @@ def test_merged_attributes_have_the_numbers_that_were_published(local: LocalSyst
         ]
 
 
+def test_an_update_of_the_panel_reads_no_state_again(local: LocalSystem):
+    with monitor(local) as page:
+        values, calls, calls_of_one = page.evaluate("""async ([long, longer]) => {
+          const { PanelAttribute } = await import('/_local/monitor/panel_attribute.js');
+          const { attributeTexts, parse } = await import('/_local/monitor/raw.js');
+          const state = (value, at) => ({ at, entity: parse(`{"type":"entityUpdated","version":${at},"data":{"a":{"value":[${value}]}}}`) });
+          const past = [long, ` ${long} `, longer, '1', '1 ', '1.0', ...Array.from({ length: 54 }, (_, index) => `"a", ${index}`)].map(state);
+          const raw = attributeTexts(past.at(-1).entity.data).get('a');
+          const { exec } = RegExp.prototype;
+          let calls = 0;
+          RegExp.prototype.exec = function (text) { calls += 1; return exec.call(this, text); };
+          const callsOf = (attribute, states) => {
+            calls = 0;
+            attribute.update(raw, states, false);
+            return calls;
+          };
+          try {
+            const attribute = new PanelAttribute('a');
+            callsOf(attribute, past);
+            const again = callsOf(attribute, past);
+            return [attribute.node.textContent, again, callsOf(new PanelAttribute('a'), past.slice(-1))];
+          } finally {
+            RegExp.prototype.exec = exec;
+          }
+        }""", [LONG, LONGER])
+        # The former values: two long numbers, 1 and 1.0, and 53 lists. Space makes no other value.
+        assert values == 'a["a", 53]57'
+        assert calls == calls_of_one > 0
+
+
 def test_a_constant_number_is_a_flat_line(local: LocalSystem):
     publish_text(local, "room", '{"n":5,"m":1}', "entityCreated", timestamp="2026-01-02T03:04:05Z")
     with monitor(local) as page:

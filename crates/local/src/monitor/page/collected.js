@@ -1,6 +1,5 @@
 import { Past } from './past.js';
-import { isSame } from './json.js';
-import { attributeTexts, dataText, withData } from './raw.js';
+import { attributeTexts, dataText, isSameAttribute, withData } from './raw.js';
 
 /** The name of the subscription that keeps the entities. */
 const NAME = 'monitor-entities';
@@ -145,8 +144,8 @@ class Row {
   /** The names of the attributes that differ from the state before. */
   get changed() {
     if (!this.#changed) {
-      const old = this.before && attributeTexts(this.before.data);
-      this.#changed = new Set(old ? [...attributeTexts(this.entity.data)].filter(([name, text]) => !isSame(text, old.get(name))).map(([name]) => name) : []);
+      const { entity, before } = this;
+      this.#changed = new Set(before ? [...attributeTexts(entity.data).keys()].filter((name) => !isSameAttribute(name, entity.data, before.data)) : []);
     }
     return this.#changed;
   }

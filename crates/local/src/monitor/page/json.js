@@ -56,10 +56,8 @@ export function elements(text) {
 /** One member's value as it is written, or undefined. The last counts if there are several, as for JSON.parse. */
 export const member = (text, name) => members(text).findLast(([other]) => other === name)?.[1];
 
-/** True if two JSON texts differ in nothing but space. */
-export const isSame = (a, b) => a === b || (a !== undefined && b !== undefined && compact(a) === compact(b));
-
-const compact = (text) => [...text.matchAll(TOKEN)].join('');
+/** The JSON text without space between its tokens. */
+export const compact = (text) => (/\s/.test(text) ? text.match(TOKEN).join('') : text);
 
 /** The JSON text with line breaks, indentation and colours. `marked` names members of the outermost object. */
 export function pretty(text, marked = new Set()) {

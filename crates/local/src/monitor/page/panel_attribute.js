@@ -1,8 +1,7 @@
 import { element, setText } from './dom.js';
-import { isSame } from './json.js';
 import { localName } from './names.js';
 import { numberOf } from './number.js';
-import { attributeTexts } from './raw.js';
+import { attributeTexts, isSameAttribute } from './raw.js';
 import { drawSparkline, sparkline } from './sparkline.js';
 import { clock } from './time.js';
 import { readable } from './value.js';
@@ -13,11 +12,11 @@ const LISTED = 20;
 /** The states of an attribute in which it differs from the state before, the oldest first. */
 function values(past, name) {
   const found = [];
-  for (const { at, entity } of past) {
-    const text = attributeTexts(entity.data).get(name);
+  for (const { at, entity: { data } } of past) {
+    const text = attributeTexts(data).get(name);
     if (text === undefined) continue;
-    // Of the texts, because two long numbers that differ may be the same number of JavaScript.
-    if (!isSame(text, found.at(-1)?.text)) found.push({ at, text, number: numberOf(entity.data[name]) });
+    const last = found.at(-1);
+    if (!last || !isSameAttribute(name, data, last.data)) found.push({ at, data, text, number: numberOf(data[name]) });
     found.at(-1).until = at;
   }
   return found;
@@ -54,8 +53,9 @@ export class PanelAttribute {
   }
 
   update(raw, past, isChanged) {
-    setText(this.#value, readable(raw));
-    this.#value.title = readable(raw);
+    const value = readable(raw);
+    setText(this.#value, value);
+    this.#value.title = value;
     this.node.toggleAttribute('data-changed', isChanged);
     this.#shown = values(past, this.#name);
     const drawn = points(this.#shown);

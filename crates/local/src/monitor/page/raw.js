@@ -1,4 +1,4 @@
-import { elements, member, members } from './json.js';
+import { compact, elements, member, members } from './json.js';
 
 /** The frame of each message, and its place in the frame. A frame may have several messages. */
 const frames = new WeakMap();
@@ -8,6 +8,8 @@ const owners = new WeakMap();
 const sources = new WeakMap();
 /** The texts of the attributes of each `data` that was asked for. */
 const texts = new WeakMap();
+/** The texts without space of those attributes of each `data` that were compared, by name. */
+const compacts = new WeakMap();
 
 /** Parses a frame for the client, and keeps its text: `JSON.parse` changes numbers such as 1.0. */
 export function parse(text) {
@@ -57,6 +59,22 @@ export function attributeTexts(data) {
     texts.set(data, found);
   }
   return found;
+}
+
+/** True if an attribute's texts in two `data` differ at most in space: two long numbers may be the same number of JavaScript. */
+export function isSameAttribute(name, data, other) {
+  const text = attributeTexts(data).get(name);
+  const otherText = attributeTexts(other).get(name);
+  if (text === otherText) return true;
+  return text !== undefined && otherText !== undefined && compactText(name, data) === compactText(name, other);
+}
+
+/** An attribute's text without space. It is kept, because the panel compares all states of an entity at each update. */
+function compactText(name, data) {
+  let found = compacts.get(data);
+  if (!found) compacts.set(data, found = new Map());
+  if (!found.has(name)) found.set(name, compact(attributeTexts(data).get(name)));
+  return found.get(name);
 }
 
 function valueText(value) {
