@@ -29,7 +29,9 @@ def test_a_rewind_counts_the_time_until_the_connection():
     assert wire.read()["since"] == {"position": "p1", "session": "s"}
 
 
-@pytest.mark.parametrize(("since", "wait", "seconds"), [(30, 0, 30), (30, 0.4, 31), (29.5, 0.4, 30), (29.5, 0.9, 31), (0, 2.5, 3)])
+@pytest.mark.parametrize(
+    ("since", "wait", "seconds"), [(30, 0, 30), (30, 0.4, 31), (29.5, 0.4, 30), (29.5, 0.9, 31), (0, 2.5, 3)]
+)
 def test_a_rewind_never_loses_a_part_of_a_second(since: float, wait: float, seconds: int):
     wire = Wire()
     wire.subscribe("a", since=since)

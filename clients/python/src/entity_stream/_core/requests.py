@@ -223,12 +223,7 @@ class Requests:
             else:
                 self._set.discard([request])
                 self.removed(request)
-        elif (
-            isinstance(request, Add)
-            and error.code == "limit_exceeded"
-            and _has_since(request)
-            and not request.was_too_soon
-        ):
+        elif isinstance(request, Add) and error.code == "limit_exceeded" and _has_since(request) and not request.was_too_soon:
             request.was_too_soon = True
             self._pause_until = machine.clock.monotonic() + RESUME_INTERVAL
         else:
