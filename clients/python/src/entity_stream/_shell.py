@@ -52,6 +52,8 @@ class Shell:
         self._tasks: set[asyncio.Task[None]] = set()
         self._token_call: asyncio.Future[Any] | None = None
         self._timer: asyncio.Handle | None = None
+        #: The time of the timer.
+        self._due_at = 0.0
         self._is_pumping = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._sleep = Sleep(self.machine.clock.monotonic(), self.machine.clock.wall())
@@ -98,6 +100,7 @@ class Shell:
             await asyncio.sleep(0)
         if self._timer is not None:
             self._timer.cancel()
+            self._timer = None
         tasks = [task for task in self._tasks if task is not asyncio.current_task()]
         for task in tasks:
             task.cancel()
@@ -151,19 +154,23 @@ class Shell:
             self._links[link][1].put_nowait(text)
 
     def _set_timer(self) -> None:
+        deadline, now = self.machine.deadline(), self.machine.clock.monotonic()
         if self._timer is not None:
+            if deadline is not None and max(deadline, self._due_at) <= now:
+                # It is due already. A server that sends without a pause would otherwise put it off for ever.
+                return
             self._timer.cancel()
             self._timer = None
-        deadline = self.machine.deadline()
         if deadline is not None:
-            delay = min(LOOK, max(0.0, deadline - self.machine.clock.monotonic()))
-            self._timer = asyncio.get_running_loop().call_later(delay, self._due, _READ_STEPS)
+            self._due_at = min(now + LOOK, max(now, deadline))
+            self._timer = asyncio.get_running_loop().call_later(self._due_at - now, self._due, _READ_STEPS)
 
     def _due(self, steps: int) -> None:
         """A deadline counts once the frames are read that arrived before it. The program may have held up the loop."""
         if steps > 0:
             self._timer = asyncio.get_running_loop().call_soon(self._due, steps - 1)
         else:
+            self._timer = None
             self.call(self._elapsed)
 
     def _elapsed(self) -> None:
