@@ -122,7 +122,7 @@ def test_a_flood_of_events_holds_up_no_deadline():
             is_over.set()
 
     def handle(peer: ServerConnection) -> None:
-        event = {"type": "entityUpdated", "entityId": "u", "entityType": "T", "tenant": "demo", "data": {}, "subscriptions": ["s1"]}
+        event = {"type": "entityUpdated", "entityId": "u", "entityType": "T", "tenant": "demo", "data": {}}
         with contextlib.suppress(ConnectionClosed):
             request = json.loads(peer.recv())
             peer.send(json.dumps({"type": "subscribed", "requestId": request["requestId"]}))
@@ -130,7 +130,7 @@ def test_a_flood_of_events_holds_up_no_deadline():
             for number in itertools.count():
                 if is_over.is_set():
                     return
-                peer.send(json.dumps({**event, "id": f"e{number}"}))
+                peer.send(json.dumps({**event, "id": f"e{number}", "subscriptions": ["s1"]}))
 
     async def check(url: str) -> None:
         async with EntityStream(url, "demo", ping_interval=0.05) as stream:
