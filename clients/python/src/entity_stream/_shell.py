@@ -59,14 +59,32 @@ class Shell:
         self._sleep = Sleep(self.machine.clock.monotonic(), self.machine.clock.wall())
 
     def check_loop(self) -> None:
-        """Raises `RuntimeError` in another event loop than the one that has the connection."""
+        """Raises `RuntimeError` in another event loop than the one in use. Closes a stream whose loop has ended."""
         if self.machine.state is StreamState.CLOSED:
             return
-        loop = asyncio.get_running_loop()
-        is_in_use = bool(self._links or self._tasks or self._timer) and self._loop is not None and not self._loop.is_closed()
-        if loop is not self._loop and is_in_use:
+        loop, former = asyncio.get_running_loop(), self._loop
+        if loop is former:
+            return
+        is_in_use = bool(self._links or self._tasks or self._timer)
+        if is_in_use and former is not None and not former.is_closed():
             raise RuntimeError("the stream is in use in another event loop; make a stream for each loop")
         self._loop = loop
+        if former is not None and former.is_closed():
+            self._loop_ended()
+
+    def _loop_ended(self) -> None:
+        """The loop of the stream is closed. Its tasks and its timer never run again."""
+        is_in_use = bool(self._links or self._tasks) or self.machine.state not in (StreamState.IDLE, StreamState.FAILED)
+        self._links.clear()
+        self._opened.clear()
+        self._tasks.clear()
+        self._timer = self._token_call = None
+        if is_in_use:
+            self.machine.close()
+            for link in list(self.machine.links):
+                self.machine.closed(link, None)
+            self.machine.effects = [each for each in self.machine.effects if not isinstance(each, (Open, FetchToken))]
+            self._pump()
 
     def call(self, function: Callable[[], T]) -> T:
         """Calls the core, and carries out its effects."""
