@@ -123,6 +123,65 @@ def test_a_load_keeps_what_events_have_changed_meanwhile():
     assert {entity.id: entity.data["v"] for entity in collection.entities()} == {"a": 7, "c": 1}
 
 
+@pytest.mark.parametrize(("merges", "version"), [(True, None), (True, 5), (False, None)])
+def test_a_load_is_merged_with_the_parts_that_events_have_brought_meanwhile(merges: bool, version: int | None):
+    def loaded(name: str, **data: int) -> Entity:
+        return Entity(tenant="demo", service_path="/", id=name, type="Room", data=data)
+
+    def update(name: str, more: int | None, *, changed: tuple[str, ...] | None = None, **data: int) -> None:
+        collection.apply(event("entityUpdated", name, more, data=data, changed_attributes=changed), 0)
+
+    def values() -> dict[str, Any]:
+        return {entity.id: entity.data for entity in collection.entities()}
+
+    collection = Collection(merges=merges)
+    collection.connected(0)
+    update("stale", version, a=1, b=1)
+    collection.load_begins()
+    update("a", version, a=5)
+    update("removed", version, changed=("a", "b"), a=5)
+    collection.apply(event("entityCreated", "whole", version, data={"a": 5}), 0)
+    collection.apply(event("entityDeleted", "again", version), 0)
+    update("again", None if version is None else version + 1, a=5)
+    read = [loaded(name, a=1, b=1, c=1) for name in ("a", "removed", "whole", "again", "stale")]
+    collection.loaded(read, 0)
+    whole = {"a": 1, "b": 1, "c": 1}
+    expected = {"a": whole | {"a": 5}, "removed": {"a": 5, "c": 1}, "whole": {"a": 5}, "again": whole | {"a": 5}, "stale": whole}
+    assert values() == expected
+    assert not any(entity.is_partial for entity in collection.entities())
+    # A gap swallows a change of b.
+    collection.disconnected(0)
+    collection.connected(0)
+    collection.load_begins()
+    update("a", None if version is None else version + 2, a=6)
+    changes = collection.loaded([loaded("a", a=5, b=2)], 0)
+    assert ("updated", "a") in [(change.kind, change.entity.id) for change in changes]
+    assert values() == {"a": {"a": 6, "b": 2}}
+
+
+def test_a_load_completes_an_entity_that_the_service_knows_in_part():
+    collection = Collection()
+    collection.connected(0)
+    collection.load_begins()
+    collection.apply(event("entityUpdated", "a", 5, data={"a": 5}, partial=True), 0)
+    collection.apply(event("entityUpdated", "b", 5, data={}, truncated=True), 0)
+    both = [Entity(tenant="demo", service_path="/", id=name, type="Room", data={"a": 1, "b": 1}) for name in "ab"]
+    collection.loaded(both, 0)
+    found = [(dict(entity.data), entity.version, entity.is_partial) for entity in collection.entities()]
+    # The load may be older than the event that was too large.
+    assert found == [({"a": 5, "b": 1}, 5, False), ({"a": 1, "b": 1}, 5, True)]
+
+
+def test_an_old_event_does_not_keep_a_load_from_showing_the_present():
+    collection = Collection(merges=True)
+    collection.connected(0)
+    collection.apply(event("entityCreated", "a", 5, data={"a": 1}), 0)
+    collection.load_begins()
+    collection.apply(event("entityUpdated", "a", 4, data={"a": 0}), 0)
+    collection.loaded([Entity(tenant="demo", service_path="/", id="a", type="Room", data={"a": 2})], 0)
+    assert [dict(entity.data) for entity in collection.entities()] == [{"a": 2}]
+
+
 def test_events_are_known_for_a_quarter_of_an_hour_online():
     seen = SeenEvents(pairs=3)
     seen.online.online(0)

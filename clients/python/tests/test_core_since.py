@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from model import POSITION, Wire, subscribed
 
 from entity_stream import ClosedError, Filter, NotRecovered, Recovered, RequestError, StreamState
@@ -26,6 +27,56 @@ def test_a_rewind_counts_the_time_until_the_connection():
     wire.end()
     wire.connect()
     assert wire.read()["since"] == {"position": "p1", "session": "s"}
+
+
+@pytest.mark.parametrize(
+    ("since", "wait", "seconds"), [(30, 0, 30), (30, 0.4, 31), (29.5, 0.4, 30), (29.5, 0.9, 31), (0, 2.5, 3)]
+)
+def test_a_rewind_never_loses_a_part_of_a_second(since: float, wait: float, seconds: int):
+    wire = Wire()
+    wire.subscribe("a", since=since)
+    wire.clock.now += wait
+    wire.connect()
+    assert wire.read()["since"] == {"seconds": seconds}
+
+
+def test_the_pause_between_two_rewinds_counts_from_the_answer_to_the_first():
+    wire = Wire()
+    wire.subscribe("a", since=30)
+    wire.subscribe("b", since=60)
+    wire.connect()
+    request = wire.read()
+    wire.pass_time(4)
+    wire.answer(request, **POSITION, recovered=True, replayed=0)
+    for seconds in (74, 300):
+        wire.pass_time(9.5)
+        assert wire.sent[wire.newest] == []
+        wire.pass_time(0.5)
+        request = wire.read()
+        assert request["since"] == {"seconds": seconds}
+        if seconds == 74:
+            wire.pass_time(3)
+            wire.subscribe("c", since=290)
+            wire.answer(request, **POSITION, recovered=True, replayed=0)
+    refuse(wire, request, "limit_exceeded")
+    wire.pass_time(9.5)
+    assert wire.sent[wire.newest] == []
+    wire.pass_time(0.5)
+    assert wire.read()["since"] == {"seconds": 310}
+
+
+def test_a_rewind_that_is_closed_while_it_waits_holds_up_no_other_request():
+    wire = Wire()
+    wire.subscribe("a", since=30)
+    subscribed(wire, "a", **POSITION, recovered=True, replayed=0)
+    past, call = wire.subscribe("past", since=60)
+    other, _ = wire.subscribe("other")
+    assert wire.sent[wire.newest] == []
+    wire.machine.requests.remove(past)
+    wire.run()
+    assert isinstance(wire.program.settled[call], ClosedError)
+    assert wire.read()["subscription"] == "other"
+    assert other not in wire.program.ended
 
 
 def test_subscriptions_with_different_rewinds_need_a_message_each():
@@ -66,8 +117,9 @@ def test_a_rewind_that_is_added_while_the_stream_waits_has_a_message_of_its_own(
     wire.answer(request, position="p2", session="t", recovered=True, replayed=1)
     wire.event("e2", ["kept", "fresh"], replayed=True)
     assert wire.program.settled[call] is None
+    wire.pass_time(10)
     request = wire.read()
-    assert (request["subscription"], request["since"]) == ("past", {"seconds": 3601})
+    assert (request["subscription"], request["since"]) == ("past", {"seconds": 3611})
     wire.event("e0", ["past"], replayed=True)
     wire.answer(request, position="p2", session="t", recovered=True, replayed=1)
     assert [wire.ids(key) for key in (kept, fresh, past)] == [["e1", "e2"], ["e2"], ["e0"]]

@@ -205,7 +205,8 @@ def test_schedule(seed: int):
         elif choice < 0.98:
             server.forgotten = len(server.history)
     server.failing = server.stubborn = 0.0
-    for _ in range(40):
+    # Subscriptions that begin in the past follow one another every ten seconds.
+    for _ in range(80):
         pump(everything=True)
         wire.pass_time(1)
     assert wire.state is StreamState.CONNECTED

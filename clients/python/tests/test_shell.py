@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import hashlib
+import itertools
 import json
 import os
 import socket
@@ -18,6 +20,7 @@ import pytest
 from local import LocalSystem, environment
 from paths import PACKAGE
 from waiting import PATIENCE, run, until
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection, serve
 
 from entity_stream import DebugEntry, EntityStream, EntityStreamError
@@ -101,6 +104,39 @@ def test_events_that_arrive_while_the_program_holds_up_the_loop_are_not_lost(mon
             await asyncio.gather(keep.wait_ready(PATIENCE), rooms.wait_ready(PATIENCE))
             await rooms.aclose()
             assert [event.id async for event in rooms] == ["e1"]
+
+    with serve(handle, "127.0.0.1", 0) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        run(check(f"ws://127.0.0.1:{server.socket.getsockname()[1]}"))
+        server.shutdown()
+
+
+def test_a_flood_of_events_holds_up_no_deadline():
+    """The server sends events until the client sends a ping."""
+    actions: list[str] = []
+    is_over = threading.Event()
+
+    def read(peer: ServerConnection) -> None:
+        for text in peer:
+            actions.append(json.loads(text)["action"])
+            is_over.set()
+
+    def handle(peer: ServerConnection) -> None:
+        event = {"type": "entityUpdated", "entityId": "u", "entityType": "T", "tenant": "demo", "data": {}}
+        with contextlib.suppress(ConnectionClosed):
+            request = json.loads(peer.recv())
+            peer.send(json.dumps({"type": "subscribed", "requestId": request["requestId"]}))
+            threading.Thread(target=read, args=[peer], daemon=True).start()
+            for number in itertools.count():
+                if is_over.is_set():
+                    return
+                peer.send(json.dumps({**event, "id": f"e{number}", "subscriptions": ["s1"]}))
+
+    async def check(url: str) -> None:
+        async with EntityStream(url, "demo", ping_interval=0.05) as stream:
+            await stream.subscribe(on_item=lambda _: None).wait_ready(PATIENCE)
+            await until(is_over.is_set)
+        assert actions[0] == "ping"
 
     with serve(handle, "127.0.0.1", 0) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -180,6 +180,47 @@ def test_a_stream_belongs_to_one_event_loop(local: LocalSystem, tenant: str):
     assert len(results) == 2
 
 
+CALLS = ["subscribe", "entities", "wake", "aclose", "rooms.aclose", "rooms.update", "all.aclose", "all.update"]
+
+
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_a_stream_whose_event_loop_has_ended_is_closed(call: str, by_hand: bool):
+    made: list[Any] = []
+
+    async def check() -> None:
+        stream = EntityStream("ws://localhost:9", "demo", backoff_min=0.01)
+        rooms, all = stream.subscribe(), stream.entities()
+        made.extend((stream, rooms, all, asyncio.ensure_future(anext(rooms))))
+        await until(lambda: stream.state == "waiting")
+
+    async def other() -> None:
+        stream, rooms, all, _ = made
+        owner, _, name = call.rpartition(".")
+        function = getattr({"": stream, "rooms": rooms, "all": all}[owner], name)
+        if name in ("wake", "aclose"):
+            await called(function)
+        else:
+            with pytest.raises(ClosedError):
+                await called(function)
+        assert stream.state == "closed"
+        with pytest.raises(ClosedError):
+            stream.subscribe()
+        for each in (rooms, all):
+            with pytest.raises(ClosedError):
+                await each.wait_ready(PATIENCE)
+        assert [event async for event in rooms] == []
+        await stream.aclose()
+
+    if by_hand:
+        loop = asyncio.new_event_loop()
+        loop.run_until_complete(check())
+        loop.close()
+    else:
+        run(check())
+    run(other())
+
+
 ENTITY = Entity(tenant="demo", service_path="/", id="urn:1", type="Room", data={"a": 1})
 KEPT: list[Any] = [
     ENTITY,

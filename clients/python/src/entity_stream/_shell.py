@@ -52,19 +52,39 @@ class Shell:
         self._tasks: set[asyncio.Task[None]] = set()
         self._token_call: asyncio.Future[Any] | None = None
         self._timer: asyncio.Handle | None = None
+        #: The time of the timer.
+        self._due_at = 0.0
         self._is_pumping = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._sleep = Sleep(self.machine.clock.monotonic(), self.machine.clock.wall())
 
     def check_loop(self) -> None:
-        """Raises `RuntimeError` in another event loop than the one that has the connection."""
+        """Raises `RuntimeError` in another event loop than the one in use. Closes a stream whose loop has ended."""
         if self.machine.state is StreamState.CLOSED:
             return
-        loop = asyncio.get_running_loop()
-        is_in_use = bool(self._links or self._tasks or self._timer) and self._loop is not None and not self._loop.is_closed()
-        if loop is not self._loop and is_in_use:
+        loop, former = asyncio.get_running_loop(), self._loop
+        if loop is former:
+            return
+        is_in_use = bool(self._links or self._tasks or self._timer)
+        if is_in_use and former is not None and not former.is_closed():
             raise RuntimeError("the stream is in use in another event loop; make a stream for each loop")
         self._loop = loop
+        if former is not None and former.is_closed():
+            self._loop_ended()
+
+    def _loop_ended(self) -> None:
+        """The loop of the stream is closed. Its tasks and its timer never run again."""
+        is_in_use = bool(self._links or self._tasks) or self.machine.state not in (StreamState.IDLE, StreamState.FAILED)
+        self._links.clear()
+        self._opened.clear()
+        self._tasks.clear()
+        self._timer = self._token_call = None
+        if is_in_use:
+            self.machine.close()
+            for link in list(self.machine.links):
+                self.machine.closed(link, None)
+            self.machine.effects = [each for each in self.machine.effects if not isinstance(each, (Open, FetchToken))]
+            self._pump()
 
     def call(self, function: Callable[[], T]) -> T:
         """Calls the core, and carries out its effects."""
@@ -98,6 +118,7 @@ class Shell:
             await asyncio.sleep(0)
         if self._timer is not None:
             self._timer.cancel()
+            self._timer = None
         tasks = [task for task in self._tasks if task is not asyncio.current_task()]
         for task in tasks:
             task.cancel()
@@ -151,19 +172,23 @@ class Shell:
             self._links[link][1].put_nowait(text)
 
     def _set_timer(self) -> None:
+        deadline, now = self.machine.deadline(), self.machine.clock.monotonic()
         if self._timer is not None:
+            if deadline is not None and max(deadline, self._due_at) <= now:
+                # It is due already. A server that sends without a pause would otherwise put it off for ever.
+                return
             self._timer.cancel()
             self._timer = None
-        deadline = self.machine.deadline()
         if deadline is not None:
-            delay = min(LOOK, max(0.0, deadline - self.machine.clock.monotonic()))
-            self._timer = asyncio.get_running_loop().call_later(delay, self._due, _READ_STEPS)
+            self._due_at = min(now + LOOK, max(now, deadline))
+            self._timer = asyncio.get_running_loop().call_later(self._due_at - now, self._due, _READ_STEPS)
 
     def _due(self, steps: int) -> None:
         """A deadline counts once the frames are read that arrived before it. The program may have held up the loop."""
         if steps > 0:
             self._timer = asyncio.get_running_loop().call_soon(self._due, steps - 1)
         else:
+            self._timer = None
             self.call(self._elapsed)
 
     def _elapsed(self) -> None:

@@ -104,7 +104,7 @@ class Source:
         """Loads nothing more."""
         self._is_over = True
         self.collection.is_complete = False
-        if self._loading is not None:
+        if self._loading is not None and not self._loading.get_loop().is_closed():
             self._loading.cancel()
 
     def close(self) -> Call[None] | None:

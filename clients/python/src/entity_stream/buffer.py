@@ -187,6 +187,6 @@ class Buffer(Generic[T]):
     def _wake(self) -> None:
         while self._waiting:
             waiter = self._waiting.popleft()
-            if not waiter.done():
+            if not waiter.done() and not waiter.get_loop().is_closed():
                 waiter.set_result(None)
                 return

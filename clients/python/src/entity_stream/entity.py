@@ -35,8 +35,7 @@ class Entity:
     def after(cls, before: Entity | None, event: EntityEvent, *, merges: bool) -> Entity:
         """The entity after an event about it, which is no end of it. With `merges`, events have only some attributes."""
         published = None if event.truncated else event.data
-        is_whole = event.version is not None and not merges
-        if published is not None and (is_whole or event.type == "entityCreated"):
+        if published is not None and is_whole(event, merges=merges):
             data, is_partial = published, event.partial
         elif before is not None and published is not None:
             data, is_partial = _merged(before.data, published, event), before.is_partial
@@ -74,6 +73,12 @@ class Change:
         entity = self.after if self.after is not None else self.before
         assert entity is not None, "a change has an entity"
         return entity
+
+
+def is_whole(event: EntityEvent, *, merges: bool) -> bool:
+    """True if an event has all attributes that the service knows. With `merges`, updates have only some of them."""
+    has_data = event.data is not None and not event.truncated
+    return has_data and (event.type == "entityCreated" or (event.version is not None and not merges))
 
 
 def _merged(before: Mapping[str, Any], changed: Mapping[str, Any], event: EntityEvent) -> Mapping[str, Any]:

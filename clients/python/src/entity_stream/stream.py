@@ -213,9 +213,9 @@ class EntityStream:
             raise ValueError("since has to be a Bookmark, or a number of seconds, at least 0")
 
     def _check_open(self) -> None:
+        self._shell.check_loop()
         if self.state is StreamState.CLOSED or self._shell.machine.is_closing:
             raise ClosedError()
-        self._shell.check_loop()
 
     def _add(
         self,

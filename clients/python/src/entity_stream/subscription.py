@@ -27,9 +27,7 @@ class Call(Awaitable[T], Generic[T]):
     """The answer to a call. It can be awaited any number of times, and by several tasks."""
 
     def __init__(self) -> None:
-        self._future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        # The program need not await it: the loop over the events raises the error as well.
-        self._future.add_done_callback(lambda future: future.cancelled() or future.exception())
+        self._future: asyncio.Future[T] = self._new_future()
 
     def __await__(self) -> Generator[Any, None, T]:
         return asyncio.shield(self._future).__await__()
@@ -46,13 +44,25 @@ class Call(Awaitable[T], Generic[T]):
 
     def settle(self, result: T) -> None:
         """The call has succeeded."""
-        if not self._future.done():
-            self._future.set_result(result)
+        if not self.is_over:
+            self._open_future().set_result(result)
 
     def fail(self, error: EntityStreamError) -> None:
         """The call has failed."""
-        if not self._future.done():
-            self._future.set_exception(error)
+        if not self.is_over:
+            self._open_future().set_exception(error)
+
+    def _open_future(self) -> asyncio.Future[T]:
+        if self._future.get_loop().is_closed():
+            # It can be awaited in the present loop instead.
+            self._future = self._new_future()
+        return self._future
+
+    def _new_future(self) -> asyncio.Future[T]:
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        # The program need not await it: the loop over the events raises the error as well.
+        future.add_done_callback(lambda future: future.cancelled() or future.exception())
+        return future
 
 
 class Subscription(AsyncIterator[EntityEvent]):

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from copy import copy
 from dataclasses import dataclass, replace
 
-from ..entity import Change, Entity
+from ..entity import Change, Entity, is_whole
 from ..events import EntityEvent
 from .online_time import OnlineTime
 
@@ -45,8 +45,9 @@ class Collection:
         self._deleted = _Gone()
         self._online = OnlineTime()
         self._connections = 0
-        #: The entities that events have changed since the present load began.
-        self._touched: set[Key] = set()
+        #: The events since the present load began about entities of which they have only a part. `None` for an entity of which an
+        #: event has had the whole, or that is gone. The whole is `None` if no load is under way.
+        self._since: dict[Key, list[EntityEvent] | None] | None = None
         self.is_complete = False
 
     def entities(self) -> list[Entity]:
@@ -90,7 +91,6 @@ class Collection:
         """Takes an event, or an entity of a snapshot."""
         key, time = (event.entity_id, event.service_path, event.tenant), self._online.at(now)
         self._gone.forget(time)
-        self._touched.add(key)
         if event.type == "entityDeleted" and event.version is not None:
             self._deleted.insert(key, event.version, time)
         if event.type in ("entityDeleted", "entityLeft"):
@@ -105,28 +105,40 @@ class Collection:
 
     def load_begins(self) -> None:
         """The program reads the entities elsewhere. Events from now on are newer."""
-        self._touched.clear()
+        self._since = {}
 
     def loaded(self, entities: Iterable[Entity], now: float) -> list[Change]:
         """Takes the entities that the program has read, and removes all others."""
         self.is_complete = True
+        since, self._since = self._since or {}, None
         changes: list[Change] = []
         there: set[Key] = set()
         for entity in entities:
             key = (entity.id, entity.service_path, entity.tenant)
             there.add(key)
-            held = self._held.get(key)
-            if key in self._touched:
-                if held is not None and held.entity.is_partial:
-                    # The events have had only some of the attributes.
-                    data = {**entity.data, **held.entity.data}
-                    changes += self._set(key, replace(held.entity, data=data, is_partial=False))
-                continue
-            known = held.entity.version if held is not None else self._gone.version(key)
-            self._gone.remove(key)
-            changes += self._set(key, replace(entity, version=known))
-        lacking = [key for key in self._held if key not in there and key not in self._touched]
+            held, parts = self._held.get(key), since.get(key)
+            if key not in since:
+                known = held.entity.version if held is not None else self._gone.version(key)
+                self._gone.remove(key)
+                changes += self._set(key, replace(entity, version=known))
+            elif held is not None and parts is not None:
+                for part in parts:
+                    entity = Entity.after(entity, part, merges=True)
+                changes += self._set(key, replace(held.entity, data=entity.data, is_partial=entity.is_partial))
+        lacking = [key for key in self._held if key not in there and key not in since]
         return changes + self._drop(lacking, now)
+
+    def _note(self, key: Key, event: EntityEvent) -> None:
+        """Notes an event that has changed an entity, for the load that is under way."""
+        if self._since is None:
+            return
+        if not event.partial and is_whole(event, merges=self._merges):
+            self._since[key] = None
+            return
+        parts = self._since.setdefault(key, [])
+        if parts is not None:
+            # The load knows the attributes that the service does not know.
+            parts.append(replace(event, type="entityUpdated", partial=False) if event.partial else event)
 
     def _set(self, key: Key, entity: Entity) -> list[Change]:
         held = self._held.get(key)
@@ -149,6 +161,8 @@ class Collection:
         known = held.entity.version if held is not None else None
         if version is not None and known is not None and version < known:
             return None
+        if self._since is not None:
+            self._since[key] = None
         versions = [each for each in (version, known) if each is not None]
         if versions:
             self._gone.insert(key, max(versions), time)
@@ -169,6 +183,7 @@ class Collection:
             return None
         before, after = held.entity, Entity.after(held.entity, event, merges=self._merges)
         held.entity, held.shown_by = after, self._connections
+        self._note(key, event)
         return Change("updated", before, after)
 
     def _add(self, key: Key, event: EntityEvent) -> Change | None:
@@ -178,6 +193,9 @@ class Collection:
         if gone is not None and not is_newer:
             return None
         self._gone.remove(key)
+        if self._since is not None:
+            self._since.pop(key, None)
+        self._note(key, event)
         entity = Entity.after(None, event, merges=self._merges)
         if gone is not None and (entity.version is None or entity.version < gone):
             entity = replace(entity, version=gone)

@@ -69,6 +69,8 @@ class Link:
     opening: list[Add] = field(default_factory=list)
     begun: list[Subscription] = field(default_factory=list)
     has_since: bool = False
+    #: The time from which it may ask for past events again.
+    resumes_at: float = 0.0
     subscribed_at: float | None = None
     heard_at: float = 0.0
     ping_at: float | None = None

@@ -21,7 +21,8 @@ from .tokens import is_bound
 if TYPE_CHECKING:
     from .machine import Machine
 
-#: The seconds in which a connection may ask once for past events.
+#: The seconds in which a connection may ask once for past events. They count from the answer: the server counts from a moment in
+#: which it has the message.
 RESUME_INTERVAL = 10.0
 
 
@@ -107,6 +108,8 @@ class Opening:
         """The server has answered the first message."""
         machine = self._machine
         link.phase, link.subscribed_at = Phase.STREAMING, machine.clock.monotonic()
+        if link.has_since:
+            link.resumes_at = machine.clock.monotonic() + RESUME_INTERVAL
         machine.renewal.schedule(link)
         if link is not machine.main:
             return machine.rotation.subscribed(link, answer)

@@ -102,10 +102,17 @@ class Requests:
         if self._pause_until is not None:
             return
         now = machine.clock.monotonic()
-        due = (each for each in self._set.postponed if each.again_at <= now)
-        request = self._set.queue[0] if self._set.queue else next(due, None)
-        if request is not None:
-            self._send(link, request)
+        ripe = [each for each, at in self._times(link) if at <= now]
+        if ripe:
+            self._send(link, ripe[0])
+
+    def _times(self, link: Link) -> Iterator[tuple[Request, float]]:
+        """The requests that can be the next one, and the times from which they can be sent."""
+        if self._set.queue:
+            first = self._set.queue[0]
+            yield first, link.resumes_at if _has_since(first) else 0.0
+        for each in self._set.postponed:
+            yield each, each.again_at
 
     def is_free(self, link: Link) -> bool:
         """True if no request about subscriptions is under way on the active connection."""
@@ -153,6 +160,8 @@ class Requests:
                 self._rename_removals(old, request.wire)
                 self._set.queue.appendleft(Remove(old, [request.call], filter_in_force(answer, request.wire)))
         else:
+            if _has_since(request):
+                link.resumes_at = machine.clock.monotonic() + RESUME_INTERVAL
             self.in_force(subscription)
             machine.emit(Settled(request.call, None, filter_in_force(answer, subscription.wire)))
         if verdict is not None:
@@ -214,12 +223,7 @@ class Requests:
             else:
                 self._set.discard([request])
                 self.removed(request)
-        elif (
-            isinstance(request, Add)
-            and error.code == "limit_exceeded"
-            and request.subscription.since is not None
-            and not request.was_too_soon
-        ):
+        elif isinstance(request, Add) and error.code == "limit_exceeded" and _has_since(request) and not request.was_too_soon:
             request.was_too_soon = True
             self._pause_until = machine.clock.monotonic() + RESUME_INTERVAL
         else:
@@ -280,8 +284,8 @@ class Requests:
         link = self._machine.main
         if self._pause_until is not None:
             yield self._pause_until, self._resume
-        elif self._set.postponed and link is not None and self.is_free(link):
-            yield min(each.again_at for each in self._set.postponed), self.send_next
+        elif link is not None and self.is_free(link):
+            yield from ((at, self.send_next) for _, at in self._times(link))
 
     def _resume(self) -> None:
         self._pause_until = None
@@ -322,6 +326,10 @@ class Requests:
         self._set.discard(waiting)
         for each in waiting:
             self._machine.emit(Settled(each.call, ClosedError("the subscription")))
+
+
+def _has_since(request: Request) -> bool:
+    return isinstance(request, Add) and request.subscription.since is not None
 
 
 def own_verdict(verdict: Verdict, subscription: Subscription) -> Verdict:

@@ -55,7 +55,7 @@ class Subscription:
             return None
         if isinstance(self.since, Bookmark):
             return self.since.to_wire()
-        return {"seconds": ceil(self.since) + int(now - self.asked_at)}
+        return {"seconds": ceil(self.since + (now - self.asked_at))}
 
     def to_wire(self, *, snapshot: bool) -> dict[str, Any]:
         fields = {"subscription": self.wire, **self.filter.to_wire()}
