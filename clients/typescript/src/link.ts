@@ -34,8 +34,12 @@ export class Link {
 
   /** It asks for past events. */
   resume(): void {
-    this.resumedAt = performance.now();
     this.replayed = { all: 0, of: new Map() };
+  }
+
+  /** The server has answered. It counts the interval from its own handling of the message, which ends before its answer. */
+  resumed(): void {
+    this.resumedAt = performance.now();
   }
 }
 

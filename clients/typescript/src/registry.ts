@@ -4,9 +4,16 @@ import { type Beginning, isSameSince, wireSince } from './since.js';
 import { type Receiver, type Wire, excess } from './wire.js';
 
 /** A change of the subscriptions that the program wants. */
-export type Change =
-  | { kind: 'add' | 'replace'; wire: Wire; resolve(inForce: Filter): void; reject(error: Error): void }
-  | Removal;
+export type Change = Addition | Removal;
+
+/** A new subscription, or another filter for one. `wasTooSoon` is true if the server has refused its `since` by a limit. */
+export interface Addition {
+  kind: 'add' | 'replace';
+  wire: Wire;
+  resolve(inForce: Filter): void;
+  reject(error: Error): void;
+  wasTooSoon?: true;
+}
 
 /** The removal of a subscription. `later` is there if the server could not serve it: the time of the next attempt, and the wait before it. */
 export interface Removal {
@@ -191,7 +198,7 @@ export class Registry {
   }
 
   /** The server has accepted these subscriptions. Returns the changes that are done, to be resolved with the filter in force. */
-  accept(wires: readonly Wire[]): Exclude<Change, { kind: 'remove' }>[] {
+  accept(wires: readonly Wire[]): Addition[] {
     return wires.flatMap((wire) => {
       const change = this.changeOf(wire);
       this.accepted.set(wire.name, wire);
@@ -206,6 +213,13 @@ export class Registry {
       wire.receiver.accepted(wire);
       return [change];
     });
+  }
+
+  /** The server has refused a new subscription, perhaps because another `since` was a moment ago. It is sent once more. */
+  tooSoon(change: Addition): void {
+    change.wasTooSoon = true;
+    this.underWay.delete(change.wire.name);
+    this.forget(change.wire.name);
   }
 
   /** The server has refused a subscription. One that is there already stays if only its change was refused. */
@@ -304,8 +318,8 @@ export class Registry {
     }
   }
 
-  private changeOf(wire: Wire): Exclude<Change, { kind: 'remove' }> | undefined {
-    return this.changes.find((change): change is Exclude<Change, { kind: 'remove' }> => change.kind !== 'remove' && change.wire === wire);
+  private changeOf(wire: Wire): Addition | undefined {
+    return this.changes.find((change): change is Addition => change.kind !== 'remove' && change.wire === wire);
   }
 
   private forget(name: string): void {

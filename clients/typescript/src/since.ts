@@ -23,11 +23,13 @@ export function checkedSince(given: Since | null | undefined): Since | undefined
   return { seconds };
 }
 
-/** `since` of a message that is sent now. The seconds of the program count from its call, so the time that has passed is added. */
+/**
+ * `since` of a message that is sent now. The seconds of the program count from its call, so the time that has passed is added.
+ * A part of a second counts as a whole one, so that no event is missing.
+ */
 export function wireSince({ since, askedAt }: Beginning, now = performance.now()): Since {
   if (!('seconds' in since)) return since;
-  const waited = Math.floor((now - askedAt) / 1000);
-  return { seconds: Math.min(MOST_SECONDS, Math.ceil(since.seconds) + waited) };
+  return { seconds: Math.min(MOST_SECONDS, Math.ceil(since.seconds + (now - askedAt) / 1000)) };
 }
 
 /** True if the calls asked for the same. One message can then serve both. */

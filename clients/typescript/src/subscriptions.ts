@@ -3,7 +3,7 @@ import { filterInForce } from './filter.js';
 import type { Link } from './link.js';
 import { Lock } from './lock.js';
 import type { Frame, Since } from './messages.js';
-import type { Change, Registry, Removal } from './registry.js';
+import type { Addition, Registry, Removal } from './registry.js';
 import type { BookmarkStep, Resumption, Verdict } from './resumption.js';
 import { wireSince } from './since.js';
 import { receiveSnapshot } from './snapshot.js';
@@ -62,13 +62,13 @@ export class Subscriptions {
         const { wires, since } = this.registry.opening(this.bookmark, this.isCautious);
         if (wires.length === 0) return undefined;
         const isNew = wires.map((wire) => this.registry.isNew(wire));
-        this.begin(link, wires, since);
+        this.begin(link, wires);
         wires.forEach(({ receiver, since }, place) => {
           if (isNew[place] && !since) link.fresh.add(receiver.id);
         });
         try {
           let opened!: Opened;
-          await link.connection.request('subscribe', subscribeFields(wires, true, since), (answer) => {
+          await this.subscribe(link, wires, true, since, (answer) => {
             const told = wires.filter((wire, place) => !isNew[place] || wire.since).map(({ receiver }) => receiver);
             opened = this.opened(link, wires, told, since !== undefined, answer);
           });
@@ -86,10 +86,9 @@ export class Subscriptions {
       const wires = this.registry.restored;
       if (wires.length === 0) return false;
       const since = this.bookmark;
-      if (since) link.resume();
       for (const { name, receiver } of wires) link.routes.set(name, receiver);
       let isJoined = false;
-      await link.connection.request('subscribe', subscribeFields(wires, false, since), (answer) => {
+      await this.subscribe(link, wires, false, since, (answer) => {
         for (const { name } of wires) link.names.add(name);
         isJoined = promote();
         if (!isJoined) return;
@@ -132,12 +131,20 @@ export class Subscriptions {
     return this.isMember ? undefined : this.resumption.bookmark;
   }
 
-  private begin(link: Link, wires: readonly Wire[], since: Since | undefined): void {
+  private begin(link: Link, wires: readonly Wire[]): void {
     link.takesPositions = false;
     link.fresh.clear();
-    if (since) link.resume();
     for (const { name, receiver } of wires) link.routes.set(name, receiver);
     this.registry.begin(wires);
+  }
+
+  private async subscribe(link: Link, wires: readonly Wire[], snapshots: boolean, since: Since | undefined, answered: (answer: Frame) => void): Promise<Frame> {
+    if (since) link.resume();
+    try {
+      return await link.connection.request('subscribe', subscribeFields(wires, snapshots, since), answered);
+    } finally {
+      if (since) link.resumed();
+    }
   }
 
   private opened(link: Link, wires: readonly Wire[], told: readonly Receiver[], hasAsked: boolean, answer: Frame): Opened {
@@ -183,15 +190,16 @@ export class Subscriptions {
     this.registry.refuse(wire, error);
   }
 
-  private async put(link: Link, { kind, wire, resolve }: Exclude<Change, { kind: 'remove' }>): Promise<void> {
+  private async put(link: Link, change: Addition): Promise<void> {
+    const { kind, wire, resolve } = change;
     for (let attempt = 1; ; attempt += 1) {
       const since = wire.since && wireSince(wire.since);
-      this.begin(link, [wire], since);
+      this.begin(link, [wire]);
       if (kind === 'add' && !since) link.fresh.add(wire.receiver.id);
       try {
         let step!: BookmarkStep;
         let verdict: Verdict | undefined;
-        const answer = await link.connection.request('subscribe', subscribeFields([wire], true, since), (answer) => {
+        const answer = await this.subscribe(link, [wire], true, since, (answer) => {
           ({ step, verdict } = this.resumption.accepted(answer));
           this.registry.accept([wire]);
           link.names.add(wire.name);
@@ -208,7 +216,9 @@ export class Subscriptions {
       } catch (error) {
         if (!(error instanceof RequestError)) throw error;
         if (!isPassing(error) || attempt === ATTEMPTS) {
-          this.registry.refuse(wire, error);
+          // The limit can be the one of `since`: the second attempt tells.
+          if (since && error.code === 'limit_exceeded' && !change.wasTooSoon) this.registry.tooSoon(change);
+          else this.registry.refuse(wire, error);
           break;
         }
         await pause(link, ATTEMPT_MS);

@@ -222,10 +222,12 @@ test('a first message that failed is followed by one of what is there, or of one
   assert.deepEqual(names(registry.opening(undefined).wires), ['one', 'two']);
 });
 
-test('the first message has what is there and what is new, and events of one beginning', async () => {
+test('the first message has what is there and what is new, and events of one beginning', async (context) => {
+  const now = performance.now();
+  context.mock.method(performance, 'now', () => now);
   const registry = new Registry();
   const since = { seconds: 30 };
-  const beginning = (seconds: number) => ({ since: { since: { seconds }, askedAt: performance.now() } });
+  const beginning = (seconds: number) => ({ since: { since: { seconds }, askedAt: now } });
   const [first, rewound, later] = [wire('first'), wire('rewound', beginning(30)), wire('later', beginning(60))];
   for (const each of [first, rewound, later]) registry.add(each).catch(() => {});
   let opening = registry.opening(undefined);

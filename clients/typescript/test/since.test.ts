@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { type Beginning, wireSince } from '../src/since.js';
 import type { SubscribeOptions } from '../src/subscription.js';
 import { Scripted, eventually } from './harness/scripted.js';
@@ -42,8 +42,9 @@ test('the seconds of `since` count from the call', () => {
   const asked = (seconds: number): Beginning => ({ since: { seconds }, askedAt: 1000 });
   const at = (beginning: Beginning, now: number) => wireSince(beginning, now);
   assert.deepEqual(at(asked(30), 1000), { seconds: 30 });
-  assert.deepEqual(at(asked(30), 1999), { seconds: 30 });
+  assert.deepEqual(at(asked(30), 1999), { seconds: 31 });
   assert.deepEqual(at(asked(29.2), 3500), { seconds: 32 });
+  assert.deepEqual(at(asked(29.5), 1400), { seconds: 30 });
   assert.deepEqual(at(asked(1e12), 3500), { seconds: 2 ** 32 - 1 });
   assert.deepEqual(at({ since: { position: 'p', session: 's' }, askedAt: 0 }, 9000), { position: 'p', session: 's' });
 });
@@ -68,4 +69,83 @@ test('a subscription with `since` and a snapshot on an open connection gets both
   await eventually('the snapshot', () => told.length >= 3);
   assert.deepEqual(told, ['e1', { replayed: 1 }, ['urn:1']]);
   assert.deepEqual(server.peers[0]!.asked, ['subscribe a', 'subscribe b', 'subscribe b']);
+});
+
+/** A clock that stands still between the steps of a test. */
+function clock(context: TestContext): (ms: number) => Promise<void> {
+  let now = performance.now();
+  context.mock.method(performance, 'now', () => now);
+  context.mock.timers.enable({ apis: ['setTimeout'] });
+  return async (ms) => {
+    now += ms;
+    context.mock.timers.tick(ms);
+    await settled();
+  };
+}
+
+/** Resolves when everything that needs no time has happened: the scripted server uses `setImmediate` alone. */
+async function settled(): Promise<void> {
+  for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+}
+
+test('a second `since` on a connection waits for ten seconds after the answer to the first one', async (context) => {
+  const server = new Scripted();
+  const pass = clock(context);
+  let held: (() => void) | undefined;
+  server.handle = (peer, message) => {
+    if (message.subscriptions?.[0]?.subscription !== 'a') return false;
+    held = () => peer.answer(message);
+    return true;
+  };
+  const stream = server.stream();
+  context.after(() => stream.close());
+  stream.subscribe({}, { name: 'a', since: { seconds: 30 } });
+  await settled();
+  await pass(4000);
+  held!();
+  await settled();
+  stream.subscribe({}, { name: 'b', since: { seconds: 60 } });
+  await settled();
+  await pass(9000);
+  assert.deepEqual(server.peers[0]!.asked, ['subscribe a']);
+  await pass(1000);
+  assert.deepEqual(server.peers[0]!.asked, ['subscribe a', 'subscribe b']);
+  assert.deepEqual(server.peers[0]!.messages[1]!['since'], { seconds: 70 });
+});
+
+test('a `since` that the server refuses as too soon is sent once more, and holds up no other subscription', async (context) => {
+  const server = new Scripted();
+  const pass = clock(context);
+  const refusals = new Map([['b', 1], ['d', 2]]);
+  server.handle = (peer, message) => {
+    const name = message.subscriptions?.[0]?.subscription ?? '';
+    const left = refusals.get(name) ?? 0;
+    if (message.action !== 'subscribe' || left === 0) return false;
+    refusals.set(name, left - 1);
+    peer.refuse(message, 'limit_exceeded');
+    return true;
+  };
+  const stream = server.stream();
+  context.after(() => stream.close());
+  stream.subscribe({}, { name: 'a' });
+  await settled();
+  const second = stream.subscribe({}, { name: 'b', since: { seconds: 30 } });
+  await settled();
+  stream.subscribe({}, { name: 'c' });
+  await settled();
+  await pass(9000);
+  assert.deepEqual(server.peers[0]!.asked, ['subscribe a', 'subscribe b', 'subscribe c']);
+  assert.equal(second.state, 'pending');
+  await pass(1000);
+  assert.deepEqual(server.peers[0]!.asked.slice(3), ['subscribe b']);
+  assert.equal(second.state, 'active');
+  const third = stream.subscribe({}, { name: 'd', since: { seconds: 30 } });
+  const failure = assert.rejects(third.ready, { code: 'limit_exceeded' });
+  await settled();
+  await pass(10_000);
+  assert.equal(third.state, 'pending');
+  await pass(10_000);
+  await failure;
+  assert.deepEqual(server.peers[0]!.asked.slice(4), ['subscribe d', 'subscribe d']);
+  assert.deepEqual([server.peers.length, stream.state], [1, 'connected']);
 });

@@ -1402,8 +1402,7 @@ function checkedSince(given) {
 }
 function wireSince({ since, askedAt }, now = performance.now()) {
 	if (!("seconds" in since)) return since;
-	const waited = Math.floor((now - askedAt) / 1e3);
-	return { seconds: Math.min(MOST_SECONDS, Math.ceil(since.seconds) + waited) };
+	return { seconds: Math.min(MOST_SECONDS, Math.ceil(since.seconds + (now - askedAt) / 1e3)) };
 }
 function isSameSince(a, b) {
 	return JSON.stringify(a.since) === JSON.stringify(b.since);
@@ -1585,6 +1584,11 @@ var Registry = class {
 			wire.receiver.accepted(wire);
 			return [change];
 		});
+	}
+	tooSoon(change) {
+		change.wasTooSoon = true;
+		this.underWay.delete(change.wire.name);
+		this.forget(change.wire.name);
 	}
 	refuse(wire, error) {
 		const change = this.changeOf(wire);
@@ -1884,13 +1888,13 @@ var Subscriptions = class {
 				const { wires, since } = this.registry.opening(this.bookmark, this.isCautious);
 				if (wires.length === 0) return void 0;
 				const isNew = wires.map((wire) => this.registry.isNew(wire));
-				this.begin(link, wires, since);
+				this.begin(link, wires);
 				wires.forEach(({ receiver, since }, place) => {
 					if (isNew[place] && !since) link.fresh.add(receiver.id);
 				});
 				try {
 					let opened;
-					await link.connection.request("subscribe", subscribeFields(wires, true, since), (answer) => {
+					await this.subscribe(link, wires, true, since, (answer) => {
 						const told = wires.filter((wire, place) => !isNew[place] || wire.since).map(({ receiver }) => receiver);
 						opened = this.opened(link, wires, told, since !== void 0, answer);
 					});
@@ -1906,10 +1910,9 @@ var Subscriptions = class {
 			const wires = this.registry.restored;
 			if (wires.length === 0) return false;
 			const since = this.bookmark;
-			if (since) link.resume();
 			for (const { name, receiver } of wires) link.routes.set(name, receiver);
 			let isJoined = false;
-			await link.connection.request("subscribe", subscribeFields(wires, false, since), (answer) => {
+			await this.subscribe(link, wires, false, since, (answer) => {
 				for (const { name } of wires) link.names.add(name);
 				isJoined = promote();
 				if (!isJoined) return;
@@ -1942,12 +1945,19 @@ var Subscriptions = class {
 	get bookmark() {
 		return this.isMember ? void 0 : this.resumption.bookmark;
 	}
-	begin(link, wires, since) {
+	begin(link, wires) {
 		link.takesPositions = false;
 		link.fresh.clear();
-		if (since) link.resume();
 		for (const { name, receiver } of wires) link.routes.set(name, receiver);
 		this.registry.begin(wires);
+	}
+	async subscribe(link, wires, snapshots, since, answered) {
+		if (since) link.resume();
+		try {
+			return await link.connection.request("subscribe", subscribeFields(wires, snapshots, since), answered);
+		} finally {
+			if (since) link.resumed();
+		}
 	}
 	opened(link, wires, told, hasAsked, answer) {
 		this.isCautious = false;
@@ -1993,15 +2003,16 @@ var Subscriptions = class {
 		if (!wire) throw error;
 		this.registry.refuse(wire, error);
 	}
-	async put(link, { kind, wire, resolve }) {
+	async put(link, change) {
+		const { kind, wire, resolve } = change;
 		for (let attempt = 1;; attempt += 1) {
 			const since = wire.since && wireSince(wire.since);
-			this.begin(link, [wire], since);
+			this.begin(link, [wire]);
 			if (kind === "add" && !since) link.fresh.add(wire.receiver.id);
 			try {
 				let step;
 				let verdict;
-				const answer = await link.connection.request("subscribe", subscribeFields([wire], true, since), (answer) => {
+				const answer = await this.subscribe(link, [wire], true, since, (answer) => {
 					({step, verdict} = this.resumption.accepted(answer));
 					this.registry.accept([wire]);
 					link.names.add(wire.name);
@@ -2027,7 +2038,8 @@ var Subscriptions = class {
 			} catch (error) {
 				if (!(error instanceof RequestError)) throw error;
 				if (!isPassing(error) || attempt === ATTEMPTS) {
-					this.registry.refuse(wire, error);
+					if (since && error.code === "limit_exceeded" && !change.wasTooSoon) this.registry.tooSoon(change);
+					else this.registry.refuse(wire, error);
 					break;
 				}
 				await pause(link, ATTEMPT_MS);
@@ -2510,11 +2522,13 @@ var Link = class {
 		return Math.max(0, this.resumedAt + RESUME_INTERVAL_MS - performance.now());
 	}
 	resume() {
-		this.resumedAt = performance.now();
 		this.replayed = {
 			all: 0,
 			of: new Map()
 		};
+	}
+	resumed() {
+		this.resumedAt = performance.now();
 	}
 };
 async function openLink({ settings, clock, refused, events, trouble }, token, signal) {
