@@ -109,7 +109,7 @@ fn filter(cache: &SelectionCache, connections: &[String], event: &Event) -> (Dur
     let mut verdicts = Verdicts::new(cache, [event]);
     let matched = connections
         .iter()
-        .filter(|filter| verdicts.matching(None, filter, || false).is_some_and(|matched| !matched.is_empty()))
+        .filter(|filter| verdicts.matching(None, (filter, ""), || false).is_some_and(|matched| !matched.is_empty()))
         .count();
     (start.elapsed(), matched)
 }

@@ -139,7 +139,7 @@ fn ask(filters: &[String], detail: &str) {
         let mut verdicts = Verdicts::new(&cache, [&event]);
         filters
             .iter()
-            .filter(|filter| verdicts.matching(None, filter, || false).is_some_and(|matched| !matched.is_empty()))
+            .filter(|filter| verdicts.matching(None, (filter, ""), || false).is_some_and(|matched| !matched.is_empty()))
             .count()
     });
 }

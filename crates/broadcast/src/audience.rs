@@ -216,7 +216,7 @@ impl<'a> Audience<'a> {
         let now = self.clock.now();
         let mut verdicts = self.verdicts.lock().unwrap_or_else(PoisonError::into_inner);
         while let Some(interest) = interests.as_slice().first() {
-            let mut verdict = |want: &Want| verdicts.matching(entity_id, &want.filter, || turn.is_over());
+            let mut verdict = |want: &Want| verdicts.matching(entity_id, (&want.filter, &want.view), || turn.is_over());
             // If the turn ends within an interest, the next one finds the verdicts so far.
             let Some(events) = interest.wants.iter().map(&mut verdict).collect::<Option<Vec<_>>>() else {
                 return false;

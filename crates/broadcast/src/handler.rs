@@ -165,16 +165,16 @@ impl Broadcast {
         request_id: &str,
         deadline: Deadline,
     ) -> Vec<(Summary, Option<Failure>)> {
+        let merged_from = self.clock.now();
         if let Some(states) = &self.states {
             let spans: Vec<_> = assignments.iter().map(|assignment| span(assignment, request_id)).collect();
             let tenant = assignments.first().map(|assignment| &assignment.event.change().tenant);
             let span = shared_span(&spans, tenant);
             stating::apply(states, &mut assignments, &self.clock).instrument(span).await;
         }
-        let merged_at = self.clock.now();
         let mut batches = batches(assignments);
         let concurrency = self.concurrency.div_ceil(batches.len().max(1));
-        let serve = |batch| self.serve(batch, merged_at, request_id, self.service(concurrency, deadline));
+        let serve = |batch| self.serve(batch, merged_from, request_id, self.service(concurrency, deadline));
         join_all(batches.iter_mut().map(serve)).await
     }
 
@@ -182,7 +182,7 @@ impl Broadcast {
     async fn serve(
         &self,
         batch: &mut EventBatch<'_>,
-        merged_at: EpochMillis,
+        merged_from: EpochMillis,
         request_id: &str,
         service: Service<'_>,
     ) -> (Summary, Option<Failure>) {
@@ -192,7 +192,7 @@ impl Broadcast {
             let histories = (self.history.as_ref(), self.former_history.as_ref());
             let recording = Recording::of(histories, batch, &self.clock).await;
             if let Some(states) = &self.states {
-                stating::refresh(states, &mut batch.assignments, merged_at, &self.clock).await;
+                stating::refresh(states, &mut batch.assignments, merged_from, &self.clock).await;
             }
             service.serve(batch, &recording, &spans).await
         };

@@ -71,7 +71,7 @@ impl<'a> Messages<'a> {
 
     /// The most data that a view shows.
     fn data_bytes(&self) -> usize {
-        let whole = self.event.states().and_then(|states| states.after.as_ref());
+        let whole = self.event.whole_entity().flatten();
         whole.map_or(0, |whole| whole.get().len()).max(self.event.change().data.get().len())
     }
 

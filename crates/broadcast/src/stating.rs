@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use entity_stream_clock::Clock;
 use entity_stream_history::{Applied, EntityKey, EntityState, HistoryError, StateTable};
-use entity_stream_protocol::{EntityChange, EntityStates, EpochMillis, Event, Revision};
+use entity_stream_protocol::{EntityChange, EpochMillis, Event};
 use futures_util::{StreamExt, stream};
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -18,9 +18,9 @@ use crate::metrics;
 
 /// The longest time for all events of a tenant. Events not written by then are delivered without a state.
 const TIME: Duration = Duration::from_secs(4);
-/// The time for which an event is judged by the state that its change was merged into.
+/// The time for which the state that a change was merged into counts as the present one.
 const FRESH: Duration = Duration::from_millis(200);
-/// The longest time for reading an entity again.
+/// The longest time for reading the entities of a batch again.
 const READ_TIME: Duration = Duration::from_secs(1);
 /// The entities whose states are written at the same time.
 const AT_ONCE: usize = 16;
@@ -55,44 +55,40 @@ pub(crate) async fn apply(states: &StateTable, assignments: &mut [Assignment<'_>
     }
 }
 
-/// Reads the entities of events again if a while has passed since their changes were merged. An event is then judged by its entity as
-/// it is now, and a view of the whole entity shows that. Otherwise a client whose snapshot came meanwhile, without an entity that was
-/// deleted or that left, would be told of that entity, and never of its end. An entity that cannot be read stays as it was.
+/// Reads the entities of events again if a while has passed since the first change was merged. Views of the whole entity then show it
+/// as it is now, and are judged by that. Otherwise a client whose snapshot came meanwhile, without an entity that was deleted or that
+/// left, would be told of that entity, and never of its end. Entities that cannot be read in time stay as they were.
 pub(crate) async fn refresh(
     states: &StateTable,
     assignments: &mut [Assignment<'_>],
-    merged_at: EpochMillis,
+    merged_from: EpochMillis,
     clock: &Clock,
 ) {
-    if clock.now().since(merged_at) < FRESH {
+    if clock.now().since(merged_from) < FRESH {
         return;
     }
-    let known = assignments.iter().enumerate().filter(|(_, assignment)| assignment.event.states().is_some());
-    let keys: Vec<_> = known.map(|(index, assignment)| (index, key(assignment.event.change()))).collect();
-    let read = stream::iter(keys).map(async |(index, key)| {
-        let read = timeout(READ_TIME, states.state(&key, clock.now())).await;
-        (index, read.unwrap_or(Err(HistoryError::TimedOut { operation: "GetItem" })))
-    });
-    let read: Vec<_> = read.buffer_unordered(AT_ONCE).collect().await;
-    for (index, state) in read {
-        let event = &mut assignments[index].event;
-        match state {
-            Ok(Some(state)) => update(event, &state),
-            Ok(None) => {}
-            Err(error) => {
-                let event_id = event.id();
-                tracing::warn!(event_id, %error, "the entity of a slow attempt cannot be read again");
+    let known = assignments.iter_mut().map(|assignment| &mut assignment.event).filter(|event| event.states().is_some());
+    let mut events: HashMap<EntityKey, Vec<&mut Event>> = HashMap::new();
+    for event in known {
+        events.entry(key(event.change())).or_default().push(event);
+    }
+    let keys: Vec<_> = events.keys().cloned().collect();
+    let read = timeout(READ_TIME, states.states(&keys, clock.now())).await;
+    match read.unwrap_or(Err(HistoryError::TimedOut { operation: "BatchGetItem" })) {
+        Ok(states) => {
+            for (key, state) in states {
+                events.remove(&key).into_iter().flatten().for_each(|event| update(event, &state));
             }
         }
+        Err(error) => tracing::warn!(%error, "the entities of a slow attempt cannot be read again"),
     }
 }
 
 /// Lets the event show a later state of its entity.
 fn update(event: &mut Event, state: &EntityState) {
-    let (Some(revision), Some(states)) = (event.revision().cloned(), event.states().cloned()) else { return };
-    if state.version > revision.version && !state.is_too_large() {
-        let revision = Revision { is_partial: state.is_partial(), ..revision };
-        event.revise(revision, EntityStates { after: state.data(), ..states });
+    let is_later = event.revision().is_some_and(|revision| state.version > revision.version);
+    if is_later && !state.is_too_large() {
+        event.show_present(state.data(), state.is_partial());
     }
 }
 

@@ -15,7 +15,7 @@ pub struct EntityStates {
 /// An entity before a change.
 #[derive(Clone, Debug)]
 pub enum FormerState {
-    /// There was no such entity.
+    /// There was no such entity, or it was too large to be kept already, and left then.
     Absent,
     /// All its attributes, a JSON object.
     Data(Box<RawValue>),

@@ -1,5 +1,7 @@
 //! One change of an entity on its way to the clients, and what the service knows about the change.
 
+use serde_json::value::RawValue;
+
 use crate::entity_change::EntityChange;
 use crate::entity_states::{EntityStates, FormerState};
 use crate::position::Position;
@@ -21,9 +23,18 @@ pub struct Event {
     left_out: Option<u64>,
     revision: Option<Revision>,
     states: Option<EntityStates>,
+    present: Option<PresentEntity>,
     has_no_state: bool,
     outgrown: Option<OutgrownState>,
     is_snapshot: bool,
+}
+
+/// The entity as it is some time after the change.
+#[derive(Clone, Debug)]
+struct PresentEntity {
+    /// `None`: it is gone.
+    data: Option<Box<RawValue>>,
+    is_partial: bool,
 }
 
 /// The end of the state of an entity that is too large to be kept.
@@ -45,6 +56,7 @@ impl Event {
             left_out: None,
             revision: None,
             states: None,
+            present: None,
             has_no_state: false,
             outgrown: None,
             is_snapshot: false,
@@ -110,18 +122,36 @@ impl Event {
     pub fn revise(&mut self, revision: Revision, states: EntityStates) {
         self.revision = Some(revision);
         self.states = Some(states);
-        (self.has_no_state, self.outgrown) = (false, None);
+        (self.present, self.has_no_state, self.outgrown) = (None, false, None);
+    }
+
+    /// Records that the entity has changed again: all its attributes now, or `None` if it is gone. Views of the whole entity show it as
+    /// it is now, and are judged by that. Other views show the change.
+    pub fn show_present(&mut self, data: Option<Box<RawValue>>, is_partial: bool) {
+        self.present = Some(PresentEntity { data, is_partial });
+    }
+
+    /// True if views of the whole entity show a later state than the one after the change.
+    pub fn shows_present(&self) -> bool {
+        self.present.is_some()
+    }
+
+    /// The entity that views of the whole entity show, if it is known. `Some(None)`: it is gone.
+    pub fn whole_entity(&self) -> Option<Option<&RawValue>> {
+        let present = self.present.as_ref().map(|present| present.data.as_deref());
+        present.or_else(|| self.states.as_ref().map(|states| states.after.as_deref()))
     }
 
     /// Records that the entity has no state. The event says so.
     pub fn set_without_state(&mut self) {
         self.revision = None;
         self.states = None;
-        (self.has_no_state, self.outgrown) = (true, None);
+        (self.present, self.has_no_state, self.outgrown) = (None, true, None);
     }
 
     /// Records that the entity is too large to be kept after the change, which has this version. The event says so. It is judged by
-    /// its data. The entity leaves the subscriptions that it matched before and that the data does not match.
+    /// its data. The entity leaves the subscriptions that it matched before and that the data does not match. If it was too large before,
+    /// it has left already, and counts as absent.
     pub fn outgrow(&mut self, version: u64, before: FormerState) {
         self.set_without_state();
         self.outgrown = Some(OutgrownState { version, before });

@@ -14,16 +14,19 @@
 //! If the entity is known before and after a change, it leaves the filter if it matched `q` and `geoQ` before and does not after. It
 //! counts as having matched if its former state is not known, or if an earlier attempt may have delivered the change and its
 //! `data` matches. `notificationTrigger` and `watchedAttributes` do not matter then. An entity that does not exist matches no
-//! `q` and no `geoQ`. An entity that became too large to be kept is judged by the `data` of the change after it.
+//! `q` and no `geoQ`. An entity that is too large to be kept is judged by the `data` of each change. It leaves when it
+//! becomes too large, and not again.
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
+use serde_json::value::RawValue;
+
 use crate::change_type::ChangeType;
 use crate::entity_change::EntityChange;
 use crate::entity_data::EntityData;
-use crate::entity_states::{EntityStates, FormerState};
+use crate::entity_states::FormerState;
 use crate::event::Event;
 use crate::filter::Filter;
 use crate::geo_query::{EntityGeometry, GeoQuery};
@@ -49,7 +52,9 @@ pub enum Verdict {
 #[derive(Debug)]
 pub struct ChangeFacts<'a> {
     change: &'a EntityChange,
-    states: Option<&'a EntityStates>,
+    /// The entity that decides, if it is known. `Some(None)`: there is no such entity.
+    entity: Option<Option<&'a RawValue>>,
+    may_be_repeated: bool,
     former: Option<&'a FormerState>,
     published: EntityFacts,
     after: EntityFacts,
@@ -68,12 +73,19 @@ impl<'a> ChangeFacts<'a> {
     /// Judges this change by its content. Nothing is read yet.
     pub fn new(change: &'a EntityChange) -> Self {
         let [published, after, before] = Default::default();
-        Self { change, states: None, former: None, published, after, before }
+        Self { change, entity: None, may_be_repeated: false, former: None, published, after, before }
     }
 
     /// Judges the change of an event by the entity before and after it, if that is known.
     pub fn of(event: &'a Event) -> Self {
-        Self { states: event.states(), former: event.former(), ..Self::new(event.change()) }
+        let entity = event.states().map(|states| states.after.as_deref());
+        let may_be_repeated = event.states().is_some_and(|states| states.may_be_repeated);
+        Self { entity, may_be_repeated, former: event.former(), ..Self::new(event.change()) }
+    }
+
+    /// Judges the change of an event by the entity before it and by the one that views of the whole entity show, if they are known.
+    pub fn of_whole_entity(event: &'a Event) -> Self {
+        Self { entity: event.whole_entity(), ..Self::of(event) }
     }
 
     /// The change.
@@ -92,11 +104,11 @@ impl<'a> ChangeFacts<'a> {
     /// True if the entity does not exist after the change.
     fn is_deletion(&self) -> bool {
         let is_deletion = self.change.change_type == ChangeType::EntityDeleted;
-        is_deletion && self.states.is_none_or(|states| states.after.is_none())
+        is_deletion && self.entity.flatten().is_none()
     }
 
     fn matches_after(&self, selection: &Selection) -> bool {
-        match self.states.map(|states| states.after.as_deref()) {
+        match self.entity {
             None => self.matches_as_published(selection),
             Some(None) => !selection.needs_attributes(),
             Some(Some(data)) => self.after.match_data(selection, || EntityData::new(Some(data))),
@@ -109,8 +121,7 @@ impl<'a> ChangeFacts<'a> {
             Some(FormerState::Unknown) => true,
             Some(FormerState::Data(data)) => self.before.match_data(selection, || EntityData::new(Some(data))),
         };
-        let may_be_repeated = self.states.is_some_and(|states| states.may_be_repeated);
-        matched || (may_be_repeated && self.matches_as_published(selection))
+        matched || (self.may_be_repeated && self.matches_as_published(selection))
     }
 }
 

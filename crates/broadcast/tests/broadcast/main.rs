@@ -7,5 +7,6 @@ mod outages;
 mod positions;
 mod renewals;
 mod replays;
+mod slow_attempts;
 mod states;
 mod support;

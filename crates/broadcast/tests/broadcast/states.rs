@@ -4,13 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use entity_stream_connections::Connection;
-use entity_stream_protocol::{Filter, FilterFields, Subscription, View};
-use entity_stream_testing::{Asked, Hands, Reply};
+use entity_stream_testing::{Hands, Reply};
 use serde_json::json;
-use tokio::sync::{Notify, Semaphore};
 
-use crate::support::{Kept, Setting, dynamodb, event, is_history_write, is_post, is_state_write, refusal, text};
+use crate::support::{Kept, Setting, event, is_history_write, is_post, is_state_write, refusal};
 
 async fn is_delivered_without_a_version_and_repeated(reply: impl Fn() -> Reply + Send + Sync + 'static) {
     let works = Arc::new(AtomicBool::new(false));
@@ -77,48 +74,6 @@ async fn the_changes_of_an_entity_in_an_array_are_merged_in_its_order_whatever_i
     versions.sort_by_key(|(version, _)| *version);
     let ids: Vec<_> = versions.into_iter().map(|(_, id)| id).collect();
     assert_eq!(ids, ["e1", "e2", "e3", "e4", "e5"]);
-}
-
-/// The history takes long to write the first event. Its entity is deleted meanwhile, and a client comes whose snapshot lacks it.
-#[tokio::test]
-async fn a_slow_attempt_shows_its_entity_as_it_is_now() {
-    let (reached, written) = (Arc::new(Notify::new()), Arc::new(Semaphore::new(0)));
-    let (reaches, permits) = (Arc::clone(&reached), Arc::clone(&written));
-    let answer = move |asked: &Asked| {
-        (is_history_write(asked) && String::from_utf8_lossy(&asked.body).contains("\"e1\"")).then(|| {
-            reaches.notify_one();
-            Reply::When(Arc::clone(&permits), Box::new(dynamodb()))
-        })
-    };
-    let setting = Setting::with(Kept::All, Hands::default(), answer).await;
-    let mut deletion = event("e2");
-    deletion["detail"]["type"] = json!("entityDeleted");
-    let meanwhile = async {
-        reached.notified().await;
-        setting.invoke(&deletion).await.unwrap();
-        setting.hands.forward(1);
-        let view = View::default().with_state(true, false);
-        let whole = Subscription { view, ..Filter::default().into() };
-        let hot = FilterFields { q: Some("temperature".to_owned()), ..FilterFields::default() }.check().unwrap();
-        for (name, subscription) in [("whole", whole), ("hot", hot.into())] {
-            let subscriptions = vec![subscription];
-            setting.register_with(name, |connection| Connection { subscriptions, ..connection }).await;
-        }
-        written.add_permits(Semaphore::MAX_PERMITS / 2);
-    };
-
-    // On a slow machine, the history may have given up by now. The event is delivered all the same.
-    let update = event("e1");
-    let (_, ()) = tokio::join!(setting.invoke(&update), meanwhile);
-
-    let mut messages = setting.messages();
-    messages.sort_by_key(|message| text(&message["type"]));
-    let shown: Vec<_> =
-        messages.iter().map(|message| (&message["id"], &message["type"], message.get("data"))).collect();
-    // The sample is old and may be repeated, so it leaves the subscription that its data matches.
-    let (e1, nothing) = (json!("e1"), json!({}));
-    let expected = [(&e1, &json!("entityDeleted"), Some(&nothing)), (&e1, &json!("entityLeft"), None)];
-    assert_eq!(shown, expected);
 }
 
 /// State, then history, then the deliveries.

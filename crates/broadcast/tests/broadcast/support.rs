@@ -76,7 +76,8 @@ pub(crate) fn dynamodb() -> Reply {
     Reply::From(dynamodb_url().to_owned())
 }
 
-fn operation(asked: &Asked) -> Option<&str> {
+/// The operation of a request to DynamoDB.
+pub(crate) fn operation(asked: &Asked) -> Option<&str> {
     asked.headers.get("x-amz-target")?.to_str().ok()?.split('.').nth(1)
 }
 

@@ -14,9 +14,13 @@ pub(super) const REMOVED_FOR: i64 = 60 * 60 * 1_000_000;
 impl EntityState {
     /// The entity before a recent change, which has this time. `later` others came after it.
     pub(super) fn before(&self, later: usize, at: ChangeTime) -> FormerState {
+        if self.presence == Presence::TooLarge {
+            let found_nothing = self.recent[later].found_nothing();
+            return if found_nothing { FormerState::Absent } else { FormerState::Unknown };
+        }
         // A creation or a deletion that came later has dropped attributes that the change removed, and so does time.
         let may_have_dropped = later > 0 && (self.replaced >= at || at.0 <= self.newest.0.saturating_sub(REMOVED_FOR));
-        if self.presence == Presence::TooLarge || may_have_dropped {
+        if may_have_dropped {
             return FormerState::Unknown;
         }
         let undone = &self.recent[..=later];

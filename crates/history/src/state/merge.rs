@@ -166,9 +166,6 @@ impl<'a> EntityUpdate<'a> {
         };
         let mut state = former.clone().unwrap_or_else(|| self.unknown_entity(now));
         let order = self.order(&state);
-        // The mark tells if there was a state, so that the next repetition, which recognises this one, knows it.
-        let mark = self.mark.with(order.is_late, matches!(before, FormerState::Absent));
-        let before = if order.may_be_forgotten { FormerState::Unknown } else { before };
         let is_late = order.is_late;
         let mut is_bounded = false;
         let mut is_changed = match (self.change_type(), is_late) {
@@ -197,14 +194,21 @@ impl<'a> EntityUpdate<'a> {
         if is_changed {
             state.last = self.last();
             state.version += 1;
-            state.recent.insert(0, mark);
-            state.recent.truncate(RECENT);
             let forgotten = self.at.0.saturating_sub(REMOVED_FOR);
             state.attributes.retain(|_, attribute| attribute.value.json.is_some() || attribute.value.at.0 > forgotten);
             is_bounded = bound(&mut state);
+        }
+        // The entity left when it became too large. It does not leave again with each change.
+        let stays_too_large = state.is_too_large() && former.as_ref().is_some_and(EntityState::is_too_large);
+        let before = if stays_too_large { FormerState::Absent } else { before };
+        if is_changed {
+            // The mark tells if there was a state, so that the next repetition, which recognises this one, knows it.
+            state.recent.insert(0, self.mark.with(is_late, matches!(before, FormerState::Absent)));
+            state.recent.truncate(RECENT);
         } else if let Some(former) = former {
             state = former;
         }
+        let before = if order.may_be_forgotten { FormerState::Unknown } else { before };
         let outcome = self.outcome(&state, before, is_late, state.version);
         Merged { state, outcome, is_changed, is_bounded }
     }

@@ -132,8 +132,21 @@ async fn an_entity_that_is_too_large_has_no_state_until_it_is_created_anew() {
             other => panic!("{other:?}"),
         }
     }
-    match t.apply(&raw("3", "entityUpdated", r#"{"c":1}"#, 300), at(300)).await {
-        Applied::TooLarge { version, before: FormerState::Unknown } => assert_eq!(version, created.version + 2),
+    // It left when it became too large. It does not leave again.
+    for _ in ["first", "repeated"] {
+        match t.apply(&raw("3", "entityUpdated", r#"{"c":1}"#, 300), at(300)).await {
+            Applied::TooLarge { version, before: FormerState::Absent } => assert_eq!(version, created.version + 2),
+            other => panic!("{other:?}"),
+        }
+    }
+    // Nor does it with a late change.
+    match t.apply(&raw("0", "entityUpdated", r#"{"c":0}"#, 50), at(300)).await {
+        Applied::TooLarge { before: FormerState::Absent, .. } => {}
+        other => panic!("{other:?}"),
+    }
+    // The change that made it too large comes once more.
+    match t.apply(&raw("2", "entityUpdated", &more, 200), at(300)).await {
+        Applied::TooLarge { before: FormerState::Unknown, .. } => {}
         other => panic!("{other:?}"),
     }
     assert!(t.state("e", at(300)).await.unwrap().is_too_large());

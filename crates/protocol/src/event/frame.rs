@@ -71,8 +71,7 @@ impl Event {
 
     /// The entity as it is now, in a view of the whole entity. `Some(None)`: it is gone.
     fn whole(&self, form: &MessageForm) -> Option<Option<&RawValue>> {
-        let states = self.states.as_ref().filter(|_| form.view.shows_whole_entity());
-        states.map(|states| states.after.as_deref())
+        self.whole_entity().filter(|_| form.view.shows_whole_entity())
     }
 
     fn is_deletion(&self) -> bool {
@@ -86,6 +85,12 @@ impl Event {
             Some(None) if !self.is_deletion() || self.is_late() => Cow::Owned(empty_object()),
             _ => Cow::Borrowed(&self.change.data),
         }
+    }
+
+    /// True if not all attributes of the entity that it shows may be known.
+    fn is_partial(&self) -> bool {
+        let present = self.present.as_ref().map(|present| present.is_partial);
+        present.unwrap_or_else(|| self.revision.as_ref().is_some_and(|revision| revision.is_partial))
     }
 
     fn is_late(&self) -> bool {
@@ -142,7 +147,7 @@ impl Event {
             version: revision.map(|revision| revision.version).or_else(|| self.outgrown_version(form)),
             late: self.is_late(),
             // Changed attributes say nothing of the rest.
-            partial: revision.is_some_and(|revision| revision.is_partial) && !form.has_left && self.shows_entity(form),
+            partial: self.is_partial() && !form.has_left && self.shows_entity(form),
             state: (self.has_no_state && !form.has_left).then_some(StateNotice::Unavailable),
         }
     }

@@ -176,6 +176,20 @@ fn a_view_of_the_whole_entity_shows_a_repeated_change_as_what_the_entity_is_now(
     assert!(published.contains(r#""type":"entityUpdated""#) && published.contains(r#""data":{"a":1}"#), "{published}");
 }
 
+/// The entity changed again before the event was delivered.
+#[test]
+fn only_a_view_of_the_whole_entity_shows_the_present_entity() {
+    let mut event = revised(UPDATE, None, Some(r#"{"a":1}"#), false);
+    event.show_present(Some(RawValue::from_string(r#"{"a":2}"#.to_owned()).unwrap()), false);
+    for (is_whole, data) in [(false, r#"{"a":1}"#), (true, r#"{"a":2}"#)] {
+        let rest = format!(r#""data":{data},"timestamp":"now","version":7}}"#);
+        assert_eq!(event.message(&viewing(is_whole, false)), format!(r#"{{"type":"entityUpdated",{ENVELOPE},{rest}"#));
+    }
+    event.show_present(None, false);
+    assert!(event.message(&viewing(true, false)).starts_with(r#"{"type":"entityDeleted","#));
+    assert!(event.message(&viewing(false, false)).starts_with(r#"{"type":"entityUpdated","#));
+}
+
 #[test]
 fn an_entity_that_became_too_large_leaves_with_its_version() {
     let mut event = event(UPDATE);

@@ -208,12 +208,36 @@ fn an_entity_that_becomes_too_large_is_judged_by_the_data_and_leaves_what_it_mat
         (json!({ "speed": 60 }), was(r#"{"speed":40}"#), Verdict::Passes),
         (json!({ "name": "a" }), was(r#"{"speed":60}"#), Verdict::Leaves),
         (json!({ "name": "a" }), was(r#"{"speed":40}"#), Verdict::Fails),
-        // It was too large before.
+        // The change that made it too large is repeated.
         (json!({ "name": "a" }), FormerState::Unknown, Verdict::Leaves),
+        // It was too large before, and has left.
+        (json!({ "name": "a" }), FormerState::Absent, Verdict::Fails),
+        (json!({ "speed": 60 }), FormerState::Absent, Verdict::Passes),
     ] {
         let mut event = Event::new("e", "2026-01-02T03:04:05Z", change(&json!({ "data": data })));
         event.outgrow(7, before);
         assert_eq!(selection.judge(&ChangeFacts::of(&event)), expected, "{data}");
+    }
+}
+
+/// The entity changed again before the event was delivered.
+#[test]
+fn only_a_view_of_the_whole_entity_is_judged_by_the_present_entity() {
+    let fields = FilterFields { q: Some("speed>50".to_owned()), ..FilterFields::default() };
+    let selection = Selection::new(fields.check().unwrap());
+    let mut event = Event::new("e", "2026-01-02T03:04:05Z", change(&json!({ "data": { "speed": 60 } })));
+    let revision = crate::revision::Revision { version: 1, is_late: false, is_partial: false, previous: None };
+    let (fast, slow) = (raw(r#"{"speed":60}"#), raw(r#"{"speed":40}"#));
+    let before = FormerState::Data(fast.clone());
+    event.revise(revision, EntityStates { before, after: Some(fast), may_be_repeated: false });
+    for (present, expected) in
+        [(None, Verdict::Passes), (Some(Some(slow)), Verdict::Leaves), (Some(None), Verdict::Leaves)]
+    {
+        if let Some(present) = present {
+            event.show_present(present, false);
+        }
+        assert_eq!(selection.judge(&ChangeFacts::of_whole_entity(&event)), expected);
+        assert_eq!(selection.judge(&ChangeFacts::of(&event)), Verdict::Passes);
     }
 }
 
