@@ -24,8 +24,9 @@ use crate::reply::Reply;
 /// seconds of API Gateway and Lambda, so a table or an endpoint that does not answer never ends the function without a line in
 /// its log.
 const MESSAGE_TIME: Duration = Duration::from_secs(12);
-/// The requests for past events or snapshots that are handled at the same time. Lambda gives an instance one at a time. The local system has
-/// one instance, and if all clients come back at once, the times of a request have to suffice for it.
+/// The requests for past events or snapshots, and the exchanges of subscriptions, that are handled at the same time. Lambda gives an
+/// instance one at a time. The local system has one instance, and if all clients come back at once, the times of a request have to
+/// suffice for it.
 const READINGS: usize = 64;
 /// The longest time that a request waits for the requests before it.
 const QUEUE_TIME: Duration = Duration::from_secs(60);
@@ -42,7 +43,7 @@ pub struct DefaultRoute {
     authentication: Authentication,
     acknowledgement: Acknowledgement,
     pub(crate) clock: Clock,
-    readings: Arc<Semaphore>,
+    pub(crate) readings: Arc<Semaphore>,
 }
 
 impl DefaultRoute {
@@ -116,7 +117,7 @@ impl DefaultRoute {
             _ => false,
         };
         let act = async {
-            // The semaphore is never closed.
+            // An exchange waits for its turn later, when it is known to be one. The semaphore is never closed.
             let _turn = if reads_much { self.readings.acquire().await.ok() } else { None };
             timeout(MESSAGE_TIME, self.act(caller, &message)).await
         };

@@ -6,7 +6,7 @@
 //! A wish for what the client missed begins at its position; a wish for the moment of an exchange begins where a reader of an
 //! audience may have found neither the former nor the new subscription, and wants only what both select.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use entity_stream_connections::{Change, Connection};
 use entity_stream_history::{EntityKey, EntityState, Epoch, PastEvent, PastReading, PastRequest, Timing};
@@ -199,7 +199,7 @@ impl PastWishes {
 }
 
 impl CurrentStates {
-    /// The states of the entities of these events.
+    /// The states of the entities of these events, each of which is there once.
     ///
     /// # Errors
     /// [`NotRecovered::Unavailable`] if a state lacks a change: the change came while no states were kept, or could not be written,
@@ -209,21 +209,31 @@ impl CurrentStates {
         events: &[impl AsRef<PastEvent>],
     ) -> Result<Self, NotRecovered> {
         let states: HashMap<_, _> = states.into_iter().collect();
-        let (mut last, mut unwritten) = (HashMap::new(), HashSet::new());
+        let mut last = HashMap::new();
         for past in events.iter().map(AsRef::as_ref).filter(|_| !states.is_empty()) {
             let key = key_of(past);
             let Some(state) = states.get(&key) else { continue };
-            match past.event.revision() {
-                Some(revision) if revision.version > state.version => return Err(NotRecovered::Unavailable),
-                Some(_) => drop(unwritten.remove(&key)),
-                None if !past.event.has_no_state() => return Err(NotRecovered::Unavailable),
-                // An entity that is too large has no state that lacks the change.
-                None if state.is_too_large() => {}
-                None => drop(unwritten.insert(key.clone())),
+            if lacks(state, past) {
+                return Err(NotRecovered::Unavailable);
             }
             last.insert(key, past.event.id().to_owned());
         }
-        if unwritten.is_empty() { Ok(Self { states, last }) } else { Err(NotRecovered::Unavailable) }
+        Ok(Self { states, last })
+    }
+}
+
+/// Returns whether a state lacks the change of an event.
+fn lacks(state: &EntityState, past: &PastEvent) -> bool {
+    match past.event.revision() {
+        Some(revision) => revision.version > state.version,
+        None if !past.event.has_no_state() => true,
+        // An entity that is too large has no state that lacks the change.
+        None if state.is_too_large() => false,
+        // The change could not be written. It is missing until it comes again, unless later changes have replaced all of it.
+        None => {
+            let arrival = EpochMillis::from_rfc3339(past.event.time()).unwrap_or(past.at);
+            state.lacks(&past.event, arrival)
+        }
     }
 }
 

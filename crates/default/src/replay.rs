@@ -8,15 +8,18 @@ use entity_stream_connections::{Change, Connection};
 use entity_stream_history::{HistoryError, HistoryReader, PastEvent, StateTable};
 use entity_stream_protocol::limits::{HISTORY_BYTES, REPLAYED_EVENTS, REPLAYED_FRAMES};
 use entity_stream_protocol::{EpochMillis, NotRecovered, Position, Recovery, Since, Subscription, pack_events};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
 use crate::past::{CurrentStates, PastWishes};
 use crate::state_fault::note_fault;
 
-/// The most entities whose states are read for a replay. Those that changed in the overlap do not count towards the replayed events.
+/// The most entities whose states are read for the events that a client missed. Those that changed in the overlap do not count towards
+/// the replayed events. The moment of an exchange has no such limit: the bytes of the states and the time of the message limit it.
 const MOST_STATES: usize = 3_000;
-/// The most frames with events that a client missed. Their delivery takes seconds, and an answer cannot take longer. The moment of
-/// an exchange has no such limit: its client does not come back with another request.
+/// The most frames with events that a client missed, and of the moment of an exchange together with a snapshot. Their delivery takes
+/// seconds, and an answer cannot take longer. Without a snapshot, the moment of an exchange has no such limit: its client does not
+/// come back with another request.
 const FRAMES: usize = 600;
 /// The time after which the choice of events lets other tasks run.
 const TURN: Duration = Duration::from_millis(1);
@@ -30,6 +33,8 @@ pub(crate) struct Replay {
     pub(crate) position: Position,
     /// The verdict, if the client needs one.
     pub(crate) recovery: Option<Recovery>,
+    /// The turn of an exchange. It ends after the delivery of the frames.
+    pub(crate) turn: Option<OwnedSemaphorePermit>,
 }
 
 /// A change of the subscriptions of a connection.
@@ -43,6 +48,8 @@ pub(crate) struct Subscribing<'a> {
     pub(crate) began: EpochMillis,
     /// The states of entities, if the service keeps them.
     pub(crate) states: Option<&'a StateTable>,
+    /// The turns of exchanges; `None` if the message has its turn already.
+    pub(crate) turns: Option<&'a Arc<Semaphore>>,
 }
 
 impl Replay {
@@ -56,17 +63,27 @@ impl Replay {
     ) -> Self {
         let now = clock.now();
         let found = timeout_at(until, find(history, now, subscribing)).await;
-        let (frames, recovery) = match found.unwrap_or(Err(NotRecovered::Unavailable)) {
-            Ok(Chosen { frames, events }) => {
+        let (frames, recovery, turn) = match found.unwrap_or(Err(NotRecovered::Unavailable)) {
+            Ok(Chosen { frames, events, turn }) => {
                 let replayed = u32::try_from(events).unwrap_or(u32::MAX);
-                (frames, subscribing.since.map(|_| Recovery::Recovered { replayed }))
+                (frames, subscribing.since.map(|_| Recovery::Recovered { replayed }), turn)
             }
-            Err(reason) => (Vec::new(), Some(Recovery::NotRecovered(reason))),
+            Err(reason) => (Vec::new(), Some(Recovery::NotRecovered(reason)), None),
         };
         if let Some(recovery) = &recovery {
             tracing::info!(?recovery, "past events");
         }
-        Self { frames, position: history.table().position_of(now), recovery }
+        Self { frames, position: history.table().position_of(now), recovery, turn }
+    }
+
+    /// Leaves out the moment of an exchange if it cannot be delivered together with so many frames of a snapshot. The snapshot has what
+    /// the events changed.
+    pub(crate) fn make_room_for(&mut self, frames_of_snapshot: usize) {
+        if !self.frames.is_empty() && self.frames.len() + frames_of_snapshot > FRAMES {
+            let recovery = Recovery::NotRecovered(NotRecovered::TooMany);
+            tracing::info!(?recovery, "past events");
+            (self.frames, self.recovery) = (Vec::new(), Some(recovery));
+        }
     }
 }
 
@@ -74,10 +91,11 @@ impl Replay {
 struct Chosen {
     frames: Vec<String>,
     events: usize,
+    turn: Option<OwnedSemaphorePermit>,
 }
 
 async fn find(history: &HistoryReader, now: EpochMillis, subscribing: Subscribing<'_>) -> Result<Chosen, NotRecovered> {
-    let Subscribing { change, subscriptions, since, began, states } = subscribing;
+    let Subscribing { change, subscriptions, since, began, states, turns } = subscribing;
     let connection = &change.after;
     if let Some(Since::Position { position, .. }) = since
         && !history.table().knows(position)
@@ -87,17 +105,22 @@ async fn find(history: &HistoryReader, now: EpochMillis, subscribing: Subscribin
     let timing = history.table().timing();
     let mut wishes = PastWishes::after(change, (subscriptions, since), (timing, states.is_some()), began)?;
     let Some(from) = wishes.from() else { return Ok(Chosen::default()) };
+    // A message has one turn at most, so none waits for another that waits for it. The semaphore is never closed.
+    let turn = match turns {
+        Some(turns) => Arc::clone(turns).acquire_owned().await.ok(),
+        None => None,
+    };
     let readings = wishes.registered(now);
     let epoch = history.table().epoch().await.map_err(|error| unavailable(&error))?;
     readings.judge(epoch.as_ref())?;
     let past = history.read(&connection.tenant, from, now, HISTORY_BYTES).await.map_err(|error| unavailable(&error))?;
     tracing::debug!(events = past.events.len(), read_capacity = past.read_capacity, "the history was read");
     let current = match states {
-        Some(states) => current_states(states, &mut wishes, &past.events, now).await?,
+        Some(states) => current_states(states, &mut wishes, &past.events, (now, since.is_some())).await?,
         None => CurrentStates::default(),
     };
     let most_frames = if since.is_some() { FRAMES } else { usize::MAX };
-    let (mut messages, mut events, mut counted, mut bytes, mut turn) = (Vec::new(), 0, 0, 0, Instant::now());
+    let (mut messages, mut events, mut counted, mut bytes, mut yielded) = (Vec::new(), 0, 0, 0, Instant::now());
     for past in &past.events {
         let of_event = wishes.messages(past, &current);
         events += usize::from(!of_event.is_empty());
@@ -110,9 +133,9 @@ async fn find(history: &HistoryReader, now: EpochMillis, subscribing: Subscribin
         if is_too_much || counted > most_messages(connection) {
             return Err(NotRecovered::TooMany);
         }
-        if turn.elapsed() > TURN {
+        if yielded.elapsed() > TURN {
             tokio::task::yield_now().await;
-            turn = Instant::now();
+            yielded = Instant::now();
         }
     }
     let packed = |messages| pack_events::<String>(messages).into_iter().map(|frame| frame.text).collect();
@@ -120,7 +143,7 @@ async fn find(history: &HistoryReader, now: EpochMillis, subscribing: Subscribin
     if frames.len() > most_frames {
         return Err(NotRecovered::TooMany);
     }
-    Ok(Chosen { frames, events })
+    Ok(Chosen { frames, events, turn })
 }
 
 /// Reads the states that subscriptions follow.
@@ -128,10 +151,10 @@ async fn current_states(
     states: &StateTable,
     wishes: &mut PastWishes,
     events: &[Arc<PastEvent>],
-    now: EpochMillis,
+    (now, is_limited): (EpochMillis, bool),
 ) -> Result<CurrentStates, NotRecovered> {
     let keys = wishes.note(events);
-    if keys.len() > MOST_STATES {
+    if is_limited && keys.len() > MOST_STATES {
         return Err(NotRecovered::TooMany);
     }
     let states = states.states_within(&keys, now, HISTORY_BYTES).await.map_err(|error| match error {

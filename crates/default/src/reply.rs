@@ -4,6 +4,7 @@ use entity_stream_connections::Connection;
 use entity_stream_delivery::{ManagementApi, Message, Outcome};
 use entity_stream_protocol::{Answer, ConnectionId, EpochMillis};
 use entity_stream_runtime::Failure;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 /// The time for the delivery of past events and an answer.
@@ -21,18 +22,22 @@ pub(crate) struct Reply {
     pub(crate) late_answer: Option<Answer>,
     /// The end of the connection's right to receive events, if it ends before the connection.
     pub(crate) authorised_until: Option<EpochMillis>,
+    /// The turn of an exchange. Other exchanges wait until the reply is delivered and dropped.
+    #[expect(dead_code, reason = "the end of the reply ends the turn")]
+    pub(crate) turn: Option<OwnedSemaphorePermit>,
 }
 
 impl From<Answer> for Reply {
     fn from(answer: Answer) -> Self {
-        Self { frames: Vec::new(), answer, late_answer: None, authorised_until: None }
+        Self { frames: Vec::new(), answer, late_answer: None, authorised_until: None, turn: None }
     }
 }
 
 impl Reply {
     /// An answer after past events to this connection.
     pub(crate) fn after(frames: Vec<String>, answer: Answer, connection: &Connection) -> Self {
-        Self { frames, answer, late_answer: None, authorised_until: connection.authorisation.until() }
+        let authorised_until = connection.authorisation.until();
+        Self { frames, answer, late_answer: None, authorised_until, turn: None }
     }
 
     /// Delivers the reply in its order.

@@ -60,22 +60,33 @@ impl DefaultRoute {
         if !self.acknowledges(message, connection) && since.is_none() && snapshots.is_empty() {
             return None;
         }
-        let subscribing =
-            Subscribing { change: &change, subscriptions: asked, since, began, states: self.states.as_ref() };
-        let replay = match &self.history {
+        let has_turn = since.is_some() || !snapshots.is_empty();
+        let subscribing = Subscribing {
+            change: &change,
+            subscriptions: asked,
+            since,
+            began,
+            states: self.states.as_ref(),
+            turns: (!has_turn).then_some(&self.readings),
+        };
+        let mut replay = match &self.history {
             Some(history) => Some(Replay::read(history, &self.clock, subscribing, until).await),
             None => None,
         };
-        let (mut frames, position, recovery) = match replay {
-            Some(Replay { frames, position, recovery }) => (frames, Some(position), recovery),
-            None => (Vec::new(), None, since.map(|_| Recovery::NotRecovered(NotRecovered::Unavailable))),
-        };
         // A client that has everything needs no snapshot.
-        let has_everything = since.is_some() && matches!(recovery, Some(Recovery::Recovered { .. }));
+        let has_everything =
+            replay.as_ref().is_some_and(|replay| matches!(replay.recovery, Some(Recovery::Recovered { .. })));
         let part = if snapshots.is_empty() || has_everything {
             None
         } else {
             Some(self.first_part(connection, snapshots, until).await)
+        };
+        if let (Some(replay), Some(part)) = (&mut replay, &part) {
+            replay.make_room_for(part.frames.len());
+        }
+        let (mut frames, position, recovery, turn) = match replay {
+            Some(Replay { frames, position, recovery, turn }) => (frames, Some(position), recovery, turn),
+            None => (Vec::new(), None, since.map(|_| Recovery::NotRecovered(NotRecovered::Unavailable)), None),
         };
         let (snapshot, snapshot_next) = match part {
             Some(SnapshotPart { frames: of_snapshot, entities, next }) => {
@@ -99,7 +110,7 @@ impl DefaultRoute {
         let is_exchange = since.is_none() && snapshots.is_empty() && !frames.is_empty();
         let late_answer = is_exchange.then(|| answer(Some(Recovery::NotRecovered(NotRecovered::TooMany))));
         let reply = Reply::after(frames, answer(recovery), connection);
-        Some(Reply { late_answer, ..reply })
+        Some(Reply { late_answer, turn, ..reply })
     }
 
     /// The first part of a snapshot. If it cannot be read, it is empty, and the client asks for the next one.

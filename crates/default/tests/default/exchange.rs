@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use entity_stream_connections::{Authorisation, Connection, Grant};
+use entity_stream_protocol::limits::{REPLAYED_EVENTS, REPLAYED_FRAMES};
 use entity_stream_protocol::{Acknowledgement, GroupId};
 use serde_json::{Value, json};
 
@@ -178,15 +179,45 @@ async fn says_if_the_moment_cannot_be_replayed() {
 
 /// The limits of a resume follow the client's absence. In the moment of an exchange, a busy tenant has any number of events.
 #[tokio::test]
-async fn replays_a_thousand_events() {
-    for takes_batches in [false, true] {
+async fn replays_more_events_than_a_resume() {
+    for (takes_batches, count) in [(false, REPLAYED_FRAMES + 10), (true, REPLAYED_EVENTS + 10)] {
         let (setting, connection) = with_connection(json!({}), |it| Connection { takes_batches, ..it }).await;
-        setting.many(1_100).await;
+        setting.many(count).await;
         let (frames, answer) = exchange(&setting, &connection, json!({ "entityTypes": ["Room"] })).await;
-        let events = |frame: &Value| frame["events"].as_array().map_or(1, Vec::len);
         assert_eq!((answer.get("recovered"), answer.get("reason")), (None, None), "{answer}");
-        assert_eq!(frames.iter().map(events).sum::<usize>(), 1_100, "batches: {takes_batches}");
+        assert_eq!(events_in(&frames), count, "batches: {takes_batches}");
     }
+}
+
+#[tokio::test]
+async fn replays_more_entities_than_a_resume() {
+    let (setting, connection) = with_connection(json!({}), |it| Connection { takes_batches: true, ..it }).await;
+    setting.many_of(3_010, |i| format!("urn:room:{i}")).await;
+    let (frames, answer) =
+        exchange(&setting, &connection, json!({ "wholeEntity": true, "entityTypes": ["Room"] })).await;
+    assert_eq!((answer.get("recovered"), answer.get("reason")), (None, None), "{answer}");
+    assert_eq!(events_in(&frames), 3_010);
+}
+
+/// The snapshot covers the state, so it comes first if there is not enough time for both.
+#[tokio::test]
+async fn with_a_snapshot_replays_what_600_frames_leave_room_for() {
+    for (takes_batches, count, is_replayed) in [(false, 20, true), (false, 600, false), (true, 600, true)] {
+        let (setting, connection) = with_connection(json!({}), |it| Connection { takes_batches, ..it }).await;
+        setting.known("urn:room:1", setting.ago(100)).await;
+        setting.many(count).await;
+        let new = json!({ "entityTypes": ["Room"], "snapshot": true });
+        let (frames, answer) = exchange(&setting, &connection, new).await;
+        let case = format!("{count} events, batches: {takes_batches}: {answer}");
+        let reason = (!is_replayed).then(|| json!("too_many"));
+        assert_eq!((answer.get("reason"), &answer["snapshot"]), (reason.as_ref(), &json!(1)), "{case}");
+        assert_eq!(events_in(&frames), 1 + if is_replayed { count } else { 0 }, "{case}");
+    }
+}
+
+/// The number of events in frames.
+fn events_in(frames: &[Value]) -> usize {
+    frames.iter().map(|frame| frame["events"].as_array().map_or(1, Vec::len)).sum()
 }
 
 #[tokio::test]

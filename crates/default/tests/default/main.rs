@@ -6,6 +6,7 @@ mod acknowledgement;
 mod answers;
 mod authentication;
 mod exchange;
+mod exchange_turns;
 mod limits;
 mod resume;
 mod slow_clients;

@@ -193,11 +193,15 @@ impl Setting {
         self.history.record(&[&event], at).await.remove(0).unwrap()
     }
 
-    /// Writes so many events of one second, ten seconds ago.
+    /// Writes so many events of one entity and one second, ten seconds ago.
     pub(crate) async fn many(&self, count: usize) {
-        let detail = r#"{"type":"entityUpdated","tenant":"demo","entityId":"i","entityType":"Room","data":{}}"#;
-        let change = EntityChange::parse(detail).unwrap();
-        let events: Vec<_> = (0..count).map(|i| Event::new(format!("e{i}"), "", change.clone())).collect();
+        self.many_of(count, |_| "i".to_owned()).await;
+    }
+
+    /// The same for events of these entities.
+    pub(crate) async fn many_of(&self, count: usize, entity: impl Fn(usize) -> String) {
+        let event = |i| Event::new(format!("e{i}"), "", room(&entity(i)));
+        let events: Vec<_> = (0..count).map(event).collect();
         for events in events.chunks(25) {
             let events: Vec<_> = events.iter().collect();
             for position in self.history.record(&events, self.ago(10)).await {
@@ -205,6 +209,18 @@ impl Setting {
             }
         }
     }
+
+    /// Writes the state of a room that changed at a time.
+    pub(crate) async fn known(&self, entity: &str, at: EpochMillis) {
+        let event = Event::new("known", at.to_rfc3339(), room(entity));
+        self.states().apply(&event, at, at).await.unwrap();
+    }
+}
+
+fn room(entity: &str) -> EntityChange {
+    let detail =
+        json!({ "type": "entityUpdated", "tenant": "demo", "entityId": entity, "entityType": "Room", "data": {} });
+    EntityChange::parse(&detail.to_string()).unwrap()
 }
 
 /// The ids of events.

@@ -13,10 +13,13 @@ struct Followed {
     connection: Connection,
 }
 
-/// An event of one entity, some seconds ago.
+/// An update of one entity, some seconds ago.
 fn event_of(setting: &Setting, id: &str, seconds: u64, data: &Value) -> Event {
-    let detail =
-        json!({ "type": "entityUpdated", "tenant": "demo", "entityId": "e", "entityType": "Room", "data": data });
+    event_as("entityUpdated", setting, id, seconds, data)
+}
+
+fn event_as(change_type: &str, setting: &Setting, id: &str, seconds: u64, data: &Value) -> Event {
+    let detail = json!({ "type": change_type, "tenant": "demo", "entityId": "e", "entityType": "Room", "data": data });
     let time = setting.ago(seconds).to_rfc3339();
     Event::new(id, time, EntityChange::parse(&detail.to_string()).unwrap())
 }
@@ -34,14 +37,29 @@ impl Followed {
 
     /// An event as the service writes it: first into the state, then into the history.
     async fn written(&self, id: &str, seconds: u64, data: &Value) -> Event {
-        let mut event = event_of(&self.setting, id, seconds, data);
-        let at = self.setting.ago(seconds);
+        self.written_as("entityUpdated", id, seconds, data).await
+    }
+
+    async fn written_as(&self, change_type: &str, id: &str, seconds: u64, data: &Value) -> Event {
+        self.merged(event_as(change_type, &self.setting, id, seconds, data), seconds, seconds).await
+    }
+
+    /// Writes an event that came to the bus some seconds ago, and later to the history.
+    async fn merged(&self, mut event: Event, arrived: u64, recorded: u64) -> Event {
+        let at = self.setting.ago(arrived);
         match self.setting.states().apply(&event, at, at).await.unwrap() {
             Applied::Known { revision, states } => event.revise(revision, states),
             Applied::TooLarge { .. } => event.set_without_state(),
         }
-        self.record(&event, seconds).await;
+        self.record(&event, recorded).await;
         event
+    }
+
+    /// An event that could not be written into the state.
+    async fn unwritten(&self, id: &str, seconds: u64, data: &Value) {
+        let mut event = event_of(&self.setting, id, seconds, data);
+        event.set_without_state();
+        self.record(&event, seconds).await;
     }
 
     async fn record(&self, event: &Event, seconds: u64) {
@@ -107,16 +125,62 @@ async fn of_a_state_that_is_older_than_a_change_is_unavailable() {
 }
 
 #[tokio::test]
-async fn of_a_change_that_could_not_be_written_is_unavailable_until_the_next_one() {
+async fn of_a_change_that_could_not_be_written_is_unavailable_until_it_comes_again() {
     let followed = Followed::new().await;
     followed.written("e1", 50, &json!({ "a": 1 })).await;
-    let mut failed = event_of(&followed.setting, "e2", 40, &json!({ "a": 2 }));
-    failed.set_without_state();
-    followed.record(&failed, 40).await;
+    followed.unwritten("e2", 40, &json!({ "a": 2 })).await;
+    followed.is_unavailable().await;
+
+    // A later change of another attribute does not bring it.
+    followed.written("e3", 1, &json!({ "b": 3 })).await;
     followed.is_unavailable().await;
 
     followed.written("e2", 1, &json!({ "a": 2 })).await;
-    assert_eq!(followed.only(json!({ "wholeEntity": true })).await["data"], json!({ "a": 2 }));
+    let (_, answer) = followed.resume(json!({ "wholeEntity": true })).await;
+    assert_eq!(answer["recovered"], true, "{answer}");
+}
+
+/// The repetition of the change would alter nothing.
+#[tokio::test]
+async fn of_a_change_that_could_not_be_written_and_is_replaced_shows_the_entity() {
+    for (change_type, data) in [("entityUpdated", json!({ "a": 3 })), ("entityCreated", json!({ "b": 3 }))] {
+        let followed = Followed::new().await;
+        followed.written("e1", 50, &json!({ "a": 1 })).await;
+        followed.unwritten("e2", 40, &json!({ "a": 2 })).await;
+        followed.written_as(change_type, "e3", 30, &data).await;
+        let (events, answer) = followed.resume(json!({ "wholeEntity": true })).await;
+        let event = events.last().unwrap_or(&Value::Null);
+        assert_eq!(
+            (&answer["recovered"], &event["id"], &event["data"]),
+            (&json!(true), &json!("e3"), &data),
+            "{answer}"
+        );
+    }
+    let followed = Followed::new().await;
+    followed.written("e1", 50, &json!({ "a": 1 })).await;
+    followed.unwritten("e2", 40, &json!({ "a": 2 })).await;
+    followed.written_as("entityDeleted", "e3", 30, &json!({})).await;
+    assert_eq!(followed.only(json!({ "wholeEntity": true })).await["type"], "entityDeleted");
+
+    // A creation that is older replaces nothing.
+    let followed = Followed::new().await;
+    followed.written("e1", 50, &json!({ "a": 1 })).await;
+    followed.unwritten("e2", 40, &json!({ "a": 2 })).await;
+    let older = event_as("entityCreated", &followed.setting, "e3", 45, &json!({ "b": 3 }));
+    followed.merged(older, 45, 30).await;
+    followed.is_unavailable().await;
+}
+
+/// What the change was is not known.
+#[tokio::test]
+async fn of_a_large_change_that_could_not_be_written_is_unavailable_until_the_entity_is_replaced() {
+    let followed = Followed::new().await;
+    followed.written("e1", 50, &json!({ "a": 1 })).await;
+    followed.unwritten("e2", 40, &json!({ "b": "x".repeat(140_000) })).await;
+    followed.written("e3", 30, &json!({ "a": 3 })).await;
+    followed.is_unavailable().await;
+    followed.written_as("entityCreated", "e4", 5, &json!({ "a": 4 })).await;
+    assert_eq!(followed.only(json!({ "wholeEntity": true })).await["data"], json!({ "a": 4 }));
 }
 
 /// As in a snapshot: the client learns that the entity changed, and that it is not known.
