@@ -63,19 +63,33 @@ pub(crate) async fn forward(publisher: &Publisher, entities: Vec<OutgoingEntity>
 }
 
 /// Divides entities into lanes. The requests of a lane follow each other, so all changes of an entity are in one lane, in their
-/// order.
+/// order. An entity goes in the first lane that has room for all its changes. If there is none, it goes in a new lane, then in the
+/// shortest one.
 fn lanes(entities: Vec<OutgoingEntity>) -> Vec<Vec<OutgoingEntity>> {
     let requests = entities.len().div_ceil(REQUEST_ENTRIES);
     let longest = requests.div_ceil(LANES).max(1) * REQUEST_ENTRIES;
+    let key = |entity: &OutgoingEntity| (entity.service_path.clone(), entity.id.clone());
+    let mut counts: HashMap<(String, String), usize> = HashMap::with_capacity(entities.len());
+    for entity in &entities {
+        *counts.entry(key(entity)).or_default() += 1;
+    }
+    // With the changes that are still to come.
+    let mut lengths: Vec<usize> = Vec::with_capacity(LANES);
     let mut lanes: Vec<Vec<OutgoingEntity>> = Vec::with_capacity(LANES);
-    let mut of_entity: HashMap<(String, String), usize> = HashMap::with_capacity(entities.len());
+    let mut of_entity: HashMap<(String, String), usize> = HashMap::with_capacity(counts.len());
     for entity in entities {
-        let key = (entity.service_path.clone(), entity.id.clone());
+        let key = key(&entity);
+        let count = counts.get(&key).copied().unwrap_or(1);
         let lane = *of_entity.entry(key).or_insert_with(|| {
-            if lanes.last().is_none_or(|lane| lane.len() >= longest) {
+            let roomy = lengths.iter().position(|length| length + count <= longest);
+            let shortest = || (0..lengths.len()).min_by_key(|lane| lengths[*lane]).filter(|_| lengths.len() == LANES);
+            let lane = roomy.or_else(shortest).unwrap_or(lengths.len());
+            if lane == lengths.len() {
+                lengths.push(0);
                 lanes.push(Vec::with_capacity(longest));
             }
-            lanes.len() - 1
+            lengths[lane] += count;
+            lane
         });
         lanes[lane].push(entity);
     }
@@ -102,6 +116,19 @@ mod tests {
         let lanes = |count: u8| lanes((0..count).map(|id| entity(usize::from(id), id)).collect());
         let lengths = |count| lanes(count).iter().map(Vec::len).collect::<Vec<_>>();
         assert_eq!((lengths(0), lengths(1), lengths(40), lengths(45)), (vec![], vec![1], vec![10; 4], vec![20, 20, 5]));
+    }
+
+    #[test]
+    fn the_lanes_are_as_long_if_entities_occur_several_times() {
+        let lengths = |ids: Vec<u8>| -> Vec<usize> {
+            let entities = ids.into_iter().enumerate().map(|(index, id)| entity(index, id)).collect();
+            lanes(entities).iter().map(Vec::len).collect()
+        };
+        let repeated = |id: u8, count: usize| std::iter::repeat_n(id, count);
+        assert_eq!(lengths((0..250).flat_map(|id| repeated(id, 4)).collect()), [252, 252, 248, 248]);
+        assert_eq!(lengths((0..4).flat_map(|_| 0..250).collect()), [252, 252, 248, 248]);
+        assert_eq!(lengths((0..6).flat_map(|id| repeated(id, 20)).collect()), [40, 40, 20, 20]);
+        assert_eq!(lengths(repeated(7, 45).collect()), [45]);
     }
 
     proptest! {

@@ -11,10 +11,14 @@ pub(crate) fn is_geo_json(object: &RawValue) -> bool {
     let Some(members) = JsonMembers::read(object) else { return false };
     let [kind, features, geometry, properties] = members.values(["type", "features", "geometry", "properties"]);
     match kind.and_then(json_text).as_deref() {
-        Some("FeatureCollection") => features.is_some(),
-        Some("Feature") => geometry.is_some_and(is_geometry) && properties.is_some(),
+        Some("FeatureCollection") => features.is_some_and(|features| features.get().starts_with('[')),
+        Some("Feature") => geometry.is_some_and(is_geometry) && properties.is_some_and(is_object_or_null),
         _ => false,
     }
+}
+
+fn is_object_or_null(value: &RawValue) -> bool {
+    value.get() == "null" || value.get().starts_with('{')
 }
 
 /// True if a value is the geometry of a feature, which may be `null`.

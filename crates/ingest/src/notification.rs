@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 
 use entity_stream_protocol::limits::CONTEXT_BYTES;
-use entity_stream_protocol::{ChangeType, EntityChange, EpochMillis, JsonMembers, Tenant, json_text};
+use entity_stream_protocol::{
+    ChangeType, EntityChange, EpochMillis, JsonMembers, Tenant, json_text, micros_of_rfc3339,
+};
 use serde_json::value::RawValue;
 
 use crate::entity_report::{EntityReport, id_of};
@@ -120,8 +122,8 @@ pub fn read_notification(body: &str, facts: &NotificationFacts) -> Result<Vec<En
     }
     let mut repeats = Repeats::default();
     let changes = reading.entities.iter().enumerate().map(|(index, entity)| {
-        let (mut change, tells_time) = reading.change(index, entity, facts)?;
-        repeats.order(&mut change, tells_time);
+        let (mut change, own_time) = reading.change(index, entity, facts)?;
+        repeats.order(&mut change, own_time);
         Ok(change)
     });
     Ok(changes.collect())
@@ -141,15 +143,13 @@ impl<'a> NotificationReading<'a> {
         if legacy.is_some() {
             return Err(InvalidNotification::Legacy);
         }
-        if is_geo_json(body) {
-            return Err(InvalidNotification::GeoJson);
-        }
         let is_ld = NOTIFICATION.contains(&kind);
         let is_simplified = facts.attrs_format.as_deref().is_some_and(|format| format.starts_with("simplified"));
         let entities = match data {
-            Some(data) if is_ld || subscription.is_some() => entities(data)?,
+            Some(data) if is_ld || subscription.is_some() => entities(data, is_ld)?,
             // Orion's simplifiedNormalized and simplifiedKeyValues are the entity alone.
             _ if is_simplified && id.is_some() => vec![body],
+            _ if is_geo_json(body) => return Err(InvalidNotification::GeoJson),
             None if is_ld || subscription.is_some() => return Err(InvalidNotification::NoData),
             _ => return Err(InvalidNotification::Unknown),
         };
@@ -171,13 +171,13 @@ impl<'a> NotificationReading<'a> {
         })
     }
 
-    /// The change of an entity, and whether the entity tells its time.
+    /// The change of an entity, and the entity's own time of it, in microseconds since 1970.
     fn change(
         &self,
         index: usize,
         entity: &'a RawValue,
         facts: &NotificationFacts,
-    ) -> Result<(EntityChange, bool), RefusedEntity> {
+    ) -> Result<(EntityChange, Option<i64>), RefusedEntity> {
         let report = match (self.read)(entity) {
             Ok(report) => report,
             Err(fault) => return Err(RefusedEntity { index, id: id_of(entity), fault }),
@@ -186,7 +186,9 @@ impl<'a> NotificationReading<'a> {
         let guess = if report.looks_new { ChangeType::EntityCreated } else { ChangeType::EntityUpdated };
         let change_type = report.change_type.or(self.trigger).unwrap_or(guess);
         let timestamp = self.timestamp(change_type, &report, facts);
-        let tells_time = report.timestamp.is_some() || report.deleted_at.is_some();
+        // Without `deletedAt`, the time of a deletion can be that of the notification.
+        let own_time = report.deleted_at.as_ref().map(|_| timestamp.as_str()).or(report.timestamp.as_deref());
+        let own_time = own_time.and_then(micros_of_rfc3339);
         let data = RawValue::from_string(report.data()).unwrap_or_else(|_| entity_stream_protocol::empty_object());
         let change = EntityChange {
             change_type,
@@ -199,7 +201,7 @@ impl<'a> NotificationReading<'a> {
             context: report.context.map(ToOwned::to_owned).or_else(|| self.context.clone()),
             timestamp: Some(timestamp),
         };
-        Ok((change, tells_time))
+        Ok((change, own_time))
     }
 
     /// The time of a change. The entity's own time of a deletion is that of its last change. A deletion is not older than that,
@@ -225,7 +227,8 @@ impl<'a> NotificationReading<'a> {
 }
 
 /// The entities in `data`: an array, or one entity, which some JSON-LD processors write without its array.
-fn entities(data: &RawValue) -> Result<Vec<&RawValue>, InvalidNotification> {
+/// Only NGSI-LD has GeoJSON.
+fn entities(data: &RawValue, is_ld: bool) -> Result<Vec<&RawValue>, InvalidNotification> {
     let entities: Vec<&RawValue> = match data.get().starts_with('{') {
         true => vec![data],
         false => serde_json::from_str(data.get()).map_err(|_| InvalidNotification::NoData)?,
@@ -233,7 +236,7 @@ fn entities(data: &RawValue) -> Result<Vec<&RawValue>, InvalidNotification> {
     if entities.iter().any(|entity| entity.get().starts_with('[')) {
         return Err(InvalidNotification::Values);
     }
-    if entities.iter().any(|entity| is_geo_json(entity)) {
+    if is_ld && entities.iter().any(|entity| is_geo_json(entity)) {
         return Err(InvalidNotification::GeoJson);
     }
     Ok(entities)

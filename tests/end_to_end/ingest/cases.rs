@@ -1,5 +1,6 @@
 //! Notifications that went wrong in relays, and the right results.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use entity_stream_clock::Clock;
@@ -176,6 +177,31 @@ async fn of_an_entity_that_occurs_twice_in_a_notification_the_last_value_stays()
     let own = events.iter().filter(|event| event["entityId"] == "r");
     let newest = own.max_by_key(|event| event["version"].as_u64()).unwrap();
     assert_eq!(newest["data"]["n"], 2, "{newest}");
+}
+
+#[tokio::test]
+async fn of_entities_that_occur_twice_with_attributes_of_the_same_time_the_last_values_stay() {
+    let system = System::start().await;
+    let mut client = system.connect("tenant=city&wholeEntity=true").await;
+    let time = "2026-01-02T03:04:05.678Z";
+    let room = |n: u8, i: usize| {
+        let attribute = json!({ "type": "Property", "value": n, "modifiedAt": time });
+        json!({ "id": format!("urn:{i}"), "type": "Room", "modifiedAt": time, "n": attribute })
+    };
+    let entities: Vec<Value> = (0..40).flat_map(|i| [room(1, i), room(2, i)]).collect();
+    accepted(&system, &NGSI_LD, ld(&entities)).await;
+    let mut newest = HashMap::new();
+    for _ in 0..entities.len() {
+        let event = client.json().await;
+        let id = event["entityId"].as_str().unwrap().to_owned();
+        let (version, value) = (event["version"].as_u64(), event["data"]["n"]["value"].clone());
+        let known = newest.entry(id).or_insert((version, value.clone()));
+        if version >= known.0 {
+            *known = (version, value);
+        }
+    }
+    let others: Vec<_> = newest.iter().filter(|(_, (_, value))| *value != json!(2)).collect();
+    assert!(newest.len() == 40 && others.is_empty(), "{others:?}");
 }
 
 #[tokio::test]

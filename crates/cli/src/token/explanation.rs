@@ -1,7 +1,7 @@
 use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
-use entity_stream_auth::{API_KEY_SUBJECT, Refusal, Role, Unverified};
+use entity_stream_auth::{ADDRESS_SUBJECT, API_KEY_SUBJECT, Refusal, Role, Unverified};
 use entity_stream_protocol::{EpochMillis, Tenant};
 use entity_stream_runtime::Environment;
 use entity_stream_runtime::environment::{JWT_AUDIENCE, JWT_ISSUER, JWT_JWKS_URL};
@@ -65,7 +65,10 @@ pub(crate) fn reason(refusal: Refusal, token: &Unverified, environment: &Environ
             format!("its {name} is {}; expected a time in seconds since 1970", claim(name))
         }
         Refusal::Subject => {
-            format!("sub is missing or too long, or begins with {API_KEY_SUBJECT}, which is for API keys")
+            format!(
+                "sub is missing or too long, or begins with {API_KEY_SUBJECT}, which is for API keys, or with {ADDRESS_SUBJECT}, \
+                 which is for clients without a credential"
+            )
         }
         _ => return refusal.to_string(),
     };

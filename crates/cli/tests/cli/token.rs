@@ -140,6 +140,12 @@ async fn a_token_that_functions_would_refuse_is_refused_with_the_reason() {
         assert!(ended.stderr.contains(expected) && ended.stderr.lines().count() == 1, "{expected}: {ended:?}");
         assert!(ended.stdout.contains("\"sub\": \"me\""), "{ended:?}");
     }
+    for subject in ["key:me", "address:192.0.2.1"] {
+        let ended = inspect(&with("sub", subject.into()), &[], &environment).await;
+        let prefixes =
+            "begins with key:, which is for API keys, or with address:, which is for clients without a credential";
+        assert!(ended.code == Some(1) && ended.stderr.contains(prefixes), "{subject}: {ended:?}");
+    }
     let expired = inspect(&with("exp", seconds_ago(3 * 3600).into()), &[], &environment).await;
     assert!(expired.stdout.contains("(3 h ago)"), "{expired:?}");
 }

@@ -31,17 +31,15 @@ impl ChangeTime {
     /// The time of an attribute of a change: its own `observedAt` or `modifiedAt`, else that of the change. Its own time counts as the
     /// arrival if it cannot be read or is more than five minutes ahead.
     pub(crate) fn of_attribute(attribute: &str, of_change: Self, arrival: EpochMillis) -> Self {
-        let may_have_one =
-            attribute.starts_with('{') && (attribute.contains("observedAt") || attribute.contains("modifiedAt"));
-        let own = if may_have_one { serde_json::from_str::<OwnTimes>(attribute).ok() } else { None };
-        let own = own.and_then(|OwnTimes { observed_at, modified_at }| {
-            // A value that is an object can have anything of this name.
-            [observed_at, modified_at].into_iter().flatten().find(Value::is_string)
-        });
-        own.map_or(of_change, |own| {
+        own_time(attribute).map_or(of_change, |own| {
             let arrival = Self::from_millis(arrival);
             own.as_str().and_then(|text| Self::read(text, arrival)).unwrap_or(arrival)
         })
+    }
+
+    /// True if an attribute has a time of its own.
+    pub(crate) fn is_own_of(attribute: &str) -> bool {
+        own_time(attribute).is_some()
     }
 
     fn from_millis(at: EpochMillis) -> Self {
@@ -51,4 +49,13 @@ impl ChangeTime {
     fn read(text: &str, arrival: Self) -> Option<Self> {
         micros_of_rfc3339(text).map(Self).filter(|time| time.0 <= arrival.0.saturating_add(AHEAD))
     }
+}
+
+/// The `observedAt` or `modifiedAt` of an attribute, a text.
+fn own_time(attribute: &str) -> Option<Value> {
+    let may_have_one =
+        attribute.starts_with('{') && (attribute.contains("observedAt") || attribute.contains("modifiedAt"));
+    let own: OwnTimes = if may_have_one { serde_json::from_str(attribute).ok()? } else { return None };
+    // A value that is an object can have anything of this name.
+    [own.observed_at, own.modified_at].into_iter().flatten().find(Value::is_string)
 }

@@ -1,8 +1,9 @@
 //! The effect of a change on the state of its entity. No I/O.
 //!
 //! **Invariant.** Attributes are merged in order of time: a value is replaced by one that is not older, whatever the order in
-//! which changes arrive. Of two that are as old, the last arrival stays. A change counts if it alters the state, and then the version
-//! grows by one. A change that counted and comes again alters nothing, and has the same version.
+//! which changes arrive. Of two that are as old, the last arrival stays, unless its change is late and the time is the attribute's
+//! own. A change counts if it alters the state, and then the version grows by one. A change that counted and comes again alters
+//! nothing, and has the same version.
 //!
 //! - A creation replaces everything, and a deletion removes everything, unless they are late.
 //! - An update sets the attributes in `data`. An attribute that is named in `changedAttributes` and absent from `data` is
@@ -294,7 +295,11 @@ impl<'a> EntityUpdate<'a> {
             }
             // A change that is not late was never applied: its first attempt would have made it late.
             Some(EntityAttribute { value, .. }) if order.is_late && order.loses_ties && value.at >= at => false,
-            Some(known) if known.value.json.is_some() => at >= known.value.at,
+            // An attribute keeps its own time in later changes. Then the times of the changes decide.
+            Some(known) if known.value.json.is_some() => {
+                let loses_tie = || order.is_late && json.is_some_and(ChangeTime::is_own_of);
+                at > known.value.at || (at == known.value.at && !loses_tie())
+            }
             // An attribute that was removed comes back with a later change, however old its own time is.
             Some(known) => self.at >= known.value.at.max(state.replaced),
             // Attributes that were replaced as a whole are as old as that.

@@ -51,6 +51,23 @@ async fn an_attribute_that_is_named_and_absent_is_removed_unless_the_data_is_emp
 }
 
 #[tokio::test]
+async fn of_two_attributes_of_the_same_time_that_of_the_newer_change_stays() {
+    let update = |id: &str, micros: u32| {
+        let data = json!({ "a": { "value": id, "modifiedAt": stamp(100) } });
+        let timestamp = stamp(100).replace('Z', &format!("{micros:03}Z"));
+        event(id, &json!({ "type": "entityUpdated", "timestamp": timestamp, "data": data }))
+    };
+    let (former, latter) = (update("former", 0), update("latter", 1));
+    for (one, other) in [(&former, &latter), (&latter, &former)] {
+        let t = TestStates::create().await;
+        t.known(one, at(200)).await;
+        t.known(other, at(201)).await;
+        let data = t.data("e", at(201)).await.unwrap();
+        assert!(data.contains("latter"), "{} came first: {data}", one.id());
+    }
+}
+
+#[tokio::test]
 async fn versions_grow_over_a_deletion_and_over_being_forgotten() {
     let t = TestStates::create().await;
     let (created, _) = t.known(&raw("1", "entityCreated", r#"{"a":1}"#, 100), at(100)).await;

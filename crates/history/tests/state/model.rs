@@ -101,16 +101,15 @@ impl ModelEntity {
     }
 
     fn merge(&mut self, change: &RandomChange) {
-        let sets = change.data.iter().map(|(name, (value, own))| (name, Some(value.clone()), own.unwrap_or(change.at)));
-        let removes = change.removed().map(|name| (name, None, change.at));
+        let sets = change.data.iter().map(|(name, (value, own))| (name, Some(value.clone()), *own));
+        let removes = change.removed().map(|name| (name, None, None));
         let all: Vec<_> = sets.chain(removes).collect();
-        for (name, value, at) in all {
+        let is_late = self.newest.is_some_and(|newest| change.at < newest);
+        for (name, value, own) in all {
+            let (at, is_own) = (own.unwrap_or(change.at), own.is_some());
             let is_newer = match self.values.get(name) {
-                Some((known, time))
-                    if self.newest.is_some_and(|newest| change.at < newest) && *known == value && *time == at =>
-                {
-                    false
-                }
+                Some((known, time)) if is_late && *known == value && *time == at => false,
+                Some((Some(_), known)) if is_late && is_own => at > *known,
                 Some((Some(_), known)) => at >= *known,
                 Some((None, removed)) => change.at >= *removed && self.is_after_replacement(change.at),
                 None => self.is_after_replacement(change.at),

@@ -55,6 +55,28 @@ fn an_entity_of_the_type_feature_is_no_geojson() {
 }
 
 #[test]
+fn an_entity_that_looks_like_geojson_does_not_refuse_the_others() {
+    let feature = r#"{"id":"r","type":"Feature","geometry":null,"properties":3}"#;
+    let collection = r#"{"id":"r","type":"FeatureCollection","features":{"type":"Number","value":1,"metadata":{}}}"#;
+    for entity in [feature, collection] {
+        for head in [r#""subscriptionId":"1""#, r#""type":"Notification""#] {
+            let body = format!(r#"{{{head},"data":[{entity},{{"id":"s","type":"Room"}}]}}"#);
+            assert!(read(&body).unwrap().iter().all(Result::is_ok), "{body}");
+        }
+    }
+    // NGSIv2 has no GeoJSON.
+    let feature = r#"{"id":"r","type":"Feature","geometry":null,"properties":{}}"#;
+    let collection = r#"{"id":"r","type":"FeatureCollection","features":[1]}"#;
+    for entity in [feature, collection] {
+        let body = format!(r#"{{"subscriptionId":"1","data":[{entity}]}}"#);
+        assert!(read(&body).unwrap()[0].is_ok(), "{body}");
+        let facts = NotificationFacts { attrs_format: Some("simplifiedKeyValues".to_owned()), ..facts() };
+        assert!(read_notification(entity, &facts).unwrap()[0].is_ok(), "{entity}");
+        assert!(read(entity).unwrap_err().to_string().contains("GeoJSON"), "{entity}");
+    }
+}
+
+#[test]
 fn two_service_paths_without_entities_are_refused() {
     let facts = NotificationFacts { service_paths: vec!["/a".to_owned(), "/b".to_owned()], ..facts() };
     assert!(read_notification(r#"{"subscriptionId":"1","data":[]}"#, &facts).is_err());
