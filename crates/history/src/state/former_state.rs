@@ -6,7 +6,7 @@
 use entity_stream_protocol::FormerState;
 
 use super::change_time::ChangeTime;
-use super::entity_state::{AttributeValueAt, EntityState, Presence, object};
+use super::entity_state::{AttributeValueAt, EntityState, object};
 
 /// The time after which a removed attribute is forgotten. An older change could bring it back then.
 pub(super) const REMOVED_FOR: i64 = 60 * 60 * 1_000_000;
@@ -14,7 +14,8 @@ pub(super) const REMOVED_FOR: i64 = 60 * 60 * 1_000_000;
 impl EntityState {
     /// The entity before a recent change, which has this time. `later` others came after it.
     pub(super) fn before(&self, later: usize, at: ChangeTime) -> FormerState {
-        if self.presence == Presence::TooLarge {
+        if self.is_too_large() {
+            // Nothing is kept but whether there was an entity that had not left yet.
             let found_nothing = self.recent[later].found_nothing();
             return if found_nothing { FormerState::Absent } else { FormerState::Unknown };
         }

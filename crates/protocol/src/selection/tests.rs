@@ -1,6 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::entity_states::EntityStates;
 use crate::filter::FilterFields;
 
 fn change(fields: &Value) -> EntityChange {
