@@ -1,11 +1,10 @@
 use std::collections::BTreeMap;
 
-use entity_stream_protocol::{ChangeType, EntityTypes, EpochMillis, Event};
+use entity_stream_protocol::{ChangeType, EntityTypes};
 use serde_json::value::RawValue;
 
 use super::change_time::ChangeTime;
 use super::event_mark::EventMark;
-use super::merge::EntityUpdate;
 
 /// An entity as last known.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,16 +117,6 @@ impl EntityState {
     /// True if the entity is too large to be kept.
     pub fn is_too_large(&self) -> bool {
         self.presence == Presence::TooLarge
-    }
-
-    /// True if this change, which came to the bus at this time, would alter the state if it came again. A change whose data is left
-    /// out counts as one that sets everything.
-    pub fn lacks(&self, event: &Event, arrival: EpochMillis) -> bool {
-        let update = EntityUpdate::new(event, arrival, true);
-        if event.is_left_out() {
-            return update.at >= self.replaced;
-        }
-        update.merge(Some(self.clone()), arrival).is_changed
     }
 
     /// The number of attributes that the entity has.
