@@ -184,11 +184,11 @@ async fn of_entities_that_occur_twice_with_attributes_of_the_same_time_the_last_
     let system = System::start().await;
     let mut client = system.connect("tenant=city&wholeEntity=true").await;
     let time = "2026-01-02T03:04:05.678Z";
-    let room = |n: u8, i: usize| {
+    let room = move |n: u8, i: usize| {
         let attribute = json!({ "type": "Property", "value": n, "modifiedAt": time });
         json!({ "id": format!("urn:{i}"), "type": "Room", "modifiedAt": time, "n": attribute })
     };
-    let entities: Vec<Value> = (0..40).flat_map(|i| [room(1, i), room(2, i)]).collect();
+    let entities: Vec<Value> = (1..=2).flat_map(|n| (0..40).map(move |i| room(n, i))).collect();
     accepted(&system, &NGSI_LD, ld(&entities)).await;
     let mut newest = HashMap::new();
     for _ in 0..entities.len() {
