@@ -15,8 +15,8 @@ use entity_stream_protocol::{EventMessage, EventType};
 use tokio::time::Instant;
 
 use super::collection_key::CollectionKey;
-use super::entity::{Entity, is_whole};
-use super::entity_part::EntityPart;
+use super::entity::Entity;
+use super::entity_part::{EntityPart, is_whole};
 use super::gone::Gone;
 use crate::online_time::OnlineTime;
 

@@ -1,7 +1,7 @@
-use entity_stream_protocol::{EntityTypes, EventMessage, EventType, Tenant};
+use entity_stream_protocol::{EntityTypes, EventMessage, Tenant};
 use serde_json::value::RawValue;
 
-use super::entity_part::EntityPart;
+use super::entity_part::{EntityPart, is_left_out, is_whole};
 use super::loaded_entity::LoadedEntity;
 
 use super::members::EntityMembers;
@@ -129,17 +129,6 @@ impl Entity {
     pub fn is_partial(&self) -> bool {
         self.is_partial
     }
-}
-
-/// True if a message has the whole entity. With `merges`, only a creation has: other events have the attributes that were published.
-pub(super) fn is_whole(message: &EventMessage<'_>, merges: bool) -> bool {
-    let has_state = message.version.is_some() && !merges;
-    !is_left_out(message) && (has_state || message.event_type == EventType::EntityCreated)
-}
-
-/// True if the attributes are not in the message.
-pub(super) fn is_left_out(message: &EventMessage<'_>) -> bool {
-    message.truncated || message.data.is_none()
 }
 
 fn empty() -> Box<RawValue> {

@@ -1,7 +1,6 @@
-use entity_stream_protocol::EventMessage;
+use entity_stream_protocol::{EventMessage, EventType};
 use serde_json::value::RawValue;
 
-use super::entity::is_left_out;
 use super::members::EntityMembers;
 
 /// A part of an entity: the attributes that messages have changed, one message after the other.
@@ -59,4 +58,15 @@ impl EntityPart {
     pub(super) fn lacks_something(&self) -> bool {
         self.lacks_something
     }
+}
+
+/// True if a message has the whole entity. With `merges`, only a creation has: other events have the attributes that were published.
+pub(super) fn is_whole(message: &EventMessage<'_>, merges: bool) -> bool {
+    let has_state = message.version.is_some() && !merges;
+    !is_left_out(message) && (has_state || message.event_type == EventType::EntityCreated)
+}
+
+/// True if the attributes are not in the message.
+pub(super) fn is_left_out(message: &EventMessage<'_>) -> bool {
+    message.truncated || message.data.is_none()
 }

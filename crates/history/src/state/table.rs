@@ -224,15 +224,6 @@ impl StateTable {
         if is_alive(item, now) { Some(state) } else { Some(state.forgotten()) }
     }
 
-    /// The present state of an entity, if it is known.
-    ///
-    /// # Errors
-    /// [`HistoryError::Dynamo`].
-    pub async fn state(&self, key: &EntityKey, now: EpochMillis) -> Result<Option<EntityState>, HistoryError> {
-        let item = self.item(key).await?.filter(|item| is_alive(item, now));
-        Ok(item.as_ref().and_then(EntityState::from_item))
-    }
-
     /// The states of these entities of one tenant, in no order. Those that are not known are left out.
     ///
     /// # Errors
