@@ -198,7 +198,9 @@ def test_only_connect_and_ingest_read_api_keys(on):
 
 
 def test_broadcast_writes_the_history_as_its_role_allows(on, recorded, local):  # noqa: F811
-    assert recorded["broadcast"][local.history_table()] == allowed_on(on, "broadcast", "HistoryTable")
+    # Only a slow attempt reads entities together, and a sample is slow or not.
+    found = recorded["broadcast"][local.history_table()] | {"BatchGetItem"}
+    assert found == allowed_on(on, "broadcast", "HistoryTable")
 
 
 def past(**parameters: str) -> Stack:
@@ -217,9 +219,11 @@ def test_one_function_writes_the_history_and_another_reads_it(on):
 
 
 def test_one_function_writes_the_entity_state_and_another_reads_it(on):
-    # `broadcast` also reads an entity, to merge a late change for example. No function deletes one: a deletion leaves a marker.
+    # `broadcast` also reads an entity, to merge a late change for example, and those of a slow attempt. No function deletes one: a
+    # deletion leaves a marker.
+    broadcast = {"GetItem", "BatchGetItem", "PutItem", "UpdateItem", "BatchWriteItem"}
     for stack in (on, past(HistoryMinutes="0")):
-        assert allowed_on(stack, "broadcast", "HistoryTable") == {"GetItem", "PutItem", "UpdateItem", "BatchWriteItem"}
+        assert allowed_on(stack, "broadcast", "HistoryTable") == broadcast
         assert allowed_on(stack, "default", "HistoryTable") == {"GetItem", "Query", "BatchGetItem"}
         for function in ("connect", "disconnect"):
             assert not allowed_on(stack, function, "HistoryTable")

@@ -5,11 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 import textwrap
+import threading
 
 import pytest
 from local import LocalSystem, environment, room
 from paths import PACKAGE
 from waiting import PATIENCE
+
+from entity_stream._thread import LoopThread
 
 ASYNC = """
 import asyncio
@@ -120,3 +123,14 @@ def test_it_ends_without_a_warning(name: str, local: LocalSystem, tenant: str):
     variables = environment(PYTHONPATH=str(PACKAGE / "src"))
     done = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=3 * PATIENCE)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_thread_that_never_ends_holds_up_no_program(monkeypatch: pytest.MonkeyPatch):
+    """Ctrl-C can come while the program holds a lock that the thread needs."""
+    monkeypatch.setattr("entity_stream._thread._LONGEST_END", 0.05)
+    thread, end = LoopThread(), threading.Event()
+    thread.post(end.wait)
+    thread.stop()
+    assert thread.is_stopped
+    end.set()
+    thread.stop()

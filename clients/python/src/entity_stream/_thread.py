@@ -20,6 +20,8 @@ T = TypeVar("T")
 
 #: Some platforms notice Ctrl-C only between two waits.
 _SLICE = 0.25
+#: The longest wait for the end of the thread, in seconds. Ctrl-C can come while the caller holds a lock that the thread needs.
+_LONGEST_END = 10.0
 
 
 class LoopThread:
@@ -97,12 +99,12 @@ class LoopThread:
             self._loop.call_soon_threadsafe(function)
 
     def stop(self) -> None:
-        """Ends the thread. In the thread itself, it does not wait for that."""
+        """Ends the thread, and waits ten seconds at most. In the thread itself, it does not wait for that."""
         if not self._is_stopping:
             self._is_stopping = True
             self.post(self._loop.stop)
         if not self.is_current:
-            self._thread.join()
+            self._thread.join(_LONGEST_END)
 
     @property
     def is_current(self) -> bool:
