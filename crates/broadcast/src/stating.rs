@@ -88,7 +88,7 @@ pub(crate) async fn refresh(
 fn update(event: &mut Event, state: &EntityState) {
     let is_later = event.revision().is_some_and(|revision| state.version > revision.version);
     if is_later && !state.is_too_large() {
-        event.show_present(state.data(), state.is_partial());
+        event.show_present(state.present());
     }
 }
 
@@ -99,7 +99,10 @@ fn key(change: &EntityChange) -> EntityKey {
 fn note(assignment: &mut Assignment<'_>, applied: Result<Applied, HistoryError>) {
     let event_id = assignment.event.id().to_owned();
     match applied {
-        Ok(Applied::Known { revision, states }) => assignment.event.revise(revision, states),
+        Ok(Applied::Known { revision, states, present }) => {
+            assignment.event.revise(revision, states);
+            present.into_iter().for_each(|entity| assignment.event.show_present(entity));
+        }
         Ok(Applied::TooLarge { version, before }) => {
             metrics::state_too_large();
             tracing::warn!(event_id, "the entity is too large: the service keeps no entity state of it");

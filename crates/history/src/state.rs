@@ -6,7 +6,7 @@
 //! | state of an entity | `S#{tenant}#{hash of the id}` | hash of the service path |
 //! | index of a type, or of all types as `*` | `X#{tenant}#{type}` | both hashes |
 //!
-//! `merge` decides what a change does, and `former_state` finds what was before a change that comes again; both without I/O. `table`
+//! `merge` decides what a change does, and `former_state` finds what was before and after a change that comes again; both without I/O. `table`
 //! applies a change: usually with one conditional `UpdateItem` (`quick_update`), which succeeds if the change is newer than everything
 //! and the entity has its types already. Everything else is read, merged and written on the condition that the version is still the
 //! same. `index` lists the entities of a type. `missing` tells a resume whether a state lacks a change. `erase` is for an operator.
@@ -16,6 +16,7 @@ mod entity_item;
 mod entity_key;
 mod entity_state;
 mod entity_turns;
+mod entity_update;
 mod erase;
 mod event_mark;
 mod former_state;

@@ -3,7 +3,7 @@
 use serde_json::value::RawValue;
 
 use crate::entity_change::EntityChange;
-use crate::entity_states::{EntityStates, FormerState};
+use crate::entity_states::{EntityStates, FormerState, PresentEntity};
 use crate::position::Position;
 use crate::revision::Revision;
 
@@ -27,14 +27,6 @@ pub struct Event {
     has_no_state: bool,
     outgrown: Option<OutgrownState>,
     is_snapshot: bool,
-}
-
-/// The entity as it is some time after the change.
-#[derive(Clone, Debug)]
-struct PresentEntity {
-    /// `None`: it is gone.
-    data: Option<Box<RawValue>>,
-    is_partial: bool,
 }
 
 /// The end of the state of an entity that is too large to be kept.
@@ -125,10 +117,10 @@ impl Event {
         (self.present, self.has_no_state, self.outgrown) = (None, false, None);
     }
 
-    /// Records that the entity has changed again: all its attributes now, or `None` if it is gone. Views of the whole entity show it as
-    /// it is now, and are judged by that. Other views show the change.
-    pub fn show_present(&mut self, data: Option<Box<RawValue>>, is_partial: bool) {
-        self.present = Some(PresentEntity { data, is_partial });
+    /// Records that the entity has changed again. Views of the whole entity show it as it is now, and are judged by that. Other views
+    /// show the change, and are judged by the entity after it.
+    pub fn show_present(&mut self, entity: PresentEntity) {
+        self.present = Some(entity);
     }
 
     /// True if views of the whole entity show a later state than the one after the change.

@@ -80,7 +80,7 @@ pub use dpop_proof::DpopProof;
 pub use entity_change::{EntityChange, UndeliverableChange};
 pub use entity_data::EntityData;
 pub use entity_id::{EntityId, InvalidEntityId};
-pub use entity_states::{EntityStates, FormerState};
+pub use entity_states::{EntityStates, FormerState, PresentEntity};
 pub use entity_type::{EntityType, InvalidEntityType};
 pub use entity_types::EntityTypes;
 pub use epoch_millis::EpochMillis;

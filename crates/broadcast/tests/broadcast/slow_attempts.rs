@@ -2,6 +2,7 @@
 //! show each event.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use entity_stream_connections::Connection;
 use entity_stream_protocol::{Filter, FilterFields, Subscription, View};
@@ -124,6 +125,29 @@ async fn a_view_of_the_changes_misses_no_event_that_matches_its_query() {
     assert_eq!(attempt.shown("second"), [shown("entityLeft", Value::Null), shown("entityLeft", Value::Null)]);
     let changed = shown("entityUpdated", json!({ "alarm": true }));
     assert_eq!(attempt.shown("first"), [changed, shown("entityLeft", Value::Null)]);
+}
+
+/// The history refuses the event, so Lambda repeats it. The alarm is over then.
+#[tokio::test]
+async fn a_repeated_event_is_judged_by_the_entity_after_it() {
+    let works = Arc::new(AtomicBool::new(false));
+    let answered = Arc::clone(&works);
+    let answer = move |asked: &Asked| (!answered.load(Ordering::SeqCst) && is_history_write(asked)).then(refusal);
+    let setting = Setting::with(Kept::All, Hands::default(), answer).await;
+    let attempt = SlowAttempt { setting, is_reached: Arc::default(), permits: Arc::new(Semaphore::new(0)) };
+    attempt.subscribe("changes", Some("alarm==true"), false).await;
+    attempt.subscribe("mirror", Some("alarm==true"), true).await;
+    let events = [("first", true), ("second", false), ("third", false)];
+    let [alarm, end, rest] = events.map(|(id, alarm)| with_data(id, json!({ "alarm": alarm })));
+
+    attempt.setting.invoke(&alarm).await.unwrap_err();
+    works.store(true, Ordering::SeqCst);
+    attempt.setting.invoke(&json!([end, rest])).await.unwrap();
+    attempt.setting.invoke(&alarm).await.unwrap();
+
+    let changed = || shown("entityUpdated", json!({ "alarm": true }));
+    let left = shown("entityLeft", Value::Null);
+    assert_eq!(attempt.shown("first"), [changed(), changed(), changed(), left]);
 }
 
 /// Serves three events of two entities slowly. Returns the reads of entities after the merge.

@@ -48,7 +48,7 @@ impl Followed {
     async fn merged(&self, mut event: Event, arrived: u64, recorded: u64) -> Event {
         let at = self.setting.ago(arrived);
         match self.setting.states().apply(&event, at, at).await.unwrap() {
-            Applied::Known { revision, states } => event.revise(revision, states),
+            Applied::Known { revision, states, .. } => event.revise(revision, states),
             Applied::TooLarge { .. } => event.set_without_state(),
         }
         self.record(&event, recorded).await;

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use entity_stream_protocol::{ChangeType, EntityTypes};
+use entity_stream_protocol::{ChangeType, EntityTypes, PresentEntity};
 use serde_json::value::RawValue;
 
 use super::change_time::ChangeTime;
@@ -89,6 +89,11 @@ impl EntityState {
                 .iter()
                 .filter_map(|(name, attribute)| Some((name.as_str(), attribute.value.json.as_deref()?))),
         ))
+    }
+
+    /// What a view of the whole entity shows.
+    pub fn present(&self) -> PresentEntity {
+        PresentEntity { data: self.data(), is_partial: self.is_partial() }
     }
 
     /// The rest of a state whose time is over: its version, so that it keeps growing.

@@ -1,12 +1,17 @@
-//! The entity before a change that the state has already, which is needed if the change comes again.
+//! The entity before and after a change that the state has already, which are needed if the change comes again.
 //!
-//! The state keeps the last values and the ones before them, each with the change that set it. The values of the change and of those
-//! that came after it are undone.
+//! The state keeps the last values and the ones before them, each with the change that set it. The values of the changes that came
+//! later are undone, and for the entity before the change its own too.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use entity_stream_protocol::FormerState;
+use serde_json::value::RawValue;
 
 use super::change_time::ChangeTime;
-use super::entity_state::{AttributeValueAt, EntityState, object};
+use super::entity_state::{AttributeValueAt, EntityAttribute, EntityState, object};
+use super::entity_update::EntityUpdate;
+use super::event_mark::EventMark;
 
 /// The time after which a removed attribute is forgotten. An older change could bring it back then.
 pub(super) const REMOVED_FOR: i64 = 60 * 60 * 1_000_000;
@@ -25,12 +30,11 @@ impl EntityState {
             return FormerState::Unknown;
         }
         let undone = &self.recent[..=later];
-        let is_undone = |value: &AttributeValueAt| undone.iter().any(|mark| mark.short() == value.by);
         let mut members = Vec::with_capacity(self.attributes.len());
         for (name, attribute) in &self.attributes {
             let value = match &attribute.former {
-                _ if !is_undone(&attribute.value) => &attribute.value,
-                Some(former) if !is_undone(former) => former,
+                _ if !is_by(undone, &attribute.value) => &attribute.value,
+                Some(former) if !is_by(undone, former) => former,
                 // The value before both is not kept.
                 _ => return FormerState::Unknown,
             };
@@ -42,4 +46,35 @@ impl EntityState {
             FormerState::Data(object(members.into_iter()))
         }
     }
+
+    /// The entity after a recent change. `None`: it was gone. `later` others came after that change.
+    ///
+    /// If two or more of them have changed an attribute, its value after the change is not kept. Then the change's own value counts, or
+    /// the oldest one that is known.
+    pub(super) fn after(&self, later: usize, change: &EntityUpdate<'_>) -> Option<Box<RawValue>> {
+        let undone = &self.recent[..later];
+        let Some(next) = undone.last() else { return self.data() };
+        if next.found_nothing() {
+            return None;
+        }
+        let is_late = self.recent[later].is_late();
+        // A creation or a deletion that came later has dropped attributes that others had removed before it. A late change may have
+        // found them removed.
+        let dropped = change.attributes.iter().filter(|_| !is_late).flat_map(BTreeMap::keys);
+        let names: BTreeSet<&String> = self.attributes.keys().chain(dropped).collect();
+        let value = |name: &String| match self.attributes.get(name) {
+            Some(EntityAttribute { value, .. }) if !is_by(undone, value) => value.json.as_deref(),
+            Some(EntityAttribute { former: Some(former), .. }) if !is_by(undone, former) => former.json.as_deref(),
+            known => {
+                let oldest = known.map(|known| known.former.as_ref().unwrap_or(&known.value));
+                change.given(name, is_late).unwrap_or_else(|| oldest?.json.as_deref())
+            }
+        };
+        Some(object(names.into_iter().filter_map(|name| Some((name.as_str(), value(name)?)))))
+    }
+}
+
+/// Returns whether one of these changes has set a value.
+fn is_by(changes: &[EventMark], value: &AttributeValueAt) -> bool {
+    changes.iter().any(|mark| mark.short() == value.by)
 }

@@ -16,34 +16,22 @@
 
 use std::collections::BTreeMap;
 
-use entity_stream_protocol::{ChangeType, EntityStates, EpochMillis, Event, FormerState, Revision, micros_of_rfc3339};
-use serde_json::value::RawValue;
+use entity_stream_protocol::{
+    ChangeType, EntityStates, EpochMillis, FormerState, PresentEntity, Revision, micros_of_rfc3339,
+};
 
 use super::change_time::ChangeTime;
-use super::entity_state::{AttributeValueAt, EntityAttribute, EntityState, LastChange, Presence, object};
-use super::event_mark::{EventMark, RECENT};
+use super::entity_state::{AttributeValueAt, EntityAttribute, EntityState, Presence, object};
+use super::entity_update::EntityUpdate;
+use super::event_mark::RECENT;
 use super::former_state::REMOVED_FOR;
 
 /// The largest item of an entity that is kept, in bytes. DynamoDB takes 400 KB.
 pub(crate) const MOST_BYTES: usize = 350_000;
-/// The longest name of an attribute, in bytes. DynamoDB's limit is 64 KB.
-const NAME_BYTES: usize = 60_000;
 /// The most bytes of an item besides its attributes.
 const ITEM_BYTES: usize = 600;
 /// The bytes of an attribute in an item besides its name and value.
 pub(crate) const ATTRIBUTE_BYTES: usize = 24;
-
-/// A change as the state sees it.
-#[derive(Debug)]
-pub(crate) struct EntityUpdate<'a> {
-    pub(crate) event: &'a Event,
-    pub(crate) mark: EventMark,
-    pub(crate) at: ChangeTime,
-    /// True if this may be a repetition: a continuation, or an event that came to the bus a while ago.
-    pub(crate) may_be_repeated: bool,
-    /// The attributes that it sets, each with its JSON and its time. `None`: the data cannot be read.
-    pub(crate) attributes: Option<BTreeMap<String, (&'a str, ChangeTime)>>,
-}
 
 /// The place of a change among those that the state has.
 #[derive(Clone, Copy, Debug)]
@@ -76,6 +64,8 @@ pub enum Applied {
         revision: Revision,
         /// The entity before and after it.
         states: EntityStates,
+        /// The entity as it is now, if it has changed again since.
+        present: Option<PresentEntity>,
     },
     /// The entity is too large to be kept.
     TooLarge {
@@ -86,65 +76,7 @@ pub enum Applied {
     },
 }
 
-impl<'a> EntityUpdate<'a> {
-    /// The change of an event that arrived at the bus at this time.
-    pub(crate) fn new(event: &'a Event, arrival: EpochMillis, may_be_repeated: bool) -> Self {
-        let change = event.change();
-        let at = ChangeTime::of_change(change, arrival);
-        let members: Option<BTreeMap<String, &RawValue>> = serde_json::from_str(change.data.get()).ok();
-        let members = members.filter(|members| members.keys().all(|name| name.len() <= NAME_BYTES));
-        let timed = |(name, json): (String, &'a RawValue)| {
-            let json = json.get();
-            (name, (json, ChangeTime::of_attribute(json, at, arrival)))
-        };
-        let attributes = members.map(|members| members.into_iter().map(timed).collect());
-        Self { event, mark: EventMark::of(event.id()), at, may_be_repeated, attributes }
-    }
-
-    fn change_type(&self) -> ChangeType {
-        self.event.change().change_type
-    }
-
-    /// The names of the attributes that the change removes.
-    pub(crate) fn removed(&self) -> impl Iterator<Item = &'a str> {
-        let has_data = self.attributes.as_ref().is_some_and(|attributes| !attributes.is_empty());
-        let named = self.event.change().changed_attributes.as_deref().filter(|_| has_data).unwrap_or_default();
-        named.iter().map(String::as_str).filter(|name| !self.sets(name))
-    }
-
-    fn sets(&self, name: &str) -> bool {
-        self.attributes.as_ref().is_some_and(|attributes| attributes.contains_key(name))
-    }
-
-    /// True if the service does not learn all that changed.
-    fn is_truncated(&self) -> bool {
-        let change = self.event.change();
-        let names_changes = change.changed_attributes.as_ref().is_some_and(|names| !names.is_empty());
-        match (&self.attributes, self.change_type()) {
-            (_, ChangeType::EntityDeleted) => false,
-            (None, _) => true,
-            (Some(attributes), ChangeType::EntityCreated) => attributes.is_empty(),
-            (Some(attributes), ChangeType::EntityUpdated) => attributes.is_empty() && names_changes,
-        }
-    }
-
-    /// Returns whether the change names this attribute as changed, or carries it.
-    fn names(&self, name: &str) -> bool {
-        match &self.event.change().changed_attributes {
-            Some(names) => names.iter().any(|each| each == name),
-            None => self.sets(name),
-        }
-    }
-
-    fn last(&self) -> LastChange {
-        LastChange {
-            event_id: self.event.id().to_owned(),
-            change_type: self.change_type(),
-            time: self.event.time().to_owned(),
-            timestamp: self.event.change().timestamp.clone(),
-        }
-    }
-
+impl EntityUpdate<'_> {
     /// Merges the change into a state. `None`: the entity is not known. The first version of an entity is the present time in
     /// milliseconds, so that it keeps growing if the entity was forgotten.
     pub(crate) fn merge(&self, former: Option<EntityState>, now: EpochMillis) -> Merged {
@@ -360,8 +292,9 @@ impl<'a> EntityUpdate<'a> {
         let version = state.version - u64::try_from(later).unwrap_or_default();
         let before = state.before(later, self.at);
         let outcome = match self.outcome(&state, before, is_late, version) {
-            Applied::Known { revision, states } => {
-                Applied::Known { revision, states: EntityStates { may_be_repeated: true, ..states } }
+            Applied::Known { revision, states, .. } => {
+                let states = EntityStates { after: state.after(later, self), may_be_repeated: true, ..states };
+                Applied::Known { revision, states, present: (later > 0).then(|| state.present()) }
             }
             too_large @ Applied::TooLarge { .. } => too_large,
         };
@@ -383,7 +316,7 @@ impl<'a> EntityUpdate<'a> {
         let previous = has_previous.then(|| object(former.iter().map(|(name, json)| (name.as_str(), json.as_str()))));
         let revision = Revision { version, is_late, is_partial: state.is_partial(), previous };
         let states = EntityStates { before, after: state.data(), may_be_repeated: self.may_be_repeated };
-        Applied::Known { revision, states }
+        Applied::Known { revision, states, present: None }
     }
 }
 

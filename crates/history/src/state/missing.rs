@@ -3,7 +3,7 @@
 use entity_stream_protocol::{EpochMillis, Event};
 
 use super::entity_state::EntityState;
-use super::merge::EntityUpdate;
+use super::entity_update::EntityUpdate;
 
 impl EntityState {
     /// True if this change, which came to the bus at this time, would alter the state if it came again. A change whose data is left

@@ -15,8 +15,8 @@ use super::entity_item::{
     VERSION, former_name, mark_value, recent_name, time_value, types_value, value_name, value_text,
 };
 use super::entity_state::AttributeValueAt;
+use super::entity_update::EntityUpdate;
 use super::event_mark::{EventMark, RECENT};
-use super::merge::EntityUpdate;
 use crate::keys::{TTL_ATTRIBUTE, number, string};
 
 /// The most attributes of a quick update. DynamoDB takes expressions of 4 KB.

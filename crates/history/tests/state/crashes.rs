@@ -93,7 +93,7 @@ async fn a_change_that_crashes_at_each_step_happens_once() {
                 let crash = Crash { left: Arc::new(AtomicI64::new(step)), is_sent: rng.bool() };
                 let clock = if step > 0 { arrival.plus(Duration::from_millis(wait)) } else { arrival };
                 match crashing(&t, crash).apply(&event, arrival, clock).await {
-                    Ok(Applied::Known { revision, states }) => break (revision, states),
+                    Ok(Applied::Known { revision, states, .. }) => break (revision, states),
                     Ok(Applied::TooLarge { .. }) => panic!("{context}"),
                     Err(_) => (step, crashes) = (step + 1, crashes + 1),
                 }

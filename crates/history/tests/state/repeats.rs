@@ -42,7 +42,7 @@ async fn a_change_that_is_repeated_after_others_has_its_version_and_its_former_s
     let (first, _) = t.known(&update, at(200)).await;
     for number in 3..=9 {
         t.known(&raw(&number.to_string(), "entityUpdated", r#"{"b":3}"#, 100 * number), at(100 * number)).await;
-        let (again, states) = t.known(&update, at(60_000)).await;
+        let (again, states, present) = t.repeated(&update, at(60_000)).await;
         assert_eq!((again.version, previous(&again)), (first.version, Some(r#"{"a":1}"#.to_owned())), "{number}");
         match &states.before {
             FormerState::Data(before) if number == 3 => assert_eq!(before.get(), r#"{"a":1,"b":2}"#),
@@ -50,7 +50,10 @@ async fn a_change_that_is_repeated_after_others_has_its_version_and_its_former_s
             FormerState::Unknown => assert!(number > 3),
             other => panic!("{number}: {other:?}"),
         }
-        assert_eq!(after(&states).unwrap(), r#"{"a":7,"b":3}"#);
+        // The oldest value of `b` that is known.
+        let b = if number == 3 { 2 } else { 3 };
+        assert_eq!(after(&states).unwrap(), format!(r#"{{"a":7,"b":{b}}}"#));
+        assert_eq!(present.unwrap().data.unwrap().get(), r#"{"a":7,"b":3}"#);
     }
     // It is not recognised after eight others. It is late, and alters nothing. Its first attempt may have told clients.
     t.known(&raw("10", "entityUpdated", r#"{"b":4}"#, 1_000), at(1_000)).await;
@@ -67,6 +70,37 @@ async fn a_change_that_is_repeated_after_others_has_its_version_and_its_former_s
     let (revision, states) = t.known(&late, at(60_000)).await;
     let FormerState::Data(before) = states.before else { panic!("{states:?}") };
     assert_eq!((revision.is_late, before.get()), (true, r#"{"a":7,"b":4,"c":1}"#));
+}
+
+/// A query is judged by the entity after the change, whatever happened to the entity later.
+#[tokio::test]
+async fn a_change_that_is_repeated_after_others_has_the_entity_after_it() {
+    let t = TestStates::create().await;
+    t.known(&raw("1", "entityCreated", r#"{"alarm":false,"b":1,"c":1}"#, 100), at(100)).await;
+    let removal = json!({
+        "type": "entityUpdated", "timestamp": stamp(200), "data": { "alarm": true }, "changedAttributes": ["alarm", "c"],
+    });
+    let alarm = event("2", &removal);
+    t.known(&alarm, at(200)).await;
+    let known = r#"{"alarm":true,"b":1}"#;
+    for (id, kind, data, expected) in [
+        ("3", "entityUpdated", r#"{"alarm":false,"c":3}"#, known),
+        ("4", "entityUpdated", r#"{"alarm":null,"c":4}"#, known),
+        ("5", "entityDeleted", r#"{"b":5}"#, known),
+        // What it has dropped cannot be found again.
+        ("6", "entityCreated", r#"{"d":6}"#, r#"{"alarm":true}"#),
+    ] {
+        let number: u64 = id.parse().unwrap();
+        t.known(&raw(id, kind, data, 100 * number), at(100 * number)).await;
+        let (_, states, present) = t.repeated(&alarm, at(60_000)).await;
+        assert_eq!(after(&states).as_deref(), Some(expected), "{id}");
+        let present = present.unwrap().data.map(|data| data.get().to_owned());
+        assert_eq!(present, t.data("e", at(60_000)).await, "{id}");
+    }
+    let (_, states, _) = t.repeated(&raw("5", "entityDeleted", r#"{"b":5}"#, 500), at(60_000)).await;
+    assert_eq!(after(&states), None);
+    let (_, states, _) = t.repeated(&raw("6", "entityCreated", r#"{"d":6}"#, 600), at(60_000)).await;
+    assert_eq!(after(&states).unwrap(), r#"{"d":6}"#);
 }
 
 /// Events wait while the function is throttled, and come after a minute for the first time.
@@ -166,7 +200,8 @@ async fn a_repetition_with_the_time_of_newer_changes_sets_nothing_back() {
     assert!(revision.is_late && matches!(states.before, FormerState::Unknown));
     assert_eq!(after(&states).unwrap(), r#"{"a":10}"#);
     // A continuation comes within a second.
-    let Applied::Known { revision, states } = t.table.apply_again(&update(1), at(200), at(300)).await.unwrap() else {
+    let Applied::Known { revision, states, .. } = t.table.apply_again(&update(1), at(200), at(300)).await.unwrap()
+    else {
         panic!("the entity is small")
     };
     assert!(revision.is_late && matches!(states.before, FormerState::Unknown));

@@ -12,6 +12,8 @@ struct ChangeBefore {
     did_count: bool,
     /// The entity before it.
     before: Option<String>,
+    /// The entity after it.
+    after: Option<String>,
 }
 
 /// Changes one after the other, some of them repeated at once or after the next one: the state is the model's after each of them.
@@ -51,9 +53,18 @@ async fn the_state_is_that_of_a_model_after_each_change() {
                     assert_eq!(Some(data.get()), before.as_deref(), "{context}");
                 }
             }
-            let did_count = model.counted > counted;
-            if let Some(ChangeBefore { change: former, version, did_count, before }) = former.filter(|_| rng.bool()) {
-                let (again, states) = t.known(&former.event(), clock).await;
+            let (did_count, model_after) = (model.counted > counted, model.data());
+            if let Some(ChangeBefore { change: former, version, did_count, before, after: left }) =
+                former.filter(|_| rng.bool())
+            {
+                let (again, states, present) = t.repeated(&former.event(), clock).await;
+                // A view of the whole entity shows the present one. All others are judged by the entity after the change.
+                if did_count {
+                    let has_changed = model.counted > counted;
+                    assert_eq!(after(&states), left, "{context}: {former:?}");
+                    let now = present.map(|entity| entity.data.map(|data| data.get().to_owned()));
+                    assert_eq!(now, has_changed.then(|| model.data()), "{context}: {former:?}");
+                }
                 match states.before {
                     // What it finds now, if it is not remembered.
                     _ if !did_count => {}
@@ -72,7 +83,7 @@ async fn the_state_is_that_of_a_model_after_each_change() {
                 assert_eq!(again.version, expected, "{context}: {former:?}");
                 assert_eq!(t.data("e", clock).await, model.data(), "{context}");
             }
-            former = Some(ChangeBefore { change, version: revision.version, did_count, before });
+            former = Some(ChangeBefore { change, version: revision.version, did_count, before, after: model_after });
         }
     }
     assert!(unknown < repeated / 2, "{unknown} of {repeated} former states are not known");

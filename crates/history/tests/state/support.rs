@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use entity_stream_history::{Applied, EntityKey, EntityState, HistoryTable, StateTable};
-use entity_stream_protocol::{EntityChange, EntityStates, EpochMillis, Event, Revision, Tenant};
+use entity_stream_protocol::{EntityChange, EntityStates, EpochMillis, Event, PresentEntity, Revision, Tenant};
 use entity_stream_testing::{aws_config, dynamodb_url, is_second_engine};
 use serde_json::{Value, json};
 
@@ -50,7 +50,19 @@ impl TestStates {
         now: EpochMillis,
     ) -> (Revision, EntityStates) {
         match self.table.apply(event, arrival, now).await.unwrap() {
-            Applied::Known { revision, states } => (revision, states),
+            Applied::Known { revision, states, .. } => (revision, states),
+            Applied::TooLarge { .. } => panic!("the entity is too large"),
+        }
+    }
+
+    /// Repeats a change after others. Returns the entity as it is now.
+    pub(crate) async fn repeated(
+        &self,
+        event: &Event,
+        now: EpochMillis,
+    ) -> (Revision, EntityStates, Option<PresentEntity>) {
+        match self.apply(event, now).await {
+            Applied::Known { revision, states, present } => (revision, states, present),
             Applied::TooLarge { .. } => panic!("the entity is too large"),
         }
     }

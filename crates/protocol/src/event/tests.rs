@@ -1,7 +1,7 @@
 use serde_json::value::RawValue;
 
 use super::*;
-use crate::entity_states::FormerState;
+use crate::entity_states::{FormerState, PresentEntity};
 use crate::format::Format;
 use crate::limits::{
     CONTEXT_BYTES, ENTITY_ID_LENGTH, ENTITY_TYPE_LENGTH, ENTITY_TYPES, EVENT_ID_BYTES, MESSAGE_BYTES, POSITION_LENGTH,
@@ -180,12 +180,13 @@ fn a_view_of_the_whole_entity_shows_a_repeated_change_as_what_the_entity_is_now(
 #[test]
 fn only_a_view_of_the_whole_entity_shows_the_present_entity() {
     let mut event = revised(UPDATE, None, Some(r#"{"a":1}"#), false);
-    event.show_present(Some(RawValue::from_string(r#"{"a":2}"#.to_owned()).unwrap()), false);
+    let data = RawValue::from_string(r#"{"a":2}"#.to_owned()).unwrap();
+    event.show_present(PresentEntity { data: Some(data), is_partial: false });
     for (is_whole, data) in [(false, r#"{"a":1}"#), (true, r#"{"a":2}"#)] {
         let rest = format!(r#""data":{data},"timestamp":"now","version":7}}"#);
         assert_eq!(event.message(&viewing(is_whole, false)), format!(r#"{{"type":"entityUpdated",{ENVELOPE},{rest}"#));
     }
-    event.show_present(None, false);
+    event.show_present(PresentEntity { data: None, is_partial: false });
     assert!(event.message(&viewing(true, false)).starts_with(r#"{"type":"entityDeleted","#));
     assert!(event.message(&viewing(false, false)).starts_with(r#"{"type":"entityUpdated","#));
 }

@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::entity_states::EntityStates;
+use crate::entity_states::{EntityStates, PresentEntity};
 use crate::filter::FilterFields;
 
 fn change(fields: &Value) -> EntityChange {
@@ -235,7 +235,7 @@ fn only_a_view_of_the_whole_entity_is_judged_by_the_present_entity() {
         [(None, Verdict::Passes), (Some(Some(slow)), Verdict::Leaves), (Some(None), Verdict::Leaves)]
     {
         if let Some(present) = present {
-            event.show_present(present, false);
+            event.show_present(PresentEntity { data: present, is_partial: false });
         }
         assert_eq!(selection.judge(&ChangeFacts::of_whole_entity(&event)), expected);
         assert_eq!(selection.judge(&ChangeFacts::of(&event)), Verdict::Passes);
