@@ -103,10 +103,10 @@ fn note(assignment: &mut Assignment<'_>, applied: Result<Applied, HistoryError>)
             assignment.event.revise(revision, states);
             present.into_iter().for_each(|entity| assignment.event.show_present(entity));
         }
-        Ok(Applied::TooLarge { version, before }) => {
+        Ok(Applied::TooLarge { version, is_late, before }) => {
             metrics::state_too_large();
             tracing::warn!(event_id, "the entity is too large: the service keeps no entity state of it");
-            assignment.event.outgrow(version, before);
+            assignment.event.outgrow(version, is_late, before);
         }
         Err(error) => {
             assignment.is_stored = false;

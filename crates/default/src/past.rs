@@ -54,6 +54,8 @@ struct PastFilter {
     whole: Selection,
     /// For events whose data is not known. They are too large to be delivered with it, so a client has to read the entity anyway.
     without_data: Selection,
+    /// For events that a former subscription was judged for by the whole entity, which is not known any more.
+    without_query: Option<Selection>,
 }
 
 /// The readings of a history that are still to be judged.
@@ -90,7 +92,7 @@ impl PastWishes {
                 view: subscription.view.clone(),
                 from: request.from(),
                 states: StateWish::new(subscription, &filters).filter(|_| keeps_states),
-                filters: filters.into_iter().map(PastFilter::new).collect(),
+                filters: PastFilter::of_wish(&filters, keeps_states),
             });
         };
         for subscription in &connection.subscriptions {
@@ -252,7 +254,11 @@ fn key_of(past: &PastEvent) -> EntityKey {
 impl Wish {
     fn has(&self, past: &PastEvent, facts: &ChangeFacts<'_>) -> bool {
         let selects = |filter: &PastFilter| {
-            let selection = if past.event.is_left_out() { &filter.without_data } else { &filter.whole };
+            let selection = match &filter.without_query {
+                _ if past.event.is_left_out() => &filter.without_data,
+                Some(without_query) if past.event.revision().is_some() => without_query,
+                _ => &filter.whole,
+            };
             selection.matches(facts)
         };
         past.at >= self.from && self.filters.iter().all(selects)
@@ -260,8 +266,16 @@ impl Wish {
 }
 
 impl PastFilter {
-    fn new(filter: &Filter) -> Self {
-        Self { whole: Selection::new(filter.clone()), without_data: Selection::new(filter.without_data()) }
+    /// The filters of a wish, the present one at the end.
+    fn of_wish(filters: &[&Filter], keeps_states: bool) -> Vec<Self> {
+        let last = filters.len().saturating_sub(1);
+        let is_judged_by_state = |index| keeps_states && index < last;
+        let of_filter = |(index, filter): (usize, &&Filter)| Self {
+            whole: Selection::new((*filter).clone()),
+            without_data: Selection::new(filter.without_data()),
+            without_query: is_judged_by_state(index).then(|| Selection::new(filter.without_query())),
+        };
+        filters.iter().enumerate().map(of_filter).collect()
     }
 }
 

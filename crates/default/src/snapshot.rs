@@ -31,8 +31,8 @@ const PAGE: i32 = 100;
 const FRAMES: usize = 500;
 /// The time after which a part ends.
 const READING_TIME: Duration = Duration::from_secs(5);
-/// The longest time from the time of a change on the bus until the state has it: Lambda repeats a failed attempt after a minute.
-const ARRIVAL: Duration = Duration::from_secs(2 * 60);
+/// The most by which a state can be written later than it says: the clocks of the functions differ, and a write takes time.
+const WRITING: Duration = Duration::from_secs(60);
 /// The time after which the choice of entities lets other tasks run.
 const TURN: Duration = Duration::from_millis(1);
 
@@ -225,8 +225,7 @@ impl<'a> Snapshot<'a> {
 
     /// False if the state is certainly that of the beginning of the snapshot.
     fn may_have_changed(&self, state: &EntityState) -> bool {
-        let changed = EpochMillis::from_rfc3339(&state.last.time);
-        changed.is_none_or(|changed| changed.plus(ARRIVAL).millis() >= self.place.began)
+        state.written().is_none_or(|written| written.plus(WRITING).millis() >= self.place.began)
     }
 
     /// The messages that show an entity: one for each view of the subscriptions that it matches.

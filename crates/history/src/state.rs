@@ -9,7 +9,7 @@
 //! `merge` decides what a change does, and `former_state` finds what was before and after a change that comes again; both without I/O. `table`
 //! applies a change: usually with one conditional `UpdateItem` (`quick_update`), which succeeds if the change is newer than everything
 //! and the entity has its types already. Everything else is read, merged and written on the condition that the version is still the
-//! same. `index` lists the entities of a type. `missing` tells a resume whether a state lacks a change. `erase` is for an operator.
+//! same. `item_size` bounds the item. `index` lists the entities of a type. `missing` tells a resume whether a state lacks a change. `erase` is for an operator.
 
 mod change_time;
 mod entity_item;
@@ -21,6 +21,7 @@ mod erase;
 mod event_mark;
 mod former_state;
 mod index;
+mod item_size;
 mod merge;
 mod missing;
 mod quick_update;

@@ -2,6 +2,7 @@
 
 use serde_json::value::RawValue;
 
+use crate::change_type::ChangeType;
 use crate::entity_change::EntityChange;
 use crate::entity_states::{EntityStates, FormerState, PresentEntity};
 use crate::position::Position;
@@ -33,6 +34,7 @@ pub struct Event {
 #[derive(Clone, Debug)]
 struct OutgrownState {
     version: u64,
+    is_late: bool,
     before: FormerState,
 }
 
@@ -144,9 +146,23 @@ impl Event {
     /// Records that the entity is too large to be kept after the change, which has this version. The event says so. It is judged by
     /// its data. The entity leaves the subscriptions that it matched before and that the data does not match. If it was too large before,
     /// it has left already, and counts as absent.
-    pub fn outgrow(&mut self, version: u64, before: FormerState) {
+    ///
+    /// After a late deletion it still exists.
+    pub fn outgrow(&mut self, version: u64, is_late: bool, before: FormerState) {
         self.set_without_state();
-        self.outgrown = Some(OutgrownState { version, before });
+        self.outgrown = Some(OutgrownState { version, is_late, before });
+    }
+
+    /// True if the change is late.
+    pub(crate) fn is_late(&self) -> bool {
+        let revised = self.revision.as_ref().map(|revision| revision.is_late);
+        revised.or_else(|| self.outgrown.as_ref().map(|outgrown| outgrown.is_late)).unwrap_or_default()
+    }
+
+    /// True if the entity is too large to be kept, and still exists after this deletion, which is late.
+    pub(crate) fn is_outlived(&self) -> bool {
+        self.change.change_type == ChangeType::EntityDeleted
+            && self.outgrown.as_ref().is_some_and(|state| state.is_late)
     }
 
     /// True if the entity has no state although the service keeps states.

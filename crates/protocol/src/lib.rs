@@ -116,4 +116,4 @@ pub use subscription::Subscription;
 pub use subscription_name::{InvalidSubscriptionName, SubscriptionName};
 pub use subscriptions::Subscriptions;
 pub use tenant::{InvalidTenant, Tenant};
-pub use view::{InvalidView, JsonMembers, Representation, View, json_object, json_text};
+pub use view::{InvalidView, JsonMembers, Representation, View, is_attribute, json_object, json_text};

@@ -55,6 +55,8 @@ pub struct ChangeFacts<'a> {
     /// The entity that decides, if it is known. `Some(None)`: there is no such entity.
     entity: Option<Option<&'a RawValue>>,
     may_be_repeated: bool,
+    /// True if the entity still exists after its deletion, although nothing more is known of it.
+    is_outlived: bool,
     former: Option<&'a FormerState>,
     published: EntityFacts,
     after: EntityFacts,
@@ -73,14 +75,29 @@ impl<'a> ChangeFacts<'a> {
     /// Judges this change by its content. Nothing is read yet.
     pub fn new(change: &'a EntityChange) -> Self {
         let [published, after, before] = Default::default();
-        Self { change, entity: None, may_be_repeated: false, former: None, published, after, before }
+        Self {
+            change,
+            entity: None,
+            may_be_repeated: false,
+            is_outlived: false,
+            former: None,
+            published,
+            after,
+            before,
+        }
     }
 
     /// Judges the change of an event by the entity before and after it, if that is known.
     pub fn of(event: &'a Event) -> Self {
         let entity = event.states().map(|states| states.after.as_deref());
         let may_be_repeated = event.states().is_some_and(|states| states.may_be_repeated);
-        Self { entity, may_be_repeated, former: event.former(), ..Self::new(event.change()) }
+        Self {
+            entity,
+            may_be_repeated,
+            is_outlived: event.is_outlived(),
+            former: event.former(),
+            ..Self::new(event.change())
+        }
     }
 
     /// Judges the change of an event by the entity before it and by the one that views of the whole entity show, if they are known.
@@ -104,7 +121,7 @@ impl<'a> ChangeFacts<'a> {
     /// True if the entity does not exist after the change.
     fn is_deletion(&self) -> bool {
         let is_deletion = self.change.change_type == ChangeType::EntityDeleted;
-        is_deletion && self.entity.flatten().is_none()
+        is_deletion && self.entity.flatten().is_none() && !self.is_outlived
     }
 
     fn matches_after(&self, selection: &Selection) -> bool {

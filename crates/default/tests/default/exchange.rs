@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use entity_stream_connections::{Authorisation, Connection, Grant};
 use entity_stream_protocol::limits::{REPLAYED_EVENTS, REPLAYED_FRAMES};
-use entity_stream_protocol::{Acknowledgement, GroupId};
+use entity_stream_protocol::{Acknowledgement, EntityChange, Event, GroupId, Revision};
 use serde_json::{Value, json};
 
 use crate::support::{HISTORY, OPEN, Setting, ids};
@@ -63,6 +63,24 @@ async fn replays_what_both_select() {
         assert_eq!((answer.get("recovered"), answer.get("reason")), (None, None), "the client did not ask: {answer}");
         assert!(answer["position"].is_string() && answer["session"].is_string(), "{answer}");
     }
+}
+
+/// The former query was judged by the whole entity, and the attributes that it needs are not in every change.
+#[tokio::test]
+async fn replays_what_the_former_query_may_have_selected_of_an_entity_with_a_state() {
+    let (setting, connection) = with(json!({ "entityTypes": ["Room"], "q": "temperature>30" })).await;
+    let data = json!({ "status": { "type": "Text", "value": "on" } });
+    for (id, seconds, version) in [("stateless", 9, None), ("known", 8, Some(7))] {
+        let detail = json!({
+            "type": "entityUpdated", "tenant": "demo", "entityId": "urn:room:1", "entityType": "Room", "data": data,
+        });
+        let change = EntityChange::parse(&detail.to_string()).unwrap();
+        let revision = |version| Revision { version, is_late: false, is_partial: false, previous: None };
+        let event = Event::new(id, "2026-01-02T03:04:05Z", change).revised(version.map(revision));
+        setting.history().record(&[&event], setting.ago(seconds)).await.remove(0).unwrap();
+    }
+    let (events, answer) = exchange(&setting, &connection, json!({ "entityIds": ["urn:room:1"] })).await;
+    assert_eq!((ids(&events), answer.get("recovered")), (vec!["known"], None), "{answer}");
 }
 
 /// The new view counts.

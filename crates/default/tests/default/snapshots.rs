@@ -1,6 +1,7 @@
 //! A snapshot in parts of entities that change meanwhile.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use entity_stream_connections::{Authorisation, Connection};
 use entity_stream_history::StateTable;
@@ -14,7 +15,8 @@ async fn write(states: &StateTable, id: &str, kinds: &Value, now: EpochMillis) {
         "type": "entityCreated", "tenant": "demo", "entityId": id, "entityType": kinds, "data": { "a": 1 },
     });
     let change = EntityChange::parse(&detail.to_string()).unwrap();
-    let event = Event::new(format!("{id} {kinds}"), now.to_rfc3339(), change);
+    // The function was throttled, so the event has waited.
+    let event = Event::new(format!("{id} {kinds}"), now.minus(Duration::from_secs(300)).to_rfc3339(), change);
     states.apply(&event, now, now).await.unwrap();
 }
 

@@ -37,11 +37,6 @@ impl ChangeTime {
         })
     }
 
-    /// True if an attribute has a time of its own.
-    pub(crate) fn is_own_of(attribute: &str) -> bool {
-        own_time(attribute).is_some()
-    }
-
     fn from_millis(at: EpochMillis) -> Self {
         Self(i64::try_from(at.millis()).unwrap_or(i64::MAX / 1000).saturating_mul(1000))
     }

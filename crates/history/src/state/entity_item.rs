@@ -10,6 +10,7 @@ use entity_stream_protocol::{ChangeType, EntityTypes};
 use super::change_time::ChangeTime;
 use super::entity_state::{AttributeValueAt, EntityAttribute, EntityState, LastChange, Presence};
 use super::event_mark::{EventMark, RECENT};
+use super::item_size::ATTRIBUTE_BYTES;
 use crate::keys::{HistoryItem, TTL_ATTRIBUTE, get_number, get_string, number, string};
 
 pub(super) const ID: &str = "id";
@@ -22,6 +23,7 @@ pub(super) const UNKNOWN_SINCE: &str = "p";
 pub(super) const NEWEST: &str = "n";
 pub(super) const NEWEST_ATTRIBUTE: &str = "na";
 pub(super) const REPLACED: &str = "r";
+pub(super) const WRITTEN: &str = "w";
 pub(super) const INDEXED_UNTIL: &str = "x";
 pub(super) const LAST_EVENT: &str = "li";
 pub(super) const LAST_TYPE: &str = "lt";
@@ -31,10 +33,11 @@ pub(super) const LAST_TIMESTAMP: &str = "lc";
 const VALUE: char = '=';
 /// The same for their former values.
 const FORMER: char = '<';
-/// The form of a value: fifteen digits of microseconds, eight digits of the event's mark, and the JSON, if there is
-/// one.
+/// The form of a value: fifteen digits of microseconds, eight digits of the event's mark, and the JSON, if there is one. If the
+/// attribute has a time of its own, that of the change stands before the JSON, behind a sign with which no JSON begins.
 const TIME_DIGITS: usize = 15;
 const MARK_DIGITS: usize = 8;
+const CHANGED: char = '@';
 /// The microseconds before 1970 that a time can have. They make all times positive.
 const BEFORE_1970: i64 = 62_200_000_000_000_000;
 
@@ -64,22 +67,37 @@ pub(super) fn types_value(types: &EntityTypes) -> AttributeValue {
 
 pub(super) fn value_text(value: &AttributeValueAt) -> String {
     let json = value.json.as_deref().unwrap_or_default();
-    let mut text = String::with_capacity(TIME_DIGITS + MARK_DIGITS + json.len());
-    let time = value.at.0.saturating_add(BEFORE_1970).max(0);
+    let mut text = String::with_capacity(ATTRIBUTE_BYTES + json.len());
+    let micros = |time: ChangeTime| time.0.saturating_add(BEFORE_1970).max(0);
     // Writing to a string cannot fail.
-    let _ = write!(text, "{time:0TIME_DIGITS$x}{:0MARK_DIGITS$x}{json}", value.by);
+    let _ = write!(text, "{:0TIME_DIGITS$x}{:0MARK_DIGITS$x}", micros(value.at), value.by);
+    if value.changed != value.at {
+        let _ = write!(text, "{CHANGED}{:0TIME_DIGITS$x}", micros(value.changed));
+    }
+    text.push_str(json);
     text
 }
 
 fn read_value(text: &str) -> Option<AttributeValueAt> {
     let (time, rest) = text.split_at_checked(TIME_DIGITS)?;
-    let (mark, json) = rest.split_at_checked(MARK_DIGITS)?;
-    let at = match i64::from_str_radix(time, 16).ok()? {
-        0 => ChangeTime::NEVER,
-        time => ChangeTime(time - BEFORE_1970),
+    let (mark, rest) = rest.split_at_checked(MARK_DIGITS)?;
+    let at = read_time(time)?;
+    let (changed, json) = match rest.strip_prefix(CHANGED) {
+        None => (at, rest),
+        Some(rest) => {
+            let (changed, json) = rest.split_at_checked(TIME_DIGITS)?;
+            (read_time(changed)?, json)
+        }
     };
     let json = if json.is_empty() { None } else { Some(json.to_owned()) };
-    Some(AttributeValueAt { at, by: u32::from_str_radix(mark, 16).ok()?, json })
+    Some(AttributeValueAt { at, changed, by: u32::from_str_radix(mark, 16).ok()?, json })
+}
+
+fn read_time(digits: &str) -> Option<ChangeTime> {
+    Some(match i64::from_str_radix(digits, 16).ok()? {
+        0 => ChangeTime::NEVER,
+        time => ChangeTime(time - BEFORE_1970),
+    })
 }
 
 impl EntityState {
@@ -99,6 +117,9 @@ impl EntityState {
             Presence::Known => {}
             Presence::Deleted => drop(put(PRESENCE, string("d"))),
             Presence::TooLarge => drop(put(PRESENCE, string("l"))),
+        }
+        if let Some(written) = self.written {
+            put(WRITTEN, number(written));
         }
         if let Some(since) = self.unknown_since {
             put(UNKNOWN_SINCE, time_value(since));
@@ -158,6 +179,7 @@ impl EntityState {
             newest_attribute: time(NEWEST_ATTRIBUTE)?,
             replaced: time(REPLACED)?,
             recent: recent.filter(|mark| *mark != EventMark::default()).collect(),
+            written: get_number(item, WRITTEN),
             indexed_until: get_number(item, INDEXED_UNTIL)?,
         })
     }

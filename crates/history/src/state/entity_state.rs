@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use entity_stream_protocol::{ChangeType, EntityTypes, PresentEntity};
+use entity_stream_protocol::{ChangeType, EntityTypes, EpochMillis, PresentEntity};
 use serde_json::value::RawValue;
 
 use super::change_time::ChangeTime;
@@ -32,6 +32,8 @@ pub struct EntityState {
     pub(crate) replaced: ChangeTime,
     /// The last changes, the newest first.
     pub(crate) recent: Vec<EventMark>,
+    /// The time of the last write, in seconds since 1970. An item of an earlier version has none.
+    pub(crate) written: Option<u64>,
     /// Until when the entity stands in the index of its types, in seconds since 1970.
     pub(crate) indexed_until: u64,
 }
@@ -71,11 +73,19 @@ pub(crate) struct EntityAttribute {
 /// A value of an attribute, with the change that set it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct AttributeValueAt {
+    /// The attribute's own time, or that of the change.
     pub(crate) at: ChangeTime,
+    /// The time of the change.
+    pub(crate) changed: ChangeTime,
     /// The short mark of the event.
     pub(crate) by: u32,
     /// The JSON, byte for byte as published. `None`: there was no such attribute.
     pub(crate) json: Option<String>,
+}
+
+impl AttributeValueAt {
+    /// An attribute that the entity has never had.
+    pub(crate) const NONE: Self = Self { at: ChangeTime::NEVER, changed: ChangeTime::NEVER, by: 0, json: None };
 }
 
 impl EntityState {
@@ -105,6 +115,8 @@ impl EntityState {
             newest: ChangeTime::NEVER,
             newest_attribute: ChangeTime::NEVER,
             replaced: ChangeTime::NEVER,
+            // Whether the item is still there does not matter for a change that comes again.
+            recent: Vec::new(),
             ..self
         }
     }
@@ -112,6 +124,11 @@ impl EntityState {
     /// True if not all attributes may be known.
     pub fn is_partial(&self) -> bool {
         self.unknown_since.is_some()
+    }
+
+    /// When the state was written last. `None`: by an earlier version of this software, which did not note the time.
+    pub fn written(&self) -> Option<EpochMillis> {
+        self.written.map(EpochMillis::from_seconds)
     }
 
     /// True if the entity was deleted.

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use entity_stream_protocol::{ChangeType, EpochMillis, Event};
+use entity_stream_protocol::{ChangeType, EpochMillis, Event, is_attribute};
 use serde_json::value::RawValue;
 
 use super::change_time::ChangeTime;
@@ -76,11 +76,11 @@ impl<'a> EntityUpdate<'a> {
         }
     }
 
-    /// Returns whether the change names this attribute as changed, or carries it.
-    pub(super) fn names(&self, name: &str) -> bool {
+    /// Returns whether the change names this attribute as changed or, if it names none, carries it.
+    pub(super) fn changes(&self, name: &str) -> bool {
         match &self.event.change().changed_attributes {
             Some(names) => names.iter().any(|each| each == name),
-            None => self.sets(name),
+            None => self.sets(name) && is_attribute(name),
         }
     }
 

@@ -1,8 +1,8 @@
 //! The effect of a change on the state of its entity. No I/O.
 //!
 //! **Invariant.** Attributes are merged in order of time: a value is replaced by one that is not older, whatever the order in
-//! which changes arrive. Of two that are as old, the last arrival stays, unless its change is late and the time is the attribute's
-//! own. A change counts if it alters the state, and then the version grows by one. A change that counted and comes again alters
+//! which changes arrive. Of two that are as old, that of the newer change stays, and of two such changes the last arrival. A removal
+//! and what it removes are as old as their changes. A change counts if it alters the state, and then the version grows by one. A change that counted and comes again alters
 //! nothing, and has the same version.
 //!
 //! - A creation replaces everything, and a deletion removes everything, unless they are late.
@@ -25,13 +25,6 @@ use super::entity_state::{AttributeValueAt, EntityAttribute, EntityState, Presen
 use super::entity_update::EntityUpdate;
 use super::event_mark::RECENT;
 use super::former_state::REMOVED_FOR;
-
-/// The largest item of an entity that is kept, in bytes. DynamoDB takes 400 KB.
-pub(crate) const MOST_BYTES: usize = 350_000;
-/// The most bytes of an item besides its attributes.
-const ITEM_BYTES: usize = 600;
-/// The bytes of an attribute in an item besides its name and value.
-pub(crate) const ATTRIBUTE_BYTES: usize = 24;
 
 /// The place of a change among those that the state has.
 #[derive(Clone, Copy, Debug)]
@@ -71,6 +64,8 @@ pub enum Applied {
     TooLarge {
         /// The version after the change.
         version: u64,
+        /// True if the change is late.
+        is_late: bool,
         /// The entity before it.
         before: FormerState,
     },
@@ -126,10 +121,11 @@ impl EntityUpdate<'_> {
         }
         if is_changed {
             state.last = self.last();
+            state.written = Some(now.seconds());
             state.version += 1;
             let forgotten = self.at.0.saturating_sub(REMOVED_FOR);
             state.attributes.retain(|_, attribute| attribute.value.json.is_some() || attribute.value.at.0 > forgotten);
-            is_bounded = bound(&mut state);
+            is_bounded = state.bound();
         }
         // The entity left when it became too large. It does not leave again with each change.
         let stays_too_large = state.is_too_large() && former.as_ref().is_some_and(EntityState::is_too_large);
@@ -174,6 +170,7 @@ impl EntityUpdate<'_> {
             newest_attribute: ChangeTime::NEVER,
             replaced: ChangeTime::NEVER,
             recent: Vec::new(),
+            written: None,
             indexed_until: 0,
         }
     }
@@ -225,13 +222,16 @@ impl EntityUpdate<'_> {
             Some(EntityAttribute { value, .. }) if order.is_late && value.at == at && value.json.as_deref() == json => {
                 false
             }
-            // A change that is not late was never applied: its first attempt would have made it late.
-            Some(EntityAttribute { value, .. }) if order.is_late && order.loses_ties && value.at >= at => false,
-            // An attribute keeps its own time in later changes. Then the times of the changes decide.
-            Some(known) if known.value.json.is_some() => {
-                let loses_tie = || order.is_late && json.is_some_and(ChangeTime::is_own_of);
-                at > known.value.at || (at == known.value.at && !loses_tie())
+            Some(EntityAttribute { value, .. }) if value.json.is_some() => {
+                // An attribute keeps its own time in later changes, so the times of the changes decide then. A removal has no other.
+                let (known, new) = match json {
+                    Some(_) => ((value.at, value.changed), (at, self.at)),
+                    None => ((value.changed, value.changed), (self.at, self.at)),
+                };
+                // A change that is not late was never applied: its first attempt would have made it late.
+                new > known || (new == known && !(order.is_late && order.loses_ties))
             }
+            Some(EntityAttribute { value, .. }) if order.is_late && order.loses_ties && value.at >= at => false,
             // An attribute that was removed comes back with a later change, however old its own time is.
             Some(known) => self.at >= known.value.at.max(state.replaced),
             // Attributes that were replaced as a whole are as old as that.
@@ -241,12 +241,12 @@ impl EntityUpdate<'_> {
             state.attributes.extend(known.map(|known| (name.to_owned(), known)));
             return false;
         }
-        let value = AttributeValueAt { at, by: self.mark.short(), json: json.map(str::to_owned) };
+        let value = AttributeValueAt { at, changed: self.at, by: self.mark.short(), json: json.map(str::to_owned) };
         let former = match known {
             // A creation has removed it before.
             Some(EntityAttribute { value, former }) if value.by == self.mark.short() => former,
             Some(EntityAttribute { value, .. }) => Some(value),
-            None => Some(AttributeValueAt { at: ChangeTime::NEVER, by: 0, json: None }),
+            None => Some(AttributeValueAt::NONE),
         };
         state.attributes.insert(name.to_owned(), EntityAttribute { value, former });
         state.newest_attribute = state.newest_attribute.max(at);
@@ -266,18 +266,18 @@ impl EntityUpdate<'_> {
         is_changed
     }
 
-    /// Removes all attributes, or those that are not newer than a time. Returns whether there were any.
+    /// Removes all attributes, or those that no change since a time has set. Returns whether there were any.
     fn clear(&self, state: &mut EntityState, until: Option<ChangeTime>) -> bool {
         let mut has_removed = false;
         state.attributes.retain(|_, EntityAttribute { value, former }| {
-            if until.is_some_and(|until| value.at > until) {
+            if until.is_some_and(|until| value.changed > until) {
                 return true;
             }
             if value.json.is_none() && until.is_none() {
                 return false;
             }
             if value.json.is_some() {
-                let removed = AttributeValueAt { at: self.at, by: self.mark.short(), json: None };
+                let removed = AttributeValueAt { at: self.at, changed: self.at, by: self.mark.short(), json: None };
                 *former = Some(std::mem::replace(value, removed));
                 has_removed = true;
             }
@@ -303,11 +303,11 @@ impl EntityUpdate<'_> {
 
     fn outcome(&self, state: &EntityState, before: FormerState, is_late: bool, version: u64) -> Applied {
         if state.presence == Presence::TooLarge {
-            return Applied::TooLarge { version, before };
+            return Applied::TooLarge { version, is_late, before };
         }
         let mark = self.mark.short();
         let changed =
-            state.attributes.iter().filter(|(name, attribute)| attribute.value.by == mark && self.names(name));
+            state.attributes.iter().filter(|(name, attribute)| attribute.value.by == mark && self.changes(name));
         let former = |(name, attribute): (&'_ String, &'_ EntityAttribute)| -> Option<(String, String)> {
             Some((name.clone(), attribute.former.as_ref()?.json.clone()?))
         };
@@ -318,29 +318,4 @@ impl EntityUpdate<'_> {
         let states = EntityStates { before, after: state.data(), may_be_repeated: self.may_be_repeated };
         Applied::Known { revision, states, present: None }
     }
-}
-
-/// Keeps a state within the size of an item: first without former values, then without attributes. Returns whether it was larger.
-fn bound(state: &mut EntityState) -> bool {
-    let is_bounded = size(state) > MOST_BYTES;
-    if is_bounded {
-        state.attributes.values_mut().for_each(|attribute| attribute.former = None);
-    }
-    if size(state) > MOST_BYTES {
-        (state.presence, state.unknown_since) = (Presence::TooLarge, Some(state.newest));
-        state.attributes.clear();
-    }
-    is_bounded
-}
-
-/// The most bytes that a state takes in the table.
-fn size(state: &EntityState) -> usize {
-    let value = |value: &AttributeValueAt| ATTRIBUTE_BYTES + value.json.as_ref().map_or(0, String::len);
-    let attribute = |(name, attribute): (&String, &EntityAttribute)| {
-        let former = attribute.former.as_ref().map_or(0, |former| name.len() + value(former));
-        name.len() + value(&attribute.value) + former
-    };
-    let names = state.entity_id.len() + state.service_path.len();
-    let types: usize = state.entity_types.iter().map(|each| each.as_str().len()).sum();
-    ITEM_BYTES + names + types + state.attributes.iter().map(attribute).sum::<usize>()
 }

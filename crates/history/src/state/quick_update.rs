@@ -9,10 +9,9 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 use entity_stream_protocol::ChangeType;
 
-use super::change_time::ChangeTime;
 use super::entity_item::{
     INDEXED_UNTIL, LAST_EVENT, LAST_TIME, LAST_TIMESTAMP, LAST_TYPE, NEWEST, NEWEST_ATTRIBUTE, PRESENCE, TYPES,
-    VERSION, former_name, mark_value, recent_name, time_value, types_value, value_name, value_text,
+    VERSION, WRITTEN, former_name, mark_value, recent_name, time_value, types_value, value_name, value_text,
 };
 use super::entity_state::AttributeValueAt;
 use super::entity_update::EntityUpdate;
@@ -62,7 +61,7 @@ impl QuickUpdate {
             ("lt", string(event.change().change_type.as_str())),
             ("lb", string(event.time())),
             ("lc", string(event.change().timestamp.as_deref().unwrap_or_default())),
-            ("a", string(value_text(&AttributeValueAt { at: ChangeTime::NEVER, by: 0, json: None }))),
+            ("a", string(value_text(&AttributeValueAt::NONE))),
         ] {
             request.values.insert(format!(":{name}"), value);
         }
@@ -74,6 +73,7 @@ impl QuickUpdate {
             ("ty", TYPES),
             ("i", INDEXED_UNTIL),
             ("x", TTL_ATTRIBUTE),
+            ("w", WRITTEN),
             ("li", LAST_EVENT),
             ("lt", LAST_TYPE),
             ("lb", LAST_TIME),
@@ -84,7 +84,7 @@ impl QuickUpdate {
         // A possible repetition has to be newer than all others.
         let order = if update.may_be_repeated { "#s<:s AND #m<=:mi" } else { "#s<=:s AND #m<=:mi" };
         request.condition = format!("{order} AND #ty=:ty AND attribute_not_exists(#d) AND #i>=:x AND #x>:t");
-        request.update = "SET #v=#v+:one,#s=:s,#m=:m,#x=:x,#li=:li,#lt=:lt,#lb=:lb,#lc=:lc,#e0=:e".to_owned();
+        request.update = "SET #v=#v+:one,#s=:s,#m=:m,#x=:x,#w=:t,#li=:li,#lt=:lt,#lb=:lb,#lc=:lc,#e0=:e".to_owned();
         for index in 0..RECENT {
             request.names.insert(format!("#e{index}"), recent_name(index));
             request.condition += &format!(" AND #e{index}<>:e AND #e{index}<>:en");
@@ -94,7 +94,8 @@ impl QuickUpdate {
         }
         request.values.insert(":en".to_owned(), mark_value(EventMark::of(event.id()).with(false, true)));
         for (index, (name, (json, at))) in attributes.iter().enumerate() {
-            let value = AttributeValueAt { at: *at, by: update.mark.short(), json: Some((*json).to_owned()) };
+            let json = Some((*json).to_owned());
+            let value = AttributeValueAt { at: *at, changed: update.at, by: update.mark.short(), json };
             request.values.insert(format!(":{index}"), string(value_text(&value)));
             request.names.insert(format!("#{index}"), value_name(name));
             request.names.insert(format!("#f{index}"), former_name(name));

@@ -1,7 +1,7 @@
 use entity_stream_protocol::Event;
 use serde_json::json;
 
-use crate::sequences::after;
+use crate::sequences::{after, previous};
 use crate::support::{TestStates, at, event, raw, stamp};
 
 #[tokio::test]
@@ -57,14 +57,66 @@ async fn of_two_attributes_of_the_same_time_that_of_the_newer_change_stays() {
         let timestamp = stamp(100).replace('Z', &format!("{micros:03}Z"));
         event(id, &json!({ "type": "entityUpdated", "timestamp": timestamp, "data": data }))
     };
+    let newest = event("newest", &json!({ "type": "entityUpdated", "timestamp": stamp(150), "data": { "b": 1 } }));
     let (former, latter) = (update("former", 0), update("latter", 1));
-    for (one, other) in [(&former, &latter), (&latter, &former)] {
+    for order in [[&former, &latter, &newest], [&latter, &former, &newest], [&former, &newest, &latter]] {
         let t = TestStates::create().await;
-        t.known(one, at(200)).await;
-        t.known(other, at(201)).await;
+        for change in order {
+            t.known(change, at(200)).await;
+        }
         let data = t.data("e", at(201)).await.unwrap();
-        assert!(data.contains("latter"), "{} came first: {data}", one.id());
+        assert!(data.contains("latter"), "{} came first: {data}", order[0].id());
     }
+}
+
+/// A sensor measures before the removal, and its value arrives after it.
+#[tokio::test]
+async fn a_removal_and_a_deletion_remove_no_value_of_a_newer_change_however_old_its_own_time_is() {
+    let measured = json!({ "a": { "value": 5, "observedAt": stamp(120) } });
+    let update = event("later", &json!({ "type": "entityUpdated", "timestamp": stamp(300), "data": measured.clone() }));
+    let removal = json!({
+        "type": "entityUpdated", "timestamp": stamp(200), "data": { "b": 2 }, "changedAttributes": ["a", "b"],
+    });
+    let deletion = json!({ "type": "entityDeleted", "timestamp": stamp(200) });
+    for end in [removal, deletion] {
+        let end = event("end", &end);
+        let mut left = Vec::new();
+        for order in [[&end, &update], [&update, &end]] {
+            let t = TestStates::create().await;
+            t.known(&raw("1", "entityCreated", r#"{"a":1,"b":1}"#, 100), at(100)).await;
+            for change in order {
+                t.known(change, at(400)).await;
+            }
+            let data: serde_json::Value = serde_json::from_str(&t.data("e", at(400)).await.unwrap()).unwrap();
+            assert_eq!(data["a"], measured["a"], "{} came first", order[0].id());
+            left.push(data);
+        }
+        assert_eq!(left[0], left[1]);
+    }
+}
+
+/// The own time of a value can be ahead of that of its change.
+#[tokio::test]
+async fn a_removal_removes_a_value_that_is_said_to_be_newer() {
+    let t = TestStates::create().await;
+    let ahead = json!({ "a": { "value": 5, "observedAt": stamp(900) }, "b": 1 });
+    t.known(&event("1", &json!({ "type": "entityCreated", "timestamp": stamp(100), "data": ahead })), at(100)).await;
+    let removal = json!({
+        "type": "entityUpdated", "timestamp": stamp(200), "data": { "b": 2 }, "changedAttributes": ["a", "b"],
+    });
+    t.known(&event("2", &removal), at(200)).await;
+    assert_eq!(t.data("e", at(200)).await.unwrap(), r#"{"b":2}"#);
+}
+
+/// The members of an NGSI entity that are not attributes.
+#[tokio::test]
+async fn former_values_are_those_of_attributes() {
+    let t = TestStates::create().await;
+    t.known(&raw("1", "entityCreated", r#"{"id":"e","type":"T","a":1}"#, 100), at(100)).await;
+    let (revision, _) = t.known(&raw("2", "entityUpdated", r#"{"id":"e","type":"T","a":2}"#, 200), at(200)).await;
+    assert_eq!(previous(&revision).unwrap(), r#"{"a":1}"#);
+    let (revision, _) = t.known(&raw("3", "entityUpdated", r#"{"id":"e","type":"T"}"#, 300), at(300)).await;
+    assert_eq!(previous(&revision), None);
 }
 
 #[tokio::test]
@@ -80,6 +132,18 @@ async fn versions_grow_over_a_deletion_and_over_being_forgotten() {
     let (later, states) = t.known(&raw("4", "entityUpdated", r#"{"c":1}"#, week), at(week)).await;
     assert_eq!((later.version, later.is_partial), (again.version + 1, true));
     assert_eq!(after(&states).unwrap(), r#"{"c":1}"#);
+}
+
+/// The table removes expired items within days. Until then, a replay of the archive has to restore the entity all the same.
+#[tokio::test]
+async fn a_change_of_a_forgotten_entity_that_comes_again_counts() {
+    let t = TestStates::create().await;
+    let creation = raw("1", "entityCreated", r#"{"a":1}"#, 100);
+    let (created, _) = t.known(&creation, at(100)).await;
+    let week = 8 * 24 * 60 * 60 * 1000;
+    let (again, states) = t.known(&creation, at(week)).await;
+    assert_eq!((again.version, after(&states).unwrap()), (created.version + 1, r#"{"a":1}"#.to_owned()));
+    assert_eq!(t.data("e", at(week)).await.unwrap(), r#"{"a":1}"#);
 }
 
 #[tokio::test]

@@ -14,8 +14,8 @@ pub(crate) struct ModelEntity {
     pub(crate) unknown: Option<i64>,
     /// How many changes counted.
     pub(crate) counted: u64,
-    /// The value and its time of each attribute; `None` if it was removed then.
-    values: BTreeMap<String, (Option<String>, i64)>,
+    /// The value of each attribute, its time, and that of its change; `None` if it was removed then.
+    values: BTreeMap<String, (Option<String>, i64, i64)>,
     newest: Option<i64>,
     /// When everything was replaced last.
     replaced: Option<i64>,
@@ -27,7 +27,8 @@ impl ModelEntity {
         if self.is_deleted || !self.is_known {
             return None;
         }
-        let present = self.values.iter().filter_map(|(name, (value, _))| Some(format!("{name:?}:{}", value.as_ref()?)));
+        let present =
+            self.values.iter().filter_map(|(name, (value, ..))| Some(format!("{name:?}:{}", value.as_ref()?)));
         Some(format!("{{{}}}", present.collect::<Vec<_>>().join(",")))
     }
 
@@ -46,10 +47,10 @@ impl ModelEntity {
             }
             (Kind::Deleted, true) => {
                 if !self.is_deleted && self.is_after_replacement(at) {
-                    for (value, time) in self.values.values_mut() {
-                        if *time <= at && value.is_some() {
-                            (*value, *time) = (None, at);
-                        }
+                    for known in
+                        self.values.values_mut().filter(|(value, _, changed)| value.is_some() && *changed <= at)
+                    {
+                        *known = (None, at, at);
                     }
                     (self.replaced, self.unknown) = (Some(at), self.unknown.max(Some(at)));
                 }
@@ -91,8 +92,8 @@ impl ModelEntity {
 
     /// Removes everything at this time.
     fn clear(&mut self, at: i64) {
-        self.values.retain(|_, (value, _)| value.is_some());
-        self.values.values_mut().for_each(|value| *value = (None, at));
+        self.values.retain(|_, (value, ..)| value.is_some());
+        self.values.values_mut().for_each(|known| *known = (None, at, at));
     }
 
     /// Nothing that is older than the last creation or deletion comes back.
@@ -106,16 +107,16 @@ impl ModelEntity {
         let all: Vec<_> = sets.chain(removes).collect();
         let is_late = self.newest.is_some_and(|newest| change.at < newest);
         for (name, value, own) in all {
-            let (at, is_own) = (own.unwrap_or(change.at), own.is_some());
+            let (at, changed) = (own.unwrap_or(change.at), change.at);
             let is_newer = match self.values.get(name) {
-                Some((known, time)) if is_late && *known == value && *time == at => false,
-                Some((Some(_), known)) if is_late && is_own => at > *known,
-                Some((Some(_), known)) => at >= *known,
-                Some((None, removed)) => change.at >= *removed && self.is_after_replacement(change.at),
-                None => self.is_after_replacement(change.at),
+                Some((known, time, _)) if is_late && *known == value && *time == at => false,
+                Some((Some(_), _, known)) if value.is_none() => changed >= *known,
+                Some((Some(_), time, known)) => (at, changed) >= (*time, *known),
+                Some((None, removed, _)) => changed >= *removed && self.is_after_replacement(changed),
+                None => self.is_after_replacement(changed),
             };
             if is_newer {
-                self.values.insert(name.clone(), (value, at));
+                self.values.insert(name.clone(), (value, at, changed));
             }
         }
     }

@@ -157,10 +157,10 @@ async fn an_entity_that_is_too_large_has_no_state_until_it_is_created_anew() {
     let more = format!(r#"{{"b":"{}"}}"#, "x".repeat(200_000));
     for is_repeated in [false, true] {
         match t.apply(&raw("2", "entityUpdated", &more, 200), at(200)).await {
-            Applied::TooLarge { version, before: FormerState::Data(before) } if !is_repeated => {
+            Applied::TooLarge { version, before: FormerState::Data(before), .. } if !is_repeated => {
                 assert_eq!((version, before.get()), (created.version + 1, large.as_str()));
             }
-            Applied::TooLarge { version, before: FormerState::Unknown } if is_repeated => {
+            Applied::TooLarge { version, before: FormerState::Unknown, .. } if is_repeated => {
                 assert_eq!(version, created.version + 1);
             }
             other => panic!("{other:?}"),
@@ -169,14 +169,16 @@ async fn an_entity_that_is_too_large_has_no_state_until_it_is_created_anew() {
     // It left when it became too large. It does not leave again.
     for _ in ["first", "repeated"] {
         match t.apply(&raw("3", "entityUpdated", r#"{"c":1}"#, 300), at(300)).await {
-            Applied::TooLarge { version, before: FormerState::Absent } => assert_eq!(version, created.version + 2),
+            Applied::TooLarge { version, before: FormerState::Absent, .. } => assert_eq!(version, created.version + 2),
             other => panic!("{other:?}"),
         }
     }
-    // Nor does it with a late change.
-    match t.apply(&raw("0", "entityUpdated", r#"{"c":0}"#, 50), at(300)).await {
-        Applied::TooLarge { before: FormerState::Absent, .. } => {}
-        other => panic!("{other:?}"),
+    // Nor does it with a late change, and after a late deletion it is still there.
+    for late in [raw("0", "entityUpdated", r#"{"c":0}"#, 50), raw("late", "entityDeleted", "{}", 150)] {
+        match t.apply(&late, at(300)).await {
+            Applied::TooLarge { before: FormerState::Absent, is_late: true, .. } => {}
+            other => panic!("{other:?}"),
+        }
     }
     // The change that made it too large comes once more.
     match t.apply(&raw("2", "entityUpdated", &more, 200), at(300)).await {

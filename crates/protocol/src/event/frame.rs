@@ -93,10 +93,6 @@ impl Event {
         present.unwrap_or_else(|| self.revision.as_ref().is_some_and(|revision| revision.is_partial))
     }
 
-    fn is_late(&self) -> bool {
-        self.revision.as_ref().is_some_and(|revision| revision.is_late)
-    }
-
     /// The former values that the view shows, if any. An entity that is gone has none.
     fn previous<'a>(&'a self, form: &MessageForm) -> Option<Cow<'a, RawValue>> {
         let previous = self.revision.as_ref()?.previous.as_deref();
@@ -115,6 +111,7 @@ impl Event {
         }
         match self.whole(form) {
             Some(None) => EventType::EntityDeleted,
+            None if self.is_outlived() && form.view.shows_whole_entity() => EventType::EntityUpdated,
             Some(Some(_)) if self.is_late() || self.is_deletion() => EventType::EntityUpdated,
             _ => self.change.change_type.into(),
         }

@@ -194,13 +194,23 @@ fn only_a_view_of_the_whole_entity_shows_the_present_entity() {
 #[test]
 fn an_entity_that_became_too_large_leaves_with_its_version() {
     let mut event = event(UPDATE);
-    event.outgrow(7, FormerState::Unknown);
+    event.outgrow(7, false, FormerState::Unknown);
     let left = MessageForm { has_left: true, ..MessageForm::default() };
     let expected = format!(r#"{{"type":"entityLeft",{ENVELOPE},"timestamp":"now","version":7}}"#);
     assert_eq!(event.message(&left), expected);
     let published = event.message(&viewing(true, true));
     let rest = r#""data":{"a":1},"timestamp":"now","state":"unavailable"}"#;
     assert_eq!(published, format!(r#"{{"type":"entityUpdated",{ENVELOPE},{rest}"#));
+}
+
+#[test]
+fn an_entity_that_is_too_large_to_be_kept_outlives_a_late_deletion() {
+    let mut event = event(&UPDATE.replace("entityUpdated", "entityDeleted").replace(r#"{"a":1}"#, "{}"));
+    event.outgrow(7, true, FormerState::Absent);
+    let mirror = event.message(&viewing(true, false));
+    let rest = r#""data":{},"timestamp":"now","late":true,"state":"unavailable"}"#;
+    assert_eq!(mirror, format!(r#"{{"type":"entityUpdated",{ENVELOPE},{rest}"#));
+    assert_eq!(event.message(&viewing(false, false)), mirror.replace("entityUpdated", "entityDeleted"));
 }
 
 #[test]

@@ -216,8 +216,23 @@ fn an_entity_that_becomes_too_large_is_judged_by_the_data_and_leaves_what_it_mat
         (json!({ "speed": 60 }), FormerState::Absent, Verdict::Passes),
     ] {
         let mut event = Event::new("e", "2026-01-02T03:04:05Z", change(&json!({ "data": data })));
-        event.outgrow(7, before);
+        event.outgrow(7, false, before);
         assert_eq!(selection.judge(&ChangeFacts::of(&event)), expected, "{data}");
+    }
+}
+
+#[test]
+fn a_late_deletion_of_an_entity_that_is_too_large_is_judged_as_an_update() {
+    let fast = FilterFields { q: Some("speed>50".to_owned()), ..FilterFields::default() };
+    for (fields, is_late, expected) in [
+        (fast.clone(), false, Verdict::Passes),
+        (fast, true, Verdict::Fails),
+        (FilterFields::default(), true, Verdict::Passes),
+    ] {
+        let mut event = Event::new("e", "2026-01-02T03:04:05Z", change(&json!({ "type": "entityDeleted" })));
+        event.outgrow(7, is_late, FormerState::Absent);
+        let selection = Selection::new(fields.check().unwrap());
+        assert_eq!(selection.judge(&ChangeFacts::of(&event)), expected, "late: {is_late}");
     }
 }
 

@@ -13,6 +13,11 @@ use crate::limits::{ATTRIBUTE_NAME_LENGTH, VIEW_ATTRIBUTES};
 /// The members of an NGSI entity that are not attributes. They stay in every view, and in their own form.
 const NOT_ATTRIBUTES: [&str; 3] = ["id", "type", "@context"];
 
+/// Returns whether a member of `data` is an attribute of the entity.
+pub fn is_attribute(member: &str) -> bool {
+    !NOT_ATTRIBUTES.contains(&member)
+}
+
 /// The part of an entity's attributes that a subscription receives, and their form. The default view is everything that was
 /// published, byte for byte.
 ///
@@ -151,7 +156,7 @@ impl View {
         let mut shown = Vec::with_capacity(members.len());
         for (key, value) in members {
             let name = json_text(key)?;
-            let is_attribute = !NOT_ATTRIBUTES.contains(&name.as_ref());
+            let is_attribute = is_attribute(&name);
             if is_attribute && !self.attributes.is_empty() && !self.attributes.contains(name.as_ref()) {
                 is_changed = true;
                 continue;

@@ -5,6 +5,6 @@ mod key_values;
 mod members;
 mod representation;
 
-pub use event_view::{InvalidView, View};
+pub use event_view::{InvalidView, View, is_attribute};
 pub use members::{JsonMembers, json_object, json_text};
 pub use representation::Representation;
