@@ -1,6 +1,8 @@
 //! Explains errors of the client for the terminal, in terms of options and variables.
 
-use entity_stream_client::{ClientError, CloseCode, CredentialKind, ErrorKind, HandshakeRefusal, InvalidCredential};
+use entity_stream_client::{
+    ClientError, CloseCode, CredentialKind, ErrorCode, ErrorKind, HandshakeRefusal, InvalidCredential,
+};
 
 /// The reason in words, with the option or variable to change.
 pub(crate) fn explain(error: &ClientError, credential: Option<CredentialKind>) -> String {
@@ -17,6 +19,12 @@ pub(crate) fn explain(error: &ClientError, credential: Option<CredentialKind>) -
         }
         ClientError::Closed { code: CloseCode::TryAgainLater, reason } => {
             format!("refused with close code 1013, try again later{}", said(reason))
+        }
+        // Groups have refusals of this code, too.
+        ClientError::Rejected { code: ErrorCode::NotAvailable, message, .. } if message.contains("entity state") => {
+            "--entities, --snapshot, --whole and --changes need entity state, which this service does not keep; set \
+             ENTITY_STATE=true (EntityState=true), or leave the option out"
+                .to_owned()
         }
         other => other.to_string(),
     }

@@ -4,6 +4,8 @@ use entity_stream_publisher::{BusEntry, UnpublishableChange};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::bus::change_times::ChangeTimes;
+
 /// The `source` of every event that the command publishes.
 pub(crate) const SOURCE: &str = "entity-stream.cli";
 
@@ -22,10 +24,12 @@ impl AsRef<BusEntry> for LineEntry {
 }
 
 #[derive(Deserialize)]
-struct TenantOnly<'a> {
-    /// Only an absent tenant is filled in. `null` is a value.
+struct FilledFields<'a> {
+    /// Only absent fields are filled in. `null` is a value.
     #[serde(borrow, default, deserialize_with = "present")]
     tenant: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    timestamp: Option<&'a RawValue>,
 }
 
 fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
@@ -33,27 +37,27 @@ fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<&
 }
 
 impl LineEntry {
-    /// Takes one line of input: the detail of an event of `tenant`. A missing tenant is filled in. The rest of the text
-    /// stays as it is, because `data` passes through byte for byte.
-    pub(crate) fn from_line(text: &str, line: u64, tenant: &Tenant) -> anyhow::Result<Self> {
+    /// Takes one line of input: the detail of an event of `tenant`. A missing tenant and a missing timestamp are filled in. The
+    /// rest of the text stays as it is, because `data` passes through byte for byte.
+    pub(crate) fn from_line(text: &str, line: u64, tenant: &Tenant, times: &mut ChangeTimes) -> anyhow::Result<Self> {
         let text = text.trim();
         ensure!(
             text.starts_with('{'),
             "expected one JSON object per line, such as {{\"type\":\"entityUpdated\",\"entityId\":\"urn:1\",\"entityType\":\"Room\",\"data\":{{}}}}"
         );
-        let found: TenantOnly<'_> = serde_json::from_str(text).map_err(|error| readable(&InvalidJson::new(&error)))?;
-        let Some(found) = found.tenant else {
-            // The tenant goes to the end, so that the columns in an error are those of the line.
-            let fields = text.strip_suffix('}').unwrap_or(text);
-            let comma = if fields.trim_end().ends_with('{') { "" } else { "," };
-            return Self::new(format!(r#"{fields}{comma}"tenant":"{tenant}"}}"#), line);
-        };
-        let entry = Self::new(text.to_owned(), line)?;
-        let same = serde_json::from_str::<String>(found.get()).ok().and_then(|name| Tenant::parse(&name).ok());
-        ensure!(
-            same.as_ref() == Some(tenant),
-            "the line has another tenant than `{tenant}`; publish each tenant by itself"
-        );
+        let found: FilledFields<'_> =
+            serde_json::from_str(text).map_err(|error| readable(&InvalidJson::new(&error)))?;
+        let own_tenant = found.tenant.is_none().then(|| format!(r#""tenant":"{tenant}""#));
+        let time = if found.timestamp.is_none() { times.next() } else { None };
+        let time = time.map(|time| format!(r#""timestamp":"{time}""#));
+        let entry = Self::new(with_fields(text, own_tenant.into_iter().chain(time)), line)?;
+        if let Some(found) = found.tenant {
+            let same = serde_json::from_str::<String>(found.get()).ok().and_then(|name| Tenant::parse(&name).ok());
+            ensure!(
+                same.as_ref() == Some(tenant),
+                "the line has another tenant than `{tenant}`; publish each tenant by itself"
+            );
+        }
         Ok(entry)
     }
 
@@ -67,6 +71,19 @@ impl LineEntry {
     }
 }
 
+/// The JSON object with more fields at its end, so that the columns in an error are those of the line.
+fn with_fields(object: &str, more: impl Iterator<Item = String>) -> String {
+    let mut fields = object.strip_suffix('}').unwrap_or(object).to_owned();
+    for field in more {
+        if !fields.trim_end().ends_with('{') {
+            fields.push(',');
+        }
+        fields.push_str(&field);
+    }
+    fields.push('}');
+    fields
+}
+
 /// The reason with the column. The caller reports the number of the line.
 fn readable(error: &InvalidJson) -> anyhow::Error {
     match error.column() {
@@ -77,7 +94,8 @@ fn readable(error: &InvalidJson) -> anyhow::Error {
 
 #[cfg(test)]
 mod tests {
-    use entity_stream_protocol::EntityChange;
+    use entity_stream_clock::Clock;
+    use entity_stream_protocol::{EntityChange, EpochMillis};
     use entity_stream_publisher::limits::ENTRY_BYTES;
     use proptest::prelude::*;
 
@@ -89,8 +107,12 @@ mod tests {
         Tenant::parse("demo").unwrap()
     }
 
+    fn times() -> ChangeTimes {
+        ChangeTimes::new(Clock::new(|| EpochMillis::new(1_767_323_045_678)))
+    }
+
     fn read(text: &str) -> anyhow::Result<LineEntry> {
-        LineEntry::from_line(text, 7, &demo())
+        LineEntry::from_line(text, 7, &demo(), &mut times())
     }
 
     fn reason(text: &str) -> String {
@@ -98,17 +120,26 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_tenant_is_filled_in_and_nothing_else_is_touched() {
+    fn a_missing_tenant_and_time_are_filled_in_and_nothing_else_is_touched() {
         let data = r#"{"b": 1.0, "a":12345678901234567890123,  "e":1E5,"u":"\u00e9"}"#;
         let entry = read(&format!(" {{ {REST},\"data\":{data}}}\r")).unwrap();
-        assert_eq!(entry.as_ref().detail(), format!(r#"{{ {REST},"data":{data},"tenant":"demo"}}"#));
+        let filled_in = r#""tenant":"demo","timestamp":"2026-01-02T03:04:05.678000Z""#;
+        assert_eq!(entry.as_ref().detail(), format!(r#"{{ {REST},"data":{data},{filled_in}}}"#));
         assert_eq!(entry.line, 7);
+    }
+
+    #[test]
+    fn a_line_keeps_its_own_time() {
+        for time in [r#""2020-01-02T03:04:05Z""#, "null"] {
+            let text = format!(r#"{{{REST},"timestamp":{time},"tenant":"demo"}}"#);
+            assert_eq!(read(&text).unwrap().as_ref().detail(), text);
+        }
     }
 
     #[test]
     fn the_tenant_may_be_in_upper_or_lower_case() {
         let text = format!(r#"{{{REST},"tenant":"DEMO"}}"#);
-        assert_eq!(read(&text).unwrap().as_ref().detail(), text);
+        assert!(read(&text).unwrap().as_ref().detail().contains(r#""tenant":"DEMO","timestamp":"#));
     }
 
     #[test]
@@ -138,7 +169,7 @@ mod tests {
         fn an_accepted_line_has_the_tenant(name in "[a-c]", has in any::<bool>()) {
             let tenant = Tenant::parse("a").unwrap();
             let text = if has { format!(r#"{{"tenant":"{name}",{REST}}}"#) } else { format!("{{{REST}}}") };
-            match LineEntry::from_line(&text, 1, &tenant) {
+            match LineEntry::from_line(&text, 1, &tenant, &mut times()) {
                 Ok(entry) => prop_assert_eq!(EntityChange::parse(entry.as_ref().detail()).unwrap().tenant, tenant),
                 Err(_) => prop_assert!(has && name != "a"),
             }

@@ -22,6 +22,7 @@ pub(crate) mod record;
 pub(crate) mod replay;
 pub(crate) mod simulate;
 pub(crate) mod state;
+mod state_erase;
 mod state_list;
 mod subscription_cell;
 pub(crate) mod token;

@@ -183,6 +183,12 @@ impl TablePlace {
         // The text has the cause that counts. Those of the SDK name its layers.
         let error = anyhow!("{error}");
         match self {
+            Self::Local { name: HISTORY_TABLE, .. } if error.to_string().contains("ResourceNotFoundException") => {
+                anyhow!(
+                    "the local system keeps neither history nor entity state, so it has no table of entities: start it without \
+                 HISTORY_MINUTES=0 or ENTITY_STATE=false"
+                )
+            }
             Self::Deployed { name, .. } => error.context(format!("cannot use the table {name}")),
             Self::Local { url, .. } => {
                 let url = shown_url(url);

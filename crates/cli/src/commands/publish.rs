@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail, ensure};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use entity_stream_protocol::{ChangeType, EntityChange, EntityType, EntityTypes, Tenant};
+use entity_stream_clock::Clock;
+use entity_stream_protocol::{ChangeType, EntityChange, EntityType, EntityTypes, Tenant, is_rfc3339};
 use entity_stream_publisher::{Batch, BusEntry, InFlight, PublishError, Settled};
 use serde_json::value::RawValue;
 use tokio::time::{Instant, sleep_until};
 
-use crate::bus::{BusOptions, Line, LineEntry, Lines, SOURCE, TargetBus};
+use crate::bus::{BusOptions, ChangeTimes, Line, LineEntry, Lines, SOURCE, TargetBus};
 use crate::interrupt::Interrupt;
 use crate::logs;
 use crate::progress::Progress;
@@ -42,7 +43,7 @@ Examples:
   entity-stream publish demo --file events.ndjson \\
       --event-bus city --region eu-west-1
 
-Each line of a file is the detail of an event; the command adds the tenant if it is missing:
+Each line of a file is the detail of an event; the command adds the tenant and the timestamp if they are missing:
   {\"type\":\"entityUpdated\",\"entityId\":\"room-1\",\"entityType\":\"Room\",\"data\":{\"co2\":612}}"
 )]
 pub(crate) struct Args {
@@ -74,7 +75,7 @@ pub(crate) struct Args {
         "change_type", "entity_type", "entity_id", "data", "changed_attribute", "service_path", "timestamp",
     ])]
     file: Option<PathBuf>,
-    /// The number of concurrent requests; with more than one, a change can overtake an earlier one
+    /// The number of concurrent requests. Changes can overtake each other, even with one request; their timestamps tell the order
     #[arg(long, value_name = "N", allow_negative_numbers = true, default_value = "1", requires = "file", value_parser = at_once)]
     in_flight: NonZeroUsize,
     #[command(flatten)]
@@ -132,6 +133,10 @@ fn entry(args: &Args) -> anyhow::Result<BusEntry> {
         "--service-path must begin with `/`, such as `/madrid`, or no filter would find the event; found `{}`",
         printable(&service_path)
     );
+    ensure!(
+        args.timestamp.as_deref().is_none_or(is_rfc3339),
+        "--timestamp must be a time with an offset, such as 2026-01-31T12:00:00Z"
+    );
     let entity_types = match args.entity_type.as_slice() {
         [one] => EntityTypes::One(one.clone()),
         many => EntityTypes::Many(many.to_vec()),
@@ -145,7 +150,7 @@ fn entry(args: &Args) -> anyhow::Result<BusEntry> {
         data,
         changed_attributes: Some(args.changed_attribute.clone()).filter(|names| !names.is_empty()),
         context: None,
-        timestamp: args.timestamp.clone(),
+        timestamp: args.timestamp.clone().or_else(|| ChangeTimes::new(Clock::system()).next()),
     };
     BusEntry::change(SOURCE, change.to_json()).context("the event cannot be delivered")
 }
@@ -182,7 +187,7 @@ async fn send(
     in_flight: &mut InFlight<LineEntry>,
     progress: &mut Progress,
 ) -> anyhow::Result<()> {
-    let (mut batch, mut position) = (Batch::default(), 0);
+    let (mut batch, mut position, mut times) = (Batch::default(), 0, ChangeTimes::new(Clock::system()));
     let mut due = Instant::now();
     loop {
         let flush = tokio::select! {
@@ -193,7 +198,7 @@ async fn send(
             line = lines.next() => {
                 let Some(Line { number, end, text }) = line else { break };
                 position = end;
-                match text.and_then(|text| LineEntry::from_line(&text, number, &args.tenant)) {
+                match text.and_then(|text| LineEntry::from_line(&text, number, &args.tenant, &mut times)) {
                     Err(error) => progress.rejected(&format!("line {number}: {error:#}")),
                     Ok(entry) => {
                         if batch.is_empty() {

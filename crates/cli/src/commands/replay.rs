@@ -4,17 +4,18 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{anyhow, ensure};
+use entity_stream_clock::Clock;
 use entity_stream_protocol::Tenant;
 use entity_stream_publisher::{Batch, InFlight, PublishError};
 use jiff::SignedDuration;
 use tokio::time::{Instant, sleep_until};
 
 use crate::arguments::duration;
-use crate::bus::{BusOptions, Line, Lines, TargetBus};
+use crate::bus::{BusOptions, ChangeTimes, Line, Lines, TargetBus};
 use crate::interrupt::Interrupt;
 use crate::logs;
 use crate::progress::Progress;
-use crate::recording::{Pace, ReplayEntry, ReplayOptions, ReplaySpeed, Unreplayable};
+use crate::recording::{Pace, RecordedChange, ReplayEntry, ReplayOptions, ReplaySpeed, Unreplayable};
 use crate::terminal::{self, counted, grouped};
 
 /// The time that the bus has to accept a batch.
@@ -108,11 +109,12 @@ struct RecordingReplay {
 
 impl RecordingReplay {
     async fn run(&mut self, lines: &mut Lines, pace: &mut Pace, options: &ReplayOptions) -> anyhow::Result<()> {
+        let mut times = ChangeTimes::new(Clock::system());
         while let Some(Line { number, end, text }) = lines.next().await {
-            let entry =
-                text.map_err(Unreplayable::Invalid).and_then(|text| ReplayEntry::from_line(&text, number, options));
-            let entry = match entry {
-                Ok(entry) => entry,
+            let change =
+                text.map_err(Unreplayable::Invalid).and_then(|text| RecordedChange::from_line(&text, number, options));
+            let change = match change {
+                Ok(change) => change,
                 Err(Unreplayable::Skipped) => {
                     self.skipped += 1;
                     continue;
@@ -122,7 +124,7 @@ impl RecordingReplay {
                     continue;
                 }
             };
-            let due = pace.due(entry.received_at);
+            let due = pace.due(change.received_at);
             let pause = due.saturating_duration_since(Instant::now());
             if !pause.is_zero() {
                 self.flush().await?;
@@ -133,6 +135,13 @@ impl RecordingReplay {
                 }
                 sleep_until(due).await;
             }
+            let entry = match change.entry(&mut times) {
+                Ok(entry) => entry,
+                Err(error) => {
+                    self.progress.rejected(&format!("line {number}: {error:#}"));
+                    continue;
+                }
+            };
             if !self.entities.insert(entry.entity.clone()) {
                 self.flush().await?;
                 self.entities.insert(entry.entity.clone());

@@ -1,24 +1,19 @@
 use std::time::Duration;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{anyhow, bail, ensure};
 use entity_stream_clock::Clock;
-use entity_stream_history::{EntityKey, EntityState, HistoryError, StateTable, Timing};
+use entity_stream_history::{EntityKey, EntityState, HistoryError, StateTable};
 use entity_stream_protocol::{EpochMillis, Tenant};
-use futures_util::{StreamExt, TryStreamExt, stream};
-use tokio::time::sleep;
 
 use crate::commands::place::{HistoryPlace, TablePlace};
+use crate::commands::state_erase::EraseEntities;
 use crate::commands::state_list::{json, table};
-use crate::confirmation::confirm_deletion;
 use crate::logs;
-use crate::terminal::{self, counted, note, printable};
+use crate::terminal::{self, note, printable};
+use crate::usage_error::usage_error;
 
 /// The entities that are read at once.
 const PAGE: i32 = 100;
-/// The entities that are erased at the same time.
-const AT_ONCE: usize = 16;
-/// The time after which no attempt to deliver is left that wrote the index before it was erased, and the state after that.
-const SETTLED: Duration = Timing::SERVICE.write.saturating_add(Duration::from_millis(500));
 
 /// List, show and erase the entities as last known
 ///
@@ -100,51 +95,13 @@ struct ShowEntity {
     place: HistoryPlace,
 }
 
-/// Erase an entity, or all entities of a tenant
-///
-/// Deletes the state of the entity and its entries in the index. Past events of the entity stay in the history for
-/// HISTORY_MINUTES, and the next event of the entity creates it again. Takes some seconds longer than the deletion, to look
-/// whether an event did so meanwhile. `--all` asks for confirmation on a terminal.
-#[derive(Debug, clap::Args)]
-#[command(
-    override_usage = "\
-entity-stream state erase --tenant <TENANT> <ID> [OPTIONS]
-       entity-stream state erase --tenant <TENANT> --all [OPTIONS]",
-    after_help = "\
-Stop the publishers of the entity first, and wait until no event of it is on its way.
-
-Examples:
-  entity-stream state erase --tenant demo urn:ngsi-ld:Vehicle:001
-  entity-stream state erase --tenant demo --all --yes \\
-      --history-table history-prod --region eu-west-1"
-)]
-struct EraseEntities {
-    /// The id of the entity
-    #[arg(value_name = "ID", required_unless_present = "all", conflicts_with = "all")]
-    id: Option<String>,
-    /// Erase all entities of the tenant
-    #[arg(long)]
-    all: bool,
-    /// Do not ask
-    #[arg(long, requires = "all")]
-    yes: bool,
-    /// The tenant
-    #[arg(long, value_name = "TENANT")]
-    tenant: Tenant,
-    /// Only the entity in this service path
-    #[arg(long, value_name = "PATH", conflicts_with = "all")]
-    service_path: Option<String>,
-    #[command(flatten)]
-    place: HistoryPlace,
-}
-
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     logs::start(logs::OF_A_TOOL)?;
     let now = Clock::system().now();
     match args.command {
         StateCommand::List(list) => list.run(now).await,
         StateCommand::Show(show) => show.run(now).await,
-        StateCommand::Erase(erase) => erase.run().await,
+        StateCommand::Erase(erase) => erase.run(now).await,
     }
 }
 
@@ -174,7 +131,7 @@ impl ListEntities {
             return Ok(());
         }
         if found.is_empty() && self.output == StatesOutput::Table {
-            note("no entities found");
+            note(format!("no entities found ({})", or_no_state(&self.tenant)));
             return Ok(());
         }
         found.sort_by(|one, other| (&one.entity_id, &one.service_path).cmp(&(&other.entity_id, &other.service_path)));
@@ -206,83 +163,55 @@ impl ListEntities {
 
 impl ShowEntity {
     async fn run(&self, now: EpochMillis) -> anyhow::Result<()> {
+        check_service_path(self.service_path.as_deref())?;
         let (states, place) = states(&self.place).await?;
         let found = states.states_of_id(&self.tenant, &self.id, now).await;
-        let mut found = found.map_err(|error| failure(&place, error))?;
-        found.retain(|state| self.service_path.as_ref().is_none_or(|path| *path == state.service_path));
-        ensure!(!found.is_empty(), "the tenant {} has no entity {}", self.tenant, printable(&self.id));
-        let is_deleted = found.iter().all(EntityState::is_deleted);
-        found.retain(|state| !state.is_deleted());
-        ensure!(!is_deleted, "the entity was deleted");
-        found.iter().try_for_each(|state| terminal::raw_line(&json(state)))
+        let found = found.map_err(|error| failure(&place, error))?;
+        let is_wanted =
+            |state: &&EntityState| self.service_path.as_ref().is_none_or(|path| *path == state.service_path);
+        let wanted: Vec<_> = found.iter().filter(is_wanted).collect();
+        if wanted.is_empty() {
+            let unknown = unknown_entity(&self.tenant, &self.id, self.service_path.as_deref(), &found);
+            bail!("{unknown} ({})", or_no_state(&self.tenant));
+        }
+        let mut known = wanted.into_iter().filter(|state| !state.is_deleted()).peekable();
+        ensure!(known.peek().is_some(), "the entity was deleted");
+        known.try_for_each(|state| terminal::raw_line(&json(state)))
     }
 }
 
-impl EraseEntities {
-    async fn run(&self) -> anyhow::Result<()> {
-        let (states, place) = states(&self.place).await?;
-        let keys = self.keys(&states).await.map_err(|error| failure(&place, error))?;
-        if keys.is_empty() {
-            match &self.id {
-                Some(id) => bail!("the tenant {} has no entity {}", self.tenant, printable(id)),
-                None => note("no entities found"),
-            }
-            return Ok(());
-        }
-        if self.all {
-            confirm_deletion(&format!("{} of {}", entities(keys.len() as u64), self.tenant), self.yes)?;
-        }
-        let erased = stream::iter(&keys).map(|key| states.erase(key)).buffer_unordered(AT_ONCE);
-        let erased = erased.try_fold(0, async |erased, existed| Ok(erased + u64::from(existed))).await;
-        let erased = erased.map_err(|error| failure(&place, error));
-        let erased = erased.context("a part may be erased; repeat the command")?;
-        // A reader that is gone does not end the work.
-        let printed = terminal::line(format!("erased {}", entities(erased)));
-        note("Events of the erased entities stay in the history until HISTORY_MINUTES have passed.");
-        sleep(SETTLED).await;
-        let again = stream::iter(&keys).map(|key| states.restore_index(key)).buffer_unordered(AT_ONCE);
-        let again = again.try_fold(0, async |again, exists| Ok(again + u64::from(exists))).await;
-        let again = again.map_err(|error| failure(&place, error));
-        let again =
-            again.context("the entities are erased, but an event may have brought one back; repeat the command")?;
-        if again > 0 {
-            let (again, verb) = (entities(again), if again == 1 { "has" } else { "have" });
-            note(format!("{again} {verb} come back with new events. Stop the publishers and repeat the command."));
-        }
-        printed
-    }
+/// The other reason for which there can be no entity. The table does not tell it.
+fn or_no_state(tenant: &Tenant) -> String {
+    format!("or the system keeps no entity state: see `entity-stream doctor {tenant}`")
+}
 
-    /// The keys of the items to erase, those of forgotten entities included.
-    async fn keys(&self, states: &StateTable) -> Result<Vec<EntityKey>, HistoryError> {
-        if let Some(id) = &self.id {
-            let only = self.service_path.as_ref().map(|path| EntityKey::new(&self.tenant, id, path));
-            let mut keys = states.keys_of_id(&self.tenant, id).await?;
-            keys.retain(|key| only.as_ref().is_none_or(|only| only == key));
-            return Ok(keys);
-        }
-        let (mut keys, mut after) = (Vec::new(), None);
-        loop {
-            let (page, next) = states.keys_of_tenant(&self.tenant, after).await?;
-            keys.extend(page);
-            after = next;
-            if after.is_none() {
-                return Ok(keys);
-            }
-        }
+pub(super) fn check_service_path(path: Option<&str>) -> anyhow::Result<()> {
+    match path {
+        Some(path) if !path.starts_with('/') => Err(usage_error(anyhow!(
+            "--service-path must begin with `/`, such as `/madrid`; found `{}`",
+            printable(path)
+        ))),
+        _ => Ok(()),
     }
 }
 
-fn entities(count: u64) -> String {
-    if count == 1 { counted(1, "entity") } else { format!("{} entities", terminal::grouped(count)) }
+/// The reason for which there is no entity with this id in a service path. `others` are the states of the id.
+pub(super) fn unknown_entity(tenant: &Tenant, id: &str, path: Option<&str>, others: &[EntityState]) -> String {
+    let unknown = format!("the tenant {tenant} has no entity {}", printable(id));
+    let Some(path) = path else { return unknown };
+    let known = others.iter().filter(|state| !state.is_deleted());
+    let known: Vec<_> = known.map(|state| printable(&state.service_path)).collect();
+    let known = if known.is_empty() { String::new() } else { format!("; it is known in {}", known.join(", ")) };
+    format!("{unknown} in the service path {}{known}", printable(path))
 }
 
 /// The states. They are only read and erased, so no time has to be known for which they are kept.
-async fn states(options: &HistoryPlace) -> anyhow::Result<(StateTable, TablePlace)> {
+pub(super) async fn states(options: &HistoryPlace) -> anyhow::Result<(StateTable, TablePlace)> {
     let place = options.table().await?;
     let (client, table) = place.connect().await?;
     Ok((StateTable::new(client, table, Duration::ZERO, Duration::ZERO), place))
 }
 
-fn failure(place: &TablePlace, error: HistoryError) -> anyhow::Error {
+pub(super) fn failure(place: &TablePlace, error: HistoryError) -> anyhow::Error {
     place.failure(error)
 }

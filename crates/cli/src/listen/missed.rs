@@ -22,7 +22,10 @@ pub(super) fn not_recovered(reason: &NotRecovered, since: Option<SystemTime>) ->
         NotRecovered::Expired => "the history does not reach back",
         NotRecovered::TooMany => "the server has more events than it delivers again",
         NotRecovered::UnknownPosition => "the server does not know the place",
-        NotRecovered::Unavailable => "the server keeps no history, or cannot read it",
+        NotRecovered::Unavailable => {
+            "the server cannot vouch for all of this time: its history is off, is too new or cannot be read, or the state of an \
+             entity lacks a change"
+        }
         NotRecovered::Other(_) => "the server cannot deliver them again",
     };
     let code: String = reason.as_str().chars().take(REASON_LENGTH).collect();

@@ -1,6 +1,6 @@
 use anstyle::{AnsiColor, Style};
 use entity_stream_client::Entity;
-use entity_stream_protocol::{EventMessage, EventType, SubscriptionName};
+use entity_stream_protocol::{EpochMillis, EventMessage, EventType, StateNotice, SubscriptionName};
 
 use serde_json::value::RawValue;
 
@@ -28,7 +28,12 @@ pub(super) fn pretty(event: &EventMessage<'_>) -> String {
         EventType::EntityLeft => (LEFT, "left"),
         EventType::EntitySnapshot => (SNAPSHOT, "is"),
     };
-    let mut line = head(&event.timestamp, (style, verb), &event.entity_type.display(), &event.entity_id);
+    let mut line = head(
+        &event.timestamp,
+        (style, verb),
+        &event.entity_type.display(),
+        &shown_id(&event.entity_id, &event.service_path),
+    );
     if let Some(names) = &event.subscriptions {
         // The characters of a name are harmless.
         let shown = |name: &SubscriptionName| if name.is_default() { "-".to_owned() } else { name.to_string() };
@@ -36,6 +41,9 @@ pub(super) fn pretty(event: &EventMessage<'_>) -> String {
         line.push_str(&format!(" {TIME}[{}]{TIME:#}", names.join(", ")));
     }
     let attributes = event.data.as_deref().map(|data| Members::of(data).0).unwrap_or_default();
+    // Only an entity that is too large has a version and no state.
+    let is_too_large =
+        event.state == Some(StateNotice::Unavailable) && event.version.is_some() && attributes.is_empty();
     let previous = event.previous.as_deref().map(Members::of).unwrap_or_default();
     let changed = event.changed_attributes.as_deref().unwrap_or_default();
     let has_changed = |name: &str| changed.iter().any(|changed| changed == name);
@@ -59,7 +67,10 @@ pub(super) fn pretty(event: &EventMessage<'_>) -> String {
         line.push_str(&format!(" {TIME}(late){TIME:#}"));
     }
     // In an event, `partial` says little: most publishers never send a creation.
-    if event.partial && event.event_type == EventType::EntitySnapshot {
+    let is_partial = event.partial && event.event_type == EventType::EntitySnapshot;
+    if is_too_large {
+        line.push_str(&format!(" {TIME}(too large: no state){TIME:#}"));
+    } else if is_partial {
         line.push_str(&format!(" {TIME}(partial){TIME:#}"));
     }
     if let Some(bytes) = event.data_bytes {
@@ -70,18 +81,18 @@ pub(super) fn pretty(event: &EventMessage<'_>) -> String {
 
 /// A change of a collection of entities for people, on one line: of an entity that has changed, only the attributes that differ.
 pub(super) fn pretty_change(entity: &Entity, change: &EntityDifference<'_>) -> String {
-    let style_and_verb = match change {
-        EntityDifference::Added => (CREATED, "added"),
-        EntityDifference::From(_) => (UPDATED, "updated"),
-        EntityDifference::Removed => (DELETED, "removed"),
-    };
-    let mut line = head(entity.timestamp(), style_and_verb, &entity.types().display(), entity.id());
-    let EntityDifference::From(before) = change else {
-        if matches!(change, EntityDifference::Added) {
-            line.push_str(&attributes(entity));
+    let (types, id) = (entity.types().display(), entity_id(entity));
+    let before = match change {
+        EntityDifference::Added => {
+            return head(entity.timestamp(), (CREATED, "added"), &types, &id) + &attributes(entity);
         }
-        return line;
+        // The entity has the time of its last change. That of the removal is not known.
+        EntityDifference::Removed { at } => {
+            return head(&at.to_rfc3339_millis(), (DELETED, "removed"), &types, &id);
+        }
+        EntityDifference::From(before) => before,
     };
+    let mut line = head(entity.timestamp(), (UPDATED, "updated"), &types, &id);
     let (former, now) = (Members::of(before.data()), Members::of(entity.data()));
     for (name, value) in &now.0 {
         let before = former.get(name);
@@ -96,13 +107,26 @@ pub(super) fn pretty_change(entity: &Entity, change: &EntityDifference<'_>) -> S
     if !removed.is_empty() {
         line.push_str(&format!(" {TIME}(removed: {}){TIME:#}", removed.join(", ")));
     }
-    line
+    line + &partial(entity)
 }
 
-/// The attributes of an entity, each after a space.
+/// The attributes of an entity, each after a space, and whether there may be more.
 pub(super) fn attributes(entity: &Entity) -> String {
     let show = |(name, value): &(String, &RawValue)| format!(" {TIME}{}={TIME:#}{}", printable(name), shown(value));
-    Members::of(entity.data()).0.iter().map(show).collect()
+    Members::of(entity.data()).0.iter().map(show).collect::<String>() + &partial(entity)
+}
+
+fn partial(entity: &Entity) -> String {
+    if entity.is_partial() { format!(" {TIME}(partial){TIME:#}") } else { String::new() }
+}
+
+/// The id of an entity, with its service path unless that is `/`: entities of several paths can share an id.
+pub(super) fn entity_id(entity: &Entity) -> String {
+    shown_id(entity.id(), entity.service_path())
+}
+
+fn shown_id(id: &str, service_path: &str) -> String {
+    if service_path == "/" { id.to_owned() } else { format!("{id} {service_path}") }
 }
 
 /// The change of a collection that concerns an entity.
@@ -110,7 +134,7 @@ pub(super) fn attributes(entity: &Entity) -> String {
 pub(super) enum EntityDifference<'a> {
     Added,
     From(&'a Entity),
-    Removed,
+    Removed { at: EpochMillis },
 }
 
 fn head(time: &str, (style, verb): (Style, &str), types: &str, id: &str) -> String {
@@ -226,21 +250,40 @@ mod tests {
     }
 
     #[test]
+    fn a_service_path_and_an_entity_without_a_state_are_shown() {
+        let entity = json!({ "type": "entitySnapshot", "id": "1", "tenant": "t", "servicePath": "/madrid", "entityId": "i",
+            "entityType": "T", "timestamp": "2026-01-02T03:04:05Z", "data": {}, "version": 7, "partial": true,
+            "state": "unavailable" });
+        let shown = |event: &serde_json::Value| anstream::adapter::strip_str(&message(&event.to_string())).to_string();
+        assert_eq!(shown(&entity), "2026-01-02T03:04:05Z is T i /madrid (too large: no state)");
+        let mut event = entity;
+        event["type"] = json!("entityUpdated");
+        event.as_object_mut().unwrap().remove("version");
+        assert_eq!(shown(&event), "2026-01-02T03:04:05Z updated T i /madrid");
+    }
+
+    #[test]
     fn a_change_of_a_collection_shows_what_differs() {
-        let entity = |data: serde_json::Value| {
-            let message = json!({ "type": "entityUpdated", "id": "1", "tenant": "t", "servicePath": "/", "entityId": "i",
-                "entityType": "T", "timestamp": "2026-01-02T03:04:05Z", "data": data, "version": 1 });
+        let known = |data: serde_json::Value, path: &str, partial: bool| {
+            let message = json!({ "type": "entitySnapshot", "id": "1", "tenant": "t", "servicePath": path, "entityId": "i",
+                "entityType": "T", "timestamp": "2026-01-02T03:04:05Z", "data": data, "version": 1, "partial": partial });
             Entity::of(ServerMessage::parse(&message.to_string()).unwrap().event().unwrap())
         };
         let shown = |entity: &Entity, change: EntityDifference<'_>| {
             let line = anstream::adapter::strip_str(&pretty_change(entity, &change)).to_string();
             line.replace("2026-01-02T03:04:05Z ", "")
         };
+        let entity = |data| known(data, "/", false);
         let (before, after) = (entity(json!({ "a": 1, "b": 2, "c": 3 })), entity(json!({ "b": 2, "c": 4, "d": "x" })));
         assert_eq!(shown(&before, EntityDifference::Added), "added T i a=1 b=2 c=3");
         let expected = r#"updated T i c=4 (was 3) d="x" (removed: a (was 1))"#;
         assert_eq!(shown(&after, EntityDifference::From(&before)), expected);
-        assert_eq!(shown(&after, EntityDifference::Removed), "removed T i");
+        let at = EpochMillis::from_rfc3339("2026-01-02T03:05:06.789Z").unwrap();
+        let removed = shown(&after, EntityDifference::Removed { at });
+        assert_eq!(removed, "2026-01-02T03:05:06.789Z removed T i", "not the time of the change before");
+        let (before, after) = (known(json!({ "a": 1 }), "/x", true), known(json!({ "a": 2 }), "/x", true));
+        assert_eq!(shown(&before, EntityDifference::Added), "added T i /x a=1 (partial)");
+        assert_eq!(shown(&after, EntityDifference::From(&before)), "updated T i /x a=2 (was 1) (partial)");
     }
 
     proptest! {

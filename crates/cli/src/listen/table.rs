@@ -6,7 +6,7 @@ use console::{measure_text_width, truncate_str};
 use entity_stream_client::Entity;
 use entity_stream_protocol::EpochMillis;
 
-use super::pretty::attributes;
+use super::pretty::{attributes, entity_id};
 use crate::terminal::{grouped, printable};
 
 /// The widest id and the widest type, in columns of the terminal.
@@ -63,9 +63,11 @@ pub(super) fn table<'a>(
 fn row(entity: &Entity, now: EpochMillis, columns: usize) -> (Vec<String>, String) {
     let cell = |text: &str, width| truncate_str(&printable(text), width, "…").into_owned();
     let age = EpochMillis::from_rfc3339(entity.timestamp()).map_or_else(|| "-".to_owned(), |time| age(now.since(time)));
-    let id = cell(entity.id(), ID_WIDTH.min(columns / 2));
-    let mut cells = vec![id, cell(&entity.types().display(), TYPE_WIDTH.min(columns / 4)), age];
-    if columns >= WITH_VERSIONS {
+    let is_wide = columns >= WITH_VERSIONS;
+    let (id_width, type_width) = if is_wide { (columns / 2, columns / 4) } else { (columns / 3, columns / 6) };
+    let id = cell(&entity_id(entity), ID_WIDTH.min(id_width));
+    let mut cells = vec![id, cell(&entity.types().display(), TYPE_WIDTH.min(type_width)), age];
+    if is_wide {
         cells.insert(2, entity.version().map_or_else(|| "-".to_owned(), |version| version.to_string()));
     }
     (cells, attributes(entity))
@@ -141,9 +143,27 @@ mod tests {
                 assert!(measure_text_width(&line) <= columns, "{line:?}");
             }
         }
-        assert_eq!(draw(24, 40)[1], "urn:1   Room, Pla…  2 min  temperature=…");
+        assert_eq!(draw(24, 40)[1], "urn:1   Room,…  2 min  temperature=21.5…");
         assert_eq!(draw(4, 100)[2..], ["… and 1 more", "2 entities"]);
         assert_eq!(draw(0, 100).len(), 4, "one entity at least");
+    }
+
+    #[test]
+    fn a_narrow_table_has_ages_and_attributes() {
+        let entities = [entity("urn:ngsi-ld:Vehicle:001", r#"{"speed":50}"#, "2026-01-02T03:04:05Z")];
+        let now = EpochMillis::from_rfc3339("2026-01-02T03:05:00Z").unwrap();
+        let lines = plain(&table(entities.iter(), "1 entity", now, TableSize { rows: 24, columns: 40 }));
+        assert_eq!(lines[1], "urn:ngsi-ld:…  Room,…  55 s  speed=50");
+    }
+
+    #[test]
+    fn entities_of_two_paths_differ() {
+        let frame = r#"{"type":"entitySnapshot","id":"1","tenant":"t","servicePath":"/madrid","entityId":"urn:1",
+            "entityType":"Room","data":{},"timestamp":"noon","version":7,"partial":true,"state":"unavailable"}"#;
+        let entities = [Entity::of(ServerMessage::parse(frame).unwrap().event().unwrap())];
+        let size = TableSize { rows: 24, columns: 80 };
+        let lines = plain(&table(entities.iter(), "1 entity", EpochMillis::new(0), size));
+        assert_eq!(lines[1], "urn:1 /madrid  Room  7        -    (partial)");
     }
 
     #[test]

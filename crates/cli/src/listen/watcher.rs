@@ -120,7 +120,9 @@ impl EntityWatcher {
             EntitiesItem::Updated { before, after } => {
                 terminal::line(pretty_change(after, &EntityDifference::From(before)))
             }
-            EntitiesItem::Removed(entity) => terminal::line(pretty_change(entity, &EntityDifference::Removed)),
+            EntitiesItem::Removed(entity) => {
+                terminal::line(pretty_change(entity, &EntityDifference::Removed { at: self.clock.now() }))
+            }
             EntitiesItem::Complete => {
                 let count = entities_match(count as u64);
                 self.note(&match connection.was_complete {
@@ -146,7 +148,7 @@ impl EntityWatcher {
         let (tenant, url, count) = (&self.tenant, self.client.url(), entities_match(entities.len() as u64));
         let footer = match &connection.failure {
             Some(failure) => format!("{tenant}: no connection to {url}: {failure}; trying again"),
-            None if entities.is_complete() => format!("{tenant} at {url}: {count}; press Ctrl-C to stop"),
+            None if entities.is_complete() => format!("{count}; {tenant} at {url}; press Ctrl-C to stop"),
             None => format!("{tenant} at {url}: connecting"),
         };
         let lines = table(entities.iter().map(Arc::as_ref), &footer, self.clock.now(), screen.size());

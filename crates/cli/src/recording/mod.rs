@@ -5,5 +5,5 @@ mod recorded_line;
 mod recorder;
 
 pub(crate) use pace::{Pace, ReplaySpeed};
-pub(crate) use recorded_line::{ReplayEntry, ReplayOptions, Unreplayable};
+pub(crate) use recorded_line::{RecordedChange, ReplayEntry, ReplayOptions, Unreplayable};
 pub(crate) use recorder::Recorder;

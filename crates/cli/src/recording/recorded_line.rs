@@ -4,7 +4,7 @@ use entity_stream_publisher::BusEntry;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::bus::SOURCE;
+use crate::bus::{ChangeTimes, SOURCE};
 
 /// The options for the events of a recording.
 #[derive(Clone, Debug, Default)]
@@ -15,13 +15,22 @@ pub(crate) struct ReplayOptions {
     pub(crate) keeps_timestamps: bool,
 }
 
-/// An event of a recording that can be published.
+/// A change of a recording.
 #[derive(Clone, Debug)]
-pub(crate) struct ReplayEntry {
+pub(crate) struct RecordedChange {
     /// The number of the line, from 1.
     pub(crate) line: u64,
     /// The time at which the event arrived.
     pub(crate) received_at: EpochMillis,
+    /// The change. Without a timestamp, it gets that of its replay.
+    change: EntityChange,
+}
+
+/// A change of a recording that can be published now.
+#[derive(Clone, Debug)]
+pub(crate) struct ReplayEntry {
+    /// The number of the line, from 1.
+    pub(crate) line: u64,
     /// The tenant, the service path and the id of the entity.
     pub(crate) entity: (Tenant, String, String),
     entry: BusEntry,
@@ -50,7 +59,7 @@ struct RecordedFields<'a> {
     event: Option<&'a RawValue>,
 }
 
-impl ReplayEntry {
+impl RecordedChange {
     /// Reads a line of a recording.
     pub(crate) fn from_line(text: &str, line: u64, options: &ReplayOptions) -> Result<Self, Unreplayable> {
         let fields: RecordedFields<'_> = serde_json::from_str(text.trim())
@@ -72,27 +81,33 @@ impl ReplayEntry {
         let (Some(change_type), Some(data), false) = (change_type, &message.data, message.truncated) else {
             return Err(Unreplayable::Skipped);
         };
-        let change = || {
-            let tenant = match &options.tenant {
-                Some(tenant) => tenant.clone(),
-                None => Tenant::parse(&message.tenant)?,
-            };
-            let change = EntityChange {
-                change_type,
-                tenant: tenant.clone(),
-                service_path: message.service_path.clone().into_owned(),
-                entity_id: message.entity_id.clone().into_owned(),
-                entity_types: message.entity_type.clone().into_owned(),
-                data: data.clone().into_owned(),
-                changed_attributes: message.changed_attributes.clone().map(|names| names.into_owned()),
-                context: message.context.clone().map(|context| context.into_owned()),
-                timestamp: options.keeps_timestamps.then(|| message.timestamp.to_string()),
-            };
-            let entity = (tenant, change.service_path.clone(), change.entity_id.clone());
-            let entry = BusEntry::change(SOURCE, change.to_json())?;
-            anyhow::Ok(Self { line, received_at, entity, entry })
+        let tenant = match &options.tenant {
+            Some(tenant) => tenant.clone(),
+            None => Tenant::parse(&message.tenant).map_err(|error| Unreplayable::Invalid(error.into()))?,
         };
-        change().map_err(Unreplayable::Invalid)
+        let change = EntityChange {
+            change_type,
+            tenant,
+            service_path: message.service_path.clone().into_owned(),
+            entity_id: message.entity_id.clone().into_owned(),
+            entity_types: message.entity_type.clone().into_owned(),
+            data: data.clone().into_owned(),
+            changed_attributes: message.changed_attributes.clone().map(|names| names.into_owned()),
+            context: message.context.clone().map(|context| context.into_owned()),
+            timestamp: options.keeps_timestamps.then(|| message.timestamp.to_string()),
+        };
+        Ok(Self { line, received_at, change })
+    }
+
+    /// The change as it is published now.
+    ///
+    /// # Errors
+    /// The change is none that a bus accepts.
+    pub(crate) fn entry(mut self, times: &mut ChangeTimes) -> anyhow::Result<ReplayEntry> {
+        self.change.timestamp = self.change.timestamp.or_else(|| times.next());
+        let entry = BusEntry::change(SOURCE, self.change.to_json())?;
+        let entity = (self.change.tenant, self.change.service_path, self.change.entity_id);
+        Ok(ReplayEntry { line: self.line, entity, entry })
     }
 }
 

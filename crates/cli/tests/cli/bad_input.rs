@@ -14,7 +14,11 @@ async fn a_mistake_is_explained() {
         (publish(&["--data", "[1]"]), 2, "--data must be a JSON object"),
         (publish(&["--service-path", "madrid"]), 2, "--service-path must begin with `/`, such as `/madrid`"),
         (publish(&["--changed-attribute", ""]), 2, "--changed-attribute must be a name; found an empty text"),
-        (publish(&["--timestamp", "noon"]), 2, "2026-01-31T12:00:00Z"),
+        (
+            publish(&["--timestamp", "noon"]),
+            2,
+            "error: --timestamp must be a time with an offset, such as 2026-01-31T12:00:00Z",
+        ),
         (publish(&["--endpoint-url", "ws://localhost"]), 1, "such as http://localhost:3000"),
         (publish(&["--region", "eu-west-1"]), 1, "--event-bus"),
         (vec!["simulate", "demo", "--rate", "0"], 2, "from 0.001 to 10000"),

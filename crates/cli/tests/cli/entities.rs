@@ -97,8 +97,11 @@ async fn a_watcher_comes_back_and_a_service_without_entity_state_refuses_it() {
     client.close(1001, "Going away").await;
     let mut client = server.accept().await;
     let id = client.message().await["requestId"].clone();
-    let refusal = json!({ "type": "error", "code": "not_available", "message": "no entity state", "requestId": id });
+    let refusal =
+        json!({ "type": "error", "code": "not_available", "message": "snapshot needs entity state", "requestId": id });
     client.send(&refusal.to_string()).await;
-    watcher.says("the server refused: no entity state").await;
+    watcher
+        .says("--entities, --snapshot, --whole and --changes need entity state, which this service does not keep")
+        .await;
     assert_eq!(watcher.exit().await.code(), Some(1));
 }

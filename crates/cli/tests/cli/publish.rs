@@ -23,6 +23,22 @@ async fn many_lines_go_out_in_batches_and_in_their_order() {
     assert!(requests.iter().flatten().all(|detail| detail["tenant"] == "demo"));
 }
 
+/// The bus keeps no order within a request, and its own times have whole seconds.
+#[tokio::test]
+async fn each_change_has_a_later_time_than_the_one_before() {
+    let bus = EventBus::start(|_| None).await;
+    let own = line(25).replace("\"data\"", "\"timestamp\":\"2026-01-02T03:04:05Z\",\"data\"");
+    let input = (0..25).map(line).collect::<String>() + &own;
+    let ended = run_with(&["publish", "demo", "--file", "-", "--endpoint-url", &bus.url], &[], &input).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let one = ["publish", "demo", "--type", "entityDeleted", "--entity-type", "Room", "--entity-id", "urn:1"];
+    assert_eq!(run(&[&one[..], &["--endpoint-url", &bus.url]].concat()).await.code, Some(0));
+    let requests = bus.requests.lock().unwrap();
+    let mut times: Vec<_> = requests.iter().flatten().map(|detail| detail["timestamp"].as_str().unwrap()).collect();
+    assert_eq!(times.remove(25), "2026-01-02T03:04:05Z");
+    assert!(times.is_sorted_by(|one, next| one < next), "{times:?}");
+}
+
 #[tokio::test]
 async fn every_rejected_line_is_named_and_the_others_are_published() {
     let system = system().await;

@@ -167,7 +167,9 @@ async fn without_a_history_a_listener_says_so() {
     assert_eq!(listener.exit().await.code(), Some(0));
     assert!(!file.exists());
     let mut listener = start(&["listen", "demo", "--url", &url, "--since", "5m"]);
-    listener.says("may have missed events: the server keeps no history, or cannot read it (unavailable)").await;
+    listener
+        .says("may have missed events: the server cannot vouch for all of this time: its history is off, is too new")
+        .await;
     let nowhere = folder.path().join("none/place.json");
     let ended = run(&["listen", "demo", "--url", &url, "--resume", nowhere.to_str().unwrap()]).await;
     assert_eq!(ended.code, Some(2), "{ended:?}");

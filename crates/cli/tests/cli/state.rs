@@ -1,7 +1,8 @@
-use entity_stream_local::{HISTORY_TABLE, Local};
+use entity_stream_local::{Config, HISTORY_TABLE, Local};
+use entity_stream_runtime::Environment;
 use serde_json::{Value, json};
 
-use crate::harness::{Ended, listen, run, run_with, system};
+use crate::harness::{Ended, listen, run, run_with, system, system_with};
 
 /// Publishes changes of a tenant, and waits until they are delivered. Their states are written before that.
 async fn publish(system: &Local, tenant: &str, details: &[Value]) {
@@ -15,6 +16,9 @@ async fn publish(system: &Local, tenant: &str, details: &[Value]) {
         listener.line().await;
     }
 }
+
+/// The table does not tell whether the system keeps entity state.
+const NONE_FOUND: &str = "no entities found (or the system keeps no entity state: see `entity-stream doctor demo`)";
 
 async fn state(system: &Local, args: &[&str]) -> Ended {
     run(&[&["state"], args, &["--dynamodb-url", &system.dynamodb_url()]].concat()).await
@@ -42,7 +46,7 @@ fn create(id: &str, entity_type: &Value, data: &Value) -> Value {
 async fn entities_are_listed_and_shown() {
     let system = system().await;
     let empty = state(&system, &["list", "--tenant", "demo"]).await;
-    assert_eq!((empty.code, empty.stdout.as_str(), empty.stderr.trim()), (Some(0), "", "no entities found"));
+    assert_eq!((empty.code, empty.stdout.as_str(), empty.stderr.trim()), (Some(0), "", NONE_FOUND));
     let in_path = json!({
         "type": "entityUpdated", "entityId": "urn:1", "entityType": "Room", "servicePath": "/madrid",
         "data": { "t": 2 },
@@ -92,7 +96,10 @@ async fn entities_are_listed_and_shown() {
     assert_eq!(shown["version"].to_string(), rows[1][3]);
     let both = show(&system, &["--tenant", "demo", "urn:1"]).await;
     assert_eq!(both.len(), 2, "{both:?}");
-    for (id, reason) in [("urn:3", "was deleted"), ("urn:4", "the tenant demo has no entity urn:4")] {
+    for (id, reason) in [
+        ("urn:3", "was deleted"),
+        ("urn:4", "the tenant demo has no entity urn:4 (or the system keeps no entity state"),
+    ] {
         let ended = state(&system, &["show", "--tenant", "demo", id]).await;
         assert!(ended.code == Some(1) && ended.stdout.is_empty() && ended.stderr.contains(reason), "{ended:?}");
     }
@@ -136,6 +143,55 @@ async fn the_entities_of_one_tenant_are_erased() {
     assert_eq!(ids(&system, &["--tenant", "city"]).await, ["urn:0"]);
     let again = state(&system, &["erase", "--tenant", "demo", "--all", "--yes"]).await;
     assert_eq!((again.code, again.stderr.trim()), (Some(0), "no entities found"));
+}
+
+#[tokio::test]
+async fn the_markers_of_deleted_entities_are_no_entities() {
+    let system = system().await;
+    publish(&system, "demo", &["urn:1", "urn:2", "urn:3"].map(|id| create(id, &json!("Room"), &json!({})))).await;
+    let delete = |id: &str| json!({ "type": "entityDeleted", "entityId": id, "entityType": "Room" });
+    publish(&system, "demo", &[delete("urn:2"), delete("urn:3")]).await;
+    let erase = async |args: &[&str]| state(&system, &[&["erase", "--tenant", "demo"], args].concat()).await;
+    let asked = erase(&["--all"]).await;
+    let both = "pass --yes to delete 1 entity and 2 markers of deleted entities of demo without a question";
+    assert!(asked.stderr.contains(both), "{asked:?}");
+    assert_eq!(erase(&["urn:2"]).await.stdout, "erased 1 marker of a deleted entity\n");
+    assert_eq!(erase(&["--all", "--yes"]).await.stdout, "erased 1 entity and 1 marker of a deleted entity\n");
+}
+
+#[tokio::test]
+async fn a_service_path_without_the_entity_is_named() {
+    let system = system().await;
+    publish(&system, "demo", &[create("urn:1", &json!("Room"), &json!({}))]).await;
+    for command in ["show", "erase"] {
+        let of =
+            async |path: &str| state(&system, &[command, "--tenant", "demo", "urn:1", "--service-path", path]).await;
+        let elsewhere = of("/x").await;
+        let expected = "the tenant demo has no entity urn:1 in the service path /x; it is known in /";
+        assert!(elsewhere.code == Some(1) && elsewhere.stderr.contains(expected), "{elsewhere:?}");
+        let no_path = of("x").await;
+        assert_eq!(no_path.code, Some(2), "{no_path:?}");
+        assert!(
+            no_path.stderr.contains("--service-path must begin with `/`, such as `/madrid`; found `x`"),
+            "{no_path:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_system_without_a_table_of_entities_says_so() {
+    let off = |name: &str| match name {
+        "HISTORY_MINUTES" => Some("0".to_owned()),
+        "ENTITY_STATE" => Some("false".to_owned()),
+        _ => None,
+    };
+    let system = system_with(Config { environment: Environment::new(off), ..Config::default() }).await;
+    for args in [&["list"][..], &["show", "urn:1"], &["erase", "urn:1"]] {
+        let ended = state(&system, &[args, &["--tenant", "demo"]].concat()).await;
+        let expected =
+            "error: the local system keeps neither history nor entity state, so it has no table of entities: start it";
+        assert!(ended.code == Some(1) && ended.stderr.starts_with(expected), "{ended:?}");
+    }
 }
 
 #[tokio::test]
