@@ -24,6 +24,7 @@ pub(crate) mod simulate;
 pub(crate) mod state;
 mod state_erase;
 mod state_list;
+mod state_table;
 mod subscription_cell;
 pub(crate) mod token;
 

@@ -8,7 +8,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::time::sleep;
 
 use crate::commands::place::HistoryPlace;
-use crate::commands::state::{check_service_path, failure, states, unknown_entity};
+use crate::commands::state_table::{check_service_path, failure, states, unknown_entity};
 use crate::confirmation::confirm_deletion;
 use crate::terminal::{self, counted, grouped, note};
 
