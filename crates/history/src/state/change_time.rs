@@ -37,6 +37,11 @@ impl ChangeTime {
         })
     }
 
+    /// The last time before this one.
+    pub(crate) fn before(self) -> Self {
+        Self(self.0.saturating_sub(1))
+    }
+
     fn from_millis(at: EpochMillis) -> Self {
         Self(i64::try_from(at.millis()).unwrap_or(i64::MAX / 1000).saturating_mul(1000))
     }

@@ -86,6 +86,12 @@ pub(crate) struct AttributeValueAt {
 impl AttributeValueAt {
     /// An attribute that the entity has never had.
     pub(crate) const NONE: Self = Self { at: ChangeTime::NEVER, changed: ChangeTime::NEVER, by: 0, json: None };
+
+    /// Returns whether a change has given, or can have given, the attribute this value: the times are the attribute's own and that of
+    /// the change.
+    pub(crate) fn is_same(&self, (at, changed): (ChangeTime, ChangeTime), json: Option<&str>) -> bool {
+        self.at == at && self.json.as_deref() == json && self.changed >= changed
+    }
 }
 
 impl EntityState {

@@ -64,7 +64,12 @@ impl EntityState {
         let names: BTreeSet<&String> = self.attributes.keys().chain(dropped).collect();
         let value = |name: &String| match self.attributes.get(name) {
             Some(EntityAttribute { value, .. }) if !is_by(undone, value) => value.json.as_deref(),
-            Some(EntityAttribute { former: Some(former), .. }) if !is_by(undone, former) => former.json.as_deref(),
+            // After a creation, or after an hour, an attribute that was removed before looks like one that never was.
+            Some(EntityAttribute { former: Some(former), .. })
+                if !is_by(undone, former) && (is_late || *former != AttributeValueAt::NONE) =>
+            {
+                former.json.as_deref()
+            }
             known => {
                 let oldest = known.map(|known| known.former.as_ref().unwrap_or(&known.value));
                 change.given(name, is_late).unwrap_or_else(|| oldest?.json.as_deref())

@@ -112,7 +112,7 @@ impl EntityUpdate<'_> {
                 (state.presence, state.unknown_since, state.replaced) = (Presence::Deleted, None, self.at);
                 true
             }
-            (ChangeType::EntityDeleted, true) => self.delete_late(&mut state),
+            (ChangeType::EntityDeleted, true) => self.delete_late(&mut state, order.loses_ties),
         };
         if !is_late {
             state.newest = self.at;
@@ -218,10 +218,10 @@ impl EntityUpdate<'_> {
     ) -> bool {
         let known = state.attributes.remove(name);
         let is_newer = match &known {
+            // What is older than a creation or a deletion was replaced.
+            _ if self.at < state.replaced => false,
             // Perhaps a repetition that is not recognised any more.
-            Some(EntityAttribute { value, .. }) if order.is_late && value.at == at && value.json.as_deref() == json => {
-                false
-            }
+            Some(EntityAttribute { value, .. }) if order.is_late && value.is_same((at, self.at), json) => false,
             Some(EntityAttribute { value, .. }) if value.json.is_some() => {
                 // An attribute keeps its own time in later changes, so the times of the changes decide then. A removal has no other.
                 let (known, new) = match json {
@@ -231,11 +231,11 @@ impl EntityUpdate<'_> {
                 // A change that is not late was never applied: its first attempt would have made it late.
                 new > known || (new == known && !(order.is_late && order.loses_ties))
             }
-            Some(EntityAttribute { value, .. }) if order.is_late && order.loses_ties && value.at >= at => false,
             // An attribute that was removed comes back with a later change, however old its own time is.
-            Some(known) => self.at >= known.value.at.max(state.replaced),
-            // Attributes that were replaced as a whole are as old as that.
-            None => self.at >= state.replaced,
+            Some(EntityAttribute { value, .. }) => {
+                self.at > value.at || (self.at == value.at && !(order.is_late && order.loses_ties))
+            }
+            None => true,
         };
         if !is_newer {
             state.attributes.extend(known.map(|known| (name.to_owned(), known)));
@@ -254,11 +254,12 @@ impl EntityUpdate<'_> {
     }
 
     /// Removes all that is not newer than a late deletion. Returns true if that changed anything.
-    fn delete_late(&self, state: &mut EntityState) -> bool {
-        if state.presence != Presence::Known || self.at < state.replaced {
+    fn delete_late(&self, state: &mut EntityState, loses_ties: bool) -> bool {
+        let until = if loses_ties { self.at.before() } else { self.at };
+        if state.presence != Presence::Known || until < state.replaced {
             return false;
         }
-        let has_removed = self.clear(state, Some(self.at));
+        let has_removed = self.clear(state, Some(until));
         // The creation after it is missing.
         let (replaced, unknown_since) = (self.at, state.unknown_since.max(Some(self.at)));
         let is_changed = has_removed || (replaced, unknown_since) != (state.replaced, state.unknown_since);

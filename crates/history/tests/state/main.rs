@@ -14,6 +14,7 @@ mod index;
 mod layout;
 mod merging;
 mod model;
+mod permutations;
 mod repeats;
 mod sequences;
 mod support;

@@ -95,6 +95,38 @@ async fn a_removal_and_a_deletion_remove_no_value_of_a_newer_change_however_old_
     }
 }
 
+/// Brokers send a value again that has not changed. It is as new as the last change that has it.
+#[tokio::test]
+async fn a_value_that_came_again_outlives_a_removal_and_a_deletion_from_before() {
+    let measured = json!({ "a": { "value": 5, "observedAt": stamp(50) } });
+    let update = |id: &str, millis: u64, data: &serde_json::Value| {
+        event(id, &json!({ "type": "entityUpdated", "timestamp": stamp(millis), "data": data }))
+    };
+    let removal = json!({
+        "type": "entityUpdated", "timestamp": stamp(200), "data": { "b": 2 }, "changedAttributes": ["a", "b"],
+    });
+    let deletion = json!({ "type": "entityDeleted", "timestamp": stamp(200) });
+    for end in [removal, deletion] {
+        let t = TestStates::create().await;
+        let (first, again) = (update("1", 100, &measured), update("3", 300, &measured));
+        for change in [first, update("4", 400, &json!({ "b": 4 })), again, event("2", &end)] {
+            t.known(&change, at(500)).await;
+        }
+        let data = t.data("e", at(500)).await.unwrap();
+        assert!(data.contains(r#""value":5"#) && data.ends_with(r#""b":4}"#), "{data}");
+    }
+}
+
+/// A creation replaces everything, also a value whose change arrives later.
+#[tokio::test]
+async fn a_change_from_before_a_creation_sets_nothing() {
+    let t = TestStates::create().await;
+    let measured = json!({ "a": { "value": 2, "observedAt": stamp(50) } });
+    t.known(&event("2", &json!({ "type": "entityCreated", "timestamp": stamp(200), "data": measured })), at(200)).await;
+    let (revision, states) = t.known(&raw("1", "entityUpdated", r#"{"a":1}"#, 100), at(300)).await;
+    assert!(revision.is_late && after(&states).unwrap().contains(r#""value":2"#), "{states:?}");
+}
+
 /// The own time of a value can be ahead of that of its change.
 #[tokio::test]
 async fn a_removal_removes_a_value_that_is_said_to_be_newer() {

@@ -109,11 +109,12 @@ impl ModelEntity {
         for (name, value, own) in all {
             let (at, changed) = (own.unwrap_or(change.at), change.at);
             let is_newer = match self.values.get(name) {
-                Some((known, time, _)) if is_late && *known == value && *time == at => false,
+                _ if !self.is_after_replacement(changed) => false,
+                Some((known, time, last)) if is_late && *known == value && *time == at && *last >= changed => false,
                 Some((Some(_), _, known)) if value.is_none() => changed >= *known,
                 Some((Some(_), time, known)) => (at, changed) >= (*time, *known),
-                Some((None, removed, _)) => changed >= *removed && self.is_after_replacement(changed),
-                None => self.is_after_replacement(changed),
+                Some((None, removed, _)) => changed >= *removed,
+                None => true,
             };
             if is_newer {
                 self.values.insert(name.clone(), (value, at, changed));

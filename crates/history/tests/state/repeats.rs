@@ -88,7 +88,7 @@ async fn a_change_that_is_repeated_after_others_has_the_entity_after_it() {
         ("4", "entityUpdated", r#"{"alarm":null,"c":4}"#, known),
         ("5", "entityDeleted", r#"{"b":5}"#, known),
         // What it has dropped cannot be found again.
-        ("6", "entityCreated", r#"{"d":6}"#, r#"{"alarm":true}"#),
+        ("6", "entityCreated", r#"{"alarm":6,"d":6}"#, r#"{"alarm":true}"#),
     ] {
         let number: u64 = id.parse().unwrap();
         t.known(&raw(id, kind, data, 100 * number), at(100 * number)).await;
@@ -99,8 +99,8 @@ async fn a_change_that_is_repeated_after_others_has_the_entity_after_it() {
     }
     let (_, states, _) = t.repeated(&raw("5", "entityDeleted", r#"{"b":5}"#, 500), at(60_000)).await;
     assert_eq!(after(&states), None);
-    let (_, states, _) = t.repeated(&raw("6", "entityCreated", r#"{"d":6}"#, 600), at(60_000)).await;
-    assert_eq!(after(&states).unwrap(), r#"{"d":6}"#);
+    let (_, states, _) = t.repeated(&raw("6", "entityCreated", r#"{"alarm":6,"d":6}"#, 600), at(60_000)).await;
+    assert_eq!(after(&states).unwrap(), r#"{"alarm":6,"d":6}"#);
 }
 
 /// Events wait while the function is throttled, and come after a minute for the first time.
@@ -208,6 +208,44 @@ async fn a_repetition_with_the_time_of_newer_changes_sets_nothing_back() {
     };
     assert!(revision.is_late && matches!(states.before, FormerState::Unknown));
     assert_eq!(t.data("e", at(300)).await.unwrap(), r#"{"a":10}"#);
+}
+
+/// The same for a deletion: the entity was created anew in the same second.
+#[tokio::test]
+async fn a_repeated_deletion_with_the_time_of_newer_changes_removes_nothing() {
+    let t = TestStates::create().await;
+    let deletion = raw("2", "entityDeleted", "{}", 100);
+    t.known(&raw("1", "entityCreated", r#"{"a":1}"#, 100), at(200)).await;
+    t.known(&deletion, at(200)).await;
+    t.known(&raw("3", "entityCreated", r#"{"a":3}"#, 100), at(200)).await;
+    for number in 4..=12 {
+        t.known(&raw(&number.to_string(), "entityUpdated", r#"{"b":1}"#, 100), at(200)).await;
+    }
+    let before = t.state("e", at(200)).await;
+    let (revision, _) = t.applied(&deletion, at(200), at(60_000)).await;
+    assert!(revision.is_late);
+    assert_eq!(t.state("e", at(200)).await, before);
+}
+
+/// The second one waited, so it may be a repetition. The attribute was measured before it was removed.
+#[tokio::test]
+async fn a_removed_attribute_comes_back_with_a_newer_change_that_waited() {
+    let t = TestStates::create().await;
+    let change = |id: &str, time: &str, millis: u64, data: serde_json::Value, changed: &[&str]| {
+        let detail =
+            json!({ "type": "entityUpdated", "timestamp": stamp(millis), "data": data, "changedAttributes": changed });
+        Event::new(id, time, event(id, &detail).change().clone())
+    };
+    t.known(&raw("1", "entityCreated", r#"{"a":1,"b":1}"#, 100), at(100)).await;
+    let removal = change("2", "2026-09-21T14:13:20Z", 200, json!({ "b": 2 }), &["a", "b"]);
+    let last = change("4", "2026-09-21T14:13:22Z", 400, json!({ "b": 4 }), &["b"]);
+    for event in [removal, last] {
+        t.known(&event, at(2_000)).await;
+    }
+    let measured = json!({ "a": { "value": 3, "observedAt": stamp(120) } });
+    let waited = change("3", "2026-09-21T14:13:21Z", 300, measured, &["a"]);
+    let (revision, states) = t.applied(&waited, at(1_000), at(61_000)).await;
+    assert!(revision.is_late && after(&states).unwrap().contains(r#""value":3"#), "{states:?}");
 }
 
 /// Events of a publisher without timestamps have the bus's whole seconds. The state of the second one could not be written at first.
