@@ -52,7 +52,8 @@ pub(super) struct Collection {
     online: OnlineTime,
     /// The number of beginnings so far.
     beginnings: u64,
-    is_online: bool,
+    /// True if the subscriptions of the connection are in force.
+    is_subscribed: bool,
     has_all: bool,
     /// True if events have only the attributes that were published, also those with a version.
     merges: bool,
@@ -73,18 +74,18 @@ impl Collection {
 
     /// True if the collection is connected and holds every entity that matches.
     pub(super) fn is_complete(&self) -> bool {
-        self.has_all && self.is_online
+        self.has_all && self.is_subscribed
     }
 
     /// A connection opened.
     pub(super) fn connected(&mut self, now: Instant) {
         self.online.online(now);
-        self.is_online = true;
     }
 
-    /// True if a snapshot or a load has begun.
-    pub(super) fn has_begun(&self) -> bool {
-        self.beginnings > 0
+    /// The subscriptions of the connection are in force.
+    pub(super) fn subscribed(&mut self, now: Instant) {
+        self.online.online(now);
+        self.is_subscribed = true;
     }
 
     /// A snapshot begins. Entities that neither it nor a later message shows are gone.
@@ -102,7 +103,7 @@ impl Collection {
     /// The connection ended.
     pub(super) fn disconnected(&mut self, now: Instant) {
         self.online.offline(now);
-        (self.is_online, self.has_all) = (false, false);
+        (self.is_subscribed, self.has_all) = (false, false);
     }
 
     /// The stream has every change since it was complete.
@@ -110,9 +111,10 @@ impl Collection {
         self.has_all = true;
     }
 
-    /// The snapshot is complete. Removes the entities that the snapshot lacks.
+    /// The snapshot is complete. Removes the entities that the snapshot lacks. After a load without a connection, the verdict of the
+    /// next one tells whether changes are missing.
     pub(super) fn snapshot_complete(&mut self, now: Instant) -> Vec<EntitiesChange> {
-        self.has_all = true;
+        self.has_all = self.is_subscribed;
         self.since = None;
         let beginning = self.beginnings;
         let lacking = self.held.extract_if(.., |_, held| held.shown_in < beginning);
@@ -148,9 +150,10 @@ impl Collection {
             let after = Arc::new(after);
             self.gone.remove(&key);
             let before = self.held.insert(key, Held { entity: Arc::clone(&after), shown_in: beginning });
-            changes.push(match before {
-                Some(Held { entity: before, .. }) => EntitiesChange::Updated { before, after },
-                None => EntitiesChange::Added(after),
+            changes.extend(match before {
+                Some(Held { entity: before, .. }) if before.is_same(&after) => None,
+                Some(Held { entity: before, .. }) => Some(EntitiesChange::Updated { before, after }),
+                None => Some(EntitiesChange::Added(after)),
             });
         }
         changes.extend(self.snapshot_complete(now));

@@ -41,8 +41,18 @@ pub struct EntityCollection {
     collection: Collection,
     /// True if the program loads the entities, and no snapshot shows them.
     is_loaded: bool,
-    /// True if the collection was complete, so that a resume makes it complete again.
-    was_complete: bool,
+    stage: Stage,
+}
+
+/// The way of a collection to all its entities.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// The subscription has to come into force, or has to come into force again.
+    New,
+    /// The program has to load the entities.
+    AwaitsLoad,
+    /// The collection was complete, so that a resume makes it complete again.
+    Filled,
 }
 
 impl EntityCollection {
@@ -54,7 +64,7 @@ impl EntityCollection {
         let shows_changes = view.shows_changes();
         let subscription =
             Subscription { name, filter: filter.of_entities(), view: view.with_state(true, shows_changes) };
-        Self { subscription, collection: Collection::default(), is_loaded: false, was_complete: false }
+        Self { subscription, collection: Collection::default(), is_loaded: false, stage: Stage::New }
     }
 
     /// A collection whose entities the program [loads](Self::load): see [`Client::loaded_entities`](crate::Client::loaded_entities).
@@ -63,7 +73,7 @@ impl EntityCollection {
         let Subscription { name, filter, view } = entities.into();
         let collection = Collection::merging(!view.shows_whole_entity());
         let subscription = Subscription { name, filter: filter.of_entities(), view };
-        Self { subscription, collection, is_loaded: true, was_complete: false }
+        Self { subscription, collection, is_loaded: true, stage: Stage::New }
     }
 
     /// Takes the entities that another source has shown after [`EntitiesItem::LoadNeeded`]. Returns the changes that they make, and
@@ -75,18 +85,9 @@ impl EntityCollection {
         }
         let entities = entities.into_iter().map(|loaded| Entity::loaded(tenant, loaded));
         let changes = self.collection.load(entities, Instant::now());
-        self.was_complete = true;
+        self.stage = Stage::Filled;
         let complete = self.is_complete().then_some(EntitiesItem::Complete);
         changes.into_iter().map(EntitiesItem::from).chain(complete).collect()
-    }
-
-    /// The collection begins on an open connection.
-    pub(super) fn on_open_connection(mut self) -> Self {
-        self.collection.connected(Instant::now());
-        if !self.is_loaded {
-            self.collection.begin();
-        }
-        self
     }
 
     /// An empty collection of other entities, which is filled as this one is.
@@ -96,7 +97,7 @@ impl EntityCollection {
 
     /// True if the program has to load the entities now.
     pub(super) fn awaits_load(&self) -> bool {
-        self.is_loaded && self.collection.has_begun() && !self.was_complete
+        self.stage == Stage::AwaitsLoad
     }
 
     /// True if the program loads the entities.
@@ -111,19 +112,25 @@ impl EntityCollection {
 
     /// The program has to load the entities.
     fn needs_load(&mut self) -> Vec<EntitiesItem> {
-        self.was_complete = false;
+        self.stage = Stage::AwaitsLoad;
         self.collection.begin_load();
         vec![EntitiesItem::LoadNeeded]
     }
 
-    /// The steps of a collection that the program loads.
-    fn take_loaded(&mut self, item: &StreamItem) -> Option<Vec<EntitiesItem>> {
+    /// The subscription is over. The next one begins with all entities.
+    fn renew(&mut self) {
+        self.stage = Stage::New;
+        self.collection.begin();
+    }
+
+    /// Returns whether the program has to load the entities after this item.
+    fn is_reason_to_load(&self, item: &StreamItem) -> bool {
         match item {
-            // Of the first connection. After a later one, the verdict follows.
-            StreamItem::Subscribed if !self.collection.has_begun() => Some(self.needs_load()),
-            StreamItem::Accepted(request) if request.adds(&self.subscription.name) => Some(self.needs_load()),
-            StreamItem::NotRecovered { .. } => Some(self.needs_load()),
-            _ => None,
+            // After a later connection, the verdict follows.
+            StreamItem::Subscribed => self.stage == Stage::New,
+            StreamItem::NotRecovered { .. } => self.stage != Stage::New,
+            StreamItem::Accepted(request) => request.adds(&self.subscription.name),
+            _ => false,
         }
     }
 
@@ -135,12 +142,12 @@ impl EntityCollection {
     /// Takes an item of the stream. Returns the changes that it makes, and [`EntitiesItem::Complete`].
     pub fn take(&mut self, item: &StreamItem) -> Vec<EntitiesItem> {
         let now = Instant::now();
-        if self.is_loaded
-            && let Some(items) = self.take_loaded(item)
-        {
-            return items;
-        }
         match item {
+            StreamItem::Disconnected { .. } => self.collection.disconnected(now),
+            StreamItem::Idle => {
+                self.collection.disconnected(now);
+                self.renew();
+            }
             StreamItem::Connected => {
                 self.collection.connected(now);
                 if !self.is_loaded {
@@ -153,34 +160,48 @@ impl EntityCollection {
                     return change.map(EntitiesItem::from).into_iter().collect();
                 }
             }
-            StreamItem::SnapshotComplete { subscriptions, .. } => {
-                if subscriptions.contains(&self.subscription.name) {
-                    self.was_complete = true;
-                    let removed = self.collection.snapshot_complete(now).into_iter().map(EntitiesItem::from);
-                    return removed.chain([EntitiesItem::Complete]).collect();
-                }
-            }
-            StreamItem::Recovered { .. } => {
-                if self.was_complete {
-                    self.collection.recovered();
-                    return vec![EntitiesItem::Complete];
-                }
-            }
             StreamItem::SubscriptionEnded { subscription, .. } => {
-                // The next verdict is about the others.
-                self.was_complete &= subscription.name != self.subscription.name;
+                if subscription.name == self.subscription.name {
+                    self.renew();
+                }
             }
-            StreamItem::Disconnected { .. } | StreamItem::Idle => self.collection.disconnected(now),
-            // After `NotRecovered` the snapshot follows.
             StreamItem::Subscribed
-            | StreamItem::NotRecovered { .. }
             | StreamItem::Accepted(_)
-            | StreamItem::Refused { .. }
+            | StreamItem::Recovered { .. }
+            | StreamItem::NotRecovered { .. }
+            | StreamItem::SnapshotComplete { .. } => return self.take_answer(item, now),
+            StreamItem::Refused { .. }
             | StreamItem::Pong { .. }
             | StreamItem::TokenNotRenewed { .. }
             | StreamItem::Notice(_) => {}
         }
         Vec::new()
+    }
+
+    /// Takes what the stream tells of an answer of the server. So the connection is open and its subscriptions are in force, also if
+    /// the collection began after that.
+    fn take_answer(&mut self, item: &StreamItem, now: Instant) -> Vec<EntitiesItem> {
+        self.collection.subscribed(now);
+        if self.is_loaded && self.is_reason_to_load(item) {
+            return self.needs_load();
+        }
+        match item {
+            StreamItem::Accepted(request) if request.removes() == Some(&self.subscription.name) => {
+                self.renew();
+                Vec::new()
+            }
+            StreamItem::Recovered { .. } if self.stage == Stage::Filled => {
+                self.collection.recovered();
+                vec![EntitiesItem::Complete]
+            }
+            StreamItem::SnapshotComplete { subscriptions, .. } if subscriptions.contains(&self.subscription.name) => {
+                self.stage = Stage::Filled;
+                let removed = self.collection.snapshot_complete(now).into_iter().map(EntitiesItem::from);
+                removed.chain([EntitiesItem::Complete]).collect()
+            }
+            // After `NotRecovered` the snapshot follows.
+            _ => Vec::new(),
+        }
     }
 
     /// The entities, in the order of their ids.
@@ -218,3 +239,6 @@ impl fmt::Debug for EntityCollection {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -37,7 +37,7 @@ impl Gone {
     /// Forgets the oldest entries.
     pub(super) fn forget(&mut self, now: Duration) {
         while let Some((key, time)) = self.order.front() {
-            if now - *time <= TIME && self.order.len() <= MOST {
+            if now.saturating_sub(*time) <= TIME && self.order.len() <= MOST {
                 break;
             }
             // The entity may have gone again since.

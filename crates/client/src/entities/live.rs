@@ -91,10 +91,7 @@ impl Entities {
     pub fn update(&mut self, entities: impl Into<Subscription>) -> Result<(), InvalidSubscriptions> {
         let name = self.next_name();
         let entities = Subscription { name, ..entities.into() };
-        let mut next = self.collection.with_other(entities);
-        if matches!(self.stream.state(), StreamState::Streaming { .. }) {
-            next = next.on_open_connection();
-        }
+        let next = self.collection.with_other(entities);
         if next.is_loaded() {
             self.stream.subscribe([next.subscription().clone()])?;
         } else {
@@ -156,8 +153,10 @@ impl Entities {
     /// Takes an item for the collection of the update.
     fn take_for_update(&mut self, item: &StreamItem) {
         let Some(next) = &mut self.next else { return };
-        // A connection that opened before the update asked for nothing.
-        if matches!(item, StreamItem::Subscribed) && !self.stream.has_accepted(&next.subscription().name) {
+        // A connection that opened before the update tells of other subscriptions.
+        let is_of_opening =
+            matches!(item, StreamItem::Subscribed | StreamItem::Recovered { .. } | StreamItem::NotRecovered { .. });
+        if is_of_opening && !self.stream.has_accepted(&next.subscription().name) {
             return;
         }
         let needs_load = next.take(item).into_iter().any(|item| matches!(item, EntitiesItem::LoadNeeded));

@@ -30,7 +30,7 @@ fn data(collection: &Collection) -> Vec<String> {
 
 fn connected(now: Instant) -> Collection {
     let mut collection = Collection::default();
-    collection.connected(now);
+    collection.subscribed(now);
     collection.begin();
     collection
 }
@@ -63,7 +63,7 @@ fn an_end_that_comes_first_is_remembered_for_15_minutes_online() {
     let late = message("entityUpdated", 1, Some(6), &json!({ "a": 6 }));
     assert!(apply(&mut collection, &late, start + 10 * minute).is_none());
     collection.disconnected(start + 10 * minute);
-    collection.connected(start + 100 * minute);
+    collection.subscribed(start + 100 * minute);
     assert!(apply(&mut collection, &late, start + 104 * minute).is_none());
     assert!(matches!(apply(&mut collection, &late, start + 106 * minute), Some(EntitiesChange::Added(_))));
 }
@@ -79,7 +79,7 @@ fn what_a_snapshot_lacks_is_removed_unless_it_has_changed_meanwhile() {
     assert!(collection.snapshot_complete(now).is_empty() && collection.is_complete());
     collection.disconnected(now);
     assert!(!collection.is_complete());
-    collection.connected(now);
+    collection.subscribed(now);
     collection.begin();
     // The first is unchanged, the second changes meanwhile, the third comes again as a repeat, and the fourth is lacking.
     assert!(apply(&mut collection, &message("entitySnapshot", 1, Some(1), &json!({})), now).is_none());
@@ -235,7 +235,7 @@ impl World {
     }
 
     fn connect(&mut self, recovers: bool) -> Result<(), TestCaseError> {
-        self.collection.connected(self.now);
+        self.collection.subscribed(self.now);
         self.collection.begin();
         match self.committed.filter(|_| recovers) {
             Some(committed) => {
@@ -465,7 +465,7 @@ proptest! {
         const NAMES: [&str; 2] = ["a", "b"];
         let (now, tenant) = (Instant::now(), "demo".parse().unwrap());
         let mut collection = Collection::merging(true);
-        collection.connected(now);
+        collection.subscribed(now);
         let mut entities: [Option<BTreeMap<&str, usize>>; 2] = [None, None];
         let (mut versions, mut events, mut answer) = ([0u64; 2], Vec::<Value>::new(), None::<String>);
         let last = changes.len().max(begins + read_after + arrives_after) + 1;
