@@ -8,6 +8,7 @@ use super::collection::Collection;
 use super::entities_item::EntitiesItem;
 use super::entity::Entity;
 use super::loaded_entity::LoadedEntity;
+use super::loaded_view::LoadedView;
 use crate::item::StreamItem;
 
 /// The entities that match one subscription of an [`EntityStream`](crate::EntityStream), which the program drives itself. So several
@@ -41,12 +42,12 @@ pub struct EntityCollection {
     collection: Collection,
     /// True if the program loads the entities, and no snapshot shows them.
     is_loaded: bool,
-    stage: Stage,
+    stage: CollectionStage,
 }
 
 /// The way of a collection to all its entities.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
+enum CollectionStage {
     /// The subscription has to come into force, or has to come into force again.
     New,
     /// The program has to load the entities.
@@ -64,16 +65,16 @@ impl EntityCollection {
         let shows_changes = view.shows_changes();
         let subscription =
             Subscription { name, filter: filter.of_entities(), view: view.with_state(true, shows_changes) };
-        Self { subscription, collection: Collection::default(), is_loaded: false, stage: Stage::New }
+        Self { subscription, collection: Collection::default(), is_loaded: false, stage: CollectionStage::New }
     }
 
     /// A collection whose entities the program [loads](Self::load): see [`Client::loaded_entities`](crate::Client::loaded_entities).
     /// The stream needs its subscription without a snapshot.
     pub fn loaded(entities: impl Into<Subscription>) -> Self {
         let Subscription { name, filter, view } = entities.into();
-        let collection = Collection::merging(!view.shows_whole_entity());
         let subscription = Subscription { name, filter: filter.of_entities(), view };
-        Self { subscription, collection, is_loaded: true, stage: Stage::New }
+        let collection = Collection::loaded(LoadedView::of(&subscription));
+        Self { subscription, collection, is_loaded: true, stage: CollectionStage::New }
     }
 
     /// Takes the entities that another source has shown after [`EntitiesItem::LoadNeeded`]. Returns the changes that they make, and
@@ -85,9 +86,10 @@ impl EntityCollection {
         }
         let entities = entities.into_iter().map(|loaded| Entity::loaded(tenant, loaded));
         let changes = self.collection.load(entities, Instant::now());
-        self.stage = Stage::Filled;
+        self.stage = CollectionStage::Filled;
         let complete = self.is_complete().then_some(EntitiesItem::Complete);
-        changes.into_iter().map(EntitiesItem::from).chain(complete).collect()
+        let last = if self.collection.is_unclear() { Some(self.needs_load()) } else { complete };
+        changes.into_iter().map(EntitiesItem::from).chain(last).collect()
     }
 
     /// An empty collection of other entities, which is filled as this one is.
@@ -97,7 +99,7 @@ impl EntityCollection {
 
     /// True if the program has to load the entities now.
     pub(super) fn awaits_load(&self) -> bool {
-        self.stage == Stage::AwaitsLoad
+        self.stage == CollectionStage::AwaitsLoad
     }
 
     /// True if the program loads the entities.
@@ -111,15 +113,15 @@ impl EntityCollection {
     }
 
     /// The program has to load the entities.
-    fn needs_load(&mut self) -> Vec<EntitiesItem> {
-        self.stage = Stage::AwaitsLoad;
+    fn needs_load(&mut self) -> EntitiesItem {
+        self.stage = CollectionStage::AwaitsLoad;
         self.collection.begin_load();
-        vec![EntitiesItem::LoadNeeded]
+        EntitiesItem::LoadNeeded
     }
 
     /// The subscription is over. The next one begins with all entities.
     fn renew(&mut self) {
-        self.stage = Stage::New;
+        self.stage = CollectionStage::New;
         self.collection.begin();
     }
 
@@ -127,8 +129,8 @@ impl EntityCollection {
     fn is_reason_to_load(&self, item: &StreamItem) -> bool {
         match item {
             // After a later connection, the verdict follows.
-            StreamItem::Subscribed => self.stage == Stage::New,
-            StreamItem::NotRecovered { .. } => self.stage != Stage::New,
+            StreamItem::Subscribed => self.stage == CollectionStage::New,
+            StreamItem::NotRecovered { .. } => self.stage != CollectionStage::New,
             StreamItem::Accepted(request) => request.adds(&self.subscription.name),
             _ => false,
         }
@@ -156,8 +158,10 @@ impl EntityCollection {
             }
             StreamItem::Event(event) | StreamItem::Snapshot(event) => {
                 if event.subscriptions().contains(&self.subscription.name) {
-                    let change = self.collection.apply(event.message(), now);
-                    return change.map(EntitiesItem::from).into_iter().collect();
+                    let change = self.collection.apply(event.message(), now).map(EntitiesItem::from);
+                    let is_unclear = self.stage == CollectionStage::Filled && self.collection.is_unclear();
+                    let load = is_unclear.then(|| self.needs_load());
+                    return change.into_iter().chain(load).collect();
                 }
             }
             StreamItem::SubscriptionEnded { subscription, .. } => {
@@ -183,19 +187,19 @@ impl EntityCollection {
     fn take_answer(&mut self, item: &StreamItem, now: Instant) -> Vec<EntitiesItem> {
         self.collection.subscribed(now);
         if self.is_loaded && self.is_reason_to_load(item) {
-            return self.needs_load();
+            return vec![self.needs_load()];
         }
         match item {
             StreamItem::Accepted(request) if request.removes() == Some(&self.subscription.name) => {
                 self.renew();
                 Vec::new()
             }
-            StreamItem::Recovered { .. } if self.stage == Stage::Filled => {
+            StreamItem::Recovered { .. } if self.stage == CollectionStage::Filled => {
                 self.collection.recovered();
                 vec![EntitiesItem::Complete]
             }
             StreamItem::SnapshotComplete { subscriptions, .. } if subscriptions.contains(&self.subscription.name) => {
-                self.stage = Stage::Filled;
+                self.stage = CollectionStage::Filled;
                 let removed = self.collection.snapshot_complete(now).into_iter().map(EntitiesItem::from);
                 removed.chain([EntitiesItem::Complete]).collect()
             }

@@ -110,7 +110,8 @@ impl Entities {
         match &mut self.next {
             None => self.items.extend(self.collection.load(&self.tenant, entities)),
             Some(next) => {
-                next.load(&self.tenant, entities);
+                let items = next.load(&self.tenant, entities);
+                self.items.extend(items.into_iter().filter(|item| matches!(item, EntitiesItem::LoadNeeded)));
                 if next.is_complete() {
                     self.finish_update();
                 }

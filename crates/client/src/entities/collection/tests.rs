@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use entity_stream_protocol::ServerMessage;
+use entity_stream_protocol::{ServerMessage, Subscription};
 use proptest::prelude::*;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -464,7 +464,7 @@ proptest! {
     ) {
         const NAMES: [&str; 2] = ["a", "b"];
         let (now, tenant) = (Instant::now(), "demo".parse().unwrap());
-        let mut collection = Collection::merging(true);
+        let mut collection = Collection::loaded(LoadedView::of(&Subscription::default()));
         collection.subscribed(now);
         let mut entities: [Option<BTreeMap<&str, usize>>; 2] = [None, None];
         let (mut versions, mut events, mut answer) = ([0u64; 2], Vec::<Value>::new(), None::<String>);

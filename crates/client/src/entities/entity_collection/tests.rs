@@ -5,6 +5,8 @@ use super::*;
 use crate::event::ReceivedEvent;
 use crate::subscription_request::SubscriptionRequest;
 
+mod parts;
+
 fn rooms() -> Subscription {
     Subscription { name: "rooms".parse().unwrap(), filter: Filter::new(["Room"], None).unwrap(), view: View::default() }
 }
@@ -18,6 +20,7 @@ fn received(entity: usize, more: &Value) -> Box<ReceivedEvent> {
         "entityId": format!("urn:{entity}"), "entityType": "Room", "data": { "n": 1 },
         "timestamp": "2026-01-02T03:04:05Z", "subscriptions": ["rooms"], "version": 1 });
     message.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap());
+    message.as_object_mut().unwrap().retain(|_, value| !value.is_null());
     let frame = message.to_string();
     let event = ServerMessage::parse(&frame).unwrap().event().unwrap().clone().into_owned();
     Box::new(ReceivedEvent::new(frame.clone(), event))
