@@ -5,6 +5,7 @@ use super::*;
 use crate::event::ReceivedEvent;
 use crate::subscription_request::SubscriptionRequest;
 
+mod any_order;
 mod parts;
 
 fn rooms() -> Subscription {
