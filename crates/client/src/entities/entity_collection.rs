@@ -78,7 +78,7 @@ impl EntityCollection {
     }
 
     /// Takes the entities that another source has shown after [`EntitiesItem::LoadNeeded`]. Returns the changes that they make, and
-    /// [`EntitiesItem::Complete`] if the collection is connected. `tenant` is the tenant of the stream. Without that item the call
+    /// [`EntitiesItem::Complete`] if the collection is connected, or `LoadNeeded` once more. `tenant` is the tenant of the stream. Without that item the call
     /// changes nothing.
     pub fn load(&mut self, tenant: &Tenant, entities: impl IntoIterator<Item = LoadedEntity>) -> Vec<EntitiesItem> {
         if !self.awaits_load() {
