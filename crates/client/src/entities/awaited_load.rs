@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::collection_key::CollectionKey;
 use super::entity_part::EntityPart;
 
-/// A load that the program has been asked for, and what messages have brought since then. The entities that it brings have no versions.
+/// A load that the program has been asked for, and what messages have brought since then. The entities of a load have no versions.
 #[derive(Debug, Default)]
 pub(super) struct AwaitedLoad {
     /// The versions that were known when the program was asked. What it reads after that is at least as new.

@@ -1,8 +1,8 @@
 //! A collection of entities, without I/O.
 //!
 //! Invariants:
-//! - A message never replaces a newer version of an entity, also if the entity is gone. A collection that the program loads compares the
-//!   versions of attributes. So the order in which messages arrive, and their repetition, make no difference.
+//! - A message never replaces a newer version of an entity, also if the entity is gone. A collection that the program loads compares
+//!   the versions of attributes. So the order in which messages arrive, and their repetition, make no difference.
 //! - A message that does not tell what has changed changes nothing in a collection that the program loads: the next load shows it.
 //! - At the end of a snapshot, or of a load, the collection holds exactly the entities that match: those of the snapshot or of the
 //!   load, those that messages since its beginning have added or changed, and no others.

@@ -78,8 +78,8 @@ impl EntityCollection {
     }
 
     /// Takes the entities that another source has shown after [`EntitiesItem::LoadNeeded`]. Returns the changes that they make, and
-    /// [`EntitiesItem::Complete`] if the collection is connected, or `LoadNeeded` once more. `tenant` is the tenant of the stream. Without that item the call
-    /// changes nothing.
+    /// [`EntitiesItem::Complete`] if the collection is connected, or `LoadNeeded` once more. `tenant` is the tenant of the stream.
+    /// Without that item the call changes nothing.
     pub fn load(&mut self, tenant: &Tenant, entities: impl IntoIterator<Item = LoadedEntity>) -> Vec<EntitiesItem> {
         if !self.awaits_load() {
             return Vec::new();
@@ -182,8 +182,8 @@ impl EntityCollection {
         Vec::new()
     }
 
-    /// Takes what the stream tells of an answer of the server. So the connection is open and its subscriptions are in force, also if
-    /// the collection began after that.
+    /// Takes an item that comes with an answer of the server: the connection is open and its subscriptions are in force, also if the
+    /// collection has begun after that.
     fn take_answer(&mut self, item: &StreamItem, now: Instant) -> Vec<EntitiesItem> {
         self.collection.subscribed(now);
         if self.is_loaded && self.is_reason_to_load(item) {

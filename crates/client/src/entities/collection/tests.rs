@@ -115,12 +115,18 @@ fn partial_data_is_merged() {
     let Some(EntitiesChange::Updated { after, .. }) = apply(&mut collection, &whole, now) else { panic!() };
     assert!(!after.is_partial() && after.data().get() == r#"{"a":7}"#);
 
+    // A snapshot does not show an entity that is too large.
+    let mut too_large = message("entitySnapshot", 1, Some(8), &json!({}));
+    too_large["state"] = json!("unavailable");
+    let Some(EntitiesChange::Updated { after, .. }) = apply(&mut collection, &too_large, now) else { panic!() };
+    assert!(after.is_partial() && after.version() == Some(8) && after.data().get() == r#"{"a":7}"#);
+
     // An entity without a version ends, and only its creation brings it back.
     assert!(apply(&mut collection, &message("entityDeleted", 1, None, &json!({})), now).is_some());
     assert!(apply(&mut collection, &message("entityUpdated", 1, None, &json!({ "a": 8 })), now).is_none());
     let created = message("entityCreated", 1, None, &json!({ "a": 9 }));
     let Some(EntitiesChange::Added(entity)) = apply(&mut collection, &created, now) else { panic!() };
-    assert_eq!((entity.version(), entity.is_partial()), (Some(7), false));
+    assert_eq!((entity.version(), entity.is_partial()), (Some(8), false));
     let unknown = message("entityUpdated", 2, None, &json!({ "a": 1 }));
     let Some(EntitiesChange::Added(entity)) = apply(&mut collection, &unknown, now) else { panic!() };
     assert!(entity.is_partial() && entity.version().is_none());
