@@ -43,6 +43,8 @@ pub struct EntityCollection {
     /// True if the program loads the entities, and no snapshot shows them.
     is_loaded: bool,
     stage: CollectionStage,
+    /// True if the last item was the answer with which a load began. A verdict may follow it.
+    has_just_begun: bool,
 }
 
 /// The way of a collection to all its entities.
@@ -65,7 +67,13 @@ impl EntityCollection {
         let shows_changes = view.shows_changes();
         let subscription =
             Subscription { name, filter: filter.of_entities(), view: view.with_state(true, shows_changes) };
-        Self { subscription, collection: Collection::default(), is_loaded: false, stage: CollectionStage::New }
+        Self {
+            subscription,
+            collection: Collection::default(),
+            is_loaded: false,
+            stage: CollectionStage::New,
+            has_just_begun: false,
+        }
     }
 
     /// A collection whose entities the program [loads](Self::load): see [`Client::loaded_entities`](crate::Client::loaded_entities).
@@ -74,7 +82,7 @@ impl EntityCollection {
         let Subscription { name, filter, view } = entities.into();
         let subscription = Subscription { name, filter: filter.of_entities(), view };
         let collection = Collection::loaded(LoadedView::of(&subscription));
-        Self { subscription, collection, is_loaded: true, stage: CollectionStage::New }
+        Self { subscription, collection, is_loaded: true, stage: CollectionStage::New, has_just_begun: false }
     }
 
     /// Takes the entities that another source has shown after [`EntitiesItem::LoadNeeded`]. Returns the changes that they make, and
@@ -144,6 +152,11 @@ impl EntityCollection {
     /// Takes an item of the stream. Returns the changes that it makes, and [`EntitiesItem::Complete`].
     pub fn take(&mut self, item: &StreamItem) -> Vec<EntitiesItem> {
         let now = Instant::now();
+        let is_verdict = matches!(item, StreamItem::Recovered { .. } | StreamItem::NotRecovered { .. });
+        if std::mem::take(&mut self.has_just_begun) && is_verdict {
+            // It is about the time before the collection began.
+            return Vec::new();
+        }
         match item {
             StreamItem::Disconnected { .. } => self.collection.disconnected(now),
             StreamItem::Idle => {
@@ -187,6 +200,7 @@ impl EntityCollection {
     fn take_answer(&mut self, item: &StreamItem, now: Instant) -> Vec<EntitiesItem> {
         self.collection.subscribed(now);
         if self.is_loaded && self.is_reason_to_load(item) {
+            self.has_just_begun = !matches!(item, StreamItem::NotRecovered { .. });
             return vec![self.needs_load()];
         }
         match item {

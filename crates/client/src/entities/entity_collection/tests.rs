@@ -131,3 +131,20 @@ fn a_load_is_complete_once_the_stream_has_recovered() {
     assert!(!collection.is_complete());
     assert_eq!(take(&mut collection, &[StreamItem::Recovered { replayed: 0 }]), ["complete"]);
 }
+
+/// The past is none of a collection that begins with the connection, or with the answer that tells of it.
+#[test]
+fn a_collection_that_has_just_begun_is_loaded_once() {
+    let not_recovered = || StreamItem::NotRecovered { reason: NotRecovered::Expired, missed_since: None };
+    for is_on_open_connection in [false, true] {
+        for verdict in [not_recovered(), StreamItem::Recovered { replayed: 0 }] {
+            let mut collection = EntityCollection::loaded(rooms());
+            let begin = if is_on_open_connection { subscribed(false) } else { StreamItem::Subscribed };
+            assert_eq!(take(&mut collection, &[StreamItem::Connected, begin]), ["load"]);
+            assert_eq!(load(&mut collection, &["urn:1"]), ["+urn:1", "complete"]);
+            assert!(take(&mut collection, &[verdict]).is_empty());
+            assert!(collection.is_complete());
+            assert_eq!(take(&mut collection, &[not_recovered()]), ["load"], "a later one");
+        }
+    }
+}
