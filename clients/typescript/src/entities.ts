@@ -26,8 +26,8 @@ export interface EntitiesEvents<Data> {
 
 /**
  * The entities that match a filter, kept up to date: a snapshot of the service, or `load`, fills the collection, and events follow.
- * {@link EntityStream.entities} opens it. An entity leaves the collection if it is deleted, if a change makes it no longer match, and
- * if the service has forgotten it.
+ * {@link EntityStream.entities} opens it. An entity leaves the collection if it is deleted, and if a change makes it no longer match
+ * `q` or `geoQ`. An entity that the service has forgotten, or that has lost the types of the filter, leaves with the next snapshot or load.
  */
 export class Entities<Data = Record<string, unknown>> implements Iterable<[string, Entity<Data>]>, AsyncDisposable {
   private readonly emitter = new Emitter<EntitiesEvents<Data>>();

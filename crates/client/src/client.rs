@@ -87,11 +87,11 @@ impl Client {
 
     /// Opens a collection whose entities the program loads from another source, for example from a context broker that knows
     /// entities which the server does not know yet. The collection hands out [`EntitiesItem::LoadNeeded`](crate::EntitiesItem) when
-    /// its subscription is in force, and again if it may have missed changes. The program then reads the entities and passes them to
-    /// [`Entities::load`]. What has changed or was deleted meanwhile wins, so there is no gap.
+    /// its subscription is in force, and again if it cannot read changes from events. The program then reads the entities and passes
+    /// them to [`Entities::load`]. What has changed or was deleted meanwhile wins, so there is no gap.
     ///
     /// A server without entity state needs a subscription without [`wholeEntity`](crate::View::with_state): the collection then
-    /// merges the attributes of each event. With it, each event replaces the entity.
+    /// merges the attributes of each event. With it, each event replaces the entity, unless the server knows only a part of it.
     ///
     /// ```no_run
     /// # use entity_stream_client::{Client, ClientError, EntitiesItem, Filter, LoadedEntity};

@@ -36,7 +36,8 @@ pub enum StreamItem {
     /// from now on is delivered. If the server cannot remove a subscription at the moment, the client goes on trying after this
     /// item, and drops the events of that subscription, except in a group.
     Accepted(SubscriptionRequest),
-    /// The server refused a request about subscriptions, which changed nothing. The stream goes on.
+    /// The server refused a request about subscriptions, which changed nothing. The stream goes on. If the server closed a subscribed
+    /// connection because of the request's message, [`StreamItem::Disconnected`] is the next item.
     Refused {
         /// The request.
         request: SubscriptionRequest,

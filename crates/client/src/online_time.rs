@@ -12,9 +12,9 @@ pub(crate) struct OnlineTime {
 }
 
 impl OnlineTime {
-    /// A connection opened.
+    /// There is a connection, perhaps since an earlier call.
     pub(crate) fn online(&mut self, now: Instant) {
-        self.since = Some(now);
+        self.since.get_or_insert(now);
     }
 
     /// The connection ended.
@@ -25,5 +25,23 @@ impl OnlineTime {
     /// The time online until now.
     pub(crate) fn at(&self, now: Instant) -> Duration {
         self.before + self.since.map_or(Duration::ZERO, |since| now - since)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_online_never_goes_back() {
+        let (start, minute) = (Instant::now(), Duration::from_secs(60));
+        let mut online = OnlineTime::default();
+        online.online(start);
+        online.online(start + minute);
+        assert_eq!(online.at(start + 2 * minute), 2 * minute);
+        online.offline(start + 3 * minute);
+        assert_eq!(online.at(start + 10 * minute), 3 * minute);
+        online.online(start + 10 * minute);
+        assert_eq!(online.at(start + 11 * minute), 4 * minute);
     }
 }

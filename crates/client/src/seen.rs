@@ -98,7 +98,7 @@ impl SeenEvents {
     /// Remembers that these subscriptions have had this event. Returns false if all of them had it before.
     pub(crate) fn insert(&mut self, id: &str, subscriptions: &[SubscriptionName], now: Instant) -> bool {
         let time = self.online.at(now);
-        while self.order.front().is_some_and(|(_, seen)| time - *seen > self.limits.time) {
+        while self.order.front().is_some_and(|(_, seen)| time.saturating_sub(*seen) > self.limits.time) {
             self.forget_oldest();
         }
         // Each is inserted: this does not stop at the first new one.

@@ -1,23 +1,26 @@
 //! A collection of entities, without I/O.
 //!
 //! Invariants:
-//! - A message never replaces a newer version of an entity, also if the entity is gone. So the order in
-//!   which messages arrive, and their repetition, make no difference.
+//! - A message never replaces a newer version of an entity, also if the entity is gone. A collection that the program loads compares
+//!   the versions of attributes. So the order in which messages arrive, and their repetition, make no difference.
+//! - A message that does not tell what has changed changes nothing in a collection that the program loads: the next load shows it.
 //! - At the end of a snapshot, or of a load, the collection holds exactly the entities that match: those of the snapshot or of the
 //!   load, those that messages since its beginning have added or changed, and no others.
 //! - The changes that it returns lead from each of its states to the next.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use entity_stream_protocol::{EventMessage, EventType};
 use tokio::time::Instant;
 
+use super::attribute_versions::AttributeVersions;
+use super::awaited_load::AwaitedLoad;
 use super::collection_key::CollectionKey;
 use super::entity::Entity;
-use super::entity_part::{EntityPart, is_whole};
-use super::gone::Gone;
+use super::gone::{EntityEnd, Gone};
+use super::loaded_view::LoadedView;
 use crate::online_time::OnlineTime;
 
 /// A change of the collection.
@@ -31,17 +34,10 @@ pub(super) enum EntitiesChange {
 #[derive(Debug)]
 struct Held {
     entity: Arc<Entity>,
+    /// Those of an entity that the collection merges from messages.
+    versions: AttributeVersions,
     /// The number of the last beginning after which a message showed that the entity is there.
     shown_in: u64,
-}
-
-/// What messages have brought since the beginning of a load, which has no versions.
-#[derive(Debug, Default)]
-struct SinceBeginning {
-    /// The entities that they have removed.
-    removed: BTreeSet<CollectionKey>,
-    /// The parts of entities that they have brought. `None` for an entity that they have shown as a whole.
-    parts: BTreeMap<CollectionKey, Option<EntityPart>>,
 }
 
 /// The entities that match a subscription.
@@ -52,12 +48,15 @@ pub(super) struct Collection {
     online: OnlineTime,
     /// The number of beginnings so far.
     beginnings: u64,
-    is_online: bool,
+    /// True if the subscriptions of the connection are in force.
+    is_subscribed: bool,
     has_all: bool,
-    /// True if events have only the attributes that were published, also those with a version.
-    merges: bool,
-    /// What messages have brought since the beginning of a load. `None` if no load is awaited.
-    since: Option<SinceBeginning>,
+    /// What messages show. `None` if the program does not load the entities: a message with a version then replaces the entity.
+    loaded: Option<LoadedView>,
+    /// `None` if no load is awaited.
+    awaited: Option<AwaitedLoad>,
+    /// The entities that another load has to show, with the greatest version of the messages that did not tell what has changed.
+    unclear: BTreeMap<CollectionKey, u64>,
 }
 
 impl Collection {
@@ -66,25 +65,25 @@ impl Collection {
         self.held.values().map(|held| &held.entity)
     }
 
-    /// An empty collection. `merges`: events have only the attributes that were published, also those with a version.
-    pub(super) fn merging(merges: bool) -> Self {
-        Self { merges, ..Self::default() }
+    /// An empty collection that the program loads.
+    pub(super) fn loaded(view: LoadedView) -> Self {
+        Self { loaded: Some(view), ..Self::default() }
     }
 
     /// True if the collection is connected and holds every entity that matches.
     pub(super) fn is_complete(&self) -> bool {
-        self.has_all && self.is_online
+        self.has_all && self.is_subscribed
     }
 
     /// A connection opened.
     pub(super) fn connected(&mut self, now: Instant) {
         self.online.online(now);
-        self.is_online = true;
     }
 
-    /// True if a snapshot or a load has begun.
-    pub(super) fn has_begun(&self) -> bool {
-        self.beginnings > 0
+    /// The subscriptions of the connection are in force.
+    pub(super) fn subscribed(&mut self, now: Instant) {
+        self.online.online(now);
+        self.is_subscribed = true;
     }
 
     /// A snapshot begins. Entities that neither it nor a later message shows are gone.
@@ -96,13 +95,23 @@ impl Collection {
     /// A load begins, as a snapshot does.
     pub(super) fn begin_load(&mut self) {
         self.begin();
-        self.since = Some(SinceBeginning::default());
+        let mut awaited = AwaitedLoad::after(self.awaited.take());
+        let held = self.held.iter().filter_map(|(key, held)| Some((key.clone(), held.entity.version()?)));
+        for (key, version) in held.chain(std::mem::take(&mut self.unclear)) {
+            awaited.include(key, version);
+        }
+        self.awaited = Some(awaited);
+    }
+
+    /// True if another load has to show what messages did not tell.
+    pub(super) fn is_unclear(&self) -> bool {
+        !self.unclear.is_empty()
     }
 
     /// The connection ended.
     pub(super) fn disconnected(&mut self, now: Instant) {
         self.online.offline(now);
-        (self.is_online, self.has_all) = (false, false);
+        (self.is_subscribed, self.has_all) = (false, false);
     }
 
     /// The stream has every change since it was complete.
@@ -110,17 +119,17 @@ impl Collection {
         self.has_all = true;
     }
 
-    /// The snapshot is complete. Removes the entities that the snapshot lacks.
+    /// The snapshot is complete. Removes the entities that the snapshot lacks. After a load without a connection, the verdict of the
+    /// next one tells whether changes are missing.
     pub(super) fn snapshot_complete(&mut self, now: Instant) -> Vec<EntitiesChange> {
-        self.has_all = true;
-        self.since = None;
+        self.has_all = self.is_subscribed;
         let beginning = self.beginnings;
         let lacking = self.held.extract_if(.., |_, held| held.shown_in < beginning);
         let lacking: Vec<_> = lacking.collect();
         let time = self.online.at(now);
         let removed = lacking.into_iter().map(|(key, Held { entity, .. })| {
             if let Some(version) = entity.version() {
-                self.gone.insert(key, version, time);
+                self.gone.insert(key, EntityEnd { version, is_deleted: false }, time);
             }
             EntitiesChange::Removed(entity)
         });
@@ -131,29 +140,35 @@ impl Collection {
     /// newer.
     pub(super) fn load(&mut self, entities: impl IntoIterator<Item = Entity>, now: Instant) -> Vec<EntitiesChange> {
         let beginning = self.beginnings;
-        let SinceBeginning { removed, parts } = self.since.take().unwrap_or_default();
+        let awaited = self.awaited.take().unwrap_or_default();
         let mut changes = Vec::new();
         for loaded in entities {
             let key = CollectionKey::of_entity(&loaded);
             let held = self.held.get(&key);
             let after = match held.filter(|held| held.shown_in == beginning) {
-                _ if removed.contains(&key) => continue,
-                Some(shown) => match parts.get(&key) {
-                    Some(Some(part)) => loaded.with_part(part, &shown.entity),
+                _ if awaited.has_removed(&key) => continue,
+                Some(shown) => match awaited.part(&key) {
+                    Some(part) => loaded.with_part(part, &shown.entity),
                     // Messages have shown all of it.
-                    _ => continue,
+                    None => continue,
                 },
-                None => loaded.at_least(held.and_then(|held| held.entity.version()).max(self.gone.version(&key))),
+                None => {
+                    let known = [awaited.included.get(&key).copied(), self.gone.version(&key)];
+                    loaded.at_least(known.into_iter().max().flatten())
+                }
             };
-            let after = Arc::new(after);
-            self.gone.remove(&key);
-            let before = self.held.insert(key, Held { entity: Arc::clone(&after), shown_in: beginning });
-            changes.push(match before {
-                Some(Held { entity: before, .. }) => EntitiesChange::Updated { before, after },
-                None => EntitiesChange::Added(after),
-            });
+            let mut versions = held.map(|held| held.versions.clone()).unwrap_or_default();
+            versions.include(self.gone.version(&key));
+            changes.extend(self.hold(key, after, versions));
         }
         changes.extend(self.snapshot_complete(now));
+        let time = self.online.at(now);
+        for (key, version) in awaited.included {
+            match self.held.get_mut(&key) {
+                Some(held) => held.versions.include(Some(version)),
+                None => self.gone.insert(key, EntityEnd { version, is_deleted: false }, time),
+            }
+        }
         changes
     }
 
@@ -176,73 +191,127 @@ impl Collection {
     pub(super) fn apply(&mut self, message: &EventMessage<'_>, now: Instant) -> Option<EntitiesChange> {
         let (key, time) = (CollectionKey::of(message), self.online.at(now));
         self.gone.forget(time);
-        match message.event_type {
-            EventType::EntityDeleted | EventType::EntityLeft => self.remove(&key, message.version, time),
-            EventType::EntityCreated | EventType::EntityUpdated | EventType::EntitySnapshot => self.put(key, message),
-        }
-    }
-
-    fn remove(&mut self, key: &CollectionKey, version: Option<u64>, time: Duration) -> Option<EntitiesChange> {
-        let known = self.held.get(key).and_then(|held| held.entity.version());
-        if version.is_some() && version < known {
+        if self.has(&key, message.version) {
             return None;
         }
-        if let Some(version) = version.max(known) {
-            self.gone.insert(key.clone(), version, time);
-        }
-        if let Some(since) = &mut self.since {
-            since.removed.insert(key.clone());
-            since.parts.remove(key);
-        }
-        self.held.remove(key).map(|held| EntitiesChange::Removed(held.entity))
-    }
-
-    fn put(&mut self, key: CollectionKey, message: &EventMessage<'_>) -> Option<EntitiesChange> {
-        let beginning = self.beginnings;
-        let Some(held) = self.held.get_mut(&key) else { return self.add(key, message) };
-        let known = held.entity.version();
-        if message.version.is_some() && message.version <= known {
-            // The snapshot shows that the entity is there, though a newer change of it is known.
-            if message.event_type == EventType::EntitySnapshot {
-                held.shown_in = beginning;
+        if self.loaded.is_some_and(|view| view.is_unclear(message)) {
+            if !self.is_older_than_end(&key, message) {
+                self.note_unclear(key, message.version);
             }
             return None;
         }
-        let after = Arc::new(Entity::after(Some(&held.entity), message, self.merges));
-        held.shown_in = beginning;
-        note(self.since.as_mut(), key, message, self.merges);
-        let before = std::mem::replace(&mut held.entity, Arc::clone(&after));
-        Some(EntitiesChange::Updated { before, after })
+        match (message.event_type, self.loaded) {
+            (EventType::EntityDeleted | EventType::EntityLeft, _) => self.remove(key, message, time),
+            (_, Some(view)) => self.merge(key, message, view),
+            (_, None) => self.replace(key, message),
+        }
     }
 
-    fn add(&mut self, key: CollectionKey, message: &EventMessage<'_>) -> Option<EntitiesChange> {
-        let gone = self.gone.version(&key);
-        let is_new = match (message.version, gone) {
-            (Some(version), Some(gone)) => version > gone,
-            // Without a version, only the creation of an entity that was there before is certainly newer than its end.
-            (None, Some(_)) => message.event_type == EventType::EntityCreated,
-            (_, None) => true,
-        };
-        if !is_new {
+    /// True if a load has shown this change, or will.
+    fn has(&self, key: &CollectionKey, version: Option<u64>) -> bool {
+        self.awaited.as_ref().is_some_and(|awaited| awaited.has(key, version))
+            || self.held.get(key).is_some_and(|held| held.versions.has(version))
+    }
+
+    /// A message does not tell what has changed.
+    fn note_unclear(&mut self, key: CollectionKey, version: Option<u64>) {
+        let version = version.unwrap_or_default();
+        let unclear = self.unclear.entry(key).or_default();
+        *unclear = version.max(*unclear);
+    }
+
+    fn remove(&mut self, key: CollectionKey, message: &EventMessage<'_>, time: Duration) -> Option<EntitiesChange> {
+        let (held, version) = (self.held.get_mut(&key), message.version);
+        let known = held.as_ref().and_then(|held| held.entity.version());
+        if version.is_some() && version < known {
+            if let Some(held) = held.filter(|_| self.loaded.is_some()) {
+                // The later changes have only some of the attributes that the entity has after its end.
+                held.versions.include(version);
+                self.note_unclear(key, known);
+            }
             return None;
         }
-        self.gone.remove(&key);
-        let entity = Arc::new(Entity::after(None, message, self.merges).at_least(gone));
-        note(self.since.as_mut(), key.clone(), message, self.merges);
-        self.held.insert(key, Held { entity: Arc::clone(&entity), shown_in: self.beginnings });
-        Some(EntitiesChange::Added(entity))
+        if let Some(version) = version.max(known) {
+            let is_deleted = message.event_type == EventType::EntityDeleted;
+            self.gone.insert(key.clone(), EntityEnd { version, is_deleted }, time);
+        }
+        let removed = self.held.remove(&key);
+        if let Some(awaited) = &mut self.awaited {
+            awaited.remove(key);
+        }
+        removed.map(|held| EntitiesChange::Removed(held.entity))
     }
-}
 
-/// Notes a message that shows an entity, for the load that follows.
-fn note(since: Option<&mut SinceBeginning>, key: CollectionKey, message: &EventMessage<'_>, merges: bool) {
-    let Some(since) = since else { return };
-    since.removed.remove(&key);
-    let part = since.parts.entry(key).or_insert_with(|| Some(EntityPart::default()));
-    match part {
-        part if is_whole(message, merges) => *part = None,
-        Some(part) => part.take(message),
-        None => {}
+    /// Takes a message that has all of the entity, if it has a version.
+    fn replace(&mut self, key: CollectionKey, message: &EventMessage<'_>) -> Option<EntitiesChange> {
+        if self.is_older_than_end(&key, message) {
+            return None;
+        }
+        let (held, beginning) = (self.held.get_mut(&key), self.beginnings);
+        let is_known = |held: &&mut Held| message.version.is_some() && message.version <= held.entity.version();
+        match held {
+            Some(held) if is_known(&held) => {
+                // The snapshot shows that the entity is there, though a newer change of it is known.
+                if message.event_type == EventType::EntitySnapshot {
+                    held.shown_in = beginning;
+                }
+                None
+            }
+            held => {
+                let after = Entity::after(held.as_ref().map(|held| &*held.entity), message);
+                let after = after.at_least(self.gone.version(&key));
+                self.hold(key, after, AttributeVersions::default())
+            }
+        }
+    }
+
+    /// Takes a message that has all of the entity or a part of it.
+    fn merge(&mut self, key: CollectionKey, message: &EventMessage<'_>, view: LoadedView) -> Option<EntitiesChange> {
+        if self.is_older_than_end(&key, message) {
+            return None;
+        }
+        let gone = self.gone.version(&key);
+        let held = self.held.get(&key);
+        let (before, mut versions) = match held {
+            Some(held) => (Some(&*held.entity), held.versions.clone()),
+            None => (None, AttributeVersions::default()),
+        };
+        versions.include(gone);
+        let (after, part) = match view.has_whole(message) {
+            true => (Entity::replaced(before, message, &mut versions), None),
+            false => {
+                let (after, part) = Entity::merged(before, message, &mut versions);
+                (after, Some(part))
+            }
+        };
+        let is_part = part.is_some();
+        let was_removed = self.awaited.as_mut().is_some_and(|awaited| awaited.show(key.clone(), part));
+        if was_removed && is_part {
+            // The load may have the entity as it was before its end.
+            self.note_unclear(key.clone(), message.version);
+        }
+        self.hold(key, after.at_least(gone), versions)
+    }
+
+    /// True if the entity is gone, and the message is not certainly newer. Without a version it is newer than the moment at which the
+    /// entity left. Only the creation of an entity is certainly newer than its deletion.
+    fn is_older_than_end(&self, key: &CollectionKey, message: &EventMessage<'_>) -> bool {
+        self.gone.end(key).is_some_and(|end| match message.version {
+            Some(version) => version <= end.version,
+            None => end.is_deleted && message.event_type != EventType::EntityCreated,
+        })
+    }
+
+    /// Holds an entity, which is there.
+    fn hold(&mut self, key: CollectionKey, entity: Entity, versions: AttributeVersions) -> Option<EntitiesChange> {
+        self.gone.remove(&key);
+        let after = Arc::new(entity);
+        let held = Held { entity: Arc::clone(&after), versions, shown_in: self.beginnings };
+        match self.held.insert(key, held) {
+            None => Some(EntitiesChange::Added(after)),
+            Some(Held { entity: before, .. }) if before.is_same(&after) => None,
+            Some(Held { entity: before, .. }) => Some(EntitiesChange::Updated { before, after }),
+        }
     }
 }
 

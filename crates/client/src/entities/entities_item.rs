@@ -18,14 +18,19 @@ pub enum EntitiesItem {
         /// The entity now.
         after: Arc<Entity>,
     },
-    /// The entity does not match any more, or it is gone.
+    /// The entity does not match any more, or it is gone. The end of a snapshot or a load removes those that it lacks.
     Removed(Arc<Entity>),
     /// The collection holds every entity that matches. The item comes once after each connection and each update: with the end of
-    /// the snapshot, with the load, or with the last of the changes that the stream missed.
+    /// the snapshot, with each load, or with the last of the changes that the stream missed. After these changes, the collection may
+    /// also hold entities that the server has forgotten, or that have lost the types of the filter.
     Complete,
     /// A collection that the program [loads](crate::Client::loaded_entities) needs the entities that match now. The program reads
     /// them after it has received this item, and passes them to [`Entities::load`](crate::Entities::load). Changes that come
     /// meanwhile are in the collection already.
+    ///
+    /// The item comes when the subscription is in force, if the collection may have missed changes, and after a message that does not
+    /// tell what has changed: a late change, an entity of which a resume shows what the server knows, or an end that arrives after a
+    /// later change.
     LoadNeeded,
     /// The server refused the filter of an [update](crate::Entities::update). The collection keeps the former one.
     UpdateRefused {

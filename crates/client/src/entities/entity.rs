@@ -1,9 +1,10 @@
 use entity_stream_protocol::{EntityTypes, EventMessage, Tenant};
 use serde_json::value::RawValue;
 
-use super::entity_part::{EntityPart, is_left_out, is_whole};
+use super::attribute_versions::AttributeVersions;
+use super::entity_part::EntityPart;
 use super::loaded_entity::LoadedEntity;
-
+use super::loaded_view::{has_state, is_creation, is_left_out};
 use super::members::EntityMembers;
 
 /// An entity as the client last knew it.
@@ -23,15 +24,14 @@ impl Entity {
     /// The entity of a message that shows it: a snapshot, or an event of a subscription with
     /// [`wholeEntity`](crate::View::with_state). Any other event has only a part of the entity.
     pub fn of(message: &EventMessage<'_>) -> Self {
-        Self::after(None, message, false)
+        Self::after(None, message)
     }
 
-    /// The entity after a message about it, which is no end of it. `merges`: see [`is_whole`].
-    pub(super) fn after(before: Option<&Self>, message: &EventMessage<'_>, merges: bool) -> Self {
-        let (left_out, replaces) = (is_left_out(message), is_whole(message, merges));
-        let published = message.data.as_deref();
-        let (data, is_partial) = match (before, published) {
-            (_, Some(data)) if replaces => (data.to_owned(), message.partial),
+    /// The entity after a message that shows it or a change of it. A message with a version has all of it.
+    pub(super) fn after(before: Option<&Self>, message: &EventMessage<'_>) -> Self {
+        let left_out = is_left_out(message);
+        let (data, is_partial) = match (before, message.data.as_deref()) {
+            (_, Some(data)) if has_state(message) || is_creation(message) => (data.to_owned(), message.partial),
             // The message has only a part of the entity, or nothing of it.
             (Some(before), Some(_)) if !left_out => {
                 (EntityPart::of(message).merged_into(&before.data), before.is_partial)
@@ -40,6 +40,48 @@ impl Entity {
             (None, Some(data)) if !left_out => (data.to_owned(), true),
             (None, _) => (empty(), true),
         };
+        Self::with_data(before, message, data, is_partial || message.partial)
+    }
+
+    /// The entity after a message that has all of it. The attributes of later messages stay.
+    pub(super) fn replaced(
+        before: Option<&Self>,
+        message: &EventMessage<'_>,
+        versions: &mut AttributeVersions,
+    ) -> Self {
+        versions.include(message.version.or(before.and_then(|before| before.version)));
+        let later = before.map(|before| EntityPart::of_data(&before.data, versions.names())).unwrap_or_default();
+        let data = message.data.as_deref().map_or_else(empty, |data| later.merged_into(data));
+        Self::with_data(before, message, data, versions.lacks_something())
+    }
+
+    /// The entity after a message that has a part of it, and what counts of that part.
+    pub(super) fn merged(
+        before: Option<&Self>,
+        message: &EventMessage<'_>,
+        versions: &mut AttributeVersions,
+    ) -> (Self, EntityPart) {
+        let known = before.and_then(|before| before.version);
+        let mut part = EntityPart::of(message);
+        part.retain(|name| versions.change(name, message.version, known));
+        if part.lacks_something() {
+            versions.lack(message.version.or(known));
+        }
+        let data = match (before, message.data.as_deref()) {
+            (Some(before), _) => part.merged_into(&before.data),
+            (None, Some(data)) if !is_left_out(message) => data.to_owned(),
+            (None, _) => empty(),
+        };
+        let is_partial = part.lacks_something() || before.is_none_or(|before| before.is_partial);
+        (Self::with_data(before, message, data, is_partial), part)
+    }
+
+    /// The entity with this data after a message, which may be older than the entity before it.
+    fn with_data(before: Option<&Self>, message: &EventMessage<'_>, data: Box<RawValue>, is_partial: bool) -> Self {
+        let is_older = |before: &&Self| message.version.is_some() && message.version < before.version;
+        if let Some(before) = before.filter(is_older) {
+            return Self { data, is_partial, ..before.clone() };
+        }
         Self {
             tenant: message.tenant.as_ref().to_owned(),
             service_path: message.service_path.as_ref().to_owned(),
@@ -48,7 +90,7 @@ impl Entity {
             data,
             version: message.version.or(before.and_then(|before| before.version)),
             timestamp: message.timestamp.as_ref().to_owned(),
-            is_partial: is_partial || message.partial,
+            is_partial,
         }
     }
 
@@ -60,7 +102,11 @@ impl Entity {
 
     /// True if nothing of the entity differs that a program can see.
     pub(super) fn is_same(&self, other: &Self) -> bool {
-        self.version == other.version && self.timestamp == other.timestamp && self.data.get() == other.data.get()
+        let seen = |entity: &Self| (entity.version, entity.is_partial);
+        seen(self) == seen(other)
+            && self.timestamp == other.timestamp
+            && self.types == other.types
+            && self.data.get() == other.data.get()
     }
 
     /// An entity of another source.
@@ -70,11 +116,10 @@ impl Entity {
         Self { tenant, service_path, id, types, data, version: None, timestamp, is_partial: false }
     }
 
-    /// The same entity with a part of it that messages have brought, and with what they told of the entity as they `showed` it.
+    /// This loaded entity with a part of it that messages have brought, and with what they told of the entity as they `showed` it.
     pub(super) fn with_part(self, part: &EntityPart, showed: &Self) -> Self {
         let data = part.merged_into(&self.data);
-        let is_partial = self.is_partial || part.lacks_something();
-        Self { data, is_partial, version: showed.version, timestamp: showed.timestamp.clone(), ..self }
+        Self { data, is_partial: part.lacks_something(), ..showed.clone() }
     }
 
     /// The tenant, in lower case.

@@ -8,6 +8,7 @@ use super::collection::Collection;
 use super::entities_item::EntitiesItem;
 use super::entity::Entity;
 use super::loaded_entity::LoadedEntity;
+use super::loaded_view::LoadedView;
 use crate::item::StreamItem;
 
 /// The entities that match one subscription of an [`EntityStream`](crate::EntityStream), which the program drives itself. So several
@@ -41,8 +42,20 @@ pub struct EntityCollection {
     collection: Collection,
     /// True if the program loads the entities, and no snapshot shows them.
     is_loaded: bool,
-    /// True if the collection was complete, so that a resume makes it complete again.
-    was_complete: bool,
+    stage: CollectionStage,
+    /// True if the last item was the answer with which a load began. A verdict may follow it.
+    has_just_begun: bool,
+}
+
+/// The way of a collection to all its entities.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum CollectionStage {
+    /// The subscription has to come into force, or has to come into force again.
+    New,
+    /// The program has to load the entities.
+    AwaitsLoad,
+    /// The collection was complete, so that a resume makes it complete again.
+    Filled,
 }
 
 impl EntityCollection {
@@ -54,39 +67,37 @@ impl EntityCollection {
         let shows_changes = view.shows_changes();
         let subscription =
             Subscription { name, filter: filter.of_entities(), view: view.with_state(true, shows_changes) };
-        Self { subscription, collection: Collection::default(), is_loaded: false, was_complete: false }
+        Self {
+            subscription,
+            collection: Collection::default(),
+            is_loaded: false,
+            stage: CollectionStage::New,
+            has_just_begun: false,
+        }
     }
 
     /// A collection whose entities the program [loads](Self::load): see [`Client::loaded_entities`](crate::Client::loaded_entities).
     /// The stream needs its subscription without a snapshot.
     pub fn loaded(entities: impl Into<Subscription>) -> Self {
         let Subscription { name, filter, view } = entities.into();
-        let collection = Collection::merging(!view.shows_whole_entity());
         let subscription = Subscription { name, filter: filter.of_entities(), view };
-        Self { subscription, collection, is_loaded: true, was_complete: false }
+        let collection = Collection::loaded(LoadedView::of(&subscription));
+        Self { subscription, collection, is_loaded: true, stage: CollectionStage::New, has_just_begun: false }
     }
 
     /// Takes the entities that another source has shown after [`EntitiesItem::LoadNeeded`]. Returns the changes that they make, and
-    /// [`EntitiesItem::Complete`] if the collection is connected. `tenant` is the tenant of the stream. Without that item the call
-    /// changes nothing.
+    /// [`EntitiesItem::Complete`] if the collection is connected, or `LoadNeeded` once more. `tenant` is the tenant of the stream.
+    /// Without that item the call changes nothing.
     pub fn load(&mut self, tenant: &Tenant, entities: impl IntoIterator<Item = LoadedEntity>) -> Vec<EntitiesItem> {
         if !self.awaits_load() {
             return Vec::new();
         }
         let entities = entities.into_iter().map(|loaded| Entity::loaded(tenant, loaded));
         let changes = self.collection.load(entities, Instant::now());
-        self.was_complete = true;
+        self.stage = CollectionStage::Filled;
         let complete = self.is_complete().then_some(EntitiesItem::Complete);
-        changes.into_iter().map(EntitiesItem::from).chain(complete).collect()
-    }
-
-    /// The collection begins on an open connection.
-    pub(super) fn on_open_connection(mut self) -> Self {
-        self.collection.connected(Instant::now());
-        if !self.is_loaded {
-            self.collection.begin();
-        }
-        self
+        let last = if self.collection.is_unclear() { Some(self.needs_load()) } else { complete };
+        changes.into_iter().map(EntitiesItem::from).chain(last).collect()
     }
 
     /// An empty collection of other entities, which is filled as this one is.
@@ -96,7 +107,7 @@ impl EntityCollection {
 
     /// True if the program has to load the entities now.
     pub(super) fn awaits_load(&self) -> bool {
-        self.is_loaded && self.collection.has_begun() && !self.was_complete
+        self.stage == CollectionStage::AwaitsLoad
     }
 
     /// True if the program loads the entities.
@@ -110,20 +121,26 @@ impl EntityCollection {
     }
 
     /// The program has to load the entities.
-    fn needs_load(&mut self) -> Vec<EntitiesItem> {
-        self.was_complete = false;
+    fn needs_load(&mut self) -> EntitiesItem {
+        self.stage = CollectionStage::AwaitsLoad;
         self.collection.begin_load();
-        vec![EntitiesItem::LoadNeeded]
+        EntitiesItem::LoadNeeded
     }
 
-    /// The steps of a collection that the program loads.
-    fn take_loaded(&mut self, item: &StreamItem) -> Option<Vec<EntitiesItem>> {
+    /// The subscription is over. The next one begins with all entities.
+    fn renew(&mut self) {
+        self.stage = CollectionStage::New;
+        self.collection.begin();
+    }
+
+    /// Returns whether the program has to load the entities after this item.
+    fn is_reason_to_load(&self, item: &StreamItem) -> bool {
         match item {
-            // Of the first connection. After a later one, the verdict follows.
-            StreamItem::Subscribed if !self.collection.has_begun() => Some(self.needs_load()),
-            StreamItem::Accepted(request) if request.adds(&self.subscription.name) => Some(self.needs_load()),
-            StreamItem::NotRecovered { .. } => Some(self.needs_load()),
-            _ => None,
+            // After a later connection, the verdict follows.
+            StreamItem::Subscribed => self.stage == CollectionStage::New,
+            StreamItem::NotRecovered { .. } => self.stage != CollectionStage::New,
+            StreamItem::Accepted(request) => request.adds(&self.subscription.name),
+            _ => false,
         }
     }
 
@@ -135,12 +152,17 @@ impl EntityCollection {
     /// Takes an item of the stream. Returns the changes that it makes, and [`EntitiesItem::Complete`].
     pub fn take(&mut self, item: &StreamItem) -> Vec<EntitiesItem> {
         let now = Instant::now();
-        if self.is_loaded
-            && let Some(items) = self.take_loaded(item)
-        {
-            return items;
+        let is_verdict = matches!(item, StreamItem::Recovered { .. } | StreamItem::NotRecovered { .. });
+        if std::mem::take(&mut self.has_just_begun) && is_verdict {
+            // It is about the time before the collection began.
+            return Vec::new();
         }
         match item {
+            StreamItem::Disconnected { .. } => self.collection.disconnected(now),
+            StreamItem::Idle => {
+                self.collection.disconnected(now);
+                self.renew();
+            }
             StreamItem::Connected => {
                 self.collection.connected(now);
                 if !self.is_loaded {
@@ -149,38 +171,55 @@ impl EntityCollection {
             }
             StreamItem::Event(event) | StreamItem::Snapshot(event) => {
                 if event.subscriptions().contains(&self.subscription.name) {
-                    let change = self.collection.apply(event.message(), now);
-                    return change.map(EntitiesItem::from).into_iter().collect();
-                }
-            }
-            StreamItem::SnapshotComplete { subscriptions, .. } => {
-                if subscriptions.contains(&self.subscription.name) {
-                    self.was_complete = true;
-                    let removed = self.collection.snapshot_complete(now).into_iter().map(EntitiesItem::from);
-                    return removed.chain([EntitiesItem::Complete]).collect();
-                }
-            }
-            StreamItem::Recovered { .. } => {
-                if self.was_complete {
-                    self.collection.recovered();
-                    return vec![EntitiesItem::Complete];
+                    let change = self.collection.apply(event.message(), now).map(EntitiesItem::from);
+                    let is_unclear = self.stage == CollectionStage::Filled && self.collection.is_unclear();
+                    let load = is_unclear.then(|| self.needs_load());
+                    return change.into_iter().chain(load).collect();
                 }
             }
             StreamItem::SubscriptionEnded { subscription, .. } => {
-                // The next verdict is about the others.
-                self.was_complete &= subscription.name != self.subscription.name;
+                if subscription.name == self.subscription.name {
+                    self.renew();
+                }
             }
-            StreamItem::Disconnected { .. } | StreamItem::Idle => self.collection.disconnected(now),
-            // After `NotRecovered` the snapshot follows.
             StreamItem::Subscribed
-            | StreamItem::NotRecovered { .. }
             | StreamItem::Accepted(_)
-            | StreamItem::Refused { .. }
+            | StreamItem::Recovered { .. }
+            | StreamItem::NotRecovered { .. }
+            | StreamItem::SnapshotComplete { .. } => return self.take_answer(item, now),
+            StreamItem::Refused { .. }
             | StreamItem::Pong { .. }
             | StreamItem::TokenNotRenewed { .. }
             | StreamItem::Notice(_) => {}
         }
         Vec::new()
+    }
+
+    /// Takes an item that comes with an answer of the server: the connection is open and its subscriptions are in force, also if the
+    /// collection has begun after that.
+    fn take_answer(&mut self, item: &StreamItem, now: Instant) -> Vec<EntitiesItem> {
+        self.collection.subscribed(now);
+        if self.is_loaded && self.is_reason_to_load(item) {
+            self.has_just_begun = !matches!(item, StreamItem::NotRecovered { .. });
+            return vec![self.needs_load()];
+        }
+        match item {
+            StreamItem::Accepted(request) if request.removes() == Some(&self.subscription.name) => {
+                self.renew();
+                Vec::new()
+            }
+            StreamItem::Recovered { .. } if self.stage == CollectionStage::Filled => {
+                self.collection.recovered();
+                vec![EntitiesItem::Complete]
+            }
+            StreamItem::SnapshotComplete { subscriptions, .. } if subscriptions.contains(&self.subscription.name) => {
+                self.stage = CollectionStage::Filled;
+                let removed = self.collection.snapshot_complete(now).into_iter().map(EntitiesItem::from);
+                removed.chain([EntitiesItem::Complete]).collect()
+            }
+            // After `NotRecovered` the snapshot follows.
+            _ => Vec::new(),
+        }
     }
 
     /// The entities, in the order of their ids.
@@ -218,3 +257,6 @@ impl fmt::Debug for EntityCollection {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
-use entity_stream_protocol::{EventMessage, EventType};
+use entity_stream_protocol::EventMessage;
 use serde_json::value::RawValue;
 
+use super::loaded_view::is_left_out;
 use super::members::EntityMembers;
 
 /// A part of an entity: the attributes that messages have changed, one message after the other.
@@ -13,26 +14,42 @@ pub(super) struct EntityPart {
 }
 
 impl EntityPart {
-    /// The part that a message has.
+    /// The part that a message has. A changed attribute without a value was removed, unless the message has no values.
     pub(super) fn of(message: &EventMessage<'_>) -> Self {
-        let mut part = Self::default();
-        part.take(message);
-        part
-    }
-
-    /// Takes the next message. A changed attribute without a value was removed, unless the message has no values.
-    pub(super) fn take(&mut self, message: &EventMessage<'_>) {
-        self.lacks_something |= message.partial || is_left_out(message);
-        let Some(data) = message.data.as_deref().filter(|_| !is_left_out(message)) else { return };
+        let is_left_out = is_left_out(message);
+        let mut part = Self { attributes: Vec::new(), lacks_something: message.partial || is_left_out };
+        let Some(data) = message.data.as_deref().filter(|_| !is_left_out) else { return part };
         let changed = EntityMembers::of(data).0;
         if !changed.is_empty() {
             for name in message.changed_attributes.as_deref().unwrap_or_default() {
-                self.set(name.clone(), None);
+                part.set(name.clone(), None);
             }
         }
         for (name, value) in changed {
-            self.set(name, Some(value.to_owned()));
+            part.set(name, Some(value.to_owned()));
         }
+        part
+    }
+
+    /// The part of an entity with these attributes, also those that it does not have.
+    pub(super) fn of_data<'a>(data: &RawValue, names: impl Iterator<Item = &'a str>) -> Self {
+        let members = EntityMembers::of(data).0;
+        let value =
+            |name: &str| members.iter().rev().find(|(other, _)| other == name).map(|(_, value)| (*value).to_owned());
+        Self { attributes: names.map(|name| (name.to_owned(), value(name))).collect(), lacks_something: false }
+    }
+
+    /// Takes the part that the next message has.
+    pub(super) fn extend(&mut self, next: Self) {
+        self.lacks_something |= next.lacks_something;
+        for (name, value) in next.attributes {
+            self.set(name, value);
+        }
+    }
+
+    /// Keeps the attributes with these names.
+    pub(super) fn retain(&mut self, mut keeps: impl FnMut(&str) -> bool) {
+        self.attributes.retain(|(name, _)| keeps(name));
     }
 
     fn set(&mut self, name: String, value: Option<Box<RawValue>>) {
@@ -44,6 +61,9 @@ impl EntityPart {
 
     /// The data of the entity with this part.
     pub(super) fn merged_into(&self, data: &RawValue) -> Box<RawValue> {
+        if self.attributes.is_empty() {
+            return data.to_owned();
+        }
         let mut members = EntityMembers::of(data);
         for (name, value) in &self.attributes {
             match value {
@@ -58,15 +78,4 @@ impl EntityPart {
     pub(super) fn lacks_something(&self) -> bool {
         self.lacks_something
     }
-}
-
-/// True if a message has the whole entity. With `merges`, only a creation has: other events have the attributes that were published.
-pub(super) fn is_whole(message: &EventMessage<'_>, merges: bool) -> bool {
-    let has_state = message.version.is_some() && !merges;
-    !is_left_out(message) && (has_state || message.event_type == EventType::EntityCreated)
-}
-
-/// True if the attributes are not in the message.
-pub(super) fn is_left_out(message: &EventMessage<'_>) -> bool {
-    message.truncated || message.data.is_none()
 }

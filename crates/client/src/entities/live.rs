@@ -25,8 +25,9 @@ use crate::subscription_limits::InvalidSubscriptions;
 /// arrival nor a repeated message makes a difference. After a lost connection it recovers the changes that it missed, or a new
 /// snapshot shows what has changed and what is gone.
 ///
-/// An entity is there while it exists and matches the filter. The entity leaves the collection if it is deleted, if a change makes
-/// it no longer match, and if the server has forgotten it, because it did not change for days.
+/// An entity leaves the collection if it is deleted, and if a change makes it no longer match `q` or `geoQ`. Two kinds of entities
+/// stay until the next snapshot or load, which does not show them: those that the server has forgotten, because they did not change
+/// for days, and those that have lost the types of the filter. The server sends nothing about them.
 ///
 /// The collection ends after its first `Err`, which no other attempt with the same arguments would change.
 #[must_use = "a collection does nothing until it is polled"]
@@ -91,10 +92,7 @@ impl Entities {
     pub fn update(&mut self, entities: impl Into<Subscription>) -> Result<(), InvalidSubscriptions> {
         let name = self.next_name();
         let entities = Subscription { name, ..entities.into() };
-        let mut next = self.collection.with_other(entities);
-        if matches!(self.stream.state(), StreamState::Streaming { .. }) {
-            next = next.on_open_connection();
-        }
+        let next = self.collection.with_other(entities);
         if next.is_loaded() {
             self.stream.subscribe([next.subscription().clone()])?;
         } else {
@@ -107,13 +105,15 @@ impl Entities {
     }
 
     /// Takes the entities that another source has shown, in answer to the last [`EntitiesItem::LoadNeeded`]. The changes that they
-    /// make are handed out, and [`EntitiesItem::Complete`] if the collection is connected. What has changed or was deleted since
-    /// that item is newer and stays. Without that item the call changes nothing.
+    /// make are handed out, and [`EntitiesItem::Complete`] if the collection is connected, or `LoadNeeded` once more if it has learnt
+    /// of other changes that it cannot read from events. What has changed or was deleted since that item is newer and stays. Without
+    /// that item the call changes nothing.
     pub fn load(&mut self, entities: impl IntoIterator<Item = LoadedEntity>) {
         match &mut self.next {
             None => self.items.extend(self.collection.load(&self.tenant, entities)),
             Some(next) => {
-                next.load(&self.tenant, entities);
+                let items = next.load(&self.tenant, entities);
+                self.items.extend(items.into_iter().filter(|item| matches!(item, EntitiesItem::LoadNeeded)));
                 if next.is_complete() {
                     self.finish_update();
                 }
@@ -156,8 +156,10 @@ impl Entities {
     /// Takes an item for the collection of the update.
     fn take_for_update(&mut self, item: &StreamItem) {
         let Some(next) = &mut self.next else { return };
-        // A connection that opened before the update asked for nothing.
-        if matches!(item, StreamItem::Subscribed) && !self.stream.has_accepted(&next.subscription().name) {
+        // A connection that opened before the update tells of other subscriptions.
+        let is_of_opening =
+            matches!(item, StreamItem::Subscribed | StreamItem::Recovered { .. } | StreamItem::NotRecovered { .. });
+        if is_of_opening && !self.stream.has_accepted(&next.subscription().name) {
             return;
         }
         let needs_load = next.take(item).into_iter().any(|item| matches!(item, EntitiesItem::LoadNeeded));

@@ -1,5 +1,7 @@
 //! A live collection of entities.
 
+mod attribute_versions;
+mod awaited_load;
 mod collection;
 mod collection_key;
 mod entities_item;
@@ -9,6 +11,7 @@ mod entity_part;
 mod gone;
 mod live;
 mod loaded_entity;
+mod loaded_view;
 mod members;
 
 pub use entities_item::EntitiesItem;

@@ -111,10 +111,18 @@ impl Machine {
         let least = if matches!(error, ClientError::TooSoon(_)) { RESUME_INTERVAL } else { Duration::ZERO };
         let retry_in = delay.max(least);
         self.state = StreamState::Waiting { until: now + retry_in };
-        self.hand_out(match given_up {
-            Some(given_up) => given_up.item(error),
-            None => StreamItem::Disconnected { error, retry_in, was_subscribed: subscribed_since.is_some() },
-        });
+        let was_subscribed = subscribed_since.is_some();
+        let error = match given_up {
+            None => error,
+            Some(given_up) => {
+                // The connection ended for the other subscriptions too.
+                let same = same_close(&error).filter(|_| was_subscribed);
+                self.hand_out(given_up.item(error));
+                let Some(error) = same else { return };
+                error
+            }
+        };
+        self.hand_out(StreamItem::Disconnected { error, retry_in, was_subscribed });
     }
 }
 
@@ -131,6 +139,14 @@ impl GivenUp {
             Self::Request(request) => StreamItem::Refused { request, error },
             Self::Restored(subscription) => StreamItem::SubscriptionEnded { subscription, error },
         }
+    }
+}
+
+/// The same error once more, if it is a close.
+fn same_close(error: &ClientError) -> Option<ClientError> {
+    match error {
+        ClientError::Closed { code, reason } => Some(ClientError::Closed { code: *code, reason: reason.clone() }),
+        _ => None,
     }
 }
 

@@ -12,7 +12,7 @@ async fn next(entities: &mut Entities) -> EntitiesItem {
 }
 
 /// The next change, in short.
-async fn change(entities: &mut Entities) -> String {
+pub(crate) async fn change(entities: &mut Entities) -> String {
     match next(entities).await {
         EntitiesItem::Added(entity) => format!("+{} {:?}", entity.id(), entity.version()),
         EntitiesItem::Updated { before, after } => {
@@ -27,7 +27,7 @@ async fn change(entities: &mut Entities) -> String {
     }
 }
 
-fn ids(entities: &Entities) -> Vec<&str> {
+pub(crate) fn ids(entities: &Entities) -> Vec<&str> {
     entities.iter().map(|entity| entity.id()).collect()
 }
 
@@ -119,7 +119,7 @@ async fn a_collection_can_have_a_name_and_a_view() {
     script.await.unwrap();
 }
 
-fn of(subscription: &str, event: &Value) -> Value {
+pub(crate) fn of(subscription: &str, event: &Value) -> Value {
     let mut event = event.clone();
     event["subscriptions"] = json!([subscription]);
     event

@@ -14,6 +14,7 @@ mod server;
 mod silence;
 mod snapshots;
 mod subscribing;
+mod updates;
 
 use entity_stream_client::{ClientError, EntityStream, NotRecovered, StreamItem};
 

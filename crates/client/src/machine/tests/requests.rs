@@ -237,3 +237,20 @@ fn a_refused_request_of_a_lost_connection_does_not_end_the_stream() {
     let effects = driven.receive(&subscribed());
     assert!(matches!(effects.item, Some(Ok(StreamItem::Subscribed))) && effects.send.is_none());
 }
+
+/// The close concerns the other subscriptions too.
+#[test]
+fn a_close_that_refuses_a_request_is_a_lost_connection_too() {
+    let mut driven = Driven::streaming();
+    driven.items();
+    driven.subscribe(&["a"]);
+    let close = ClientError::Closed { code: CloseCode::TooLarge, reason: "big".to_owned() };
+    let first = driven.step(Input::Failed(close)).item;
+    assert!(matches!(first, Some(Ok(StreamItem::Refused { .. }))), "{first:?}");
+    let items = driven.items();
+    let [StreamItem::Disconnected { error: ClientError::Closed { reason, .. }, was_subscribed: true, .. }] = &*items
+    else {
+        panic!("{items:?}")
+    };
+    assert_eq!(reason, "big");
+}
