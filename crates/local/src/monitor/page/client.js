@@ -179,33 +179,6 @@ function entityKey(tenant, servicePath, id) {
 function versionOf({ version }) {
 	return typeof version === "number" ? version : void 0;
 }
-function isWhole(message, merges) {
-	return !isLeftOut(message) && (versionOf(message) !== void 0 && !merges || message["type"] === "entityCreated");
-}
-function isLeftOut({ truncated, data }) {
-	return truncated === true || data === void 0;
-}
-function entityAfter(before, message, merges) {
-	const version = versionOf(message);
-	const data = message["data"];
-	const hasNothing = isLeftOut(message);
-	const [now, isPartial] = isWhole(message, merges) ? [data, false] : before && !hasNothing ? [merged(before.data, data, message["changedAttributes"]), before.partial] : before ? [before.data, true] : [hasNothing ? {} : data, true];
-	return Object.freeze({
-		id: String(message["entityId"]),
-		type: message["entityType"],
-		tenant: String(message["tenant"]),
-		servicePath: String(message["servicePath"]),
-		data: now,
-		version: version ?? before?.version,
-		timestamp: String(message["timestamp"]),
-		partial: isPartial || message["partial"] === true
-	});
-}
-function merged(before, data, changed) {
-	const isEmpty = Object.keys(data).length === 0;
-	const removed = Array.isArray(changed) && !isEmpty ? changed.filter((name) => !Object.hasOwn(data, String(name))) : [];
-	return Object.fromEntries([...Object.entries(before).filter(([name]) => !removed.includes(name)), ...Object.entries(data)]);
-}
 function isEqual(a, b) {
 	if (Object.is(a, b)) return true;
 	if (typeof a !== "object" || typeof b !== "object" || a === null || b === null || Array.isArray(a) !== Array.isArray(b)) return false;
@@ -213,23 +186,210 @@ function isEqual(a, b) {
 	const [left, right] = [a, b];
 	return names.length === others.length && names.every((name) => Object.hasOwn(right, name) && isEqual(left[name], right[name]));
 }
+// src/held.ts
+var Held = class Held {
+	now;
+	floor;
+	marks = new Map();
+	lack;
+	isWhole = false;
+	wholeIn;
+	begunAt;
+	shownIn = -1;
+	constructor(now) {
+		this.now = now;
+	}
+	static shown(message, shown, beginning, floor, begunAt) {
+		const { tenant, servicePath, entityId, entityType, timestamp } = message;
+		const held = new Held({
+			id: String(entityId),
+			type: entityType,
+			tenant: String(tenant),
+			servicePath: String(servicePath),
+			data: {},
+			version: floor,
+			timestamp: String(timestamp),
+			partial: true
+		});
+		held.floor = floor;
+		held.begunAt = greatest(floor, begunAt);
+		held.take(message, shown, beginning);
+		return held;
+	}
+	static loaded(entity, beginning, floor, begunAt) {
+		const held = new Held(Object.freeze({
+			...entity,
+			version: floor
+		}));
+		held.floor = held.begunAt = greatest(floor, begunAt);
+		held.isWhole = true;
+		held.shownIn = beginning;
+		return held;
+	}
+	get entity() {
+		return this.now;
+	}
+	keep(entity) {
+		this.now = entity;
+	}
+	begin(late) {
+		this.begunAt = greatest(this.now.version, late);
+	}
+	take(message, { what, attributes, removed, isPartial }, beginning) {
+		const version = versionOf(message);
+		const isSince = version === void 0 || this.begunAt === void 0 || version > this.begunAt;
+		const isNewer = version === void 0 || this.now.version === void 0 || version > this.now.version;
+		const mark = {
+			version,
+			since: isSince ? beginning : void 0
+		};
+		if (isSince) this.shownIn = beginning;
+		let isChanged = isNewer;
+		let data = attributes;
+		if (what !== "whole" || !isNewer || isOlder(version, this.floor) || this.marks.size > 0) {
+			const values = new Map(Object.entries(this.now.data));
+			const set = (name, change) => {
+				if (isOlder(version, this.versionOf(name))) return;
+				change();
+				isChanged = true;
+				if (what !== "whole") this.marks.set(name, {
+					...mark,
+					version: version ?? this.marks.get(name)?.version
+				});
+			};
+			const isGone = (name) => (what === "whole" || what === "all") && !Object.hasOwn(attributes, name);
+			for (const name of [...removed, ...[...values.keys()].filter(isGone)]) set(name, () => values.delete(name));
+			for (const [name, value] of Object.entries(attributes)) set(name, () => values.set(name, value));
+			data = Object.fromEntries(values);
+		}
+		const isCurrent = !isOlder(version, this.floor);
+		if (isCurrent && what === "nothing" && !isOlder(version, this.lack?.version)) this.lack = mark;
+		if (isCurrent && what === "whole") this.raise(mark, !isPartial);
+		if (isCurrent && what === "all") this.isWhole = false;
+		isChanged ||= this.now.partial !== this.isPartial;
+		if (isChanged) this.become(data, isNewer ? message : void 0);
+		return isChanged;
+	}
+	restart(version) {
+		if (this.floor !== void 0 && version <= this.floor) return false;
+		const data = Object.fromEntries(Object.entries(this.now.data).filter(([name]) => isOlder(version, this.versionOf(name))));
+		this.raise({
+			version,
+			since: void 0
+		}, false);
+		this.become(data, void 0);
+		return true;
+	}
+	load(loaded, beginning) {
+		if (this.wholeIn === beginning) return false;
+		const data = new Map(Object.entries(loaded.data));
+		for (const [name, { since }] of this.marks) if (since !== beginning) this.marks.delete(name);
+		else if (Object.hasOwn(this.now.data, name)) data.set(name, this.now.data[name]);
+		else data.delete(name);
+		if (this.lack?.since !== beginning) this.lack = void 0;
+		this.floor = greatest(this.floor, this.begunAt);
+		this.isWhole = true;
+		const before = this.now;
+		const { type, timestamp } = this.shownIn === beginning ? before : loaded;
+		this.now = {
+			...before,
+			type,
+			timestamp
+		};
+		this.shownIn = beginning;
+		this.become(Object.fromEntries(data), void 0);
+		const isSame = before.partial === this.now.partial && isEqual(before.type, type) && isEqual(before.data, this.now.data);
+		if (isSame) this.now = before;
+		return !isSame;
+	}
+	raise({ version, since }, isWhole) {
+		this.isWhole = isWhole;
+		if (version === void 0 || this.lack?.version === void 0 || version >= this.lack.version) this.lack = void 0;
+		if (isWhole && since !== void 0) this.wholeIn = since;
+		this.floor = greatest(this.floor, version);
+		for (const [name, mark] of this.marks) if (mark.version === void 0 || isOlder(mark.version, version)) this.marks.delete(name);
+	}
+	become(data, message) {
+		const { now } = this;
+		const version = message && versionOf(message);
+		this.now = Object.freeze({
+			...now,
+			type: message ? message["entityType"] : now.type,
+			timestamp: message ? String(message["timestamp"]) : now.timestamp,
+			version: version ?? now.version,
+			data,
+			partial: this.isPartial
+		});
+	}
+	get isPartial() {
+		return !this.isWhole || this.lack !== void 0;
+	}
+	versionOf(name) {
+		return greatest(this.floor, this.marks.get(name)?.version);
+	}
+};
+function isOlder(version, known) {
+	return version !== void 0 && known !== void 0 && version <= known;
+}
+function greatest(one, other) {
+	return one === void 0 || other !== void 0 && other > one ? other : one;
+}
+// src/shown.ts
+function feedOf({ wholeEntity = false, q, geoQ }, loads) {
+	return {
+		loads,
+		merges: !wholeEntity,
+		follows: wholeEntity || q !== void 0 || geoQ !== void 0
+	};
+}
+function shownBy(message, { loads, merges, follows }) {
+	const { truncated, state, changedAttributes } = message;
+	const data = message["data"];
+	const hasVersion = versionOf(message) !== void 0;
+	const isLeftOut = truncated === true || data === void 0 || hasVersion && state === "unavailable";
+	const isPartial = message["partial"] === true;
+	if (isLeftOut) return {
+		what: "nothing",
+		attributes: {},
+		removed: [],
+		isPartial
+	};
+	const isWhole = message["type"] === "entityCreated" || hasVersion && !merges;
+	const what = merges && follows && hasVersion && message["replayed"] === true ? "all" : isWhole && !(loads && isPartial) ? "whole" : "part";
+	const isEmpty = Object.keys(data).length === 0;
+	return {
+		what,
+		attributes: data,
+		removed: (Array.isArray(changedAttributes) && !isEmpty ? changedAttributes.map(String) : []).filter((name) => !Object.hasOwn(data, name)),
+		isPartial
+	};
+}
+function leavesDoubt(message, { loads, merges, follows }) {
+	if (!loads) return false;
+	const isPartial = message["partial"] === true;
+	if (message["late"] === true && (merges || isPartial && !Array.isArray(message["changedAttributes"]))) return true;
+	if (message["type"] === "entityDeleted" || message["type"] === "entityLeft" || !follows || message["replayed"] !== true || versionOf(message) === void 0) return false;
+	return merges || isPartial || message["truncated"] === true || message["state"] === "unavailable";
+}
 // src/collection.ts
 const TIME_MS$1 = 9e5;
 const MOST$1 = 1e5;
 var Collection = class Collection {
 	online;
-	merges;
+	feed;
 	held = new Map();
+	isInDoubt = false;
 	gone = new Map();
 	removedSince;
-	partsSince;
+	late = new Map();
+	lateBefore = new Map();
 	beginnings = 0;
-	constructor(online, merges = false) {
+	constructor(online, feed) {
 		this.online = online;
-		this.merges = merges;
+		this.feed = feed;
 	}
-	successor() {
-		const other = new Collection(this.online, this.merges);
+	successor(feed) {
+		const other = new Collection(this.online, feed);
 		for (const [key, gone] of this.gone) if (gone.isDeleted) other.gone.set(key, gone);
 		return other;
 	}
@@ -248,7 +408,7 @@ var Collection = class Collection {
 				before,
 				after
 			});
-			else if (isEqual(before, after)) now.entity = before;
+			else if (isEqual(before, after)) now.keep(before);
 			else changes.push({
 				kind: "updated",
 				before,
@@ -260,18 +420,26 @@ var Collection = class Collection {
 	begin() {
 		this.beginnings += 1;
 		this.removedSince = new Set();
-		this.partsSince = new Map();
+		this.isInDoubt = false;
+		for (const [key, version] of this.late) this.lateBefore.set(key, Math.max(version, this.lateBefore.get(key) ?? 0));
+		this.late.clear();
+		for (const [key, held] of this.held) held.begin(this.lateBefore.get(key));
 	}
 	recovered() {
-		this.removedSince = this.partsSince = void 0;
+		this.removedSince = void 0;
 	}
 	apply(message) {
 		this.forget();
+		if (leavesDoubt(message, this.feed)) this.isInDoubt = true;
 		const key = entityKey(String(message["tenant"]), String(message["servicePath"]), String(message["entityId"]));
+		if (message["late"] === true && this.feed.merges) {
+			this.late.set(key, Math.max(versionOf(message) ?? 0, this.late.get(key) ?? 0));
+			return;
+		}
 		return message["type"] === "entityDeleted" || message["type"] === "entityLeft" ? this.remove(key, message) : this.put(key, message);
 	}
 	complete() {
-		this.removedSince = this.partsSince = void 0;
+		this.removedSince = void 0;
 		return [...this.held].filter(([, { shownIn }]) => shownIn < this.beginnings).map(([key, { entity }]) => {
 			this.held.delete(key);
 			if (entity.version !== void 0) this.bury(key, entity.version, false);
@@ -283,106 +451,79 @@ var Collection = class Collection {
 		});
 	}
 	load(entities) {
-		return [...entities.flatMap((loaded) => {
+		const changes = entities.flatMap((loaded) => {
 			const key = entityKey(loaded.tenant, loaded.servicePath, loaded.id);
-			const held = this.held.get(key);
 			if (this.removedSince?.has(key)) return [];
-			const isShown = held?.shownIn === this.beginnings;
-			const parts = isShown ? this.partsSince?.get(key) : [];
-			if (!parts) return [];
-			const { data, partial } = parts.reduce((entity, message) => entityAfter(entity, message, this.merges), loaded);
-			const { version, timestamp } = isShown && held?.entity || {
-				...loaded,
-				version: held?.entity.version ?? this.gone.get(key)?.version
-			};
-			const after = Object.freeze({
-				...loaded,
-				data,
-				partial,
-				version,
-				timestamp
-			});
-			this.gone.delete(key);
-			this.held.set(key, {
-				entity: after,
-				shownIn: this.beginnings
-			});
-			return [held ? {
+			const held = this.held.get(key);
+			if (!held) {
+				const added = Held.loaded(loaded, this.beginnings, this.gone.get(key)?.version, this.lateBefore.get(key));
+				this.gone.delete(key);
+				this.held.set(key, added);
+				return [{
+					kind: "added",
+					before: void 0,
+					after: added.entity
+				}];
+			}
+			const before = held.entity;
+			return held.load(loaded, this.beginnings) ? [{
 				kind: "updated",
-				before: held.entity,
-				after
-			} : {
-				kind: "added",
-				before: void 0,
-				after
-			}];
-		}), ...this.complete()];
+				before,
+				after: held.entity
+			}] : [];
+		});
+		this.lateBefore.clear();
+		return [...changes, ...this.complete()];
 	}
 	remove(key, message) {
 		const version = versionOf(message);
+		const isDeleted = message["type"] === "entityDeleted";
 		const held = this.held.get(key);
-		const known = held?.entity.version;
-		if (version !== void 0 && known !== void 0 && version < known) return void 0;
+		const before = held?.entity;
+		const known = before?.version;
+		if (held && before && version !== void 0 && known !== void 0 && version < known) return isDeleted && this.feed.loads && held.restart(version) ? {
+			kind: "updated",
+			before,
+			after: held.entity
+		} : void 0;
 		this.removedSince?.add(key);
-		this.partsSince?.delete(key);
 		const last = known === void 0 ? version : Math.max(known, version ?? known);
-		if (last !== void 0) this.bury(key, last, message["type"] === "entityDeleted");
-		if (!held) return void 0;
+		if (last !== void 0) this.bury(key, last, isDeleted);
+		if (!before) return void 0;
 		this.held.delete(key);
 		return {
 			kind: "removed",
-			before: held.entity,
+			before,
 			after: void 0
 		};
 	}
 	put(key, message) {
 		const held = this.held.get(key);
 		if (!held) return this.add(key, message);
-		const [version, known] = [versionOf(message), held.entity.version];
-		if (version !== void 0 && known !== void 0 && version <= known) {
+		const before = held.entity;
+		const [version, known] = [versionOf(message), before.version];
+		if (!this.feed.loads && version !== void 0 && known !== void 0 && version <= known) {
 			if (message["type"] === "entitySnapshot") held.shownIn = this.beginnings;
 			return;
 		}
-		const before = held.entity;
-		const after = entityAfter(before, message, this.merges);
-		this.held.set(key, {
-			entity: after,
-			shownIn: this.beginnings
-		});
-		this.note(key, message);
-		return {
+		return held.take(message, shownBy(message, this.feed), this.beginnings) ? {
 			kind: "updated",
 			before,
-			after
-		};
+			after: held.entity
+		} : void 0;
 	}
 	add(key, message) {
-		const [version, gone] = [versionOf(message), this.gone.get(key)?.version];
-		if (!(gone === void 0 || (version === void 0 ? message["type"] === "entityCreated" : version > gone))) return void 0;
+		const [version, gone] = [versionOf(message), this.gone.get(key)];
+		if (!(!gone || (version === void 0 ? !gone.isDeleted || message["type"] === "entityCreated" : version > gone.version))) return void 0;
 		this.gone.delete(key);
 		this.removedSince?.delete(key);
-		const entity = entityAfter(void 0, message, this.merges);
-		this.note(key, message);
-		const after = version === void 0 && gone !== void 0 ? Object.freeze({
-			...entity,
-			version: gone
-		}) : entity;
-		this.held.set(key, {
-			entity: after,
-			shownIn: this.beginnings
-		});
+		const held = Held.shown(message, shownBy(message, this.feed), this.beginnings, gone?.version, this.lateBefore.get(key));
+		this.held.set(key, held);
 		return {
 			kind: "added",
 			before: void 0,
-			after
+			after: held.entity
 		};
-	}
-	note(key, message) {
-		const parts = this.partsSince;
-		if (!parts) return;
-		if (isWhole(message, this.merges)) parts.set(key, void 0);
-		else if (!parts.has(key)) parts.set(key, [message]);
-		else parts.get(key)?.push(message);
 	}
 	bury(key, version, isDeleted) {
 		const known = this.gone.get(key);
@@ -595,33 +736,40 @@ const MIN_MS = 1e3;
 const MAX_MS = 3e4;
 var Loader = class {
 	load;
+	begins;
 	loaded;
 	trouble;
 	current;
-	constructor(load, loaded, trouble) {
+	endedAt = -Infinity;
+	constructor(load, begins, loaded, trouble) {
 		this.load = load;
+		this.begins = begins;
 		this.loaded = loaded;
 		this.trouble = trouble;
-	}
-	get isUnderWay() {
-		return this.current !== void 0;
 	}
 	start() {
 		this.stop();
 		const controller = this.current = new AbortController();
-		this.run(controller);
+		this.run(controller, 0);
+	}
+	again() {
+		if (this.current) return;
+		const controller = this.current = new AbortController();
+		this.run(controller, this.endedAt + MIN_MS - performance.now());
 	}
 	stop() {
 		this.current?.abort();
 		this.current = void 0;
 	}
-	async run(controller) {
+	async run(controller, waitMs) {
 		const { signal } = controller;
 		const backoff = new Backoff(MIN_MS, MAX_MS);
 		signal.addEventListener("abort", () => backoff.skip());
+		if (waitMs > 0) await backoff.wait(waitMs);
 		while (!signal.aborted) {
 			let entities;
 			try {
+				this.begins();
 				entities = await this.load(signal);
 			} catch (thrown) {
 				if (signal.aborted) return;
@@ -631,6 +779,7 @@ var Loader = class {
 			}
 			if (signal.aborted) return;
 			this.current = void 0;
+			this.endedAt = performance.now();
 			return this.loaded(entities);
 		}
 	}
@@ -928,6 +1077,7 @@ var Source = class {
 	isComplete = false;
 	loader;
 	wasFilled = false;
+	isInForce = false;
 	constructor(owner, host, collection, filter, options) {
 		this.owner = owner;
 		this.collection = collection;
@@ -937,28 +1087,30 @@ var Source = class {
 		if (load) {
 			const read = async (signal) => [...await load(signal)].map((entity) => entityOf(entity, host.tenant, servicePath));
 			const loaded = (entities) => this.fill(this.collection.load(entities));
-			this.loader = new Loader(read, loaded, (error) => this.owner.error(this, error));
+			this.loader = new Loader(read, () => this.collection.begin(), loaded, (error) => this.owner.error(this, error));
 		}
 		this.subscription = new Subscription(host, filter, {
 			name,
 			signal,
 			snapshot: !load
 		}, {
-			began: () => this.collection.begin(),
-			accepted: () => this.loader?.start(),
+			began: () => {
+				if (!load) this.collection.begin();
+			},
+			accepted: () => this.loadNow(),
 			event: (event) => this.take(event),
 			snapshotItem: (item) => this.take(item),
 			snapshotComplete: () => this.fill(this.collection.complete()),
 			recovered: () => {
-				if (this.wasFilled) {
-					this.collection.recovered();
-					this.change(true);
-				} else this.loader?.start();
+				if (!this.wasFilled) return this.loadNow();
+				this.isInForce = true;
+				this.collection.recovered();
+				this.change(true);
 			},
 			notRecovered: () => {
-				if (!this.loader) return;
+				if (!load) return;
 				this.wasFilled = false;
-				this.loader.start();
+				this.loadNow();
 			},
 			failed: (error) => this.owner.failed(this, error),
 			lost: () => this.stop()
@@ -974,13 +1126,24 @@ var Source = class {
 	}
 	take(message) {
 		const change = this.collection.apply(message);
+		if (this.collection.isInDoubt) this.loadAgain();
 		if (change) this.owner.told(this, [change]);
 	}
 	fill(changes) {
 		this.owner.told(this, changes);
 		this.change(true);
+		if (this.collection.isInDoubt) this.loadAgain();
+	}
+	loadNow() {
+		this.isInForce = true;
+		this.loader?.start();
+	}
+	loadAgain() {
+		this.wasFilled = false;
+		if (this.isInForce) this.loader?.again();
 	}
 	stop() {
+		this.isInForce = false;
 		this.loader?.stop();
 		this.change(false);
 	}
@@ -1092,7 +1255,7 @@ var Entities = class {
 		this.options = options;
 		this.completed = new Promise((resolve, reject) => [this.resolve, this.reject] = [resolve, reject]);
 		this.completed.catch(() => {});
-		this.source = this.open(new Collection(online, options.wholeEntity === false), filter, options);
+		this.source = this.open(new Collection(online, feedOf(filter, options.load !== void 0)), filter, options);
 		if (this.state === "closed") this.finish(new ClosedError());
 	}
 	get ready() {
@@ -1196,7 +1359,7 @@ var Entities = class {
 			...load ? { load } : {}
 		};
 		return new Promise((resolve, reject) => {
-			const source = this.open(this.source.collection.successor(), filter, options);
+			const source = this.open(this.source.collection.successor(feedOf(filter, options.load !== void 0)), filter, options);
 			this.next = {
 				source,
 				resolve,
