@@ -1,7 +1,7 @@
-import { type Entity, entityKey, isEqual, versionOf } from './entity.js';
+import { type Entity, entityKey, isEqual, isOlder, versionOf } from './entity.js';
 import { Held } from './held.js';
 import type { Frame } from './messages.js';
-import { type Feed, leavesDoubt, shownBy } from './shown.js';
+import { type Feed, isUnclear, shownBy } from './shown.js';
 
 /** The time online for which the versions of entities that are gone are remembered, and the most of them. */
 const TIME_MS = 15 * 60_000;
@@ -33,22 +33,25 @@ interface Gone {
  */
 export class Collection {
   readonly held = new Map<string, Held>();
-  /** True if a message since the last beginning did not tell how its entity is, so that the collection has to be loaded again. */
-  isInDoubt = false;
   /** The last versions of entities that are gone, the oldest first. */
   private readonly gone = new Map<string, Gone>();
   /** The entities that messages have removed since the last beginning, while a snapshot or a load may follow. */
   private removedSince: Set<string> | undefined;
-  /** The versions of late messages, which were not applied. A load that begins later knows of these changes, and of all before them. */
-  private readonly late = new Map<string, number>();
-  /** Those that came before the last beginning. */
-  private readonly lateBefore = new Map<string, number>();
+  /** The entities that another load has to show, with the greatest version of the messages that did not tell what has changed. */
+  private readonly unclear = new Map<string, number>();
+  /** Those before the load that is under way. It knows of these changes, and of all before them. */
+  private readonly included = new Map<string, number>();
   private beginnings = 0;
 
   constructor(
     private readonly online: { at(): number },
     private readonly feed: Feed,
   ) {}
+
+  /** True if another load has to show what messages did not tell. */
+  get isInDoubt(): boolean {
+    return this.unclear.size > 0;
+  }
 
   /** An empty collection for another filter. Late messages do not bring entities back that were deleted. */
   successor(feed: Feed): Collection {
@@ -75,10 +78,9 @@ export class Collection {
   begin(): void {
     this.beginnings += 1;
     this.removedSince = new Set();
-    this.isInDoubt = false;
-    for (const [key, version] of this.late) this.lateBefore.set(key, Math.max(version, this.lateBefore.get(key) ?? 0));
-    this.late.clear();
-    for (const [key, held] of this.held) held.begin(this.lateBefore.get(key));
+    for (const [key, version] of this.unclear) this.included.set(key, Math.max(version, this.included.get(key) ?? 0));
+    this.unclear.clear();
+    for (const [key, held] of this.held) held.begin(this.included.get(key));
   }
 
   /** Neither a snapshot nor a load follows the last beginning: the events since the connection before have come. */
@@ -89,10 +91,10 @@ export class Collection {
   /** Takes a message about an entity. */
   apply(message: Frame): EntityChange | undefined {
     this.forget();
-    if (leavesDoubt(message, this.feed)) this.isInDoubt = true;
     const key = entityKey(String(message['tenant']), String(message['servicePath']), String(message['entityId']));
-    if (message['late'] === true && this.feed.merges) {
-      this.late.set(key, Math.max(versionOf(message) ?? 0, this.late.get(key) ?? 0));
+    if (this.feed.loads && this.has(key, versionOf(message))) return undefined;
+    if (isUnclear(message, this.feed)) {
+      if (this.isAfterEnd(key, message)) this.noteUnclear(key, versionOf(message));
       return undefined;
     }
     const isEnd = message['type'] === 'entityDeleted' || message['type'] === 'entityLeft';
@@ -112,21 +114,31 @@ export class Collection {
 
   /** Takes the entities of another source, which was read after the beginning. Changes by messages since then stay. */
   load(entities: readonly Entity[]): EntityChange[] {
-    const changes = entities.flatMap((loaded): EntityChange[] => {
+    const changes: EntityChange[] = [];
+    const keys = new Set<string>();
+    const take = (held: Held, loaded: Entity | undefined) => {
+      const before = held.entity;
+      if (held.load(loaded, this.beginnings)) changes.push({ kind: 'updated', before, after: held.entity });
+    };
+    for (const loaded of entities) {
       const key = entityKey(loaded.tenant, loaded.servicePath, loaded.id);
-      if (this.removedSince?.has(key)) return [];
+      if (this.removedSince?.has(key)) continue;
+      keys.add(key);
       const held = this.held.get(key);
-      if (!held) {
-        const added = Held.loaded(loaded, this.beginnings, this.gone.get(key)?.version, this.lateBefore.get(key));
+      if (held) take(held, loaded);
+      else {
+        const added = Held.loaded(loaded, this.beginnings, this.gone.get(key)?.version, this.included.get(key));
         this.gone.delete(key);
         this.held.set(key, added);
-        return [{ kind: 'added', before: undefined, after: added.entity }];
+        changes.push({ kind: 'added', before: undefined, after: added.entity });
       }
-      const before = held.entity;
-      return held.load(loaded, this.beginnings) ? [{ kind: 'updated', before, after: held.entity }] : [];
-    });
-    this.lateBefore.clear();
-    return [...changes, ...this.complete()];
+    }
+    changes.push(...this.complete());
+    // It was gone when the entities were read, and messages have made it again.
+    for (const [key, held] of this.held) if (!keys.has(key)) take(held, undefined);
+    for (const [key, version] of this.included) if (!this.held.has(key)) this.bury(key, version, false);
+    this.included.clear();
+    return changes;
   }
 
   private remove(key: string, message: Frame): EntityChange | undefined {
@@ -136,9 +148,12 @@ export class Collection {
     const before = held?.entity;
     const known = before?.version;
     if (held && before && version !== undefined && known !== undefined && version < known) {
-      // A newer change has made the entity again, with the attributes that are newer than the deletion.
-      const isChanged = isDeleted && this.feed.loads && held.restart(version);
-      return isChanged ? { kind: 'updated', before, after: held.entity } : undefined;
+      // Newer changes have shown only some of the attributes that the entity has after this end.
+      if (this.feed.loads) {
+        held.include(version);
+        this.noteUnclear(key, known);
+      }
+      return undefined;
     }
     this.removedSince?.add(key);
     const last = known === undefined ? version : Math.max(known, version ?? known);
@@ -163,15 +178,35 @@ export class Collection {
   }
 
   private add(key: string, message: Frame): EntityChange | undefined {
-    const [version, gone] = [versionOf(message), this.gone.get(key)];
-    // Without a version, only the creation of an entity that was deleted is certainly newer than its end.
-    const isNew = !gone || (version === undefined ? !gone.isDeleted || message['type'] === 'entityCreated' : version > gone.version);
-    if (!isNew) return undefined;
+    if (!this.isAfterEnd(key, message)) return undefined;
+    const gone = this.gone.get(key)?.version;
+    const shown = shownBy(message, this.feed);
+    // The load that is under way may have the entity as it was before its end.
+    const isAgain = this.removedSince?.delete(key) === true;
+    if (isAgain && this.feed.loads && shown.what !== 'whole') this.noteUnclear(key, versionOf(message));
     this.gone.delete(key);
-    this.removedSince?.delete(key);
-    const held = Held.shown(message, shownBy(message, this.feed), this.beginnings, gone?.version, this.lateBefore.get(key));
+    const held = Held.shown(message, shown, this.beginnings, gone, this.included.get(key));
     this.held.set(key, held);
     return { kind: 'added', before: undefined, after: held.entity };
+  }
+
+  /** True if a load has shown this change, or will. */
+  private has(key: string, version: number | undefined): boolean {
+    const isLoading = this.removedSince !== undefined;
+    return this.held.get(key)?.has(version, isLoading) ?? (isLoading && isOlder(version, this.included.get(key)));
+  }
+
+  /** True if the entity is not gone, or the message is newer than its end. */
+  private isAfterEnd(key: string, message: Frame): boolean {
+    const [version, gone] = [versionOf(message), this.gone.get(key)];
+    if (!gone) return true;
+    // Without a version, only the creation of an entity that was deleted is certainly newer.
+    return version === undefined ? !gone.isDeleted || message['type'] === 'entityCreated' : version > gone.version;
+  }
+
+  /** A message does not tell what has changed. */
+  private noteUnclear(key: string, version = 0): void {
+    this.unclear.set(key, Math.max(version, this.unclear.get(key) ?? 0));
   }
 
   /** The entity is gone since this version. */

@@ -27,6 +27,16 @@ export function versionOf({ version }: Frame): number | undefined {
   return typeof version === 'number' ? version : undefined;
 }
 
+/** True if a version is the same as the known one, or an older one. */
+export function isOlder(version: number | undefined, known: number | undefined): boolean {
+  return version !== undefined && known !== undefined && version <= known;
+}
+
+/** The greater version, if one is known. */
+export function greatest(one: number | undefined, other: number | undefined): number | undefined {
+  return one === undefined || (other !== undefined && other > one) ? other : one;
+}
+
 /** True if two values of JSON, or of another reader of it, are equal. */
 export function isEqual(a: unknown, b: unknown): boolean {
   if (Object.is(a, b)) return true;

@@ -1,12 +1,12 @@
-import { type Entity, isEqual, versionOf } from './entity.js';
+import { type Entity, greatest, isEqual, isOlder, versionOf } from './entity.js';
 import type { Frame } from './messages.js';
 import type { Shown } from './shown.js';
 
 /** The last message about an attribute. */
 interface Mark {
   version: number | undefined;
-  /** The beginning after which it came. `undefined` for a message that is not newer than the beginning. */
-  since: number | undefined;
+  /** The beginning after which it came. */
+  since: number;
 }
 
 /**
@@ -64,18 +64,17 @@ export class Held {
     this.now = entity;
   }
 
-  /** A snapshot or a load begins. A late message of version `late`, which was not applied, came before. */
-  begin(late: number | undefined): void {
-    this.begunAt = greatest(this.now.version, late);
+  /** A snapshot or a load begins, which has all changes up to the version `included`. */
+  begin(included: number | undefined): void {
+    this.begunAt = greatest(this.now.version, included);
   }
 
   /** Takes a message about the entity. Returns false if it changes nothing. */
   take(message: Frame, { what, attributes, removed, isPartial }: Shown, beginning: number): boolean {
     const version = versionOf(message);
-    const isSince = version === undefined || this.begunAt === undefined || version > this.begunAt;
     const isNewer = version === undefined || this.now.version === undefined || version > this.now.version;
-    const mark = { version, since: isSince ? beginning : undefined };
-    if (isSince) this.shownIn = beginning;
+    const mark = { version, since: beginning };
+    this.shownIn = beginning;
     let isChanged = isNewer;
     let data = attributes;
     if (what !== 'whole' || !isNewer || isOlder(version, this.floor) || this.marks.size > 0) {
@@ -86,7 +85,7 @@ export class Held {
         isChanged = true;
         if (what !== 'whole') this.marks.set(name, { ...mark, version: version ?? this.marks.get(name)?.version });
       };
-      const isGone = (name: string) => (what === 'whole' || what === 'all') && !Object.hasOwn(attributes, name);
+      const isGone = (name: string) => what === 'whole' && !Object.hasOwn(attributes, name);
       for (const name of [...removed, ...[...values.keys()].filter(isGone)]) set(name, () => values.delete(name));
       for (const [name, value] of Object.entries(attributes)) set(name, () => values.set(name, value));
       data = Object.fromEntries(values);
@@ -94,25 +93,29 @@ export class Held {
     const isCurrent = !isOlder(version, this.floor);
     if (isCurrent && what === 'nothing' && !isOlder(version, this.lack?.version)) this.lack = mark;
     if (isCurrent && what === 'whole') this.raise(mark, !isPartial);
-    if (isCurrent && what === 'all') this.isWhole = false;
     isChanged ||= this.now.partial !== this.isPartial;
     if (isChanged) this.become(data, isNewer ? message : undefined);
     return isChanged;
   }
 
-  /** Takes the deletion before a newer change that has made the entity again. Returns false if it changes nothing. */
-  restart(version: number): boolean {
-    if (this.floor !== undefined && version <= this.floor) return false;
-    const data = Object.fromEntries(Object.entries(this.now.data).filter(([name]) => isOlder(version, this.versionOf(name))));
-    this.raise({ version, since: undefined }, false);
-    this.become(data, undefined);
-    return true;
+  /** True if it has this change and all before it, or if the load that is under way has them. */
+  has(version: number | undefined, isLoading: boolean): boolean {
+    return isOlder(version, isLoading ? greatest(this.floor, this.begunAt) : this.floor);
   }
 
-  /** Takes the entity of a load. What messages have shown since the beginning stays. Returns false if it changes nothing. */
-  load(loaded: Entity, beginning: number): boolean {
+  /** Changes up to this version make no difference any more. */
+  include(version: number): void {
+    this.floor = greatest(this.floor, version);
+    for (const [name, mark] of this.marks) if (isOlder(mark.version, version)) this.marks.delete(name);
+  }
+
+  /**
+   * Takes the entity of a load, or nothing if the load lacks it. Only what messages have shown since the beginning stays. Returns false if
+   * it changes nothing.
+   */
+  load(loaded: Entity | undefined, beginning: number): boolean {
     if (this.wholeIn === beginning) return false;
-    const data = new Map(Object.entries(loaded.data));
+    const data = new Map(Object.entries(loaded?.data ?? {}));
     for (const [name, { since }] of this.marks) {
       if (since !== beginning) this.marks.delete(name);
       else if (Object.hasOwn(this.now.data, name)) data.set(name, this.now.data[name]);
@@ -120,9 +123,9 @@ export class Held {
     }
     if (this.lack?.since !== beginning) this.lack = undefined;
     this.floor = greatest(this.floor, this.begunAt);
-    this.isWhole = true;
+    this.isWhole = loaded !== undefined;
     const before = this.now;
-    const { type, timestamp } = this.shownIn === beginning ? before : loaded;
+    const { type, timestamp } = this.shownIn === beginning || !loaded ? before : loaded;
     this.now = { ...before, type, timestamp };
     this.shownIn = beginning;
     this.become(Object.fromEntries(data), undefined);
@@ -135,9 +138,9 @@ export class Held {
   private raise({ version, since }: Mark, isWhole: boolean): void {
     this.isWhole = isWhole;
     if (version === undefined || this.lack?.version === undefined || version >= this.lack.version) this.lack = undefined;
-    if (isWhole && since !== undefined) this.wholeIn = since;
-    this.floor = greatest(this.floor, version);
-    for (const [name, mark] of this.marks) if (mark.version === undefined || isOlder(mark.version, version)) this.marks.delete(name);
+    if (isWhole) this.wholeIn = since;
+    for (const [name, mark] of this.marks) if (mark.version === undefined) this.marks.delete(name);
+    if (version !== undefined) this.include(version);
   }
 
   private become(data: Record<string, unknown>, message: Frame | undefined): void {
@@ -160,13 +163,4 @@ export class Held {
   private versionOf(name: string): number | undefined {
     return greatest(this.floor, this.marks.get(name)?.version);
   }
-}
-
-/** True if a version is the same as the known one, or an older one. */
-function isOlder(version: number | undefined, known: number | undefined): boolean {
-  return version !== undefined && known !== undefined && version <= known;
-}
-
-function greatest(one: number | undefined, other: number | undefined): number | undefined {
-  return one === undefined || (other !== undefined && other > one) ? other : one;
 }

@@ -17,7 +17,8 @@ export interface EntitiesOptions {
   signal?: AbortSignal | undefined;
   /**
    * Reads the entities from another source, for example from a broker, in place of a snapshot of the service. The client calls it when
-   * the subscription is in force, and again if changes may be missing. Changes in the meantime win.
+   * the subscription is in force, and again if changes may be missing, or if an event does not tell which attributes have changed, for
+   * example a late one. Changes in the meantime win.
    */
   load?: ((signal: AbortSignal) => Iterable<LoadedEntity> | Promise<Iterable<LoadedEntity>>) | undefined;
   /** The service path of loaded entities that have none [that of the filter, or `/`]. */

@@ -18,8 +18,7 @@ export function feedOf({ wholeEntity = false, q, geoQ }: Filter, loads: boolean)
 
 /** The part of an entity that a message shows. */
 export interface Shown {
-  /** `all`: these are the attributes that the service knows, and the source that the collection loads may know others. */
-  what: 'nothing' | 'part' | 'all' | 'whole';
+  what: 'nothing' | 'part' | 'whole';
   attributes: Record<string, unknown>;
   /** The attributes that the change has removed. */
   removed: readonly string[];
@@ -28,33 +27,32 @@ export interface Shown {
 }
 
 /** Reads a message that is no end of its entity. */
-export function shownBy(message: Frame, { loads, merges, follows }: Feed): Shown {
+export function shownBy(message: Frame, { loads, merges }: Feed): Shown {
   const { truncated, state, changedAttributes } = message;
   const data = message['data'] as Record<string, unknown> | undefined;
   const hasVersion = versionOf(message) !== undefined;
+  const isPartial = message['partial'] === true;
   // A state that is too large has a version and no attributes.
   const isLeftOut = truncated === true || data === undefined || (hasVersion && state === 'unavailable');
-  const isPartial = message['partial'] === true;
   if (isLeftOut) return { what: 'nothing', attributes: {}, removed: [], isPartial };
-  const isWhole = message['type'] === 'entityCreated' || (hasVersion && !merges);
-  const what =
-    merges && follows && hasVersion && message['replayed'] === true ? 'all'
-    : isWhole && !(loads && isPartial) ? 'whole'
-    : 'part';
+  // A load knows the attributes that the service does not know.
+  const isWhole = (message['type'] === 'entityCreated' || (hasVersion && !merges)) && !(loads && isPartial);
   // Publishers leave all attributes out if they are too large. One that has changed and has no value any more was removed.
   const isEmpty = Object.keys(data).length === 0;
   const changed = Array.isArray(changedAttributes) && !isEmpty ? changedAttributes.map(String) : [];
-  return { what, attributes: data, removed: changed.filter((name) => !Object.hasOwn(data, name)), isPartial };
+  const removed = changed.filter((name) => !Object.hasOwn(data, name));
+  return { what: isWhole ? 'whole' : 'part', attributes: data, removed, isPartial };
 }
 
-/** True if a message does not tell how the entity is after the change, so that a collection has to be loaded again. */
-export function leavesDoubt(message: Frame, { loads, merges, follows }: Feed): boolean {
-  if (!loads) return false;
-  const isPartial = message['partial'] === true;
-  // The service has kept newer values. The message does not tell which, or a deletion may have taken attributes that it does not name.
-  if (message['late'] === true && (merges || (isPartial && !Array.isArray(message['changedAttributes'])))) return true;
-  const isEnd = message['type'] === 'entityDeleted' || message['type'] === 'entityLeft';
-  if (isEnd || !follows || message['replayed'] !== true || versionOf(message) === undefined) return false;
-  // It names no attributes that were removed. In a view that is not of the whole entity, it does not tell whether it has all.
-  return merges || isPartial || message['truncated'] === true || message['state'] === 'unavailable';
+/**
+ * True if a message does not tell which attributes have changed, or whether the entity is gone, so that a load has to show it. Newer
+ * values stay after a late change. The entity as the service knows it lacks what was removed, and what the service does not know.
+ */
+export function isUnclear(message: Frame, feed: Feed): boolean {
+  const { type, late, replayed } = message;
+  if (!feed.loads || type === 'entityLeft') return false;
+  if (type === 'entityDeleted') return late === true && feed.merges;
+  const isWhole = () => shownBy(message, feed).what === 'whole';
+  if (late === true) return feed.merges || !isWhole();
+  return replayed === true && feed.follows && versionOf(message) !== undefined && !isWhole();
 }

@@ -90,9 +90,10 @@ export class Source {
     this.loader?.start();
   }
 
-  /** Loads once more. A load that is under way may not know what left doubt, and the next answer of the server begins another one. */
+  /** Loads once more. A load that is under way may not know of the message, and without a connection the next one begins a load. */
   private loadAgain(): void {
     this.wasFilled = false;
+    if (this.isComplete) this.change(false);
     if (this.isInForce) this.loader?.again();
   }
 

@@ -30,18 +30,54 @@ test('a smaller version sets the attributes of which no newer version is known',
   assert.equal(collection.isInDoubt, false);
 });
 
-test('a creation or a deletion before a newer change ends the attributes that are older', () => {
-  for (const [type, data, partial] of [['entityCreated', { a: 5, c: 5 }, false], ['entityDeleted', undefined, true]] as const) {
+test('a creation that comes after a newer change ends the attributes that are older', () => {
+  const collection = collectionOf(merges);
+  collection.begin();
+  collection.load([loaded({ a: 0, b: 0 })]);
+  collection.apply(message('entityUpdated', 6, { c: 6 }));
+  collection.apply(message('entityCreated', 5, { a: 5, c: 5 }));
+  assert.deepEqual(only(collection)?.data, { a: 5, c: 6 });
+  assert.equal(collection.apply(message('entityUpdated', 4, { a: 4, b: 4 })), undefined);
+  assert.equal(collection.isInDoubt, false);
+});
+
+test('an end that comes after a newer change asks for a load', () => {
+  for (const type of ['entityDeleted', 'entityLeft']) {
     const collection = collectionOf(merges);
     collection.begin();
     collection.load([loaded({ a: 0, b: 0 })]);
     collection.apply(message('entityUpdated', 6, { c: 6 }));
-    collection.apply(message(type, 5, data));
-    assert.deepEqual([only(collection)?.data, only(collection)?.partial], [data ? { a: 5, c: 6 } : { c: 6 }, partial]);
-    collection.apply(message('entityUpdated', 4, { a: 4, c: 4 }));
-    assert.equal(only(collection)?.data['c'], 6);
-    assert.equal(only(collection)?.data['a'], data?.a);
+    assert.equal(collection.apply(message(type, 5, {})), undefined);
+    assert.equal(collection.isInDoubt, true);
+    collection.begin();
+    collection.load([loaded({ c: 6 })]);
+    for (const [kind, version] of [['entityUpdated', 4], [type, 5]] as const) {
+      assert.equal(collection.apply(message(kind, version, { a: 4 })), undefined);
+    }
+    assert.deepEqual([only(collection)?.data, collection.isInDoubt], [{ c: 6 }, false]);
   }
+});
+
+test('a part of an entity that was deleted during a load asks for another one', () => {
+  const collection = collectionOf(merges);
+  collection.begin();
+  collection.apply(message('entityDeleted', 5, {}));
+  collection.apply(message('entityUpdated', 6, { b: 6 }));
+  collection.load([loaded({ a: 0, b: 0 })]);
+  assert.equal(collection.isInDoubt, true);
+  collection.begin();
+  collection.load([loaded({ b: 6 })]);
+  assert.deepEqual([only(collection)?.data, collection.isInDoubt], [{ b: 6 }, false]);
+});
+
+test('an entity that a load lacks has only what messages have shown since its beginning', () => {
+  const collection = collectionOf(merges);
+  collection.begin();
+  collection.load([loaded({ a: 0, b: 0 })]);
+  collection.begin();
+  collection.apply(message('entityUpdated', 6, { b: 6 }));
+  collection.load([]);
+  assert.deepEqual([only(collection)?.data, only(collection)?.partial], [{ b: 6 }, true]);
 });
 
 test('an entity is partial until all of it was shown', () => {
@@ -51,9 +87,7 @@ test('an entity is partial until all of it was shown', () => {
     return only(collection)?.partial;
   };
   assert.equal(apply('entityUpdated', 6, { a: 6 }), true);
-  assert.equal(apply('entityDeleted', 5, undefined), true);
-  assert.equal(apply('entityCreated', 4, { b: 4 }), true, 'it was deleted since');
-  assert.equal(apply('entityCreated', 7, { a: 6 }), false);
+  assert.equal(apply('entityCreated', 4, { b: 4 }), false);
   assert.equal(apply('entityUpdated', 9, {}, { truncated: true }), true);
   assert.equal(apply('entityCreated', 8, { a: 8 }), true);
   collection.begin();
@@ -80,12 +114,16 @@ test('a late message changes nothing, and the collection has to be loaded again'
   }
 });
 
-test('a late message with the whole entity is applied, and leaves doubt if a deletion may have taken attributes from a part', () => {
-  for (const [more, isInDoubt] of [[{}, false], [{ partial: true, changedAttributes: ['a'] }, false], [{ partial: true }, true]] as const) {
+test('a late message with the whole entity is applied', () => {
+  for (const [more, data, isInDoubt] of [[{}, { a: 1 }, false], [{ partial: true }, undefined, true], [{ truncated: true }, undefined, true]] as const) {
     const collection = collectionOf(wholes);
     collection.apply(message('entityUpdated', 6, { a: 1 }, { late: true, ...more }));
-    assert.deepEqual([only(collection)?.data, collection.isInDoubt], [{ a: 1 }, isInDoubt]);
+    assert.deepEqual([only(collection)?.data, collection.isInDoubt], [data, isInDoubt]);
   }
+  const left = collectionOf(merges);
+  left.apply(message('entityCreated', 5, { a: 1 }));
+  left.apply(message('entityLeft', 6, undefined, { late: true }));
+  assert.deepEqual([only(left), left.isInDoubt], [undefined, false]);
 });
 
 test('a load shows again what a late message has changed while the load before was under way', () => {
@@ -100,40 +138,31 @@ test('a load shows again what a late message has changed while the load before w
   assert.deepEqual([only(collection)?.data, collection.isInDoubt], [{ a: 6 }, false]);
 });
 
-test('a replay of a query has the entity as it is now', () => {
-  const replay = message('entityUpdated', 7, { a: 7 }, { replayed: true });
-  for (const [filter, data, isInDoubt] of [
-    [{ q: 'a>1' }, { a: 7 }, true],
-    [{ geoQ: {} as never }, { a: 7 }, true],
-    [{}, { a: 7, b: 0 }, false],
+test('a replay of an entity as it is now asks for a load, unless it has all of the entity', () => {
+  const replay = (more: Frame = {}) => message('entityUpdated', 7, { a: 7 }, { replayed: true, ...more });
+  const unavailable = { state: 'unavailable' };
+  for (const [filter, replayed, data] of [
+    [{ q: 'a>1' }, replay(), undefined],
+    [{ geoQ: {} as never }, replay(), undefined],
+    [{ q: 'a>1' }, replay({ type: 'entityCreated' }), { a: 7 }],
+    [{ wholeEntity: true }, replay(), { a: 7 }],
+    [{ wholeEntity: true }, replay({ partial: true }), undefined],
+    [{ wholeEntity: true }, replay({ partial: true, truncated: true, data: {} }), undefined],
+    [{ wholeEntity: true }, replay({ ...unavailable, data: {} }), undefined],
+    // These have the attributes that were published.
+    [{}, replay(), { a: 7, b: 0 }],
+    [{ q: 'a>1' }, replay({ ...unavailable, version: undefined }), { a: 7, b: 0 }],
   ] as const) {
     const collection = collectionOf(feedOf(filter, true));
     collection.begin();
     collection.load([loaded({ a: 0, b: 0 })]);
-    collection.apply(replay);
-    assert.deepEqual([only(collection)?.data, collection.isInDoubt], [data, isInDoubt]);
-    // The message does not tell whether the service knows all attributes.
-    assert.equal(only(collection)?.partial, isInDoubt);
+    collection.apply(replayed);
+    assert.deepEqual([only(collection)?.data, collection.isInDoubt], [data ?? { a: 0, b: 0 }, data === undefined], JSON.stringify([filter, replayed]));
     collection.begin();
     collection.load([loaded({ a: 7, c: 0 })]);
-    assert.deepEqual([only(collection)?.data, only(collection)?.partial], [{ a: 7, c: 0 }, false]);
+    assert.deepEqual([only(collection)?.data, only(collection)?.partial, collection.isInDoubt], [{ a: 7, c: 0 }, false, false]);
+    assert.equal(collection.apply(message('entityLeft', 8, undefined, { replayed: true }))?.kind, 'removed');
   }
-  const collection = collectionOf(feedOf({ q: 'a>1' }, true));
-  for (const each of [message('entityUpdated', undefined, { a: 1 }, { replayed: true, state: 'unavailable' }), message('entityLeft', 8, undefined, { replayed: true })]) {
-    collection.apply(each);
-    assert.equal(collection.isInDoubt, false);
-  }
-});
-
-test('a replay of an entity that the service knows in part, or cannot send, is loaded again', () => {
-  const doubts = [{ partial: true }, { truncated: true, partial: true }, { state: 'unavailable' }].map((more) => {
-    const collection = collectionOf(wholes);
-    collection.begin();
-    collection.load([loaded({ a: 0, b: 0 })]);
-    collection.apply(message('entityUpdated', 7, 'partial' in more && !('truncated' in more) ? { a: 7 } : {}, { replayed: true, ...more }));
-    return [only(collection)?.data, collection.isInDoubt];
-  });
-  assert.deepEqual(doubts, [[{ a: 7, b: 0 }, true], [{ a: 0, b: 0 }, true], [{ a: 0, b: 0 }, true]]);
 });
 
 test('a load keeps the attributes that the service does not know', () => {
@@ -196,16 +225,16 @@ for (const [name, feed] of Object.entries({ merges, wholes })) {
         /** The broker reads its entities at a moment during the load. */
         const load = (steps: number) => {
           collection.begin();
-          let read = model.entities();
-          model.run(() => {
-            if (model.random() < 0.3) read = model.entities();
-          }, receive, steps);
+          const moment = Math.floor(model.random() * (steps + 1));
+          model.run(receive, moment);
+          const read = model.entities();
+          model.run(receive, steps - moment);
           tell(collection.load(Object.entries(read).map(([id, data]) => loaded(data, id))));
         };
-        const some = () => Math.floor(model.random() * 12);
+        const some = () => Math.floor(model.random() * 16);
         load(some());
         for (let loads = 0; loads < 3; loads += 1) {
-          model.run(() => {}, receive, some());
+          model.run(receive, some());
           if (collection.isInDoubt || model.random() < 0.3) load(some());
         }
         model.finish(receive);

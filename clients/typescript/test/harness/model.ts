@@ -45,15 +45,13 @@ export class Model {
   }
 
   /** Some steps of the broker, the service and the network. */
-  run(step: () => void, receive: (message: Frame) => void, steps: number): void {
+  run(receive: (message: Frame) => void, steps: number): void {
     for (let count = 0; count < steps; count += 1) {
-      step();
       const choice = this.random();
       if (choice < 0.4 && this.left > 0) this.change();
       else if (choice < 0.7) this.hear();
       else if (this.untold.length > 0) this.tell(receive);
     }
-    step();
   }
 
   /** All changes arrive. */
@@ -69,7 +67,7 @@ export class Model {
   private change(): void {
     this.left -= 1;
     const id = this.pick(['a', 'b']);
-    const { time } = { time: (this.time += 1) };
+    const time = (this.time += 1);
     const data = this.broker.get(id);
     const some = () => Object.fromEntries(['x', 'y', 'z'].filter(() => this.random() < 0.5).map((name) => [name, time]));
     if (data && this.random() < 0.15) {

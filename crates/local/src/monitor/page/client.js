@@ -179,6 +179,12 @@ function entityKey(tenant, servicePath, id) {
 function versionOf({ version }) {
 	return typeof version === "number" ? version : void 0;
 }
+function isOlder(version, known) {
+	return version !== void 0 && known !== void 0 && version <= known;
+}
+function greatest(one, other) {
+	return one === void 0 || other !== void 0 && other > one ? other : one;
+}
 function isEqual(a, b) {
 	if (Object.is(a, b)) return true;
 	if (typeof a !== "object" || typeof b !== "object" || a === null || b === null || Array.isArray(a) !== Array.isArray(b)) return false;
@@ -232,18 +238,17 @@ var Held = class Held {
 	keep(entity) {
 		this.now = entity;
 	}
-	begin(late) {
-		this.begunAt = greatest(this.now.version, late);
+	begin(included) {
+		this.begunAt = greatest(this.now.version, included);
 	}
 	take(message, { what, attributes, removed, isPartial }, beginning) {
 		const version = versionOf(message);
-		const isSince = version === void 0 || this.begunAt === void 0 || version > this.begunAt;
 		const isNewer = version === void 0 || this.now.version === void 0 || version > this.now.version;
 		const mark = {
 			version,
-			since: isSince ? beginning : void 0
+			since: beginning
 		};
-		if (isSince) this.shownIn = beginning;
+		this.shownIn = beginning;
 		let isChanged = isNewer;
 		let data = attributes;
 		if (what !== "whole" || !isNewer || isOlder(version, this.floor) || this.marks.size > 0) {
@@ -257,7 +262,7 @@ var Held = class Held {
 					version: version ?? this.marks.get(name)?.version
 				});
 			};
-			const isGone = (name) => (what === "whole" || what === "all") && !Object.hasOwn(attributes, name);
+			const isGone = (name) => what === "whole" && !Object.hasOwn(attributes, name);
 			for (const name of [...removed, ...[...values.keys()].filter(isGone)]) set(name, () => values.delete(name));
 			for (const [name, value] of Object.entries(attributes)) set(name, () => values.set(name, value));
 			data = Object.fromEntries(values);
@@ -265,32 +270,28 @@ var Held = class Held {
 		const isCurrent = !isOlder(version, this.floor);
 		if (isCurrent && what === "nothing" && !isOlder(version, this.lack?.version)) this.lack = mark;
 		if (isCurrent && what === "whole") this.raise(mark, !isPartial);
-		if (isCurrent && what === "all") this.isWhole = false;
 		isChanged ||= this.now.partial !== this.isPartial;
 		if (isChanged) this.become(data, isNewer ? message : void 0);
 		return isChanged;
 	}
-	restart(version) {
-		if (this.floor !== void 0 && version <= this.floor) return false;
-		const data = Object.fromEntries(Object.entries(this.now.data).filter(([name]) => isOlder(version, this.versionOf(name))));
-		this.raise({
-			version,
-			since: void 0
-		}, false);
-		this.become(data, void 0);
-		return true;
+	has(version, isLoading) {
+		return isOlder(version, isLoading ? greatest(this.floor, this.begunAt) : this.floor);
+	}
+	include(version) {
+		this.floor = greatest(this.floor, version);
+		for (const [name, mark] of this.marks) if (isOlder(mark.version, version)) this.marks.delete(name);
 	}
 	load(loaded, beginning) {
 		if (this.wholeIn === beginning) return false;
-		const data = new Map(Object.entries(loaded.data));
+		const data = new Map(Object.entries(loaded?.data ?? {}));
 		for (const [name, { since }] of this.marks) if (since !== beginning) this.marks.delete(name);
 		else if (Object.hasOwn(this.now.data, name)) data.set(name, this.now.data[name]);
 		else data.delete(name);
 		if (this.lack?.since !== beginning) this.lack = void 0;
 		this.floor = greatest(this.floor, this.begunAt);
-		this.isWhole = true;
+		this.isWhole = loaded !== void 0;
 		const before = this.now;
-		const { type, timestamp } = this.shownIn === beginning ? before : loaded;
+		const { type, timestamp } = this.shownIn === beginning || !loaded ? before : loaded;
 		this.now = {
 			...before,
 			type,
@@ -305,9 +306,9 @@ var Held = class Held {
 	raise({ version, since }, isWhole) {
 		this.isWhole = isWhole;
 		if (version === void 0 || this.lack?.version === void 0 || version >= this.lack.version) this.lack = void 0;
-		if (isWhole && since !== void 0) this.wholeIn = since;
-		this.floor = greatest(this.floor, version);
-		for (const [name, mark] of this.marks) if (mark.version === void 0 || isOlder(mark.version, version)) this.marks.delete(name);
+		if (isWhole) this.wholeIn = since;
+		for (const [name, mark] of this.marks) if (mark.version === void 0) this.marks.delete(name);
+		if (version !== void 0) this.include(version);
 	}
 	become(data, message) {
 		const { now } = this;
@@ -328,12 +329,6 @@ var Held = class Held {
 		return greatest(this.floor, this.marks.get(name)?.version);
 	}
 };
-function isOlder(version, known) {
-	return version !== void 0 && known !== void 0 && version <= known;
-}
-function greatest(one, other) {
-	return one === void 0 || other !== void 0 && other > one ? other : one;
-}
 // src/shown.ts
 function feedOf({ wholeEntity = false, q, geoQ }, loads) {
 	return {
@@ -342,34 +337,34 @@ function feedOf({ wholeEntity = false, q, geoQ }, loads) {
 		follows: wholeEntity || q !== void 0 || geoQ !== void 0
 	};
 }
-function shownBy(message, { loads, merges, follows }) {
+function shownBy(message, { loads, merges }) {
 	const { truncated, state, changedAttributes } = message;
 	const data = message["data"];
 	const hasVersion = versionOf(message) !== void 0;
-	const isLeftOut = truncated === true || data === void 0 || hasVersion && state === "unavailable";
 	const isPartial = message["partial"] === true;
-	if (isLeftOut) return {
+	if (truncated === true || data === void 0 || hasVersion && state === "unavailable") return {
 		what: "nothing",
 		attributes: {},
 		removed: [],
 		isPartial
 	};
-	const isWhole = message["type"] === "entityCreated" || hasVersion && !merges;
-	const what = merges && follows && hasVersion && message["replayed"] === true ? "all" : isWhole && !(loads && isPartial) ? "whole" : "part";
+	const isWhole = (message["type"] === "entityCreated" || hasVersion && !merges) && !(loads && isPartial);
 	const isEmpty = Object.keys(data).length === 0;
+	const removed = (Array.isArray(changedAttributes) && !isEmpty ? changedAttributes.map(String) : []).filter((name) => !Object.hasOwn(data, name));
 	return {
-		what,
+		what: isWhole ? "whole" : "part",
 		attributes: data,
-		removed: (Array.isArray(changedAttributes) && !isEmpty ? changedAttributes.map(String) : []).filter((name) => !Object.hasOwn(data, name)),
+		removed,
 		isPartial
 	};
 }
-function leavesDoubt(message, { loads, merges, follows }) {
-	if (!loads) return false;
-	const isPartial = message["partial"] === true;
-	if (message["late"] === true && (merges || isPartial && !Array.isArray(message["changedAttributes"]))) return true;
-	if (message["type"] === "entityDeleted" || message["type"] === "entityLeft" || !follows || message["replayed"] !== true || versionOf(message) === void 0) return false;
-	return merges || isPartial || message["truncated"] === true || message["state"] === "unavailable";
+function isUnclear(message, feed) {
+	const { type, late, replayed } = message;
+	if (!feed.loads || type === "entityLeft") return false;
+	if (type === "entityDeleted") return late === true && feed.merges;
+	const isWhole = () => shownBy(message, feed).what === "whole";
+	if (late === true) return feed.merges || !isWhole();
+	return replayed === true && feed.follows && versionOf(message) !== void 0 && !isWhole();
 }
 // src/collection.ts
 const TIME_MS$1 = 9e5;
@@ -378,15 +373,17 @@ var Collection = class Collection {
 	online;
 	feed;
 	held = new Map();
-	isInDoubt = false;
 	gone = new Map();
 	removedSince;
-	late = new Map();
-	lateBefore = new Map();
+	unclear = new Map();
+	included = new Map();
 	beginnings = 0;
 	constructor(online, feed) {
 		this.online = online;
 		this.feed = feed;
+	}
+	get isInDoubt() {
+		return this.unclear.size > 0;
 	}
 	successor(feed) {
 		const other = new Collection(this.online, feed);
@@ -420,20 +417,19 @@ var Collection = class Collection {
 	begin() {
 		this.beginnings += 1;
 		this.removedSince = new Set();
-		this.isInDoubt = false;
-		for (const [key, version] of this.late) this.lateBefore.set(key, Math.max(version, this.lateBefore.get(key) ?? 0));
-		this.late.clear();
-		for (const [key, held] of this.held) held.begin(this.lateBefore.get(key));
+		for (const [key, version] of this.unclear) this.included.set(key, Math.max(version, this.included.get(key) ?? 0));
+		this.unclear.clear();
+		for (const [key, held] of this.held) held.begin(this.included.get(key));
 	}
 	recovered() {
 		this.removedSince = void 0;
 	}
 	apply(message) {
 		this.forget();
-		if (leavesDoubt(message, this.feed)) this.isInDoubt = true;
 		const key = entityKey(String(message["tenant"]), String(message["servicePath"]), String(message["entityId"]));
-		if (message["late"] === true && this.feed.merges) {
-			this.late.set(key, Math.max(versionOf(message) ?? 0, this.late.get(key) ?? 0));
+		if (this.feed.loads && this.has(key, versionOf(message))) return void 0;
+		if (isUnclear(message, this.feed)) {
+			if (this.isAfterEnd(key, message)) this.noteUnclear(key, versionOf(message));
 			return;
 		}
 		return message["type"] === "entityDeleted" || message["type"] === "entityLeft" ? this.remove(key, message) : this.put(key, message);
@@ -451,29 +447,38 @@ var Collection = class Collection {
 		});
 	}
 	load(entities) {
-		const changes = entities.flatMap((loaded) => {
-			const key = entityKey(loaded.tenant, loaded.servicePath, loaded.id);
-			if (this.removedSince?.has(key)) return [];
-			const held = this.held.get(key);
-			if (!held) {
-				const added = Held.loaded(loaded, this.beginnings, this.gone.get(key)?.version, this.lateBefore.get(key));
-				this.gone.delete(key);
-				this.held.set(key, added);
-				return [{
-					kind: "added",
-					before: void 0,
-					after: added.entity
-				}];
-			}
+		const changes = [];
+		const keys = new Set();
+		const take = (held, loaded) => {
 			const before = held.entity;
-			return held.load(loaded, this.beginnings) ? [{
+			if (held.load(loaded, this.beginnings)) changes.push({
 				kind: "updated",
 				before,
 				after: held.entity
-			}] : [];
-		});
-		this.lateBefore.clear();
-		return [...changes, ...this.complete()];
+			});
+		};
+		for (const loaded of entities) {
+			const key = entityKey(loaded.tenant, loaded.servicePath, loaded.id);
+			if (this.removedSince?.has(key)) continue;
+			keys.add(key);
+			const held = this.held.get(key);
+			if (held) take(held, loaded);
+			else {
+				const added = Held.loaded(loaded, this.beginnings, this.gone.get(key)?.version, this.included.get(key));
+				this.gone.delete(key);
+				this.held.set(key, added);
+				changes.push({
+					kind: "added",
+					before: void 0,
+					after: added.entity
+				});
+			}
+		}
+		changes.push(...this.complete());
+		for (const [key, held] of this.held) if (!keys.has(key)) take(held, void 0);
+		for (const [key, version] of this.included) if (!this.held.has(key)) this.bury(key, version, false);
+		this.included.clear();
+		return changes;
 	}
 	remove(key, message) {
 		const version = versionOf(message);
@@ -481,11 +486,13 @@ var Collection = class Collection {
 		const held = this.held.get(key);
 		const before = held?.entity;
 		const known = before?.version;
-		if (held && before && version !== void 0 && known !== void 0 && version < known) return isDeleted && this.feed.loads && held.restart(version) ? {
-			kind: "updated",
-			before,
-			after: held.entity
-		} : void 0;
+		if (held && before && version !== void 0 && known !== void 0 && version < known) {
+			if (this.feed.loads) {
+				held.include(version);
+				this.noteUnclear(key, known);
+			}
+			return;
+		}
 		this.removedSince?.add(key);
 		const last = known === void 0 ? version : Math.max(known, version ?? known);
 		if (last !== void 0) this.bury(key, last, isDeleted);
@@ -513,17 +520,30 @@ var Collection = class Collection {
 		} : void 0;
 	}
 	add(key, message) {
-		const [version, gone] = [versionOf(message), this.gone.get(key)];
-		if (!(!gone || (version === void 0 ? !gone.isDeleted || message["type"] === "entityCreated" : version > gone.version))) return void 0;
+		if (!this.isAfterEnd(key, message)) return void 0;
+		const gone = this.gone.get(key)?.version;
+		const shown = shownBy(message, this.feed);
+		if (this.removedSince?.delete(key) === true && this.feed.loads && shown.what !== "whole") this.noteUnclear(key, versionOf(message));
 		this.gone.delete(key);
-		this.removedSince?.delete(key);
-		const held = Held.shown(message, shownBy(message, this.feed), this.beginnings, gone?.version, this.lateBefore.get(key));
+		const held = Held.shown(message, shown, this.beginnings, gone, this.included.get(key));
 		this.held.set(key, held);
 		return {
 			kind: "added",
 			before: void 0,
 			after: held.entity
 		};
+	}
+	has(key, version) {
+		const isLoading = this.removedSince !== void 0;
+		return this.held.get(key)?.has(version, isLoading) ?? (isLoading && isOlder(version, this.included.get(key)));
+	}
+	isAfterEnd(key, message) {
+		const [version, gone] = [versionOf(message), this.gone.get(key)];
+		if (!gone) return true;
+		return version === void 0 ? !gone.isDeleted || message["type"] === "entityCreated" : version > gone.version;
+	}
+	noteUnclear(key, version = 0) {
+		this.unclear.set(key, Math.max(version, this.unclear.get(key) ?? 0));
 	}
 	bury(key, version, isDeleted) {
 		const known = this.gone.get(key);
@@ -1140,6 +1160,7 @@ var Source = class {
 	}
 	loadAgain() {
 		this.wasFilled = false;
+		if (this.isComplete) this.change(false);
 		if (this.isInForce) this.loader?.again();
 	}
 	stop() {
