@@ -12,8 +12,12 @@ import pytest
 from entity_stream import Entity, EntityEvent, Filter, OverflowError, RequestError
 from entity_stream._core.collection import Collection
 from entity_stream._core.seen import SeenEvents
+from entity_stream._core.shown import Feed
 from entity_stream._sleep import Sleep
 from entity_stream.buffer import Buffer
+
+#: The collections that the program loads, by what their events have.
+WHOLES, PARTS = Feed(loads=True), Feed(loads=True, merges=True, follows=False)
 
 
 def event(kind: str, entity: str, version: int | None, **fields: Any) -> EntityEvent:
@@ -99,7 +103,7 @@ def test_the_end_of_an_entity_is_remembered_for_a_quarter_of_an_hour():
 
 
 def test_attributes_are_merged_and_removed():
-    collection = Collection(merges=True)
+    collection = Collection(PARTS)
     collection.connected(0)
     collection.apply(event("entityCreated", "a", None, data={"x": 1, "y": 2}), 0)
     collection.apply(event("entityUpdated", "a", None, data={"x": 3}, changed_attributes=("x", "y")), 0)
@@ -112,7 +116,7 @@ def test_a_load_keeps_what_events_have_changed_meanwhile():
     def loaded(name: str, value: int) -> Entity:
         return Entity(tenant="demo", service_path="/", id=name, type="Room", data={"v": value})
 
-    collection = Collection()
+    collection = Collection(WHOLES)
     collection.connected(0)
     collection.apply(event("entityCreated", "old", 1), 0)
     collection.load_begins()
@@ -134,7 +138,7 @@ def test_a_load_is_merged_with_the_parts_that_events_have_brought_meanwhile(merg
     def values() -> dict[str, Any]:
         return {entity.id: entity.data for entity in collection.entities()}
 
-    collection = Collection(merges=merges)
+    collection = Collection(PARTS if merges else WHOLES)
     collection.connected(0)
     update("stale", version, a=1, b=1)
     collection.load_begins()
@@ -160,7 +164,7 @@ def test_a_load_is_merged_with_the_parts_that_events_have_brought_meanwhile(merg
 
 
 def test_a_load_completes_an_entity_that_the_service_knows_in_part():
-    collection = Collection()
+    collection = Collection(WHOLES)
     collection.connected(0)
     collection.load_begins()
     collection.apply(event("entityUpdated", "a", 5, data={"a": 5}, partial=True), 0)
@@ -173,7 +177,7 @@ def test_a_load_completes_an_entity_that_the_service_knows_in_part():
 
 
 def test_an_old_event_does_not_keep_a_load_from_showing_the_present():
-    collection = Collection(merges=True)
+    collection = Collection(PARTS)
     collection.connected(0)
     collection.apply(event("entityCreated", "a", 5, data={"a": 1}), 0)
     collection.load_begins()
@@ -262,7 +266,7 @@ def test_a_repr_shows_no_value():
 def test_what_a_program_keeps_can_be_in_a_set():
     one, other = (event("entityUpdated", "a", n, data={"n": [n]}, previous={"n": [0]}, context=["x"]) for n in (1, 2))
     assert len({one, other, one}) == 2
-    entity = Entity.after(None, one, merges=False)
-    assert {entity, Entity.after(None, one, merges=False)} == {entity}
+    entity, same = (Entity(tenant="d", service_path="/", id="a", type="R", data={"n": [n]}) for n in (1, 1))
+    assert {entity, same} == {entity}
     near = {"georel": "near", "geometry": "Point", "coordinates": [1, 2]}
     assert {Filter(geo_q=near, entity_types=["Room"]): 1}[Filter(geo_q=near, entity_types=["Room"])] == 1

@@ -12,7 +12,7 @@ import pytest
 from waiting import PATIENCE, run, until
 from websockets.asyncio.server import ServerConnection, serve
 
-from entity_stream import Change, ClosedError, EntityStream, EntityStreamError, LoadError, _source
+from entity_stream import Change, ClosedError, EntityStream, EntityStreamError, LoadError, RequestError, _source
 
 
 class Server:
@@ -21,6 +21,14 @@ class Server:
     def __init__(self) -> None:
         self.peers: list[ServerConnection] = []
         self.refuses = False
+        #: The requests for subscriptions that have come.
+        self.asked: list[dict[str, Any]] = []
+        #: The query that is refused, and the one for which the connection is closed.
+        self.refused: str | None = None
+        self.closes_for: str | None = None
+        #: The event that a resume replays.
+        self.replayed: dict[str, Any] | None = None
+        self.log: list[str] = []
         self.may_answer = asyncio.Event()
         self.may_answer.set()
 
@@ -40,12 +48,37 @@ class Server:
         self.peers.append(peer)
         async for text in peer:
             request = json.loads(text)
+            if request["action"] == "subscribe":
+                self.asked.append(request)
             await self.may_answer.wait()
             if request["action"] == "unsubscribe":
                 await peer.send(json.dumps({"type": "unsubscribed", "requestId": request["requestId"]}))
                 continue
-            answer = {"type": "subscribed", "requestId": request["requestId"], "position": "p1", "session": "s"}
-            await peer.send(json.dumps(answer | ({"recovered": True, "replayed": 0} if "since" in request else {})))
+            await self._subscribe(peer, request)
+
+    async def _subscribe(self, peer: ServerConnection, request: dict[str, Any]) -> None:
+        wanted = request.get("subscriptions", [request])
+        queries = [each.get("q") for each in wanted]
+        if self.closes_for is not None and self.closes_for in queries:
+            return await peer.close(1009)
+        if self.refused is not None and self.refused in queries:
+            error = {
+                "type": "error",
+                "code": "invalid_q",
+                "message": "no",
+                "action": "subscribe",
+                "requestId": request["requestId"],
+            }
+            return await peer.send(json.dumps(error))
+        if self.replayed is not None and "since" in request:
+            await self.event(**self.replayed)
+        self.log += [f"accepted {query}" for query in queries]
+        answer = {"type": "subscribed", "requestId": request["requestId"], "position": "p1", "session": "s"}
+        shown = [each for each in wanted if each.get("snapshot")]
+        for each in shown:
+            await self.event(type="entitySnapshot", entityId=each["q"], subscriptions=[each["subscription"]], version=1)
+        answer |= {"snapshot": len(shown)} if shown else {}
+        await peer.send(json.dumps(answer | ({"recovered": True, "replayed": 0} if "since" in request else {})))
 
     async def event(self, **fields: Any) -> None:
         event = {"id": "e1", "entityId": "u", "entityType": "T", "tenant": "demo", "data": {}, "subscriptions": ["s1"]}
@@ -216,5 +249,128 @@ def test_an_update_that_is_cancelled_shows_the_filter_in_force():
             server.may_answer.set()
             await until(lambda: rooms.filter.entity_types == ("B",))
         assert rooms.filter.entity_types == ("B",)
+
+    run(check())
+
+
+def test_a_late_change_loads_the_entities_once_more():
+    async def check() -> None:
+        loads: list[asyncio.Future[list[dict[str, Any]]]] = []
+
+        async def load() -> list[dict[str, Any]]:
+            loads.append(asyncio.get_running_loop().create_future())
+            return await loads[-1]
+
+        async def late(version: int) -> None:
+            await server.event(type="entityUpdated", id=f"e{version}", data={"a": version}, version=version, late=True)
+            await until(lambda: f"e{version}" in seen)
+
+        def answer(place: int, value: int) -> None:
+            loads[place].set_result([{"id": "u", "type": "T", "a": value}])
+
+        seen: list[str] = []
+        async with Server() as server, EntityStream(server.url, "demo", backoff_min=0.01, backoff_max=0.02) as stream:
+            stream.on("event", lambda event: seen.append(event.id))
+            entities = stream.entities(load=load, whole_entity=False)
+            await until(lambda: len(loads) == 1)
+            # The load that is under way may have been read before the change.
+            await late(1)
+            answer(0, 0)
+            await entities.wait_ready(PATIENCE)
+            await until(lambda: len(loads) == 2)
+            assert (entities["u"].data, entities.is_complete) == ({"a": 0}, False)
+            answer(1, 1)
+            await until(lambda: entities.is_complete)
+            assert entities["u"].data == {"a": 1}
+            await late(2)
+            await late(3)
+            assert not entities.is_complete
+            await until(lambda: len(loads) == 3)
+            # The lost connection ends the load, and the next one begins it again.
+            server.peers[-1].transport.abort()
+            await until(lambda: len(server.peers) == 2)
+            answer(2, 2)
+            await until(lambda: len(loads) == 4)
+            assert not entities.is_complete
+            answer(3, 3)
+            await until(lambda: entities.is_complete)
+            assert (entities["u"].data, len(loads)) == ({"a": 3}, 4)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_source, "LOAD_INTERVAL", 0.01)
+        run(check())
+
+
+def test_what_was_removed_while_the_connection_was_lost_is_not_in_an_entity_that_is_loaded_again():
+    async def check() -> None:
+        loads: list[dict[str, Any]] = []
+
+        def load() -> list[dict[str, Any]]:
+            loads.append({"x": 1, "y": 1} if not loads else {"x": 2, "z": 2})
+            return [{"id": "u", "type": "T", **loads[-1]}]
+
+        async with Server() as server, EntityStream(server.url, "demo", backoff_min=0.01, backoff_max=0.02) as stream:
+            server.replayed = {"type": "entityUpdated", "data": {"x": 2}, "version": 7, "replayed": True}
+            entities = stream.entities(load=load, whole_entity=False, q="x>0")
+            await entities.wait_ready(PATIENCE)
+            server.peers[-1].transport.abort()
+            await until(lambda: entities.is_complete and len(loads) == 2)
+            assert entities["u"].data == {"x": 2, "z": 2}
+
+    run(check())
+
+
+@pytest.mark.parametrize("is_refused", [False, True])
+@pytest.mark.parametrize("is_open", [False, True])
+@pytest.mark.parametrize("is_loaded", [False, True])
+def test_an_update_while_the_stream_connects_takes_effect_or_is_refused(is_loaded: bool, is_open: bool, is_refused: bool):
+    async def check() -> None:
+        log: list[str] = []
+
+        def load_of(q: str) -> Any:
+            def load() -> list[dict[str, Any]]:
+                log.append(f"load {q}")
+                return [{"id": q, "type": "T"}]
+
+            return load if is_loaded else None
+
+        async with Server() as server, EntityStream(server.url, "demo", backoff_min=0.01, backoff_max=0.02) as stream:
+            server.may_answer.clear()
+            server.refused, server.log = ("n>1" if is_refused else None), log
+            entities = stream.entities(q="n>0", load=load_of("n>0"))
+            if is_open:
+                await until(lambda: bool(server.asked))
+            updating = asyncio.ensure_future(entities.update(q="n>1", load=load_of("n>1")))
+            await until(lambda: bool(server.asked))
+            server.may_answer.set()
+            if is_refused:
+                with pytest.raises(RequestError):
+                    await asyncio.wait_for(updating, PATIENCE)
+            else:
+                await asyncio.wait_for(updating, PATIENCE)
+            await entities.wait_ready(PATIENCE)
+            await until(lambda: entities.is_complete)
+            assert list(entities) == ["n>0" if is_refused else "n>1"]
+            if is_refused:
+                assert "load n>1" not in log
+            elif is_loaded:
+                assert log.index("accepted n>1") < log.index("load n>1")
+
+    run(check())
+
+
+def test_a_message_that_closes_the_connection_makes_a_collection_incomplete_until_the_next_one():
+    async def check() -> None:
+        told: list[bool] = []
+        async with Server() as server, EntityStream(server.url, "demo", backoff_min=0.01, backoff_max=0.02) as stream:
+            entities = stream.entities(load=lambda: [{"id": "u", "type": "T"}])
+            await entities.wait_ready(PATIENCE)
+            stream.on("state", lambda _: told.append(entities.is_complete))
+            server.closes_for = "n>1"
+            with pytest.raises(RequestError):
+                await asyncio.wait_for(entities.update(q="n>1"), PATIENCE)
+            await until(lambda: entities.is_complete and len(server.peers) == 2)
+            assert False in told
+            assert list(entities) == ["u"]
 
     run(check())

@@ -1,5 +1,7 @@
-import { type Entity, entityAfter, entityKey, isEqual, isWhole, versionOf } from './entity.js';
+import { type Entity, entityKey, isEqual, isOlder, versionOf } from './entity.js';
+import { Held } from './held.js';
 import type { Frame } from './messages.js';
+import { type Feed, isUnclear, shownBy } from './shown.js';
 
 /** The time online for which the versions of entities that are gone are remembered, and the most of them. */
 const TIME_MS = 15 * 60_000;
@@ -10,12 +12,6 @@ export type EntityChange<Data = Record<string, unknown>> =
   | { readonly kind: 'added'; readonly before: undefined; readonly after: Entity<Data> }
   | { readonly kind: 'updated'; readonly before: Entity<Data>; readonly after: Entity<Data> }
   | { readonly kind: 'removed'; readonly before: Entity<Data>; readonly after: undefined };
-
-interface Held {
-  entity: Entity;
-  /** The beginning after which a message last showed that the entity is there. */
-  shownIn: number;
-}
 
 /** An entity that is gone. */
 interface Gone {
@@ -29,8 +25,8 @@ interface Gone {
  * The entities that match a filter, without I/O.
  *
  * Invariants:
- * - A message never replaces an entity by an older version, also if the entity is gone. So the order in which messages
- *   arrive, and their repetition, make no difference.
+ * - A message never replaces what is newer, also if the entity is gone. So the order in which messages arrive, and their repetition,
+ *   make no difference. In a collection that is loaded, this holds for each attribute.
  * - At the end of a snapshot, or of a load, the collection holds exactly the entities that match: those of the snapshot, those that
  *   messages since its beginning have added or changed, and no others.
  * - The changes that it returns lead from each of its states to the next.
@@ -41,19 +37,25 @@ export class Collection {
   private readonly gone = new Map<string, Gone>();
   /** The entities that messages have removed since the last beginning, while a snapshot or a load may follow. */
   private removedSince: Set<string> | undefined;
-  /** The messages since then about entities of which no message since then had the whole. `undefined` for the others. */
-  private partsSince: Map<string, Frame[] | undefined> | undefined;
+  /** The entities that another load has to show, with the greatest version of the messages that did not tell what has changed. */
+  private readonly unclear = new Map<string, number>();
+  /** Those before the load that is under way. It knows of these changes, and of all before them. */
+  private readonly included = new Map<string, number>();
   private beginnings = 0;
 
-  /** With `merges`, messages have only the attributes that were published. */
   constructor(
     private readonly online: { at(): number },
-    private readonly merges = false,
+    private readonly feed: Feed,
   ) {}
 
+  /** True if another load has to show what messages did not tell. */
+  get isInDoubt(): boolean {
+    return this.unclear.size > 0;
+  }
+
   /** An empty collection for another filter. Late messages do not bring entities back that were deleted. */
-  successor(): Collection {
-    const other = new Collection(this.online, this.merges);
+  successor(feed: Feed): Collection {
+    const other = new Collection(this.online, feed);
     for (const [key, gone] of this.gone) if (gone.isDeleted) other.gone.set(key, gone);
     return other;
   }
@@ -66,7 +68,7 @@ export class Collection {
       const before = this.held.get(key)?.entity;
       const after = now.entity;
       if (!before) changes.push({ kind: 'added', before, after });
-      else if (isEqual(before, after)) now.entity = before;
+      else if (isEqual(before, after)) now.keep(before);
       else changes.push({ kind: 'updated', before, after });
     }
     return changes;
@@ -76,25 +78,32 @@ export class Collection {
   begin(): void {
     this.beginnings += 1;
     this.removedSince = new Set();
-    this.partsSince = new Map();
+    for (const [key, version] of this.unclear) this.included.set(key, Math.max(version, this.included.get(key) ?? 0));
+    this.unclear.clear();
+    for (const [key, held] of this.held) held.begin(this.included.get(key));
   }
 
   /** Neither a snapshot nor a load follows the last beginning: the events since the connection before have come. */
   recovered(): void {
-    this.removedSince = this.partsSince = undefined;
+    this.removedSince = undefined;
   }
 
   /** Takes a message about an entity. */
   apply(message: Frame): EntityChange | undefined {
     this.forget();
     const key = entityKey(String(message['tenant']), String(message['servicePath']), String(message['entityId']));
+    if (this.feed.loads && this.has(key, versionOf(message))) return undefined;
+    if (isUnclear(message, this.feed)) {
+      if (this.isAfterEnd(key, message)) this.noteUnclear(key, versionOf(message));
+      return undefined;
+    }
     const isEnd = message['type'] === 'entityDeleted' || message['type'] === 'entityLeft';
     return isEnd ? this.remove(key, message) : this.put(key, message);
   }
 
   /** The snapshot is complete. Removes the entities that it lacks. */
   complete(): EntityChange[] {
-    this.removedSince = this.partsSince = undefined;
+    this.removedSince = undefined;
     const lacking = [...this.held].filter(([, { shownIn }]) => shownIn < this.beginnings);
     return lacking.map(([key, { entity }]) => {
       this.held.delete(key);
@@ -105,74 +114,99 @@ export class Collection {
 
   /** Takes the entities of another source, which was read after the beginning. Changes by messages since then stay. */
   load(entities: readonly Entity[]): EntityChange[] {
-    const changes = entities.flatMap((loaded): EntityChange[] => {
+    const changes: EntityChange[] = [];
+    const keys = new Set<string>();
+    const take = (held: Held, loaded: Entity | undefined) => {
+      const before = held.entity;
+      if (held.load(loaded, this.beginnings)) changes.push({ kind: 'updated', before, after: held.entity });
+    };
+    for (const loaded of entities) {
       const key = entityKey(loaded.tenant, loaded.servicePath, loaded.id);
+      if (this.removedSince?.has(key)) continue;
+      keys.add(key);
       const held = this.held.get(key);
-      if (this.removedSince?.has(key)) return [];
-      const isShown = held?.shownIn === this.beginnings;
-      const parts = isShown ? this.partsSince?.get(key) : [];
-      if (!parts) return [];
-      const { data, partial } = parts.reduce<Entity>((entity, message) => entityAfter(entity, message, this.merges), loaded);
-      const { version, timestamp } = (isShown && held?.entity) || { ...loaded, version: held?.entity.version ?? this.gone.get(key)?.version };
-      const after = Object.freeze({ ...loaded, data, partial, version, timestamp });
-      this.gone.delete(key);
-      this.held.set(key, { entity: after, shownIn: this.beginnings });
-      return [held ? { kind: 'updated', before: held.entity, after } : { kind: 'added', before: undefined, after }];
-    });
-    return [...changes, ...this.complete()];
+      if (held) take(held, loaded);
+      else {
+        const added = Held.loaded(loaded, this.beginnings, this.gone.get(key)?.version, this.included.get(key));
+        this.gone.delete(key);
+        this.held.set(key, added);
+        changes.push({ kind: 'added', before: undefined, after: added.entity });
+      }
+    }
+    changes.push(...this.complete());
+    // It was gone when the entities were read, and messages have made it again.
+    for (const [key, held] of this.held) if (!keys.has(key)) take(held, undefined);
+    for (const [key, version] of this.included) if (!this.held.has(key)) this.bury(key, version, false);
+    this.included.clear();
+    return changes;
   }
 
   private remove(key: string, message: Frame): EntityChange | undefined {
     const version = versionOf(message);
+    const isDeleted = message['type'] === 'entityDeleted';
     const held = this.held.get(key);
-    const known = held?.entity.version;
-    if (version !== undefined && known !== undefined && version < known) return undefined;
+    const before = held?.entity;
+    const known = before?.version;
+    if (held && before && version !== undefined && known !== undefined && version < known) {
+      // Newer changes have shown only some of the attributes that the entity has after this end.
+      if (this.feed.loads) {
+        held.include(version);
+        this.noteUnclear(key, known);
+      }
+      return undefined;
+    }
     this.removedSince?.add(key);
-    this.partsSince?.delete(key);
     const last = known === undefined ? version : Math.max(known, version ?? known);
-    if (last !== undefined) this.bury(key, last, message['type'] === 'entityDeleted');
-    if (!held) return undefined;
+    if (last !== undefined) this.bury(key, last, isDeleted);
+    if (!before) return undefined;
     this.held.delete(key);
-    return { kind: 'removed', before: held.entity, after: undefined };
+    return { kind: 'removed', before, after: undefined };
   }
 
   private put(key: string, message: Frame): EntityChange | undefined {
     const held = this.held.get(key);
     if (!held) return this.add(key, message);
-    const [version, known] = [versionOf(message), held.entity.version];
-    if (version !== undefined && known !== undefined && version <= known) {
+    const before = held.entity;
+    const [version, known] = [versionOf(message), before.version];
+    if (!this.feed.loads && version !== undefined && known !== undefined && version <= known) {
       // The snapshot shows that the entity is there, though a newer change of it is known.
       if (message['type'] === 'entitySnapshot') held.shownIn = this.beginnings;
       return undefined;
     }
-    const before = held.entity;
-    const after = entityAfter(before, message, this.merges);
-    this.held.set(key, { entity: after, shownIn: this.beginnings });
-    this.note(key, message);
-    return { kind: 'updated', before, after };
+    const isChanged = held.take(message, shownBy(message, this.feed), this.beginnings);
+    return isChanged ? { kind: 'updated', before, after: held.entity } : undefined;
   }
 
   private add(key: string, message: Frame): EntityChange | undefined {
-    const [version, gone] = [versionOf(message), this.gone.get(key)?.version];
-    // Without a version, only the creation of an entity that was there before is certainly newer than its end.
-    const isNew = gone === undefined || (version === undefined ? message['type'] === 'entityCreated' : version > gone);
-    if (!isNew) return undefined;
+    if (!this.isAfterEnd(key, message)) return undefined;
+    const gone = this.gone.get(key)?.version;
+    const shown = shownBy(message, this.feed);
+    // The load that is under way may have the entity as it was before its end.
+    const isAgain = this.removedSince?.delete(key) === true;
+    if (isAgain && this.feed.loads && shown.what !== 'whole') this.noteUnclear(key, versionOf(message));
     this.gone.delete(key);
-    this.removedSince?.delete(key);
-    const entity = entityAfter(undefined, message, this.merges);
-    this.note(key, message);
-    const after = version === undefined && gone !== undefined ? Object.freeze({ ...entity, version: gone }) : entity;
-    this.held.set(key, { entity: after, shownIn: this.beginnings });
-    return { kind: 'added', before: undefined, after };
+    const held = Held.shown(message, shown, this.beginnings, gone, this.included.get(key));
+    this.held.set(key, held);
+    return { kind: 'added', before: undefined, after: held.entity };
   }
 
-  /** Notes a message for the load that may follow. */
-  private note(key: string, message: Frame): void {
-    const parts = this.partsSince;
-    if (!parts) return;
-    if (isWhole(message, this.merges)) parts.set(key, undefined);
-    else if (!parts.has(key)) parts.set(key, [message]);
-    else parts.get(key)?.push(message);
+  /** True if a load has shown this change, or will. */
+  private has(key: string, version: number | undefined): boolean {
+    const isLoading = this.removedSince !== undefined;
+    return this.held.get(key)?.has(version, isLoading) ?? (isLoading && isOlder(version, this.included.get(key)));
+  }
+
+  /** True if the entity is not gone, or the message is newer than its end. */
+  private isAfterEnd(key: string, message: Frame): boolean {
+    const [version, gone] = [versionOf(message), this.gone.get(key)];
+    if (!gone) return true;
+    // Without a version, only the creation of an entity that was deleted is certainly newer.
+    return version === undefined ? !gone.isDeleted || message['type'] === 'entityCreated' : version > gone.version;
+  }
+
+  /** A message does not tell what has changed. */
+  private noteUnclear(key: string, version = 0): void {
+    this.unclear.set(key, Math.max(version, this.unclear.get(key) ?? 0));
   }
 
   /** The entity is gone since this version. */

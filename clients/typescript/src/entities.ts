@@ -8,6 +8,7 @@ import { filterOfEntities } from './filter.js';
 import type { EntitiesOptions, EntitiesUpdateOptions } from './live.js';
 import type { EntityFilter, Filter } from './messages.js';
 import type { OnlineTime } from './online.js';
+import { feedOf } from './shown.js';
 import { Source, type SourceOwner } from './source.js';
 import type { SubscriptionHost, SubscriptionState } from './subscription.js';
 import { shielded } from './uncaught.js';
@@ -55,7 +56,7 @@ export class Entities<Data = Record<string, unknown>> implements Iterable<[strin
   ) {
     this.completed = new Promise((resolve, reject) => ([this.resolve, this.reject] = [resolve, reject]));
     this.completed.catch(() => {});
-    this.source = this.open(new Collection(online, options.wholeEntity === false), filter, options);
+    this.source = this.open(new Collection(online, feedOf(filter, options.load !== undefined)), filter, options);
     // A program can end it inside of its constructor.
     if (this.state === 'closed') this.finish(new ClosedError());
   }
@@ -196,7 +197,7 @@ export class Entities<Data = Record<string, unknown>> implements Iterable<[strin
     const name = this.host.registry.newName(this.options.name);
     const options = { ...this.source.options, name, ...(load ? { load } : {}) };
     return new Promise((resolve, reject) => {
-      const source = this.open(this.source.collection.successor(), filter, options);
+      const source = this.open(this.source.collection.successor(feedOf(filter, options.load !== undefined)), filter, options);
       this.next = { source, resolve, reject };
       if (source.subscription.state === 'closed') this.ended(source, new ClosedError());
     });

@@ -27,43 +27,14 @@ export function versionOf({ version }: Frame): number | undefined {
   return typeof version === 'number' ? version : undefined;
 }
 
-/** True if a message has the whole entity. With `merges`, only a creation has: events have the attributes that were published. */
-export function isWhole(message: Frame, merges: boolean): boolean {
-  return !isLeftOut(message) && ((versionOf(message) !== undefined && !merges) || message['type'] === 'entityCreated');
+/** True if a version is the same as the known one, or an older one. */
+export function isOlder(version: number | undefined, known: number | undefined): boolean {
+  return version !== undefined && known !== undefined && version <= known;
 }
 
-function isLeftOut({ truncated, data }: Frame): boolean {
-  return truncated === true || data === undefined;
-}
-
-/** The entity after a message about it, which is no end of it. */
-export function entityAfter(before: Entity | undefined, message: Frame, merges: boolean): Entity {
-  const version = versionOf(message);
-  const data = message['data'] as Record<string, unknown>;
-  const hasNothing = isLeftOut(message);
-  // Unless it has the whole entity, the message has only a part of it, or nothing.
-  const [now, isPartial]: [Record<string, unknown>, boolean] =
-    isWhole(message, merges) ? [data, false]
-    : before && !hasNothing ? [merged(before.data, data, message['changedAttributes']), before.partial]
-    : before ? [before.data, true]
-    : [hasNothing ? {} : data, true];
-  return Object.freeze({
-    id: String(message['entityId']),
-    type: message['entityType'] as string | string[],
-    tenant: String(message['tenant']),
-    servicePath: String(message['servicePath']),
-    data: now,
-    version: version ?? before?.version,
-    timestamp: String(message['timestamp']),
-    partial: isPartial || message['partial'] === true,
-  });
-}
-
-/** The data after a change that names some attributes. One that has changed and has no value any more was removed. */
-function merged(before: Record<string, unknown>, data: Record<string, unknown>, changed: unknown): Record<string, unknown> {
-  const isEmpty = Object.keys(data).length === 0;
-  const removed = Array.isArray(changed) && !isEmpty ? changed.filter((name) => !Object.hasOwn(data, String(name))) : [];
-  return Object.fromEntries([...Object.entries(before).filter(([name]) => !removed.includes(name)), ...Object.entries(data)]);
+/** The greater version, if one is known. */
+export function greatest(one: number | undefined, other: number | undefined): number | undefined {
+  return one === undefined || (other !== undefined && other > one) ? other : one;
 }
 
 /** True if two values of JSON, or of another reader of it, are equal. */

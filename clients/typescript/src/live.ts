@@ -17,7 +17,8 @@ export interface EntitiesOptions {
   signal?: AbortSignal | undefined;
   /**
    * Reads the entities from another source, for example from a broker, in place of a snapshot of the service. The client calls it when
-   * the subscription is in force, and again if changes may be missing. Changes in the meantime win.
+   * the subscription is in force, and again if changes may be missing, or if an event does not tell which attributes have changed, for
+   * example a late one. Changes in the meantime win.
    */
   load?: ((signal: AbortSignal) => Iterable<LoadedEntity> | Promise<Iterable<LoadedEntity>>) | undefined;
   /** The service path of loaded entities that have none [that of the filter, or `/`]. */
@@ -34,7 +35,7 @@ export const ENTITIES_OPTIONS: readonly (keyof EntitiesOptions)[] = ['name', 'si
 /** The options of an update of a live collection. */
 export type EntitiesUpdateOptions = Pick<EntitiesOptions, 'load'>;
 
-/** The waits between two attempts to load. */
+/** The waits between two attempts to load. The shortest one is also between two loads, unless events may be missing. */
 const MIN_MS = 1000;
 const MAX_MS = 30_000;
 
@@ -45,21 +46,28 @@ const MAX_MS = 30_000;
  */
 export class Loader {
   private current: AbortController | undefined;
+  private endedAt = -Infinity;
 
+  /** `begins` is told each time that `load` is about to be called. */
   constructor(
     private readonly load: (signal: AbortSignal) => Promise<readonly Entity[]>,
+    private readonly begins: () => void,
     private readonly loaded: (entities: readonly Entity[]) => void,
     private readonly trouble: (error: EntityStreamError) => void,
   ) {}
 
-  get isUnderWay(): boolean {
-    return this.current !== undefined;
-  }
-
+  /** Loads now. */
   start(): void {
     this.stop();
     const controller = (this.current = new AbortController());
-    void this.run(controller);
+    void this.run(controller, 0);
+  }
+
+  /** Loads once more, unless a load is under way or waits. Late changes can be many, so the load waits a moment after the last one. */
+  again(): void {
+    if (this.current) return;
+    const controller = (this.current = new AbortController());
+    void this.run(controller, this.endedAt + MIN_MS - performance.now());
   }
 
   stop(): void {
@@ -67,13 +75,15 @@ export class Loader {
     this.current = undefined;
   }
 
-  private async run(controller: AbortController): Promise<void> {
+  private async run(controller: AbortController, waitMs: number): Promise<void> {
     const { signal } = controller;
     const backoff = new Backoff(MIN_MS, MAX_MS);
     signal.addEventListener('abort', () => backoff.skip());
+    if (waitMs > 0) await backoff.wait(waitMs);
     while (!signal.aborted) {
       let entities: readonly Entity[];
       try {
+        this.begins();
         entities = await this.load(signal);
       } catch (thrown) {
         if (signal.aborted) return;
@@ -83,6 +93,7 @@ export class Loader {
       }
       if (signal.aborted) return;
       this.current = undefined;
+      this.endedAt = performance.now();
       return this.loaded(entities);
     }
   }

@@ -23,6 +23,8 @@ export class Source {
   private readonly loader: Loader | undefined;
   /** True if it has been complete since the last time that its entities had to be loaded. */
   private wasFilled = false;
+  /** True if the server has the subscription, and has replayed what a lost connection missed. */
+  private isInForce = false;
 
   constructor(
     private readonly owner: SourceOwner,
@@ -35,26 +37,27 @@ export class Source {
     if (load) {
       const read = async (signal: AbortSignal) => [...(await load(signal))].map((entity) => entityOf(entity, host.tenant, servicePath));
       const loaded = (entities: Parameters<Collection['load']>[0]) => this.fill(this.collection.load(entities));
-      this.loader = new Loader(read, loaded, (error) => this.owner.error(this, error));
+      this.loader = new Loader(read, () => this.collection.begin(), loaded, (error) => this.owner.error(this, error));
     }
     this.subscription = new Subscription(host, filter, { name, signal, snapshot: !load }, {
-      began: () => this.collection.begin(),
-      accepted: () => this.loader?.start(),
+      began: () => {
+        if (!load) this.collection.begin();
+      },
+      accepted: () => this.loadNow(),
       event: (event) => this.take(event),
       snapshotItem: (item) => this.take(item),
       snapshotComplete: () => this.fill(this.collection.complete()),
       recovered: () => {
-        if (this.wasFilled) {
-          this.collection.recovered();
-          this.change(true);
-        }
-        // The lost connection has interrupted a load.
-        else this.loader?.start();
+        // Otherwise the lost connection has interrupted a load or a snapshot, or an event has left doubt.
+        if (!this.wasFilled) return this.loadNow();
+        this.isInForce = true;
+        this.collection.recovered();
+        this.change(true);
       },
       notRecovered: () => {
-        if (!this.loader) return;
+        if (!load) return;
         this.wasFilled = false;
-        this.loader.start();
+        this.loadNow();
       },
       failed: (error) => this.owner.failed(this, error),
       lost: () => this.stop(),
@@ -72,15 +75,30 @@ export class Source {
 
   private take(message: Frame): void {
     const change = this.collection.apply(message);
+    if (this.collection.isInDoubt) this.loadAgain();
     if (change) this.owner.told(this, [change]);
   }
 
   private fill(changes: readonly EntityChange[]): void {
     this.owner.told(this, changes);
     this.change(true);
+    if (this.collection.isInDoubt) this.loadAgain();
+  }
+
+  private loadNow(): void {
+    this.isInForce = true;
+    this.loader?.start();
+  }
+
+  /** Loads once more. A load that is under way may not know of the message, and without a connection the next one begins a load. */
+  private loadAgain(): void {
+    this.wasFilled = false;
+    if (this.isComplete) this.change(false);
+    if (this.isInForce) this.loader?.again();
   }
 
   private stop(): void {
+    this.isInForce = false;
     this.loader?.stop();
     this.change(false);
   }

@@ -3,9 +3,13 @@ import { test } from 'node:test';
 import { Collection, type EntityChange } from '../src/collection.js';
 import type { Entity } from '../src/entity.js';
 import type { Frame } from '../src/messages.js';
+import { feedOf } from '../src/shown.js';
 import { EntityView } from '../src/view.js';
+import { seeded } from './harness/model.js';
 
 const always = { at: () => 0 };
+const whole = feedOf({ wholeEntity: true }, false);
+const loads = feedOf({ wholeEntity: true }, true);
 const message = (type: string, id: string, version?: number, more: Frame = {}): Frame => ({
   type, tenant: 'demo', servicePath: '/', entityId: id, entityType: 'Room', timestamp: 't', ...(version === undefined ? {} : { version }),
   ...(type === 'entityDeleted' || type === 'entityLeft' ? {} : { data: { v: version } }), ...more,
@@ -17,7 +21,7 @@ const data = (collection: Collection) => Object.fromEntries([...collection.held.
 test('messages in any order, and any number of times, leave the entities of the latest versions', () => {
   const random = seeded(7);
   for (let round = 0; round < 300; round += 1) {
-    const collection = new Collection(always);
+    const collection = new Collection(always, whole);
     const messages: Frame[] = [];
     const expected = new Map<string, unknown>();
     for (const id of ['a', 'b', 'c']) {
@@ -46,7 +50,7 @@ test('messages in any order, and any number of times, leave the entities of the 
 });
 
 test('what a snapshot lacks is gone, unless a message has shown it since the beginning', () => {
-  const collection = new Collection(always);
+  const collection = new Collection(always, whole);
   collection.begin();
   for (const id of ['a', 'b', 'c']) collection.apply(message('entitySnapshot', id, 5));
   assert.deepEqual(collection.complete(), []);
@@ -60,7 +64,7 @@ test('what a snapshot lacks is gone, unless a message has shown it since the beg
 });
 
 test('an entity is a tenant, a service path and an id', () => {
-  const collection = new Collection(always);
+  const collection = new Collection(always, whole);
   for (const servicePath of ['/', '/x']) collection.apply(message('entityUpdated', 'a', 1, { servicePath }));
   assert.equal(collection.held.size, 2);
   collection.apply(message('entityDeleted', 'a', 2, { servicePath: '/x' }));
@@ -68,7 +72,7 @@ test('an entity is a tenant, a service path and an id', () => {
 });
 
 test('messages without a version are merged, and end an entity', () => {
-  const collection = new Collection(always);
+  const collection = new Collection(always, whole);
   collection.apply(message('entityCreated', 'a', undefined, { data: { x: 1, y: 1, z: 1 } }));
   collection.apply(message('entityUpdated', 'a', undefined, { data: { x: 2 }, changedAttributes: ['x', 'y'] }));
   const [{ entity }] = collection.held.values() as unknown as [{ entity: Entity }];
@@ -80,7 +84,7 @@ test('messages without a version are merged, and end an entity', () => {
 
 test('versions of entities that are gone are remembered for 15 minutes online', () => {
   let now = 0;
-  const collection = new Collection({ at: () => now });
+  const collection = new Collection({ at: () => now }, whole);
   collection.apply(message('entityDeleted', 'a', 5));
   now = 15 * 60_000;
   assert.equal(collection.apply(message('entityUpdated', 'a', 4)), undefined);
@@ -89,8 +93,26 @@ test('versions of entities that are gone are remembered for 15 minutes online', 
   assert.deepEqual(kinds([collection.apply(message('entityUpdated', 'a', 4))]), ['added a']);
 });
 
+test('an event without a version shows an entity again that had left, and not one that was deleted', () => {
+  for (const [end, expected] of [['entityLeft', 'added a'], ['entityDeleted', undefined]] as const) {
+    const collection = new Collection(always, whole);
+    collection.apply(message('entityUpdated', 'a', 5));
+    collection.apply(message(end, 'a', 6));
+    assert.deepEqual(kinds([collection.apply(message('entityUpdated', 'a', undefined, { data: { v: 7 }, state: 'unavailable' }))]), [expected]);
+    assert.equal(collection.apply(message('entityUpdated', 'a', 6)), undefined, 'an older one');
+    assert.deepEqual(kinds([collection.apply(message('entityCreated', 'a', undefined, { data: {}, state: 'unavailable' }))]), [expected ? 'updated a' : 'added a']);
+  }
+});
+
+test('an entity that is too large for the service keeps its attributes', () => {
+  const collection = new Collection(always, whole);
+  collection.apply(message('entityUpdated', 'a', 5));
+  for (const type of ['entityUpdated', 'entitySnapshot']) collection.apply(message(type, 'a', 6, { data: {}, state: 'unavailable' }));
+  assert.deepEqual([...collection.held.values()].map(({ entity: { data, version, partial } }) => [data, version, partial]), [[{ v: 5 }, 6, true]]);
+});
+
 test('a load gives way to what messages have brought or removed since the beginning', () => {
-  const collection = new Collection(always);
+  const collection = new Collection(always, loads);
   const loaded = (id: string, v: number): Entity => ({ id, type: 'Room', tenant: 'demo', servicePath: '/', data: { v }, version: undefined, timestamp: '', partial: false });
   collection.begin();
   collection.apply(message('entityUpdated', 'a', 7));
@@ -109,7 +131,7 @@ test('a load gives way to what messages have brought or removed since the beginn
 
 test('a load is merged with the parts of entities that messages have brought since the beginning', () => {
   for (const [merges, version] of [[false, undefined], [true, 5]] as const) {
-    const collection = new Collection(always, merges);
+    const collection = new Collection(always, feedOf({ wholeEntity: !merges }, true));
     const more = version === undefined ? {} : { version };
     const update = (id: string, data: object, fields: Frame = {}) => collection.apply(message('entityUpdated', id, undefined, { ...more, data, ...fields }));
     const loaded = (id: string, data: Entity['data']): Entity => ({ id, type: 'Room', tenant: 'demo', servicePath: '/', data, version: undefined, timestamp: '', partial: false });
@@ -130,13 +152,13 @@ test('a load is merged with the parts of entities that messages have brought sin
 });
 
 test('a successor begins empty, and knows what was deleted', () => {
-  const old = new Collection(always);
+  const old = new Collection(always, whole);
   for (const id of ['same', 'other', 'gone']) old.apply(message('entityUpdated', id, 5));
   old.apply(message('entityLeft', 'left', 5));
   old.apply(message('entityDeleted', 'deleted', 5));
   old.apply(message('entityDeleted', 'back', 5));
   old.apply(message('entityLeft', 'back', 7));
-  const next = old.successor();
+  const next = old.successor(whole);
   assert.equal(next.held.size, 0);
   assert.equal(next.apply(message('entityUpdated', 'deleted', 4)), undefined);
   for (const [id, version] of [['same', 5], ['other', 6], ['left', 5], ['back', 7]] as const) next.apply(message('entitySnapshot', id, version));
@@ -150,7 +172,7 @@ test('a view is what sorting the whole collection would give, after each change'
   const random = seeded(11);
   const value = ({ data }: Entity) => Number(data['v']);
   const options = { sort: (a: Entity, b: Entity) => value(b) - value(a), filter: (entity: Entity) => value(entity) % 3 !== 0, limit: 5 };
-  const collection = new Collection(always);
+  const collection = new Collection(always, whole);
   const view = new EntityView([], options, () => {});
   let told = view.values;
   view.onChange((values) => (told = values));
@@ -170,7 +192,7 @@ test('a view is what sorting the whole collection would give, after each change'
 
 test('a view keeps its order when its filter depends on more than the entities', () => {
   let passing = true;
-  const collection = new Collection(always);
+  const collection = new Collection(always, whole);
   const view = new EntityView([], { filter: () => passing }, () => {});
   const apply = (...parameters: Parameters<typeof message>) => view.take(collection.apply(message(...parameters))!);
   apply('entityUpdated', 'a', 1);
@@ -180,7 +202,7 @@ test('a view keeps its order when its filter depends on more than the entities',
 });
 
 test('a view that is made during the delivery of changes has each entity once', () => {
-  const collection = new Collection(always);
+  const collection = new Collection(always, whole);
   const changes = ['a', 'b'].map((id) => collection.apply(message('entityUpdated', id, 1))!);
   const view = new EntityView([...collection.held.values()].map(({ entity }) => entity), {}, () => {});
   for (const change of changes) view.take(change);
@@ -188,7 +210,7 @@ test('a view that is made during the delivery of changes has each entity once', 
 });
 
 test('a collection does not remember what was removed after its snapshot, or after it has resumed', () => {
-  const collection = new Collection(always);
+  const collection = new Collection(always, loads);
   const load = () => collection.load([{ id: 'a', type: 'Room', tenant: 'demo', servicePath: '/', data: {}, version: undefined, timestamp: '', partial: false }]);
   for (const settle of [() => collection.complete(), () => collection.recovered()]) {
     collection.begin();
@@ -201,14 +223,3 @@ test('a collection does not remember what was removed after its snapshot, or aft
     collection.apply(message('entityDeleted', 'a'));
   }
 });
-
-/** Random numbers that are the same in each run (mulberry32). */
-function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}

@@ -156,3 +156,107 @@ test('a loaded entity without a service path has that of the filter', async () =
   assert.equal(await pathOf('/#'), '/');
   assert.equal(await pathOf('/madrid', { servicePath: '/paris' }), '/paris');
 });
+
+test('a late change loads the entities once more', async () => {
+  const server = new Scripted();
+  await using stream = server.stream();
+  const loads: ((entities: LoadedEntity[]) => void)[] = [];
+  const load = () => new Promise<LoadedEntity[]>((resolve) => loads.push(resolve));
+  const rooms = stream.entities({}, { name: 'rooms', wholeEntity: false, load });
+  await eventually('the first load', () => loads.length === 1);
+  const peer = server.peers[0]!;
+  const late = (id: string) => peer.event(id, `p0${id}`, ['rooms'], { entityId: 'urn:a', data: { x: 2 }, version: Number(id), late: true });
+  const xOf = () => rooms.get('urn:a')?.data['x'];
+  // The load that is under way may have been read before the change.
+  late('100');
+  loads[0]!([room('a', { x: 1 })]);
+  await rooms.ready;
+  assert.deepEqual([xOf(), rooms.isComplete], [1, false]);
+  late('101');
+  await eventually('the second load', () => loads.length === 2);
+  loads[1]!([room('a', { x: 2 })]);
+  await eventually('the end of the load', () => rooms.isComplete);
+  assert.equal(xOf(), 2);
+  for (const id of ['102', '103']) late(id);
+  await eventually('the third load', () => loads.length === 3);
+  // The lost connection ends the load, and the next one begins it again.
+  peer.cut();
+  await eventually('the fourth load', () => loads.length === 4);
+  assert.equal(rooms.isComplete, false);
+  loads[3]!([room('a', { x: 3 })]);
+  await eventually('the end of the load', () => rooms.isComplete);
+  assert.deepEqual([xOf(), loads.length], [3, 4]);
+});
+
+test('what was removed while the connection was lost is not in an entity of a query that is replayed', async () => {
+  const server = new Scripted();
+  server.handle = (peer, message) => {
+    if (!message['since']) return false;
+    peer.event('e1', 'p0100', ['rooms'], { entityId: 'urn:a', data: { x: 2 }, version: 7, replayed: true });
+    return false;
+  };
+  await using stream = server.stream();
+  let loads = 0;
+  const load = () => [room('a', (loads += 1) === 1 ? { x: 1, y: 1 } : { x: 2, z: 2 })];
+  const rooms = stream.entities({ q: 'x>0' }, { name: 'rooms', wholeEntity: false, load });
+  await rooms.ready;
+  const states: unknown[] = [];
+  rooms.onChange(({ after }) => states.push(after?.data));
+  server.peers[0]!.cut();
+  await eventually('the load', () => loads === 2 && rooms.isComplete);
+  assert.deepEqual(states, [{ x: 2, z: 2 }]);
+});
+
+for (const feed of ['a snapshot', 'a load'] as const) {
+  for (const moment of ['before the socket is open', 'before the server has accepted the first filter'] as const) {
+    for (const isRefused of [false, true]) {
+      test(`an update ${moment} ${isRefused ? 'is refused' : 'succeeds'}, with ${feed}`, async () => {
+        const server = new Scripted();
+        const held: (() => void)[] = [];
+        const log: string[] = [];
+        server.handle = (peer, message) => {
+          if (message.action !== 'subscribe') return false;
+          const wanted = message.subscriptions!;
+          const answer = () => {
+            const refused = isRefused && wanted.find((each) => each['q'] === 'next');
+            if (refused) return peer.refuse(message, 'invalid_q');
+            log.push(`accepted ${wanted.map((each) => each['q']).join()}`);
+            const snapshots = wanted.filter((each) => each['snapshot']);
+            for (const { q, subscription } of snapshots) snapshotItem(peer, String(q), subscription);
+            peer.answer(message, snapshots.length > 0 ? { snapshot: snapshots.length } : {});
+          };
+          if (held.length === 0) held.push(answer);
+          else answer();
+          return true;
+        };
+        await using stream = server.stream();
+        const load = (q: string) => () => (log.push(`load ${q}`), [room(q)]);
+        const loads = feed === 'a load';
+        const rooms = stream.entities({ q: 'old' }, loads ? { load: load('old') } : {});
+        if (moment !== 'before the socket is open') await eventually('the request', () => held.length === 1);
+        const updated = codeOf(rooms.update({ q: 'next' }, loads ? { load: load('next') } : {}));
+        await eventually('the request', () => held.length === 1);
+        held[0]!();
+        assert.equal(await updated, isRefused ? 'invalid_q' : undefined);
+        await rooms.ready;
+        assert.deepEqual([ids(rooms), rooms.isComplete, rooms.state], [[isRefused ? 'old' : 'next'], true, 'active']);
+        const [accepted, loaded] = ['accepted', 'load'].map((what) => log.findIndex((each) => each.startsWith(what) && each.includes('next')));
+        assert(!loads || isRefused || (accepted! >= 0 && accepted! < loaded!), log.join());
+        assert(!isRefused || loaded === -1, log.join());
+      });
+    }
+  }
+}
+
+test('a message that closes the connection makes a collection incomplete until the next one', async () => {
+  const server = new Scripted();
+  server.handle = (peer, { subscriptions }) => subscriptions?.some((each) => each['q'] === 'large') && (peer.cut(1009), true);
+  await using stream = server.stream();
+  const rooms = stream.entities({}, { load: () => [room('a')] });
+  await rooms.ready;
+  const told: boolean[] = [];
+  rooms.on('complete', (isComplete) => told.push(isComplete));
+  assert.equal(await codeOf(rooms.update({ q: 'large' })), 'message_too_large');
+  await eventually('the next connection', () => rooms.isComplete && server.peers.length === 2);
+  assert.deepEqual([told, ids(rooms)], [[false, true], ['a']]);
+});

@@ -238,10 +238,12 @@ check('a collection is seeded from a broker without a gap', {}, async (open, loc
   await until('the change', () => rooms.has('urn:changed'));
   assert.equal(rooms.isComplete, false);
   await until('the deletion', () => kinds.includes('entityDeleted'));
-  answer([['urn:changed', 1], ['urn:deleted', 1], ['urn:same', 3], ['urn:other', 9]].map(([id, t]) => ({ id: String(id), type: 'Room', t })));
+  answer([['urn:changed', 1], ['urn:deleted', 1], ['urn:same', 3], ['urn:other', 9]].map(([id, t]) => ({ id: String(id), type: 'Room', t, h: 1 })));
   await rooms.ready;
   assert.deepEqual([...rooms].map(([id, { data }]) => [id, data['t']]).sort(), [['urn:changed', 5], ['urn:other', 9], ['urn:same', 3]]);
-  assert.deepEqual(changes, ['added urn:changed', 'added urn:same', 'added urn:other']);
+  // The service has not seen its creation, and so does not know the attribute `h`.
+  assert.deepEqual([rooms.get('urn:changed')?.data, rooms.get('urn:changed')?.partial], [{ t: 5, h: 1 }, false]);
+  assert.deepEqual(changes, ['added urn:changed', 'updated urn:changed', 'added urn:same', 'added urn:other']);
   assert.deepEqual(coldest.values.map(({ id }) => id), ['urn:same', 'urn:changed']);
 });
 

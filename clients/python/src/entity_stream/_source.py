@@ -23,6 +23,8 @@ Load = Callable[[], "Iterable[Mapping[str, Any]] | Awaitable[Iterable[Mapping[st
 #: The pause before a load that failed is tried again, in seconds. It doubles up to the longest.
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 30.0
+#: The shortest time between two loads, in seconds, unless events may be missing.
+LOAD_INTERVAL = 1.0
 
 #: Starts a task that ends with the stream at the latest.
 Start = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"]
@@ -62,6 +64,11 @@ class Source:
         self._needs_load = load is not None
         self._connections = 0
         self._is_online = False
+        #: True if the server has the subscription, and has replayed what a lost connection missed.
+        self._is_in_force = False
+        #: True if the next load need not be at once.
+        self._may_wait = False
+        self._loaded_at = -LOAD_INTERVAL
         self._is_over = False
 
     def begin(self, subscription: Subscription, *, is_online: bool) -> None:
@@ -79,12 +86,16 @@ class Source:
             self._connections += 1
             self.collection.connected(time.monotonic())
         else:
+            self._is_in_force = False
             self.collection.disconnected(time.monotonic())
 
     def take(self, item: Item) -> None:
         """Takes an item of its subscription."""
         if isinstance(item, EntityEvent):
-            if change := self.collection.apply(item, time.monotonic()):
+            change = self.collection.apply(item, time.monotonic())
+            if self.collection.is_in_doubt:
+                self._doubt()
+            if change:
                 self._owner.told(self, [change])
         elif isinstance(item, SnapshotComplete):
             if self.load is None:
@@ -93,12 +104,14 @@ class Source:
         elif isinstance(item, NotRecovered):
             if self.load is not None:
                 self._needs_load = True
-                self._load_again()
+                self._load_now()
         elif isinstance(item, Recovered):
             if self._needs_load:
-                self._load_again()
-            elif self.is_filled:
-                self.collection.is_complete = True
+                self._load_now()
+            else:
+                self._is_in_force = True
+                # A load that is under way completes it.
+                self.collection.is_complete = self.is_filled and not self._is_loading
 
     def stop(self) -> None:
         """Loads nothing more."""
@@ -121,17 +134,38 @@ class Source:
             await subscription.ready
         except EntityStreamError:
             return
+        self._load_now()
+
+    def _load_now(self) -> None:
+        self._is_in_force, self._may_wait = True, False
         self._load_again()
 
+    def _doubt(self) -> None:
+        """An event did not tell what has changed. Without a connection, the next one begins the load."""
+        self._needs_load = self._may_wait = True
+        self.collection.is_complete = False
+        if self._is_in_force:
+            self._load_again()
+
     def _load_again(self) -> None:
-        if not self._is_over and (self._loading is None or self._loading.done()):
+        if not self._is_over and not self._is_loading:
             self._loading = self._start(self._run_load())
+
+    @property
+    def _is_loading(self) -> bool:
+        return self._loading is not None and not self._loading.done()
 
     async def _run_load(self) -> None:
         wait = FIRST_PAUSE
         while self._needs_load and self.load is not None and not self._is_over:
+            if self._may_wait:
+                # Late changes can be many.
+                await asyncio.sleep(max(0.0, self._loaded_at + LOAD_INTERVAL - time.monotonic()))
+            if not self._is_online:
+                # The verdict of the next connection begins the load.
+                return
             connection = self._connections
-            self._needs_load = False
+            self._needs_load = self._may_wait = False
             self.collection.load_begins()
             try:
                 entities = await apart(_loaded(self.load, self._tenant, self._path))
@@ -149,8 +183,11 @@ class Source:
                 # Events may have been missed while the function read the entities.
                 self._needs_load = True
                 continue
-            self._owner.told(self, self.collection.loaded(entities, time.monotonic()))
+            self._loaded_at = time.monotonic()
+            self._owner.told(self, self.collection.loaded(entities, self._loaded_at))
             self._fill()
+            if self.collection.is_in_doubt:
+                self._doubt()
 
     @property
     def _path(self) -> str:

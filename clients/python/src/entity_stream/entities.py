@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from ._checks import check_function, check_functions, named_options
 from ._core.collection import Collection
+from ._core.shown import Feed
 from ._source import Load, Source, Start
 from .buffer import Buffer, Loop, Overflow
 from .dataframe import to_dataframe
@@ -62,7 +63,7 @@ class Entities(Mapping[str, Entity]):
     ) -> None:
         self._tenant, self._on_change, self._guard, self._report, self._start = tenant, on_change, guard, report, start
         self._subscribe, self._merges = subscribe, merges
-        self._source = self._new_source(Collection(merges=merges), filter, load)
+        self._source = self._new_source(Collection(Feed.of(filter, loads=load is not None)), filter, load)
         #: The updates that wait for their turn, and the one that is under way.
         self._updates: deque[_Update] = deque()
         self._updating: tuple[_Update, Source] | None = None
@@ -295,7 +296,9 @@ class Entities(Mapping[str, Entity]):
     def _next_update(self) -> None:
         while self._updates and self._updating is None and self._end is None:
             update = self._updates.popleft()
-            source = self._new_source(self._source.collection.successor(), update.filter, update.load or self._source.load)
+            load = update.load or self._source.load
+            collection = self._source.collection.successor(Feed.of(update.filter, loads=load is not None))
+            source = self._new_source(collection, update.filter, load)
             self._updating = update, source
             try:
                 self._attach(source)

@@ -155,9 +155,10 @@ class EntityStream:
         """The entities that match a filter, kept up to date. Await `ready` of the result.
 
         The service's snapshot fills the collection. With `load` this function does: it is called after the subscription is in
-        force, and after each gap that was not recovered, and returns the entities of a broker. If it fails, `on_error` gets a
-        `LoadError`, and the function is called again after a pause. `whole_entity=False` is for services without entity state:
-        the collection then merges the attributes of each event.
+        force, and returns the entities of a broker. It is called again after each gap that was not recovered, and after an event
+        that does not tell which attributes have changed, for example a late one. If it fails, `on_error` gets a `LoadError`, and
+        the function is called again after a pause. `whole_entity=False` is for services without entity state: the collection
+        then merges the attributes of each event.
         """
         chosen = chosen_filter(filter, fields, _ENTITIES)
         check_flags(whole_entity=whole_entity)

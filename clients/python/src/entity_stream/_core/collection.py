@@ -1,8 +1,9 @@
 """A collection of entities.
 
 Invariants:
-- A message never replaces what the collection knows by an older version, also if the entity is gone. So the order in which
-  messages arrive, and their repetition, make no difference.
+- A message never replaces what is newer, also if the entity is gone. So the order in which messages arrive, and their repetition,
+  make no difference. In a collection that is loaded, this holds for each attribute.
+- A message that does not tell what has changed changes nothing in a collection that is loaded: the next load shows it.
 - At the end of a snapshot the collection holds exactly the entities that match: those of the snapshot, those that messages of
   the same connection have added or changed, and no others.
 - The changes that it returns lead from each of its states to the next.
@@ -13,11 +14,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from copy import copy
-from dataclasses import dataclass, replace
 
-from ..entity import Change, Entity, is_whole
+from ..entity import Change, Entity
 from ..events import EntityEvent
+from .held import Held, greatest, is_older
 from .online_time import OnlineTime
+from .shown import Feed, is_unclear, shown_by
 
 #: The id, the service path and the tenant. Keys are in the order of the ids.
 Key = tuple[str, str, str]
@@ -27,28 +29,30 @@ GONE_SECONDS = 15 * 60.0
 GONE_MOST = 100_000
 
 
-@dataclass
-class _Held:
-    entity: Entity
-    #: The number of the last connection that showed that the entity is there.
-    shown_by: int
-
-
 class Collection:
     """The entities that match a subscription."""
 
-    def __init__(self, *, merges: bool = False) -> None:
-        self._merges = merges
-        self._held: dict[Key, _Held] = {}
+    def __init__(self, feed: Feed | None = None) -> None:
+        self._feed = feed or Feed()
+        self._held: dict[Key, Held] = {}
         self._gone = _Gone()
         #: Those of them that were deleted.
         self._deleted = _Gone()
         self._online = OnlineTime()
-        self._connections = 0
-        #: The events since the present load began about entities of which they have only a part. `None` for an entity of which an
-        #: event has had the whole, or that is gone. The whole is `None` if no load is under way.
-        self._since: dict[Key, list[EntityEvent] | None] | None = None
+        #: The number of connections, or of loads.
+        self._beginnings = 0
+        #: The entities that events have removed since the present load began. `None` if no load is under way.
+        self._removed: set[Key] | None = None
+        #: The entities that another load has to show, with the greatest version of the unclear messages.
+        self._unclear: dict[Key, int] = {}
+        #: Those before the load that is under way. It knows of these changes, and of all before them.
+        self._included: dict[Key, int] = {}
         self.is_complete = False
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """True if another load has to show what messages did not tell."""
+        return bool(self._unclear)
 
     def entities(self) -> list[Entity]:
         """The entities, in the order of their ids."""
@@ -59,9 +63,9 @@ class Collection:
         held = self._held.get(key)
         return held.entity if held is not None else None
 
-    def successor(self) -> Collection:
+    def successor(self, feed: Feed) -> Collection:
         """An empty collection for another filter. Late changes do not bring entities back that were deleted."""
-        other = Collection(merges=self._merges)
+        other = Collection(feed)
         other._online = copy(self._online)
         other._gone, other._deleted = self._deleted.copy(), self._deleted.copy()
         return other
@@ -81,7 +85,8 @@ class Collection:
 
     def connected(self, now: float) -> None:
         self._online.online(now)
-        self._connections += 1
+        if not self._feed.loads:
+            self._beginnings += 1
 
     def disconnected(self, now: float) -> None:
         self._online.offline(now)
@@ -91,81 +96,92 @@ class Collection:
         """Takes an event, or an entity of a snapshot."""
         key, time = (event.entity_id, event.service_path, event.tenant), self._online.at(now)
         self._gone.forget(time)
-        if event.type == "entityDeleted" and event.version is not None:
-            self._deleted.insert(key, event.version, time)
+        if self._feed.loads and self._has(key, event.version):
+            return None
+        if is_unclear(event, self._feed):
+            if self._is_after_end(key, event):
+                self._note_unclear(key, event.version)
+            return None
         if event.type in ("entityDeleted", "entityLeft"):
-            return self._remove(key, event.version, time)
+            return self._remove(key, event, time)
         return self._put(key, event)
 
     def snapshot_complete(self, now: float) -> list[Change]:
         """The snapshot is complete. Removes the entities that it lacks."""
         self.is_complete = True
-        lacking = [key for key, held in self._held.items() if held.shown_by < self._connections]
-        return self._drop(lacking, now)
+        return self._drop(now)
 
     def load_begins(self) -> None:
         """The program reads the entities elsewhere. Events from now on are newer."""
-        self._since = {}
+        self._beginnings += 1
+        self._removed = set()
+        for key, version in self._unclear.items():
+            self._included[key] = max(version, self._included.get(key, 0))
+        self._unclear = {}
+        for key, held in self._held.items():
+            held.begin(self._included.get(key))
 
     def loaded(self, entities: Iterable[Entity], now: float) -> list[Change]:
         """Takes the entities that the program has read, and removes all others."""
         self.is_complete = True
-        since, self._since = self._since or {}, None
+        removed, self._removed = self._removed or set(), None
         changes: list[Change] = []
         there: set[Key] = set()
+
+        def take(held: Held, entity: Entity | None) -> None:
+            before = held.entity
+            if held.load(entity, self._beginnings):
+                changes.append(Change("updated", before, held.entity))
+
         for entity in entities:
             key = (entity.id, entity.service_path, entity.tenant)
+            if key in removed:
+                continue
             there.add(key)
-            held, parts = self._held.get(key), since.get(key)
-            if key not in since:
-                known = held.entity.version if held is not None else self._gone.version(key)
-                self._gone.remove(key)
-                changes += self._set(key, replace(entity, version=known))
-            elif held is not None and parts is not None:
-                for part in parts:
-                    entity = Entity.after(entity, part, merges=True)
-                changes += self._set(key, replace(held.entity, data=entity.data, is_partial=entity.is_partial))
-        lacking = [key for key in self._held if key not in there and key not in since]
-        return changes + self._drop(lacking, now)
+            held = self._held.get(key)
+            if held is not None:
+                take(held, entity)
+                continue
+            added = Held.loaded(entity, self._beginnings, self._gone.version(key), self._included.get(key))
+            self._gone.remove(key)
+            self._held[key] = added
+            changes.append(Change("added", None, added.entity))
+        changes += self._drop(now)
+        for key, held in self._held.items():
+            # It was gone when the entities were read, and events have made it again.
+            if key not in there:
+                take(held, None)
+        for key, version in self._included.items():
+            if key not in self._held:
+                self._gone.insert(key, version, self._online.at(now))
+        self._included = {}
+        return changes
 
-    def _note(self, key: Key, event: EntityEvent) -> None:
-        """Notes an event that has changed an entity, for the load that is under way."""
-        if self._since is None:
-            return
-        if not event.partial and is_whole(event, merges=self._merges):
-            self._since[key] = None
-            return
-        parts = self._since.setdefault(key, [])
-        if parts is not None:
-            # The load knows the attributes that the service does not know.
-            parts.append(replace(event, type="entityUpdated", partial=False) if event.partial else event)
-
-    def _set(self, key: Key, entity: Entity) -> list[Change]:
-        held = self._held.get(key)
-        self._held[key] = _Held(entity, self._connections)
-        if held is None:
-            return [Change("added", None, entity)]
-        return [] if held.entity.data == entity.data else [Change("updated", held.entity, entity)]
-
-    def _drop(self, keys: list[Key], now: float) -> list[Change]:
+    def _drop(self, now: float) -> list[Change]:
+        """Removes the entities that nothing has shown since the beginning."""
         changes, time = [], self._online.at(now)
-        for key in sorted(keys):
+        for key in sorted(key for key, held in self._held.items() if held.shown_in < self._beginnings):
             entity = self._held.pop(key).entity
             if entity.version is not None:
                 self._gone.insert(key, entity.version, time)
             changes.append(Change("removed", entity, None))
         return changes
 
-    def _remove(self, key: Key, version: int | None, time: float) -> Change | None:
-        held = self._held.get(key)
+    def _remove(self, key: Key, event: EntityEvent, time: float) -> Change | None:
+        held, version = self._held.get(key), event.version
         known = held.entity.version if held is not None else None
-        if version is not None and known is not None and version < known:
+        if event.type == "entityDeleted" and (last := version if version is not None else known) is not None:
+            self._deleted.insert(key, last, time)
+        if held is not None and version is not None and known is not None and version < known:
+            # Newer changes have shown only some of the attributes that the entity has after this end.
+            if self._feed.loads:
+                held.include(version)
+                self._note_unclear(key, known)
             return None
-        if self._since is not None:
-            self._since[key] = None
-        versions = [each for each in (version, known) if each is not None]
-        if versions:
-            self._gone.insert(key, max(versions), time)
+        if self._removed is not None:
+            self._removed.add(key)
+        if (gone := greatest(version, known)) is not None:
+            self._gone.insert(key, gone, time)
         if held is None:
             return None
         del self._held[key]
@@ -175,32 +191,49 @@ class Collection:
         held = self._held.get(key)
         if held is None:
             return self._add(key, event)
-        known = held.entity.version
-        if event.version is not None and known is not None and event.version <= known:
+        before = held.entity
+        if not self._feed.loads and is_older(event.version, before.version):
             # The snapshot shows that the entity is there, though a newer change of it is known.
             if event.is_snapshot:
-                held.shown_by = self._connections
+                held.shown_in = self._beginnings
             return None
-        before, after = held.entity, Entity.after(held.entity, event, merges=self._merges)
-        held.entity, held.shown_by = after, self._connections
-        self._note(key, event)
-        return Change("updated", before, after)
+        is_changed = held.take(event, shown_by(event, self._feed), self._beginnings)
+        return Change("updated", before, held.entity) if is_changed else None
 
     def _add(self, key: Key, event: EntityEvent) -> Change | None:
-        gone = self._gone.version(key)
-        # Without a version, only the creation of an entity that was there before is certainly newer than its end.
-        is_newer = event.version > gone if event.version is not None and gone is not None else event.type == "entityCreated"
-        if gone is not None and not is_newer:
+        if not self._is_after_end(key, event):
             return None
+        shown = shown_by(event, self._feed)
+        if self._removed is not None and key in self._removed:
+            self._removed.remove(key)
+            if shown.what != "whole":
+                # The load that is under way may have the entity as it was before its end.
+                self._note_unclear(key, event.version)
+        held = Held.shown(event, shown, self._beginnings, self._gone.version(key), self._included.get(key))
         self._gone.remove(key)
-        if self._since is not None:
-            self._since.pop(key, None)
-        self._note(key, event)
-        entity = Entity.after(None, event, merges=self._merges)
-        if gone is not None and (entity.version is None or entity.version < gone):
-            entity = replace(entity, version=gone)
-        self._held[key] = _Held(entity, self._connections)
-        return Change("added", None, entity)
+        self._held[key] = held
+        return Change("added", None, held.entity)
+
+    def _has(self, key: Key, version: int | None) -> bool:
+        """True if a load has shown this change, or will."""
+        held, is_loading = self._held.get(key), self._removed is not None
+        if held is not None:
+            return held.has(version, is_loading=is_loading)
+        return is_loading and is_older(version, self._included.get(key))
+
+    def _is_after_end(self, key: Key, event: EntityEvent) -> bool:
+        """True if the entity is not gone, or the event is newer than its end."""
+        gone, deleted = self._gone.version(key), self._deleted.version(key)
+        if gone is None:
+            return True
+        if event.version is not None:
+            return event.version > gone
+        # Without a version, only the creation of an entity that was deleted is certainly newer.
+        return event.type == "entityCreated" or deleted is None or deleted < gone
+
+    def _note_unclear(self, key: Key, version: int | None) -> None:
+        """A message does not tell what has changed."""
+        self._unclear[key] = max(version or 0, self._unclear.get(key, 0))
 
 
 class _Gone:

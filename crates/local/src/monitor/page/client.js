@@ -179,32 +179,11 @@ function entityKey(tenant, servicePath, id) {
 function versionOf({ version }) {
 	return typeof version === "number" ? version : void 0;
 }
-function isWhole(message, merges) {
-	return !isLeftOut(message) && (versionOf(message) !== void 0 && !merges || message["type"] === "entityCreated");
+function isOlder(version, known) {
+	return version !== void 0 && known !== void 0 && version <= known;
 }
-function isLeftOut({ truncated, data }) {
-	return truncated === true || data === void 0;
-}
-function entityAfter(before, message, merges) {
-	const version = versionOf(message);
-	const data = message["data"];
-	const hasNothing = isLeftOut(message);
-	const [now, isPartial] = isWhole(message, merges) ? [data, false] : before && !hasNothing ? [merged(before.data, data, message["changedAttributes"]), before.partial] : before ? [before.data, true] : [hasNothing ? {} : data, true];
-	return Object.freeze({
-		id: String(message["entityId"]),
-		type: message["entityType"],
-		tenant: String(message["tenant"]),
-		servicePath: String(message["servicePath"]),
-		data: now,
-		version: version ?? before?.version,
-		timestamp: String(message["timestamp"]),
-		partial: isPartial || message["partial"] === true
-	});
-}
-function merged(before, data, changed) {
-	const isEmpty = Object.keys(data).length === 0;
-	const removed = Array.isArray(changed) && !isEmpty ? changed.filter((name) => !Object.hasOwn(data, String(name))) : [];
-	return Object.fromEntries([...Object.entries(before).filter(([name]) => !removed.includes(name)), ...Object.entries(data)]);
+function greatest(one, other) {
+	return one === void 0 || other !== void 0 && other > one ? other : one;
 }
 function isEqual(a, b) {
 	if (Object.is(a, b)) return true;
@@ -213,23 +192,201 @@ function isEqual(a, b) {
 	const [left, right] = [a, b];
 	return names.length === others.length && names.every((name) => Object.hasOwn(right, name) && isEqual(left[name], right[name]));
 }
+// src/held.ts
+var Held = class Held {
+	now;
+	floor;
+	marks = new Map();
+	lack;
+	isWhole = false;
+	wholeIn;
+	begunAt;
+	shownIn = -1;
+	constructor(now) {
+		this.now = now;
+	}
+	static shown(message, shown, beginning, floor, begunAt) {
+		const { tenant, servicePath, entityId, entityType, timestamp } = message;
+		const held = new Held({
+			id: String(entityId),
+			type: entityType,
+			tenant: String(tenant),
+			servicePath: String(servicePath),
+			data: {},
+			version: floor,
+			timestamp: String(timestamp),
+			partial: true
+		});
+		held.floor = floor;
+		held.begunAt = greatest(floor, begunAt);
+		held.take(message, shown, beginning);
+		return held;
+	}
+	static loaded(entity, beginning, floor, begunAt) {
+		const held = new Held(Object.freeze({
+			...entity,
+			version: floor
+		}));
+		held.floor = held.begunAt = greatest(floor, begunAt);
+		held.isWhole = true;
+		held.shownIn = beginning;
+		return held;
+	}
+	get entity() {
+		return this.now;
+	}
+	keep(entity) {
+		this.now = entity;
+	}
+	begin(included) {
+		this.begunAt = greatest(this.now.version, included);
+	}
+	take(message, { what, attributes, removed, isPartial }, beginning) {
+		const version = versionOf(message);
+		const isNewer = version === void 0 || this.now.version === void 0 || version > this.now.version;
+		const mark = {
+			version,
+			since: beginning
+		};
+		this.shownIn = beginning;
+		let isChanged = isNewer;
+		let data = attributes;
+		if (what !== "whole" || !isNewer || isOlder(version, this.floor) || this.marks.size > 0) {
+			const values = new Map(Object.entries(this.now.data));
+			const set = (name, change) => {
+				if (isOlder(version, this.versionOf(name))) return;
+				change();
+				isChanged = true;
+				if (what !== "whole") this.marks.set(name, {
+					...mark,
+					version: version ?? this.marks.get(name)?.version
+				});
+			};
+			const isGone = (name) => what === "whole" && !Object.hasOwn(attributes, name);
+			for (const name of [...removed, ...[...values.keys()].filter(isGone)]) set(name, () => values.delete(name));
+			for (const [name, value] of Object.entries(attributes)) set(name, () => values.set(name, value));
+			data = Object.fromEntries(values);
+		}
+		const isCurrent = !isOlder(version, this.floor);
+		if (isCurrent && what === "nothing" && !isOlder(version, this.lack?.version)) this.lack = mark;
+		if (isCurrent && what === "whole") this.raise(mark, !isPartial);
+		isChanged ||= this.now.partial !== this.isPartial;
+		if (isChanged) this.become(data, isNewer ? message : void 0);
+		return isChanged;
+	}
+	has(version, isLoading) {
+		return isOlder(version, isLoading ? greatest(this.floor, this.begunAt) : this.floor);
+	}
+	include(version) {
+		this.floor = greatest(this.floor, version);
+		for (const [name, mark] of this.marks) if (isOlder(mark.version, version)) this.marks.delete(name);
+	}
+	load(loaded, beginning) {
+		if (this.wholeIn === beginning) return false;
+		const data = new Map(Object.entries(loaded?.data ?? {}));
+		for (const [name, { since }] of this.marks) if (since !== beginning) this.marks.delete(name);
+		else if (Object.hasOwn(this.now.data, name)) data.set(name, this.now.data[name]);
+		else data.delete(name);
+		if (this.lack?.since !== beginning) this.lack = void 0;
+		this.floor = greatest(this.floor, this.begunAt);
+		this.isWhole = loaded !== void 0;
+		const before = this.now;
+		const { type, timestamp } = this.shownIn === beginning || !loaded ? before : loaded;
+		this.now = {
+			...before,
+			type,
+			timestamp
+		};
+		this.shownIn = beginning;
+		this.become(Object.fromEntries(data), void 0);
+		const isSame = before.partial === this.now.partial && isEqual(before.type, type) && isEqual(before.data, this.now.data);
+		if (isSame) this.now = before;
+		return !isSame;
+	}
+	raise({ version, since }, isWhole) {
+		this.isWhole = isWhole;
+		if (version === void 0 || this.lack?.version === void 0 || version >= this.lack.version) this.lack = void 0;
+		if (isWhole) this.wholeIn = since;
+		for (const [name, mark] of this.marks) if (mark.version === void 0) this.marks.delete(name);
+		if (version !== void 0) this.include(version);
+	}
+	become(data, message) {
+		const { now } = this;
+		const version = message && versionOf(message);
+		this.now = Object.freeze({
+			...now,
+			type: message ? message["entityType"] : now.type,
+			timestamp: message ? String(message["timestamp"]) : now.timestamp,
+			version: version ?? now.version,
+			data,
+			partial: this.isPartial
+		});
+	}
+	get isPartial() {
+		return !this.isWhole || this.lack !== void 0;
+	}
+	versionOf(name) {
+		return greatest(this.floor, this.marks.get(name)?.version);
+	}
+};
+// src/shown.ts
+function feedOf({ wholeEntity = false, q, geoQ }, loads) {
+	return {
+		loads,
+		merges: !wholeEntity,
+		follows: wholeEntity || q !== void 0 || geoQ !== void 0
+	};
+}
+function shownBy(message, { loads, merges }) {
+	const { truncated, state, changedAttributes } = message;
+	const data = message["data"];
+	const hasVersion = versionOf(message) !== void 0;
+	const isPartial = message["partial"] === true;
+	if (truncated === true || data === void 0 || hasVersion && state === "unavailable") return {
+		what: "nothing",
+		attributes: {},
+		removed: [],
+		isPartial
+	};
+	const isWhole = (message["type"] === "entityCreated" || hasVersion && !merges) && !(loads && isPartial);
+	const isEmpty = Object.keys(data).length === 0;
+	const removed = (Array.isArray(changedAttributes) && !isEmpty ? changedAttributes.map(String) : []).filter((name) => !Object.hasOwn(data, name));
+	return {
+		what: isWhole ? "whole" : "part",
+		attributes: data,
+		removed,
+		isPartial
+	};
+}
+function isUnclear(message, feed) {
+	const { type, late, replayed } = message;
+	if (!feed.loads || type === "entityLeft") return false;
+	if (type === "entityDeleted") return late === true && feed.merges;
+	const isWhole = () => shownBy(message, feed).what === "whole";
+	if (late === true) return feed.merges || !isWhole();
+	return replayed === true && feed.follows && versionOf(message) !== void 0 && !isWhole();
+}
 // src/collection.ts
 const TIME_MS$1 = 9e5;
 const MOST$1 = 1e5;
 var Collection = class Collection {
 	online;
-	merges;
+	feed;
 	held = new Map();
 	gone = new Map();
 	removedSince;
-	partsSince;
+	unclear = new Map();
+	included = new Map();
 	beginnings = 0;
-	constructor(online, merges = false) {
+	constructor(online, feed) {
 		this.online = online;
-		this.merges = merges;
+		this.feed = feed;
 	}
-	successor() {
-		const other = new Collection(this.online, this.merges);
+	get isInDoubt() {
+		return this.unclear.size > 0;
+	}
+	successor(feed) {
+		const other = new Collection(this.online, feed);
 		for (const [key, gone] of this.gone) if (gone.isDeleted) other.gone.set(key, gone);
 		return other;
 	}
@@ -248,7 +405,7 @@ var Collection = class Collection {
 				before,
 				after
 			});
-			else if (isEqual(before, after)) now.entity = before;
+			else if (isEqual(before, after)) now.keep(before);
 			else changes.push({
 				kind: "updated",
 				before,
@@ -260,18 +417,25 @@ var Collection = class Collection {
 	begin() {
 		this.beginnings += 1;
 		this.removedSince = new Set();
-		this.partsSince = new Map();
+		for (const [key, version] of this.unclear) this.included.set(key, Math.max(version, this.included.get(key) ?? 0));
+		this.unclear.clear();
+		for (const [key, held] of this.held) held.begin(this.included.get(key));
 	}
 	recovered() {
-		this.removedSince = this.partsSince = void 0;
+		this.removedSince = void 0;
 	}
 	apply(message) {
 		this.forget();
 		const key = entityKey(String(message["tenant"]), String(message["servicePath"]), String(message["entityId"]));
+		if (this.feed.loads && this.has(key, versionOf(message))) return void 0;
+		if (isUnclear(message, this.feed)) {
+			if (this.isAfterEnd(key, message)) this.noteUnclear(key, versionOf(message));
+			return;
+		}
 		return message["type"] === "entityDeleted" || message["type"] === "entityLeft" ? this.remove(key, message) : this.put(key, message);
 	}
 	complete() {
-		this.removedSince = this.partsSince = void 0;
+		this.removedSince = void 0;
 		return [...this.held].filter(([, { shownIn }]) => shownIn < this.beginnings).map(([key, { entity }]) => {
 			this.held.delete(key);
 			if (entity.version !== void 0) this.bury(key, entity.version, false);
@@ -283,106 +447,103 @@ var Collection = class Collection {
 		});
 	}
 	load(entities) {
-		return [...entities.flatMap((loaded) => {
-			const key = entityKey(loaded.tenant, loaded.servicePath, loaded.id);
-			const held = this.held.get(key);
-			if (this.removedSince?.has(key)) return [];
-			const isShown = held?.shownIn === this.beginnings;
-			const parts = isShown ? this.partsSince?.get(key) : [];
-			if (!parts) return [];
-			const { data, partial } = parts.reduce((entity, message) => entityAfter(entity, message, this.merges), loaded);
-			const { version, timestamp } = isShown && held?.entity || {
-				...loaded,
-				version: held?.entity.version ?? this.gone.get(key)?.version
-			};
-			const after = Object.freeze({
-				...loaded,
-				data,
-				partial,
-				version,
-				timestamp
-			});
-			this.gone.delete(key);
-			this.held.set(key, {
-				entity: after,
-				shownIn: this.beginnings
-			});
-			return [held ? {
+		const changes = [];
+		const keys = new Set();
+		const take = (held, loaded) => {
+			const before = held.entity;
+			if (held.load(loaded, this.beginnings)) changes.push({
 				kind: "updated",
-				before: held.entity,
-				after
-			} : {
-				kind: "added",
-				before: void 0,
-				after
-			}];
-		}), ...this.complete()];
+				before,
+				after: held.entity
+			});
+		};
+		for (const loaded of entities) {
+			const key = entityKey(loaded.tenant, loaded.servicePath, loaded.id);
+			if (this.removedSince?.has(key)) continue;
+			keys.add(key);
+			const held = this.held.get(key);
+			if (held) take(held, loaded);
+			else {
+				const added = Held.loaded(loaded, this.beginnings, this.gone.get(key)?.version, this.included.get(key));
+				this.gone.delete(key);
+				this.held.set(key, added);
+				changes.push({
+					kind: "added",
+					before: void 0,
+					after: added.entity
+				});
+			}
+		}
+		changes.push(...this.complete());
+		for (const [key, held] of this.held) if (!keys.has(key)) take(held, void 0);
+		for (const [key, version] of this.included) if (!this.held.has(key)) this.bury(key, version, false);
+		this.included.clear();
+		return changes;
 	}
 	remove(key, message) {
 		const version = versionOf(message);
+		const isDeleted = message["type"] === "entityDeleted";
 		const held = this.held.get(key);
-		const known = held?.entity.version;
-		if (version !== void 0 && known !== void 0 && version < known) return void 0;
+		const before = held?.entity;
+		const known = before?.version;
+		if (held && before && version !== void 0 && known !== void 0 && version < known) {
+			if (this.feed.loads) {
+				held.include(version);
+				this.noteUnclear(key, known);
+			}
+			return;
+		}
 		this.removedSince?.add(key);
-		this.partsSince?.delete(key);
 		const last = known === void 0 ? version : Math.max(known, version ?? known);
-		if (last !== void 0) this.bury(key, last, message["type"] === "entityDeleted");
-		if (!held) return void 0;
+		if (last !== void 0) this.bury(key, last, isDeleted);
+		if (!before) return void 0;
 		this.held.delete(key);
 		return {
 			kind: "removed",
-			before: held.entity,
+			before,
 			after: void 0
 		};
 	}
 	put(key, message) {
 		const held = this.held.get(key);
 		if (!held) return this.add(key, message);
-		const [version, known] = [versionOf(message), held.entity.version];
-		if (version !== void 0 && known !== void 0 && version <= known) {
+		const before = held.entity;
+		const [version, known] = [versionOf(message), before.version];
+		if (!this.feed.loads && version !== void 0 && known !== void 0 && version <= known) {
 			if (message["type"] === "entitySnapshot") held.shownIn = this.beginnings;
 			return;
 		}
-		const before = held.entity;
-		const after = entityAfter(before, message, this.merges);
-		this.held.set(key, {
-			entity: after,
-			shownIn: this.beginnings
-		});
-		this.note(key, message);
-		return {
+		return held.take(message, shownBy(message, this.feed), this.beginnings) ? {
 			kind: "updated",
 			before,
-			after
-		};
+			after: held.entity
+		} : void 0;
 	}
 	add(key, message) {
-		const [version, gone] = [versionOf(message), this.gone.get(key)?.version];
-		if (!(gone === void 0 || (version === void 0 ? message["type"] === "entityCreated" : version > gone))) return void 0;
+		if (!this.isAfterEnd(key, message)) return void 0;
+		const gone = this.gone.get(key)?.version;
+		const shown = shownBy(message, this.feed);
+		if (this.removedSince?.delete(key) === true && this.feed.loads && shown.what !== "whole") this.noteUnclear(key, versionOf(message));
 		this.gone.delete(key);
-		this.removedSince?.delete(key);
-		const entity = entityAfter(void 0, message, this.merges);
-		this.note(key, message);
-		const after = version === void 0 && gone !== void 0 ? Object.freeze({
-			...entity,
-			version: gone
-		}) : entity;
-		this.held.set(key, {
-			entity: after,
-			shownIn: this.beginnings
-		});
+		const held = Held.shown(message, shown, this.beginnings, gone, this.included.get(key));
+		this.held.set(key, held);
 		return {
 			kind: "added",
 			before: void 0,
-			after
+			after: held.entity
 		};
 	}
-	note(key, message) {
-		const parts = this.partsSince;
-		if (!parts) return;
-		if (isWhole(message, this.merges)) parts.set(key, void 0);
-		else if (!parts.has(key)) parts.set(key, [message]);
-		else parts.get(key)?.push(message);
+	has(key, version) {
+		const isLoading = this.removedSince !== void 0;
+		return this.held.get(key)?.has(version, isLoading) ?? (isLoading && isOlder(version, this.included.get(key)));
+	}
+	isAfterEnd(key, message) {
+		const [version, gone] = [versionOf(message), this.gone.get(key)];
+		if (!gone) return true;
+		return version === void 0 ? !gone.isDeleted || message["type"] === "entityCreated" : version > gone.version;
+	}
+	noteUnclear(key, version = 0) {
+		this.unclear.set(key, Math.max(version, this.unclear.get(key) ?? 0));
 	}
 	bury(key, version, isDeleted) {
 		const known = this.gone.get(key);
@@ -595,33 +756,40 @@ const MIN_MS = 1e3;
 const MAX_MS = 3e4;
 var Loader = class {
 	load;
+	begins;
 	loaded;
 	trouble;
 	current;
-	constructor(load, loaded, trouble) {
+	endedAt = -Infinity;
+	constructor(load, begins, loaded, trouble) {
 		this.load = load;
+		this.begins = begins;
 		this.loaded = loaded;
 		this.trouble = trouble;
-	}
-	get isUnderWay() {
-		return this.current !== void 0;
 	}
 	start() {
 		this.stop();
 		const controller = this.current = new AbortController();
-		this.run(controller);
+		this.run(controller, 0);
+	}
+	again() {
+		if (this.current) return;
+		const controller = this.current = new AbortController();
+		this.run(controller, this.endedAt + MIN_MS - performance.now());
 	}
 	stop() {
 		this.current?.abort();
 		this.current = void 0;
 	}
-	async run(controller) {
+	async run(controller, waitMs) {
 		const { signal } = controller;
 		const backoff = new Backoff(MIN_MS, MAX_MS);
 		signal.addEventListener("abort", () => backoff.skip());
+		if (waitMs > 0) await backoff.wait(waitMs);
 		while (!signal.aborted) {
 			let entities;
 			try {
+				this.begins();
 				entities = await this.load(signal);
 			} catch (thrown) {
 				if (signal.aborted) return;
@@ -631,6 +799,7 @@ var Loader = class {
 			}
 			if (signal.aborted) return;
 			this.current = void 0;
+			this.endedAt = performance.now();
 			return this.loaded(entities);
 		}
 	}
@@ -928,6 +1097,7 @@ var Source = class {
 	isComplete = false;
 	loader;
 	wasFilled = false;
+	isInForce = false;
 	constructor(owner, host, collection, filter, options) {
 		this.owner = owner;
 		this.collection = collection;
@@ -937,28 +1107,30 @@ var Source = class {
 		if (load) {
 			const read = async (signal) => [...await load(signal)].map((entity) => entityOf(entity, host.tenant, servicePath));
 			const loaded = (entities) => this.fill(this.collection.load(entities));
-			this.loader = new Loader(read, loaded, (error) => this.owner.error(this, error));
+			this.loader = new Loader(read, () => this.collection.begin(), loaded, (error) => this.owner.error(this, error));
 		}
 		this.subscription = new Subscription(host, filter, {
 			name,
 			signal,
 			snapshot: !load
 		}, {
-			began: () => this.collection.begin(),
-			accepted: () => this.loader?.start(),
+			began: () => {
+				if (!load) this.collection.begin();
+			},
+			accepted: () => this.loadNow(),
 			event: (event) => this.take(event),
 			snapshotItem: (item) => this.take(item),
 			snapshotComplete: () => this.fill(this.collection.complete()),
 			recovered: () => {
-				if (this.wasFilled) {
-					this.collection.recovered();
-					this.change(true);
-				} else this.loader?.start();
+				if (!this.wasFilled) return this.loadNow();
+				this.isInForce = true;
+				this.collection.recovered();
+				this.change(true);
 			},
 			notRecovered: () => {
-				if (!this.loader) return;
+				if (!load) return;
 				this.wasFilled = false;
-				this.loader.start();
+				this.loadNow();
 			},
 			failed: (error) => this.owner.failed(this, error),
 			lost: () => this.stop()
@@ -974,13 +1146,25 @@ var Source = class {
 	}
 	take(message) {
 		const change = this.collection.apply(message);
+		if (this.collection.isInDoubt) this.loadAgain();
 		if (change) this.owner.told(this, [change]);
 	}
 	fill(changes) {
 		this.owner.told(this, changes);
 		this.change(true);
+		if (this.collection.isInDoubt) this.loadAgain();
+	}
+	loadNow() {
+		this.isInForce = true;
+		this.loader?.start();
+	}
+	loadAgain() {
+		this.wasFilled = false;
+		if (this.isComplete) this.change(false);
+		if (this.isInForce) this.loader?.again();
 	}
 	stop() {
+		this.isInForce = false;
 		this.loader?.stop();
 		this.change(false);
 	}
@@ -1092,7 +1276,7 @@ var Entities = class {
 		this.options = options;
 		this.completed = new Promise((resolve, reject) => [this.resolve, this.reject] = [resolve, reject]);
 		this.completed.catch(() => {});
-		this.source = this.open(new Collection(online, options.wholeEntity === false), filter, options);
+		this.source = this.open(new Collection(online, feedOf(filter, options.load !== void 0)), filter, options);
 		if (this.state === "closed") this.finish(new ClosedError());
 	}
 	get ready() {
@@ -1196,7 +1380,7 @@ var Entities = class {
 			...load ? { load } : {}
 		};
 		return new Promise((resolve, reject) => {
-			const source = this.open(this.source.collection.successor(), filter, options);
+			const source = this.open(this.source.collection.successor(feedOf(filter, options.load !== void 0)), filter, options);
 			this.next = {
 				source,
 				resolve,
