@@ -27,7 +27,7 @@ async fn connections_are_replaced_and_each_event_comes_once() {
     (timing.rotate_after, timing.drain) = (Duration::from_millis(1000), Duration::from_millis(800));
     let client = Client::builder(system.local.websocket_url(), "demo").subscriptions([rooms("rooms")]).timing(timing);
     let mut stream = client.connect().unwrap();
-    while !matches!(next(&mut stream).await, StreamItem::Subscribed) {}
+    while !matches!(next(&mut stream).await, StreamItem::Subscribed { .. }) {}
 
     let publisher = Arc::clone(&system);
     let publishing = tokio::spawn(async move {
@@ -88,7 +88,7 @@ async fn renewed_on_one_connection(is_in_band: bool) {
     };
     let client = Client::builder(system.local.websocket_url(), "demo").token_source(source);
     let mut stream = client.authenticate_in_band(is_in_band).connect().unwrap();
-    while !matches!(next(&mut stream).await, StreamItem::Subscribed) {}
+    while !matches!(next(&mut stream).await, StreamItem::Subscribed { .. }) {}
     let connection = system.only_connection().await;
     // The stream works while it is polled. The first token has ended when the fourth is there.
     while calls.load(Ordering::SeqCst) < 4 {

@@ -87,8 +87,10 @@ impl Client {
 
     /// Opens a collection whose entities the program loads from another source, for example from a context broker that knows
     /// entities which the server does not know yet. The collection hands out [`EntitiesItem::LoadNeeded`](crate::EntitiesItem) when
-    /// its subscription is in force, and again if it cannot read changes from events. The program then reads the entities and passes
-    /// them to [`Entities::load`]. What has changed or was deleted meanwhile wins, so there is no gap.
+    /// its subscription is in force, and again if it may have missed changes, or if an event does not tell what has changed. The
+    /// program then reads the entities and passes them to [`Entities::load`]. What has changed or was deleted meanwhile wins, so there
+    /// is no gap. An entity of which the collection knows only a part is [partial](crate::Entity::is_partial) until a message or a load
+    /// has all of it: one that begins to match, and one whose event had no data.
     ///
     /// A server without entity state needs a subscription without [`wholeEntity`](crate::View::with_state): the collection then
     /// merges the attributes of each event. With it, each event replaces the entity, unless the server knows only a part of it.

@@ -16,7 +16,10 @@ pub enum StreamItem {
     /// the requests of the program before the connection opened.
     ///
     /// If events may have been missed before, [`StreamItem::Recovered`] or [`StreamItem::NotRecovered`] is the next item.
-    Subscribed,
+    Subscribed {
+        /// The names of the subscriptions; the default subscription has an empty one.
+        subscriptions: Vec<SubscriptionName>,
+    },
     /// The stream has every event that it missed while it had no connection: the server has delivered them again from its
     /// history. After [`ClientBuilder::since`](crate::ClientBuilder::since) it has every event since then.
     Recovered {

@@ -12,7 +12,7 @@
 //! let mut stream = Client::builder("ws://localhost:3000", "demo").filter(filter).connect()?;
 //! while let Some(item) = stream.try_next().await? {
 //!     match item {
-//!         StreamItem::Subscribed => println!("listening"),
+//!         StreamItem::Subscribed { .. } => println!("listening"),
 //!         StreamItem::Event(event) => println!("{} {:?}", event.message().entity_id, event.message().data),
 //!         StreamItem::Disconnected { error, retry_in, .. } => eprintln!("{error}; next attempt in {retry_in:?}"),
 //!         _ => {}

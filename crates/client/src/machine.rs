@@ -159,11 +159,6 @@ impl Machine {
         self.subscriptions.check(request)
     }
 
-    /// Returns whether the server has accepted a subscription of this name.
-    pub(crate) fn has_accepted(&self, name: &SubscriptionName) -> bool {
-        self.subscriptions.has_accepted(name)
-    }
-
     /// The state.
     pub(crate) fn state(&self) -> StreamState {
         self.state

@@ -204,11 +204,6 @@ impl EntityStream {
         Ok(())
     }
 
-    /// Returns whether the server has accepted a subscription of this name.
-    pub(crate) fn has_accepted(&self, name: &SubscriptionName) -> bool {
-        self.machine.has_accepted(name)
-    }
-
     /// The state of the stream.
     pub fn state(&self) -> StreamState {
         self.machine.state()

@@ -310,9 +310,9 @@ impl SubscriptionSet {
         self.failures == 0 && self.requests.front().is_some_and(|request| request.past().is_some()) && self.can_retry()
     }
 
-    /// Returns whether the server has accepted a subscription of this name.
-    pub(crate) fn has_accepted(&self, name: &SubscriptionName) -> bool {
-        self.accepted.iter().any(|accepted| accepted.name == *name)
+    /// The names of the subscriptions that the server has accepted.
+    pub(crate) fn accepted_names(&self) -> Vec<SubscriptionName> {
+        self.accepted.iter().map(|accepted| accepted.name.clone()).collect()
     }
 
     /// The server could not serve the message under way. Returns true if the client sends the message again.

@@ -6,7 +6,7 @@ async fn main() -> Result<(), ClientError> {
     let mut stream = Client::builder(url, "demo").filter(Filter::new(["Room"], None)?).connect()?;
     while let Some(item) = stream.try_next().await? {
         match item {
-            StreamItem::Subscribed => println!("listening"),
+            StreamItem::Subscribed { .. } => println!("listening"),
             StreamItem::Event(event) => println!("{} {}", event.message().entity_id, event.frame()),
             StreamItem::Disconnected { error, retry_in, .. } => println!("{error}; next attempt in {retry_in:?}"),
             _ => {}

@@ -75,7 +75,7 @@ pub(crate) async fn connect(client: &Client) -> Result<EntityStream> {
     let mut stream = client.connect();
     loop {
         match stream.try_next().await?.context("the stream ended")? {
-            StreamItem::Subscribed => return Ok(stream),
+            StreamItem::Subscribed { .. } => return Ok(stream),
             StreamItem::Connected => {}
             other => bail!("a subscription was expected, not {other:?}"),
         }

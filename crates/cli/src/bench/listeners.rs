@@ -133,7 +133,7 @@ async fn open_one(client: Client) -> anyhow::Result<EntityStream> {
     let mut stream = client.connect();
     loop {
         match stream.try_next().await {
-            Ok(Some(StreamItem::Subscribed)) => return Ok(stream),
+            Ok(Some(StreamItem::Subscribed { .. })) => return Ok(stream),
             Ok(Some(StreamItem::Disconnected { error, .. })) | Err(error) => return Err(failed(&client, &error)),
             Ok(Some(_)) => {}
             Ok(None) => bail!("the server closed the connection"),

@@ -16,7 +16,7 @@ pub(super) const STEP: Duration = Duration::from_secs(20);
 pub(super) async fn subscribed(stream: &mut EntityStream) -> Result<(), ClientError> {
     let subscribed = async {
         while let Some(item) = stream.try_next().await? {
-            if matches!(item, StreamItem::Subscribed) {
+            if matches!(item, StreamItem::Subscribed { .. }) {
                 break;
             }
         }

@@ -59,7 +59,7 @@ pub(super) async fn check(
 async fn subscribed(stream: &mut EntityStream) -> Result<(), ClientError> {
     loop {
         match stream.try_next().await? {
-            Some(StreamItem::Subscribed) => return Ok(()),
+            Some(StreamItem::Subscribed { .. }) => return Ok(()),
             Some(_) => {}
             None => return Err(ClientError::Closed { code: CloseCode::Abnormal, reason: String::new() }),
         }

@@ -176,7 +176,7 @@ impl Listener {
             })?;
             match item {
                 None => return Ok(()),
-                Some(StreamItem::Subscribed) => {
+                Some(StreamItem::Subscribed { .. }) => {
                     // After a lost connection, the verdict follows.
                     if !tally.has_subscribed() {
                         self.note(format!("listening to {} at {url}; press Ctrl-C to stop", self.tenant));

@@ -135,7 +135,7 @@ async fn a_large_snapshot_comes_in_parts() {
                 assert!(part.insert(entity.message().entity_id.to_string()));
                 assert!(stream.bookmark().is_none());
             }
-            StreamItem::Subscribed => is_subscribed = true,
+            StreamItem::Subscribed { .. } => is_subscribed = true,
             StreamItem::SnapshotComplete { entities, .. } => break entities,
             StreamItem::Connected => {}
             other => panic!("{other:?}"),

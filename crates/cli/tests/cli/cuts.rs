@@ -48,7 +48,7 @@ async fn next(stream: &mut EntityStream) -> StreamItem {
 }
 
 async fn until_subscribed(stream: &mut EntityStream) {
-    while !matches!(next(stream).await, StreamItem::Subscribed) {}
+    while !matches!(next(stream).await, StreamItem::Subscribed { .. }) {}
 }
 
 #[tokio::test]

@@ -138,7 +138,7 @@ async fn a_request_of_a_client_is_in_force_once_it_is_accepted() {
     let rooms = Filter::new(["Room"], None).unwrap();
     let mut stream = Client::builder(system.websocket_url(), "demo").filter(rooms).connect().unwrap();
     assert!(matches!(next(&mut stream).await, StreamItem::Connected));
-    assert!(matches!(next(&mut stream).await, StreamItem::Subscribed));
+    assert!(matches!(next(&mut stream).await, StreamItem::Subscribed { .. }));
 
     let many: Vec<String> = (0..49).map(|number| format!("T{number}")).collect();
     let many = named("many", &many.iter().map(String::as_str).collect::<Vec<_>>());

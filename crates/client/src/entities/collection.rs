@@ -8,7 +8,7 @@
 //!   load, those that messages since its beginning have added or changed, and no others.
 //! - The changes that it returns lead from each of its states to the next.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,8 +48,8 @@ pub(super) struct Collection {
     online: OnlineTime,
     /// The number of beginnings so far.
     beginnings: u64,
-    /// True if the subscriptions of the connection are in force.
-    is_subscribed: bool,
+    /// True if the subscription of the collection is in force.
+    is_in_force: bool,
     has_all: bool,
     /// What messages show. `None` if the program does not load the entities: a message with a version then replaces the entity.
     loaded: Option<LoadedView>,
@@ -72,18 +72,27 @@ impl Collection {
 
     /// True if the collection is connected and holds every entity that matches.
     pub(super) fn is_complete(&self) -> bool {
-        self.has_all && self.is_subscribed
+        self.is_filled() && !self.is_unclear()
     }
 
-    /// A connection opened.
+    /// The same, but messages may not have told what has changed.
+    pub(super) fn is_filled(&self) -> bool {
+        self.has_all && self.is_in_force
+    }
+
+    /// A connection is open.
     pub(super) fn connected(&mut self, now: Instant) {
         self.online.online(now);
     }
 
-    /// The subscriptions of the connection are in force.
-    pub(super) fn subscribed(&mut self, now: Instant) {
-        self.online.online(now);
-        self.is_subscribed = true;
+    /// True if the subscription of the collection is in force.
+    pub(super) fn is_in_force(&self) -> bool {
+        self.is_in_force
+    }
+
+    /// The subscription of the collection has come into force, or has ended.
+    pub(super) fn set_in_force(&mut self, is_in_force: bool) {
+        self.is_in_force = is_in_force;
     }
 
     /// A snapshot begins. Entities that neither it nor a later message shows are gone.
@@ -111,7 +120,7 @@ impl Collection {
     /// The connection ended.
     pub(super) fn disconnected(&mut self, now: Instant) {
         self.online.offline(now);
-        (self.is_subscribed, self.has_all) = (false, false);
+        (self.is_in_force, self.has_all) = (false, false);
     }
 
     /// The stream has every change since it was complete.
@@ -122,7 +131,7 @@ impl Collection {
     /// The snapshot is complete. Removes the entities that the snapshot lacks. After a load without a connection, the verdict of the
     /// next one tells whether changes are missing.
     pub(super) fn snapshot_complete(&mut self, now: Instant) -> Vec<EntitiesChange> {
-        self.has_all = self.is_subscribed;
+        self.has_all = self.is_in_force;
         let beginning = self.beginnings;
         let lacking = self.held.extract_if(.., |_, held| held.shown_in < beginning);
         let lacking: Vec<_> = lacking.collect();
@@ -141,9 +150,10 @@ impl Collection {
     pub(super) fn load(&mut self, entities: impl IntoIterator<Item = Entity>, now: Instant) -> Vec<EntitiesChange> {
         let beginning = self.beginnings;
         let awaited = self.awaited.take().unwrap_or_default();
-        let mut changes = Vec::new();
+        let (mut changes, mut found) = (Vec::new(), BTreeSet::new());
         for loaded in entities {
             let key = CollectionKey::of_entity(&loaded);
+            found.insert(key.clone());
             let held = self.held.get(&key);
             let after = match held.filter(|held| held.shown_in == beginning) {
                 _ if awaited.has_removed(&key) => continue,
@@ -162,6 +172,10 @@ impl Collection {
             changes.extend(self.hold(key, after, versions));
         }
         changes.extend(self.snapshot_complete(now));
+        // Messages have shown a part of an entity that did not match, or was not there, when it was read. The rest is not known.
+        let missing = self.held.iter().filter(|(key, _)| awaited.part(key).is_some() && !found.contains(*key));
+        let missing: Vec<_> = missing.map(|(key, held)| (key.clone(), held.entity.version())).collect();
+        missing.into_iter().for_each(|(key, version)| self.note_unclear(key, version));
         let time = self.online.at(now);
         for (key, version) in awaited.included {
             match self.held.get_mut(&key) {
@@ -271,9 +285,9 @@ impl Collection {
             return None;
         }
         let gone = self.gone.version(&key);
-        let held = self.held.get(&key);
+        let held = self.held.get_mut(&key);
         let (before, mut versions) = match held {
-            Some(held) => (Some(&*held.entity), held.versions.clone()),
+            Some(held) => (Some(&*held.entity), std::mem::take(&mut held.versions)),
             None => (None, AttributeVersions::default()),
         };
         versions.include(gone);

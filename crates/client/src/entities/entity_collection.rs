@@ -43,6 +43,8 @@ pub struct EntityCollection {
     /// True if the program loads the entities, and no snapshot shows them.
     is_loaded: bool,
     stage: CollectionStage,
+    /// True if the owner asks for the loads of what messages did not tell.
+    defers_loads: bool,
     /// True if the last item was the answer with which a load began. A verdict may follow it.
     has_just_begun: bool,
 }
@@ -67,11 +69,16 @@ impl EntityCollection {
         let shows_changes = view.shows_changes();
         let subscription =
             Subscription { name, filter: filter.of_entities(), view: view.with_state(true, shows_changes) };
+        Self::empty(subscription, Collection::default(), false)
+    }
+
+    fn empty(subscription: Subscription, collection: Collection, is_loaded: bool) -> Self {
         Self {
             subscription,
-            collection: Collection::default(),
-            is_loaded: false,
+            collection,
+            is_loaded,
             stage: CollectionStage::New,
+            defers_loads: false,
             has_just_begun: false,
         }
     }
@@ -82,12 +89,12 @@ impl EntityCollection {
         let Subscription { name, filter, view } = entities.into();
         let subscription = Subscription { name, filter: filter.of_entities(), view };
         let collection = Collection::loaded(LoadedView::of(&subscription));
-        Self { subscription, collection, is_loaded: true, stage: CollectionStage::New, has_just_begun: false }
+        Self::empty(subscription, collection, true)
     }
 
     /// Takes the entities that another source has shown after [`EntitiesItem::LoadNeeded`]. Returns the changes that they make, and
-    /// [`EntitiesItem::Complete`] if the collection is connected, or `LoadNeeded` once more. `tenant` is the tenant of the stream.
-    /// Without that item the call changes nothing.
+    /// [`EntitiesItem::Complete`] if the collection is connected. `LoadNeeded` follows if messages have not told what has changed
+    /// meanwhile. `tenant` is the tenant of the stream. Without that item the call changes nothing.
     pub fn load(&mut self, tenant: &Tenant, entities: impl IntoIterator<Item = LoadedEntity>) -> Vec<EntitiesItem> {
         if !self.awaits_load() {
             return Vec::new();
@@ -95,14 +102,31 @@ impl EntityCollection {
         let entities = entities.into_iter().map(|loaded| Entity::loaded(tenant, loaded));
         let changes = self.collection.load(entities, Instant::now());
         self.stage = CollectionStage::Filled;
-        let complete = self.is_complete().then_some(EntitiesItem::Complete);
-        let last = if self.collection.is_unclear() { Some(self.needs_load()) } else { complete };
-        changes.into_iter().map(EntitiesItem::from).chain(last).collect()
+        let complete = self.is_filled().then_some(EntitiesItem::Complete);
+        let again = if self.defers_loads { None } else { self.load_if_unclear() };
+        changes.into_iter().map(EntitiesItem::from).chain(complete).chain(again).collect()
+    }
+
+    /// The same collection, whose owner asks for the loads of what messages did not tell.
+    pub(super) fn deferring_loads(self) -> Self {
+        Self { defers_loads: true, ..self }
     }
 
     /// An empty collection of other entities, which is filled as this one is.
     pub(super) fn with_other(&self, entities: impl Into<Subscription>) -> Self {
-        if self.is_loaded { Self::loaded(entities) } else { Self::new(entities) }
+        let other = if self.is_loaded { Self::loaded(entities) } else { Self::new(entities) };
+        Self { defers_loads: self.defers_loads, ..other }
+    }
+
+    /// A load, if messages have not told what has changed, and no load is awaited.
+    pub(super) fn load_if_unclear(&mut self) -> Option<EntitiesItem> {
+        let is_due = self.stage == CollectionStage::Filled && self.collection.is_in_force();
+        (is_due && self.collection.is_unclear()).then(|| self.needs_load())
+    }
+
+    /// True if the collection is connected and has been filled.
+    pub(super) fn is_filled(&self) -> bool {
+        self.collection.is_filled()
     }
 
     /// True if the program has to load the entities now.
@@ -137,7 +161,7 @@ impl EntityCollection {
     fn is_reason_to_load(&self, item: &StreamItem) -> bool {
         match item {
             // After a later connection, the verdict follows.
-            StreamItem::Subscribed => self.stage == CollectionStage::New,
+            StreamItem::Subscribed { .. } => self.stage == CollectionStage::New,
             StreamItem::NotRecovered { .. } => self.stage != CollectionStage::New,
             StreamItem::Accepted(request) => request.adds(&self.subscription.name),
             _ => false,
@@ -172,17 +196,17 @@ impl EntityCollection {
             StreamItem::Event(event) | StreamItem::Snapshot(event) => {
                 if event.subscriptions().contains(&self.subscription.name) {
                     let change = self.collection.apply(event.message(), now).map(EntitiesItem::from);
-                    let is_unclear = self.stage == CollectionStage::Filled && self.collection.is_unclear();
-                    let load = is_unclear.then(|| self.needs_load());
+                    let load = if self.defers_loads { None } else { self.load_if_unclear() };
                     return change.into_iter().chain(load).collect();
                 }
             }
             StreamItem::SubscriptionEnded { subscription, .. } => {
                 if subscription.name == self.subscription.name {
+                    self.collection.set_in_force(false);
                     self.renew();
                 }
             }
-            StreamItem::Subscribed
+            StreamItem::Subscribed { .. }
             | StreamItem::Accepted(_)
             | StreamItem::Recovered { .. }
             | StreamItem::NotRecovered { .. }
@@ -195,22 +219,27 @@ impl EntityCollection {
         Vec::new()
     }
 
-    /// Takes an item that comes with an answer of the server: the connection is open and its subscriptions are in force, also if the
-    /// collection has begun after that.
+    /// Takes an item that comes with an answer of the server: the connection is open, also if the collection has begun after that.
     fn take_answer(&mut self, item: &StreamItem, now: Instant) -> Vec<EntitiesItem> {
-        self.collection.subscribed(now);
+        self.collection.connected(now);
+        if let Some(is_in_force) = self.is_in_force_after(item) {
+            self.collection.set_in_force(is_in_force);
+        }
+        if !self.collection.is_in_force() {
+            // The answer is about other subscriptions.
+            if self.stage != CollectionStage::New {
+                self.renew();
+            }
+            return Vec::new();
+        }
         if self.is_loaded && self.is_reason_to_load(item) {
             self.has_just_begun = !matches!(item, StreamItem::NotRecovered { .. });
             return vec![self.needs_load()];
         }
         match item {
-            StreamItem::Accepted(request) if request.removes() == Some(&self.subscription.name) => {
-                self.renew();
-                Vec::new()
-            }
             StreamItem::Recovered { .. } if self.stage == CollectionStage::Filled => {
                 self.collection.recovered();
-                vec![EntitiesItem::Complete]
+                vec![self.load_if_unclear().unwrap_or(EntitiesItem::Complete)]
             }
             StreamItem::SnapshotComplete { subscriptions, .. } if subscriptions.contains(&self.subscription.name) => {
                 self.stage = CollectionStage::Filled;
@@ -219,6 +248,18 @@ impl EntityCollection {
             }
             // After `NotRecovered` the snapshot follows.
             _ => Vec::new(),
+        }
+    }
+
+    /// Whether the subscription is in force after an answer. `None`: as before.
+    fn is_in_force_after(&self, item: &StreamItem) -> Option<bool> {
+        let name = &self.subscription.name;
+        match item {
+            StreamItem::Subscribed { subscriptions } => Some(subscriptions.contains(name)),
+            StreamItem::SnapshotComplete { subscriptions, .. } => subscriptions.contains(name).then_some(true),
+            StreamItem::Accepted(request) if request.adds(name) => Some(true),
+            StreamItem::Accepted(request) if request.removes() == Some(name) => Some(false),
+            _ => None,
         }
     }
 

@@ -3,7 +3,7 @@ use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use entity_stream_protocol::{Subscription, SubscriptionName, Tenant};
 use futures_util::{Stream, StreamExt};
@@ -44,6 +44,7 @@ pub struct Entities {
 
 impl Entities {
     pub(crate) fn new(tenant: Tenant, stream: EntityStream, collection: EntityCollection) -> Self {
+        let collection = collection.deferring_loads();
         Self { tenant, stream, collection, next: None, updates: 0, items: VecDeque::new() }
     }
 
@@ -105,16 +106,15 @@ impl Entities {
     }
 
     /// Takes the entities that another source has shown, in answer to the last [`EntitiesItem::LoadNeeded`]. The changes that they
-    /// make are handed out, and [`EntitiesItem::Complete`] if the collection is connected, or `LoadNeeded` once more if it has learnt
-    /// of other changes that it cannot read from events. What has changed or was deleted since that item is newer and stays. Without
+    /// make are handed out, and [`EntitiesItem::Complete`] if the collection is connected. `LoadNeeded` comes once more if the
+    /// collection has learnt of other changes that it cannot read from events. What has changed or was deleted since that item is newer and stays. Without
     /// that item the call changes nothing.
     pub fn load(&mut self, entities: impl IntoIterator<Item = LoadedEntity>) {
         match &mut self.next {
             None => self.items.extend(self.collection.load(&self.tenant, entities)),
             Some(next) => {
-                let items = next.load(&self.tenant, entities);
-                self.items.extend(items.into_iter().filter(|item| matches!(item, EntitiesItem::LoadNeeded)));
-                if next.is_complete() {
+                next.load(&self.tenant, entities);
+                if next.is_filled() {
                     self.finish_update();
                 }
             }
@@ -156,19 +156,18 @@ impl Entities {
     /// Takes an item for the collection of the update.
     fn take_for_update(&mut self, item: &StreamItem) {
         let Some(next) = &mut self.next else { return };
-        // A connection that opened before the update tells of other subscriptions.
-        let is_of_opening =
-            matches!(item, StreamItem::Subscribed | StreamItem::Recovered { .. } | StreamItem::NotRecovered { .. });
-        if is_of_opening && !self.stream.has_accepted(&next.subscription().name) {
-            return;
-        }
         let needs_load = next.take(item).into_iter().any(|item| matches!(item, EntitiesItem::LoadNeeded));
         if needs_load {
             self.items.push_back(EntitiesItem::LoadNeeded);
         }
-        if next.is_complete() {
+        if next.is_filled() {
             self.finish_update();
         }
+    }
+
+    /// A load of what messages have not told, if there is one.
+    fn load_if_unclear(&mut self) -> Option<EntitiesItem> {
+        self.next.as_mut().unwrap_or(&mut self.collection).load_if_unclear()
     }
 
     /// The state of the connection.
@@ -213,10 +212,15 @@ impl Stream for Entities {
             if let Some(item) = entities.items.pop_front() {
                 return Poll::Ready(Some(Ok(item)));
             }
-            match ready!(entities.stream.poll_next_unpin(cx)) {
-                Some(Ok(item)) => entities.take(item),
-                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
-                None => return Poll::Ready(None),
+            match entities.stream.poll_next_unpin(cx) {
+                Poll::Ready(Some(Ok(item))) => entities.take(item),
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(error))),
+                Poll::Ready(None) => return Poll::Ready(None),
+                // One load is for all messages that have arrived.
+                Poll::Pending => match entities.load_if_unclear() {
+                    Some(item) => entities.items.push_back(item),
+                    None => return Poll::Pending,
+                },
             }
         }
     }

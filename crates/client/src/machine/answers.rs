@@ -85,22 +85,23 @@ impl Machine {
         self.snapshots.owe(self.subscriptions.new_snapshots_at_opening());
         self.subscriptions.opened();
         let begun = self.subscriptions.snapshots_at_opening();
+        let subscribed = StreamItem::Subscribed { subscriptions: self.subscriptions.accepted_names() };
         if is_first {
             self.snapshots.owe(begun.clone());
         }
         if let Some(part) = part.filter(|_| !begun.is_empty()) {
-            self.hand_out_both(Some(StreamItem::Subscribed), verdict, None);
+            self.hand_out_both(Some(subscribed), verdict, None);
             self.snapshots.begin(begun, Some(step));
             return self.snapshot_arrived(part, now);
         }
         // The stream resumes, so the server sent no snapshot.
         let owed = self.snapshots.owed(&begun);
         if !owed.is_empty() && verdict.is_some() {
-            self.hand_out_both(Some(StreamItem::Subscribed), verdict, Some(step));
+            self.hand_out_both(Some(subscribed), verdict, Some(step));
             self.snapshots.begin(owed, None);
             return self.send_snapshot_request(now);
         }
-        self.hand_out_both(Some(StreamItem::Subscribed), verdict, Some(step));
+        self.hand_out_both(Some(subscribed), verdict, Some(step));
         self.send_next(now)
     }
 

@@ -221,7 +221,7 @@ impl Program {
             });
         }
         match item {
-            StreamItem::Subscribed => {
+            StreamItem::Subscribed { .. } => {
                 self.note(|record| record.states.push("connected"));
                 let ended = self.ended;
                 let is_open = |call: &OpenCall| call.made_in < ended || call.waits_since == Some(ended);

@@ -37,7 +37,7 @@ async fn the_token_comes_before_the_subscriptions_on_each_connection() {
             peer.close(1001, "Going away").await;
         };
         let program = async {
-            while !matches!(next(&mut stream).await, StreamItem::Subscribed) {}
+            while !matches!(next(&mut stream).await, StreamItem::Subscribed { .. }) {}
             while !matches!(next(&mut stream).await, StreamItem::Event(event) if event.message().id == number) {}
             assert!(matches!(next(&mut stream).await, StreamItem::Disconnected { .. }));
         };
@@ -73,7 +73,7 @@ async fn a_token_source_and_its_key_work_in_band_too() {
         peer
     });
     assert!(matches!(next(&mut stream).await, StreamItem::Connected));
-    assert!(matches!(next(&mut stream).await, StreamItem::Subscribed));
+    assert!(matches!(next(&mut stream).await, StreamItem::Subscribed { .. }));
     assert_eq!(event_id(&mut stream).await, "1");
     script.await.unwrap();
 }

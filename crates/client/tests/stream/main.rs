@@ -48,7 +48,7 @@ async fn event_id(stream: &mut EntityStream) -> String {
 /// The items that show a new subscription.
 async fn subscribed(stream: &mut EntityStream) {
     assert!(matches!(next(stream).await, StreamItem::Connected));
-    assert!(matches!(next(stream).await, StreamItem::Subscribed));
+    assert!(matches!(next(stream).await, StreamItem::Subscribed { .. }));
 }
 
 /// The items that show a new subscription after a lost one, at a server that keeps no history.

@@ -75,7 +75,7 @@ async fn a_lost_connection_is_resumed_and_another_process_resumes_from_the_bookm
     assert_eq!(event_id(&mut stream).await, "2");
     assert_eq!(event_id(&mut stream).await, "3");
     assert_eq!(stream.bookmark().unwrap().position.as_str(), "06", "the answer is due");
-    assert!(matches!(next(&mut stream).await, StreamItem::Subscribed));
+    assert!(matches!(next(&mut stream).await, StreamItem::Subscribed { .. }));
     assert!(matches!(next(&mut stream).await, StreamItem::Recovered { replayed: 1 }));
     assert_eq!((stream.repeats(), stream.bookmark().unwrap().position.as_str()), (1, "08"));
 
@@ -113,7 +113,7 @@ async fn a_stream_can_begin_in_the_past() {
     });
     assert!(matches!(next(&mut stream).await, StreamItem::Connected));
     assert_eq!(event_id(&mut stream).await, "1");
-    assert!(matches!(next(&mut stream).await, StreamItem::Subscribed));
+    assert!(matches!(next(&mut stream).await, StreamItem::Subscribed { .. }));
     assert!(matches!(next(&mut stream).await, StreamItem::Recovered { replayed: 1 }));
     script.await.unwrap();
 }

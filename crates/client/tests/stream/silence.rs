@@ -92,7 +92,7 @@ async fn an_answer_that_has_arrived_is_in_time_even_for_a_slow_program() {
     peer.subscribed().await;
     peer.send(&event("1")).await;
     advance(Duration::from_secs(3600)).await;
-    assert!(matches!(next(&mut stream).await, StreamItem::Subscribed));
+    assert!(matches!(next(&mut stream).await, StreamItem::Subscribed { .. }));
     assert_eq!(event_id(&mut stream).await, "1");
 }
 

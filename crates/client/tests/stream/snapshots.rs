@@ -41,7 +41,7 @@ async fn a_stream_begins_with_a_snapshot_in_parts_and_again_if_it_has_not_recove
         let StreamItem::Snapshot(entity) = item else { panic!("{item:?}") };
         assert_eq!((&*entity.message().entity_id, entity.message().version), (id, Some(1)));
     }
-    assert!(matches!(next(&mut stream).await, StreamItem::Subscribed));
+    assert!(matches!(next(&mut stream).await, StreamItem::Subscribed { .. }));
     assert!(stream.bookmark().is_none());
     assert_eq!(event_id(&mut stream).await, "1");
     assert!(matches!(next(&mut stream).await, StreamItem::Snapshot(_)));
@@ -53,7 +53,7 @@ async fn a_stream_begins_with_a_snapshot_in_parts_and_again_if_it_has_not_recove
     assert!(matches!(next(&mut stream).await, StreamItem::Disconnected { was_subscribed: true, .. }));
     assert!(matches!(next(&mut stream).await, StreamItem::Connected));
     assert!(matches!(next(&mut stream).await, StreamItem::Snapshot(_)), "it is no repeat");
-    assert!(matches!(next(&mut stream).await, StreamItem::Subscribed));
+    assert!(matches!(next(&mut stream).await, StreamItem::Subscribed { .. }));
     assert!(matches!(next(&mut stream).await, StreamItem::NotRecovered { reason: NotRecovered::Expired, .. }));
     assert!(matches!(next(&mut stream).await, StreamItem::SnapshotComplete { entities: 1, .. }));
     assert_eq!((stream.repeats(), stream.bookmark().unwrap().position.as_str()), (0, "09"));

@@ -146,3 +146,38 @@ async fn a_collection_is_not_complete_after_a_close_that_refuses_its_update() {
     entities.close().await;
     script.await.unwrap();
 }
+
+/// Two late events arrive in one frame. They do not tell what has changed.
+#[tokio::test]
+async fn one_load_is_for_all_events_that_have_arrived() {
+    let server = Server::start().await;
+    let mut entities = server.client().build().unwrap().loaded_entities(of_type("Room")).unwrap();
+    let (loaded, was_loaded) = oneshot::channel::<()>();
+    let script = tokio::spawn(async move {
+        let mut peer = server.accept().await;
+        peer.subscribed_with(json!({ "position": "05", "session": "s" })).await;
+        was_loaded.await.unwrap();
+        let late = |number: u64| {
+            let id = format!("urn:{number}");
+            let data = json!({ "a": 1 });
+            json!({ "type": "entityUpdated", "id": id, "tenant": "demo", "servicePath": "/", "entityId": id,
+                "entityType": "Room", "data": data, "timestamp": "2026-01-02T03:04:05Z", "version": number, "late": true })
+        };
+        peer.send(&json!({ "type": "events", "events": [late(1), late(2), late(3)] })).await;
+        assert!(peer.closed().await);
+    });
+    assert_eq!(change(&mut entities).await, "load");
+    entities.load(rooms(&["urn:1"]));
+    for expected in ["+urn:1 None", "complete"] {
+        assert_eq!(change(&mut entities).await, expected);
+    }
+    loaded.send(()).unwrap();
+    assert_eq!(change(&mut entities).await, "load");
+    entities.load(rooms(&["urn:1", "urn:2", "urn:3"]));
+    for expected in ["urn:1 None to Some(1)", "+urn:2 Some(2)", "+urn:3 Some(3)", "complete"] {
+        assert_eq!(change(&mut entities).await, expected);
+    }
+    assert!(entities.is_complete());
+    entities.close().await;
+    script.await.unwrap();
+}

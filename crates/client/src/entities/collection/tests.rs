@@ -33,7 +33,8 @@ fn data(collection: &Collection) -> Vec<String> {
 
 fn connected(now: Instant) -> Collection {
     let mut collection = Collection::default();
-    collection.subscribed(now);
+    collection.connected(now);
+    collection.set_in_force(true);
     collection.begin();
     collection
 }
@@ -66,7 +67,8 @@ fn an_end_that_comes_first_is_remembered_for_15_minutes_online() {
     let late = message("entityUpdated", 1, Some(6), &json!({ "a": 6 }));
     assert!(apply(&mut collection, &late, start + 10 * minute).is_none());
     collection.disconnected(start + 10 * minute);
-    collection.subscribed(start + 100 * minute);
+    collection.connected(start + 100 * minute);
+    collection.set_in_force(true);
     assert!(apply(&mut collection, &late, start + 104 * minute).is_none());
     assert!(matches!(apply(&mut collection, &late, start + 106 * minute), Some(EntitiesChange::Added(_))));
 }
@@ -82,7 +84,8 @@ fn what_a_snapshot_lacks_is_removed_unless_it_has_changed_meanwhile() {
     assert!(collection.snapshot_complete(now).is_empty() && collection.is_complete());
     collection.disconnected(now);
     assert!(!collection.is_complete());
-    collection.subscribed(now);
+    collection.connected(now);
+    collection.set_in_force(true);
     collection.begin();
     // The first is unchanged, the second changes meanwhile, the third comes again as a repeat, and the fourth is lacking.
     assert!(apply(&mut collection, &message("entitySnapshot", 1, Some(1), &json!({})), now).is_none());

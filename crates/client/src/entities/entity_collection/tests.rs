@@ -43,6 +43,16 @@ fn subscribed(with_snapshot: bool) -> StreamItem {
     })
 }
 
+/// The connection has subscribed.
+fn in_force() -> StreamItem {
+    StreamItem::Subscribed { subscriptions: vec![name()] }
+}
+
+/// The connection has subscribed to others.
+fn others_in_force() -> StreamItem {
+    StreamItem::Subscribed { subscriptions: vec!["doors".parse().unwrap()] }
+}
+
 fn unsubscribed() -> StreamItem {
     StreamItem::Accepted(SubscriptionRequest::Unsubscribe(name()))
 }
@@ -92,13 +102,13 @@ fn a_collection_can_begin_on_an_open_connection() {
 fn a_collection_that_is_subscribed_again_removes_what_has_gone_meanwhile() {
     for is_second_with_drop in [false, true] {
         let mut collection = EntityCollection::new(rooms());
-        let items = [StreamItem::Connected, snapshot(1), snapshot(2), StreamItem::Subscribed, snapshot_complete()];
+        let items = [StreamItem::Connected, snapshot(1), snapshot(2), in_force(), snapshot_complete()];
         assert_eq!(take(&mut collection, &items), ["+urn:1", "+urn:2", "complete"]);
         assert!(take(&mut collection, &[unsubscribed()]).is_empty());
         assert!(!collection.is_complete());
         if is_second_with_drop {
             let items =
-                [disconnected(), StreamItem::Connected, StreamItem::Subscribed, StreamItem::Recovered { replayed: 0 }];
+                [disconnected(), StreamItem::Connected, others_in_force(), StreamItem::Recovered { replayed: 0 }];
             assert!(take(&mut collection, &items).is_empty(), "the stream has recovered other subscriptions");
         }
         let items = [snapshot(2), subscribed(true), snapshot_complete()];
@@ -110,7 +120,7 @@ fn a_collection_that_is_subscribed_again_removes_what_has_gone_meanwhile() {
 #[test]
 fn a_loaded_collection_is_loaded_again_after_it_was_unsubscribed() {
     let mut collection = EntityCollection::loaded(rooms());
-    assert_eq!(take(&mut collection, &[StreamItem::Connected, StreamItem::Subscribed]), ["load"]);
+    assert_eq!(take(&mut collection, &[StreamItem::Connected, in_force()]), ["load"]);
     assert_eq!(load(&mut collection, &["urn:1"]), ["+urn:1", "complete"]);
     let items = [unsubscribed(), StreamItem::NotRecovered { reason: NotRecovered::Expired, missed_since: None }];
     take(&mut collection, &items);
@@ -123,11 +133,11 @@ fn a_loaded_collection_is_loaded_again_after_it_was_unsubscribed() {
 #[test]
 fn a_load_is_complete_once_the_stream_has_recovered() {
     let mut collection = EntityCollection::loaded(rooms());
-    assert_eq!(take(&mut collection, &[StreamItem::Connected, StreamItem::Subscribed]), ["load"]);
+    assert_eq!(take(&mut collection, &[StreamItem::Connected, in_force()]), ["load"]);
     take(&mut collection, &[disconnected(), StreamItem::Connected]);
     assert_eq!(load(&mut collection, &["urn:1"]), ["+urn:1"]);
     assert!(!collection.is_complete());
-    assert!(take(&mut collection, &[StreamItem::Subscribed]).is_empty());
+    assert!(take(&mut collection, &[in_force()]).is_empty());
     assert!(!collection.is_complete());
     assert_eq!(take(&mut collection, &[StreamItem::Recovered { replayed: 0 }]), ["complete"]);
 }
@@ -139,7 +149,7 @@ fn a_collection_that_has_just_begun_is_loaded_once() {
     for is_on_open_connection in [false, true] {
         for verdict in [not_recovered(), StreamItem::Recovered { replayed: 0 }] {
             let mut collection = EntityCollection::loaded(rooms());
-            let begin = if is_on_open_connection { subscribed(false) } else { StreamItem::Subscribed };
+            let begin = if is_on_open_connection { subscribed(false) } else { in_force() };
             assert_eq!(take(&mut collection, &[StreamItem::Connected, begin]), ["load"]);
             assert_eq!(load(&mut collection, &["urn:1"]), ["+urn:1", "complete"]);
             assert!(take(&mut collection, &[verdict]).is_empty());
@@ -147,4 +157,35 @@ fn a_collection_that_has_just_begun_is_loaded_once() {
             assert_eq!(take(&mut collection, &[not_recovered()]), ["load"], "a later one");
         }
     }
+}
+
+/// The stream goes on for another subscription.
+#[test]
+fn a_collection_whose_subscription_is_not_in_force_is_not_complete() {
+    let recovered = || StreamItem::Recovered { replayed: 0 };
+    let error = || crate::error::ClientError::TokenExpired;
+    for end in [unsubscribed(), StreamItem::SubscriptionEnded { subscription: rooms(), error: error() }] {
+        let mut collection = EntityCollection::loaded(rooms());
+        take(&mut collection, &[StreamItem::Connected, in_force()]);
+        load(&mut collection, &["urn:1"]);
+        let later = [end, disconnected(), StreamItem::Connected, others_in_force(), recovered()];
+        assert!(take(&mut collection, &later).is_empty());
+        assert!(load(&mut collection, &[]).is_empty() && !collection.is_complete());
+        assert_eq!(take(&mut collection, &[subscribed(false)]), ["load"]);
+    }
+
+    // The request waits until the connection is open, and is refused then.
+    for mut collection in [EntityCollection::loaded(rooms()), EntityCollection::new(rooms())] {
+        let items = [StreamItem::Connected, others_in_force(), recovered()];
+        assert!(take(&mut collection, &items).is_empty());
+        let request = SubscriptionRequest::Subscribe(vec![rooms()]);
+        take(&mut collection, &[StreamItem::Refused { request, error: error() }]);
+        assert!(!collection.is_complete());
+    }
+
+    // The program unsubscribes without a connection.
+    let mut collection = EntityCollection::new(rooms());
+    take(&mut collection, &[StreamItem::Connected, snapshot(1), in_force(), snapshot_complete()]);
+    let later = [disconnected(), StreamItem::Connected, others_in_force(), recovered()];
+    assert!(take(&mut collection, &later).is_empty() && !collection.is_complete());
 }

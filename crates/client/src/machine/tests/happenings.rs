@@ -172,7 +172,7 @@ proptest! {
             let (ends, items): (Vec<_>, Vec<_>) = items.into_iter().partition(is_end);
             prop_assert!(ends.len() <= 1);
             let verdicts = items.iter().filter(|item| is_verdict(item)).count();
-            let has_answer = matches!(items.first(), Some(Ok(StreamItem::Subscribed | StreamItem::Accepted(_))));
+            let has_answer = matches!(items.first(), Some(Ok(StreamItem::Subscribed { .. } | StreamItem::Accepted(_))));
             prop_assert!(verdicts == usize::from(items.last().is_some_and(is_verdict)) && (verdicts == 0 || has_answer));
             for item in items {
                 match item {

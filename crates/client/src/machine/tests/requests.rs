@@ -235,7 +235,7 @@ fn a_refused_request_of_a_lost_connection_does_not_end_the_stream() {
     assert_eq!(driven.machine.subscriptions(), [Subscription::default(), named("b")]);
     driven.step(Input::Opened);
     let effects = driven.receive(&subscribed());
-    assert!(matches!(effects.item, Some(Ok(StreamItem::Subscribed))) && effects.send.is_none());
+    assert!(matches!(effects.item, Some(Ok(StreamItem::Subscribed { .. }))) && effects.send.is_none());
 }
 
 /// The close concerns the other subscriptions too.

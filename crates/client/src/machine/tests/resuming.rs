@@ -44,7 +44,7 @@ fn with_history() -> Driven {
     driven.elapse();
     driven.step(Input::Opened);
     let answered = driven.receive(&answered("05", "s", &json!(null)));
-    assert!(matches!(answered.item, Some(Ok(StreamItem::Subscribed))));
+    assert!(matches!(answered.item, Some(Ok(StreamItem::Subscribed { .. }))));
     assert!(driven.items().is_empty(), "nothing was missed");
     driven
 }
@@ -63,7 +63,7 @@ impl Driven {
 
     /// Answers the first message, and returns the item after `Subscribed`.
     fn verdict(&mut self, frame: &str) -> Option<StreamItem> {
-        assert!(matches!(self.receive(frame).item, Some(Ok(StreamItem::Subscribed))));
+        assert!(matches!(self.receive(frame).item, Some(Ok(StreamItem::Subscribed { .. }))));
         let mut items = self.items();
         assert!(items.len() <= 1, "{items:?}");
         items.pop()

@@ -95,7 +95,8 @@ impl World {
     }
 
     fn connect(&mut self, recovers: bool) -> Result<(), TestCaseError> {
-        self.collection.subscribed(self.now);
+        self.collection.connected(self.now);
+        self.collection.set_in_force(true);
         self.collection.begin();
         match self.committed.filter(|_| recovers) {
             Some(committed) => {

@@ -215,7 +215,7 @@ impl World {
         self.read = None;
         self.collection.take(&disconnected());
         self.collection.take(&StreamItem::Connected);
-        self.collection.take(&StreamItem::Subscribed);
+        self.collection.take(&in_force());
         self.is_asked = false;
         let items =
             self.collection.take(&StreamItem::NotRecovered { reason: NotRecovered::Expired, missed_since: None });
@@ -243,7 +243,7 @@ proptest! {
             described: BTreeSet::new(),
         };
         world.collection.take(&StreamItem::Connected);
-        let items = world.collection.take(&StreamItem::Subscribed);
+        let items = world.collection.take(&in_force());
         world.hear(items)?;
         for happening in happenings {
             match happening {

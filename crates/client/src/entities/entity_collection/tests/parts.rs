@@ -5,7 +5,7 @@ use super::*;
 /// A collection with these entities, on an open connection.
 fn loaded(subscription: Subscription, entities: &Value) -> EntityCollection {
     let mut collection = EntityCollection::loaded(subscription);
-    assert_eq!(take(&mut collection, &[StreamItem::Connected, StreamItem::Subscribed]), ["load"]);
+    assert_eq!(take(&mut collection, &[StreamItem::Connected, in_force()]), ["load"]);
     load_data(&mut collection, entities);
     assert!(collection.is_complete());
     collection
@@ -98,7 +98,7 @@ fn a_late_change_changes_nothing_and_asks_for_a_load_once() {
         assert_eq!(data(&collection), json!({ "a": 9, "b": 9 }));
         // What the program has begun to read may lack another late change.
         assert!(event(&mut collection, &with(update(7, &json!({ "b": 1 })), "late", true)).is_empty());
-        assert_eq!(load_data(&mut collection, &room(&json!({ "a": 9, "b": 8 }))), ["urn:1", "load"]);
+        assert_eq!(load_data(&mut collection, &room(&json!({ "a": 9, "b": 8 }))), ["urn:1", "complete", "load"]);
         assert!(!collection.is_complete());
         assert_eq!(load_data(&mut collection, &room(&json!({ "a": 9, "b": 7 }))), ["urn:1", "complete"]);
         assert_eq!(data(&collection), json!({ "a": 9, "b": 7 }));
@@ -121,7 +121,7 @@ fn a_late_change_does_not_make_the_one_before_it_a_repeat() {
     take(&mut collection, &[StreamItem::Connected]);
     assert!(event(&mut collection, &late).is_empty());
     assert_eq!(event(&mut collection, &update(5, &json!({ "a": 5 }))), ["+urn:1"]);
-    assert_eq!(take(&mut collection, &[StreamItem::Subscribed]), ["load"]);
+    assert_eq!(take(&mut collection, &[in_force()]), ["load"]);
 }
 
 /// The load was read after the late change, and so after all changes that the service knew before it.
@@ -157,7 +157,7 @@ fn an_end_that_comes_after_a_later_part_asks_for_a_load() {
 #[test]
 fn a_part_of_an_entity_that_was_deleted_during_a_load_asks_for_another() {
     let mut collection = EntityCollection::loaded(rooms());
-    take(&mut collection, &[StreamItem::Connected, StreamItem::Subscribed]);
+    take(&mut collection, &[StreamItem::Connected, in_force()]);
     event(&mut collection, &json!({ "type": "entityDeleted", "version": 7, "data": {} }));
     event(&mut collection, &update(9, &json!({ "b": 9 })));
     assert_eq!(load_data(&mut collection, &room(&json!({ "a": 1, "b": 1 }))).last().unwrap(), "load");
@@ -180,12 +180,16 @@ fn an_entity_that_a_resume_shows_is_loaded_unless_the_message_has_all_of_it() {
         let mut collection = loaded(subscription, &room(&json!({ "a": 1, "b": 1 })));
         take(&mut collection, &resume);
         let changes = event(&mut collection, &message);
-        let verdict = take(&mut collection, &[StreamItem::Subscribed, StreamItem::Recovered { replayed: 1 }]);
+        // One load is for all of them.
+        let other = event(&mut collection, &with(message.clone(), "entityId", json!("urn:2")));
+        let verdict = take(&mut collection, &[in_force(), StreamItem::Recovered { replayed: 2 }]);
         if is_clear {
+            assert_eq!(other, ["+urn:2"]);
             assert_eq!((changes, verdict), (vec!["urn:1".to_owned()], vec!["complete".to_owned()]), "{message}");
             assert_eq!(data(&collection), json!({ "a": 2 }), "{message}");
         } else {
-            assert_eq!((changes, verdict), (vec!["load".to_owned()], vec![]), "{message}");
+            assert!(changes.is_empty() && other.is_empty(), "{message}");
+            assert_eq!(verdict, ["load"], "{message}");
             assert_eq!(load_data(&mut collection, &room(&json!({ "a": 2 }))), ["urn:1", "complete"]);
         }
     }
@@ -203,7 +207,7 @@ fn an_entity_that_a_resume_shows_is_loaded_unless_the_message_has_all_of_it() {
 #[test]
 fn a_loaded_entity_takes_what_the_event_tells_of_it() {
     let mut collection = EntityCollection::loaded(rooms());
-    take(&mut collection, &[StreamItem::Connected, StreamItem::Subscribed]);
+    take(&mut collection, &[StreamItem::Connected, in_force()]);
     event(&mut collection, &with(update(5, &json!({ "a": 5 })), "entityType", json!(["Room", "Warm"])));
     load_data(&mut collection, &room(&json!({ "a": 1, "b": 1 })));
     let entity = collection.iter().next().unwrap();
@@ -265,4 +269,18 @@ fn an_event_without_a_version_brings_back_an_entity_that_has_left() {
             assert!(event(&mut collection, &update(5, &json!({ "a": 5 }))).is_empty(), "an old change");
         }
     }
+}
+
+/// The entity had left, and came back after the program had read those that match.
+#[test]
+fn a_part_of_an_entity_that_a_load_lacks_asks_for_another() {
+    let mut collection = loaded(rooms(), &room(&json!({ "a": 1, "b": 1 })));
+    let not_recovered = StreamItem::NotRecovered { reason: NotRecovered::Expired, missed_since: None };
+    assert_eq!(take(&mut collection, &[disconnected(), StreamItem::Connected, in_force(), not_recovered]), ["load"]);
+    event(&mut collection, &update(8, &json!({ "a": 8 })));
+    assert_eq!(load_data(&mut collection, &json!([])), ["complete", "load"]);
+    assert!(!collection.is_complete());
+    assert_eq!(load_data(&mut collection, &room(&json!({ "a": 8, "b": 7 }))), ["urn:1", "complete"]);
+    assert_eq!(data(&collection), json!({ "a": 8, "b": 7 }));
+    assert!(collection.is_complete());
 }
