@@ -107,8 +107,8 @@ impl Entities {
 
     /// Takes the entities that another source has shown, in answer to the last [`EntitiesItem::LoadNeeded`]. The changes that they
     /// make are handed out, and [`EntitiesItem::Complete`] if the collection is connected. `LoadNeeded` comes once more if the
-    /// collection has learnt of other changes that it cannot read from events. What has changed or was deleted since that item is newer and stays. Without
-    /// that item the call changes nothing.
+    /// collection has learnt of other changes that it cannot read from events. What has changed or was deleted since that item is
+    /// newer and stays. Without that item the call changes nothing.
     pub fn load(&mut self, entities: impl IntoIterator<Item = LoadedEntity>) {
         match &mut self.next {
             None => self.items.extend(self.collection.load(&self.tenant, entities)),

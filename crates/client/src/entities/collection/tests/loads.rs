@@ -85,7 +85,7 @@ proptest! {
         let (now, tenant) = (Instant::now(), "demo".parse().unwrap());
         let mut collection = Collection::loaded(LoadedView::of(&Subscription::default()));
         collection.connected(now);
-collection.set_in_force(true);
+        collection.set_in_force(true);
         let mut entities: [Option<BTreeMap<&str, usize>>; 2] = [None, None];
         let (mut versions, mut events, mut answer) = ([0u64; 2], Vec::<Value>::new(), None::<String>);
         let last = changes.len().max(begins + read_after + arrives_after) + 1;
